@@ -1,0 +1,1 @@
+"""Decides: pure functions and records; no process, file or clock."""

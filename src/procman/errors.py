@@ -1,0 +1,66 @@
+"""The exception tree and the exit codes.
+
+    ProcmanError            70  a bug of ours, or anything without a better code
+    ├── UsageError           2  the command line
+    │   └── ConfigError      2  a file: missing, unreadable, with wrong values
+    │       └── ProcfileError 2  a Procfile with errors; carries the problems
+    └── CommandError   126/127  a command that cannot be run, as in a shell
+
+Errors are raised wherever they are found and shown once, in ``cli``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procman.core.procfile import Problem
+
+EXIT_OK = 0
+EXIT_PROBLEMS = 1
+EXIT_USAGE = 2
+EXIT_SOFTWARE = 70  # sysexits.h: EX_SOFTWARE
+EXIT_CANNOT_EXECUTE = 126
+EXIT_NOT_FOUND = 127
+EXIT_HANGUP = 129
+EXIT_INTERRUPTED = 130
+EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE
+EXIT_TERMINATED = 143
+
+
+class ProcmanError(Exception):
+    """One sentence for the user, a hint what to do, and the exit code of the command."""
+
+    exit_code = EXIT_SOFTWARE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ProcmanError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(UsageError):
+    """A file that the command needs is missing, unreadable or wrong."""
+
+
+class ProcfileError(ConfigError):
+    """The Procfile has errors; ``problems`` holds all of them, warnings included."""
+
+    def __init__(self, message: str, problems: Sequence[Problem], hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.problems = tuple(problems)
+
+
+class CommandError(ProcmanError):
+    """A command cannot be run: 127 when it is not found, 126 when it may not be executed."""
+
+    def __init__(self, message: str, exit_code: int, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code

@@ -1,0 +1,1 @@
+"""Writes: a plan in the language of another process manager; pure renderers."""

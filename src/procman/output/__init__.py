@@ -1,0 +1,1 @@
+"""Shows: bytes of children on the way to the reader."""

@@ -1,0 +1,1 @@
+"""Does: processes, descriptors, signals and files."""
