@@ -1,0 +1,123 @@
+"""Decides everything that `start` will do before the first process exists: one record per instance."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.environment import Environment
+    from procman.core.formation import Formation
+    from procman.core.policy import RestartPolicy, StopPolicy
+    from procman.core.procfile import Procfile
+
+_NOTHING: dict[str, str] = {}
+
+
+class InstancePlan:
+    """One supervised slot, fully worked out: what to run, where, with what, and the rules for its life.
+
+    ``number`` counts from 1 within its type; ``index`` is the type's index in the Procfile, for its color.
+    ``port`` is None when none is given. ``env`` of the constructor is laid over ``shared_env``, which all
+    instances of a plan have in common: a thousand copies of one environment would be megabytes.
+    """
+
+    __slots__ = (
+        "_own",
+        "_shared",
+        "command",
+        "cwd",
+        "index",
+        "name",
+        "number",
+        "port",
+        "quiet",
+        "restart",
+        "stop",
+        "type",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        type: str,  # noqa: A002 (the glossary's word)
+        number: int,
+        port: int | None,
+        command: str,
+        cwd: str,
+        env: Mapping[str, str],
+        restart: RestartPolicy,
+        stop: StopPolicy,
+        quiet: bool = False,
+        index: int = 0,
+        shared_env: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.number = number
+        self.port = port
+        self.command = command
+        self.cwd = cwd
+        self.restart = restart
+        self.stop = stop
+        self.quiet = quiet
+        self.index = index
+        self._own = env
+        self._shared = shared_env
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The complete environment of the child; a new dict at each call, the caller's own."""
+        return {**self._shared, **self._own}
+
+    def __repr__(self) -> str:
+        return f"InstancePlan({self.name!r}, port={self.port}, command={self.command!r})"
+
+
+class Plan:
+    """What should run: the instances in the Procfile's order, and what they were worked out from.
+
+    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user.
+    """
+
+    __slots__ = ("environment", "instances", "procfile", "procfile_path", "root", "session", "warnings")
+
+    def __init__(
+        self,
+        procfile: Procfile,
+        procfile_path: str,
+        root: str,
+        session: str,
+        instances: tuple[InstancePlan, ...],
+        environment: Environment,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.procfile = procfile
+        self.procfile_path = procfile_path
+        self.root = root
+        self.session = session
+        self.instances = instances
+        self.environment = environment
+        self.warnings = warnings
+
+
+def make_plan(
+    procfile: Procfile,
+    environment: Environment,
+    *,
+    procfile_path: str = "Procfile",
+    root: str = ".",
+    session: str = "",
+    formation: Formation | None = None,
+    names: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    quiet: tuple[str, ...] = (),
+    port: int | None = None,
+    port_step: int = 100,
+    no_port: bool = False,
+    restart: RestartPolicy | None = None,
+    stop: StopPolicy | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Plan:
+    """Work out every instance. Raises UsageError for names, counts and ports that cannot be."""
+    raise NotImplementedError

@@ -1,0 +1,75 @@
+"""Decides whether a dead child comes back, when, and how a living one is asked to leave."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    RestartMode = Literal["on-failure", "always", "never"]
+    Outcome = Literal["restart", "exited", "failed"]
+
+CANNOT_RUN = (126, 127)  # as in a shell: may not be executed, not found
+
+
+class RestartPolicy:
+    """When an instance is started again; all times in seconds.
+
+    ``max_restarts`` is the budget: that many quick deaths in a row make it FAILED. A death is quick when the
+    child ran for less than ``min_uptime``; a longer life resets the count. ``success_codes`` are the exit codes
+    (128+n for signal n) that are no failure.
+    """
+
+    __slots__ = ("backoff", "backoff_max", "max_restarts", "min_uptime", "mode", "success_codes")
+
+    def __init__(
+        self,
+        mode: RestartMode = "on-failure",
+        max_restarts: int = 5,
+        min_uptime: float = 10.0,
+        backoff: float = 1.0,
+        backoff_max: float = 30.0,
+        success_codes: tuple[int, ...] = (0,),
+    ) -> None:
+        self.mode = mode
+        self.max_restarts = max_restarts
+        self.min_uptime = min_uptime
+        self.backoff = backoff
+        self.backoff_max = backoff_max
+        self.success_codes = success_codes
+
+    def is_success(self, code: int) -> bool:
+        """Tell whether ``code`` (0-255, 128+n for signal n) is no failure."""
+        return code in self.success_codes
+
+    def is_quick(self, ran: float) -> bool:
+        """Tell whether a life of ``ran`` seconds counts as a quick death."""
+        return ran < self.min_uptime
+
+    def delay(self, quick_deaths: int, jitter: float = 1.0) -> float:
+        """Return the seconds to wait after so many quick deaths in a row: 0, 1, 2, 4 … 30, times ``jitter``."""
+        if quick_deaths < 1:
+            return 0.0
+        doublings = min(quick_deaths - 1, 64)  # 2.0 ** 1024 overflows; the ceiling is reached long before
+        return float(min(self.backoff * 2.0**doublings, self.backoff_max) * jitter)
+
+    def after_exit(self, code: int, quick_deaths: int) -> Outcome:
+        """Decide what follows an exit with ``code``; ``quick_deaths`` counts this one too if it was quick."""
+        if self.mode != "always" and self.is_success(code):
+            return "exited"
+        spent = quick_deaths >= self.max_restarts
+        return "failed" if spent or self.mode == "never" or code in CANNOT_RUN else "restart"
+
+    def may_restart(self, code: int, quick_deaths: int) -> bool:
+        """Tell whether the instance comes back by itself after an exit with ``code``."""
+        return self.after_exit(code, quick_deaths) == "restart"
+
+
+class StopPolicy:
+    """How an instance is asked to end: the signal's number, and the seconds of ``grace`` before KILL."""
+
+    __slots__ = ("grace", "signal_number")
+
+    def __init__(self, signal_number: int = 15, grace: float = 5.0) -> None:
+        self.signal_number = signal_number
+        self.grace = grace
