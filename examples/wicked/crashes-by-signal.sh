@@ -1,0 +1,3 @@
+# Ends by a signal, as a program with a bad pointer does.
+echo "working"
+kill -SEGV $$

@@ -1,0 +1,8 @@
+# Draws a progress bar: a hundred states of one line, each begun with a carriage return.
+done=0
+while [ "$done" -lt 100 ]; do
+    done=$((done + 1))
+    printf '\rdownloading %3d%%' "$done"
+done
+printf '\n'
+echo "downloaded"

@@ -1,0 +1,5 @@
+# Suspends itself, as Ctrl-Z would: it cannot answer TERM until somebody sends CONT.
+trap 'echo "woken up and told to stop"; exit 0' TERM
+echo ready
+kill -STOP $$
+while :; do sleep 5 & wait $!; done
