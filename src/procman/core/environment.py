@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from procman.core.ports import port_variable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+REAL = "environment"  # the source of what we inherited ourselves
 
 
 class Layer:
@@ -17,9 +21,13 @@ class Layer:
         self.values = values
         self.lines = lines or {}
 
+    def place(self, name: str) -> str:
+        """Return where this layer has the variable ``name``: ``.env:3``."""
+        return f"{self.source}:{self.lines[name]}" if name in self.lines else self.source
+
 
 class Environment:
-    """Merged layers: each variable's value, and the source it came from."""
+    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``)."""
 
     __slots__ = ("origin", "values")
 
@@ -30,4 +38,37 @@ class Environment:
 
 def merge(layers: Iterable[Layer]) -> Environment:
     """Lay ``layers`` over one another; the later wins."""
-    raise NotImplementedError
+    merged = Environment({}, {})
+    for layer in layers:
+        merged.values.update(layer.values)
+        merged.origin.update({name: layer.place(name) for name in layer.values})
+    return merged
+
+
+def shared_environment(environment: Environment, session: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """Return what all children of a session have: the layers, its mark, the port of each type's first instance."""
+    shared = {"PYTHONUNBUFFERED": "1", **environment.values}
+    shared["PROCMAN_SESSION"] = session
+    shared.update((port_variable(name), str(port)) for name, port in ports.items())
+    return shared
+
+
+def own_environment(process: str, instance: str, port: int | None) -> dict[str, str]:
+    """Return what only this instance has: its names, and PORT unless it is None."""
+    own = {"PS": instance, "PROCMAN_INSTANCE": instance, "PROCMAN_PROCESS": process}
+    if port is not None:
+        own["PORT"] = str(port)
+    return own
+
+
+def child_environment(
+    environment: Environment,
+    process: str,
+    instance: str,
+    *,
+    port: int | None = None,
+    session: str = "",
+    ports: Mapping[str, int] | None = None,
+) -> dict[str, str]:
+    """Return the complete environment of one child, for whoever has no plan at hand (``procman run``)."""
+    return shared_environment(environment, session, ports or {}) | own_environment(process, instance, port)

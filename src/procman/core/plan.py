@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from procman.core.environment import own_environment, shared_environment
+from procman.core.formation import flatten, require_known, select
+from procman.core.policy import RestartPolicy, StopPolicy
+from procman.core.ports import DEFAULT_STEP, base_port, check_ports, in_range, port_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.core.environment import Environment
     from procman.core.formation import Formation
-    from procman.core.policy import RestartPolicy, StopPolicy
-    from procman.core.procfile import Procfile
+    from procman.core.procfile import ProcessType, Procfile
 
 _NOTHING: dict[str, str] = {}
 
@@ -113,11 +117,40 @@ def make_plan(
     exclude: tuple[str, ...] = (),
     quiet: tuple[str, ...] = (),
     port: int | None = None,
-    port_step: int = 100,
+    port_step: int = DEFAULT_STEP,
     no_port: bool = False,
     restart: RestartPolicy | None = None,
     stop: StopPolicy | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Plan:
-    """Work out every instance. Raises UsageError for names, counts and ports that cannot be."""
-    raise NotImplementedError
+    """Work out every instance. Raises UsageError for names, counts and ports that cannot be.
+
+    ``port`` is the base, 0 and ``no_port`` mean none; without it PORT of the environment is the base, else 5000.
+    """
+    chosen = select(procfile, formation, names, exclude)
+    unseen = flatten(quiet)
+    require_known(procfile, unseen)
+    base = None if no_port or port == 0 else base_port(port, environment)
+    shared = shared_environment(environment, session, _first_ports(procfile, base, port_step))
+    rules = restart or RestartPolicy(), stop or StopPolicy()
+
+    def instance(type_: ProcessType, number: int) -> InstancePlan:
+        name = f"{type_.name}.{number}"
+        own_port = None if base is None else port_of(base, port_step, type_.index, number)
+        own = own_environment(type_.name, name, own_port)
+        hidden = type_.name in unseen
+        return InstancePlan(
+            name, type_.name, number, own_port, type_.command, root, own, *rules, hidden, type_.index, shared
+        )
+
+    instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
+    check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
+    return Plan(procfile, procfile_path, root, session, instances, environment, warnings)
+
+
+def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int]:
+    """Return the port of each type's first instance, also of those that do not run here: they may run elsewhere."""
+    if base is None:
+        return {}
+    ports = {type_.name: port_of(base, step, type_.index, 1) for type_ in procfile.process_types}
+    return {name: port for name, port in ports.items() if in_range(port)}
