@@ -116,6 +116,7 @@ def make_plan(
     names: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
     quiet: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
     port: int | None = None,
     port_step: int = DEFAULT_STEP,
     no_port: bool = False,
@@ -128,8 +129,7 @@ def make_plan(
     ``port`` is the base, 0 and ``no_port`` mean none; without it PORT of the environment is the base, else 5000.
     """
     chosen = select(procfile, formation, names, exclude)
-    unseen = flatten(quiet)
-    require_known(procfile, unseen)
+    unseen = _unseen(procfile, flatten(quiet), flatten(only))
     base = None if no_port or port == 0 else base_port(port, environment)
     shared = shared_environment(environment, session, _first_ports(procfile, base, port_step))
     rules = restart or RestartPolicy(), stop or StopPolicy()
@@ -146,6 +146,12 @@ def make_plan(
     instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
     return Plan(procfile, procfile_path, root, session, instances, environment, warnings)
+
+
+def _unseen(procfile: Procfile, quiet: list[str], only: list[str]) -> set[str]:
+    """Return the names of the types that run without being shown."""
+    require_known(procfile, (*quiet, *only))
+    return {name for name in procfile.names if name in quiet or (only and name not in only)}
 
 
 def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int]:

@@ -6,7 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    RestartMode = Literal["on-failure", "always", "never"]
     Outcome = Literal["restart", "exited", "failed"]
 
 CANNOT_RUN = (126, 127)  # as in a shell: may not be executed, not found
@@ -15,16 +14,16 @@ CANNOT_RUN = (126, 127)  # as in a shell: may not be executed, not found
 class RestartPolicy:
     """When an instance is started again; all times in seconds.
 
-    ``max_restarts`` is the budget: that many quick deaths in a row make it FAILED. A death is quick when the
-    child ran for less than ``min_uptime``; a longer life resets the count. ``success_codes`` are the exit codes
-    (128+n for signal n) that are no failure.
+    ``mode`` is "on-failure", "always" or "never". ``max_restarts`` is the budget: that many quick deaths in a row
+    make it FAILED. A death is quick when the child ran for less than ``min_uptime``; a longer life resets the count.
+    ``success_codes`` are the exit codes (128+n for signal n) that are no failure.
     """
 
     __slots__ = ("backoff", "backoff_max", "max_restarts", "min_uptime", "mode", "success_codes")
 
     def __init__(
         self,
-        mode: RestartMode = "on-failure",
+        mode: str = "on-failure",
         max_restarts: int = 5,
         min_uptime: float = 10.0,
         backoff: float = 1.0,
