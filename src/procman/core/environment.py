@@ -27,22 +27,30 @@ class Layer:
 
 
 class Environment:
-    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``)."""
+    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``).
 
-    __slots__ = ("origin", "values")
+    ``given`` are the names that files give, in order, also where the real environment wins.
+    """
 
-    def __init__(self, values: dict[str, str], origin: dict[str, str]) -> None:
+    __slots__ = ("given", "origin", "values")
+
+    def __init__(self, values: dict[str, str], origin: dict[str, str], given: tuple[str, ...] = ()) -> None:
         self.values = values
         self.origin = origin
+        self.given = given
 
 
 def merge(layers: Iterable[Layer]) -> Environment:
     """Lay ``layers`` over one another; the later wins."""
-    merged = Environment({}, {})
+    values: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    given: dict[str, None] = {}
     for layer in layers:
-        merged.values.update(layer.values)
-        merged.origin.update({name: layer.place(name) for name in layer.values})
-    return merged
+        values.update(layer.values)
+        origin.update({name: layer.place(name) for name in layer.values})
+        if layer.source != REAL:
+            given.update(dict.fromkeys(layer.values))
+    return Environment(values, origin, tuple(given))
 
 
 def shared_environment(environment: Environment, session: str, ports: Mapping[str, int]) -> dict[str, str]:

@@ -1,0 +1,121 @@
+"""Asks whether the Procfile is sound: ``procman check``, and as ``--json`` the dry run of ``start``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procman.core.environment import REAL
+from procman.core.masking import masked
+from procman.core.settings import NAMES
+from procman.errors import EXIT_OK, EXIT_PROBLEMS
+from procman.runtime.files import plan_for, read_environment, read_procfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.core.environment import Environment
+    from procman.core.plan import InstancePlan
+    from procman.core.procfile import Procfile
+    from procman.core.settings import Settings
+
+
+def check(settings: Settings) -> int:
+    """Print every problem of the Procfile, or that there is none; return the exit code.
+
+    Raises ConfigError for files that cannot be read, UsageError for a formation or ports that cannot be.
+    """
+    if settings.show_config and not settings.json:
+        _print(_table((name, "=", _in_words(value), source) for name, value, source in _config(settings)))
+    procfile = read_procfile(settings.procfile)
+    if not settings.json:
+        _print(problem.at(procfile.name) for problem in procfile.problems)
+    environment, warnings = read_environment(settings, os.environ)
+    plan = None if procfile.errors else plan_for(settings, procfile, environment)
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    if settings.json:
+        _print([_as_json(settings, procfile, plan.instances if plan else (), environment)])
+    else:
+        _print(_summary(settings, procfile, environment))
+    return EXIT_PROBLEMS if procfile.errors else EXIT_OK
+
+
+def _summary(settings: Settings, procfile: Procfile, environment: Environment) -> list[str]:
+    lines = []
+    if not procfile.errors:
+        names = procfile.names
+        lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
+    if settings.show_env or settings.show_values:
+        lines += _table(_variables(settings, environment)) or ["no env file gives any variable"]
+    return lines
+
+
+def _variables(settings: Settings, environment: Environment) -> list[tuple[str, str]]:
+    """Return a row for each variable of the env files: its place, and its value as it may be shown."""
+    rows = []
+    for name in environment.given:
+        value = environment.values[name]
+        shown = value if settings.show_values else masked(name, value)
+        differs = environment.origin[name] != REAL and os.environ.get(name, value) != value
+        note = "  (the environment has another value)" if differs else ""
+        rows.append((environment.origin[name], f"{name}={_printable(shown)}{note}"))
+    return rows
+
+
+def _printable(value: str) -> str:
+    """Return ``value`` on one line and without control characters, which could repaint the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in value)
+
+
+def _as_json(
+    settings: Settings, procfile: Procfile, instances: Iterable[InstancePlan], environment: Environment
+) -> str:
+    import json
+
+    report = {
+        "ok": not procfile.errors,
+        "procfile": procfile.name,
+        "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
+        "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in instances],
+        "env": {name: _variable(settings, environment, name) for name in environment.given},
+        "problems": [
+            {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
+            for p in procfile.problems
+        ],
+    }
+    if settings.show_config:
+        report["config"] = {name: {"value": value, "source": source} for name, value, source in _config(settings)}
+    return json.dumps(report, indent=2)
+
+
+def _variable(settings: Settings, environment: Environment, name: str) -> dict[str, str]:
+    source = {"source": environment.origin[name]}
+    return {"value": environment.values[name], **source} if settings.show_values else source
+
+
+def _config(settings: Settings) -> list[tuple[str, object, str]]:
+    """Return each setting's name, value, and the place it comes from."""
+    return [(name, getattr(settings, name), settings.origin.get(name, "default")) for name in NAMES]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if value is None or isinstance(value, bool):
+        return "-" if value is None else "yes" if value else "no"
+    return str(value)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    kept = list(rows)
+    widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Write lines to stdout, also where its encoding lacks a character."""
+    text = "".join(f"{line}\n" for line in lines)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
