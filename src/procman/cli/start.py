@@ -1,0 +1,87 @@
+"""Asks: ``procman start``: puts the parts together and lets the engine run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from procman.core.supervisor import Supervisor
+from procman.output.announce import Announcer
+from procman.output.factory import open_output
+from procman.output.outlet import Outlet
+from procman.runtime import guardian
+from procman.runtime.children import Children
+from procman.runtime.engine import Engine
+from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
+from procman.runtime.files import read_plan
+from procman.runtime.limits import DescriptorLimit
+from procman.runtime.notify import Notifier
+from procman.runtime.orders import Orders
+from procman.runtime.portowner import port_warnings
+from procman.runtime.signals import SignalPipe
+from procman.runtime.terminal import is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.plan import Plan
+    from procman.core.settings import Settings
+
+JITTER = 0.1  # of a backoff: instances that died together shall not come back together
+
+
+def start(settings: Settings) -> int:
+    """Run the formation until it ends or is ended; returns the exit code."""
+    open_standard_descriptors()
+    plan = read_plan(settings, os.environ, _new_session())
+    close_inherited_on_exec()
+    become_subreaper()
+    return _engine(plan, settings).run()
+
+
+def _new_session() -> str:
+    """The mark of everything that comes from this run; it holds nothing secret and need only be unique."""
+    return f"{os.getpid():x}-{os.urandom(6).hex()}"
+
+
+def _engine(plan: Plan, settings: Settings) -> Engine:
+    """Wire the parts: each is told only of those that it speaks to."""
+    outlet = Outlet(1)
+    hub = open_output(plan, settings, outlet, os.environ, is_terminal(1))
+    for warning in _warnings(plan):
+        hub.say(f"warning: {warning}")
+    os.chdir(plan.root)
+    supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
+    children = Children(plan.session, separate_streams=settings.format == "json")
+    signals = SignalPipe()
+    return Engine(
+        supervisor,
+        children,
+        hub,
+        outlet,
+        Announcer(hub, supervisor),
+        Orders(supervisor, children, hub, signals, guardian.lifeline, children.resize),
+        signals,
+        Notifier(os.environ, time.monotonic()),
+        DescriptorLimit(len(plan.instances)),
+    )
+
+
+def _default_exit_rule() -> str:
+    """Where something above us restarts what failed, a failure must be seen there; a developer goes on working."""
+    return "all" if guardian.is_needed() else "failure"
+
+
+def _jitter() -> float:
+    return 1 - JITTER + 2 * JITTER * os.urandom(1)[0] / 255
+
+
+def _warnings(plan: Plan) -> list[str]:
+    problems = [f"{plan.procfile.name}:{p.line}:{p.column}: {p.message}" for p in plan.procfile.warnings]
+    root = ["running as root; children have all its rights"] if os.geteuid() == 0 and _is_not_boxed() else []
+    return [*problems, *plan.warnings, *port_warnings(plan.instances), *root]
+
+
+def _is_not_boxed() -> bool:
+    """Whether being root says anything: it does not as PID 1 of a container."""
+    return os.getpid() != 1 and sys.platform != "win32"

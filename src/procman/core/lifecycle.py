@@ -1,0 +1,391 @@
+"""Decides what happens next to one instance: State × Event → State, Actions.
+
+Two axes, as in runit and s6: `state` is what *is*, `wanted` is what *should be*. Restart, scale and shutdown are each
+a change of `wanted`. An instance waits for one thing at a time, so it has one `deadline`.
+
+| state    | meaning                                     | its deadline means              |
+|----------|---------------------------------------------|---------------------------------|
+| WAITING  | not begun: waits for a dependency           | give up waiting                 |
+| STARTING | asked for, or spawned and not yet ready     | ready-by, or the next probe     |
+| RUNNING  | up and ready                                | the next health probe, or none  |
+| STOPPING | asked to stop                               | the grace ends: KILL            |
+| BACKOFF  | died; will be started again                 | start again                     |
+| EXITED   | down, at rest                               | –                               |
+| FAILED   | down, gave up                               | –                               |
+
+Nothing here reads a clock or performs anything: `now` is given, and the actions are for the engine.
+"""
+
+from __future__ import annotations
+
+from procman.core.status import CANNOT_RUN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.core.plan import InstancePlan
+    from procman.core.status import ExitStatus
+
+
+class State:
+    """What an instance is. Plain words, no enum: importing `enum` costs a third of a bare interpreter's start."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    EXITED = "exited"
+    FAILED = "failed"
+
+
+class Event:
+    """Wishes are imperatives, facts past participles."""
+
+    START = "start"
+    STOP = "stop"
+    KILL = "kill"
+    RESTART = "restart"
+    SPAWNED = "spawned"
+    SPAWN_FAILED = "spawn failed"
+    READY = "ready"
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+
+
+class Action:
+    """What the engine shall do, or tell, about an instance."""
+
+    LAUNCH = "launch"
+    ASK = "ask"
+    KILL = "kill"
+    PROBE = "probe"
+    TELL_STARTED = "started"
+    TELL_READY = "ready"
+    TELL_STOPPING = "stopping"
+    TELL_RESTARTING = "restarting"
+    TELL_EXITED = "exited"
+    TELL_STOPPED = "stopped"
+    TELL_FAILED = "failed"
+
+
+DOWN = frozenset({State.EXITED, State.FAILED})
+ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
+
+
+class ImpossibleEventError(Exception):
+    """A fact that cannot be in this state: a bug of ours. The instance is left as it was."""
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"{event!r} cannot happen to an instance that is {state}")
+
+
+class Instance:
+    """One supervised slot, `web.1`, across all its lives. Times are seconds of a monotonic clock."""
+
+    __slots__ = (
+        "deadline",
+        "delay",
+        "ended",
+        "failure",
+        "killed",
+        "pid",
+        "plan",
+        "quick_deaths",
+        "restarts",
+        "started",
+        "state",
+        "status",
+        "wanted",
+    )
+
+    def __init__(self, plan: InstancePlan) -> None:
+        self.plan = plan
+        self.state: str = State.EXITED
+        self.wanted = False
+        self.deadline: float | None = None
+        self.pid: int | None = None
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.status: ExitStatus | None = None
+        self.failure = ""  # why it could not be spawned, in words
+        self.killed = False  # the grace was over
+        self.quick_deaths = 0
+        self.restarts = 0
+        self.delay = 0.0  # of the backoff under way, in seconds
+
+    @property
+    def name(self) -> str:
+        """The instance's name, `web.1`."""
+        return self.plan.name
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is down and nobody wants it up."""
+        return self.state in DOWN
+
+    def uptime(self, now: float) -> float:
+        """How long this life lasts, or the last one lasted, in seconds."""
+        if self.started is None:
+            return 0.0
+        end = self.ended if self.pid is None and self.ended is not None else now
+        return max(0.0, end - self.started)
+
+
+class Fact:
+    """What comes with an event: the clock, and for a death its status and the jitter for a backoff."""
+
+    __slots__ = ("jitter", "now", "pid", "reason", "status")
+
+    def __init__(
+        self,
+        now: float,
+        *,
+        pid: int | None = None,
+        status: ExitStatus | None = None,
+        reason: str = "",
+        jitter: float = 1.0,
+    ) -> None:
+        self.now = now
+        self.pid = pid
+        self.status = status
+        self.reason = reason
+        self.jitter = jitter
+
+
+Actions = tuple[str, ...]
+NOTHING: Actions = ()
+
+
+def step(instance: Instance, event: str, fact: Fact) -> Actions:
+    """Apply `event` to `instance` and return what shall be done, in order.
+
+    Raises ImpossibleEventError, and changes nothing, when the event cannot be in the instance's state.
+    """
+    return TABLE[instance.state, event](instance, fact)
+
+
+def _ignore(_instance: Instance, _fact: Fact) -> Actions:
+    return NOTHING
+
+
+def _launch(instance: Instance, _fact: Fact) -> Actions:
+    """Begin a life; a wish of the user's clears the record of quick deaths, a backoff's end does not."""
+    instance.wanted = True
+    instance.state = State.STARTING
+    instance.deadline = None
+    instance.killed = False
+    instance.failure = ""
+    return (Action.LAUNCH,)
+
+
+def _afresh(instance: Instance, fact: Fact) -> Actions:
+    instance.quick_deaths = 0
+    return _launch(instance, fact)
+
+
+def _relaunch(instance: Instance, fact: Fact) -> Actions:
+    instance.restarts += 1
+    return _launch(instance, fact)
+
+
+def _rest(instance: Instance, _fact: Fact) -> Actions:
+    """Come to rest from a state without a child."""
+    instance.wanted = False
+    instance.state = State.EXITED
+    instance.deadline = None
+    return (Action.TELL_STOPPED,)
+
+
+def _give_up(instance: Instance, _fact: Fact) -> Actions:
+    instance.failure = instance.failure or "what it depends on did not come up in time"
+    return _fail(instance)
+
+
+def _fail(instance: Instance) -> Actions:
+    instance.wanted = False
+    instance.state = State.FAILED
+    instance.deadline = None
+    return (Action.TELL_FAILED,)
+
+
+def _ask(instance: Instance, fact: Fact) -> Actions:
+    instance.wanted = False
+    return _begin_stopping(instance, fact)
+
+
+def _cycle(instance: Instance, fact: Fact) -> Actions:
+    """Restart: ask it to stop and go on wanting it. That is all that a restart is."""
+    instance.wanted = True
+    instance.quick_deaths = 0
+    return _begin_stopping(instance, fact)
+
+
+def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
+    instance.state = State.STOPPING
+    instance.deadline = fact.now + instance.plan.stop.grace
+    return (Action.TELL_STOPPING, Action.ASK) if instance.pid is not None else (Action.TELL_STOPPING,)
+
+
+def _kill(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = False
+    return _begin_killing(instance)
+
+
+def _overdue(instance: Instance, _fact: Fact) -> Actions:
+    return _begin_killing(instance)
+
+
+def _begin_killing(instance: Instance) -> Actions:
+    instance.state = State.STOPPING
+    instance.deadline = None
+    instance.killed = True
+    return (Action.KILL,) if instance.pid is not None else NOTHING
+
+
+def _want_up(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = True
+    return NOTHING
+
+
+def _want_down(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = False
+    return NOTHING
+
+
+def _up(instance: Instance, fact: Fact) -> Actions:
+    """Spawned. Without a readiness check, an instance that runs is ready."""
+    _note_life(instance, fact)
+    instance.state = State.RUNNING
+    return (Action.TELL_STARTED,)
+
+
+def _ready(instance: Instance, _fact: Fact) -> Actions:
+    instance.state = State.RUNNING
+    instance.deadline = None
+    return (Action.TELL_READY,)
+
+
+def _unready(instance: Instance, fact: Fact) -> Actions:
+    """It did not become ready in time: a life that failed; its death is judged by the policy."""
+    return _cycle(instance, fact)
+
+
+def _probe(instance: Instance, _fact: Fact) -> Actions:
+    instance.deadline = None
+    return (Action.PROBE,)
+
+
+def _note_pid(instance: Instance, fact: Fact) -> Actions:
+    """The stop came between the launch and its performance: do now what could not be done then."""
+    _note_life(instance, fact)
+    return (Action.KILL,) if instance.killed else (Action.ASK,)
+
+
+def _note_life(instance: Instance, fact: Fact) -> None:
+    instance.pid = fact.pid
+    instance.started = fact.now
+    instance.ended = None
+    instance.status = None
+
+
+def _note_death(instance: Instance, fact: Fact) -> None:
+    instance.pid = None
+    instance.ended = fact.now
+    instance.status = fact.status
+
+
+def _fail_start(instance: Instance, fact: Fact) -> Actions:
+    """Spawning failed. `status` says how a shell would put it (126, 127), or is None when trying again may help."""
+    instance.failure = fact.reason
+    instance.started = instance.ended = fact.now
+    instance.status = fact.status
+    if fact.status is not None:
+        return _fail(instance)
+    return _quick_death(instance, fact)
+
+
+def _unborn(instance: Instance, fact: Fact) -> Actions:
+    instance.failure = fact.reason
+    return _gone(instance, fact)
+
+
+def _died(instance: Instance, fact: Fact) -> Actions:
+    """Nobody asked it to end: the policy decides."""
+    _note_death(instance, fact)
+    status, policy = fact.status, instance.plan.restart
+    success = status is None or status.code in policy.success_codes
+    if policy.mode == "never" or (success and policy.mode == "on-failure"):
+        return _rest_after_death(instance) if success else (Action.TELL_EXITED, *_fail(instance))
+    if instance.uptime(fact.now) >= policy.min_uptime:
+        instance.quick_deaths = 0
+        return (Action.TELL_EXITED, *_back_off(instance, fact, 0.0))
+    if status is not None and status.code in CANNOT_RUN:
+        return (Action.TELL_EXITED, *_fail(instance))
+    return (Action.TELL_EXITED, *_quick_death(instance, fact, counts=not success))
+
+
+def _rest_after_death(instance: Instance) -> Actions:
+    instance.wanted = False
+    instance.state = State.EXITED
+    instance.deadline = None
+    return (Action.TELL_EXITED,)
+
+
+def _quick_death(instance: Instance, fact: Fact, counts: bool = True) -> Actions:
+    """Wait longer after each death in a row, and give up when the budget is spent; a success spends nothing."""
+    policy = instance.plan.restart
+    instance.quick_deaths = min(instance.quick_deaths + 1, policy.max_restarts + 1)
+    if counts and instance.quick_deaths > policy.max_restarts:
+        return _fail(instance)
+    return _back_off(instance, fact, policy.delay(instance.quick_deaths) * fact.jitter)
+
+
+def _back_off(instance: Instance, fact: Fact, delay: float) -> Actions:
+    instance.state = State.BACKOFF
+    instance.delay = delay
+    instance.deadline = fact.now + delay
+    return (Action.TELL_RESTARTING,)
+
+
+def _gone(instance: Instance, fact: Fact) -> Actions:
+    """The end that was asked for: up again if it is wanted, else at rest."""
+    _note_death(instance, fact)
+    instance.deadline = None
+    if instance.wanted:
+        return (Action.TELL_STOPPED, *_relaunch(instance, fact))
+    instance.state = State.EXITED
+    return (Action.TELL_STOPPED,)
+
+
+_WISHES = (Event.START, Event.STOP, Event.KILL, Event.RESTART)
+_FACTS = (Event.SPAWNED, Event.SPAWN_FAILED, Event.READY, Event.EXITED, Event.TIMEOUT)
+_X = None  # impossible: raises, naming state and event
+
+# fmt: off
+_ROWS = {
+    #                START      STOP         KILL     RESTART    SPAWNED     SPAWN_FAILED  READY     EXITED  TIMEOUT
+    State.WAITING:  (_launch,   _rest,       _rest,   _launch,   _X,         _X,           _X,       _X,     _give_up),
+    State.STARTING: (_ignore,   _ask,        _kill,   _cycle,    _up,        _fail_start,  _ready,   _died,  _unready),
+    State.RUNNING:  (_ignore,   _ask,        _kill,   _cycle,    _X,         _X,           _ignore,  _died,  _probe),
+    State.STOPPING: (_want_up,  _want_down,  _kill,   _want_up,  _note_pid,  _unborn,      _ignore,  _gone,  _overdue),
+    State.BACKOFF:  (_afresh,   _rest,       _rest,   _afresh,   _X,         _X,           _X,       _X,     _relaunch),
+    State.EXITED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X),
+    State.FAILED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X),
+}
+# fmt: on
+
+
+def _impossible(state: str, event: str) -> Callable[[Instance, Fact], Actions]:
+    def refuse(_instance: Instance, _fact: Fact) -> Actions:
+        raise ImpossibleEventError(state, event)
+
+    return refuse
+
+
+TABLE: dict[tuple[str, str], Callable[[Instance, Fact], Actions]] = {
+    (state, event): cell or _impossible(state, event)
+    for state, row in _ROWS.items()
+    for event, cell in zip(_WISHES + _FACTS, row, strict=True)
+}

@@ -1,0 +1,93 @@
+"""Decides how one life ended: by a code or by a signal, in words and as a shell would say it."""
+
+from __future__ import annotations
+
+import sys
+
+CANNOT_RUN = (126, 127)  # a shell's codes for "may not be executed" and "not found"
+
+_SIGNAL_NAMES = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    14: "SIGALRM",
+    15: "SIGTERM",
+}
+# Signals whose numbers differ between the two families of systems.
+_LINUX = {7: "SIGBUS", 10: "SIGUSR1", 12: "SIGUSR2", 16: "SIGSTKFLT", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS"}
+_DARWIN = {10: "SIGBUS", 30: "SIGUSR1", 31: "SIGUSR2", 12: "SIGSYS", 24: "SIGXCPU", 25: "SIGXFSZ"}
+
+_REASONS = {
+    "SIGKILL": "perhaps out of memory",
+    "SIGSEGV": "segmentation fault",
+    "SIGABRT": "aborted itself",
+    "SIGBUS": "bus error",
+    "SIGILL": "illegal instruction",
+    "SIGXCPU": "CPU time limit",
+    "SIGXFSZ": "file size limit",
+    "SIGSYS": "forbidden system call",
+}
+
+
+def signal_name(number: int) -> str:
+    """The name of signal `number` on this system, such as ``SIGTERM``; ``signal 42`` where there is none."""
+    family = _DARWIN if sys.platform == "darwin" else _LINUX
+    return _SIGNAL_NAMES.get(number) or family.get(number) or f"signal {number}"
+
+
+class ExitStatus:
+    """How a child ended: `code` 0 to 255, or `signal`, the number of the signal that killed it."""
+
+    __slots__ = ("code", "signal")
+
+    def __init__(self, code: int | None = None, signal: int | None = None) -> None:
+        self.code = code
+        self.signal = signal
+
+    @property
+    def shell_code(self) -> int:
+        """The status as a shell reports it: the code, or 128 + the signal (POSIX.1-2017 XCU 2.8.2)."""
+        return self.code if self.code is not None else 128 + (self.signal or 0)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the child said that all went well."""
+        return self.code == 0
+
+    def words(self, asked: bool = False) -> str:
+        """The end in words; `asked` when we sent the signal ourselves, so that no reason is guessed."""
+        if self.code is None:
+            return self._signal_words(asked)
+        if self.code == 127:
+            return "exited with code 127 (command not found)"
+        if self.code == 126:
+            return "exited with code 126 (cannot be executed)"
+        if not asked and 128 < self.code <= 128 + 64 and signal_name(self.code - 128).startswith("SIG"):
+            name = signal_name(self.code - 128)
+            return f"exited with code {self.code} ({name}{_reason(name)})"
+        return f"exited with code {self.code}"
+
+    def _signal_words(self, asked: bool) -> str:
+        name = signal_name(self.signal or 0)
+        reason = "" if asked or not _reason(name) else f" ({_REASONS[name]})"
+        return f"killed by {name}{reason}"
+
+    def __repr__(self) -> str:
+        return f"ExitStatus({self.words(asked=True)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExitStatus) and (self.code, self.signal) == (other.code, other.signal)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.signal))
+
+
+def _reason(name: str) -> str:
+    return f", {_REASONS[name]}" if name in _REASONS else ""

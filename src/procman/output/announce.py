@@ -1,0 +1,132 @@
+"""Shows: what happens to instances, as sentences of `system`."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle import Action, State
+from procman.output.card import failure_card
+from procman.output.summary import Row, end_summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.hub import Hub
+
+
+def seconds(value: float) -> str:
+    """A time span as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 7 min``."""
+    if value < 9.95:
+        return f"{value:.1f} s"
+    total = round(value)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600} h {total % 3600 // 60} min"
+
+
+class Announcer:
+    """Turns the supervisor's TELL actions into lines."""
+
+    def __init__(self, hub: Hub, supervisor: Supervisor) -> None:
+        self._hub = hub
+        self._supervisor = supervisor
+        self._tellers = {
+            Action.TELL_STARTED: self._started,
+            Action.TELL_READY: self._ready,
+            Action.TELL_STOPPING: self._stopping,
+            Action.TELL_RESTARTING: self._restarting,
+            Action.TELL_EXITED: self._exited,
+            Action.TELL_STOPPED: self._stopped,
+            Action.TELL_FAILED: self._failed,
+        }
+
+    def tell(self, action: str, instance: Instance, now: float) -> None:
+        """Say what happened to `instance`."""
+        self._tellers[action](instance, now)
+
+    def say(self, text: str) -> None:
+        """Say a sentence that is about no instance."""
+        self._hub.say(text)
+
+    def stopping(self, words: str) -> None:
+        """The shutdown begins."""
+        self._hub.say(f"{words}: stopping {_count(len(self._supervisor.waiting_for))}")
+
+    def still_waiting(self, now: float) -> None:
+        """Name those who have not stopped yet."""
+        waiting = self._supervisor.waiting_for
+        names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:8])
+        more = f" and {len(waiting) - 8} more" if len(waiting) > 8 else ""
+        ends = [i.deadline for i in waiting if i.deadline is not None]
+        left = f"; KILL in {seconds(max(0.0, min(ends) - now))}" if ends else ""
+        self._hub.say(f"still waiting for {names}{more}{left}")
+
+    def summary(self, now: float, code: int) -> None:
+        """The last words: one line, and a table of those who did not simply run and stop."""
+        instances = list(self._supervisor.instances.values())
+        rows = [
+            Row(i.name, _end_in_words(i), i.restarts, seconds(i.uptime(now)), self._hub.line_count(i.name))
+            for i in instances
+        ]
+        for line in end_summary(rows, code):
+            self._hub.say(line)
+
+    def _started(self, instance: Instance, _now: float) -> None:
+        port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""
+        self._hub.began(instance.name, instance.pid or 0)
+        self._hub.say(f"{instance.name} started with pid {instance.pid}{port}")
+
+    def _ready(self, instance: Instance, now: float) -> None:
+        self._hub.say(f"{instance.name} is ready after {seconds(instance.uptime(now))}")
+
+    def _stopping(self, instance: Instance, _now: float) -> None:
+        if self._supervisor.stopping is None:
+            self._hub.say(f"{instance.name} is asked to stop")
+
+    def _restarting(self, instance: Instance, _now: float) -> None:
+        budget = instance.plan.restart.max_restarts
+        attempt = f" (attempt {instance.quick_deaths} of {budget})" if 0 < instance.quick_deaths <= budget else ""
+        when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
+        failed = f"{instance.failure}; " if instance.failure else ""
+        self._hub.say(f"{instance.name} {failed}restarting {when}{attempt}")
+
+    def _exited(self, instance: Instance, now: float) -> None:
+        words = instance.status.words() if instance.status else "ended"
+        self._hub.say(f"{instance.name} {words} after {seconds(instance.uptime(now))}")
+
+    def _stopped(self, instance: Instance, now: float) -> None:
+        if instance.status is None:
+            self._hub.say(f"{instance.name} stopped before it was started")
+            return
+        words = instance.status.words(asked=True)
+        killed = " after the grace was over" if instance.killed and instance.status.signal == 9 else ""
+        self._hub.say(f"{instance.name} stopped ({words}{killed}) after {seconds(instance.uptime(now))}")
+
+    def _failed(self, instance: Instance, now: float) -> None:
+        lines = failure_card(
+            instance.name,
+            _failure_in_words(instance),
+            seconds(instance.uptime(now)),
+            self._hub.last_lines(instance.name),
+        )
+        for line in lines:
+            self._hub.say(line)
+
+
+def _count(number: int) -> str:
+    return f"{number} process{'es' if number != 1 else ''}"
+
+
+def _failure_in_words(instance: Instance) -> str:
+    if instance.failure and instance.pid is None:
+        return instance.failure
+    return instance.status.words() if instance.status else "gave up"
+
+
+def _end_in_words(instance: Instance) -> str:
+    if instance.state == State.FAILED:
+        return f"failed: {_failure_in_words(instance)}"
+    if instance.status is None:
+        return "not started"
+    return instance.status.words(asked=True)

@@ -1,0 +1,282 @@
+"""Does: spawns children, signals their groups, notices and reaps their ends.
+
+Each child leads a session of its own, so its pid is also the id of its group and session. A zombie pins these
+numbers: a group is only ever signalled while its leader is unreaped, so that no stranger with a recycled number is hit.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procman.core.command import through_shell
+from procman.core.status import ExitStatus
+from procman.runtime.family import environ_of, own_children, send, send_group
+from procman.runtime.programs import launch
+from procman.runtime.signals import DEFAULT_IN_CHILDREN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from procman.core.plan import InstancePlan
+    from procman.runtime.terminal import Pty
+
+    FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+STRANGERS_PER_ROUND = 256  # a process that forks faster than we reap must not hold the loop for ever
+TRY_AGAIN = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+
+
+class SpawnError(Exception):
+    """A child could not be spawned; `status` is a shell's code for it, or None when trying again may help."""
+
+    def __init__(self, reason: str, status: ExitStatus | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class Child:
+    """One life of an instance: its pid, the descriptors to read it by, and its status once it has ended."""
+
+    __slots__ = ("name", "outputs", "pid", "pty", "status")
+
+    def __init__(self, name: str, pid: int, outputs: tuple[tuple[str, int], ...], pty: Pty | None) -> None:
+        self.name = name
+        self.pid = pid
+        self.outputs = outputs  # (stream, descriptor)
+        self.pty = pty
+        self.status: ExitStatus | None = None  # known, but not yet reaped: a zombie
+
+
+class Children:
+    """All children of this engine, by pid."""
+
+    def __init__(self, session: str, separate_streams: bool = False) -> None:
+        self._session_mark = f"PROCMAN_SESSION={session}".encode()
+        self._separate = separate_streams
+        self._by_pid: dict[int, Child] = {}
+        self._owners: dict[int, str | None] = {}  # of adopted orphans: the instance that they came from
+        self._asked: set[int] = set()  # orphans that were asked to end
+        self._null = os.open(os.devnull, os.O_RDWR)
+        self._here = os.getcwd()
+
+    def __len__(self) -> int:
+        return len(self._by_pid)
+
+    # Birth --------------------------------------------------------------------------------------------------------
+
+    def spawn(self, plan: InstancePlan, pty: Pty | None = None) -> Child:
+        """Start one life of `plan`, reading through `pty` or through pipes. Raises SpawnError."""
+        env = plan.env
+        try:
+            outputs, ends = self._open_streams(pty)
+        except OSError as error:
+            raise _spawn_error(plan, error) from None
+        try:
+            pid = _start(plan, env, self._actions(pty, ends), plan.cwd if plan.cwd != self._here else "")
+        except OSError as error:
+            _close_all(fd for _, fd in outputs)
+            raise _spawn_error(plan, error) from None
+        finally:
+            _close_all(ends)
+        child = Child(plan.name, pid, outputs, pty)
+        self._by_pid[pid] = child
+        return child
+
+    def _open_streams(self, pty: Pty | None) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
+        """Our reading ends, and the children's writing ends. One pipe for both: their true order is worth more."""
+        if pty is not None:
+            return (("stdout", pty.master),), ()
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        if not self._separate:
+            return (("stdout", reader),), (writer,)
+        try:
+            other, other_writer = os.pipe()
+        except OSError:
+            _close_all((reader, writer))
+            raise
+        os.set_blocking(other, False)
+        return (("stdout", reader), ("stderr", other)), (writer, other_writer)
+
+    def _actions(self, pty: Pty | None, ends: Sequence[int]) -> list[FileAction]:
+        if pty is not None:
+            # The first terminal that a session leader opens becomes its controlling one (tty_ioctl(4), Linux and BSD).
+            opened = (os.POSIX_SPAWN_OPEN, 0, pty.path, os.O_RDWR, 0)
+            return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
+        return [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, ends[0], ends[-1]))]
+
+    # Signals ------------------------------------------------------------------------------------------------------
+
+    def ask(self, child: Child, number: int) -> None:
+        """Send the stop signal to the child's group, and CONT: a stopped process could not obey."""
+        send_group(child.pid, number)
+        send_group(child.pid, signal.SIGCONT)
+
+    def send_all(self, number: int) -> None:
+        """Send `number` to every group and every adopted orphan."""
+        for child in self._by_pid.values():
+            send_group(child.pid, number)
+        for pid in self.orphans():
+            send(pid, number)
+
+    def resize(self) -> None:
+        """Hand on the size of the window that we are shown in."""
+        for child in self._by_pid.values():
+            if child.pty is not None:
+                child.pty.fit()
+
+    # Death --------------------------------------------------------------------------------------------------------
+
+    def newly_dead(self) -> list[Child]:
+        """The children that have ended since the last look; as zombies they keep their numbers until reaped."""
+        dead = []
+        for child in self._by_pid.values():
+            if child.status is None:
+                child.status = _peek(child.pid)
+                if child.status is not None:
+                    dead.append(child)
+        return dead
+
+    def reap(self, child: Child) -> None:
+        """Give the child's numbers back. Nothing may be signalled by them any more."""
+        del self._by_pid[child.pid]
+        try:
+            os.waitpid(child.pid, 0)
+        except ChildProcessError:
+            pass  # somebody set SIGCHLD to be ignored: the kernel has reaped it
+
+    def reap_strangers(self) -> None:
+        """Reap adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
+        for pid in self.orphans()[:STRANGERS_PER_ROUND]:
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    continue
+            except ChildProcessError:
+                pass  # reaped already
+            self._owners.pop(pid, None)
+            self._asked.discard(pid)
+
+    # What a life leaves behind ------------------------------------------------------------------------------------
+
+    def orphans(self) -> list[int]:
+        """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
+        return [pid for pid in own_children() if pid not in self._by_pid]
+
+    def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
+        """Those of `orphans` that came from `child`: of its session, or with its instance's mark in their environment.
+
+        What is deeper in the family is a descendant of one of these, and is adopted, and found, when that one ends.
+        """
+        return [pid for pid in orphans if _session_of(pid) == child.pid or self._owner(pid) == child.name]
+
+    def _owner(self, pid: int) -> str | None:
+        if pid not in self._owners:
+            marks = environ_of(pid).split(b"\0")
+            names = [mark[17:].decode() for mark in marks if mark.startswith(b"PROCMAN_INSTANCE=")]
+            self._owners[pid] = names[0] if names and self._session_mark in marks else None
+        return self._owners[pid]
+
+    def ask_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
+        """Ask what is left of a life to end, each once: a second TERM means "now!" to some programs."""
+        if group_too:
+            self.ask(child, number)
+        self._ask_each((pid for pid in pids if _group_of(pid) != child.pid), number)
+
+    def ask_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
+        """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten."""
+        wanted = None if names is None else set(names)
+        self._ask_each((pid for pid in self.orphans() if wanted is None or self._owner(pid) in wanted), number)
+
+    def _ask_each(self, pids: Iterable[int], number: int) -> None:
+        for pid in pids:
+            if pid not in self._asked:
+                self._asked.add(pid)
+                send(pid, number)
+                send(pid, signal.SIGCONT)
+
+    def kill(self, child: Child, pids: Iterable[int] = ()) -> None:
+        """SIGKILL the child's group and each of `pids`."""
+        send_group(child.pid, signal.SIGKILL)
+        for pid in pids:
+            send(pid, signal.SIGKILL)
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _peek(pid: int) -> ExitStatus | None:
+    """How `pid` ended, or None while it lives; without reaping it (waitid(2), WNOWAIT)."""
+    try:
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    except ChildProcessError:
+        return ExitStatus(code=0)  # reaped by somebody else; its status is lost
+    if info is None:
+        return None
+    if info.si_code == os.CLD_EXITED:
+        return ExitStatus(code=info.si_status)
+    return ExitStatus(signal=info.si_status)
+
+
+def _start(plan: InstancePlan, env: Mapping[str, str], actions: Sequence[FileAction], folder: str) -> int:
+    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap."""
+    program, words = launch(plan.command, env.get("PATH"), plan.cwd)
+    spawn = _spawn_in if folder else _spawn
+    try:
+        return spawn(folder, program, words, env, actions)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
+        words = through_shell(plan.command)
+        return spawn(folder, words[0], words, env, actions)
+
+
+def _spawn_in(
+    folder: str, program: str, words: list[str], env: Mapping[str, str], actions: Sequence[FileAction]
+) -> int:
+    """Spawn in another folder. posix_spawn has no portable way to change it in the child; we are one thread."""
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        return _spawn("", program, words, env, actions)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def _spawn(_folder: str, program: str, words: list[str], env: Mapping[str, str], actions: Sequence[FileAction]) -> int:
+    return os.posix_spawn(
+        program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
+    )
+
+
+def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
+    """The failure in words, with the code that a shell would have for it."""
+    what = error.strerror or str(error)
+    if error.errno in TRY_AGAIN:
+        return SpawnError(f"cannot start: {what}", None)
+    if error.errno == errno.ENOENT:
+        return SpawnError(f"{plan.command.split()[0]}: not found", ExitStatus(code=127))
+    return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
+
+
+def _close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -1,0 +1,301 @@
+"""Does: the loop. One thread; asleep until a child writes, ends, a signal arrives or the nearest deadline comes.
+
+Each turn: perform → flush → finished? → wait → reap → wake. Another order hangs: what was performed may end the run,
+what was reaped must be decided upon before anything sleeps again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from procman.core.lifecycle import Action, State
+from procman.core.supervisor import OUTPUT_CLOSED
+from procman.runtime.children import SpawnError
+from procman.runtime.family import kill_until_empty
+from procman.runtime.farewell import Farewells
+from procman.runtime.poller import READ, WRITE, Poller
+from procman.runtime.pumps import Pumps
+from procman.runtime.terminal import open_pty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.announce import Announcer
+    from procman.output.hub import Hub
+    from procman.output.outlet import Outlet
+    from procman.runtime.children import Child, Children
+    from procman.runtime.limits import DescriptorLimit
+    from procman.runtime.notify import Notifier
+    from procman.runtime.orders import Orders
+    from procman.runtime.pumps import Pump
+    from procman.runtime.signals import SignalPipe
+    from procman.runtime.terminal import Window
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+LAUNCHES_PER_TURN = 32  # so that signals and output are looked at while a thousand instances come up
+REMINDER_EVERY = 2.0  # seconds between two lines that say whom we wait for
+LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up
+LAST_WORDS = 1.0  # seconds for the output to take what is owed to it at the end
+
+
+class Engine:
+    """Performs what the supervisor decides, and reports facts back to it."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        children: Children,
+        hub: Hub,
+        outlet: Outlet,
+        announcer: Announcer,
+        orders: Orders,
+        signals: SignalPipe,
+        notifier: Notifier,
+        limit: DescriptorLimit,
+        window: Window | None = None,
+    ) -> None:
+        self.supervisor = supervisor
+        self._children = children
+        self._hub = hub
+        self._outlet = outlet
+        self._announcer = announcer
+        self._orders = orders
+        self._signals = signals
+        self._notifier = notifier
+        self._limit = limit
+        self._window = window
+        self._poller = Poller()
+        self._pumps = Pumps(hub, outlet)
+        self._farewells = Farewells(children, self._pumps, self._report_end)
+        self._lives: dict[str, tuple[Child, list[Pump]]] = {}
+        self._launches: list[Instance] = []
+        self._stop_told = False
+        self._ready_told = False
+        self._reminder: float | None = None
+        self._orphans_until: float | None = None
+        self._full = False
+
+    # The loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Bring everything up, keep it so, bring it down; returns the exit code of the run."""
+        self._open()
+        try:
+            self.supervisor.start_all(time.monotonic())
+            while True:
+                self._perform()
+                self._flush()
+                if self._finished():
+                    break
+                self._wait()
+                self._reap()
+                self._wake()
+        finally:
+            stuck = self._farewells.stuck + kill_until_empty(LAST_KILLS)
+        return self._end(stuck)
+
+    def _open(self) -> None:
+        self._orders.open()
+        self._poller.add(self._signals.fileno(), self._orders.hear)
+        if self._orders.lifeline is not None:
+            self._poller.add(self._orders.lifeline, self._hear_guardian)
+        self._poller.add(self._pumps.fileno(), self._nothing)
+        if self._outlet.pollable:
+            self._poller.add(self._outlet.fileno(), self._nothing, 0)
+
+    def _nothing(self) -> None:
+        """Pumps and output have their turn once a loop, after everything else."""
+
+    def _perform(self) -> None:
+        """Do what was decided, and what is decided because of that."""
+        while actions := self.supervisor.take_actions():
+            self._tell_stop()
+            asked: list[Instance] = []
+            for action, instance in actions:
+                if action == Action.LAUNCH:
+                    self._launches.append(instance)
+                elif action == Action.ASK:
+                    asked.append(instance)
+                elif action == Action.KILL:
+                    self._kill(instance)
+                else:
+                    self._announcer.tell(action, instance, time.monotonic())
+            self._ask(asked)
+        self._launch_some()
+        self._tell_ready()
+
+    def _flush(self) -> None:
+        """Write what is owed; while the reader does not take it, wait for him and read no child."""
+        try:
+            self._outlet.flush()
+        except BrokenPipeError:  # `| head`: end everything, quietly
+            self.supervisor.stop_all(OUTPUT_CLOSED, time.monotonic())
+        if self._outlet.blocked != self._full:
+            self._full = self._outlet.blocked
+            self._poller.change(self._outlet.fileno(), WRITE if self._full else 0)
+            self._poller.change(self._pumps.fileno(), 0 if self._full else READ)
+
+    def _finished(self) -> bool:
+        if self._launches or not self.supervisor.settled:
+            return False
+        return not self._orphans_remain(time.monotonic())
+
+    def _orphans_remain(self, now: float) -> bool:
+        """Whether helpers that belong to no instance any more still use the grace that everybody has."""
+        if not self._children.orphans():
+            return False
+        self._children.ask_orphans(signal.SIGTERM)
+        if self._orphans_until is None:
+            self._orphans_until = now + self._longest_grace()
+        return now < self._orphans_until and self.supervisor.stopped_in_time
+
+    def _longest_grace(self) -> float:
+        return max((i.plan.stop.grace for i in self.supervisor.instances.values()), default=0.0)
+
+    def _wait(self) -> None:
+        if self._launches or (self._pumps.backlog and not self._full):
+            timeout: float | None = 0.0
+        else:
+            due = min((d for d in self._deadlines() if d is not None), default=None)
+            timeout = None if due is None else max(0.0, due - time.monotonic())
+        for callback in self._poller.ready(timeout):
+            callback()
+
+    def _deadlines(self) -> tuple[float | None, ...]:
+        return (
+            self.supervisor.next_deadline(),
+            self._pumps.next_deadline(),
+            self._farewells.next_deadline(),
+            self._notifier.next_deadline(),
+            self._reminder,
+            self._orphans_until,
+        )
+
+    def _reap(self) -> None:
+        if not self._orders.child_ended:
+            return
+        self._orders.child_ended = False
+        now = time.monotonic()
+        for child in self._children.newly_dead():
+            _, pumps = self._lives.pop(child.name)
+            self._farewells.begin(child, self.supervisor.instances[child.name], pumps, now)
+        self._children.reap_strangers()
+
+    def _wake(self) -> None:
+        """Let everything that waited for this moment have its turn."""
+        if not self._full:
+            self._pumps.serve()
+        now = time.monotonic()
+        self._farewells.proceed(now, self.supervisor.stopping is not None)
+        self.supervisor.tick(now)
+        self._pumps.show_partials(now)
+        self._notifier.tick(now)
+        self._remind(now)
+
+    # Deeds ----------------------------------------------------------------------------------------------------------
+
+    def _launch_some(self) -> None:
+        batch, self._launches = self._launches[:LAUNCHES_PER_TURN], self._launches[LAUNCHES_PER_TURN:]
+        for instance in batch:
+            self._launch(instance)
+
+    def _launch(self, instance: Instance) -> None:
+        now = time.monotonic()
+        if instance.state != State.STARTING:
+            self.supervisor.spawn_failed(instance, "stopped before it was started", None, now)
+            return
+        try:
+            child = self._spawn(instance)
+        except SpawnError as error:
+            self.supervisor.spawn_failed(instance, error.reason, error.status, now)
+            return
+        self._limit.restore_in(child.pid)
+        pumps = [self._pumps.add(fd, child.name, stream) for stream, fd in child.outputs]
+        self._lives[child.name] = (child, pumps)
+        self.supervisor.spawned(instance, child.pid, now)
+
+    def _spawn(self, instance: Instance) -> Child:
+        if self._window is None:
+            return self._children.spawn(instance.plan)
+        try:
+            pty = open_pty(self._window)
+        except OSError:
+            return self._children.spawn(instance.plan)  # no terminal to be had: a pipe shows as much
+        try:
+            return self._children.spawn(instance.plan, pty)
+        except SpawnError:
+            os.close(pty.master)
+            raise
+        finally:
+            pty.child_has_it()
+
+    def _ask(self, instances: list[Instance]) -> None:
+        """Send each its stop signal, all in parallel; and to what has left their groups."""
+        for instance in instances:
+            if instance.name in self._lives:
+                self._children.ask(self._lives[instance.name][0], instance.plan.stop.signal_number)
+        if instances:
+            everybody = self.supervisor.stopping is not None
+            self._children.ask_orphans(signal.SIGTERM, None if everybody else [i.name for i in instances])
+
+    def _kill(self, instance: Instance) -> None:
+        self._farewells.kill(instance.name)
+        if instance.name in self._lives:
+            self._children.kill(self._lives[instance.name][0])
+
+    def _report_end(self, child: Child, instance: Instance) -> None:
+        assert child.status is not None
+        self.supervisor.exited(instance, child.status, time.monotonic())
+
+    def _hear_guardian(self) -> None:
+        lifeline = self._orders.lifeline
+        self._orders.hear_guardian()
+        if lifeline is not None and self._orders.lifeline is None:
+            self._poller.remove(lifeline)
+
+    # Words ----------------------------------------------------------------------------------------------------------
+
+    def _tell_stop(self) -> None:
+        if self.supervisor.stopping is not None and not self._stop_told:
+            self._stop_told = True
+            self._reminder = time.monotonic() + REMINDER_EVERY
+            self._notifier.stopping()
+            self._announcer.stopping(self.supervisor.stopping.words)
+
+    def _tell_ready(self) -> None:
+        """Tell systemd once, when everything that is wanted has been started."""
+        starting = (State.WAITING, State.STARTING)
+        if not self._ready_told and not any(i.state in starting for i in self.supervisor.instances.values()):
+            self._ready_told = True
+            self._notifier.ready()
+        self._notifier.show(self.supervisor.instances.values())
+
+    def _remind(self, now: float) -> None:
+        if self._reminder is not None and self._reminder <= now:
+            self._reminder = now + REMINDER_EVERY
+            self._announcer.still_waiting(now)
+
+    def _end(self, stuck: list[int]) -> int:
+        now = time.monotonic()
+        if stuck:
+            self._announcer.say(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
+        code = self.supervisor.exit_code
+        self._announcer.summary(now, code)
+        self._outlet.close(now + LAST_WORDS)
+        dropped = self._outlet.dropped + self._pumps.dropped
+        if dropped:
+            _complain(f"procman: {dropped} bytes of output were not read by anybody and are lost\n")
+        return code
+
+
+def _complain(text: str) -> None:
+    """Say something on stderr, without caring whether anybody can hear it."""
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        pass

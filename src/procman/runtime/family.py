@@ -1,0 +1,157 @@
+"""Does: looks at what descends from this process, and ends it: subreaper, orphans, kill until nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+REAPED_PER_ROUND = 256  # a process that forks faster than we reap must not hold us here for ever
+PAUSE = 0.001  # seconds between two rounds of killing
+
+
+def prctl(option: int, value: int) -> bool:
+    """Call prctl(2); False where the system has none.
+
+    ctypes' C half is used where it has the calls (CPython has had them since 2.5): the Python half costs 3 ms.
+    """
+    try:
+        import _ctypes
+
+        libc = _ctypes.dlopen(None, 2)  # type: ignore[arg-type]  # None is the program itself; 2 is RTLD_NOW
+        address = _ctypes.dlsym(libc, "prctl")
+        return bool(_ctypes.call_function(address, (option, value, 0, 0, 0)) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def become_subreaper() -> bool:
+    """Orphans of our descendants become our children instead of init's (prctl(2), Linux 3.4)."""
+    return prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def own_children() -> list[int]:
+    """The pids of all our direct children, zombies and adopted orphans included; one small read on Linux."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/{me}/task/{me}/children", "rb", buffering=0) as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return _children_by_scan(me)
+
+
+def _children_by_scan(me: int) -> list[int]:
+    """For kernels without CONFIG_PROC_CHILDREN: look at every process. Empty without /proc (macOS)."""
+    return [int(name) for name in _listing("/proc") if name.isdigit() and parent_of(int(name)) == me]
+
+
+def _listing(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat after the command: state, ppid, pgrp, session, …; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def parent_of(pid: int) -> int | None:
+    """The parent's pid, or None when the process is gone."""
+    fields = stat_fields(pid)
+    return int(fields[1]) if fields else None
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether it has ended and only waits to be reaped; a process that is gone counts too."""
+    fields = stat_fields(pid)
+    return not fields or fields[0] in (b"Z", b"X")
+
+
+def environ_of(pid: int) -> bytes:
+    """The environment that `pid` was started with, as NUL-separated bytes; empty when we may not look."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def send(pid: int, number: int) -> None:
+    """Signal one process; that it is gone, or not ours to signal, is no news."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def send_group(group: int, number: int) -> None:
+    """Signal a process group; macOS says EPERM when only zombies are left in it."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def reap_some() -> bool:
+    """Reap up to 256 children; False when there is no child at all any more: nothing of ours is left."""
+    try:
+        for _ in range(REAPED_PER_ROUND):
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                break
+    except ChildProcessError:
+        return False
+    return True
+
+
+def kill_until_empty(limit: float, spare: tuple[int, ...] = ()) -> list[int]:
+    """SIGKILL and reap all our children, adopted ones included, until the kernel says that there is none.
+
+    A subreaper's children are all that ever came from it, and an unreaped child's pid cannot be recycled, so nobody
+    else is hit and an empty result proves that nothing is left. Returns the pids that outlived `limit` seconds: they
+    hang in the kernel (state D). `spare` are children to leave alone.
+    """
+    end = time.monotonic() + limit
+    while True:
+        left = [pid for pid in own_children() if pid not in spare]
+        for pid in left:
+            send(pid, signal.SIGKILL)
+        if not reap_some() or (spare and not left):
+            return []
+        if time.monotonic() > end:
+            return [pid for pid in left if not is_zombie(pid)]
+        time.sleep(PAUSE)
+
+
+def close_inherited_on_exec() -> None:
+    """Mark every inherited descriptor above 2 close-on-exec: a child gets 0, 1 and 2, whatever we were given."""
+    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    for name in _listing(folder):
+        if name.isdigit() and int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError as error:
+                if error.errno != errno.EBADF:  # the descriptor of the listing itself
+                    raise
+
+
+def open_standard_descriptors() -> None:
+    """Open /dev/null for each of 0, 1 and 2 that is closed, so that no pipe of ours lands there."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this very one

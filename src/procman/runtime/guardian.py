@@ -1,0 +1,228 @@
+"""Does: survives the manager, so that nothing else survives it.
+
+Three processes stand between the user and the children:
+
+    guardian   the visible pid; in the user's session and job; passes signals on and the exit code back
+    └ watchdog   a session of its own, so that no signal to the user's group or terminal reaches it
+      └ manager    in the user's session and job again; the engine; parent of every child
+
+All three are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so whatever descends from the manager, daemonised or not,
+becomes a child of the nearest one that lives. Whichever one or two of them are killed, `kill -9 -PGID` included, the
+third has all that is left as its own children, and kills until the kernel says ECHILD. Nothing is searched, so a
+process that hides its environment or leaves its session is found as well.
+
+Signals for the manager travel through a pipe, the lifeline, as bytes: no pid that might be recycled is involved, and
+its end of file tells the manager that the guardian is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from procman.runtime.family import become_subreaper, kill_until_empty
+from procman.runtime.title import set_title
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import FrameType
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
+EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
+
+lifeline: int | None = None
+"""In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
+
+
+def is_needed() -> bool:
+    """Whether a guardian has something to add: not as PID 1, whose end ends the namespace, nor under systemd,
+    whose cgroup is the guardian (SYSTEMD_EXEC_PID is set for the process that systemd started, systemd.exec(5))."""
+    return os.getpid() != 1 and os.environ.get("SYSTEMD_EXEC_PID") != str(os.getpid())
+
+
+def guarded(run: Callable[[], int], enabled: bool = True) -> int:
+    """Run `run` in a manager that is watched from two sides, and return its exit code.
+
+    In the manager this function does not return. Without a guardian (`enabled` false, PID 1, systemd, no process
+    to be had) `run` is simply called.
+    """
+    if not enabled or not is_needed():
+        return run()
+    _flush()
+    reader, writer = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
+    try:
+        watchdog = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        return run()
+    if watchdog == 0:
+        _leave(_watch, run, reader, writer)
+    os.close(reader)
+    return _guard(watchdog, writer)
+
+
+def _leave(work: Callable[..., int], *arguments: object) -> None:
+    """Do `work` in a forked process and end it, whatever happens, without running the parent's clean-up twice."""
+    code = EXIT_LOST
+    try:
+        code = work(*arguments)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 70
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # a reader that is gone: there is nobody to tell
+
+
+# The watchdog: between the two, in a session of its own -------------------------------------------------------------
+
+
+def _watch(run: Callable[[], int], reader: int, writer: int) -> int:
+    """Fork the manager, then wait for its end or the guardian's; then end all that is left."""
+    os.close(writer)
+    become_subreaper()
+    signals, wake = os.pipe()
+    try:
+        manager = os.fork()
+    except OSError:
+        return _manage(run, reader)  # no process to be had: the guardian alone must do
+    if manager == 0:
+        os.close(signals)
+        os.close(wake)
+        _leave(_manage, run, reader)
+    os.setsid()  # only now: the manager stays in the user's session, with its terminal
+    set_title("procman-watch", "procman: watchdog")
+    _let_go_of_streams()
+    _wake_by_child(wake)
+    status = _wait_for_either(manager, reader, signals)
+    left = kill_until_empty(LAST_KILLS)
+    return status if not left else (status or EXIT_LOST)
+
+
+def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
+    """The manager's exit code, or 137 as soon as the guardian's end of the lifeline is closed."""
+    while True:
+        status = _status_of(manager)
+        if status is not None:
+            return status
+        # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
+        if _hung_up(guardian, signals):
+            return EXIT_LOST
+
+
+def _hung_up(guardian: int, signals: int) -> bool:
+    poll = select.poll()
+    poll.register(guardian, 0)
+    poll.register(signals, select.POLLIN)
+    ready = dict(poll.poll())
+    if signals in ready:
+        os.read(signals, 4096)
+    return guardian in ready
+
+
+def _status_of(child: int) -> int | None:
+    """The exit code of `child` as a shell has it, once it has ended; None while it lives."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    if not pid:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Exist, so that SIGCHLD wakes us."""
+
+
+def _wake_by_child(wake: int) -> None:
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in FORWARDED:
+        signal.signal(number, signal.SIG_IGN)  # nobody means the watchdog; the guardian is who is asked to end
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, _nothing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _let_go_of_streams() -> None:
+    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+# The manager --------------------------------------------------------------------------------------------------------
+
+
+def _manage(run: Callable[[], int], reader: int) -> int:
+    global lifeline  # noqa: PLW0603 (set once, in the process that it is for, before anything can read it)
+    lifeline = reader
+    become_subreaper()
+    set_title("procman-manager", "procman: manager")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+    return run()
+
+
+# The guardian: the visible pid --------------------------------------------------------------------------------------
+
+
+def _guard(watchdog: int, writer: int) -> int:
+    """Pass signals on until the watchdog ends; its exit code is the manager's."""
+    become_subreaper()
+    set_title("procman")
+    os.set_blocking(writer, False)
+    while True:
+        info = _next_signal()
+        if info[0] == signal.SIGCHLD:
+            status = _status_of(watchdog)
+            if status is not None:
+                kill_until_empty(LAST_KILLS)  # only when the watchdog was killed is anything left
+                return status
+        else:
+            _pass_on(*info, writer)
+
+
+def _next_signal() -> tuple[int, bool]:
+    """The next signal, and whether the kernel made it (a key of the terminal, which reached the manager as well)."""
+    if hasattr(signal, "sigwaitinfo"):
+        info = signal.sigwaitinfo(HEARD)
+        return info.si_signo, info.si_code > 0
+    return int(signal.sigwait(HEARD)), False  # macOS: no si_code; the manager forgives a signal that comes twice
+
+
+def _pass_on(number: int, by_kernel: bool, writer: int) -> None:
+    if number == signal.SIGCONT:
+        _write(writer, number)
+    elif number == signal.SIGTSTP:
+        if not by_kernel:
+            _write(writer, number)
+        os.kill(os.getpid(), signal.SIGSTOP)  # the shell shall see its job stop
+    elif number == signal.SIGHUP or not by_kernel:
+        _write(writer, number)
+
+
+def _write(writer: int, number: int) -> None:
+    try:
+        os.write(writer, bytes((number,)))
+    except (BlockingIOError, BrokenPipeError):
+        pass  # a manager that has ended needs no signal; one that is stuck is killed by the next step of the user

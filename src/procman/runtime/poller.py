@@ -1,0 +1,95 @@
+"""Does: waits for descriptors; says whose callable to call. epoll on Linux, `selectors` elsewhere.
+
+`selectors` is a thin layer over epoll, but its import costs as much as ten of our modules.
+"""
+
+from __future__ import annotations
+
+import select
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ = 1
+WRITE = 4  # the values of EPOLLIN and EPOLLOUT
+
+
+class EpollPoller:
+    """Descriptors and their callables on epoll(7). Errors and hang-ups wake whoever is registered."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+
+    def fileno(self) -> int:
+        """An epoll instance is itself pollable: readable when one of its descriptors is ready."""
+        return self._epoll.fileno()
+
+    def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
+        """Call `callback` whenever `fd` is ready for `events`. Raises OSError, PermissionError for a regular file."""
+        self._epoll.register(fd, events)
+        self._callbacks[fd] = callback
+
+    def change(self, fd: int, events: int) -> None:
+        """Wait for other events of `fd`; 0 leaves errors and hang-ups."""
+        self._epoll.modify(fd, events)
+
+    def remove(self, fd: int) -> None:
+        """Forget `fd`; call it before closing."""
+        if self._callbacks.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def ready(self, timeout: float | None) -> list[Callable[[], None]]:
+        """The callables of what is ready within `timeout` seconds; None waits without limit."""
+        events = self._epoll.poll(-1 if timeout is None else timeout)
+        callbacks = self._callbacks
+        return [callbacks[fd] for fd, _ in events if fd in callbacks]
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._epoll.close()
+
+
+class SelectorPoller:
+    """The same on `selectors`, for systems without epoll."""
+
+    def __init__(self) -> None:
+        import selectors
+
+        self._selector = selectors.DefaultSelector()
+        self._events = {READ: selectors.EVENT_READ, WRITE: selectors.EVENT_WRITE}
+        self._idle: dict[int, Callable[[], None]] = {}
+
+    def fileno(self) -> int:
+        """A kqueue is itself pollable."""
+        return int(self._selector.fileno())
+
+    def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
+        """See EpollPoller.add."""
+        mask = sum(value for bit, value in self._events.items() if events & bit)
+        if mask:
+            self._selector.register(fd, mask, callback)
+        else:
+            self._idle[fd] = callback
+
+    def change(self, fd: int, events: int) -> None:
+        """See EpollPoller.change."""
+        callback = self._idle.pop(fd, None) or self._selector.unregister(fd).data
+        self.add(fd, callback, events)
+
+    def remove(self, fd: int) -> None:
+        """See EpollPoller.remove."""
+        if self._idle.pop(fd, None) is None and fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def ready(self, timeout: float | None) -> list[Callable[[], None]]:
+        """See EpollPoller.ready."""
+        return [key.data for key, _ in self._selector.select(timeout)]
+
+    def close(self) -> None:
+        """See EpollPoller.close."""
+        self._selector.close()
+
+
+Poller = EpollPoller if hasattr(select, "epoll") else SelectorPoller

@@ -1,0 +1,73 @@
+"""Does: turns signals into readable bytes, so that the loop meets them at a place of its choosing.
+
+The C handler writes the signal's number into a pipe (`signal.set_wakeup_fd`); the Python handler is empty. Work in a
+handler deadlocks sooner or later: it may interrupt any line, also one that holds what it wants.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:
+    import _signal as signal  # the C half; the Python half only adds enums, a third of a bare interpreter's start
+
+HEARD = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGCHLD,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTSTP,
+    signal.SIGCONT,
+    signal.SIGWINCH,
+)
+
+# What a child must not inherit as ignored: `nohup`, `cmd &` of a shell without job control, and Python itself
+# (SIGPIPE, SIGXFSZ) all hand down SIG_IGN through exec. Handlers are reset by the kernel.
+DEFAULT_IN_CHILDREN = (*HEARD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGALRM)
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Exist, so that the signal neither kills us nor is ignored."""
+
+
+class SignalPipe:
+    """The signals that arrived since the last look, as a readable descriptor."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+
+    def fileno(self) -> int:
+        """What to poll for reading."""
+        return self._reader
+
+    def open(self) -> None:
+        """Begin to listen. A hang-up that `nohup` told us to ignore stays ignored."""
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in HEARD:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            signal.signal(number, _nothing)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def read(self) -> bytes:
+        """The numbers of the signals that arrived, each at most as often as it was delivered."""
+        try:
+            return os.read(self._reader, 4096)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Stop listening; the handlers stay, so that a late signal does no harm."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._reader)
+        os.close(self._writer)

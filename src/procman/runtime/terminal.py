@@ -1,0 +1,88 @@
+"""Does: terminals: the window's size, and a pseudo-terminal for a child."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import termios
+
+OUTPUT_FLAGS = 1  # index in the list of tcgetattr
+
+
+class Window:
+    """What a child may fill of the terminal that we are shown on: its size, less our prefix."""
+
+    __slots__ = ("_fd", "_prefix_width")
+
+    def __init__(self, fd: int, prefix_width: int) -> None:
+        self._fd = fd
+        self._prefix_width = prefix_width
+
+    def size(self) -> tuple[int, int]:
+        """Rows and columns; a very narrow window is not made narrower than programs can bear."""
+        rows, columns = window_size(self._fd) or (24, 80)
+        return rows, max(columns - self._prefix_width, min(columns, 20))
+
+
+class Pty:
+    """A pseudo-terminal: `master` is ours to read, `path` is what the child opens, `slave` keeps it alive till then."""
+
+    __slots__ = ("_window", "master", "path", "slave")
+
+    def __init__(self, master: int, slave: int, path: str, window: Window) -> None:
+        self.master = master
+        self.slave = slave
+        self.path = path
+        self._window = window
+
+    def child_has_it(self) -> None:
+        """Close our copy of the child's side, so that the child's end is the terminal's end."""
+        os.close(self.slave)
+        self.slave = -1
+
+    def fit(self) -> None:
+        """Take the window's size; the kernel sends WINCH to the child when it changed (tty_ioctl(4), TIOCSWINSZ)."""
+        try:
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *self._window.size(), 0, 0))
+        except OSError:
+            pass  # the child's side is gone
+
+
+def open_pty(window: Window) -> Pty:
+    """A pseudo-terminal of that size that leaves newlines alone. Raises OSError when there is none to be had."""
+    master, slave = os.openpty()
+    try:
+        pty = Pty(master, slave, os.ttyname(slave), window)
+        os.set_blocking(master, False)
+        _leave_newlines_alone(slave)
+    except (OSError, termios.error) as error:
+        os.close(master)
+        os.close(slave)
+        raise OSError(*error.args) from None
+    pty.fit()
+    return pty
+
+
+def _leave_newlines_alone(fd: int) -> None:
+    """Without ONLCR a newline stays one byte: what we read is what the child wrote."""
+    attributes = termios.tcgetattr(fd)
+    attributes[OUTPUT_FLAGS] &= ~termios.ONLCR
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
+def window_size(fd: int) -> tuple[int, int] | None:
+    """Rows and columns of the terminal behind `fd`, or None where there is none."""
+    try:
+        rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, b"\0" * 8))
+    except OSError:
+        return None
+    return (rows, columns) if columns else None
+
+
+def is_terminal(fd: int) -> bool:
+    """Whether `fd` is a terminal; False for a closed one as well."""
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
