@@ -1,0 +1,109 @@
+"""Decides where lines end: chunks of bytes in, whole lines out, the rest kept."""
+
+from __future__ import annotations
+
+CAP = 65536
+MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
+_COMPACT = 64  # parts kept before they are joined: keeps a writer of single bytes from costing a list of 64 K objects
+
+
+class LineBuffer:
+    """Cuts one stream at its line ends.
+
+    A line longer than ``cap`` bytes leaves in pieces, each ended by ``…``. Where pieces are cut depends on the line
+    alone, never on how it arrived. With ``fold`` an overlong line drops what a carriage return has already hidden, so
+    that a progress bar which never ends its line does not come out in pieces.
+    """
+
+    __slots__ = ("_cap", "_fold", "_parts", "_size")
+
+    def __init__(self, cap: int = CAP, *, fold: bool = True) -> None:
+        self._cap = cap
+        self._fold = fold
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def tail(self) -> bytes:
+        """The bytes of the line that has not ended yet."""
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk; give every line it ends, as one ``bytes`` that ends with a newline, or ``b""``."""
+        cut = chunk.rfind(b"\n") + 1
+        if self._size + len(chunk) > self._cap and self._overlong(chunk):
+            return self._in_pieces(chunk)
+        if not cut:
+            self._keep(chunk)
+            return b""
+        lines = self._lines(chunk, cut)
+        if cut < len(chunk):
+            self._keep(chunk[cut:])
+        return lines
+
+    def flush(self) -> bytes:
+        """Give the rest as a line of its own, newline added, or ``b""``."""
+        rest = self.tail
+        self._parts.clear()
+        self._size = 0
+        return rest + b"\n" if rest else b""
+
+    def _lines(self, chunk: bytes, cut: int) -> bytes:
+        if not self._size:
+            return chunk if cut == len(chunk) else chunk[:cut]
+        self._parts.append(chunk[:cut])
+        lines = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return lines
+
+    def _keep(self, rest: bytes) -> None:
+        if not rest:
+            return
+        self._parts.append(rest)
+        self._size += len(rest)
+        if len(self._parts) >= _COMPACT:
+            self._parts = [b"".join(self._parts)]
+
+    def _overlong(self, chunk: bytes) -> bool:
+        """Whether a line of this chunk may pass the cap: only the first can, unless the chunk itself does."""
+        first = chunk.find(b"\n")
+        return len(chunk) > self._cap or self._size + (first if first >= 0 else len(chunk)) > self._cap
+
+    def _in_pieces(self, chunk: bytes) -> bytes:
+        self._parts.append(chunk)
+        data = b"".join(self._parts)
+        out: list[bytes] = []
+        start = 0
+        while True:
+            end = data.find(b"\n", start)
+            start = self._cut(data, start, end if end >= 0 else len(data), out)
+            if end < 0:
+                break
+            out.append(data[start : end + 1])
+            start = end + 1
+        self._parts = [data[start:]] if start < len(data) else []
+        self._size = len(data) - start
+        return b"".join(out)
+
+    def _cut(self, data: bytes, start: int, end: int, out: list[bytes]) -> int:
+        """Move pieces of the line ``data[start:end]`` to ``out`` until the rest fits; give where the rest begins."""
+        while end - start > self._cap:
+            hidden = data.rfind(b"\r", start, start + self._cap) if self._fold else -1
+            if hidden > start:
+                start = hidden
+                continue
+            stop = _character_start(data, start + self._cap)
+            out += (data[start:stop], MARK, b"\n")
+            start = stop
+        return start
+
+
+def _character_start(data: bytes, index: int) -> int:
+    """The nearest place at or before ``index`` that does not split a UTF-8 character (of at most four bytes)."""
+    for back in range(4):
+        if data[index - back] & 0xC0 != 0x80:  # not a continuation byte
+            return index - back
+    return index

@@ -1,0 +1,21 @@
+"""Shows the failure card: what became of an instance that gave up, and its last words."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LAST_LINES = 20
+INDENT = "    "
+
+
+def failure_card(name: str, words: str, ran_for: str, last_lines: Sequence[bytes]) -> list[str]:
+    """The lines of the card. ``words`` say how it ended, ``ran_for`` how long it ran; both are texts."""
+    shown = [line for line in last_lines if line.strip()][-LAST_LINES:]
+    card = [f"{name} FAILED: {words}, after {ran_for}"]
+    if not shown:
+        return [*card, f"{INDENT}it printed nothing"]
+    card.append(f"its last line{'s' if len(shown) > 1 else ''}:")
+    card += [INDENT + line.decode("utf-8", "surrogateescape") for line in shown]
+    return card

@@ -1,0 +1,90 @@
+"""Shows children without letting them damage the screen: the line discipline of one stream.
+
+Colors (SGR) pass, and are kept per line: reset where the line ends, opened again where the next one begins. Of a line
+that was written over (``a\\rb\\rc``) the last state is shown. Everything else that moves, clears, switches or asks a
+terminal is dropped; what has no business in honest output (an escape that is none, C1, ENQ, a clipboard write) is made
+visible. NUL and the other controls that no terminal acts upon, and bytes that are no UTF-8, pass as they are.
+"""
+
+from __future__ import annotations
+
+RESET = b"\x1b[0m"
+
+BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
+
+
+class Discipline:
+    """Makes whole lines of one stream harmless. ``pen`` is what the stream has left switched on, as one SGR."""
+
+    __slots__ = ("_pen",)
+
+    def __init__(self) -> None:
+        self._pen = b""
+
+    def clean(self, lines: bytes) -> bytes:
+        """Harmless whole lines for whole lines. What holds no control character is not looked at again."""
+        if CR in lines:
+            lines = lines.replace(b"\r\n", b"\n")
+        if self._pen or _suspicious(lines):
+            from procman.output.escapes import clean_lines
+
+            lines, self._pen = clean_lines(lines, self._pen)
+        return lines
+
+    def preview(self, tail: bytes) -> bytes:
+        """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
+        pen = self._pen
+        shown = self.clean(_without_half_character(_without_half_escape(tail)) + b"\n")[:-1]
+        self._pen = pen
+        return shown
+
+
+def _suspicious(lines: bytes) -> bool:
+    """Whether any of the bytes that terminals act upon is there. Nine searches by memchr(3), each at some 80 GB/s,
+    cost a sixth of one translate() and a thirtieth of a regular expression."""
+    return (
+        ESC in lines
+        or CR in lines
+        or BS in lines
+        or BEL in lines
+        or SO in lines
+        or SI in lines
+        or VT in lines
+        or FF in lines
+        or ENQ in lines
+        or (not lines.isascii() and _holds_c1(lines))
+    )
+
+
+def _holds_c1(lines: bytes) -> bool:
+    """Whether a control of U+0080-U+009F is there, encoded, or as a byte that belongs to no UTF-8 character."""
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        return True
+    if 0xC2 not in lines:
+        return False
+    from procman.output.escapes import ENCODED_C1
+
+    return ENCODED_C1.search(lines) is not None
+
+
+def _without_half_escape(tail: bytes) -> bytes:
+    """Leave out an escape sequence at the end that has not come whole yet."""
+    at = tail.rfind(b"\x1b")
+    if at < 0:
+        return tail
+    from procman.output.escapes import SEQUENCE
+
+    whole = SEQUENCE.match(tail, at)
+    return tail if whole is not None and len(whole[0]) > 1 else tail[:at]
+
+
+def _without_half_character(tail: bytes) -> bytes:
+    """Leave out a UTF-8 character at the end that has not come whole yet."""
+    for back in range(1, min(4, len(tail) + 1)):
+        byte = tail[-back]
+        if byte & 0xC0 != 0x80:  # the first byte of a character, which says how many follow
+            wanted = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC2 else 1
+            return tail[:-back] if wanted > back else tail
+    return tail

@@ -1,0 +1,76 @@
+"""Shows as the settings wish: puts the output path together."""
+
+from __future__ import annotations
+
+import time
+
+from procman.output.footer import Footer
+from procman.output.hub import Hub
+from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
+from procman.output.palette import Palette, wants_color
+from procman.output.prefix import Prefix
+from procman.output.stamp import Stamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from procman.core.plan import Plan
+    from procman.core.settings import Settings
+    from procman.output.outlet import Outlet
+    from procman.output.sink import Sink
+
+
+def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping[str, str], isatty: bool) -> Hub:
+    """The hub for this plan. ``isatty``: stdout is a terminal. Raises UsageError for a template or pattern that is
+    none, ConfigError for a log folder that cannot be had."""
+    palette = Palette(settings.format == "text" and wants_color(settings.color, environ, isatty))
+    stamp = Stamp(settings.timestamps)
+    labels = _labels(plan, settings, palette, stamp)
+    footer = Footer(outlet) if _takes_footer(settings, environ, isatty) else None
+    screen: Sink
+    if settings.format == "json":
+        screen = _json(outlet, labels)
+    else:
+        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, palette))
+    hub = Hub(screen, raw=settings.raw, footer=footer, palette=palette)
+    if settings.log_dir:
+        from procman.output.logfiles import LogFiles
+
+        hub.add(LogFiles(settings.log_dir, hub.say))
+    return hub
+
+
+def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> Labels:
+    names = [instance.name for instance in plan.instances]
+    indexes = {kind.name: kind.index for kind in plan.procfile.process_types}
+    template = settings.prefix
+    if template is None:
+        template = WITHOUT_TIME if stamp.off else WITH_TIME
+    elif template == "none":
+        template = ""
+    hidden = [instance.name for instance in plan.instances if instance.quiet]
+    return Labels(template, palette, names, indexes, (*hidden, *settings.quiet), settings.only)
+
+
+def _takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
+    return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
+
+
+def _json(outlet: Outlet, labels: Labels) -> Sink:
+    from procman.output.jsonlines import JsonLines
+
+    return JsonLines(outlet.put, time.time, labels.is_hidden)
+
+
+def _transforms(settings: Settings, palette: Palette) -> list[Callable[[bytes], bytes]]:
+    transforms: list[Callable[[bytes], bytes]] = []
+    if settings.pretty:
+        from procman.output.pretty import prettifier
+
+        transforms.append(prettifier(palette))
+    if settings.highlight:
+        from procman.output.highlight import highlighter
+
+        transforms.append(highlighter(settings.highlight))
+    return transforms

@@ -1,0 +1,139 @@
+"""Shows to many: one source, the line discipline once, then every sink."""
+
+from __future__ import annotations
+
+from procman.output.discipline import Discipline
+from procman.output.palette import Palette
+from procman.output.scrollback import Scrollback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.output.footer import Footer
+    from procman.output.sink import Sink
+
+
+class Hub:
+    """Where all output meets. Bytes by the chunk; no object, no decoding, no call per line.
+
+    ``screen`` is the sink on stdout; ``footer`` what stays below it on a terminal, if anything does.
+    """
+
+    __slots__ = ("_disciplines", "_footer", "_sinks", "palette", "raw", "screen", "scrollback")
+
+    def __init__(
+        self,
+        screen: Sink,
+        *,
+        raw: bool = False,
+        footer: Footer | None = None,
+        palette: Palette | None = None,
+        scrollback: Scrollback | None = None,
+    ) -> None:
+        self.screen = screen
+        self.scrollback = scrollback or Scrollback()
+        self.palette = palette or Palette(False)
+        self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
+        self._footer = footer
+        self._sinks: list[Sink] = [screen, self.scrollback]
+        self._disciplines: dict[tuple[str, str], Discipline] = {}
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Show whole lines of an instance. A missing last newline is added."""
+        if not lines:
+            return
+        if lines[-1] != 10:
+            lines += b"\n"
+        if not self.raw:
+            lines = self._discipline(name, stream).clean(lines)
+        for sink in self._sinks:
+            sink.publish(name, stream, lines)
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
+        """Show a line that has not ended (a prompt); the whole line is still to be published when it ends."""
+        if not self.raw:
+            tail = self._discipline(name, stream).preview(tail)
+        for sink in self._sinks:
+            sink.partial(name, stream, tail)
+
+    def say(self, text: str) -> None:
+        """Show one line of ``system``."""
+        for sink in self._sinks:
+            sink.say(text)
+
+    def began(self, name: str, pid: int) -> None:
+        """Note that a new child speaks for ``name``: colors its predecessor left open are forgotten."""
+        for stream in ("stdout", "stderr"):
+            self._disciplines.pop((name, stream), None)
+        for sink in self._sinks:
+            sink.began(name, pid)
+
+    def event(self, kind: str, name: str, **fields: object) -> None:
+        """Tell programs that read us (``--format json``) what happened to an instance."""
+        for sink in self._sinks:
+            sink.event(kind, name, fields)
+
+    def add(self, sink: Sink) -> None:
+        """Let one more sink hear everything from now on."""
+        self._sinks.append(sink)
+
+    def remove(self, sink: Sink) -> None:
+        """Forget a sink; it is not closed."""
+        self._sinks.remove(sink)
+
+    def reopen(self) -> None:
+        """Open log files anew (SIGUSR2): whoever rotates them has moved the old ones away."""
+        for sink in self._sinks:
+            sink.reopen()
+
+    def close(self) -> None:
+        """Say goodbye to every sink; what they still owe is in the outlet."""
+        for sink in self._sinks:
+            sink.close()
+
+    def last_lines(self, name: str, count: int = 20) -> list[bytes]:
+        """The latest lines of an instance, oldest first, without their newlines."""
+        return self.scrollback.last(name, count)
+
+    def line_count(self, name: str) -> int:
+        """How many lines an instance has published so far, shown or not."""
+        return self.screen.line_count(name)
+
+    # The bottom of a terminal; nothing of it does anything elsewhere ------------------------------------------------
+
+    @property
+    def has_footer(self) -> bool:
+        """Whether a status line can be shown."""
+        return self._footer is not None
+
+    def show_status(self, status: Callable[[int], bytes] | None) -> None:
+        """Show a status line, given as a function of the columns; tell again whenever it would read differently."""
+        if self._footer is not None:
+            self._footer.show(status)
+
+    def next_deadline(self) -> float | None:
+        """When ``outlet.flush`` wants to be called although nothing was published (monotonic seconds), or None."""
+        return self._footer.next_repaint if self._footer is not None else None
+
+    def resized(self) -> None:
+        """The terminal has another size."""
+        if self._footer is not None:
+            self._footer.resized()
+
+    def pause(self) -> None:
+        """Leave the terminal to somebody else (before we are stopped); flush behind it."""
+        if self._footer is not None:
+            self._footer.pause()
+
+    def resume(self) -> None:
+        """The terminal is ours again."""
+        if self._footer is not None:
+            self._footer.resume()
+
+    def _discipline(self, name: str, stream: str) -> Discipline:
+        key = (name, stream)
+        found = self._disciplines.get(key)
+        if found is None:
+            found = self._disciplines[key] = Discipline()
+        return found

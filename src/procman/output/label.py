@@ -1,0 +1,122 @@
+"""Shows who speaks: what stands before the lines of each instance."""
+
+from __future__ import annotations
+
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procman.output.palette import Palette
+
+SYSTEM = "system"
+WITH_TIME = "{time} {name} | "
+WITHOUT_TIME = "{name} | "
+FIELDS = ("time", "name", "type", "number", "pid")
+
+
+class Label:
+    """The prefix of one instance. ``head`` stands before the first line, ``glue`` replaces each newline.
+
+    ``cut`` is the length of ``head``, which is also what ``glue`` leaves over at the end.
+    """
+
+    __slots__ = ("_color", "_fields", "_reset", "_template", "cut", "glue", "head", "hidden", "lines", "stamp")
+
+    def __init__(self, template: str, fields: dict[str, object], color: str, reset: str, hidden: bool) -> None:
+        self._template = template
+        self._fields = fields
+        self._color = color
+        self._reset = reset
+        self.hidden = hidden
+        self.lines = 0  # published so far
+        self.stamp: str | None = None  # the time in the head
+        self.head = b""
+        self.glue = b"\n"
+        self.cut = 0
+
+    def renew(self, stamp: str) -> None:
+        """Make the head anew, with another time."""
+        self.stamp = stamp
+        text = self._template.format(time=stamp, **self._fields)
+        if self._color and text:
+            bare = text.rstrip()
+            text = f"{self._color}{bare}{self._reset}{text[len(bare) :]}"
+        self.head = text.encode("utf-8", "surrogateescape")
+        self.glue = b"\n" + self.head
+        self.cut = len(self.head)
+
+    def know(self, pid: int) -> None:
+        """Remember the child's pid, for the next head."""
+        self._fields["pid"] = pid
+        self.stamp = None
+
+
+class Labels:
+    """The labels of one run; those who are not known in advance are introduced when they first speak."""
+
+    __slots__ = ("_by_name", "_hidden", "_indexes", "_only", "_palette", "_template", "_width", "get")
+
+    def __init__(
+        self,
+        template: str,
+        palette: Palette,
+        names: Iterable[str],
+        indexes: Mapping[str, int],
+        hidden: Iterable[str] = (),
+        only: Iterable[str] = (),
+    ) -> None:
+        """``names`` of instances give the width, ``indexes`` of process types the color; ``hidden`` and ``only``
+        hold either. Raises UsageError for a template that is none."""
+        check_template(template)
+        self._template = template
+        self._palette = palette
+        self._indexes = indexes
+        self._hidden = set(hidden)
+        self._only = set(only)
+        self._width = max(map(len, (SYSTEM, *names)))
+        self._by_name: dict[str, Label] = {}
+        self.get = self._by_name.get
+
+    def introduce(self, name: str) -> Label:
+        """Make the label of an instance that speaks for the first time."""
+        kind, _, number = name.partition(".")
+        fields: dict[str, object] = {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
+        color = self._palette.bold if name == SYSTEM else self._palette.of(self._indexes.get(kind, 0))
+        label = Label(self._template, fields, color, self._palette.reset, self.is_hidden(name))
+        self._by_name[name] = label
+        return label
+
+    def began(self, name: str, pid: int) -> None:
+        """Remember the pid of an instance's new child."""
+        (self.get(name) or self.introduce(name)).know(pid)
+
+    def show(self, hidden: Iterable[str], only: Iterable[str] = ()) -> None:
+        """Show all but ``hidden``, or ``only`` these: names of instances or of process types."""
+        self._hidden = set(hidden)
+        self._only = set(only)
+        for name, label in self._by_name.items():
+            label.hidden = self.is_hidden(name)
+
+    def is_hidden(self, name: str) -> bool:
+        """Whether this instance runs without being shown."""
+        if name == SYSTEM:
+            return False
+        kind = name.partition(".")[0]
+        if name in self._hidden or kind in self._hidden:
+            return True
+        return bool(self._only) and name not in self._only and kind not in self._only
+
+
+def check_template(template: str) -> None:
+    """Raise UsageError unless ``template`` can be filled in."""
+    try:
+        template.format(**dict.fromkeys(FIELDS, ""))
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        hint = f"it may hold {', '.join(f'{{{field}}}' for field in FIELDS)}"
+        raise UsageError(f"--prefix {template!r} is no template: {_reason(error)}", hint) from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{{{error.args[0]}}} is not known" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,88 @@
+"""Shows lines in files: ``web.1.log`` and so on, besides the screen."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from procman.errors import ConfigError
+from procman.output.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What children print may hold what they know: the folder and the files are the user's own.
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+# O_NONBLOCK: opening a FIFO that nobody reads must not hang us; it means nothing for a regular file.
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class LogFiles(Sink):
+    """One file for each instance, appended to, opened when it first speaks; colors are left out.
+
+    A file that cannot be written is complained about once (by ``complain``) and tried again at the next lines.
+    """
+
+    __slots__ = ("_complain", "_complained", "_fds", "_folder", "dropped")
+
+    def __init__(self, folder: str, complain: Callable[[str], None]) -> None:
+        """Make ``folder``. Raises ConfigError when it cannot be had."""
+        try:
+            os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--log-dir {folder}: {error.strerror}") from None
+        self._folder = folder
+        self._complain = complain
+        self._complained: set[str] = set()
+        self._fds: dict[str, int] = {}
+        self.dropped = 0  # bytes
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:  # noqa: ARG002 (one file or memory for both)
+        """Append the lines, all of them, whatever it takes."""
+        if 27 in lines:
+            from procman.output.escapes import without_color
+
+            lines = without_color(lines)
+        try:
+            fd = self._fds.get(name)
+            self._write(self._open(name) if fd is None else fd, lines)
+        except OSError as error:
+            self._lose(name, lines, error)
+
+    def reopen(self) -> None:
+        """Close every file; the next line of each instance goes to the file that then has its name."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+        self._complained.clear()
+
+    def close(self) -> None:
+        """Close every file."""
+        self.reopen()
+
+    def path(self, name: str) -> str:
+        """Where the lines of an instance go."""
+        return f"{self._folder}/{name}.log"
+
+    def _open(self, name: str) -> int:
+        fd = os.open(self.path(name), FLAGS, FILE_MODE)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "not a regular file")
+        self._fds[name] = fd
+        return fd
+
+    @staticmethod
+    def _write(fd: int, lines: bytes) -> None:
+        sent = os.write(fd, lines)
+        while sent < len(lines):  # a full disk cuts a write short before it refuses the next
+            sent += os.write(fd, memoryview(lines)[sent:])
+
+    def _lose(self, name: str, lines: bytes, error: OSError) -> None:
+        self.dropped += len(lines)
+        if name not in self._complained:
+            self._complained.add(name)
+            self._complain(f"{self.path(name)} cannot be written: {error.strerror}")

@@ -1,0 +1,148 @@
+"""Shows bytes to a descriptor: owes them, never waits for it, knows when it is full."""
+
+from __future__ import annotations
+
+import select
+import time
+
+from procman.output.ways import CLOSED, FILE, Way, find_way
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from procman.output.ways import Buffer
+
+    class Footer(Protocol):
+        """What stays below the lines on a terminal."""
+
+        def settle(self) -> None:
+            """All text of this turn is in the outlet: come back below it."""
+
+        def leave(self) -> None:
+            """Nothing more will come: vanish."""
+
+
+LARGE = 4096  # bytes: what is larger leaves at once; gathering large chunks halves the throughput
+GATHER = 65536  # bytes of small parts that wait for the end of the turn
+MOST_PARTS = 900  # vectors in one writev; IOV_MAX is 1024
+
+
+class Outlet:
+    """The only writer to our stdout while the engine runs.
+
+    ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: wait until ``fileno()`` is
+    writable, then flush. ``dropped`` bytes were lost to an error of the system, the first of which is in ``error``.
+    """
+
+    HIGH = 1 << 20  # stop reading children above this many owed bytes,
+    LOW = 512 << 10  # and begin again below
+
+    __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "error", "footer", "owed")
+
+    def __init__(self, fd: int) -> None:
+        self._way: Way = find_way(fd)
+        self._queue: list[Buffer] = []
+        self._gone = False
+        self.owed = 0
+        self.blocked = False
+        self.dropped = 0
+        self.error = ""
+        self.footer: Footer | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the descriptor is: "pipe", "terminal", "socket", "file" or "closed"."""
+        return self._way.kind
+
+    @property
+    def pollable(self) -> bool:
+        """Whether a poller takes ``fileno()``; a regular file is always writable and never polled."""
+        return self._way.kind not in (FILE, CLOSED)
+
+    def fileno(self) -> int:
+        """What to poll for writability."""
+        return self._way.fd
+
+    def put(self, *parts: Buffer) -> None:
+        """Owe these bytes, in this order. Small ones wait for ``flush``, a large one tries to leave at once."""
+        size = 0
+        for part in parts:
+            size += len(part)
+        self.owed += size
+        self._queue += parts
+        if (size >= LARGE or self.owed >= GATHER) and not self.blocked:
+            self._push()
+        elif len(self._queue) >= MOST_PARTS:
+            self._queue = [b"".join(self._queue)]  # a stuck reader must not cost us an object for every line
+
+    def flush(self) -> None:
+        """Give what is owed as far as the reader takes it. Raises BrokenPipeError once the reader is gone."""
+        if self.footer is not None:
+            self.footer.settle()
+        if self._queue:
+            self._push()
+        if self._gone:
+            raise BrokenPipeError(32, "the reader of our output is gone")
+
+    def close(self, deadline: float) -> None:
+        """Flush until ``deadline`` (monotonic seconds), drop the rest, give back what is ours. Never raises."""
+        if self.footer is not None:
+            self.footer.leave()
+            self.footer = None
+        self._push()
+        while self.owed and (left := deadline - time.monotonic()) > 0:
+            waiting = select.poll()
+            waiting.register(self._way.fd, select.POLLOUT)
+            waiting.poll(left * 1000)
+            self._push()
+        self._drop()
+        self._way.close()
+
+    def _push(self) -> None:
+        """Write until nothing is owed or the reader is full; a write that was cut short goes on."""
+        self.blocked = False
+        while self._queue:
+            batch = self._queue if len(self._queue) <= MOST_PARTS else self._queue[:MOST_PARTS]
+            try:
+                sent = self._way.send(batch)
+            except BlockingIOError:
+                self.blocked = True
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                self._gone = True
+                self._drop()
+            except OSError as error:
+                self.error = self.error or error.strerror or str(error)
+                self._drop()
+            else:
+                self._forget(sent)
+
+    def _forget(self, sent: int) -> None:
+        self.owed -= sent
+        if not self.owed:
+            self._queue.clear()
+            return
+        whole = 0
+        for part in self._queue:
+            if len(part) > sent:
+                break
+            sent -= len(part)
+            whole += 1
+        del self._queue[:whole]
+        if sent:
+            self._queue[0] = memoryview(self._queue[0])[sent:]
+
+    def _drop(self) -> None:
+        self.dropped += self.owed
+        self.owed = 0
+        self._queue.clear()
+        self.blocked = False
+
+
+def complaint(outlet: Outlet) -> str:
+    """What went wrong with our output, as one sentence, or an empty text."""
+    if not outlet.error and not outlet.dropped:
+        return ""
+    reason = f" ({outlet.error})" if outlet.error else ""
+    return f"{outlet.dropped} bytes of output could not be written{reason}"

@@ -1,0 +1,52 @@
+"""Shows in color, or not: who may be colored, and which color is whose."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ORDER = ("CYAN", "YELLOW", "GREEN", "MAGENTA", "BLUE", "RED")
+
+
+def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> bool:
+    """Whether to color: the user's wish, then NO_COLOR, then FORCE_COLOR, then whether a terminal reads us."""
+    if wish is not None:
+        return wish
+    if environ.get("NO_COLOR"):
+        return False  # https://no-color.org: any value but the empty one
+    forced = environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE")
+    if forced:
+        return forced.lower() not in ("0", "false")
+    return isatty and environ.get("TERM") != "dumb"
+
+
+def refuses_color(wish: bool | None, environ: Mapping[str, str]) -> bool:
+    """Whether the user said no, so that colors of children go as well."""
+    return wish is False or (wish is None and bool(environ.get("NO_COLOR")))
+
+
+class Palette:
+    """The codes of one run; every one is empty when nothing is colored."""
+
+    __slots__ = ("_types", "bold", "colored", "dim", "failure", "good", "reset", "warning")
+
+    def __init__(self, colored: bool) -> None:
+        self.colored = colored
+        self._types: tuple[str, ...] = ("",)
+        self.reset = self.bold = self.dim = self.failure = self.good = self.warning = ""
+        if colored:
+            self._fill()
+
+    def of(self, index: int) -> str:
+        """The color of the process type on line ``index`` of the Procfile, the first being 0."""
+        return self._types[index % len(self._types)]
+
+    def _fill(self) -> None:
+        from colorama import Fore, Style
+
+        plain = [str(getattr(Fore, color)) for color in ORDER]
+        bright = [str(getattr(Fore, f"LIGHT{color}_EX")) for color in ORDER]
+        self._types = tuple(plain + bright)
+        self.reset, self.bold, self.dim = Style.RESET_ALL, Style.BRIGHT, Style.DIM
+        self.failure, self.good, self.warning = Fore.RED, Fore.GREEN, Fore.YELLOW

@@ -1,0 +1,65 @@
+"""Shows in which color a stream writes on: SGR sequences added up."""
+
+from __future__ import annotations
+
+import re
+
+_PARAMETERS = re.compile(rb"\x1b\[([0-9:;]*)m")
+_KNOWN: dict[tuple[bytes, bytes], bytes] = {}  # (pen, sequences of a line) → pen; programs repeat themselves
+_MOST_KNOWN = 1024
+_LONGEST = 64  # bytes of one parameter; a longer one is no color
+
+# What each code switches: it replaces what is on the same switch.
+_SWITCH = {1: "bold", 2: "faint", 3: "italic", 4: "underline", 5: "blink", 6: "blink", 7: "inverse", 8: "conceal"}
+_SWITCH |= {9: "struck", 21: "underline", 51: "framed", 52: "framed", 53: "overlined", 73: "script", 74: "script"}
+_SWITCH |= dict.fromkeys((*range(30, 39), *range(90, 98)), "foreground")
+_SWITCH |= dict.fromkeys((*range(40, 49), *range(100, 108)), "background")
+_SWITCH |= dict.fromkeys(range(11, 21), "font") | {58: "underline color"}
+_OFF = {10: ("font",), 22: ("bold", "faint"), 23: ("italic",), 24: ("underline",), 25: ("blink",), 27: ("inverse",)}
+_OFF |= {28: ("conceal",), 29: ("struck",), 39: ("foreground",), 49: ("background",), 54: ("framed",)}
+_OFF |= {55: ("overlined",), 59: ("underline color",), 75: ("script",)}
+_EXTENDED = {b"5": 2, b"2": 4}  # 38;5;N and 38;2;R;G;B: how many parameters follow
+
+
+def advance(pen: bytes, line: bytes) -> bytes:
+    """The pen after the SGR sequences of ``line``: one sequence that switches on what is on, or ``b""``."""
+    sequences = _PARAMETERS.findall(line)
+    if not sequences:
+        return pen
+    key = (pen, b"m".join(sequences))
+    known = _KNOWN.get(key)
+    if known is None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[key] = _added_up(pen, sequences)
+    return known
+
+
+def _added_up(pen: bytes, sequences: list[bytes]) -> bytes:
+    on: dict[str, bytes] = {}
+    for parameters in (*_PARAMETERS.findall(pen), *sequences):
+        _apply(parameters, on)
+    return b"\x1b[" + b";".join(on.values()) + b"m" if on else b""
+
+
+def _apply(parameters: bytes, on: dict[str, bytes]) -> None:
+    values = parameters.split(b";")
+    while values:
+        value = values.pop(0)
+        code = int(value.split(b":")[0] or b"0") if len(value) < _LONGEST else 0
+        if value == b"4:0":
+            code = 24
+        if code in (38, 48, 58) and b":" not in value:
+            rest = _EXTENDED.get(values[0] if values else b"", 0)
+            value = b";".join([value, *values[:rest]])
+            del values[:rest]
+        _switch(code, value, on)
+
+
+def _switch(code: int, value: bytes, on: dict[str, bytes]) -> None:
+    if code == 0:
+        on.clear()
+    elif code in _SWITCH and len(value) < _LONGEST:
+        on[_SWITCH[code]] = value
+    for switch in _OFF.get(code, ()):
+        on.pop(switch, None)

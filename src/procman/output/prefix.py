@@ -1,0 +1,144 @@
+"""Shows lines on the screen, each with its prefix: ``12:00:01 web.1  | ``. One replace per chunk."""
+
+from __future__ import annotations
+
+from procman.output.outlet import LARGE
+from procman.output.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from procman.output.footer import Footer
+    from procman.output.label import Label, Labels
+    from procman.output.outlet import Outlet
+    from procman.output.stamp import Stamp
+
+SYSTEM = "system"
+MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
+CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
+
+
+class Prefix(Sink):
+    """The screen: a terminal, a pipe or a file.
+
+    An unfinished line is shown by the ``footer`` of a terminal, from where it vanishes when the rest arrives. In a
+    pipe it is shown only when nothing else is going on, and goes on in place if nobody else speaks before its rest;
+    else it is ended with ``…`` and shown again as a whole. A file gets whole lines only.
+    """
+
+    __slots__ = ("_footer", "_inline", "_labels", "_outlet", "_shown", "_stamp", "_transforms", "_unfinished")
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        labels: Labels,
+        stamp: Stamp,
+        footer: Footer | None = None,
+        transforms: Sequence[Callable[[bytes], bytes]] = (),
+    ) -> None:
+        self._outlet: Outlet | Footer = footer or outlet
+        self._labels = labels
+        self._stamp = stamp
+        self._footer = footer
+        self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
+        self._transforms = tuple(transforms)
+        self._unfinished = False  # an unfinished line is shown
+        self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Show whole lines: one replace puts the prefix before each but the first."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if label.hidden:
+            label.lines += lines.count(b"\n")
+            return
+        stamp = self._stamp.text()
+        if label.stamp is not stamp:
+            label.renew(stamp)
+        for transform in self._transforms:
+            lines = transform(lines)
+        if self._unfinished and self._goes_on(name, stream, lines):
+            self._finish(label, lines)
+        else:
+            self._put(label, lines)
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
+        """Show what there is of an unfinished line."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if label.hidden or not tail:
+            return
+        if self._footer is not None:
+            label.renew(self._stamp.text())
+            self._unfinished = True
+            self._footer.hold((name, stream), label.head + tail + MARK)
+        elif self._inline:
+            self._show_inline(label, name, stream, tail)
+
+    def say(self, text: str) -> None:
+        """Show a line of our own; text of several lines gets a prefix for each."""
+        lines = text.encode("utf-8", "surrogateescape") + b"\n"
+        self.publish(SYSTEM, SYSTEM, lines)
+
+    def began(self, name: str, pid: int) -> None:
+        """Use the new child's pid in its prefix."""
+        self._labels.began(name, pid)
+
+    def close(self) -> None:
+        """End an unfinished line."""
+        if self._unfinished and self._footer is None:
+            self._break_off()
+
+    def line_count(self, name: str) -> int:
+        """How many lines an instance has published, shown or not."""
+        label = self._labels.get(name)
+        return label.lines if label else 0
+
+    def _put(self, label: Label, lines: bytes) -> None:
+        if not label.cut:
+            label.lines += lines.count(b"\n")
+            self._outlet.put(lines)
+            return
+        body = lines.replace(b"\n", label.glue)
+        label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, dearer pass
+        if len(body) < LARGE:
+            self._outlet.put(label.head + body[: -label.cut])
+        else:
+            self._outlet.put(label.head, memoryview(body)[: -label.cut])
+
+    def _goes_on(self, name: str, stream: str, lines: bytes) -> bool:
+        """Settle the unfinished line; whether these lines go on in place, where it ends on the screen."""
+        if self._footer is not None:
+            self._unfinished = self._footer.release((name, stream))
+            return False
+        shown_name, shown_stream, shown = self._shown
+        if name == shown_name and stream == shown_stream and lines.startswith(shown):
+            return True
+        self._break_off()
+        return False
+
+    def _finish(self, label: Label, lines: bytes) -> None:
+        """Show the rest of a line that is on the screen already, and the lines behind it."""
+        end = lines.index(b"\n") + 1
+        self._unfinished = False
+        label.lines += 1
+        self._outlet.put(lines[len(self._shown[2]) : end])
+        if end < len(lines):
+            self._put(label, lines[end:])
+
+    def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> None:
+        before = self._stamp.now
+        if label.stamp is not (stamp := self._stamp.text()):
+            label.renew(stamp)
+        if self._unfinished:
+            if self._shown[:2] == (name, stream) and tail.startswith(self._shown[2]):
+                self._outlet.put(tail[len(self._shown[2]) :])
+                self._shown = (name, stream, tail)
+            return
+        if self._stamp.now - before >= CALM:
+            self._outlet.put(label.head + tail)
+            self._unfinished = True
+            self._shown = (name, stream, tail)
+
+    def _break_off(self) -> None:
+        self._outlet.put(MARK + b"\n")
+        self._unfinished = False

@@ -1,0 +1,105 @@
+"""Shows structured lines to people: JSON and logfmt of children as time, level, message, and the rest dimmed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.output.palette import Palette
+
+TIMES = ("time", "ts", "timestamp", "@timestamp", "t", "datetime")
+LEVELS = ("level", "lvl", "severity", "levelname", "log.level")
+MESSAGES = ("message", "msg", "event", "text")
+NUMBERED = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # pino and bunyan
+_PAIR = re.compile(r'([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+_PLAIN = re.compile(r'[^\s"=]+\Z')
+
+
+def prettifier(palette: Palette) -> Callable[[bytes], bytes]:
+    """A function that lays out the structured ones among whole lines and leaves the others as they are."""
+
+    def pretty(lines: bytes) -> bytes:
+        return b"\n".join([_pretty_line(line, palette) for line in lines[:-1].split(b"\n")]) + b"\n"
+
+    return pretty
+
+
+def _pretty_line(line: bytes, palette: Palette) -> bytes:
+    text = line.decode("utf-8", "surrogateescape")
+    fields = _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
+    if not fields or not any(key in fields for key in MESSAGES):
+        return line
+    return _laid_out(fields, palette).encode("utf-8", "surrogateescape")
+
+
+def _json_fields(text: str) -> dict[str, object] | None:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _logfmt_fields(text: str) -> dict[str, object] | None:
+    """The pairs of a line that consists of pairs, with a level or a time among them."""
+    fields: dict[str, object] = {}
+    at = 0
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return None
+        fields[pair[1]] = _unquoted(pair[2])
+        at = pair.end()
+    return fields if any(key in fields for key in (*LEVELS, *TIMES)) else None
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+
+
+def _laid_out(fields: dict[str, object], palette: Palette) -> str:
+    when, level, message = _take(fields, TIMES), _level(_take(fields, LEVELS)), _take(fields, MESSAGES)
+    cells = [f"{palette.dim}{_one_line(when)}{palette.reset}"] if when is not None else []
+    if level:
+        cells.append(f"{_level_color(level, palette)}{_one_line(level).upper():5}{palette.reset}")
+    cells.append(_one_line(message))
+    if fields:
+        rest = " ".join(f"{key}={_value(value)}" for key, value in fields.items())
+        cells.append(f"{palette.dim}{_one_line(rest)}{palette.reset}")
+    return " ".join(cells)
+
+
+def _take(fields: dict[str, object], keys: tuple[str, ...]) -> object:
+    return next((fields.pop(key) for key in keys if key in fields), None)
+
+
+def _level(value: object) -> str:
+    if isinstance(value, int) and value in NUMBERED:
+        return NUMBERED[value]
+    return "" if value is None else str(value)
+
+
+def _level_color(level: str, palette: Palette) -> str:
+    first = level[:1].lower()
+    if first in "efcap":  # error, fatal, critical, alert, panic
+        return palette.failure
+    return palette.warning if first == "w" else palette.good if first in "in" else palette.dim
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _one_line(value: object) -> str:
+    """Text that cannot break out of its line: JSON can hold any control character, escaped."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return "".join([char if char.isprintable() or "\udc80" <= char <= "\udcff" else _escape(char) for char in text])
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,38 @@
+"""Shows nothing: what every sink can be told, and what it does when it does not care."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Sink:
+    """One reader of the output: the screen, a file, a client. A real sink overrides what it cares about."""
+
+    __slots__ = ()
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Whole lines of one instance, each ended by a newline."""
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
+        """A line that has not ended yet, all of it so far."""
+
+    def say(self, text: str) -> None:
+        """One line of ``system``."""
+
+    def began(self, name: str, pid: int) -> None:
+        """A new child speaks for this instance."""
+
+    def event(self, kind: str, name: str, fields: Mapping[str, object]) -> None:
+        """Something happened to an instance; for readers that are programs."""
+
+    def line_count(self, name: str) -> int:  # noqa: ARG002 (what a real sink needs)
+        """How many lines an instance has published, if this sink counts them."""
+        return 0
+
+    def reopen(self) -> None:
+        """Files may have been moved away: open them anew."""
+
+    def close(self) -> None:
+        """Nothing more will come."""

@@ -1,0 +1,77 @@
+"""Shows the time: the text before a line, made once a second."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OFF = ("off", "none", "")
+DEFAULT = "%H:%M:%S"
+
+
+class Stamp:
+    """The text of now. The same object is given as long as it would read the same: compare with ``is``."""
+
+    __slots__ = ("_began", "_clock", "_format", "_make", "_second", "_text", "now")
+
+    def __init__(self, form: str = DEFAULT, clock: Callable[[], float] = time.time) -> None:
+        """``form`` is "off", "iso", "elapsed" or a strftime format, in which ``%f`` stands for microseconds."""
+        self._format = form
+        self._clock = clock
+        self._began = self.now = clock()
+        self._second = -1
+        self._text = ""
+        self._make = self._maker(form)
+
+    @property
+    def off(self) -> bool:
+        """Whether there is no text at all."""
+        return self._format in OFF
+
+    def text(self) -> str:
+        """Read the clock (``now`` has the reading, in seconds since the epoch) and give its text."""
+        now = self.now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._text = self._make(now)
+        return self._text
+
+    def _maker(self, form: str) -> Callable[[float], str]:
+        if form in OFF:
+            return lambda _: ""
+        if form == "iso":
+            return self._finer(iso)
+        if form == "elapsed":
+            return self._finer(lambda now: f"{now - self._began:9.3f}")
+        if "%f" in form:
+            return self._finer(lambda now: time.strftime(form.replace("%f", _micro(now)), time.localtime(now)))
+        return lambda now: time.strftime(form, time.localtime(now))
+
+    def _finer(self, make: Callable[[float], str]) -> Callable[[float], str]:
+        """A text with fractions of a second is made anew each time."""
+
+        def fine(now: float) -> str:
+            self._second = -1
+            return make(now)
+
+        return fine
+
+
+def iso(now: float) -> str:
+    """ISO 8601 with milliseconds and the local zone: ``2026-05-01T12:00:00.250+02:00``."""
+    local = time.localtime(now)
+    zone = time.strftime("%z", local)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now % 1 * 1000):03d}{zone[:3]}:{zone[3:5]}"
+
+
+def utc(now: float) -> str:
+    """RFC 3339 in UTC with microseconds: ``2026-05-01T10:00:00.250000Z``."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{_micro(now)}Z"
+
+
+def _micro(now: float) -> str:
+    return f"{int(now % 1 * 1_000_000):06d}"

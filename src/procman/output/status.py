@@ -1,0 +1,86 @@
+"""Shows how things are in one line: ``web ● 2/2 :5000  worker ● 4/4  css ✗ failed (1)``."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procman.output.palette import Palette
+
+NARROWEST = 60  # columns: below, the line is not worth its place
+GAP = "  "
+UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
+IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-"}
+
+
+class Group:
+    """One process type in the status line. Of ``wanted`` instances ``up`` are up and ``failed`` gave up.
+
+    ``words`` say what is going on when that is worth a word ("restarting"); ``port`` is the first instance's.
+    """
+
+    __slots__ = ("failed", "name", "port", "up", "wanted", "words")
+
+    def __init__(
+        self, name: str, up: int, wanted: int, port: int | None = None, failed: int = 0, words: str = ""
+    ) -> None:
+        self.name = name
+        self.up = up
+        self.wanted = wanted
+        self.port = port
+        self.failed = failed
+        self.words = words
+
+    @property
+    def mark(self) -> str:
+        """One character for how it is."""
+        if self.failed:
+            return FAILED
+        if not self.wanted and not self.up:
+            return DOWN
+        return UP if self.up >= self.wanted else CHANGING
+
+    @property
+    def text(self) -> str:
+        """What stands behind the mark."""
+        if self.failed:
+            some = f"{self.up}/{self.wanted} " if self.up else ""
+            return f"{some}failed ({self.failed})"
+        if self.mark == DOWN:
+            return self.words or "stopped"
+        port = f" :{self.port}" if self.port is not None else ""
+        return f"{self.up}/{self.wanted}{port}" + (f" {self.words}" if self.words else "")
+
+
+def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode: bool = True) -> str:
+    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow. What fails is left out last."""
+    if columns < NARROWEST:
+        return ""
+    shown = list(groups)
+    while shown and _width(shown, len(groups)) > columns - 1:
+        healthy = [group for group in shown if group.mark in (UP, DOWN)]
+        shown.remove((healthy or shown)[-1])
+    cells = [_cell(group, palette, unicode) for group in shown]
+    return GAP.join([*cells, *_more(len(groups) - len(shown))])
+
+
+def _cell(group: Group, palette: Palette, unicode: bool) -> str:
+    color = {UP: palette.good, CHANGING: palette.warning, FAILED: palette.failure, DOWN: palette.dim}[group.mark]
+    mark = group.mark if unicode else IN_ASCII[group.mark]
+    return f"{palette.bold}{group.name}{palette.reset} {color}{mark} {group.text}{palette.reset}"
+
+
+def _width(shown: list[Group], all_of_them: int) -> int:
+    cells = [f"{group.name} {group.mark} {group.text}" for group in shown] + _more(all_of_them - len(shown))
+    return len(GAP.join(cells))
+
+
+def _more(left: int) -> list[str]:
+    return [f"+{left} more"] if left else []
+
+
+def speaks_unicode(environ_values: Sequence[str]) -> bool:
+    """Whether the locale is one of UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides."""
+    chosen = next((value for value in environ_values if value), "")
+    return "utf-8" in chosen.lower() or "utf8" in chosen.lower()
