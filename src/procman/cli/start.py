@@ -20,7 +20,7 @@ from procman.runtime.notify import Notifier
 from procman.runtime.orders import Orders
 from procman.runtime.portowner import port_warnings
 from procman.runtime.signals import SignalPipe
-from procman.runtime.terminal import is_terminal
+from procman.runtime.terminal import Window, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +60,22 @@ def _engine(plan: Plan, settings: Settings) -> Engine:
         hub,
         outlet,
         Announcer(hub, supervisor),
-        Orders(supervisor, children, hub, signals, guardian.lifeline, children.resize),
+        Orders(supervisor, children, hub, signals, guardian.lifeline),
         signals,
         Notifier(os.environ, time.monotonic()),
         DescriptorLimit(len(plan.instances)),
+        _window(plan, settings),
     )
+
+
+def _window(plan: Plan, settings: Settings) -> Window | None:
+    """What a child may fill of the terminal; None when children shall have pipes."""
+    wanted = is_terminal(1) if settings.pty is None else settings.pty
+    if not wanted or settings.format == "json":
+        return None
+    stamp = "" if settings.timestamps == "off" else "00:00:00 "
+    usual = stamp + " " * max(len("system"), *(len(i.name) for i in plan.instances)) + " | "
+    return Window(1, len(usual if settings.prefix is None else settings.prefix))
 
 
 def _default_exit_rule() -> str:

@@ -67,6 +67,7 @@ class Action:
     TELL_RESTARTING = "restarting"
     TELL_EXITED = "exited"
     TELL_STOPPED = "stopped"
+    TELL_CANCELLED = "cancelled"
     TELL_FAILED = "failed"
 
 
@@ -195,7 +196,7 @@ def _rest(instance: Instance, _fact: Fact) -> Actions:
     instance.wanted = False
     instance.state = State.EXITED
     instance.deadline = None
-    return (Action.TELL_STOPPED,)
+    return (Action.TELL_CANCELLED,)
 
 
 def _give_up(instance: Instance, _fact: Fact) -> Actions:

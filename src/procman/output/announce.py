@@ -38,6 +38,7 @@ class Announcer:
             Action.TELL_RESTARTING: self._restarting,
             Action.TELL_EXITED: self._exited,
             Action.TELL_STOPPED: self._stopped,
+            Action.TELL_CANCELLED: self._cancelled,
             Action.TELL_FAILED: self._failed,
         }
 
@@ -100,8 +101,11 @@ class Announcer:
             self._hub.say(f"{instance.name} stopped before it was started")
             return
         words = instance.status.words(asked=True)
-        killed = " after the grace was over" if instance.killed and instance.status.signal == 9 else ""
-        self._hub.say(f"{instance.name} stopped ({words}{killed}) after {seconds(instance.uptime(now))}")
+        self._hub.say(f"{instance.name} stopped ({words}) after {seconds(instance.uptime(now))}")
+
+    def _cancelled(self, instance: Instance, _now: float) -> None:
+        if self._supervisor.stopping is None:
+            self._hub.say(f"{instance.name} will not be started again")
 
     def _failed(self, instance: Instance, now: float) -> None:
         lines = failure_card(

@@ -113,6 +113,13 @@ class Engine:
 
     def _perform(self) -> None:
         """Do what was decided, and what is decided because of that."""
+        self._obey()
+        if self._launches:
+            self._launch_some()
+            self._obey()  # a start is told before the child's first words
+        self._tell_ready()
+
+    def _obey(self) -> None:
         while actions := self.supervisor.take_actions():
             self._tell_stop()
             asked: list[Instance] = []
@@ -126,8 +133,6 @@ class Engine:
                 else:
                     self._announcer.tell(action, instance, time.monotonic())
             self._ask(asked)
-        self._launch_some()
-        self._tell_ready()
 
     def _flush(self) -> None:
         """Write what is owed; while the reader does not take it, wait for him and read no child."""
@@ -172,6 +177,7 @@ class Engine:
             self._pumps.next_deadline(),
             self._farewells.next_deadline(),
             self._notifier.next_deadline(),
+            self._hub.next_deadline(),
             self._reminder,
             self._orphans_until,
         )
@@ -286,9 +292,10 @@ class Engine:
             self._announcer.say(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
         code = self.supervisor.exit_code
         self._announcer.summary(now, code)
+        self._hub.close()
         self._outlet.close(now + LAST_WORDS)
         dropped = self._outlet.dropped + self._pumps.dropped
-        if dropped:
+        if dropped and self.supervisor.stopping is not OUTPUT_CLOSED:
             _complain(f"procman: {dropped} bytes of output were not read by anybody and are lost\n")
         return code
 

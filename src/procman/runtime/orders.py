@@ -40,7 +40,6 @@ class Orders:
         hub: Hub,
         signals: SignalPipe,
         lifeline: int | None,
-        resize: Callable[[], None],
     ) -> None:
         self._supervisor = supervisor
         self._children = children
@@ -55,7 +54,7 @@ class Orders:
             signal.SIGCONT: self._resume,
             signal.SIGUSR1: self._dump_states,
             signal.SIGUSR2: hub.reopen,
-            signal.SIGWINCH: resize,
+            signal.SIGWINCH: self._resize,
         }
 
     def open(self) -> None:
@@ -99,11 +98,17 @@ class Orders:
     def _suspend(self) -> None:
         """Ctrl-Z: children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends us CONT."""
         self._children.send_all(signal.SIGSTOP)
+        self._hub.pause()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._resume()
 
     def _resume(self) -> None:
+        self._hub.resume()
         self._children.send_all(signal.SIGCONT)
+
+    def _resize(self) -> None:
+        self._hub.resized()
+        self._children.resize()
 
     def _dump_states(self) -> None:
         now = time.monotonic()

@@ -32,7 +32,7 @@ class Pump:
         self.fd = fd
         self.name = name
         self.stream = stream
-        self.buffer = LineBuffer()
+        self.buffer = LineBuffer(fold=not hub.raw)
         self.ended = False
         self.last_size = 0
         self.shown = 0  # bytes of the unfinished line that were shown already
