@@ -2,36 +2,128 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from procman.core.settings import Settings
-from procman.errors import EXIT_USAGE, ProcmanError
+from procman import __version__
+from procman.cli.reader import read
+from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.cli.options import Invocation
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; ``argv`` is without the program's name. Returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
-    try:
-        return _dispatch(words)
-    except ProcmanError as error:
-        sys.stderr.write(f"procman: {error.message}\n")
-        if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
-        return error.exit_code
+    return safely(lambda: _command(words))
 
 
-def _dispatch(words: list[str]) -> int:
-    command, settings = words[0] if words else "", Settings()
-    if command == "start":
-        from procman.cli.start import start
+def _command(words: list[str]) -> int:
+    if sys.platform == "win32":
+        raise ProcmanError("procman runs on Linux and macOS, not on Windows itself", "run it inside WSL")
+    if words == ["--version"]:
+        print(f"procman {__version__}")
+        return EXIT_OK
+    invocation = None if "_PROCMAN_COMPLETE" in os.environ else read(words)
+    if invocation is None:
+        from procman.cli.app import parse
 
-        return start(settings)
-    if command == "run":
+        invocation = parse(words)
+    return EXIT_OK if invocation is None else _perform(invocation)
+
+
+def _perform(invocation: Invocation) -> int:
+    """Late imports: each command pays for what it uses."""
+    if invocation.command == "completion":
+        from procman.cli.completion import completion
+
+        return completion(invocation.words[0])
+
+    from procman.cli.precedence import settle, wants_guardian
+
+    if invocation.command == "start":
+        from procman.runtime.guardian import guarded
+
+        # The guardian forks here, before config, environment and Procfile are read: it stays small, they are not its.
+        return guarded(lambda: safely(lambda: _start(invocation)), wants_guardian(invocation))
+    if invocation.command == "run":
         from procman.cli.run import run
 
-        return run(settings, tuple(words[1:]))
-    if command == "check":
-        from procman.cli.check import check
+        return run(settle(invocation), invocation.words)
 
-        return check(settings)
-    return EXIT_USAGE
+    from procman.cli.check import check
+
+    return check(settle(invocation))
+
+
+def _start(invocation: Invocation) -> int:
+    from procman.cli.precedence import settle
+    from procman.cli.start import start
+
+    return start(settle(invocation))
+
+
+def safely(work: Callable[[], int]) -> int:
+    """Run to the end, whatever happens: the exit code, with a sentence on stderr where there is something to say."""
+    try:
+        _speak_any_text()
+        code = work()
+        _flush()
+        return code
+    except ProcmanError as error:
+        return _tell(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # What is still in the buffer must not complain again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_OUTPUT_CLOSED
+    except Exception as error:
+        return _tell_bug(error)
+
+
+def _speak_any_text() -> None:
+    """A name that is not UTF-8, or a locale that is not: print it escaped rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise ProcmanError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _tell(error: ProcmanError) -> int:
+    _say(f"procman: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+    return error.exit_code
+
+
+def _tell_bug(error: Exception) -> int:
+    debug = os.environ.get("PROCMAN_DEBUG") == "1"
+    if debug:
+        import traceback
+
+        _say("".join(traceback.format_exception(error)))
+    how = "with the lines above" if debug else "with what PROCMAN_DEBUG=1 shows"
+    _say(f"procman: this is a bug in procman: {type(error).__name__}: {error}\nhint: please report it, {how}\n")
+    return EXIT_SOFTWARE
+
+
+def _say(text: str) -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except OSError:  # nobody can be told; the exit code remains
+        return

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import stat
 
-from procman.core.command import argv, needs_shell, through_shell
+from procman.core.command import SHELL, argv, needs_shell, through_shell, with_arguments
 
 
-def launch(command: str, path_value: str | None, cwd: str) -> tuple[str, list[str]]:
-    """The file to execute and its argument vector, for a line of the Procfile.
+def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+    """The file to execute and its argument vector, for a line of the Procfile with ``arguments`` behind it.
 
     A plain command whose program is on ``path_value`` (the child's PATH) is executed directly, all else by ``sh -c``,
     which then says itself what it cannot find. The path is absolute, or holds for a process in ``cwd``. A text file
     without ``#!`` makes the spawn fail with ENOEXEC; a shell would run it: so may the caller, with `through_shell`.
     """
-    words = argv(command)
     if not needs_shell(command):
+        words = argv(command)
         if program := find_program(words[0], path_value, cwd):
-            return program, words
-        words = through_shell(command)
-    return words[0], words
+            return program, [*words, *arguments]
+    return SHELL, through_shell(with_arguments(command, arguments))
 
 
 def find_program(name: str, path_value: str | None, cwd: str) -> str | None:

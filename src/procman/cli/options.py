@@ -1,0 +1,216 @@
+"""Asks in one table: every command and option, its type, its help and where else it can be given.
+
+The reader, click, the environment, the config files, the man page and the completion all read this table.
+An option's environment name is PROCMAN_ and its long flag; its config key is the setting's name.
+"""
+
+from __future__ import annotations
+
+
+class Option:
+    """One option. ``kind`` is "text", "path", "regex", "whole", "port", "seconds", "list", "choice" or "switch".
+
+    A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
+    options are explained by ``--help``, the others by ``--help-all`` and the man page.
+    """
+
+    __slots__ = ("choices", "config", "everyday", "flags", "help", "kind", "metavar", "names", "setting", "value")
+
+    def __init__(
+        self,
+        setting: str,
+        flags: str,
+        help: str = "",  # noqa: A002 (click's word)
+        kind: str = "switch",
+        metavar: str = "",
+        choices: tuple[str, ...] = (),
+        value: object = True,
+        config: bool = True,
+        everyday: bool = False,
+        names: bool = False,
+    ) -> None:
+        self.setting = setting
+        self.flags = tuple(flags.split())
+        self.help = help
+        self.kind = kind
+        self.metavar = metavar
+        self.choices = choices
+        self.value = value
+        self.config = config
+        self.everyday = everyday
+        self.names = names  # its values are names of process types: completion offers them
+
+    @property
+    def long_flags(self) -> tuple[str, ...]:
+        """The flags that begin with two dashes, the usual one first."""
+        return tuple(flag for flag in self.flags if flag.startswith("--"))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that give this option."""
+        return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
+
+
+OPTIONS = (
+    # what to run
+    Option("procfile", "-f --procfile", "the Procfile [Procfile]", "path", "FILE", everyday=True),
+    Option("root", "-d --root", "the folder to run in [the Procfile's]", "path", "DIR", everyday=True),
+    Option("env", "-e --env", "an env file instead of .env; repeatable", "list", "FILE", everyday=True),
+    Option(
+        "formation",
+        "-m --formation -c --concurrency",
+        "how many of each: web=2,all=1",
+        "text",
+        "FORMATION",
+        everyday=True,
+        names=True,
+    ),
+    Option("port", "-p --port", "the first port; 0 for none [5000]", "port", "PORT", everyday=True),
+    Option("port", "--no-port", value=0),
+    Option("port_step", "--port-step", "ports from one process type to the next [100]", "whole", "N"),
+    Option("exclude", "-x --exclude", "start all but these", "list", "NAMES", everyday=True, names=True),
+    Option("os_env_wins", "--os-env-wins", "the real environment wins over env files"),
+    Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
+    # how long and how often
+    Option("timeout", "-t --timeout", "from the stop signal to the kill [5]", "seconds", "SECONDS", everyday=True),
+    Option(
+        "restart",
+        "--restart",
+        "what to restart [on-failure]",
+        "choice",
+        choices=("on-failure", "always", "never"),
+        everyday=True,
+    ),
+    Option("max_restarts", "--max-restarts", "quick deaths in a row before giving up [5]", "whole", "N"),
+    Option(
+        "exit",
+        "--exit",
+        "whose exit ends the run [all]",
+        "choice",
+        choices=("all", "any", "failure", "never"),
+        everyday=True,
+    ),
+    Option("foreman", "--foreman", "as Foreman: --restart never --exit any", everyday=True),
+    # decided before any file is read, so it has no config key
+    Option("guardian", "--no-guardian", "no helper process that cleans up after a SIGKILL", value=False, config=False),
+    # what to show
+    Option("quiet", "-q --quiet", "run these without showing them", "list", "NAMES", everyday=True, names=True),
+    Option("only", "--only", "show only these", "list", "NAMES", names=True),
+    Option("color", "--color", "colors [on a terminal]", everyday=True),
+    Option("color", "--no-color", value=False),
+    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "text", "FORMAT", everyday=True),
+    Option("timestamps", "--no-timestamp", value="off"),
+    Option("prefix", "--prefix", "what stands before each line", "text", "TEMPLATE"),
+    Option("prefix", "--no-prefix", value=""),
+    Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
+    Option("raw", "--raw", "pass all control sequences of the processes on"),
+    Option("pty", "--pty", "give each process a terminal [on a terminal]"),
+    Option("pty", "--no-pty", value=False),
+    Option("highlight", "--highlight", "mark what matches", "regex", "REGEX"),
+    Option("pretty", "--pretty", "lay JSON lines out to be read"),
+    Option("log_dir", "--log-dir", "write a log file for each process, too", "path", "DIR"),
+    Option("status", "--status", "the status line at the bottom of a terminal"),
+    Option("status", "--no-status", value=False),
+    # what check prints
+    Option("json", "--json", "one JSON object; the dry run of start", config=False, everyday=True),
+    Option("show_env", "--show-env", "where each variable comes from", config=False, everyday=True),
+    Option("show_values", "--show-values", "the variables' values, too", config=False, everyday=True),
+    Option("show_config", "--show-config", "each setting and where it comes from", config=False, everyday=True),
+)
+
+_ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
+_PLANNING = (*_ENVIRONMENT, "formation", "port", "port_step", "exclude")
+_CHECKING = ("json", "show_env", "show_values", "show_config")
+
+
+class Command:
+    """One command: what it takes, what it is for, and what a user would type.
+
+    ``words`` names what stands beside the options: "NAMES", "COMMAND" (then all behind the first word is its own) or
+    a tuple of choices; ``examples`` are pairs of a command line and what it does.
+    """
+
+    __slots__ = ("examples", "name", "options", "summary", "words")
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        words: str | tuple[str, ...],
+        options: tuple[Option, ...],
+        examples: tuple[tuple[str, str], ...],
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.words = words
+        self.options = options
+        self.examples = examples
+
+
+def _only(*settings: str) -> tuple[Option, ...]:
+    return tuple(option for option in OPTIONS if option.setting in settings)
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            "start",
+            "Run the processes of the Procfile until they end, or Ctrl-C.",
+            "NAMES",
+            tuple(option for option in OPTIONS if option.setting not in _CHECKING),
+            (
+                ("procman start", "one of each"),
+                ("procman start web worker=2", "just these"),
+                ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
+            ),
+        ),
+        Command(
+            "run",
+            "Run one command, or one line of the Procfile, in the same environment.",
+            "COMMAND",
+            _only(*_ENVIRONMENT),
+            (
+                ("procman run web --verbose", "the line of web, with an argument more"),
+                ("procman run -- python manage.py migrate", "any command"),
+                ("procman run -e .env.test env", "the environment it would get"),
+            ),
+        ),
+        Command(
+            "check",
+            "Check the Procfile and show what start would do.",
+            "NAMES",
+            _only(*_PLANNING, *_CHECKING),
+            (
+                ("procman check", "all problems, with line and column"),
+                ("procman check --json -m web=2", "instances and ports, without starting them"),
+                ("procman check --show-env", "which file each variable comes from"),
+            ),
+        ),
+        Command(
+            "completion",
+            "Print the completion script of a shell.",
+            ("bash", "zsh", "fish"),
+            (),
+            (
+                ('eval "$(procman completion bash)"', "in ~/.bashrc"),
+                ('eval "$(procman completion zsh)"', "in ~/.zshrc"),
+                ("procman completion fish | source", "in ~/.config/fish/config.fish"),
+            ),
+        ),
+    )
+}
+
+
+class Invocation:
+    """What one command line says: the command, the texts given for each option, and the words beside them.
+
+    A switch has an empty text for each time it is given.
+    """
+
+    __slots__ = ("command", "given", "words")
+
+    def __init__(self, command: str, given: dict[Option, list[str]], words: tuple[str, ...]) -> None:
+        self.command = command
+        self.given = given
+        self.words = words

@@ -1,0 +1,58 @@
+"""Decides what a text means as the value of a setting; raises ValueError with what would have been right."""
+
+from __future__ import annotations
+
+_TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
+_FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
+_DIGITS = 9  # more than any count, port or time needs, and far from what `int` refuses
+HIGHEST_PORT = 65535
+
+
+def whole(text: str) -> int:
+    """A whole number, zero or more; no sign, blank, underscore or foreign digit, which `int` would take."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise ValueError("a whole number")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port, or 0 for none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= HIGHEST_PORT):
+        raise ValueError(f"a port from 1 to {HIGHEST_PORT}, or 0 for none")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, zero or more, with or without a fraction."""
+    before, _, after = text.partition(".")
+    if not (text.isascii() and (before + after).isdigit() and len(text) <= _DIGITS):
+        raise ValueError("a number of seconds")
+    return float(text)
+
+
+def truth(text: str) -> bool:
+    """Yes or no, in any of the usual words."""
+    word = text.lower()
+    if word not in _TRUE and word not in _FALSE:
+        raise ValueError('"true" or "false"')
+    return word in _TRUE
+
+
+def items(text: str) -> tuple[str, ...]:
+    """The entries of a list with commas; blanks around them and empty ones do not count."""
+    return tuple(entry for entry in map(str.strip, text.split(",")) if entry)
+
+
+def choice(text: str, choices: tuple[str, ...]) -> str:
+    """One of the words that are allowed."""
+    if text not in choices:
+        *others, last = choices
+        raise ValueError(f"{', '.join(others)} or {last}")
+    return text
+
+
+def path(text: str) -> str:
+    """The name of a file or folder."""
+    if not text or "\0" in text:
+        raise ValueError("the name of a file")
+    return text
