@@ -46,6 +46,8 @@ def advise(name: str, command: str) -> Iterator[Advice]:
         yield "warning", last, "ends in a backslash: lines are not continued, the command ends here"
     if command.endswith("&") and not command.endswith(("&&", "\\&")):
         yield "warning", last, 'ends in "&": it goes to the background and counts as ended at once'
+    if "\r" in command:
+        yield "warning", command.index("\r"), "a carriage return inside the command: lines end at LF or CRLF"
     words = _words(command)
     yield from _daemons(words)
     if mentions_port(command):

@@ -53,11 +53,12 @@ def merge(layers: Iterable[Layer]) -> Environment:
     return Environment(values, origin, tuple(given))
 
 
-def shared_environment(environment: Environment, session: str, ports: Mapping[str, int]) -> dict[str, str]:
+def shared_environment(environment: Environment, session: str, ports: dict[str, int]) -> dict[str, str]:
     """Return what all children of a session have: the layers, its mark, the port of each type's first instance."""
     shared = {"PYTHONUNBUFFERED": "1", **environment.values}
     shared["PROCMAN_SESSION"] = session
-    shared.update((port_variable(name), str(port)) for name, port in ports.items())
+    # Of two names that share a variable ("a-b" and "a_b") the first keeps it; check warns.
+    shared.update((port_variable(name), str(port)) for name, port in reversed(ports.items()))
     return shared
 
 
@@ -76,7 +77,7 @@ def child_environment(
     *,
     port: int | None = None,
     session: str = "",
-    ports: Mapping[str, int] | None = None,
+    ports: dict[str, int] | None = None,
 ) -> dict[str, str]:
     """Return the complete environment of one child, for whoever has no plan at hand (``procman run``)."""
     return shared_environment(environment, session, ports or {}) | own_environment(process, instance, port)

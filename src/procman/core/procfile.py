@@ -134,8 +134,8 @@ class _Parser:
         self.types[type_.name] = type_
         first = self.variables.setdefault(port_variable(type_.name), type_)
         if first is not type_:
-            shared = f'"{type_.name}" and "{first.name}" (line {first.line}) share {port_variable(type_.name)}'
-            self.problems.append(Problem("warning", type_.line, 1, f"{shared}: it holds the port of the former"))
+            message = f'"{first.name}" (line {first.line}) has the variable {port_variable(type_.name)} already'
+            self.problems.append(Problem("warning", type_.line, 1, f'"{type_.name}" goes without: {message}'))
         if type_.name == "all":
             self.problems.append(Problem("warning", type_.line, 1, '"all" means every type in --formation: rename it'))
         for severity, offset, message in advise(type_.name, type_.command):
@@ -147,7 +147,7 @@ class _Parser:
     def all_problems(self) -> tuple[Problem, ...]:
         if not self.types and not self.problems:
             self._error(1, 1, "no process is defined: a line such as `web: python app.py` defines one")
-        return tuple(self.problems)
+        return tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def _unparsable(line: str) -> tuple[int, str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Statement = tuple[str | None, str | None]  # key and value; no key: not understood; no value: a key without "="
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+_NAME_AND_MORE = _NAME | frozenset(".-")
 _COMMENT: Statement = ("", None)
 
 
@@ -39,6 +40,8 @@ def parse_env(data: bytes, name: str, known: Mapping[str, str] | None = None) ->
         elif value is None:
             parsed.warnings.append(f'{name}:{line}: "{key}" has no "=", ignored: a line is KEY=value')
         else:
+            if not _NAME_AND_MORE.issuperset(key):
+                parsed.warnings.append(f'{name}:{line}: "{key}" is an odd name for a variable')
             parsed.values[key] = value if known is None else _expand(value, {**known, **parsed.values})
             parsed.lines[key] = line
     return parsed
@@ -97,6 +100,8 @@ def _plain(line: str) -> Statement | None:
         inner = value[1:-1]
         whole = len(value) > 1 and value[-1] == quote and quote not in inner
         return (key, inner) if whole and (quote == "'" or "\\" not in inner) else None
+    if quote.isspace() and value.lstrip()[0] == "#":
+        return key, ""  # python-dotenv before 1.2 took the comment for the value
     return None if "#" in value or quote.isspace() else (key, value)
 
 
