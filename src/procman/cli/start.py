@@ -26,6 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.plan import Plan
     from procman.core.settings import Settings
+    from procman.output.hub import Hub
+    from procman.runtime.guest import Guest
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
 
@@ -59,13 +61,17 @@ def _engine(plan: Plan, settings: Settings) -> Engine:
         children,
         hub,
         outlet,
-        Announcer(hub, supervisor),
         Orders(supervisor, children, hub, signals, guardian.lifeline),
         signals,
-        Notifier(os.environ, time.monotonic()),
         DescriptorLimit(len(plan.instances)),
         _window(plan, settings),
+        _guests(hub, supervisor),
     )
+
+
+def _guests(hub: Hub, supervisor: Supervisor) -> list[Guest]:
+    """Whoever wants to know what happens; the announcer comes first, so that its words do."""
+    return [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
 
 
 def _window(plan: Plan, settings: Settings) -> Window | None:

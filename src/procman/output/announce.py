@@ -25,12 +25,16 @@ def seconds(value: float) -> str:
     return f"{total // 3600} h {total % 3600 // 60} min"
 
 
+REMINDER_EVERY = 2.0  # seconds between two lines that say whom we wait for
+
+
 class Announcer:
-    """Turns the supervisor's TELL actions into lines."""
+    """Turns the supervisor's TELL actions into lines. It is a guest of the engine's, see runtime/guest.py."""
 
     def __init__(self, hub: Hub, supervisor: Supervisor) -> None:
         self._hub = hub
         self._supervisor = supervisor
+        self._reminder: float | None = None
         self._tellers = {
             Action.TELL_STARTED: self._started,
             Action.TELL_READY: self._ready,
@@ -42,36 +46,46 @@ class Announcer:
             Action.TELL_FAILED: self._failed,
         }
 
-    def tell(self, action: str, instance: Instance, now: float) -> None:
-        """Say what happened to `instance`."""
-        self._tellers[action](instance, now)
+    def open(self, poller: object) -> None:
+        """Nothing to do: there is no descriptor here."""
 
-    def say(self, text: str) -> None:
-        """Say a sentence that is about no instance."""
-        self._hub.say(text)
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Say what happened to `instance`; and first, once, that and why everything stops."""
+        if self._supervisor.stopping is not None and self._reminder is None:
+            self._reminder = now + REMINDER_EVERY
+            self._hub.say(f"{self._supervisor.stopping.words}: stopping {_count(len(self._supervisor.waiting_for))}")
+        if action in self._tellers:
+            self._tellers[action](instance, now)
 
-    def stopping(self, words: str) -> None:
-        """The shutdown begins."""
-        self._hub.say(f"{words}: stopping {_count(len(self._supervisor.waiting_for))}")
+    def next_deadline(self) -> float | None:
+        """When to say again whom we wait for."""
+        return self._reminder
 
-    def still_waiting(self, now: float) -> None:
-        """Name those who have not stopped yet."""
+    def tick(self, now: float) -> None:
+        """Name those who have not stopped yet, every two seconds."""
+        if self._reminder is not None and self._reminder <= now:
+            self._reminder = now + REMINDER_EVERY
+            self._still_waiting(now)
+
+    def close(self, now: float, code: int) -> None:
+        """The last words: a table, and one line."""
+        rows = [
+            Row(i.name, _end_in_words(i), i.restarts, seconds(i.uptime(now)), self._hub.line_count(i.name))
+            for i in self._supervisor.instances.values()
+        ]
+        for line in end_summary(rows, code):
+            self._hub.say(line)
+
+    def _still_waiting(self, now: float) -> None:
         waiting = self._supervisor.waiting_for
+        if not waiting:
+            self._hub.say("still waiting for processes that have left their groups")
+            return
         names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:8])
         more = f" and {len(waiting) - 8} more" if len(waiting) > 8 else ""
         ends = [i.deadline for i in waiting if i.deadline is not None]
         left = f"; KILL in {seconds(max(0.0, min(ends) - now))}" if ends else ""
         self._hub.say(f"still waiting for {names}{more}{left}")
-
-    def summary(self, now: float, code: int) -> None:
-        """The last words: one line, and a table of those who did not simply run and stop."""
-        instances = list(self._supervisor.instances.values())
-        rows = [
-            Row(i.name, _end_in_words(i), i.restarts, seconds(i.uptime(now)), self._hub.line_count(i.name))
-            for i in instances
-        ]
-        for line in end_summary(rows, code):
-            self._hub.say(line)
 
     def _started(self, instance: Instance, _now: float) -> None:
         port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""

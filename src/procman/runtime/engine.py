@@ -21,15 +21,15 @@ from procman.runtime.terminal import open_pty
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Sequence
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
-    from procman.output.announce import Announcer
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
     from procman.runtime.children import Child, Children
+    from procman.runtime.guest import Guest
     from procman.runtime.limits import DescriptorLimit
-    from procman.runtime.notify import Notifier
     from procman.runtime.orders import Orders
     from procman.runtime.pumps import Pump
     from procman.runtime.signals import SignalPipe
@@ -38,7 +38,6 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 LAUNCHES_PER_TURN = 32  # so that signals and output are looked at while a thousand instances come up
-REMINDER_EVERY = 2.0  # seconds between two lines that say whom we wait for
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up
 LAST_WORDS = 1.0  # seconds for the output to take what is owed to it at the end
 
@@ -52,31 +51,26 @@ class Engine:
         children: Children,
         hub: Hub,
         outlet: Outlet,
-        announcer: Announcer,
         orders: Orders,
         signals: SignalPipe,
-        notifier: Notifier,
         limit: DescriptorLimit,
         window: Window | None = None,
+        guests: Sequence[Guest] = (),
     ) -> None:
         self.supervisor = supervisor
         self._children = children
         self._hub = hub
         self._outlet = outlet
-        self._announcer = announcer
         self._orders = orders
         self._signals = signals
-        self._notifier = notifier
         self._limit = limit
         self._window = window
+        self._guests = guests
         self._poller = Poller()
         self._pumps = Pumps(hub, outlet)
         self._farewells = Farewells(children, self._pumps, self._report_end)
         self._lives: dict[str, tuple[Child, list[Pump]]] = {}
         self._launches: list[Instance] = []
-        self._stop_told = False
-        self._ready_told = False
-        self._reminder: float | None = None
         self._orphans_until: float | None = None
         self._full = False
 
@@ -107,6 +101,8 @@ class Engine:
         self._poller.add(self._pumps.fileno(), self._nothing)
         if self._outlet.pollable:
             self._poller.add(self._outlet.fileno(), self._nothing, 0)
+        for guest in self._guests:
+            guest.open(self._poller)
 
     def _nothing(self) -> None:
         """Pumps and output have their turn once a loop, after everything else."""
@@ -117,11 +113,9 @@ class Engine:
         if self._launches:
             self._launch_some()
             self._obey()  # a start is told before the child's first words
-        self._tell_ready()
 
     def _obey(self) -> None:
         while actions := self.supervisor.take_actions():
-            self._tell_stop()
             asked: list[Instance] = []
             for action, instance in actions:
                 if action == Action.LAUNCH:
@@ -131,7 +125,7 @@ class Engine:
                 elif action == Action.KILL:
                     self._kill(instance)
                 else:
-                    self._announcer.tell(action, instance, time.monotonic())
+                    self._tell(action, instance)
             self._ask(asked)
 
     def _flush(self) -> None:
@@ -171,16 +165,16 @@ class Engine:
         for callback in self._poller.ready(timeout):
             callback()
 
-    def _deadlines(self) -> tuple[float | None, ...]:
-        return (
+    def _deadlines(self) -> list[float | None]:
+        guests = [guest.next_deadline() for guest in self._guests]
+        return [
             self.supervisor.next_deadline(),
             self._pumps.next_deadline(),
             self._farewells.next_deadline(),
-            self._notifier.next_deadline(),
             self._hub.next_deadline(),
-            self._reminder,
             self._orphans_until,
-        )
+            *guests,
+        ]
 
     def _reap(self) -> None:
         if not self._orders.child_ended:
@@ -200,8 +194,8 @@ class Engine:
         self._farewells.proceed(now, self.supervisor.stopping is not None)
         self.supervisor.tick(now)
         self._pumps.show_partials(now)
-        self._notifier.tick(now)
-        self._remind(now)
+        for guest in self._guests:
+            guest.tick(now)
 
     # Deeds ----------------------------------------------------------------------------------------------------------
 
@@ -266,43 +260,29 @@ class Engine:
 
     # Words ----------------------------------------------------------------------------------------------------------
 
-    def _tell_stop(self) -> None:
-        if self.supervisor.stopping is not None and not self._stop_told:
-            self._stop_told = True
-            self._reminder = time.monotonic() + REMINDER_EVERY
-            self._notifier.stopping()
-            self._announcer.stopping(self.supervisor.stopping.words)
-
-    def _tell_ready(self) -> None:
-        """Tell systemd once, when everything that is wanted has been started."""
-        starting = (State.WAITING, State.STARTING)
-        if not self._ready_told and not any(i.state in starting for i in self.supervisor.instances.values()):
-            self._ready_told = True
-            self._notifier.ready()
-        self._notifier.show(self.supervisor.instances.values())
-
-    def _remind(self, now: float) -> None:
-        if self._reminder is not None and self._reminder <= now:
-            self._reminder = now + REMINDER_EVERY
-            self._announcer.still_waiting(now)
+    def _tell(self, action: str, instance: Instance) -> None:
+        now = time.monotonic()
+        for guest in self._guests:
+            guest.note(action, instance, now)
 
     def _end(self, stuck: list[int]) -> int:
         now = time.monotonic()
         if stuck:
-            self._announcer.say(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
+            self._hub.say(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
         code = self.supervisor.exit_code
-        self._announcer.summary(now, code)
+        for guest in self._guests:
+            guest.close(now, code)
         self._hub.close()
         self._outlet.close(now + LAST_WORDS)
-        dropped = self._outlet.dropped + self._pumps.dropped
-        if dropped and self.supervisor.stopping is not OUTPUT_CLOSED:
-            _complain(f"procman: {dropped} bytes of output were not read by anybody and are lost\n")
+        self._complain()
         return code
 
-
-def _complain(text: str) -> None:
-    """Say something on stderr, without caring whether anybody can hear it."""
-    try:
-        os.write(2, text.encode())
-    except OSError:
-        pass
+    def _complain(self) -> None:
+        """Say on stderr what nobody has read on stdout, unless its reader has left on purpose."""
+        dropped = self._outlet.dropped + self._pumps.dropped
+        if not dropped or self.supervisor.stopping is OUTPUT_CLOSED:
+            return
+        try:
+            os.write(2, f"procman: {dropped} bytes of output were not read by anybody and are lost\n".encode())
+        except OSError:
+            pass  # nobody reads that either

@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import os
 
+from procman.core.lifecycle import State
+from procman.runtime.guest import QuietGuest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from socket import socket
 
     from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
 
 SHARE = 0.5  # of the watchdog's time after which it is fed: sd_watchdog_enabled(3) recommends half
 
 
-class Notifier:
+class Notifier(QuietGuest):
     """The socket named by NOTIFY_SOCKET; without one every call does nothing."""
 
-    def __init__(self, environ: Mapping[str, str], now: float) -> None:
+    def __init__(self, supervisor: Supervisor, environ: Mapping[str, str], now: float) -> None:
+        self._supervisor = supervisor
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._socket: socket | None = None
-        self._sent = ""
+        self._told: set[str] = set()
         self._period = _watchdog_period(environ) if self._address else None
         self._due = now + self._period if self._period else None
 
-    def ready(self) -> None:
-        """All processes were started."""
-        self._send("READY=1")
-
-    def stopping(self) -> None:
-        """The shutdown began."""
-        self._send("STOPPING=1")
-
-    def show(self, instances: Iterable[Instance]) -> None:
-        """One line for `systemctl status`: how many are in which state; sent only when it changed."""
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """READY once everything that is wanted is up, STOPPING once; STATUS at every change: how many are what."""
         if not self._address:
             return
         counts: dict[str, int] = {}
-        for instance in instances:
-            counts[instance.state] = counts.get(instance.state, 0) + 1
-        text = ", ".join(f"{number} {state}" for state, number in counts.items())
-        if text != self._sent:
-            self._sent = text
-            self._send(f"STATUS={text}")
+        for one in self._supervisor.instances.values():
+            counts[one.state] = counts.get(one.state, 0) + 1
+        if self._supervisor.stopping is not None:
+            self._tell_once("STOPPING=1")
+        elif not counts.keys() & {State.WAITING, State.STARTING}:
+            self._tell_once("READY=1")
+        self._send("STATUS=" + ", ".join(f"{number} {state}" for state, number in counts.items()))
 
     def next_deadline(self) -> float | None:
         """When the watchdog is to be fed; None when it is not asked for."""
@@ -54,15 +52,18 @@ class Notifier:
             self._due = now + self._period
             self._send("WATCHDOG=1")
 
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self._send(message)
+
     def _send(self, message: str) -> None:
-        if not self._address:
-            return
         try:
-            self._open().send(message.encode())
+            self._connected().send(message.encode())
         except OSError:
             pass  # a full or vanished socket is the other side's affair; it must not stop ours
 
-    def _open(self) -> socket:
+    def _connected(self) -> socket:
         if self._socket is None:
             import socket
 

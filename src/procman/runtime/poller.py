@@ -92,4 +92,7 @@ class SelectorPoller:
         self._selector.close()
 
 
-Poller = EpollPoller if hasattr(select, "epoll") else SelectorPoller
+if TYPE_CHECKING:
+    Poller = EpollPoller
+else:
+    Poller = EpollPoller if hasattr(select, "epoll") else SelectorPoller
