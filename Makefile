@@ -1,0 +1,62 @@
+# `make demo` shows procman at work, `make test` tests it; both set up what they need in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
+SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name '*.py')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types man dev clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(INSTALLED) ## run the example: three processes, http://127.0.0.1:5000/
+	$(BIN)/procman start -f Procfile.example
+
+test: $(INSTALLED) $(TOOLS) ## run every test (TESTS=tests/core for some), against the installed command
+	$(BIN)/python -m pytest $(TESTS)
+
+check: format lint types test ## everything that must hold before a commit
+
+format: $(TOOLS) ## check the layout of the code (make format FIX=1 puts it right)
+	$(BIN)/ruff format $(if $(FIX),,--check) .
+
+lint: $(TOOLS) ## look for mistakes (make lint FIX=1 corrects some)
+	$(BIN)/ruff check $(if $(FIX),--fix) .
+
+types: $(INSTALLED) $(TOOLS) ## check the types, strictly
+	$(BIN)/mypy
+
+man: $(INSTALLED) ## write the man page anew, from the table of options
+	PYTHONPATH=src $(BIN)/python -m procman.cli.manual > man/procman.1
+
+dev: $(BIN)/python ## install in place: changes in src/ are live, until `make clean`
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $(VENV)/.editable
+
+clean: ## remove what was set up
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Not editable: the tests run what a user would get, compiled and with nothing but the wheel's files.
+$(INSTALLED): $(SOURCES) | $(BIN)/python
+	@test -e $(VENV)/.editable || { echo "installing procman in $(VENV)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps . && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check . ; }
+	@touch $@
+
+$(TOOLS): pyproject.toml | $(BIN)/python
+	@echo "installing the tools for tests, lint and types in $(VENV)"
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "procman needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "the venv module is missing (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
