@@ -1,0 +1,139 @@
+"""Decides how a plan looks from a target: services of like instances, and which variables belong to whom."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.plan import InstancePlan, Plan
+    from procman.core.policy import RestartPolicy, StopPolicy
+    from procman.export.options import ExportOptions
+
+# What differs between the instances of one type, in the order a reader wants it.
+OWN = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
+# The mark of one run of `procman start`: nobody looks for it anywhere else.
+_NEVER = ("PROCMAN_SESSION",)
+_APP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_PORT_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_PORT")
+_MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process type at the target: its instances and what they have in common.
+
+    ``env`` is what this type has and others have not, without the variables of ``OWN``.
+    """
+
+    name: str
+    instances: tuple[InstancePlan, ...]
+    env: dict[str, str]
+
+    @property
+    def first(self) -> InstancePlan:
+        """The instance that stands for all where a target knows no instances."""
+        return self.instances[0]
+
+    @property
+    def command(self) -> str:
+        """The text of the Procfile's line, byte for byte."""
+        return self.first.command
+
+    @property
+    def restart(self) -> RestartPolicy:
+        """When it is started again."""
+        return self.first.restart
+
+    @property
+    def stop(self) -> StopPolicy:
+        """How it is asked to end."""
+        return self.first.stop
+
+    @property
+    def port(self) -> int | None:
+        """The port of the first instance: that of every instance where each has a network of its own."""
+        return self.first.port
+
+    @property
+    def serves(self) -> bool:
+        """Whether others connect to its port: it is called web, or its command mentions PORT."""
+        return self.port is not None and (self.name == "web" or bool(_MENTIONS_PORT.search(self.command)))
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The plan as exporters see it; ``shared`` is the environment that all instances have in common."""
+
+    name: str
+    root: str
+    services: tuple[Service, ...]
+    shared: dict[str, str]
+
+    @property
+    def instances(self) -> Iterator[tuple[Service, InstancePlan]]:
+        """Every instance, with its service, in the plan's order."""
+        return ((service, instance) for service in self.services for instance in service.instances)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What the env files give to all: whatever of ``shared`` is not a variable of procman's contract."""
+        return {name: value for name, value in self.shared.items() if not is_contract(name)}
+
+    @property
+    def contract(self) -> dict[str, str]:
+        """The rest of ``shared``: ports of the types' first instances and PYTHONUNBUFFERED. No secrets."""
+        return {name: value for name, value in self.shared.items() if is_contract(name)}
+
+
+def is_contract(name: str) -> bool:
+    """Whether procman sets this variable itself, so that its value is no secret."""
+    return name in OWN or name == "PYTHONUNBUFFERED" or bool(_PORT_OF_TYPE.fullmatch(name))
+
+
+def own(instance: InstancePlan) -> dict[str, str]:
+    """Return the variables that make this instance itself: PORT if it has one, PS and the names."""
+    env = instance.env
+    return {name: env[name] for name in OWN if name in env}
+
+
+def application(plan: Plan, options: ExportOptions) -> Application:
+    """Sort the plan's instances into services. Raises UsageError for a name that no target takes."""
+    check_app(options.app)
+    environments = [_carried(instance) for instance in plan.instances]
+    shared = dict(_common(environments))
+    types = dict.fromkeys(instance.type for instance in plan.instances)
+    services = tuple(_service(name, plan, shared) for name in types)
+    return Application(options.app, plan.root, services, shared)
+
+
+def check_app(name: str) -> None:
+    """Raise UsageError unless ``name`` can be part of a file name and of a unit name."""
+    if not _APP_NAME.fullmatch(name) or ".." in name or "--" in name or "-." in name or ".-" in name:
+        hint = "letters, digits and single . - _ between them; choose it with --app"
+        raise UsageError(f'"{name}" cannot name an application', hint)
+
+
+def app_name(text: str) -> str:
+    """Turn a folder's name into one that ``check_app`` takes; ``app`` when nothing is left of it."""
+    return re.sub(r"[-.]*[^A-Za-z0-9_.]+[-.]*|\.\.+", "-", text).strip("-._") or "app"
+
+
+def _carried(instance: InstancePlan) -> dict[str, str]:
+    return {name: value for name, value in instance.env.items() if name not in OWN and name not in _NEVER}
+
+
+def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
+    first, *others = environments
+    return (pair for pair in sorted(first.items()) if all(other.get(pair[0]) == pair[1] for other in others))
+
+
+def _service(name: str, plan: Plan, shared: dict[str, str]) -> Service:
+    instances = tuple(instance for instance in plan.instances if instance.type == name)
+    env = {key: value for key, value in sorted(_carried(instances[0]).items()) if key not in shared}
+    return Service(name, instances, env)
