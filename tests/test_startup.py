@@ -1,0 +1,110 @@
+"""What a command imports is what its start costs: named here, module by module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import harness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "import sys; from procman.cli.main import main; sys.exit(main())"
+
+# Cheap, and needed: written in C, or a page long.
+ALLOWED = {
+    "--version": {"__future__"},
+    "check": {"__future__", "errno"},
+    "run": {"__future__", "errno", "select", "_ctypes"},
+    "start": {
+        "__future__",
+        "_ctypes",  # prctl
+        "_socket",  # only asked whether a port is free
+        "_struct",
+        "errno",
+        "fcntl",
+        "resource",
+        "select",
+        "struct",
+        "termios",
+    },
+}
+# What makes `--help` slow is click; nothing shall be added to it.
+NOT_FOR_HELP = {
+    "asyncio",
+    "logging",
+    "psutil",
+    "importlib.metadata",
+    "json",
+    "dotenv",
+    "colorama",
+    "tomllib",
+    "subprocess",
+}
+
+
+def imported(folder: Path, *words: str, env: dict[str, str] | None = None) -> set[str]:
+    """The modules that a command imports, in all its processes, over those of a bare interpreter."""
+    command = [sys.executable, "-X", "importtime", "-c"]
+    return _import_times([*command, RUN, *words], folder, env) - _import_times([*command, "pass"], folder, env)
+
+
+def _import_times(command: list[str], folder: Path, env: dict[str, str] | None) -> set[str]:
+    done = subprocess.run(
+        command, cwd=folder, env=harness.environment(env), capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def foreign(modules: set[str]) -> set[str]:
+    return {module for module in modules if module.split(".")[0] != "procman"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--version"], ["check"], ["run", "true"], ["start", "--restart", "never"]], ids=" ".join
+)
+def test_a_command_imports_nothing_but_what_is_named(place: harness.Place, words: list[str]) -> None:
+    place.procfile("web: echo $PORT\nworker: true\n")
+    assert foreign(imported(place.folder, *words)) <= ALLOWED[words[0]]
+
+
+def test_a_plain_env_file_does_not_change_that(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    place.write(".env", "A=1\nB='two words'\n# note\n")
+    assert foreign(imported(place.folder, "start", "--restart", "never")) <= ALLOWED["start"]
+
+
+def test_help_imports_click_and_nothing_else_that_costs(place: harness.Place) -> None:
+    modules = imported(place.folder, "start", "--help")
+    assert "click" in modules
+    assert not NOT_FOR_HELP & modules
+    assert not {module for module in modules if module.startswith(("procman.output", "procman.runtime.engine"))}
+
+
+def test_version_reads_no_more_than_the_table_of_options(place: harness.Place) -> None:
+    assert {module for module in imported(place.folder, "--version") if module.startswith("procman.")} == {
+        "procman.cli",
+        "procman.cli.main",
+        "procman.cli.options",
+        "procman.cli.reader",
+        "procman.errors",
+    }
+
+
+def test_the_toml_parser_is_imported_only_for_a_file_of_ours(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    place.write("pyproject.toml", "[project]\nname = 'bakery'\n")
+    assert "tomllib" not in imported(place.folder, "check")
+    place.write("procman.toml", "port = 6000\n")
+    assert "tomllib" in imported(place.folder, "check")
+
+
+def test_colorama_is_imported_only_for_colors(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    assert "colorama" not in imported(place.folder, "start", "--restart", "never")
+    assert not {"click", "json", "psutil"} & imported(place.folder, "start", "--restart", "never", "--color")
