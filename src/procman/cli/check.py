@@ -115,7 +115,5 @@ def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Write lines to stdout, also where its encoding lacks a character."""
-    text = "".join(f"{line}\n" for line in lines)
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
