@@ -107,7 +107,7 @@ def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixtur
             {"name": "web.2", "type": "web", "number": 2, "port": 7001},
             {"name": "worker.1", "type": "worker", "number": 1, "port": 7100},
         ],
-        "env": {"A": {"source": ".env:1"}, "PORT": {"source": ".env:2"}},
+        "env": {"A": None, "PORT": None},
         "problems": [
             {
                 "severity": "hint",
@@ -170,10 +170,14 @@ def test_json_gives_values_only_when_asked(capsys: pytest.CaptureFixture[str]) -
     write(".env", 'SECRET_KEY=hunter2\nA="ä\n2"\n')
     assert "hunter2" not in Checked(capsys, json=True, show_env=True).out
     report = Checked(capsys, json=True, show_values=True).report
-    assert report["env"] == {
-        "SECRET_KEY": {"value": "hunter2", "source": ".env:1"},
-        "A": {"value": "ä\n2", "source": ".env:2"},
-    }
+    assert report["env"] == {"SECRET_KEY": "hunter2", "A": "ä\n2"}
+
+
+def test_json_names_the_places_of_the_variables_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "A=1\nB=2\n")
+    assert "env_sources" not in Checked(capsys, json=True).report
+    assert Checked(capsys, json=True, show_env=True).report["env_sources"] == {"A": ".env:1", "B": ".env:2"}
 
 
 def test_show_env_says_where_from_and_masks_secrets(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.environment import Layer, child_environment, merge
+from procman.core.environment import Environment, Layer, merge, own_environment, shared_environment
 from procman.core.masking import MASK, masked
 
 REAL = Layer("environment", {"HOME": "/h", "A": "real", "B": "real"})
 FIRST = Layer(".env", {"A": "first", "C": "first"}, {"A": 1, "C": 2})
 SECOND = Layer("b.env", {"C": "second"})
+
+
+def child_environment(
+    environment: Environment,
+    process: str,
+    instance: str,
+    port: int | None = None,
+    session: str = "",
+    ports: dict[str, int] | None = None,
+) -> dict[str, str]:
+    return shared_environment(environment, session, ports or {}) | own_environment(process, instance, port)
 
 
 def test_the_later_layer_wins_and_its_place_is_known() -> None:

@@ -79,20 +79,17 @@ def _as_json(
         "procfile": procfile.name,
         "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
         "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in instances],
-        "env": {name: _variable(settings, environment, name) for name in environment.given},
+        "env": {name: environment.values[name] if settings.show_values else None for name in environment.given},
         "problems": [
             {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
             for p in procfile.problems
         ],
     }
+    if settings.show_env:
+        report["env_sources"] = {name: environment.origin[name] for name in environment.given}
     if settings.show_config:
         report["config"] = {name: {"value": value, "source": source} for name, value, source in _config(settings)}
     return json.dumps(report, indent=2)
-
-
-def _variable(settings: Settings, environment: Environment, name: str) -> dict[str, str]:
-    source = {"source": environment.origin[name]}
-    return {"value": environment.values[name], **source} if settings.show_values else source
 
 
 def _config(settings: Settings) -> list[tuple[str, object, str]]:

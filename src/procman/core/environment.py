@@ -68,16 +68,3 @@ def own_environment(process: str, instance: str, port: int | None) -> dict[str, 
     if port is not None:
         own["PORT"] = str(port)
     return own
-
-
-def child_environment(
-    environment: Environment,
-    process: str,
-    instance: str,
-    *,
-    port: int | None = None,
-    session: str = "",
-    ports: dict[str, int] | None = None,
-) -> dict[str, str]:
-    """Return the complete environment of one child, for whoever has no plan at hand (``procman run``)."""
-    return shared_environment(environment, session, ports or {}) | own_environment(process, instance, port)
