@@ -88,7 +88,10 @@ def _option(name: str, option: Option) -> click.Option:
     """Every value may come many times, so that we can tell one given twice; every text is converted by us."""
     if option.kind == "switch":
         return click.Option([name, *option.flags], count=True)
-    return click.Option([name, *option.flags], multiple=True, type=Completing(option.kind, option))
+    kind = Completing(option.kind, option)
+    if option.kind == "optional":
+        return click.Option([name, *option.flags], multiple=True, type=kind, is_flag=False, flag_value="")
+    return click.Option([name, *option.flags], multiple=True, type=kind)
 
 
 def _argument(command: Command) -> click.Argument:

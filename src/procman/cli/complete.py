@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FOLDERS = ("root", "log_dir")
+_FOLDERS = ("root", "log_dir", "out", "log")
 
 
 class Completing(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
@@ -30,6 +30,10 @@ class Completing(click.ParamType):  # type: ignore[type-arg]  # generic since cl
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """What the text could become."""
+        if self.name == "FORMAT":
+            from procman.export.registry import BUILT_IN
+
+            return _file(incomplete, "dir") if ctx.params.get("words") else _matching(BUILT_IN, incomplete)
         if self.option is None:
             given = ctx.params.get("words") or ()
             return _file(incomplete) if self.name == "COMMAND" and given else _matching(process_names(ctx), incomplete)

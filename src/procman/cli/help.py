@@ -54,7 +54,7 @@ def usage(command: Command) -> str:
     return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}"
 
 
-_WORDS = {"NAMES": "[NAMES]...", "COMMAND": "COMMAND [ARGS]..."}
+_WORDS = {"NAMES": "[NAMES]...", "COMMAND": "COMMAND [ARGS]...", "FORMAT": "FORMAT [DIR]"}
 
 
 def _is_everyday(command: Command, option: Option) -> bool:

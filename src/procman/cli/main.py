@@ -55,6 +55,11 @@ def _perform(invocation: Invocation) -> int:
 
         return run(settle(invocation), invocation.words)
 
+    if invocation.command == "export":
+        from procman.cli.export import export
+
+        return export(settle(invocation), invocation.words)
+
     from procman.cli.check import check
 
     return check(settle(invocation))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 
 class Option:
-    """One option. ``kind`` is "text", "path", "regex", "whole", "port", "seconds", "list", "choice" or "switch".
+    """One option. ``kind`` is "text", "path", "regex", "whole", "port", "seconds", "list", "choice", "switch" or
+    "optional", a text that may be left out.
 
     A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
     options are explained by ``--help``, the others by ``--help-all`` and the man page.
@@ -116,18 +117,30 @@ OPTIONS = (
     Option("show_env", "--show-env", "where each variable comes from", config=False, everyday=True),
     Option("show_values", "--show-values", "the variables' values, too", config=False, everyday=True),
     Option("show_config", "--show-config", "each setting and where it comes from", config=False, everyday=True),
+    # what export writes
+    Option("out", "-o --out", "the folder to write to, or - to print", "path", "DIR", config=False, everyday=True),
+    Option("app", "-a --app", "its name at the target [the folder's]", "text", "NAME", config=False, everyday=True),
+    Option(
+        "user", "-u --user", "the account; alone: a user's own units", "optional", "USER", config=False, everyday=True
+    ),
+    Option("image", "-i --image", "the container image", "text", "REF", config=False, everyday=True),
+    Option("log", "-l --log", "the folder for log files", "path", "DIR", config=False, everyday=True),
+    Option("dry_run", "--dry-run", "show what would change", config=False, everyday=True),
+    Option("check_files", "--check", "ask the target's own validator", config=False, everyday=True),
+    Option("list_formats", "--list", "all formats, and plug-ins'", config=False, everyday=True),
 )
 
 _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
 _PLANNING = (*_ENVIRONMENT, "formation", "port", "port_step", "exclude")
+_EXPORTING = ("out", "app", "user", "image", "log", "dry_run", "check_files", "list_formats")
 _CHECKING = ("json", "show_env", "show_values", "show_config")
 
 
 class Command:
     """One command: what it takes, what it is for, and what a user would type.
 
-    ``words`` names what stands beside the options: "NAMES", "COMMAND" (then all behind the first word is its own) or
-    a tuple of choices; ``examples`` are pairs of a command line and what it does.
+    ``words`` names what stands beside the options: "NAMES", "FORMAT", "COMMAND" (then all behind the first word is its
+    own) or a tuple of choices; ``examples`` are pairs of a command line and what it does.
     """
 
     __slots__ = ("examples", "name", "options", "summary", "words")
@@ -158,7 +171,7 @@ COMMANDS = {
             "start",
             "Run the processes of the Procfile until they end, or Ctrl-C.",
             "NAMES",
-            tuple(option for option in OPTIONS if option.setting not in _CHECKING),
+            tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
             (
                 ("procman start", "one of each"),
                 ("procman start web worker=2", "just these"),
@@ -185,6 +198,17 @@ COMMANDS = {
                 ("procman check", "all problems, with line and column"),
                 ("procman check --json -m web=2", "instances and ports, without starting them"),
                 ("procman check --show-env", "which file each variable comes from"),
+            ),
+        ),
+        Command(
+            "export",
+            "Write the files of another process manager, such as systemd.",
+            "FORMAT",
+            _only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING),
+            (
+                ("procman export systemd -o /etc/systemd/system -u shop", "units"),
+                ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
+                ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             ),
         ),
         Command(

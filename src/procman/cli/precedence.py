@@ -34,7 +34,7 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
     for layer in (*layers, variables, flags):
         merged.update(_with_foreman(layer))
     merged.pop("foreman", None)
-    if invocation.words:
+    if invocation.words and invocation.command != "export":  # whose words are a format and a folder
         merged["names"] = (invocation.words, "the command line")
     return Settings(
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
@@ -112,6 +112,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "seconds": values.seconds,
     "path": values.path,
     "text": str,
+    "optional": str,
 }
 
 

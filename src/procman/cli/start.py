@@ -56,22 +56,25 @@ def _engine(plan: Plan, settings: Settings) -> Engine:
     supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
     children = Children(plan.session, separate_streams=settings.format == "json")
     signals = SignalPipe()
-    return Engine(
-        supervisor,
-        children,
-        hub,
-        outlet,
-        Orders(supervisor, children, hub, signals, guardian.lifeline),
-        signals,
-        DescriptorLimit(len(plan.instances)),
-        _window(plan, settings),
-        _guests(hub, supervisor),
-    )
+    orders = Orders(supervisor, children, hub, signals, guardian.lifeline)
+    guests: list[Guest] = [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
+    if hub.has_footer and settings.status is not False:
+        guests += _bottom_line(hub, supervisor, orders)
+    limit = DescriptorLimit(len(plan.instances))
+    return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
 
 
-def _guests(hub: Hub, supervisor: Supervisor) -> list[Guest]:
-    """Whoever wants to know what happens; the announcer comes first, so that its words do."""
-    return [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
+def _bottom_line(hub: Hub, supervisor: Supervisor, orders: Orders) -> list[Guest]:
+    """The status line, and the keys that it explains where there is a keyboard."""
+    from procman.runtime.console import Console
+    from procman.runtime.statusline import StatusLine
+
+    line = StatusLine(hub, supervisor, os.environ)
+    if not is_terminal(0):
+        return [line]
+    console = Console(0, hub, supervisor, line)
+    orders.pause_too(console)
+    return [line, console]
 
 
 def _window(plan: Plan, settings: Settings) -> Window | None:

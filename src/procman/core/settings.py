@@ -53,6 +53,16 @@ class Settings:
     show_values: bool = False
     show_config: bool = False
 
+    # what export writes
+    out: str | None = None  # a folder, or "-" to print
+    app: str | None = None  # the application's name at the target; None: its folder's
+    user: str | None = None  # the account it runs as; "": units of a user's own service manager
+    image: str | None = None
+    log: str | None = None  # the folder for log files
+    dry_run: bool = False
+    check_files: bool = False
+    list_formats: bool = False
+
     def __init__(self, origin: Mapping[str, str] | None = None, **given: object) -> None:
         for name, value in given.items():
             if name not in NAMES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.policy import CANNOT_RUN
+from procman.export.grammar import sh
 from procman.export.script import start_lines
 from procman.export.shell import direct, signal_name
 from procman.export.times import whole_seconds
@@ -47,15 +48,19 @@ exit 0
 """
 
 
-def run_script(comment: str, app: Application, service: Service, note: str, change_user: str) -> str:
-    """Return the run script; ``note`` are lines that keep what finish wants to know, ``change_user`` is a program."""
+def run_script(comment: str, app: Application, service: Service, note: str, last: str) -> str:
+    """Return the run script; ``note`` are lines that keep what finish wants to know, ``last`` ends the script."""
     start = start_lines(app.root, "./env", direct(service.command))
     return f"""\
 #!/bin/sh
 {comment}
 exec 2>&1
-{note}{start}exec {change_user}"$@"
-"""
+{note}{start}{last}"""
+
+
+def as_user(user: str, tool: str) -> str:
+    """Return the line that has ``tool``, such as ``chpst -u``, change to ``user`` unless it is so already."""
+    return f'[ "$(id -un)" = {sh(user)} ] || set -- {tool} {sh(user)} "$@"\n' if user else ""
 
 
 def log_folder(app: Application, name: str, log: str) -> str:

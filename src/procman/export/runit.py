@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
-from procman.export.folder import judgment, log_folder, run_script, sweep
+from procman.export.folder import as_user, judgment, log_folder, run_script, sweep
 from procman.export.grammar import sh
 from procman.export.script import environment_file
 from procman.export.shell import signal_name
@@ -56,8 +56,10 @@ exit 0
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
     app = application(plan, options)
-    if not options.user:
-        yield ExportWarning("runit will run the application as itself does, often root; --user names an account for it")
+    if not options.account:
+        yield ExportWarning(
+            "runit will run the application as itself does, and its folder is root's: --user names an account"
+        )
     for service, instance in app.instances:
         yield from _directory(app, service, instance, options)
 
@@ -67,7 +69,7 @@ def _directory(
 ) -> Iterator[ExportFile | ExportWarning]:
     base = f"{app.name}-{instance.name}"
     secret = header("runit", app.name, "Only ./run has to read this file: keep it at mode 0600.")
-    chpst = f"chpst -P -u {sh(options.user)} " if options.user else "chpst -P "
+    last = as_user(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
     install = (
         "",
         "Install:  cp -a * /etc/sv/",
@@ -75,7 +77,7 @@ def _directory(
         f"Look:     sv status {base}",
         f"Stop:     sv stop {base}",
     )
-    run = run_script(header("runit", app.name, *install), app, service, _NOTE, chpst)
+    run = run_script(header("runit", app.name, *install), app, service, _NOTE, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
-from procman.export.folder import judgment, log_folder, longest_finish, run_script, sweep
+from procman.export.folder import as_user, judgment, log_folder, longest_finish, run_script, sweep
 from procman.export.grammar import sh
 from procman.export.script import environment_file
 from procman.export.shell import signal_name
@@ -37,8 +37,10 @@ rest() {{ exit 125; }}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
     app = application(plan, options)
-    if not options.user:
-        yield ExportWarning("s6 will run the application as itself does, often root; --user names an account for it")
+    if not options.account:
+        yield ExportWarning(
+            "s6 will run the application as itself does, and its folder is root's: --user names an account"
+        )
     for service, instance in app.instances:
         yield from _directory(app, service, instance, options)
 
@@ -48,7 +50,7 @@ def _directory(
 ) -> Iterator[ExportFile | ExportWarning]:
     base = f"{app.name}-{instance.name}"
     secret = header("s6", app.name, "Only ./run has to read this file: keep it at mode 0600.")
-    setuidgid = f"s6-setuidgid {sh(options.user)} " if options.user else ""
+    last = as_user(options.account, "s6-setuidgid") + 'exec "$@"\n'
     install = (
         "",
         "Install:  cp -a * /etc/s6/sv/",
@@ -56,7 +58,7 @@ def _directory(
         f"Look:     s6-svstat /run/service/{base}",
         f"Stop:     s6-svc -wD -d /run/service/{base}",
     )
-    run = run_script(header("s6", app.name, *install), app, service, _NOTE, setuidgid)
+    run = run_script(header("s6", app.name, *install), app, service, _NOTE, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)

@@ -25,8 +25,10 @@ _AUTORESTART = {"on-failure": "unexpected", "always": "true", "never": "false"}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
     app = application(plan, options)
-    if not options.user:
-        yield ExportWarning("supervisord will run the application as itself does, often root; --user names an account")
+    if not options.account:
+        yield ExportWarning(
+            "supervisord will run the application as itself does, and its folder is root's: --user names an account"
+        )
     yield ExportFile(f"{app.name}.conf", _configuration(app, options))
     for service, instance in app.instances:
         base = f"{app.name}/{instance.name}"
@@ -93,4 +95,4 @@ def _script(app: Application, service: Service, instance: InstancePlan, options:
     comment = header("supervisord", app.name, f"{instance.name}: started by {app.name}.conf")
     command = patient(service.command, service.stop.signal_number)
     start = start_lines(app.root, f'"${{0%/*}}/{instance.name}.env"', command)
-    return f'#!/bin/sh\n{comment}\n{start}{as_user(options.user)}exec "$@"\n'
+    return f'#!/bin/sh\n{comment}\n{start}{as_user(options.account)}exec "$@"\n'

@@ -57,8 +57,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("the units of a user's service manager run as that user; the name is left out")
-    if not options.user and not options.user_units:
-        yield ExportWarning("systemd will run the application as root; --user names an account for it")
+    if not options.account and not options.user_units:
+        yield ExportWarning("systemd will run the application as root, who owns its folder: --user names an account")
     yield ExportFile(f"{app.name}.target", _app_target(app, options))
     yield ExportFile(f"{app.name}.slice", _comment(app) + f"[Unit]\nDescription={app.name}: limits for all of it\n")
     for service in app.services:
@@ -150,7 +150,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
 def _process(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
     command = text(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
     root = text(app.root, "systemd", "the path of the application", systemd_path)
-    account = options.user if not options.user_units else ""
+    account = options.account if not options.user_units else ""
     return [
         "Type=exec",
         *([f"User={account}"] if account else []),
@@ -227,5 +227,5 @@ def _sandbox(app: Application, service: Service, options: ExportOptions) -> list
         app=app.name,
         type=service.name,
         system="" if own_files else "ProtectSystem=full\n",
-        capabilities=capabilities if options.user and options.user != "root" else "",
+        capabilities=capabilities if options.account and options.account != "root" else "",
     ).splitlines()

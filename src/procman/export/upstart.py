@@ -63,8 +63,10 @@ def _process_type(app: Application, service: Service) -> str:
 def _job(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
     group = f"{app.name}-{service.name}"
     script = start_lines(app.root, f"{folder}/{app.name}/{instance.name}.env", direct(service.command))
-    account = sh(options.user)
-    user = f'set -- start-stop-daemon --start --chuid {account} --exec /usr/bin/env -- "$@"\n' if options.user else ""
+    account = sh(options.account)
+    user = (
+        f'set -- start-stop-daemon --start --chuid {account} --exec /usr/bin/env -- "$@"\n' if options.account else ""
+    )
     body = "".join(f"    {line}\n" for line in f'{script}{user}exec "$@"'.splitlines())
     return (
         f"{header('upstart', app.name, instance.name)}\n"
