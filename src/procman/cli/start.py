@@ -15,6 +15,7 @@ from procman.runtime.children import Children
 from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.files import read_plan
+from procman.runtime.foreground import Foreground
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.notify import Notifier
 from procman.runtime.orders import Orders
@@ -56,15 +57,16 @@ def _engine(plan: Plan, settings: Settings) -> Engine:
     supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
     children = Children(plan.session, separate_streams=settings.format == "json")
     signals = SignalPipe()
-    orders = Orders(supervisor, children, hub, signals, guardian.lifeline)
+    foreground = Foreground(1, hub)
+    orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
     guests: list[Guest] = [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
     if hub.has_footer and settings.status is not False:
-        guests += _bottom_line(hub, supervisor, orders)
+        guests += [*_bottom_line(hub, supervisor, foreground), foreground]
     limit = DescriptorLimit(len(plan.instances))
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
 
 
-def _bottom_line(hub: Hub, supervisor: Supervisor, orders: Orders) -> list[Guest]:
+def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> list[Guest]:
     """The status line, and the keys that it explains where there is a keyboard."""
     from procman.runtime.console import Console
     from procman.runtime.statusline import StatusLine
@@ -73,7 +75,7 @@ def _bottom_line(hub: Hub, supervisor: Supervisor, orders: Orders) -> list[Guest
     if not is_terminal(0):
         return [line]
     console = Console(0, hub, supervisor, line)
-    orders.pause_too(console)
+    foreground.add(console)
     return [line, console]
 
 

@@ -22,6 +22,7 @@ import select
 import sys
 
 from procman.runtime.family import become_subreaper, kill_until_empty
+from procman.runtime.keepsake import saved_terminal
 from procman.runtime.title import set_title
 
 TYPE_CHECKING = False
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from types import FrameType
+
+    from procman.runtime.keepsake import SavedTerminal
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -39,6 +42,9 @@ EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 
 lifeline: int | None = None
 """In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
+
+visible: int | None = None
+"""In the manager: the guardian's pid, for as long as the lifeline is open, or None without a guardian."""
 
 
 def is_needed() -> bool:
@@ -56,6 +62,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     if not enabled or not is_needed():
         return run()
     _flush()
+    terminal = saved_terminal()
     reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
     try:
@@ -66,9 +73,12 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         return run()
     if watchdog == 0:
-        _leave(_watch, run, reader, writer)
+        _leave(_watch, run, reader, writer, terminal)
     os.close(reader)
-    return _guard(watchdog, writer)
+    status = _guard(watchdog, writer)
+    if status == EXIT_LOST:
+        terminal.restore()
+    return status
 
 
 def _leave(work: Callable[..., int], *arguments: object) -> None:
@@ -97,25 +107,28 @@ def _flush() -> None:
 # The watchdog: between the two, in a session of its own -------------------------------------------------------------
 
 
-def _watch(run: Callable[[], int], reader: int, writer: int) -> int:
+def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerminal) -> int:
     """Fork the manager, then wait for its end or the guardian's; then end all that is left."""
+    guardian = os.getppid()
     os.close(writer)
     become_subreaper()
     signals, wake = os.pipe()
     try:
         manager = os.fork()
     except OSError:
-        return _manage(run, reader)  # no process to be had: the guardian alone must do
+        return _manage(run, reader, guardian)  # no process to be had: the guardian alone must do
     if manager == 0:
         os.close(signals)
         os.close(wake)
-        _leave(_manage, run, reader)
+        _leave(_manage, run, reader, guardian)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
     set_title("procman-watch", "procman: watchdog")
     _let_go_of_streams()
     _wake_by_child(wake)
     status = _wait_for_either(manager, reader, signals)
     left = kill_until_empty(LAST_KILLS)
+    if status == EXIT_LOST:
+        terminal.restore()
     return status if not left else (status or EXIT_LOST)
 
 
@@ -174,9 +187,9 @@ def _let_go_of_streams() -> None:
 # The manager --------------------------------------------------------------------------------------------------------
 
 
-def _manage(run: Callable[[], int], reader: int) -> int:
-    global lifeline  # noqa: PLW0603 (set once, in the process that it is for, before anything can read it)
-    lifeline = reader
+def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
+    global lifeline, visible
+    lifeline, visible = reader, guardian
     become_subreaper()
     set_title("procman-manager", "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
@@ -211,13 +224,8 @@ def _next_signal() -> tuple[int, bool]:
 
 
 def _pass_on(number: int, by_kernel: bool, writer: int) -> None:
-    if number == signal.SIGCONT:
-        _write(writer, number)
-    elif number == signal.SIGTSTP:
-        if not by_kernel:
-            _write(writer, number)
-        os.kill(os.getpid(), signal.SIGSTOP)  # the shell shall see its job stop
-    elif number == signal.SIGHUP or not by_kernel:
+    """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
+    if number == signal.SIGHUP or not by_kernel:
         _write(writer, number)
 
 

@@ -6,6 +6,7 @@ import os
 import time
 
 from procman.core.supervisor import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
+from procman.runtime import guardian
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from procman.core.supervisor import Reason, Supervisor
     from procman.output.hub import Hub
+    from procman.output.outlet import Outlet
     from procman.runtime.children import Children
+    from procman.runtime.foreground import Foreground
     from procman.runtime.signals import SignalPipe
 else:
     import _signal as signal  # without the enums: see signals.py
@@ -38,15 +41,19 @@ class Orders:
         supervisor: Supervisor,
         children: Children,
         hub: Hub,
+        outlet: Outlet,
+        foreground: Foreground,
         signals: SignalPipe,
         lifeline: int | None,
     ) -> None:
         self._supervisor = supervisor
         self._children = children
         self._hub = hub
+        self._outlet = outlet
         self._signals = signals
         self.lifeline = lifeline
         self._stopped_at: float | None = None
+        self._foreground = foreground
         self.child_ended = False
         self._deeds: dict[int, Callable[[], None]] = {
             signal.SIGCHLD: self._note_child,
@@ -96,14 +103,27 @@ class Orders:
         self.child_ended = True
 
     def _suspend(self) -> None:
-        """Ctrl-Z: children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends us CONT."""
+        """Ctrl-Z: leave the terminal, then stop; the guardian first, since the shell takes the terminal when it stops.
+
+        Children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends CONT to us.
+        """
         self._children.send_all(signal.SIGSTOP)
-        self._hub.pause()
+        self._foreground.leave()
+        self._flush()
+        if self.lifeline is not None and guardian.visible is not None:
+            os.kill(guardian.visible, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
         self._resume()
 
+    def _flush(self) -> None:
+        try:
+            self._outlet.flush()
+        except BrokenPipeError:
+            pass  # the loop will see that for itself
+
     def _resume(self) -> None:
-        self._hub.resume()
+        """Go on. In the background (`bg`) the terminal belongs to the shell: what we have on it stays away."""
+        self._foreground.come_back()
         self._children.send_all(signal.SIGCONT)
 
     def _resize(self) -> None:

@@ -86,3 +86,11 @@ def is_terminal(fd: int) -> bool:
         return os.isatty(fd)
     except OSError:
         return False
+
+
+def in_foreground(fd: int) -> bool:
+    """Whether our job may use the terminal behind `fd`; True as well when it is none of ours, or none at all."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True

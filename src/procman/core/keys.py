@@ -1,0 +1,106 @@
+"""Decides what keys mean: bytes from a terminal in, commands out. Some keys ask for a line first."""
+
+from __future__ import annotations
+
+ASKING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight"}
+AT_ONCE = {"R": "restart failed", "q": "quit", "?": "help"}
+HELP = (
+    "keys: r restart…  s stop…  R restart failed  f focus…  m mute…  / highlight…  q quit  ? help; "
+    "… asks for a name (Tab completes, Enter without one: all, Esc: never mind)"
+)
+
+_ESC, _TAB = "\x1b", "\t"
+_BACKSPACE = ("\x7f", "\b")
+_CLEAR = "\x15"  # Ctrl-U
+
+
+class Command:
+    """One decision of the user's: what to do, and the line that was typed for it, or None."""
+
+    __slots__ = ("line", "verb")
+
+    def __init__(self, verb: str, line: str | None = None) -> None:
+        self.verb = verb
+        self.line = line
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Command) and (self.verb, self.line) == (other.verb, other.line)
+
+    def __hash__(self) -> int:
+        return hash((self.verb, self.line))
+
+    def __repr__(self) -> str:
+        return f"Command({self.verb!r}, {self.line!r})"
+
+
+class Keys:
+    """The keys typed so far; `names` are what Tab completes."""
+
+    __slots__ = ("_asking", "_line", "_names", "_sequence")
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        self._names = names
+        self._asking = ""
+        self._line = ""
+        self._sequence = ""  # of an arrow key or the like, so far: it means nothing here
+
+    @property
+    def prompt(self) -> str:
+        """What to show in place of the status line: the question and its answer so far; empty without a question."""
+        return f"{self._asking}: {self._line}" if self._asking else ""
+
+    def feed(self, data: bytes) -> list[Command]:
+        """The commands that these bytes complete, in order."""
+        commands = []
+        text = data.decode("utf-8", "ignore")
+        for index, character in enumerate(text):
+            if self._skips(character, text[index + 1 : index + 2]):
+                continue
+            command = self._answer(character) if self._asking else self._press(character)
+            if command is not None:
+                commands.append(command)
+        return commands
+
+    def _skips(self, character: str, following: str) -> bool:
+        """Swallow a control sequence, ESC [ … letter; an ESC with nothing like that behind it is the key itself."""
+        if self._sequence:
+            self._sequence += character
+            if character.isalpha() or character == "~":
+                self._sequence = ""
+            return True
+        if character == _ESC and following in ("[", "O") and following:
+            self._sequence = character
+            return True
+        return False
+
+    def _press(self, character: str) -> Command | None:
+        if character in AT_ONCE:
+            return Command(AT_ONCE[character])
+        self._asking = ASKING.get(character, "")
+        self._line = ""
+        return None
+
+    def _answer(self, character: str) -> Command | None:
+        if character in ("\r", "\n"):
+            command = Command(self._asking, self._line.strip())
+            self._asking = ""
+            return command
+        if character == _ESC:
+            self._asking = ""
+        elif character in _BACKSPACE:
+            self._line = self._line[:-1]
+        elif character == _CLEAR:
+            self._line = ""
+        elif character == _TAB:
+            self._complete()
+        elif character.isprintable():
+            self._line += character
+        return None
+
+    def _complete(self) -> None:
+        """Fill in as much of a name as is certain."""
+        found = [name for name in self._names if name.startswith(self._line)]
+        if found:
+            first, last = min(found), max(found)
+            same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+            self._line = first[:same]

@@ -1,0 +1,151 @@
+"""Does: reads single keys while the terminal is ours, and gives it back exactly as it was."""
+
+from __future__ import annotations
+
+import os
+import termios
+import time
+
+from procman.core.keys import HELP, Keys
+from procman.core.lifecycle import Event, State
+from procman.core.supervisor import INTERRUPTED
+from procman.errors import UsageError
+from procman.runtime.guest import QuietGuest
+from procman.runtime.terminal import in_foreground
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.core.keys import Command
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.hub import Hub
+    from procman.runtime.poller import Poller
+    from procman.runtime.statusline import StatusLine
+
+LOCAL_FLAGS = 3  # index in the list of tcgetattr
+READ_AT_MOST = 1024
+
+
+class Console(QuietGuest):
+    """The keyboard, as a guest. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
+
+    def __init__(self, fd: int, hub: Hub, supervisor: Supervisor, status: StatusLine) -> None:
+        self._fd = fd
+        self._hub = hub
+        self._supervisor = supervisor
+        self._status = status
+        self._keys = Keys(_names(supervisor))
+        status.keys = self._keys
+        self._saved: list[object] | None = None
+        self._muted: set[str] = set()
+        self._poller: Poller | None = None
+        self._deeds: dict[str, Callable[[str], None]] = {
+            "restart": lambda line: self._wish(Event.RESTART, line),
+            "stop": lambda line: self._wish(Event.STOP, line),
+            "restart failed": self._restart_failed,
+            "focus": self._focus,
+            "mute": self._mute,
+            "highlight": self._highlight,
+            "help": lambda _line: self._hub.say(HELP),
+            "quit": lambda _line: self._supervisor.stop_all(INTERRUPTED, time.monotonic()),
+        }
+
+    def open(self, poller: Poller) -> None:
+        """Take the keyboard, if it is ours to take."""
+        self._poller = poller
+        self.take()
+        poller.add(self._fd, self._read)
+
+    def resume(self) -> None:
+        """After `fg` the keyboard is ours again."""
+        self.take()
+
+    def pause(self) -> None:
+        """Before we are stopped."""
+        self.give_back()
+
+    def take(self) -> None:
+        """Switch line editing and echo off. A job in the background must not: it would be stopped (TTOU)."""
+        if self._saved is not None or not in_foreground(self._fd):
+            return
+        try:
+            attributes = termios.tcgetattr(self._fd)
+            self._saved = list(attributes)
+            attributes[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, attributes)
+        except (OSError, termios.error):
+            self._saved = None
+
+    def give_back(self) -> None:
+        """Leave the keyboard as it was found."""
+        if self._saved is None:
+            return
+        try:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]  # as tcgetattr gave it
+        except (OSError, termios.error):
+            pass  # the terminal is gone, and its settings with it
+        self._saved = None
+
+    def close(self, now: float, code: int) -> None:
+        """Give the keyboard back."""
+        self.give_back()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, READ_AT_MOST)
+        except OSError:
+            data = b""
+        if not data:
+            assert self._poller is not None
+            self._poller.remove(self._fd)  # hung up; the signal for that comes by itself
+            return
+        for command in self._keys.feed(data):
+            self._obey(command)
+        self._status.change()
+
+    def _obey(self, command: Command) -> None:
+        try:
+            self._deeds[command.verb](command.line or "")
+        except UsageError as error:
+            self._hub.say(error.message)
+
+    # Deeds ----------------------------------------------------------------------------------------------------------
+
+    def _chosen(self, line: str) -> list[Instance]:
+        """The instances that a typed name means: all for none, a type's, or one."""
+        instances = list(self._supervisor.instances.values())
+        chosen = [i for i in instances if not line or line in (i.name, i.plan.type)]
+        if not chosen:
+            self._hub.say(f'there is no process called "{line}"')
+        return chosen
+
+    def _wish(self, event: str, line: str) -> None:
+        self._supervisor.wish(event, self._chosen(line), time.monotonic())
+
+    def _restart_failed(self, _line: str) -> None:
+        failed = [i for i in self._supervisor.instances.values() if i.state == State.FAILED]
+        if not failed:
+            self._hub.say("nothing has failed")
+        self._supervisor.wish(Event.START, failed, time.monotonic())
+
+    def _focus(self, line: str) -> None:
+        """Show only this one; with no name, everybody again."""
+        self._muted.clear()
+        self._hub.show_only([i.name for i in self._chosen(line)] if line else [])
+
+    def _mute(self, line: str) -> None:
+        """Show this one no longer, or again; with no name, everybody again."""
+        names = {i.name for i in self._chosen(line)} if line else set(self._muted)
+        self._muted ^= names
+        self._hub.hide(sorted(self._muted))
+
+    def _highlight(self, line: str) -> None:
+        self._hub.highlight(line)
+
+
+def _names(supervisor: Supervisor) -> tuple[str, ...]:
+    """What can be typed: types first, then instances."""
+    types = dict.fromkeys(i.plan.type for i in supervisor.instances.values())
+    return (*types, *supervisor.instances)

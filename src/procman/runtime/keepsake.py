@@ -1,0 +1,43 @@
+"""Does: remembers how the terminal was, for the case that the manager cannot give it back any more."""
+
+from __future__ import annotations
+
+import os
+
+ERASE_BELOW = b"\r\x1b[J"  # a status line that nobody takes away any more
+
+
+class SavedTerminal:
+    """The settings of the terminal at our start; nothing at all where there is no terminal.
+
+    It has a descriptor of its own: the watchdog lets go of 0, 1 and 2. From a session of its own the watchdog may
+    still set it: job control only restrains processes whose controlling terminal it is (tty_check_change, tty_jobctrl.c).
+    """
+
+    def __init__(self, fd: int | None = None, attributes: list[object] | None = None) -> None:
+        self._fd = fd
+        self._attributes = attributes
+
+    def restore(self) -> None:
+        """Put it back as it was."""
+        if self._fd is None or self._attributes is None:
+            return
+        import termios
+
+        try:
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)  # type: ignore[arg-type]  # as it was given
+            os.write(self._fd, ERASE_BELOW)
+        except (OSError, termios.error):
+            pass  # the terminal is gone as well
+
+
+def saved_terminal() -> SavedTerminal:
+    """The terminal behind stdin as it is now, if stdout is one too: only then does the manager change it."""
+    try:
+        if not (os.isatty(0) and os.isatty(1)):
+            return SavedTerminal()
+        import termios
+
+        return SavedTerminal(os.dup(0), termios.tcgetattr(0))
+    except (OSError, ImportError):
+        return SavedTerminal()

@@ -1,0 +1,72 @@
+"""Does: keeps the line at the bottom of the terminal true."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle import State
+from procman.output.status import Group, speaks_unicode, status_line
+from procman.runtime.guest import QuietGuest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.keys import Keys
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.hub import Hub
+    from procman.runtime.poller import Poller
+
+_WORDS = {State.BACKOFF: "restarting", State.STOPPING: "stopping", State.WAITING: "waiting"}
+
+
+class StatusLine(QuietGuest):
+    """Says one word per process type; a question that is being typed takes its place."""
+
+    def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
+        self._hub = hub
+        self._supervisor = supervisor
+        self._unicode = speaks_unicode([environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")])
+        self.keys: Keys | None = None
+
+    def open(self, poller: Poller) -> None:
+        """Show the line for the first time."""
+        self.change()
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Something has changed, so the line has."""
+        self.change()
+
+    def change(self) -> None:
+        """Let the line be made anew when it is painted the next time."""
+        self._hub.show_status(self._line)
+
+    def close(self, now: float, code: int) -> None:
+        """Leave the terminal as it was."""
+        self._hub.show_status(None)
+
+    def _line(self, columns: int) -> bytes:
+        if self.keys is not None and self.keys.prompt:
+            return self.keys.prompt[: columns - 1].encode("utf-8", "replace")
+        text = status_line(self._groups(), columns, self._hub.palette, self._unicode)
+        return text.encode("utf-8", "replace")
+
+    def _groups(self) -> list[Group]:
+        by_type: dict[str, list[Instance]] = {}
+        for instance in self._supervisor.instances.values():
+            by_type.setdefault(instance.plan.type, []).append(instance)
+        return [_group(name, instances) for name, instances in by_type.items()]
+
+
+def _group(name: str, instances: list[Instance]) -> Group:
+    states = [instance.state for instance in instances]
+    words = next((word for state, word in _WORDS.items() if state in states), "")
+    if not words and all(instance.state == State.EXITED and instance.status for instance in instances):
+        words = "done" if all(i.status is not None and i.status.ok for i in instances) else "exited"
+    return Group(
+        name,
+        up=states.count(State.RUNNING),
+        wanted=sum(instance.wanted for instance in instances),
+        port=instances[0].plan.port,
+        failed=states.count(State.FAILED),
+        words=words,
+    )

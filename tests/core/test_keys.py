@@ -1,0 +1,57 @@
+"""What keys mean, without a terminal."""
+
+from __future__ import annotations
+
+from procman.core.keys import Command, Keys
+
+NAMES = ("web", "worker", "web.1", "worker.1")
+
+
+def test_single_keys_act_at_once() -> None:
+    assert Keys().feed(b"R?q") == [Command("restart failed"), Command("help"), Command("quit")]
+
+
+def test_a_key_that_asks_takes_a_line() -> None:
+    keys = Keys(NAMES)
+    assert keys.feed(b"rwe") == []
+    assert keys.prompt == "restart: we"
+    assert keys.feed(b"b\r") == [Command("restart", "web")]
+    assert keys.prompt == ""
+
+
+def test_letters_of_an_answer_are_no_keys() -> None:
+    assert Keys(NAMES).feed(b"sqR\r") == [Command("stop", "qR")]
+
+
+def test_escape_never_minds() -> None:
+    keys = Keys(NAMES)
+    assert keys.feed(b"sweb\x1b") == []
+    assert keys.feed(b"q") == [Command("quit")]
+
+
+def test_mistakes_can_be_taken_back() -> None:
+    assert Keys().feed(b"/errx\x7for\r") == [Command("highlight", "error")]
+    assert Keys().feed(b"/wrong\x15right\r") == [Command("highlight", "right")]
+
+
+def test_tab_completes_as_far_as_is_certain() -> None:
+    keys = Keys(NAMES)
+    keys.feed(b"rwo\t")
+    assert keys.prompt == "restart: worker"
+    keys = Keys(NAMES)
+    keys.feed(b"rw\t")
+    assert keys.prompt == "restart: w"
+
+
+def test_arrow_keys_mean_nothing() -> None:
+    keys = Keys()
+    assert keys.feed(b"\x1b[A\x1b[1;5C\x1bOP") == []
+    assert keys.prompt == ""
+    assert keys.feed(b"sa\x1b[Db\r") == [Command("stop", "ab")]
+
+
+def test_an_arrow_key_may_come_in_two_reads() -> None:
+    keys = Keys()
+    assert keys.feed(b"\x1b[") == []
+    assert keys.feed(b"A") == []
+    assert keys.feed(b"q") == [Command("quit")]
