@@ -53,8 +53,7 @@ class LineBuffer:
     def _lines(self, chunk: bytes, cut: int) -> bytes:
         if not self._size:
             return chunk if cut == len(chunk) else chunk[:cut]
-        self._parts.append(chunk[:cut])
-        lines = b"".join(self._parts)
+        lines = b"".join((*self._parts, memoryview(chunk)[:cut]))
         self._parts.clear()
         self._size = 0
         return lines

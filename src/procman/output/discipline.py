@@ -8,35 +8,42 @@ visible. NUL and the other controls that no terminal acts upon, and bytes that a
 
 from __future__ import annotations
 
-RESET = b"\x1b[0m"
-
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.output.escapes import Unruly
 
 
 class Discipline:
-    """Makes whole lines of one stream harmless. ``pen`` is what the stream has left switched on, as one SGR."""
+    """Makes whole lines of one stream harmless."""
 
-    __slots__ = ("_pen",)
+    __slots__ = ("_unruly",)
 
     def __init__(self) -> None:
-        self._pen = b""
+        self._unruly: Unruly | None = None  # what is known of a stream that has ever needed a closer look
 
     def clean(self, lines: bytes) -> bytes:
         """Harmless whole lines for whole lines. What holds no control character is not looked at again."""
         if CR in lines:
             lines = lines.replace(b"\r\n", b"\n")
-        if self._pen or _suspicious(lines):
-            from procman.output.escapes import clean_lines
-
-            lines, self._pen = clean_lines(lines, self._pen)
-        return lines
+        if (self._unruly is None or self._unruly.settled) and not _suspicious(lines):
+            return lines
+        return self._looked_at().clean(lines)
 
     def preview(self, tail: bytes) -> bytes:
         """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
-        pen = self._pen
-        shown = self.clean(_without_half_character(_without_half_escape(tail)) + b"\n")[:-1]
-        self._pen = pen
-        return shown
+        tail = _without_half_character(_without_half_escape(tail))
+        if (self._unruly is None or self._unruly.settled) and not _suspicious(tail):
+            return tail
+        return self._looked_at().preview(tail)
+
+    def _looked_at(self) -> Unruly:
+        if self._unruly is None:
+            from procman.output.escapes import Unruly
+
+            self._unruly = Unruly()
+        return self._unruly
 
 
 def _suspicious(lines: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Shows what an unruly line comes to: escape sequences, overwriting, backspaces, control characters.
+"""Shows what unruly lines come to: escape sequences, overwriting, backspaces, control characters.
 
 Only imported when a line holds such bytes (it costs the import of ``re``).
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 
 from procman.output.pen import advance
+from procman.output.redraws import Redraws, goes_up
 
 RESET = b"\x1b[0m"
+ESC = 27
 
 # ECMA-48: CSI and its parameters; strings ended by ST (or BEL, for OSC); two- and three-byte escapes; a lone ESC.
 SEQUENCE = re.compile(
@@ -24,26 +26,62 @@ SEQUENCE = re.compile(
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
 ENCODED_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _C1 = re.compile("[\x80-\x9f\udc80-\udc9f]")  # encoded, or a byte that is part of no UTF-8 character
-_UNRULY = re.compile(rb"[\x05\x07\x08\x0b-\x0f\x1b]")
+_CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ESC
 _SILENT = b"\x07\x0e\x0f"  # bell and charset shifts
 _VISIBLE = ((b"\x05", b"^E"), (b"\x0b", b"^K"), (b"\x0c", b"^L"))
-_CELL = re.compile(rb"(?:\x1b\[[0-9:;]*m)*(?:[\xc2-\xf4][\x80-\xbf]{1,3}|[^\x1b])|(?:\x1b\[[0-9:;]*m)+\Z")
+_CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
 _MOST_BLANKS = 200  # spaces for one "cursor forward"
 
 
-def clean_lines(lines: bytes, pen: bytes) -> tuple[bytes, bytes]:
-    """Harmless lines, and the pen they leave switched on. ``lines`` ends with a newline."""
-    if not lines.isascii():
-        lines = _without_c1(lines)
-    out: list[bytes] = []
-    for line in lines[:-1].split(b"\n"):
-        start = pen
-        if _UNRULY.search(line) is not None:
-            line = _without_controls(SEQUENCE.sub(_replacement, line))  # noqa: PLW2901 (each line is remade)
-            pen = advance(pen, line)
-        out.append(start + line + RESET if pen else start + line)
-    out.append(b"")
-    return b"\n".join(out), pen
+class Unruly:
+    """What one stream has left behind: ``pen``, the colors that are on, as one SGR; the rows it paints over."""
+
+    __slots__ = ("_redraws", "pen")
+
+    def __init__(self) -> None:
+        self.pen = b""
+        self._redraws: Redraws | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether plain lines may pass without being looked at."""
+        return not self.pen and self._redraws is None
+
+    def clean(self, lines: bytes) -> bytes:
+        """Harmless lines. ``lines`` ends with a newline; lines that repeat what they paint over are left out."""
+        if not lines.isascii():
+            lines = _without_c1(lines)
+        rough = any(control in lines for control in _CONTROLS)
+        out: list[bytes] = []
+        for line in lines[:-1].split(b"\n"):
+            start = self.pen
+            if rough or ESC in line:
+                line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
+            if self._redraws is None or not self._redraws.repeats(line):
+                out.append(start + line + RESET if self.pen else start + line)
+        out.append(b"")
+        return b"\n".join(out)
+
+    def preview(self, tail: bytes) -> bytes:
+        """One harmless unfinished line; nothing of it is remembered."""
+        glance = Unruly()
+        glance.pen = self.pen
+        return glance.clean(tail + b"\n")[:-1]
+
+    def _clean_line(self, line: bytes, rough: bool) -> bytes:
+        colors = SGR.findall(line)
+        if rough or len(colors) != line.count(b"\x1b"):
+            self._follow(line)
+            line = _without_controls(SEQUENCE.sub(_replacement, line))
+            colors = SGR.findall(line)
+        self.pen = advance(self.pen, colors)
+        return line
+
+    def _follow(self, line: bytes) -> None:
+        if self._redraws is None and goes_up(line):
+            self._redraws = Redraws()
+        if self._redraws is not None:
+            self._redraws.move(line)
 
 
 def without_color(lines: bytes) -> bytes:
@@ -62,9 +100,9 @@ def _hexadecimal(match: re.Match[str]) -> str:
 
 def _replacement(match: re.Match[bytes]) -> bytes:
     """What stands in a line for one escape sequence."""
-    final, parameters, osc = match["final"], match["parameters"], match["osc"]
-    if final == b"m" and not match["between"] and SGR.fullmatch(match[0]):
+    if SGR.fullmatch(match[0]):
         return match[0]
+    final, parameters, osc = match["final"], match["parameters"], match["osc"]
     if final == b"G":  # cursor to a column: the first one is a carriage return in other words
         return b"\r" if parameters in (b"", b"0", b"1") else b" "
     if final in (b"C", b"a"):  # cursor forward, as good as blanks
@@ -101,13 +139,18 @@ def _last_state(line: bytes) -> bytes:
 
 def _overstruck(line: bytes) -> bytes:
     """What is left on the paper when backspaces go back and later characters are printed over earlier ones."""
-    cells: list[bytes] = []
+    cells: list[tuple[bytes, bytes]] = []  # the colors met there, and the character
     at = 0
+    colors = b""
     for match in _CELL.finditer(line):
-        if match[0].endswith(b"\b"):
+        cell = match[0]
+        if cell == b"\b":
             at = max(0, at - 1)
-            cells[at:at] = ()
-            continue
-        cells[at : at + 1] = (match[0],)
-        at += 1
-    return b"".join(cells)
+        elif cell[0] == ESC:
+            colors += cell
+        else:
+            before = cells[at][0] if at < len(cells) else b""
+            cells[at : at + 1] = ((before + colors, cell),)
+            colors = b""
+            at += 1
+    return b"".join([color + cell for color, cell in cells]) + colors

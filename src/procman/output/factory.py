@@ -7,7 +7,7 @@ import time
 from procman.output.footer import Footer
 from procman.output.hub import Hub
 from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
-from procman.output.palette import Palette, wants_color
+from procman.output.palette import Palette, refuses_color, wants_color
 from procman.output.prefix import Prefix
 from procman.output.stamp import Stamp
 
@@ -32,7 +32,7 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
     if settings.format == "json":
         screen = _json(outlet, labels)
     else:
-        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, palette))
+        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, environ, palette))
     hub = Hub(screen, raw=settings.raw, footer=footer, palette=palette)
     if settings.log_dir:
         from procman.output.logfiles import LogFiles
@@ -63,8 +63,10 @@ def _json(outlet: Outlet, labels: Labels) -> Sink:
     return JsonLines(outlet.put, time.time, labels.is_hidden)
 
 
-def _transforms(settings: Settings, palette: Palette) -> list[Callable[[bytes], bytes]]:
+def _transforms(settings: Settings, environ: Mapping[str, str], palette: Palette) -> list[Callable[[bytes], bytes]]:
     transforms: list[Callable[[bytes], bytes]] = []
+    if refuses_color(settings.color, environ) and not settings.raw:
+        transforms.append(_colorless)
     if settings.pretty:
         from procman.output.pretty import prettifier
 
@@ -74,3 +76,12 @@ def _transforms(settings: Settings, palette: Palette) -> list[Callable[[bytes], 
 
         transforms.append(highlighter(settings.highlight))
     return transforms
+
+
+def _colorless(lines: bytes) -> bytes:
+    """Lines without the colors of children, which only few of them have."""
+    if 27 not in lines:
+        return lines
+    from procman.output.escapes import without_color
+
+    return without_color(lines)

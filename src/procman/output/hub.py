@@ -47,6 +47,8 @@ class Hub:
             lines += b"\n"
         if not self.raw:
             lines = self._discipline(name, stream).clean(lines)
+            if not lines:
+                return
         for sink in self._sinks:
             sink.publish(name, stream, lines)
 

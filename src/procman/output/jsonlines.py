@@ -14,8 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from procman.output.ways import Buffer
-
 SYSTEM = "system"
 
 
@@ -24,9 +22,7 @@ class JsonLines(Sink):
 
     __slots__ = ("_clock", "_dumps", "_heads", "_is_hidden", "_lines", "_put")
 
-    def __init__(
-        self, put: Callable[[Buffer], None], clock: Callable[[], float], is_hidden: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, put: Callable[..., None], clock: Callable[[], float], is_hidden: Callable[[str], bool]) -> None:
         from json import dumps
 
         self._put = put
@@ -38,13 +34,15 @@ class JsonLines(Sink):
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Show lines as objects that differ in ``line`` alone: they came at one time."""
-        self._lines[name] = self._lines.get(name, 0) + lines.count(b"\n")
         if self._is_hidden(name):
+            self._lines[name] = self._lines.get(name, 0) + lines.count(b"\n")
             return
         head = self._head({"instance": name, "type": name.partition(".")[0], "stream": stream, **self._fields(name)})
         glue = b'"}\n' + head
-        body = escaped(lines).replace(b"\n", glue)
-        self._put(head + body[: 3 - len(glue)])
+        lines = escaped(lines)
+        body = lines.replace(b"\n", glue)
+        self._lines[name] = self._lines.get(name, 0) + (len(body) - len(lines)) // (len(glue) - 1)
+        self._put(head, memoryview(body)[: -len(head)])
 
     def say(self, text: str) -> None:
         """Show a line of our own."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-_PARAMETERS = re.compile(rb"\x1b\[([0-9:;]*)m")
 _KNOWN: dict[tuple[bytes, bytes], bytes] = {}  # (pen, sequences of a line) → pen; programs repeat themselves
 _MOST_KNOWN = 1024
 _LONGEST = 64  # bytes of one parameter; a longer one is no color
@@ -21,24 +18,23 @@ _OFF |= {55: ("overlined",), 59: ("underline color",), 75: ("script",)}
 _EXTENDED = {b"5": 2, b"2": 4}  # 38;5;N and 38;2;R;G;B: how many parameters follow
 
 
-def advance(pen: bytes, line: bytes) -> bytes:
-    """The pen after the SGR sequences of ``line``: one sequence that switches on what is on, or ``b""``."""
-    sequences = _PARAMETERS.findall(line)
-    if not sequences:
+def advance(pen: bytes, colors: list[bytes]) -> bytes:
+    """The pen after these SGR sequences: one sequence that switches on what is on, or ``b""``."""
+    if not colors:
         return pen
-    key = (pen, b"m".join(sequences))
+    key = (pen, b"".join(colors))
     known = _KNOWN.get(key)
     if known is None:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.clear()
-        known = _KNOWN[key] = _added_up(pen, sequences)
+        known = _KNOWN[key] = _added_up(pen, colors)
     return known
 
 
-def _added_up(pen: bytes, sequences: list[bytes]) -> bytes:
+def _added_up(pen: bytes, colors: list[bytes]) -> bytes:
     on: dict[str, bytes] = {}
-    for parameters in (*_PARAMETERS.findall(pen), *sequences):
-        _apply(parameters, on)
+    for color in (pen, *colors) if pen else colors:
+        _apply(color[2:-1], on)
     return b"\x1b[" + b";".join(on.values()) + b"m" if on else b""
 
 

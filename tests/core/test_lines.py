@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.core.lines import CAP, MARK, LineBuffer
+
+STREAMS = st.lists(
+    st.sampled_from([b"\n", b"\r", b"\r\n", b"ab", b"word ", b"\xc3\xa9", b"\xe2\x9c\x93", b"\xff", b"\0", b"x" * 20])
+).map(b"".join)
+
+
+def in_chunks(stream: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({min(cut, len(stream)) for cut in cuts})
+    return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+
+
+def through(chunks: list[bytes], cap: int = CAP, fold: bool = True) -> bytes:
+    buffer = LineBuffer(cap, fold=fold)
+    return b"".join([buffer.feed(chunk) for chunk in chunks] + [buffer.flush()])
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40), st.booleans())
+def test_any_chunking_gives_the_same_lines(stream: bytes, cuts: list[int], cap: int, fold: bool) -> None:
+    assert through(in_chunks(stream, cuts), cap, fold) == through([stream], cap, fold)
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)))
+def test_no_byte_is_lost_or_changed(stream: bytes, cuts: list[int]) -> None:
+    whole = stream if not stream or stream.endswith(b"\n") else stream + b"\n"
+    assert through(in_chunks(stream, cuts)) == whole
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+def test_pieces_of_a_long_line_add_up_to_it(stream: bytes, cuts: list[int], cap: int) -> None:
+    whole = stream if not stream or stream.endswith(b"\n") else stream + b"\n"
+    assert through(in_chunks(stream, cuts), cap, fold=False).replace(MARK + b"\n", b"") == whole
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+def test_the_tail_never_passes_the_cap(stream: bytes, cuts: list[int], cap: int) -> None:
+    buffer = LineBuffer(cap)
+    for chunk in in_chunks(stream, cuts):
+        lines = buffer.feed(chunk)
+        assert lines == b"" or lines.endswith(b"\n")
+        assert len(buffer.tail) <= cap
+        assert b"\n" not in buffer.tail
+
+
+def test_whole_lines_leave_as_they_came() -> None:
+    chunk = b"one\ntwo\n"
+    assert LineBuffer().feed(chunk) is chunk
+
+
+def test_an_unfinished_line_is_kept_and_completed() -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(b"one\ntw") == b"one\n"
+    assert buffer.tail == b"tw"
+    assert buffer.feed(b"o") == b""
+    assert buffer.feed(b"!\nthree") == b"two!\n"
+    assert buffer.tail == b"three"
+
+
+def test_the_last_line_gets_its_newline_once() -> None:
+    buffer = LineBuffer()
+    buffer.feed(b"last words")
+    assert buffer.flush() == b"last words\n"
+    assert buffer.flush() == b""
+    assert buffer.tail == b""
+
+
+def test_a_line_of_exactly_the_cap_stays_whole() -> None:
+    assert through([b"x" * 10, b"\n"], cap=10) == b"x" * 10 + b"\n"
+    assert through([b"x" * 11, b"\n"], cap=10) == b"x" * 10 + MARK + b"\nx\n"
+
+
+def test_pieces_do_not_split_characters() -> None:
+    assert through(["éééééé".encode()], cap=5, fold=False) == "éé…\néé…\néé\n".encode()
+
+
+def test_a_progress_bar_without_an_end_does_not_come_out_in_pieces() -> None:
+    bar = b"".join(b"%3d%%\r" % percent for percent in range(100)) + b"done\n"
+    lines = through([bar], cap=50)
+    assert lines.count(b"\n") == 1
+    assert lines.endswith(b"\rdone\n")
+
+
+def test_single_bytes_are_no_list_of_objects() -> None:
+    buffer = LineBuffer()
+    for _ in range(5000):
+        buffer.feed(b"x")
+    assert buffer.tail == b"x" * 5000
+
+
+def test_a_chunk_larger_than_the_cap_is_cut_line_by_line() -> None:
+    assert through([b"ab\n" + b"c" * 12 + b"\nd"], cap=10) == b"ab\n" + b"c" * 10 + MARK + b"\ncc\nd\n"

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.discipline import Discipline
+from procman.output.pen import advance
+
+SGR = re.compile(rb"\x1b\[[0-9:;]*m")
+FORBIDDEN = re.compile(rb"[\x05\x07\x08\x0b-\x0f\x1b]")
+
+HARMLESS = ["plain ", "é", "✓", "👩‍👩‍👧", "\t", "\0", "\u00a0", "«»", "日本"]
+COLORS = ["\x1b[31m", "\x1b[0m", "\x1b[m", "\x1b[1;4:3m", "\x1b[38;5;208m", "\x1b[38;2;1;2;3m", "\x1b[39m", "\x1b[22m"]
+DROPPED = [
+    "\x1b[2J",
+    "\x1b[H",
+    "\x1b[3;4H",
+    "\x1b[A",
+    "\x1b[K",
+    "\x1b[?1049h",
+    "\x1b[?25l",
+    "\x1b[6n",
+    "\x1b[c",
+    "\x1b[>4;2m",
+    "\x1bc",
+    "\x1b7",
+    "\x1b(B",
+    "\x1b#8",
+    "\x1b=",
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://example.org\x1b\\",
+    "\x1bPq#0;1\x1b\\",
+    "\x1b_gone\x1b\\",
+    "\x07",
+    "\x0e",
+    "\x0f",
+]
+UNRULY = [
+    "\x1b",
+    "\x1b[",
+    "\x1b[31",
+    "\x1b]0;",
+    "\x1b\0[2J",
+    "\x9b2J",
+    "\x85",
+    "\b",
+    "\r",
+    "\r\n",
+    "\x05",
+    "\x0b",
+    "\x0c",
+]
+
+TEXTS = st.lists(st.sampled_from([*HARMLESS, *COLORS, *DROPPED, *UNRULY, "\n"])).map(lambda p: "".join(p).encode())
+ANYTHING = st.lists(
+    st.sampled_from([bytes([byte]) for byte in range(256)] + [b"\x1b[", b"\x1b]", b"\xc2", b"0m", b"\n"])
+).map(b"".join)
+STREAMS = st.one_of(TEXTS, ANYTHING).map(lambda stream: stream + b"\n")
+
+
+def clean(lines: bytes) -> bytes:
+    return Discipline().clean(lines)
+
+
+def raw_c1(lines: bytes) -> list[str]:
+    return re.findall("[\x80-\x9f\udc80-\udc9f]", lines.decode("utf-8", "surrogateescape"))
+
+
+@given(STREAMS)
+def test_no_control_reaches_the_terminal_but_colors(lines: bytes) -> None:
+    shown = clean(lines)
+    assert not FORBIDDEN.search(SGR.sub(b"", shown))
+    assert not raw_c1(shown)
+
+
+@given(STREAMS)
+def test_every_line_ends_with_its_colors_off(lines: bytes) -> None:
+    for line in clean(lines).split(b"\n"):
+        assert advance(b"", SGR.findall(line)) == b""
+
+
+@given(st.lists(STREAMS))
+def test_lines_are_the_same_however_they_are_grouped(groups: list[bytes]) -> None:
+    one, many = Discipline(), Discipline()
+    assert one.clean(b"".join(groups) or b"\n") == b"".join(many.clean(lines) for lines in groups or [b"\n"])
+
+
+@given(STREAMS)
+def test_clean_lines_stay_as_they_are(lines: bytes) -> None:
+    once = clean(lines)
+    assert clean(once) == once
+
+
+@given(STREAMS.filter(lambda stream: not re.search(rb"\x1b\[[0-9]*[AF]", stream)))
+def test_as_many_lines_come_out_as_went_in(lines: bytes) -> None:
+    assert clean(lines).count(b"\n") == lines.count(b"\n")
+
+
+@given(st.lists(st.sampled_from([*HARMLESS, *COLORS, *DROPPED])))
+def test_no_text_is_lost(parts: list[str]) -> None:
+    text = "".join(part for part in parts if part in HARMLESS)
+    assert SGR.sub(b"", clean("".join(parts).encode() + b"\n")).decode() == text + "\n"
+
+
+@given(STREAMS, STREAMS)
+def test_a_preview_changes_nothing(before: bytes, tail: bytes) -> None:
+    looked, blind = Discipline(), Discipline()
+    looked.clean(before)
+    blind.clean(before)
+    looked.preview(tail.replace(b"\n", b""))
+    assert looked.clean(tail) == blind.clean(tail)
+
+
+@given(STREAMS)
+def test_a_preview_is_as_harmless_as_a_line(tail: bytes) -> None:
+    shown = Discipline().preview(tail.replace(b"\n", b""))
+    assert not FORBIDDEN.search(SGR.sub(b"", shown))
+    assert b"\n" not in shown
+
+
+def test_a_chunk_without_controls_is_not_copied() -> None:
+    lines = b"GET /\t200\0\n" * 10
+    assert clean(lines) is lines
+    accented = "é ✓ «»\n".encode()
+    assert clean(accented) is accented
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"a\rb\rc\n", b"c\n"),
+        (b"text\r\n", b"text\n"),
+        (b"text\r\r\n", b"text\n"),
+        (b"50%\r100%\r\n", b"100%\n"),
+        (b"bar\r\x1b[K\n", b"bar\n"),
+        (b"\x1b[1G\x1b[0K-\x1b[1G\x1b[0K/\x1b[1G\x1b[0Kdone\n", b"done\n"),
+        (b"\r\n", b"\n"),
+        (b"\x1b[32ma\rb\x1b[0m\n", b"\x1b[32mb\x1b[0m\n"),
+    ],
+)
+def test_of_an_overwritten_line_the_last_state_is_shown(written: bytes, shown: bytes) -> None:
+    assert clean(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"|\b/\b-\b\\\n", b"\\\n"),
+        (b"abc\b\n", b"abc\n"),
+        (b"ab\b\b\b\bX\n", b"Xb\n"),
+        (b"N\bNA\bAM\bME\bE\n", b"NAME\n"),
+        ("é\bx\n".encode(), b"x\n"),
+        (b"a\x1b[31m\bb\n", b"\x1b[31mb\x1b[0m\n"),
+    ],
+)
+def test_backspaces_print_over(written: bytes, shown: bytes) -> None:
+    assert clean(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"\x1b[31mone\ntwo\n\x1b[0mthree\n", b"\x1b[31mone\x1b[0m\n\x1b[31mtwo\x1b[0m\n\x1b[31m\x1b[0mthree\n"),
+        (b"\x1b[1m\x1b[31mx\x1b[39mx\x1b[22mx\n", b"\x1b[1m\x1b[31mx\x1b[39mx\x1b[22mx\n"),
+        (b"\x1b[1;31mx\ny\n", b"\x1b[1;31mx\x1b[0m\n\x1b[1;31my\x1b[0m\n"),
+        (b"\x1b[38;5;1;1mx\ny\n", b"\x1b[38;5;1;1mx\x1b[0m\n\x1b[38;5;1;1my\x1b[0m\n"),
+        (b"\x1b[31;42mx\x1b[39my\nz\n", b"\x1b[31;42mx\x1b[39my\x1b[0m\n\x1b[42mz\x1b[0m\n"),
+        (b"\x1b[4:3mx\x1b[4:0my\nz\n", b"\x1b[4:3mx\x1b[4:0my\nz\n"),
+    ],
+)
+def test_colors_are_kept_line_by_line(written: bytes, shown: bytes) -> None:
+    assert clean(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"\x1b]52;c;cm0gLXJm\x07x\n", b"^[]52;c;cm0gLXJmx\n"),
+        (b"\x1b]0;never ended\n", b"^[]0;never ended\n"),
+        (b"\x1b[12\n", b"^[[12\n"),
+        (b"\xc2\x9b2Jx\n", b"\\x9b2Jx\n"),
+        (b"\x9b2Jx\n", b"\\x9b2Jx\n"),
+        (b"who\x05\n", b"who^E\n"),
+        (b"page\x0c\n", b"page^L\n"),
+        (b"\x1b\0[2J\n", b"^[\0[2J\n"),
+    ],
+)
+def test_what_has_no_business_here_is_made_visible(written: bytes, shown: bytes) -> None:
+    assert clean(written) == shown
+
+
+def test_bytes_that_are_no_utf8_survive() -> None:
+    lines = b"caf\xe9 \xff\xfe \xc3\n"
+    assert clean(lines) == lines
+
+
+def test_a_hyperlink_keeps_its_text() -> None:
+    assert clean(b"see \x1b]8;;https://example.org\x07the page\x1b]8;;\x07!\n") == b"see the page!\n"
+
+
+def test_the_cursor_moved_forward_leaves_blanks() -> None:
+    assert clean(b"a\x1b[3Cb\x1b[60G[ ok ]\n") == b"a   b [ ok ]\n"
+    assert len(clean(b"\x1b[999999999C\n")) < 1000
+
+
+def test_a_preview_leaves_out_what_has_not_come_whole() -> None:
+    assert Discipline().preview(b"go on? \x1b[3") == b"go on? "
+    assert Discipline().preview("go on? ✓".encode()[:-1]) == b"go on? "
+    assert Discipline().preview(b"40%\r50%\r") == b"50%"
+    assert Discipline().preview("✓".encode()) == "✓".encode()
+
+
+def test_rows_that_are_painted_over_come_once_unless_they_change() -> None:
+    block = b"\x1b[3Aone 1\ntwo\nthree 1\n"
+    discipline = Discipline()
+    assert discipline.clean(b"one 0\ntwo\nthree 0\n") == b"one 0\ntwo\nthree 0\n"
+    assert discipline.clean(block) == b"one 1\ntwo\nthree 1\n"
+    assert discipline.clean(block) == b""
+    assert discipline.clean(block.replace(b"three 1", b"three 2")) == b"three 2\n"
+    assert discipline.clean(b"done\ndone\n") == b"done\ndone\n"
+
+
+def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
+    discipline = Discipline()
+    for _ in range(2):
+        assert discipline.clean(b"\x1b[2J\x1b[1Aa\nb\n") == b"a\nb\n"
