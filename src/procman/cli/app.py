@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from procman import __version__
@@ -32,6 +34,10 @@ def parse(argv: Sequence[str]) -> Invocation | None:
         )
     except click.UsageError as error:
         raise _translated(error, words) from None
+    except SystemExit:
+        if COMPLETE_VARIABLE in os.environ:
+            raise
+        raise BrokenPipeError from None  # the only other reason for which click exits when it was asked not to
     return outcome if isinstance(outcome, Invocation) else None
 
 

@@ -59,6 +59,8 @@ _WORDS = {"NAMES": "[NAMES]...", "COMMAND": "COMMAND [ARGS]...", "FORMAT": "FORM
 
 def _is_everyday(command: Command, option: Option) -> bool:
     """A row without help goes with the row before it, and a command with few options shows them all."""
+    if option.setting in command.rare:
+        return False
     return len(command.options) < 10 or any(row.everyday for row in command.options if row.setting == option.setting)
 
 

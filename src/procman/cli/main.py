@@ -92,16 +92,18 @@ def safely(work: Callable[[], int]) -> int:
 
 
 def _speak_any_text() -> None:
-    """A name that is not UTF-8, or a locale that is not: print it escaped rather than fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
+    """A name that is not UTF-8, or a locale that is not, is printed escaped; a closed stream takes what it is told."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we live)
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _flush() -> None:
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -127,8 +129,7 @@ def _tell_bug(error: Exception) -> int:
 
 def _say(text: str) -> None:
     try:
-        if sys.stderr is not None:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
     except OSError:  # nobody can be told; the exit code remains
         return

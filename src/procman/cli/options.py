@@ -140,10 +140,11 @@ class Command:
     """One command: what it takes, what it is for, and what a user would type.
 
     ``words`` names what stands beside the options: "NAMES", "FORMAT", "COMMAND" (then all behind the first word is its
-    own) or a tuple of choices; ``examples`` are pairs of a command line and what it does.
+    own) or a tuple of choices; ``examples`` are pairs of a command line and what it does; ``rare`` are settings that
+    this command's ``--help`` only names, though they are everyday ones elsewhere.
     """
 
-    __slots__ = ("examples", "name", "options", "summary", "words")
+    __slots__ = ("examples", "name", "options", "rare", "summary", "words")
 
     def __init__(
         self,
@@ -152,12 +153,14 @@ class Command:
         words: str | tuple[str, ...],
         options: tuple[Option, ...],
         examples: tuple[tuple[str, str], ...],
+        rare: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.summary = summary
         self.words = words
         self.options = options
         self.examples = examples
+        self.rare = rare
 
 
 def _only(*settings: str) -> tuple[Option, ...]:
@@ -210,6 +213,7 @@ COMMANDS = {
                 ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
                 ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             ),
+            rare=("exclude", "timeout", "restart"),
         ),
         Command(
             "completion",

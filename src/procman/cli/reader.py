@@ -23,7 +23,8 @@ def read(argv: Sequence[str]) -> Invocation | None:
 
 
 def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:
-    flags = {flag: option for option in command.options for flag in option.flags}
+    # A value that may be left out is for click to see: it has rules of its own for what follows.
+    flags = {flag: option for option in command.options if option.kind != "optional" for flag in option.flags}
     given: dict[Option, list[str]] = {}
     words: list[str] = []
     at, end = 1, len(argv)

@@ -1,0 +1,110 @@
+"""Completion, asked as each shell's script asks it, and in the shells themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def completed(place: harness.Place, *words: str) -> list[str]:
+    """What could become of the last word, as bash is told it: ``plain,web``."""
+    env = {"_PROCMAN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    if words[-1] == "":
+        env["COMP_WORDS"] = " ".join(words[:-1]) + " "
+    done = place.call(env=env)
+    assert done.code == 0, done
+    return [line.partition(",")[2] or line for line in done.out.splitlines()]
+
+
+@pytest.fixture
+def bakery(place: harness.Place) -> harness.Place:
+    place.procfile("web: true\nworker: true\nclock: true\n")
+    place.write("Procfile.dev", "css: true\n")
+    place.write("app/Procfile", "api: true\n")
+    return place
+
+
+def test_commands(bakery: harness.Place) -> None:
+    assert set(completed(bakery, "procman", "")) >= {"start", "run", "check", "completion"}
+    assert completed(bakery, "procman", "st") == ["start"]
+
+
+def test_process_names_of_the_procfile_at_hand(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "") == ["web", "worker", "clock"]
+    assert completed(bakery, "procman", "start", "web", "w") == ["web", "worker"]
+    assert completed(bakery, "procman", "check", "c") == ["clock"]
+    assert completed(bakery, "procman", "run", "wo") == ["worker"]
+
+
+def test_process_names_of_another_procfile(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "-f", "Procfile.dev", "") == ["css"]
+    assert completed(bakery, "procman", "start", "-d", "app", "") == ["api"]
+    bakery.write("procman.toml", "procfile = 'Procfile.dev'\n")
+    assert completed(bakery, "procman", "start", "") == ["css"]
+
+
+def test_lists_of_names(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "-x", "w") == ["web", "worker"]
+    assert completed(bakery, "procman", "start", "-q", "web,") == ["web,worker", "web,clock"]
+
+
+def test_choices_and_flags(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "--exit", "a") == ["all", "any"]
+    assert completed(bakery, "procman", "completion", "z") == ["zsh"]
+    assert "--formation" in completed(bakery, "procman", "start", "--form")
+
+
+def test_the_words_of_a_command_are_files(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "run", "web", "Proc") == ["Proc"]
+
+
+@pytest.mark.parametrize("broken", ["Procfile", "procman.toml"])
+def test_a_broken_file_completes_nothing_and_says_nothing(bakery: harness.Place, broken: str) -> None:
+    bakery.write(broken, b"\xff= =\n")
+    done = bakery.call(env={"_PROCMAN_COMPLETE": "bash_complete", "COMP_WORDS": "procman start ", "COMP_CWORD": "2"})
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_is_one_that_its_shell_takes(bakery: harness.Place, shell: str) -> None:
+    done = bakery.call("completion", shell)
+    assert (done.code, done.err) == (0, "")
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    subprocess.run([shell, "-n"], input=done.out, text=True, timeout=60, check=True)
+
+
+def test_a_broken_config_does_not_break_the_start_of_a_shell(bakery: harness.Place) -> None:
+    bakery.write("procman.toml", "= =\n")
+    assert bakery.call("completion", "bash").code == 0
+
+
+ASK = {
+    "bash": 'eval "$(procman completion bash)"; COMP_WORDS=(procman start w); COMP_CWORD=2; '
+    "$(complete -p procman | sed 's/.*-F \\([^ ]*\\) .*/\\1/') procman; printf '%s\\n' \"${COMPREPLY[@]}\"",
+    "fish": "procman completion fish | source; complete -C 'procman start w'",
+}
+
+
+@pytest.mark.parametrize("shell", ASK)
+def test_the_shell_itself_completes_a_process_name(bakery: harness.Place, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    path = f"{os.path.dirname(harness.PROCMAN)}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, "-c", ASK[shell]],
+        cwd=bakery.folder,
+        env=harness.environment({"PATH": path, "HOME": str(bakery.folder)}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == ["web", "worker"], done.stderr

@@ -1,0 +1,141 @@
+"""What the command says when something is wrong, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import harness
+from procman import __version__
+from procman.cli.main import main, safely
+from procman.errors import ProcmanError
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["strat"], 'there is no command "strat"', 'did you mean "start"?'),
+        (["start", "--prot", "1"], "procman start has no option --prot", 'did you mean "--port"?'),
+        (["check", "-z"], "procman check has no option -z", "procman check --help shows them all"),
+        (["start", "-p"], "option '-p' requires an argument", "see procman start --help"),
+        (["run"], "missing argument 'COMMAND'", "see procman run --help"),
+        (["start", "--raw=yes"], "option '--raw' does not take a value", "see procman start --help"),
+        (["check", "-p", "http"], '--port wants a port from 1 to 65535, or 0 for none, not "http"', None),
+        (["check", "-p", "1", "-p", "2"], "--port is given twice, but takes one value", None),
+        (["start", "-p", "-1"], '--port wants a port from 1 to 65535, or 0 for none, not "-1"', None),
+        (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'", None),
+        (["--verison"], "procman has no option --verison", 'did you mean "--version"?'),
+    ],
+    ids=str,
+)
+def test_wrong_usage_gets_one_sentence_and_a_hint(
+    place: harness.Place, words: list[str], message: str, hint: str | None
+) -> None:
+    done = place.call(*words)
+    first, *more = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert first.startswith("procman: ")
+    assert message in first
+    assert len(more) <= 1
+    assert hint is None or more == [f"hint: {hint}"]
+
+
+def test_version(place: harness.Place) -> None:
+    assert place.call("--version").out == f"procman {__version__}\n"
+
+
+def test_python_m_procman_is_the_same_command(place: harness.Place) -> None:
+    python = os.path.join(os.path.dirname(harness.PROCMAN), "python")
+    done = subprocess.run([python, "-m", "procman", "strat"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, 'procman: there is no command "strat"')
+
+
+def test_procman_cli_is_the_same_command(place: harness.Place) -> None:
+    done = subprocess.run(
+        [harness.PROCMAN + "-cli", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"procman {__version__}\n"
+
+
+def test_a_bug_of_ours_asks_for_a_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.delenv("PROCMAN_DEBUG", raising=False)
+    assert safely(fail) == 70
+    told = capsys.readouterr().err
+    assert told.splitlines()[0] == "procman: this is a bug in procman: ZeroDivisionError: division by zero"
+    assert "report" in told
+    assert "Traceback" not in told
+    monkeypatch.setenv("PROCMAN_DEBUG", "1")
+    assert safely(fail) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert safely(interrupted) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_windows_is_shown_the_way_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["start"]) == ProcmanError.exit_code
+    told = capsys.readouterr().err
+    assert "not on Windows" in told
+    assert "WSL" in told
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["check"], ["completion", "bash"]], ids=" ".join)
+def test_a_reader_that_went_away_is_no_news(place: harness.Place, words: list[str]) -> None:
+    place.procfile("web: true\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    session = place.session(*words, stdout=writer)
+    os.close(writer)
+    assert session.wait() == 141
+    assert session.err == b""
+
+
+def test_a_full_disk_is_told_in_a_sentence(place: harness.Place) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "wb") as full:
+        session = place.session("--version", stdout=full.fileno())
+    assert session.wait() == 70
+    assert session.err == b"procman: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_standard_descriptors_do_not_matter(place: harness.Place, closed: str) -> None:
+    place.procfile("web: true\n")
+    session = place.session(
+        "-c", f'"{harness.PROCMAN}" check {closed}; "{harness.PROCMAN}" strat {closed}', program="/bin/sh"
+    )
+    assert session.wait() == 2
+    assert b"Traceback" not in session.err
+    assert b"bug" not in session.err
+
+
+def test_names_that_are_no_text_are_shown_escaped(place: harness.Place) -> None:
+    done = subprocess.run(
+        [harness.PROCMAN.encode(), b"check", b"-f", b"Proc\xfffile"],
+        cwd=place.folder,
+        env=harness.environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"Proc\\udcfffile" in done.stderr
+
+
+def test_an_ascii_locale_prints_escapes_instead_of_failing(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    done = place.call("check", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"})
+    assert (done.code, done.err) == (0, "")
