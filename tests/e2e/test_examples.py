@@ -85,7 +85,7 @@ def stop(session: Session, number: int = signal.SIGTERM) -> int:
 def finish(place: Place, *names: str) -> Session:
     """Run wicked children that end by themselves to their end."""
     settle_in(place, "wicked")
-    session = place.start(*names, "--restart", "never", "--no-timestamp", "--no-color")
+    session = place.start(*names, "--restart", "never", "--no-timestamp")
     session.wait()
     session.wait_until_gone()
     return session
