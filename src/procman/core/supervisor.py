@@ -65,6 +65,8 @@ class Supervisor:
         self.first_failure: Instance | None = None
         self._failure_code = EXIT_OK
         self._jitter = jitter
+        self._held: set[str] = set()  # stopped by name: the user may start them again
+        self._retiring: set[str] = set()  # to be forgotten when they are at rest
         self._actions: list[tuple[str, Instance]] = []
         self._deadline: float | None = None
         self._deadline_known = True
@@ -80,6 +82,8 @@ class Supervisor:
         if self.stopping and event in (Event.START, Event.RESTART):
             return
         for instance in list(instances):
+            if event in (Event.START, Event.RESTART):
+                self._held.discard(instance.name)
             self._step(instance, event, Fact(now))
 
     def stop_all(self, reason: Reason, now: float) -> None:
@@ -93,6 +97,27 @@ class Supervisor:
         self.stopping = self.stopping or reason
         self.stopped_in_time = False
         self.wish(Event.KILL, self.instances.values(), now)
+
+    def hold(self, instances: Iterable[Instance], now: float) -> None:
+        """Stop `instances` because the user said so by name: they stay his to start again, so the run goes on."""
+        chosen = list(instances)
+        self._held.update(instance.name for instance in chosen)
+        self.wish(Event.STOP, chosen, now)
+
+    def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
+        """Bring up what `plans` say: new instances, and those that are here already; returns them."""
+        chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
+        self._retiring.difference_update(instance.name for instance in chosen)
+        self.wish(Event.START, chosen, now)
+        return chosen
+
+    def retire(self, instances: Iterable[Instance], now: float) -> None:
+        """Stop `instances` and forget each as soon as it is at rest."""
+        chosen = list(instances)
+        self._retiring.update(instance.name for instance in chosen)
+        self.wish(Event.STOP, chosen, now)
+        for instance in chosen:
+            self._forget_retired(instance)
 
     # Facts ------------------------------------------------------------------------------------------------------
 
@@ -121,7 +146,7 @@ class Supervisor:
         due = self.next_deadline()
         if due is None or due > now:
             return
-        for instance in self.instances.values():
+        for instance in list(self.instances.values()):
             if instance.deadline is not None and instance.deadline <= now:
                 self._step(instance, Event.TIMEOUT, Fact(now))
 
@@ -145,7 +170,7 @@ class Supervisor:
         """Whether the run is over: all are at rest, and the exit rule lets it end."""
         if self._actions or any(i.state not in DOWN for i in self.instances.values()):
             return False
-        return self.stopping is not None or self.exit_rule != "never"
+        return self.stopping is not None or not (self.exit_rule == "never" or self._held or not self.instances)
 
     @property
     def waiting_for(self) -> list[Instance]:
@@ -172,6 +197,13 @@ class Supervisor:
                 self.stopped_in_time = False
             elif action == Action.TELL_FAILED:
                 self._failed(instance, fact)
+        self._forget_retired(instance)
+
+    def _forget_retired(self, instance: Instance) -> None:
+        if instance.name in self._retiring and instance.state in DOWN:
+            self._retiring.discard(instance.name)
+            self._held.discard(instance.name)
+            del self.instances[instance.name]
 
     def _failed(self, instance: Instance, fact: Fact) -> None:
         self._note_failure(instance, instance.status.shell_code if instance.status else EXIT_CANNOT_EXECUTE)
