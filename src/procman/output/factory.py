@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from procman.output.footer import Footer
+from procman.output.footer import USUAL_COLUMNS, Footer
 from procman.output.hub import Hub
 from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
 from procman.output.palette import Palette, refuses_color, wants_color
@@ -33,7 +33,14 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
         screen = _json(outlet, labels)
     else:
         screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, environ, palette))
-    hub = Hub(screen, raw=settings.raw, footer=footer, palette=palette)
+        screen.highlight(settings.highlight or "")
+    hub = Hub(
+        screen,
+        raw=settings.raw,
+        footer=footer,
+        palette=palette,
+        room=_room(footer, labels, stamp),
+    )
     if settings.log_dir:
         from procman.output.logfiles import LogFiles
 
@@ -57,6 +64,12 @@ def _takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) 
     return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
 
 
+def _room(footer: Footer | None, labels: Labels, stamp: Stamp) -> int:
+    """Columns beside the prefix, for our own tables."""
+    columns = footer.columns if footer is not None else USUAL_COLUMNS
+    return columns - labels.width(stamp.text())
+
+
 def _json(outlet: Outlet, labels: Labels) -> Sink:
     from procman.output.jsonlines import JsonLines
 
@@ -71,10 +84,6 @@ def _transforms(settings: Settings, environ: Mapping[str, str], palette: Palette
         from procman.output.pretty import prettifier
 
         transforms.append(prettifier(palette))
-    if settings.highlight:
-        from procman.output.highlight import highlighter
-
-        transforms.append(highlighter(settings.highlight))
     return transforms
 
 

@@ -81,6 +81,16 @@ class Footer:
         self._row = None
 
     @property
+    def columns(self) -> int:
+        """The width of the terminal; asked anew after ``resized``."""
+        if self._columns is None:
+            try:
+                self._columns = os.get_terminal_size(self._outlet.fileno()).columns or USUAL_COLUMNS
+            except OSError:
+                self._columns = USUAL_COLUMNS
+        return self._columns
+
+    @property
     def next_repaint(self) -> float | None:
         """When the rows are due to be painted, in seconds of the clock; None: nothing has changed."""
         due = not self._paused and self._rows() != (self._painted or [])
@@ -124,18 +134,10 @@ class Footer:
     def _rows(self) -> list[bytes]:
         rows = list(self._held.values())[-MOST_HELD:]
         if self._row is None:
-            self._row = self._status(self._width()) if self._status is not None else b""
+            self._row = self._status(self.columns) if self._status is not None else b""
         if self._row:
             rows.append(self._row)
         return rows
-
-    def _width(self) -> int:
-        if self._columns is None:
-            try:
-                self._columns = os.get_terminal_size(self._outlet.fileno()).columns or USUAL_COLUMNS
-            except OSError:
-                self._columns = USUAL_COLUMNS
-        return self._columns
 
     def _paint(self, rows: list[bytes], now: float) -> None:
         up = b"\x1b[%dA" % (len(rows) - 1) if len(rows) > 1 else b""

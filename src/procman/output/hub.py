@@ -8,10 +8,12 @@ from procman.output.scrollback import Scrollback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from procman.output.footer import Footer
     from procman.output.sink import Sink
+
+ROOM = 60  # columns beside the usual prefix on the usual terminal
 
 
 class Hub:
@@ -20,7 +22,16 @@ class Hub:
     ``screen`` is the sink on stdout; ``footer`` what stays below it on a terminal, if anything does.
     """
 
-    __slots__ = ("_disciplines", "_footer", "_sinks", "palette", "raw", "screen", "scrollback")
+    __slots__ = (
+        "_disciplines",
+        "_footer",
+        "_sinks",
+        "palette",
+        "raw",
+        "room",
+        "screen",
+        "scrollback",
+    )
 
     def __init__(
         self,
@@ -30,11 +41,13 @@ class Hub:
         footer: Footer | None = None,
         palette: Palette | None = None,
         scrollback: Scrollback | None = None,
+        room: int = ROOM,
     ) -> None:
         self.screen = screen
         self.scrollback = scrollback or Scrollback()
         self.palette = palette or Palette(False)
         self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
+        self.room = room  # columns for the text of ``say``
         self._footer = footer
         self._sinks: list[Sink] = [screen, self.scrollback]
         self._disciplines: dict[tuple[str, str], Discipline] = {}
@@ -102,11 +115,25 @@ class Hub:
         """How many lines an instance has published so far, shown or not."""
         return self.screen.line_count(name)
 
+    # What the screen shows -------------------------------------------------------------------------------------------
+
+    def hide(self, names: Iterable[str]) -> None:
+        """Show all but these instances or process types; none: all. They run on, and other sinks hear them."""
+        self.screen.choose(names, ())
+
+    def show_only(self, names: Iterable[str]) -> None:
+        """Show only these instances or process types; none: all."""
+        self.screen.choose((), names)
+
+    def highlight(self, pattern: str) -> None:
+        """Mark what matches from now on; an empty pattern marks nothing. Raises UsageError for one that is none."""
+        self.screen.highlight(pattern)
+
     # The bottom of a terminal; nothing of it does anything elsewhere ------------------------------------------------
 
     @property
     def has_footer(self) -> bool:
-        """Whether a status line can be shown."""
+        """Whether there is a place for a status line."""
         return self._footer is not None
 
     def show_status(self, status: Callable[[int], bytes] | None) -> None:

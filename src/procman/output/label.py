@@ -39,13 +39,17 @@ class Label:
     def renew(self, stamp: str) -> None:
         """Make the head anew, with another time."""
         self.stamp = stamp
-        text = self._template.format(time=stamp, **self._fields)
+        text = self.text(stamp)
         if self._color and text:
             bare = text.rstrip()
             text = f"{self._color}{bare}{self._reset}{text[len(bare) :]}"
         self.head = text.encode("utf-8", "surrogateescape")
         self.glue = b"\n" + self.head
         self.cut = len(self.head)
+
+    def text(self, stamp: str) -> str:
+        """The head in plain text."""
+        return self._template.format(time=stamp, **self._fields)
 
     def know(self, pid: int) -> None:
         """Remember the child's pid, for the next head."""
@@ -87,6 +91,11 @@ class Labels:
         label = Label(self._template, fields, color, self._palette.reset, self.is_hidden(name))
         self._by_name[name] = label
         return label
+
+    def width(self, stamp: str) -> int:
+        """The columns that the prefix of ``system`` takes."""
+        label = self.get(SYSTEM) or self.introduce(SYSTEM)
+        return len(label.text(stamp))
 
     def began(self, name: str, pid: int) -> None:
         """Remember the pid of an instance's new child."""

@@ -7,7 +7,7 @@ from procman.output.sink import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from procman.output.footer import Footer
     from procman.output.label import Label, Labels
@@ -27,7 +27,17 @@ class Prefix(Sink):
     else it is ended with ``…`` and shown again as a whole. A file gets whole lines only.
     """
 
-    __slots__ = ("_footer", "_inline", "_labels", "_outlet", "_shown", "_stamp", "_transforms", "_unfinished")
+    __slots__ = (
+        "_footer",
+        "_inline",
+        "_labels",
+        "_marker",
+        "_outlet",
+        "_shown",
+        "_stamp",
+        "_transforms",
+        "_unfinished",
+    )
 
     def __init__(
         self,
@@ -43,6 +53,7 @@ class Prefix(Sink):
         self._footer = footer
         self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
         self._transforms = tuple(transforms)
+        self._marker: Callable[[bytes], bytes] | None = None
         self._unfinished = False  # an unfinished line is shown
         self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
 
@@ -57,6 +68,8 @@ class Prefix(Sink):
             label.renew(stamp)
         for transform in self._transforms:
             lines = transform(lines)
+        if self._marker is not None:
+            lines = self._marker(lines)
         if self._unfinished and self._goes_on(name, stream, lines):
             self._finish(label, lines)
         else:
@@ -82,6 +95,18 @@ class Prefix(Sink):
     def began(self, name: str, pid: int) -> None:
         """Use the new child's pid in its prefix."""
         self._labels.began(name, pid)
+
+    def choose(self, hidden: Iterable[str], only: Iterable[str]) -> None:
+        """Show all but ``hidden``, or ``only`` these."""
+        self._labels.show(hidden, only)
+
+    def highlight(self, pattern: str) -> None:
+        """Mark what matches. Raises UsageError for a pattern that is none."""
+        self._marker = None
+        if pattern:
+            from procman.output.highlight import highlighter
+
+            self._marker = highlighter(pattern)
 
     def close(self) -> None:
         """End an unfinished line."""

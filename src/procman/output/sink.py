@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Sink:
@@ -30,6 +30,12 @@ class Sink:
     def line_count(self, name: str) -> int:  # noqa: ARG002 (what a real sink needs)
         """How many lines an instance has published, if this sink counts them."""
         return 0
+
+    def choose(self, hidden: Iterable[str], only: Iterable[str]) -> None:
+        """Show all but ``hidden``, or ``only`` these, unless that is empty: instances or process types."""
+
+    def highlight(self, pattern: str) -> None:
+        """Mark what matches a regular expression."""
 
     def reopen(self) -> None:
         """Files may have been moved away: open them anew."""

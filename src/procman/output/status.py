@@ -80,7 +80,7 @@ def _more(left: int) -> list[str]:
     return [f"+{left} more"] if left else []
 
 
-def speaks_unicode(environ_values: Sequence[str]) -> bool:
-    """Whether the locale is one of UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides."""
-    chosen = next((value for value in environ_values if value), "")
-    return "utf-8" in chosen.lower() or "utf8" in chosen.lower()
+def speaks_unicode(locales: Sequence[str]) -> bool:
+    """Whether the locale is one of UTF-8: the first that is set of LC_ALL, LC_CTYPE and LANG decides."""
+    chosen = next((locale for locale in locales if locale), "")
+    return chosen.lower().replace("-", "").endswith("utf8")

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COLUMNS = 80
+COLUMNS = 60  # beside the prefix, on a terminal of 80
 MOST_ROWS = 40
 TITLES = ("instance", "exit", "restarts", "uptime", "lines")
 GAP = "  "

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import select
+import socket
+import stat
+import time
+import tty
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.outlet import GATHER, LARGE, MOST_PARTS, Outlet, complaint
+from procman.output.ways import CarefulWay, Way
+
+LATER = 30.0  # seconds; a limit, never a wait
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    yield reader, writer
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+
+
+def read_all(fd: int) -> bytes:
+    data = b""
+    while True:
+        try:
+            chunk = os.read(fd, 1 << 20)
+        except BlockingIOError:
+            return data
+        if not chunk:
+            return data
+        data += chunk
+
+
+def test_small_parts_wait_for_the_flush(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"one ", b"line\n")
+    assert outlet.owed == 9
+    assert read_all(pipe[0]) == b""
+    outlet.flush()
+    assert (read_all(pipe[0]), outlet.owed) == (b"one line\n", 0)
+
+
+def test_a_large_part_leaves_at_once_behind_the_small_ones(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"small\n")
+    outlet.put(b"prefix ", memoryview(b"x" * LARGE))
+    assert read_all(pipe[0]) == b"small\nprefix " + b"x" * LARGE
+
+
+def test_many_small_parts_do_not_wait_for_ever(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    for _ in range(GATHER // 1000 + 1):
+        outlet.put(b"x" * 1000)
+    assert len(read_all(pipe[0])) >= GATHER
+
+
+def test_more_parts_than_a_system_call_takes_arrive(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    for number in range(3 * MOST_PARTS):
+        outlet.put(b"%d\n" % number)
+    outlet.flush()
+    assert read_all(pipe[0]) == b"".join(b"%d\n" % number for number in range(3 * MOST_PARTS))
+
+
+def test_a_full_pipe_blocks_nobody_and_loses_nothing(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    sent = b"".join(b"%07d\n" % number for number in range(200_000))
+    for start in range(0, len(sent), 10_000):
+        outlet.put(sent[start : start + 10_000])
+        outlet.flush()
+    assert outlet.blocked
+    assert 0 < outlet.owed < len(sent)
+    received = b""
+    while outlet.owed:
+        received += read_all(pipe[0])
+        outlet.flush()
+    assert received + read_all(pipe[0]) == sent
+    assert not outlet.blocked
+
+
+def test_a_stuck_reader_does_not_cost_an_object_for_every_line(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"x" * (1 << 20))
+    for _ in range(10 * MOST_PARTS):
+        outlet.put(b"line\n")
+    assert len(outlet._queue) <= MOST_PARTS + 1
+
+
+@given(st.lists(st.lists(st.binary(max_size=50), min_size=1, max_size=4)), st.integers(1, 60))
+def test_writes_cut_short_lose_nothing(puts: list[list[bytes]], most: int) -> None:
+    class Stingy(Way):
+        taken = b""
+        full = False
+
+        def send(self, parts: object) -> int:
+            self.full = not self.full
+            if self.full:
+                raise BlockingIOError(errno.EAGAIN, "full")
+            data = b"".join(parts)[:most]  # type: ignore[call-overload]
+            self.taken += data
+            return len(data)
+
+    outlet = Outlet(1)
+    way = outlet._way = Stingy(1, "pipe")
+    for parts in puts:
+        outlet.put(*parts)
+        outlet.flush()
+    while outlet.owed:
+        outlet.flush()
+    assert way.taken == b"".join(b"".join(parts) for parts in puts)
+
+
+def test_the_descriptor_that_others_share_stays_blocking(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    assert outlet.fileno() != pipe[1]
+    assert os.get_blocking(pipe[1])
+    assert not os.get_blocking(outlet.fileno())
+    assert fcntl.fcntl(outlet.fileno(), fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+
+
+def test_a_pipe_is_enlarged(pipe: tuple[int, int]) -> None:
+    Outlet(pipe[1])
+    assert fcntl.fcntl(pipe[1], 1032) >= 65536  # more only where the user's share of pipe memory allows it
+
+
+def test_a_reader_that_is_gone_is_told_by_flush_alone(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    os.close(pipe[0])
+    outlet.put(b"x" * LARGE)
+    for _ in range(2):
+        with pytest.raises(BrokenPipeError):
+            outlet.flush()
+    outlet.put(b"more")
+    assert outlet.dropped >= LARGE
+    outlet.close(time.monotonic())
+
+
+def test_a_reader_that_was_gone_before_is_told_too(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    outlet = Outlet(pipe[1])
+    outlet.put(b"hello\n")
+    with pytest.raises(BrokenPipeError):
+        outlet.flush()
+
+
+def test_a_terminal_is_written_to_without_waiting() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    outlet = Outlet(slave)
+    assert outlet.kind == "terminal"
+    assert outlet.pollable
+    assert os.get_blocking(slave)
+    for _ in range(100):
+        outlet.put(b"x" * 10_000)
+        outlet.flush()
+    assert outlet.blocked
+    assert os.read(master, 100) == b"x" * 100
+    outlet.close(time.monotonic())
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_file_is_written_at_its_own_offset(tmp_path: os.PathLike[str]) -> None:
+    path = os.path.join(tmp_path, "out")
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.write(fd, b"before\n")
+    outlet = Outlet(fd)
+    assert not outlet.pollable
+    outlet.put(b"ours\n")
+    outlet.flush()
+    os.write(fd, b"after\n")
+    outlet.close(time.monotonic())
+    os.fstat(fd)  # it is not ours to close
+    os.close(fd)
+    with open(path, "rb") as file:
+        assert file.read() == b"before\nours\nafter\n"
+
+
+def test_a_socket_is_written_to_without_waiting() -> None:
+    ours, theirs = socket.socketpair()
+    outlet = Outlet(ours.fileno())
+    outlet.put(b"one\n")
+    outlet.flush()
+    assert theirs.recv(100) == b"one\n"
+    for _ in range(100):
+        outlet.put(b"x" * 10_000)
+    outlet.flush()
+    assert outlet.blocked
+    assert ours.getblocking()
+    theirs.close()
+    with pytest.raises(BrokenPipeError):
+        outlet.flush()
+    outlet.close(time.monotonic())
+    ours.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the disk that is always full is Linux's")
+def test_a_full_disk_is_counted_and_named_but_never_raised() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    outlet = Outlet(fd)
+    outlet.put(b"lost\n")
+    outlet.flush()
+    outlet.put(b"x" * LARGE)
+    outlet.flush()
+    assert outlet.dropped == 5 + LARGE
+    assert outlet.owed == 0
+    assert complaint(outlet) == f"{5 + LARGE} bytes of output could not be written (No space left on device)"
+    os.close(fd)
+
+
+def test_nothing_is_complained_about_when_all_went_well(pipe: tuple[int, int]) -> None:
+    assert complaint(Outlet(pipe[1])) == ""
+
+
+def test_a_closed_stdout_takes_everything() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.close(writer)
+    outlet = Outlet(writer)
+    outlet.put(b"into the void")
+    outlet.flush()
+    assert (outlet.owed, outlet.dropped, outlet.pollable) == (0, 0, False)
+
+
+def test_close_waits_for_a_slow_reader_until_the_deadline(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"x" * 1_000_000)
+    assert outlet.blocked
+    outlet.close(time.monotonic())
+    assert outlet.dropped > 0
+    assert outlet.owed == 0
+
+
+def test_close_gives_all_to_a_reader_who_reads() -> None:
+    reader, writer = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.close(writer)
+        count = 0
+        while chunk := os.read(reader, 1000):
+            count += len(chunk)
+        os._exit(0 if count == 1_000_000 else 1)
+    os.close(reader)
+    outlet = Outlet(writer)
+    outlet.put(b"x" * 1_000_000)
+    outlet.close(time.monotonic() + LATER)
+    os.close(writer)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert outlet.dropped == 0
+
+
+def test_a_shared_blocking_descriptor_is_written_to_carefully(pipe: tuple[int, int]) -> None:
+    way = CarefulWay(pipe[1], "pipe")
+    sent = 0
+    while True:
+        try:
+            sent += way.send([b"x" * 10_000, b"y"])
+        except BlockingIOError:
+            break
+    assert sent == len(read_all(pipe[0]))
+    assert select.select([], [pipe[1]], [], 0)[1]
+
+
+def test_footers_have_the_last_word(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+
+    class Foot:
+        def settle(self) -> None:
+            outlet.put(b"[settled]")
+
+        def leave(self) -> None:
+            outlet.put(b"[left]")
+
+    outlet.footer = Foot()
+    outlet.put(b"text")
+    outlet.flush()
+    outlet.close(time.monotonic() + LATER)
+    assert read_all(pipe[0]) == b"text[settled][left]"
+
+
+def test_a_device_that_is_no_terminal_is_never_polled() -> None:
+    fd = os.open(os.devnull, os.O_WRONLY)
+    assert stat.S_ISCHR(os.fstat(fd).st_mode)
+    assert not Outlet(fd).pollable
+    os.close(fd)
