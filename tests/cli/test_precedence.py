@@ -62,62 +62,13 @@ def test_a_pyproject_of_others_is_none_of_our_business(folder: Path) -> None:
 
 
 def test_flags_reach_their_settings() -> None:
-    settings = settled(
-        *[
-            "start",
-            "web",
-            "worker=2",
-            "-f",
-            "P",
-            "-d",
-            "r",
-            "-e",
-            "a",
-            "-e",
-            "b,c",
-            "-m",
-            "web=2",
-            "-p",
-            "80",
-            "--port-step",
-            "10",
-            "-t",
-            "2.5",
-            "-x",
-            "css,js",
-            "-x",
-            "clock",
-        ],
-        *[
-            "--restart",
-            "always",
-            "--exit",
-            "never",
-            "-q",
-            "a",
-            "--only",
-            "b",
-            "--no-color",
-            "--timestamps",
-            "iso",
-            "--no-prefix",
-            "--format",
-            "json",
-        ],
-        *[
-            "--raw",
-            "--no-pty",
-            "--os-env-wins",
-            "--env-interpolate",
-            "--no-guardian",
-            "--highlight",
-            "x+",
-            "--pretty",
-            "--log-dir",
-            "l",
-        ],
-        *["--status", "--max-restarts", "3"],
+    line = (
+        "start web worker=2 -f P -d r -e a -e b,c -m web=2 -p 80 --port-step 10 -t 2.5 -x css,js -x clock "
+        "--restart always --exit never -q a --only b --no-color --timestamps iso --no-prefix --format json "
+        "--raw --no-pty --os-env-wins --env-interpolate --no-guardian --highlight x+ --pretty --log-dir l "
+        "--status --max-restarts 3"
     )
+    settings = settled(*line.split())
     told = {name: getattr(settings, name) for name in settings.origin}
     assert told == {
         "names": ("web", "worker=2"),
