@@ -38,8 +38,8 @@ def steps() -> dict[str, Callable[[], object]]:
     """The choices for each step, by name."""
     from procman.core.lines import LineBuffer
     from procman.output.discipline import Discipline
+    from procman.output.history import History
     from procman.output.jsonlines import JsonLines
-    from procman.output.scrollback import Scrollback
 
     chunk = (LINE * 900)[:CHUNK]
     colored, accented = (COLORED * 900)[:CHUNK], (ACCENTED * 900)[: CHUNK // len(ACCENTED) * len(ACCENTED)]
@@ -48,7 +48,7 @@ def steps() -> dict[str, Callable[[], object]]:
     visible = bytes(63 if code in controls else code for code in range(256))
     pattern = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
     glue = b"\n" + PREFIX
-    buffer, discipline, scrollback = LineBuffer(), Discipline(), Scrollback()
+    buffer, discipline, history = LineBuffer(), Discipline(), History()
     lines = chunk[: chunk.rfind(b"\n") + 1]
     as_json = JsonLines(lambda *_: None, time.time, lambda _: False)
     return {
@@ -64,7 +64,7 @@ def steps() -> dict[str, Callable[[], object]]:
         "prefix: split and join": lambda: glue.join(lines.split(b"\n")),
         "prefix: a line at a time": lambda: [PREFIX + line for line in lines.splitlines(keepends=True)],
         "count the newlines": lambda: lines.count(b"\n"),
-        "scrollback": lambda: scrollback.publish("web.1", "stdout", lines),
+        "history": lambda: history.publish("web.1", "stdout", lines),
         "JSON, escaped by the chunk": lambda: as_json.publish("web.1", "stdout", lines),
         "JSON, json.dumps a line": lambda: [json.dumps({"line": line.decode()}) for line in lines.splitlines()],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from procman.output.footer import USUAL_COLUMNS, Footer
+from procman.output.history import History
 from procman.output.hub import Hub
 from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
 from procman.output.palette import Palette, refuses_color, wants_color
@@ -39,6 +40,7 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
         raw=settings.raw,
         footer=footer,
         palette=palette,
+        history=History(len(plan.instances)),
         room=_room(footer, labels, stamp),
     )
     if settings.log_dir:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from procman.output.discipline import Discipline
+from procman.output.history import History
 from procman.output.palette import Palette
-from procman.output.scrollback import Scrollback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ class Hub:
         "_disciplines",
         "_footer",
         "_sinks",
+        "history",
         "palette",
         "raw",
         "room",
         "screen",
-        "scrollback",
+        "taps",
     )
 
     def __init__(
@@ -40,16 +41,17 @@ class Hub:
         raw: bool = False,
         footer: Footer | None = None,
         palette: Palette | None = None,
-        scrollback: Scrollback | None = None,
+        history: History | None = None,
         room: int = ROOM,
     ) -> None:
         self.screen = screen
-        self.scrollback = scrollback or Scrollback()
+        self.history = history or History()
         self.palette = palette or Palette(False)
         self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
         self.room = room  # columns for the text of ``say``
+        self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
         self._footer = footer
-        self._sinks: list[Sink] = [screen, self.scrollback]
+        self._sinks: list[Sink] = [screen, self.history]
         self._disciplines: dict[tuple[str, str], Discipline] = {}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
@@ -109,7 +111,7 @@ class Hub:
 
     def last_lines(self, name: str, count: int = 20) -> list[bytes]:
         """The latest lines of an instance, oldest first, without their newlines."""
-        return self.scrollback.last(name, count)
+        return self.history.last(name, count)
 
     def line_count(self, name: str) -> int:
         """How many lines an instance has published so far, shown or not."""

@@ -113,6 +113,10 @@ class Children:
 
     # Signals ------------------------------------------------------------------------------------------------------
 
+    def of(self, name: str) -> Child | None:
+        """The child that speaks for the instance `name`, if it lives."""
+        return next((child for child in self._by_pid.values() if child.name == name and child.status is None), None)
+
     def ask(self, child: Child, number: int) -> None:
         """Send the stop signal to the child's group, and CONT: a stopped process could not obey."""
         send_group(child.pid, number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PER_INSTANCE = 3  # descriptors: two streams, or a terminal and its other side while spawning
-OWN = 64  # descriptors of ours, whatever the formation
+OWN = 256  # descriptors of ours, whatever the formation; most of them for clients of the control socket
 
 
 class DescriptorLimit:
@@ -15,18 +15,20 @@ class DescriptorLimit:
 
     def __init__(self, instances: int) -> None:
         self._old: tuple[int, int] | None = None
-        self._make_room(OWN + PER_INSTANCE * instances)
+        self.make_room(instances)
 
-    def _make_room(self, needed: int) -> None:
+    def make_room(self, instances: int) -> None:
+        """Raise the limit, as far as we may, if it is too low for so many."""
         import resource
 
+        needed = OWN + PER_INSTANCE * instances
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY or soft >= needed:
             return
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         if room > soft:
             resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
-            self._old = (soft, hard)
+            self._old = self._old or (soft, hard)
 
     def restore_in(self, pid: int) -> None:
         """Give the child `pid` the limit that we were given (prlimit(2); elsewhere it keeps ours)."""

@@ -52,10 +52,17 @@ class Pump:
         if not chunk:
             self.ended = True
             return False
+        if self._hub.taps:
+            self._tap(chunk)
         lines = self.buffer.feed(chunk)
         if lines:
             self._hub.publish(self.name, self.stream, lines)
         return True
+
+    def _tap(self, chunk: bytes) -> None:
+        tap = self._hub.taps.get(self.name)
+        if tap is not None:
+            tap(chunk)
 
     def discard(self) -> int:
         """Throw away at most one pipe's fill; returns the number of bytes."""

@@ -28,12 +28,13 @@ class Window:
 class Pty:
     """A pseudo-terminal: `master` is ours to read, `path` is what the child opens, `slave` keeps it alive till then."""
 
-    __slots__ = ("_window", "master", "path", "slave")
+    __slots__ = ("_window", "master", "path", "slave", "viewer")
 
     def __init__(self, master: int, slave: int, path: str, window: Window) -> None:
         self.master = master
         self.slave = slave
         self.path = path
+        self.viewer: tuple[int, int] | None = None  # rows and columns of who is attached; he sees more than we show
         self._window = window
 
     def child_has_it(self) -> None:
@@ -43,10 +44,20 @@ class Pty:
 
     def fit(self) -> None:
         """Take the window's size; the kernel sends WINCH to the child when it changed (tty_ioctl(4), TIOCSWINSZ)."""
+        rows, columns = self.viewer or self._window.size()
         try:
-            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *self._window.size(), 0, 0))
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         except OSError:
             pass  # the child's side is gone
+
+    def show_to(self, viewer: tuple[int, int] | None) -> None:
+        """Be the screen of somebody who is attached, of that size, or nobody's any more."""
+        self.viewer = viewer
+        try:
+            _end_lines_for_screens(self.master, viewer is not None)
+        except termios.error:
+            pass  # the child's side is gone
+        self.fit()
 
 
 def open_pty(window: Window) -> Pty:
@@ -55,7 +66,7 @@ def open_pty(window: Window) -> Pty:
     try:
         pty = Pty(master, slave, os.ttyname(slave), window)
         os.set_blocking(master, False)
-        _leave_newlines_alone(slave)
+        _end_lines_for_screens(slave, False)
     except (OSError, termios.error) as error:
         os.close(master)
         os.close(slave)
@@ -64,10 +75,11 @@ def open_pty(window: Window) -> Pty:
     return pty
 
 
-def _leave_newlines_alone(fd: int) -> None:
-    """Without ONLCR a newline stays one byte: what we read is what the child wrote."""
+def _end_lines_for_screens(fd: int, wanted: bool) -> None:
+    """Without ONLCR a newline stays one byte: what we read is what the child wrote. A screen needs the return, too."""
     attributes = termios.tcgetattr(fd)
     attributes[OUTPUT_FLAGS] &= ~termios.ONLCR
+    attributes[OUTPUT_FLAGS] |= termios.ONLCR if wanted else 0
     termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
 

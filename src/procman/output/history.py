@@ -1,0 +1,138 @@
+"""Shows again: the latest lines of every instance with their times, bounded in bytes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from procman.output.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.output.ways import Buffer
+
+LIMIT = 128 << 10  # bytes an instance
+TOTAL = 32 << 20  # bytes of all instances: with many of them each has less
+LEAST = 8 << 10  # bytes an instance has in any case: the twenty lines of a failure card
+JOIN = 4096  # bytes up to which lines of one moment share an entry: an object for each would weigh more than they
+MOMENT = 0.1  # seconds
+OVERHEAD = 160  # bytes that an entry costs beside its lines
+SYSTEM = "system"
+
+
+class Entry:
+    """Whole lines of one moment, a time of the system's clock."""
+
+    __slots__ = ("lines", "name", "stream", "time")
+
+    def __init__(self, name: str, moment: float, stream: str, lines: Buffer) -> None:
+        self.name = name
+        self.time = moment
+        self.stream = stream
+        self.lines = lines
+
+
+class Past:
+    """The entries of one instance, oldest first, and the line that it has not ended."""
+
+    __slots__ = ("entries", "partial", "size")
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque()
+        self.size = 0
+        self.partial = b""
+
+
+class History(Sink):
+    """Remembers about ``limit`` bytes of each instance. A large chunk is kept as it is, not copied."""
+
+    __slots__ = ("_clock", "_limit", "_pasts")
+
+    def __init__(self, instances: int = 1, clock: Callable[[], float] = time.time) -> None:
+        """``instances``: how many will share the memory."""
+        self._limit = LIMIT
+        self._clock = clock
+        self._pasts: dict[str, Past] = {}
+        self.make_room(instances)
+
+    def make_room(self, instances: int) -> None:
+        """Divide the memory among so many."""
+        self._limit = min(LIMIT, max(LEAST, TOTAL // max(1, instances)))
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Keep these lines, and forget the oldest when they are too much."""
+        past = self._pasts.get(name)
+        if past is None:
+            past = self._pasts[name] = Past()
+        past.partial = b""
+        now = self._clock()
+        size = len(lines)
+        if size < JOIN:
+            if past.entries:
+                last = past.entries[-1]
+                if now - last.time < MOMENT and last.stream == stream and len(last.lines) + size < JOIN:
+                    last.lines += lines  # type: ignore[operator]  # short ones are bytearrays
+                    past.size += size
+                    return
+            past.entries.append(Entry(name, now, stream, bytearray(lines)))
+        else:
+            past.entries.append(Entry(name, now, stream, lines))
+        past.size += size + OVERHEAD
+        while past.size > self._limit and len(past.entries) > 1:
+            past.size -= len(past.entries.popleft().lines) + OVERHEAD
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:  # noqa: ARG002 (a prompt is a prompt)
+        """Keep a line that has not ended, for who attaches to it."""
+        (self._pasts.get(name) or self._pasts.setdefault(name, Past())).partial = tail
+
+    def say(self, text: str) -> None:
+        """Keep a line of our own."""
+        self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "replace") + b"\n")
+
+    def last(self, name: str, count: int) -> list[bytes]:
+        """The latest lines of an instance, oldest first, at most ``count``, without their newlines."""
+        past = self._pasts.get(name)
+        if past is None or count <= 0:
+            return []
+        taken: list[Buffer] = []
+        found = 0
+        for entry in reversed(past.entries):
+            taken.append(entry.lines)
+            found += bytes(entry.lines).count(b"\n")
+            if found >= count:
+                break
+        return b"".join(reversed(taken)).split(b"\n")[:-1][-count:]
+
+    def unfinished(self, name: str) -> bytes:
+        """The line that the instance has not ended, as far as it was shown."""
+        past = self._pasts.get(name)
+        return past.partial if past else b""
+
+    def recall(self, is_meant: Callable[[str], bool], since: float | None, count: int | None) -> list[Entry]:
+        """The entries of all who are meant, oldest first: those after ``since``, the last ``count`` lines of them."""
+        entries = [entry for name, past in self._pasts.items() if is_meant(name) for entry in past.entries]
+        if since is not None:
+            entries = [entry for entry in entries if entry.time >= since]
+        entries.sort(key=lambda entry: entry.time)
+        return entries if count is None else _tail(entries, count)
+
+    def forget(self, name: str) -> None:
+        """Drop what is kept of an instance that will not come back."""
+        self._pasts.pop(name, None)
+
+
+def _tail(entries: list[Entry], count: int) -> list[Entry]:
+    taken: list[Entry] = []
+    for entry in reversed(entries):
+        if count <= 0:
+            break
+        lines = bytes(entry.lines).split(b"\n")[:-1]
+        count -= len(lines)
+        if count < 0:
+            kept = b"\n".join(lines[-count:]) + b"\n"
+            entry = Entry(entry.name, entry.time, entry.stream, kept)  # noqa: PLW2901 (the last one taken)
+        taken.append(entry)
+    taken.reverse()
+    return taken
