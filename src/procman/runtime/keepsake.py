@@ -11,7 +11,7 @@ class SavedTerminal:
     """The settings of the terminal at our start; nothing at all where there is no terminal.
 
     It has a descriptor of its own: the watchdog lets go of 0, 1 and 2. From a session of its own the watchdog may
-    still set it: job control only restrains processes whose controlling terminal it is (tty_check_change, tty_jobctrl.c).
+    still set it: job control only restrains processes whose controlling terminal it is (tty_check_change(), Linux).
     """
 
     def __init__(self, fd: int | None = None, attributes: list[object] | None = None) -> None:
