@@ -9,7 +9,6 @@ import socket
 import stat
 import time
 import tty
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,10 @@ from hypothesis import strategies as st
 
 from procman.output.outlet import GATHER, LARGE, MOST_PARTS, Outlet, complaint
 from procman.output.ways import CarefulWay, Way
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LATER = 30.0  # seconds; a limit, never a wait
 
@@ -110,7 +113,7 @@ def test_writes_cut_short_lose_nothing(puts: list[list[bytes]], most: int) -> No
             self.full = not self.full
             if self.full:
                 raise BlockingIOError(errno.EAGAIN, "full")
-            data = b"".join(parts)[:most]  # type: ignore[call-overload]
+            data = b"".join(parts)[:most]  # type: ignore[arg-type]
             self.taken += data
             return len(data)
 

@@ -33,8 +33,9 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
     if settings.format == "json":
         screen = _json(outlet, labels)
     else:
-        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, environ, palette))
-        screen.highlight(settings.highlight or "")
+        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, environ, palette), marks=palette.colored)
+        if settings.highlight:
+            screen.highlight(settings.highlight)
     hub = Hub(
         screen,
         raw=settings.raw,

@@ -68,11 +68,15 @@ class Hub:
             sink.publish(name, stream, lines)
 
     def partial(self, name: str, stream: str, tail: bytes) -> None:
-        """Show a line that has not ended (a prompt); the whole line is still to be published when it ends."""
-        if not self.raw:
-            tail = self._discipline(name, stream).preview(tail)
+        """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
+
+        Without a footer it could not be taken back, so what may still be written over is not shown there.
+        """
+        shown = tail if self.raw else self._discipline(name, stream).preview(tail)
+        if self._footer is None and shown != tail:
+            return
         for sink in self._sinks:
-            sink.partial(name, stream, tail)
+            sink.partial(name, stream, shown)
 
     def say(self, text: str) -> None:
         """Show one line of ``system``."""
@@ -120,11 +124,11 @@ class Hub:
     # What the screen shows -------------------------------------------------------------------------------------------
 
     def hide(self, names: Iterable[str]) -> None:
-        """Show all but these instances or process types; none: all. They run on, and other sinks hear them."""
+        """Hide these instances or process types too, instead of those named before. Other sinks hear them still."""
         self.screen.choose(names, ())
 
     def show_only(self, names: Iterable[str]) -> None:
-        """Show only these instances or process types; none: all."""
+        """Show nothing but these instances or process types; none: as the settings say."""
         self.screen.choose((), names)
 
     def highlight(self, pattern: str) -> None:

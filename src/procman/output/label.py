@@ -60,7 +60,18 @@ class Label:
 class Labels:
     """The labels of one run; those who are not known in advance are introduced when they first speak."""
 
-    __slots__ = ("_by_name", "_hidden", "_indexes", "_only", "_palette", "_template", "_width", "get")
+    __slots__ = (
+        "_by_name",
+        "_focus",
+        "_hidden",
+        "_indexes",
+        "_muted",
+        "_only",
+        "_palette",
+        "_template",
+        "_width",
+        "get",
+    )
 
     def __init__(
         self,
@@ -79,6 +90,8 @@ class Labels:
         self._indexes = indexes
         self._hidden = set(hidden)
         self._only = set(only)
+        self._muted: set[str] = set()
+        self._focus: set[str] = set()
         self._width = max(map(len, (SYSTEM, *names)))
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
@@ -101,10 +114,10 @@ class Labels:
         """Remember the pid of an instance's new child."""
         (self.get(name) or self.introduce(name)).know(pid)
 
-    def show(self, hidden: Iterable[str], only: Iterable[str] = ()) -> None:
-        """Show all but ``hidden``, or ``only`` these: names of instances or of process types."""
-        self._hidden = set(hidden)
-        self._only = set(only)
+    def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        """Hide these instances or process types as well; or show nothing but ``focus``, unless that is empty."""
+        self._muted = set(muted)
+        self._focus = set(focus)
         for name, label in self._by_name.items():
             label.hidden = self.is_hidden(name)
 
@@ -112,10 +125,12 @@ class Labels:
         """Whether this instance runs without being shown."""
         if name == SYSTEM:
             return False
-        kind = name.partition(".")[0]
-        if name in self._hidden or kind in self._hidden:
+        either = {name, name.partition(".")[0]}
+        if self._focus:
+            return not either & self._focus
+        if either & (self._hidden | self._muted):
             return True
-        return bool(self._only) and name not in self._only and kind not in self._only
+        return bool(self._only) and not either & self._only
 
 
 def check_template(template: str) -> None:

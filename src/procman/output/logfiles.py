@@ -40,7 +40,7 @@ class LogFiles(Sink):
         self._fds: dict[str, int] = {}
         self.dropped = 0  # bytes
 
-    def publish(self, name: str, stream: str, lines: bytes) -> None:  # noqa: ARG002 (one file or memory for both)
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Append the lines, all of them, whatever it takes."""
         if 27 in lines:
             from procman.output.escapes import without_color

@@ -32,6 +32,7 @@ class Prefix(Sink):
         "_inline",
         "_labels",
         "_marker",
+        "_marks",
         "_outlet",
         "_shown",
         "_stamp",
@@ -46,13 +47,17 @@ class Prefix(Sink):
         stamp: Stamp,
         footer: Footer | None = None,
         transforms: Sequence[Callable[[bytes], bytes]] = (),
+        *,
+        marks: bool = True,
     ) -> None:
+        """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all."""
         self._outlet: Outlet | Footer = footer or outlet
         self._labels = labels
         self._stamp = stamp
         self._footer = footer
         self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
         self._transforms = tuple(transforms)
+        self._marks = marks
         self._marker: Callable[[bytes], bytes] | None = None
         self._unfinished = False  # an unfinished line is shown
         self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
@@ -96,9 +101,9 @@ class Prefix(Sink):
         """Use the new child's pid in its prefix."""
         self._labels.began(name, pid)
 
-    def choose(self, hidden: Iterable[str], only: Iterable[str]) -> None:
-        """Show all but ``hidden``, or ``only`` these."""
-        self._labels.show(hidden, only)
+    def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        """Hide these as well, or show nothing but ``focus``."""
+        self._labels.choose(muted, focus)
 
     def highlight(self, pattern: str) -> None:
         """Mark what matches. Raises UsageError for a pattern that is none."""
@@ -106,7 +111,8 @@ class Prefix(Sink):
         if pattern:
             from procman.output.highlight import highlighter
 
-            self._marker = highlighter(pattern)
+            marker = highlighter(pattern)
+            self._marker = marker if self._marks else None
 
     def close(self) -> None:
         """End an unfinished line."""

@@ -27,12 +27,12 @@ class Sink:
     def event(self, kind: str, name: str, fields: Mapping[str, object]) -> None:
         """Something happened to an instance; for readers that are programs."""
 
-    def line_count(self, name: str) -> int:  # noqa: ARG002 (what a real sink needs)
+    def line_count(self, name: str) -> int:
         """How many lines an instance has published, if this sink counts them."""
         return 0
 
-    def choose(self, hidden: Iterable[str], only: Iterable[str]) -> None:
-        """Show all but ``hidden``, or ``only`` these, unless that is empty: instances or process types."""
+    def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        """Hide these instances or process types as well; or show nothing but ``focus``, unless that is empty."""
 
     def highlight(self, pattern: str) -> None:
         """Mark what matches a regular expression."""

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.footer import INTERVAL, Footer
+from procman.output.hub import Hub
+from procman.output.label import Labels
+from procman.output.outlet import LARGE, Outlet
+from procman.output.palette import Palette
+from procman.output.prefix import Prefix
+from procman.output.stamp import Stamp
+from procman.output.ways import Way
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Terminal(Way):
+    """As much of a terminal as the footer needs: rows, a cursor, erasing, going up, wrapping or not."""
+
+    TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+
+    def __init__(self, columns: int = 80) -> None:
+        super().__init__(1, "terminal")
+        self.columns = columns
+        self.rows = [""]
+        self.at = 0
+        self.column = 0
+        self.wraps = True
+        self.writes: list[bytes] = []
+
+    def send(self, parts: Sequence[object]) -> int:
+        data = b"".join(parts)  # type: ignore[arg-type]
+        self.writes.append(data)
+        for match in self.TOKEN.finditer(data.decode()):
+            self._take(match)
+        return len(data)
+
+    def _take(self, match: re.Match[str]) -> None:
+        parameters, final, control, text = match.groups()
+        if final == "J":
+            self.rows[self.at] = self.rows[self.at][: self.column]
+            del self.rows[self.at + 1 :]
+        elif final == "A":
+            self.at -= int(parameters)
+        elif final in ("h", "l"):
+            assert parameters == "?7"
+            self.wraps = final == "h"
+        elif final == "m":
+            pass
+        elif final:
+            raise AssertionError(f"what is {match[0]!r}?")
+        elif control == "\r":
+            self.column = 0
+        elif control:
+            self.column = 0  # the terminal driver's ONLCR
+            self._next_row()
+        else:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        for char in text:
+            if self.column == self.columns:
+                if not self.wraps:
+                    continue
+                self.column = 0
+                self._next_row()
+            row = self.rows[self.at].ljust(self.column)
+            self.rows[self.at] = row[: self.column] + char + row[self.column + 1 :]
+            self.column += 1
+
+    def _next_row(self) -> None:
+        self.at += 1
+        if self.at == len(self.rows):
+            self.rows.append("")
+
+    def resize(self, columns: int) -> None:
+        """Reflow: rows that have become too long continue on the next; the cursor stays on its character."""
+        rows: list[str] = []
+        for number, row in enumerate(self.rows):
+            if number == self.at:
+                at = len(rows) + self.column // columns
+            rows += [row[start : start + columns] for start in range(0, max(1, len(row)), columns)]
+        self.rows, self.at, self.column, self.columns = rows, at, self.column % columns, columns
+
+    @property
+    def shown(self) -> list[str]:
+        return [row.rstrip() for row in self.rows]
+
+
+class Desk:
+    """A hub on a terminal, with a clock that is set by hand."""
+
+    def __init__(self, columns: int = 80) -> None:
+        self.now = 100.0
+        self.outlet = Outlet(1)
+        self.terminal = self.outlet._way = Terminal(columns)
+        self.footer = Footer(self.outlet, columns, lambda: self.now)
+        labels = Labels("{name}| ", Palette(False), ("web.1",), {})
+        self.hub = Hub(Prefix(self.outlet, labels, Stamp("off"), self.footer), footer=self.footer)
+
+    def publish(self, name: str, lines: bytes) -> None:
+        self.hub.publish(name, "stdout", lines)
+        self.outlet.flush()
+
+    def status(self, text: str) -> None:
+        self.hub.show_status(lambda columns: text[:columns].encode())
+        self.outlet.flush()
+
+    def partial(self, name: str, tail: bytes) -> None:
+        self.hub.partial(name, "stdout", tail)
+        self.outlet.flush()
+
+    @property
+    def shown(self) -> list[str]:
+        assert self.terminal.wraps
+        return self.terminal.shown
+
+
+def test_the_status_line_stays_below_the_log() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\n")
+    desk.publish("web.1", b"two\nthree\n")
+    assert desk.shown == ["web.1 | one", "web.1 | two", "web.1 | three", "web 1/1"]
+
+
+def test_it_is_gone_at_the_end() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\n")
+    desk.outlet.close(0)
+    assert desk.shown == ["web.1 | one", ""]
+    assert desk.terminal.column == 0
+
+
+def test_nothing_is_written_while_nothing_changes() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    count = len(desk.terminal.writes)
+    for _ in range(100):
+        desk.now += 1
+        desk.status("web 1/1")
+    assert len(desk.terminal.writes) == count
+    assert desk.hub.next_deadline() is None
+
+
+def test_changes_are_painted_ten_times_a_second_at_most() -> None:
+    desk = Desk()
+    for number in range(1000):
+        desk.now += 0.001
+        desk.status(f"web {number}")
+    assert 9 <= len(desk.terminal.writes) <= 11
+    assert desk.hub.next_deadline() is not None
+
+
+def test_the_last_change_is_painted_when_it_is_due() -> None:
+    desk = Desk()
+    desk.status("old")
+    desk.status("new")
+    assert desk.shown == ["old"]
+    due = desk.hub.next_deadline()
+    assert due == pytest.approx(desk.now + INTERVAL)
+    desk.now = due or 0
+    desk.outlet.flush()
+    assert desk.shown == ["new"]
+
+
+def test_during_a_flood_it_comes_back_ten_times_a_second() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    for _ in range(1000):
+        desk.now += 0.001
+        desk.publish("web.1", b"x" * LARGE + b"\n")
+    painted = sum(b"web 1/1" in written for written in desk.terminal.writes)
+    assert 9 <= painted <= 12
+    desk.now += INTERVAL
+    desk.outlet.flush()
+    assert desk.shown[-1] == "web 1/1"
+
+
+def test_text_and_its_return_are_one_write() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    before = len(desk.terminal.writes)
+    desk.publish("web.1", b"one\n")
+    assert len(desk.terminal.writes) == before + 1
+
+
+def test_a_prompt_is_shown_marked_and_vanishes_when_its_line_comes_whole() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.now += 1
+    desk.partial("web.1", b"Password: ")
+    assert desk.shown == ["web.1 | Password: …", "web 1/1"]
+    desk.publish("worker.1", b"tick\n")
+    assert desk.shown == ["worker.1| tick", "web.1 | Password: …", "web 1/1"]
+    desk.publish("web.1", b"Password: secret\n")
+    assert desk.shown == ["worker.1| tick", "web.1 | Password: secret", "web 1/1"]
+
+
+def test_a_progress_bar_under_way_is_one_row() -> None:
+    desk = Desk()
+    for percent in range(0, 100, 10):
+        desk.now += 1
+        desk.partial("web.1", b"".join(b"%d%%\r" % p for p in range(percent + 1)))
+    assert desk.shown == ["web.1 | 90%…"]
+    desk.publish("web.1", b"".join(b"%d%%\r" % p for p in range(101)) + b"\n")
+    assert desk.shown == ["web.1 | 100%", ""]
+
+
+def test_a_row_that_is_too_long_is_cut_and_not_wrapped() -> None:
+    desk = Desk(20)
+    desk.now += 1
+    desk.partial("web.1", b"x" * 100)
+    desk.status("s" * 20)
+    desk.publish("css.1", b"one\n")
+    assert len(desk.shown) == 3
+    desk.hub.close()
+    desk.outlet.close(0)
+    assert desk.shown == ["css.1 | one", ""]
+
+
+@pytest.mark.parametrize("columns", [10, 7, 40])
+def test_a_terminal_that_is_resized_shows_nothing_twice(columns: int) -> None:
+    desk = Desk(20)
+    desk.status("0123456789abcdef")
+    desk.publish("web.1", b"one\n")
+    desk.terminal.resize(columns)
+    desk.hub.resized()
+    desk.publish("web.1", b"two\n")
+    shown = "".join(desk.shown)
+    assert shown.count("012345") == 1
+    assert shown.endswith("0123456789abcdef"[:columns] if columns < 16 else "0123456789abcdef")
+
+
+def test_before_we_are_stopped_the_terminal_is_left_clean() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\n")
+    desk.hub.pause()
+    desk.outlet.flush()
+    assert desk.shown == ["web.1 | one", ""]
+    desk.publish("web.1", b"two\n")
+    assert desk.shown == ["web.1 | one", "web.1 | two", ""]
+    desk.hub.resume()
+    desk.now += 1
+    desk.outlet.flush()
+    assert desk.shown[-1] == "web 1/1"
+
+
+def test_without_rows_no_control_sequence_is_written() -> None:
+    desk = Desk()
+    desk.publish("web.1", b"one\n")
+    desk.hub.resized()
+    desk.publish("web.1", b"two\n")
+    desk.hub.close()
+    desk.outlet.close(0)
+    assert b"\x1b" not in b"".join(desk.terminal.writes)
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), st.sampled_from(["web.1", "worker.1"])),
+        st.tuples(st.just("partial"), st.sampled_from(["web.1", "worker.1"])),
+        st.tuples(st.just("status"), st.sampled_from(["", "s" * 10, "t" * 30])),
+        st.tuples(st.just("wait"), st.just("")),
+        st.tuples(st.just("resize"), st.sampled_from(["40", "60", "90"])),
+        st.tuples(st.just("pause"), st.just("")),
+        st.tuples(st.just("resume"), st.just("")),
+    )
+)
+
+
+@given(ACTIONS)
+def test_the_log_above_is_always_whole(actions: list[tuple[str, str]]) -> None:
+    desk = Desk(60)
+    log: list[str] = []
+    for number, (action, word) in enumerate(actions):
+        if action == "publish":
+            desk.publish(word, b"%d\n" % number)
+            log.append(f"{word:6}| {number}")
+        elif action == "partial":
+            desk.partial(word, b"%d?" % number)
+        elif action == "status":
+            desk.status(word)
+        elif action == "wait":
+            desk.now += 1
+            desk.outlet.flush()
+        elif action == "resize":
+            desk.terminal.resize(int(word))
+            desk.hub.resized()
+            desk.outlet.flush()
+        else:
+            getattr(desk.hub, action)()
+            desk.outlet.flush()
+        assert desk.shown[: len(log)] == log
+        assert len(desk.shown) <= len(log) + 4
+    desk.hub.close()
+    desk.outlet.close(0)
+    assert desk.shown == [*log, ""]

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.core.lines import LineBuffer
+from procman.errors import UsageError
+from procman.output.hub import Hub
+from procman.output.label import WITH_TIME, Labels, check_template
+from procman.output.outlet import LARGE, Outlet
+from procman.output.palette import Palette
+from procman.output.prefix import Prefix
+from procman.output.stamp import Stamp
+from procman.output.ways import Way
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Paper(Way):
+    """A descriptor that takes everything."""
+
+    def __init__(self, kind: str = "pipe") -> None:
+        super().__init__(1, kind)
+        self.text = b""
+
+    def send(self, parts: object) -> int:
+        data = b"".join(parts)  # type: ignore[arg-type]
+        self.text += data
+        return len(data)
+
+
+class Screen:
+    """A hub on paper."""
+
+    def __init__(
+        self,
+        template: str = "{name} | ",
+        names: tuple[str, ...] = ("web.1",),
+        kind: str = "pipe",
+        colored: bool = False,
+        form: str = "off",
+        transforms: tuple[Callable[[bytes], bytes], ...] = (),
+        raw: bool = False,
+        hidden: tuple[str, ...] = (),
+        only: tuple[str, ...] = (),
+    ) -> None:
+        self.clock = Clock()
+        self.outlet = Outlet(1)
+        self.paper = self.outlet._way = Paper(kind)
+        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, hidden, only)
+        self.prefix = Prefix(self.outlet, labels, Stamp(form, self.clock), None, transforms)
+        self.hub = Hub(self.prefix, raw=raw)
+
+    def publish(self, name: str, lines: bytes) -> None:
+        self.hub.publish(name, "stdout", lines)
+
+    @property
+    def text(self) -> bytes:
+        self.outlet.flush()
+        return self.paper.text
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_every_line_has_its_prefix() -> None:
+    screen = Screen(WITH_TIME, ("web.1", "worker.10"), form="%H:%M:%S")
+    screen.clock.now = 3661
+    screen.publish("web.1", b"one\ntwo\n")
+    screen.publish("worker.10", b"three\n")
+    screen.hub.say("done")
+    assert screen.text == (
+        b"01:01:01 web.1     | one\n01:01:01 web.1     | two\n01:01:01 worker.10 | three\n01:01:01 system    | done\n"
+    )
+
+
+def test_the_time_moves_on() -> None:
+    screen = Screen(WITH_TIME, form="%M:%S")
+    for second in (0, 0.9, 1, 61):
+        screen.clock.now = second
+        screen.publish("web.1", b"x\n")
+    assert screen.text.splitlines() == [
+        b"00:00 web.1  | x",
+        b"00:00 web.1  | x",
+        b"00:01 web.1  | x",
+        b"01:01 web.1  | x",
+    ]
+
+
+def test_large_chunks_read_like_small_ones() -> None:
+    lines = b"".join(b"%d\n" % number for number in range(LARGE))
+    large, small = Screen(), Screen()
+    large.publish("web.1", lines)
+    for line in lines.splitlines(keepends=True):
+        small.publish("web.1", line)
+    assert large.text == small.text
+    assert large.hub.line_count("web.1") == small.hub.line_count("web.1") == LARGE
+
+
+def test_colors_are_the_types_and_end_before_the_line() -> None:
+    screen = Screen(colored=True)
+    screen.publish("web.1", b"x\n")
+    screen.publish("worker.1", b"y\n")
+    assert screen.text == b"\x1b[36mweb.1  |\x1b[0m x\n\x1b[33mworker.1 |\x1b[0m y\n"
+
+
+def test_a_template_may_hold_the_pid_of_the_child_at_hand() -> None:
+    screen = Screen("{type}/{number} {pid}> ")
+    screen.hub.began("web.1", 10)
+    screen.publish("web.1", b"a\n")
+    screen.hub.began("web.1", 11)
+    screen.publish("web.1", b"b\n")
+    assert screen.text == b"web/1 10> a\nweb/1 11> b\n"
+
+
+def test_no_prefix_at_all_shows_lines_alone() -> None:
+    screen = Screen("")
+    screen.publish("web.1", b"a\nb\n")
+    assert screen.text == b"a\nb\n"
+    assert screen.hub.line_count("web.1") == 2
+
+
+@pytest.mark.parametrize("template", ["{nam}", "{", "{name", "{}", "{0}", "{name!x}", "{name.foo}"])
+def test_a_template_that_is_none_is_refused(template: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_template(template)
+    assert "{name}" in caught.value.hint
+
+
+def test_hidden_ones_are_counted_but_not_shown() -> None:
+    screen = Screen(hidden=("web",))
+    screen.publish("web.1", b"x\ny\n")
+    screen.publish("worker.1", b"z\n")
+    assert screen.text == b"worker.1 | z\n"
+    assert screen.hub.line_count("web.1") == 2
+    assert screen.hub.last_lines("web.1") == [b"x", b"y"]
+
+
+def test_only_some_are_shown_and_system_always() -> None:
+    screen = Screen(only=("web.1",))
+    screen.publish("web.1", b"x\n")
+    screen.publish("worker.1", b"z\n")
+    screen.hub.say("hello")
+    assert screen.text == b"web.1  | x\nsystem | hello\n"
+
+
+def test_focus_beats_what_is_hidden_and_mute_adds_to_it() -> None:
+    screen = Screen(hidden=("web",))
+
+    def shown() -> bytes:
+        before = len(screen.text)
+        for name in ("web.1", "worker.1", "css.1"):
+            screen.publish(name, name[:2].encode() + b"\n")
+        return b" ".join(line[-2:] for line in screen.text[before:].splitlines())
+
+    assert shown() == b"wo cs"
+    screen.hub.show_only(["web.1"])
+    assert shown() == b"we"
+    screen.hub.show_only([])
+    screen.hub.hide(["css"])
+    assert shown() == b"wo"
+    screen.hub.hide([])
+    assert shown() == b"wo cs"
+
+
+def test_what_matches_is_marked_while_it_runs() -> None:
+    screen = Screen("")
+    screen.hub.highlight("err(or)?")
+    screen.publish("web.1", b"an error\nall well\n")
+    screen.hub.highlight("")
+    screen.publish("web.1", b"error\n")
+    assert screen.text == b"an \x1b[7merror\x1b[27m\nall well\nerror\n"
+
+
+def test_transforms_remake_the_lines_before_they_are_prefixed() -> None:
+    screen = Screen(transforms=(bytes.upper,))
+    screen.publish("web.1", b"x\n")
+    assert screen.text == b"web.1  | X\n"
+
+
+def test_raw_passes_everything() -> None:
+    screen = Screen(raw=True)
+    screen.publish("web.1", b"\x1b[2Ja\rb\n")
+    assert screen.text == b"web.1  | \x1b[2Ja\rb\n"
+
+
+def test_a_missing_last_newline_is_added() -> None:
+    screen = Screen()
+    screen.publish("web.1", b"last words")
+    assert screen.text == b"web.1  | last words\n"
+
+
+# Unfinished lines in a pipe -------------------------------------------------------------------------------------------
+
+
+def prompting(kind: str = "pipe") -> Screen:
+    screen = Screen(kind=kind)
+    screen.clock.now = 10
+    screen.hub.partial("web.1", "stdout", b"Password: ")
+    return screen
+
+
+def test_a_prompt_is_shown_without_an_invented_newline_and_goes_on() -> None:
+    screen = prompting()
+    assert screen.text == b"web.1  | Password: "
+    screen.publish("web.1", b"Password: secret\nnext\n")
+    assert screen.text == b"web.1  | Password: secret\nweb.1  | next\n"
+    assert screen.hub.line_count("web.1") == 2
+
+
+def test_a_prompt_that_grows_is_not_repeated() -> None:
+    screen = prompting()
+    screen.hub.partial("web.1", "stdout", b"Password: sec")
+    assert screen.text == b"web.1  | Password: sec"
+
+
+def test_a_prompt_that_somebody_speaks_into_is_marked_and_comes_again_whole() -> None:
+    screen = prompting()
+    screen.publish("worker.1", b"tick\n")
+    screen.publish("web.1", b"Password: secret\n")
+    assert screen.text.decode() == "web.1  | Password: …\nworker.1 | tick\nweb.1  | Password: secret\n"
+
+
+def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:
+    screen = Screen()
+    screen.clock.now = 10
+    screen.publish("worker.1", b"tick\n")
+    screen.clock.now = 10.05
+    screen.hub.partial("web.1", "stdout", b"half a li")
+    assert screen.text == b"worker.1 | tick\n"
+
+
+def test_a_progress_bar_in_a_pipe_waits_for_its_end() -> None:
+    screen = Screen()
+    for percent in (10, 20, 100):
+        screen.clock.now += 1
+        screen.hub.partial("web.1", "stdout", b"".join(b"%d%%\r" % p for p in (10, 20, 100) if p <= percent))
+    screen.publish("web.1", b"10%\r20%\r100%\n")
+    assert screen.text == b"web.1  | 100%\n"
+
+
+def test_a_file_gets_whole_lines_only() -> None:
+    screen = prompting("file")
+    assert screen.text == b""
+
+
+def test_a_prompt_is_ended_when_all_ends() -> None:
+    screen = prompting()
+    screen.hub.close()
+    assert screen.text.decode() == "web.1  | Password: …\n"
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0, 300)), st.sampled_from(["pipe", "file"]))
+def test_any_chunking_reads_the_same(stream: bytes, cuts: list[int], kind: str) -> None:
+    places = sorted({min(cut, len(stream)) for cut in cuts})
+
+    def shown(chunks: list[bytes]) -> bytes:
+        screen = Screen(kind=kind)
+        buffer = LineBuffer(50)
+        for chunk in (*chunks, None):
+            if lines := buffer.flush() if chunk is None else buffer.feed(chunk):
+                screen.publish("web.1", lines)
+            elif buffer.tail:
+                screen.hub.partial("web.1", "stdout", buffer.tail)  # it is never calm enough to be shown
+        return screen.text
+
+    chunks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+    assert shown(chunks) == shown([stream])
+
+
+@given(st.lists(st.text("ab\t é✓", max_size=10).map(str.encode), max_size=6), st.integers(1, 30))
+def test_a_prompt_never_changes_the_whole_line(words: list[bytes], size: int) -> None:
+    """However often the unfinished line is shown, with nobody speaking in between it reads as if it came at once."""
+    stream = b"\n".join(words) + b"\n"
+
+    def shown(prompts: bool) -> bytes:
+        screen = Screen()
+        buffer = LineBuffer()
+        for start in range(0, len(stream), size):
+            screen.clock.now += 1
+            if lines := buffer.feed(stream[start : start + size]):
+                screen.publish("web.1", lines)
+            if prompts and buffer.tail:
+                screen.clock.now += 1
+                screen.hub.partial("web.1", "stdout", buffer.tail)
+        return screen.text
+
+    assert shown(True) == shown(False)
+
+
+def test_outlet_kinds_are_those_of_descriptors() -> None:
+    reader, writer = os.pipe()
+    assert Outlet(writer).kind == "pipe"
+    os.close(reader)
+    os.close(writer)
