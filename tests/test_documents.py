@@ -1,0 +1,82 @@
+"""The documents agree with the code: links lead somewhere, flags exist, Procfiles parse, the map is complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from procman.cli.options import COMMANDS, OPTIONS
+from procman.core.procfile import parse_procfile
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT)
+    for folder in (".", "docs", "docs/decisions", "examples/*", "benchmarks")
+    for path in ROOT.glob(f"{folder}/*.md")
+)
+FLAGS = {flag for option in OPTIONS for flag in option.flags} | {"--help", "--help-all", "--version", "-h"}
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def text(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text(path)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for link in LINK.findall(FENCE.sub("", text(document))):
+        if link.startswith(("http:", "https:")):
+            continue
+        page, _, anchor = link.partition("#")
+        target = (ROOT / document.parent / page).resolve() if page else (ROOT / document).resolve()
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.relative_to(ROOT)), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_procfiles_in_documents_are_sound(document: Path) -> None:
+    for language, body in FENCE.findall(text(document)):
+        if language == "Procfile":
+            assert parse_procfile(body.encode()).errors == (), body
+
+
+def test_the_page_of_options_has_each_of_them_and_no_other() -> None:
+    page = text(Path("docs/options.md"))
+    told = set(re.findall(r"`(--?[a-z][a-z-]*)", page))
+    assert told == {flag for option in OPTIONS for flag in option.flags}
+
+
+def test_counterparts_for_those_who_come_from_elsewhere_exist() -> None:
+    page = text(Path("docs/coming-from.md"))
+    cells = [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| `") and line.count(" | ") > 1]
+    assert len(cells) > 100
+    assert {flag for cell in cells for flag in FLAG.findall(cell)} <= FLAGS
+
+
+def test_command_lines_in_documents_use_flags_that_exist() -> None:
+    for document in DOCUMENTS:
+        for words in re.findall(r"procman (?:" + "|".join(COMMANDS) + r")\b([^`\n#|;&]*)", text(document)):
+            own = words.partition(" -- ")[0]
+            assert set(FLAG.findall(own)) - {"--verbose"} <= FLAGS, f"{document}: procman … {words}"
+
+
+def test_the_map_of_the_architecture_names_what_is_there() -> None:
+    page = text(Path("ARCHITECTURE.md"))
+    assert len(page.splitlines()) <= 150
+    for path in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[^`\s]*)`", page):
+        assert (ROOT / path).exists(), path
+    for ring in re.findall(r"^### `(\w+)/`", page, re.MULTILINE):
+        section = page.partition(f"### `{ring}/`")[2].partition("\n#")[0]
+        for module in re.findall(r"`([a-z0-9_]+)`", section.replace(".py", "")):
+            assert (ROOT / "src" / "procman" / ring / f"{module}.py").exists(), f"{ring}/{module}.py"
