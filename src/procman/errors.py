@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_OK = 0
 EXIT_PROBLEMS = 1
+EXIT_FAILURE = 1  # of an instance that failed without an exit code of its own
 EXIT_USAGE = 2
 EXIT_SOFTWARE = 70  # sysexits.h: EX_SOFTWARE
 EXIT_CANNOT_EXECUTE = 126

@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from procman.core.checks import Check
+from procman.core.dependencies import Dependency
 from procman.core.lifecycle import TABLE, Action, Event, Fact, ImpossibleEventError, Instance, State, step
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
@@ -35,15 +37,15 @@ def test_every_cell_is_spoken_for() -> None:
     assert set(TABLE) == {(state, event) for state in STATES for event in EVENTS}
 
 
-#            START  STOP  KILL  RESTART SPAWNED SPAWN_FAILED READY EXITED TIMEOUT
+#            START  STOP  KILL  RESTART SPAWNED SPAWN_FAILED READY EXITED TIMEOUT UNHEALTHY
 EXPECTED = {
-    State.WAITING: "starting exited exited starting ! ! ! ! failed",
-    State.STARTING: "starting stopping stopping stopping running failed running backoff stopping",
-    State.RUNNING: "running stopping stopping stopping ! ! running backoff running",
-    State.STOPPING: "stopping stopping stopping stopping stopping exited stopping exited stopping",
-    State.BACKOFF: "starting exited exited starting ! ! ! ! starting",
-    State.EXITED: "starting exited exited starting ! ! ! ! !",
-    State.FAILED: "starting failed failed starting ! ! ! ! !",
+    State.WAITING: "starting exited exited starting ! ! ! ! failed !",
+    State.STARTING: "starting stopping stopping stopping running failed running backoff stopping starting",
+    State.RUNNING: "running stopping stopping stopping ! ! running backoff running stopping",
+    State.STOPPING: "stopping stopping stopping stopping stopping exited stopping exited stopping stopping",
+    State.BACKOFF: "starting exited exited starting ! ! ! ! starting !",
+    State.EXITED: "starting exited exited starting ! ! ! ! ! !",
+    State.FAILED: "starting failed failed starting ! ! ! ! ! !",
 }
 WALK = [
     (state, event, after) for state, row in EXPECTED.items() for event, after in zip(EVENTS, row.split(), strict=True)
@@ -167,22 +169,137 @@ def test_a_shortage_is_tried_again_and_a_missing_program_is_not() -> None:
         assert instance.failure == "Cannot allocate memory"
 
 
-@pytest.mark.parametrize("seed", range(40))
+# Readiness and health -------------------------------------------------------------------------------------------
+
+
+def a_checked_instance(timeout: float | None = 60.0, **policy: float) -> Instance:
+    instance = an_instance(**policy)
+    instance.plan.ready = Check("tcp", "127.0.0.1:1", timeout=timeout)
+    return instance
+
+
+def test_with_a_readiness_check_it_starts_until_it_is_ready() -> None:
+    instance = a_checked_instance()
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 1)) == [Action.TELL_STARTED]
+    assert (instance.state, instance.deadline, instance.ready_at) == (State.STARTING, 61.0, None)
+    assert live(instance, (Event.READY, 3)) == [Action.TELL_READY]
+    assert (instance.state, instance.deadline, instance.ready_at) == (State.RUNNING, None, 3)
+
+
+def test_one_that_is_never_ready_is_a_failed_life_and_spends_the_budget() -> None:
+    instance = a_checked_instance(timeout=60.0, max_restarts=2)
+    now, lives = 0.0, 0
+    live(instance, (Event.START, now))
+    while instance.state != State.FAILED:
+        lives += 1
+        live(instance, (Event.SPAWNED, now))
+        instance.trouble = "connection refused"
+        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.TELL_UNHEALTHY, Action.ASK]
+        live(instance, (Event.EXITED, now + 61), status=GOOD)
+        now += 100
+        if instance.state == State.BACKOFF:
+            live(instance, (Event.TIMEOUT, now))
+    assert lives == 3
+    assert instance.failure == "not ready after 60 s: connection refused"
+
+
+def test_a_long_life_that_never_was_ready_is_a_quick_death() -> None:
+    instance = a_checked_instance(timeout=None)
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 500))
+    assert (instance.state, instance.quick_deaths, instance.delay) == (State.BACKOFF, 1, 1.0)
+
+
+def test_an_unhealthy_one_is_stopped_and_judged_as_a_death() -> None:
+    instance = an_instance()
+    instance.plan.health = Check("tcp", "127.0.0.1:1", interval=7.0)
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0))
+    assert instance.deadline == 7.0
+    assert live(instance, (Event.TIMEOUT, 7.0)) == [Action.PROBE]
+    assert instance.deadline == 14.0
+    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.TELL_UNHEALTHY, Action.ASK]
+    assert live(instance, (Event.EXITED, 21.0), status=GOOD) == [Action.TELL_EXITED, Action.TELL_RESTARTING]
+    assert instance.delay == 0.0
+
+
+def test_an_unhealthy_one_fails_when_it_shall() -> None:
+    instance = an_instance()
+    instance.plan.health = Check("tcp", "127.0.0.1:1", on_fail="fail")
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.UNHEALTHY, 20.0), (Event.EXITED, 21.0))
+    assert instance.state == State.FAILED
+
+
+def test_a_restart_by_the_user_overrules_the_verdict() -> None:
+    instance = a_checked_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.TIMEOUT, 60), (Event.RESTART, 61))
+    assert live(instance, (Event.EXITED, 62)) == [Action.TELL_STOPPED, Action.LAUNCH]
+
+
+def test_who_is_not_wanted_any_more_stays_down_when_it_dies() -> None:
+    instance = an_instance("always")
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0))
+    instance.wanted = False
+    assert live(instance, (Event.EXITED, 1)) == [Action.TELL_EXITED]
+    assert instance.state == State.EXITED
+
+
+def test_success_can_have_other_codes_and_signals() -> None:
+    for status in (ExitStatus(code=3), ExitStatus(signal=15)):
+        instance = an_instance()
+        instance.plan.restart.success_codes = (0, 3, 143)
+        live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1), status=status)
+        assert instance.state == State.EXITED
+
+
+def test_what_is_blocked_waits_and_launches_when_it_is_free() -> None:
+    instance = an_instance()
+    instance.plan.depends_on = (Dependency("db", timeout=30.0), Dependency("cache", timeout=20.0))
+    blocked = Fact(1.0)
+    blocked.blocked = True
+    assert step(instance, Event.START, blocked) == (Action.TELL_WAITING,)
+    assert (instance.state, instance.deadline) == (State.WAITING, 21.0)
+    assert step(instance, Event.START, blocked) == ()
+    assert live(instance, (Event.START, 2)) == [Action.LAUNCH]
+
+
+def test_a_backoff_that_ends_while_it_is_blocked_waits() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1))
+    fact = Fact(2.0)
+    fact.blocked = True
+    step(instance, Event.TIMEOUT, fact)
+    assert (instance.state, instance.restarts, instance.quick_deaths) == (State.WAITING, 1, 1)
+
+
+def an_instance_of_chance(chance: random.Random) -> Instance:
+    instance = an_instance(chance.choice(["on-failure", "always", "never"]))
+    if chance.random() < 0.5:
+        instance.plan.ready = Check("tcp", "", timeout=chance.choice([None, 4.0]))
+    if chance.random() < 0.5:
+        instance.plan.health = Check("tcp", "", interval=2.0, on_fail=chance.choice(["restart", "fail"]))
+    if chance.random() < 0.5:
+        instance.plan.depends_on = (Dependency("db", timeout=chance.choice([None, 5.0])),)
+    return instance
+
+
+@pytest.mark.parametrize("seed", range(80))
 def test_a_random_walk_finds_no_hole(seed: int) -> None:
     """Whatever is wished, with a world that answers as the real one does, the instance settles when it is stopped."""
     chance = random.Random(seed)
-    instance = an_instance(chance.choice(["on-failure", "always", "never"]))
+    instance = an_instance_of_chance(chance)
     now, alive, launches = 0.0, False, 0
+    wishes = [Event.START, Event.STOP, Event.KILL, Event.RESTART]
     for _ in range(400):
         now += chance.random() * 6
-        event = chance.choice([Event.START, Event.STOP, Event.KILL, Event.RESTART, Event.EXITED, Event.TIMEOUT])
-        if event == Event.EXITED and not alive:
+        event = chance.choice([*wishes, Event.EXITED, Event.TIMEOUT, Event.READY, Event.UNHEALTHY])
+        if event in (Event.EXITED, Event.READY, Event.UNHEALTHY) and not alive:
             continue
         if event == Event.TIMEOUT:
             if instance.deadline is None:
                 continue
             now = max(now, instance.deadline)
-        pending = list(step(instance, event, Fact(now, status=chance.choice([CRASH, GOOD]))))
+        fact = Fact(now, status=chance.choice([CRASH, GOOD]), reason="because")
+        fact.blocked = bool(instance.plan.depends_on) and chance.random() < 0.3
+        pending = list(step(instance, event, fact))
         alive = alive and event != Event.EXITED
         while pending:
             action = pending.pop(0)

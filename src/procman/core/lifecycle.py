@@ -52,6 +52,7 @@ class Event:
     READY = "ready"
     EXITED = "exited"
     TIMEOUT = "timeout"
+    UNHEALTHY = "unhealthy"
 
 
 class Action:
@@ -61,8 +62,10 @@ class Action:
     ASK = "ask"
     KILL = "kill"
     PROBE = "probe"
+    TELL_WAITING = "waiting"
     TELL_STARTED = "started"
     TELL_READY = "ready"
+    TELL_UNHEALTHY = "unhealthy"
     TELL_STOPPING = "stopping"
     TELL_RESTARTING = "restarting"
     TELL_EXITED = "exited"
@@ -86,18 +89,22 @@ class Instance:
     """One supervised slot, `web.1`, across all its lives. Times are seconds of a monotonic clock."""
 
     __slots__ = (
+        "condemned",
         "deadline",
         "delay",
         "ended",
+        "failed_probes",
         "failure",
         "killed",
         "pid",
         "plan",
         "quick_deaths",
+        "ready_at",
         "restarts",
         "started",
         "state",
         "status",
+        "trouble",
         "wanted",
     )
 
@@ -108,9 +115,13 @@ class Instance:
         self.deadline: float | None = None
         self.pid: int | None = None
         self.started: float | None = None
+        self.ready_at: float | None = None  # since when this life is ready, or None
         self.ended: float | None = None
         self.status: ExitStatus | None = None
-        self.failure = ""  # why it could not be spawned, in words
+        self.failure = ""  # why it could not be spawned, or was condemned, or given up, in words
+        self.trouble = ""  # what its last probe said, in words; empty when it passed
+        self.failed_probes = 0  # in a row
+        self.condemned = False  # stopped by us as unfit: its end is judged like a death
         self.killed = False  # the grace was over
         self.quick_deaths = 0
         self.restarts = 0
@@ -135,9 +146,12 @@ class Instance:
 
 
 class Fact:
-    """What comes with an event: the clock, and for a death its status and the jitter for a backoff."""
+    """What comes with an event: the clock, and for a death its status and the jitter for a backoff.
 
-    __slots__ = ("jitter", "now", "pid", "reason", "status")
+    ``blocked``: something it depends on is not up, so that a launch has to wait. ``until``: a deadline above its own.
+    """
+
+    __slots__ = ("blocked", "jitter", "now", "pid", "reason", "status", "until")
 
     def __init__(
         self,
@@ -147,8 +161,11 @@ class Fact:
         status: ExitStatus | None = None,
         reason: str = "",
         jitter: float = 1.0,
+        until: float | None = None,
     ) -> None:
         self.now = now
+        self.until = until
+        self.blocked = False
         self.pid = pid
         self.status = status
         self.reason = reason
@@ -171,14 +188,28 @@ def _ignore(_instance: Instance, _fact: Fact) -> Actions:
     return NOTHING
 
 
-def _launch(instance: Instance, _fact: Fact) -> Actions:
-    """Begin a life; a wish of the user's clears the record of quick deaths, a backoff's end does not."""
+def _launch(instance: Instance, fact: Fact) -> Actions:
+    """Begin a life, or wait for what it depends on. A wish of the user's clears the record of quick deaths, a
+    backoff's end does not."""
     instance.wanted = True
+    instance.killed = instance.condemned = False
+    instance.failure = instance.trouble = ""
+    instance.failed_probes = 0
+    instance.ready_at = None
+    if fact.blocked:
+        return _wait(instance, fact)
     instance.state = State.STARTING
     instance.deadline = None
-    instance.killed = False
-    instance.failure = ""
     return (Action.LAUNCH,)
+
+
+def _wait(instance: Instance, fact: Fact) -> Actions:
+    if instance.state == State.WAITING:
+        return NOTHING
+    limits = [dependency.timeout for dependency in instance.plan.depends_on if dependency.timeout is not None]
+    instance.state = State.WAITING
+    instance.deadline = fact.now + min(limits) if limits else None
+    return (Action.TELL_WAITING,)
 
 
 def _afresh(instance: Instance, fact: Fact) -> Actions:
@@ -199,8 +230,8 @@ def _rest(instance: Instance, _fact: Fact) -> Actions:
     return (Action.TELL_CANCELLED,)
 
 
-def _give_up(instance: Instance, _fact: Fact) -> Actions:
-    instance.failure = instance.failure or "what it depends on did not come up in time"
+def _give_up(instance: Instance, fact: Fact) -> Actions:
+    instance.failure = fact.reason or "what it depends on did not come up in time"
     return _fail(instance)
 
 
@@ -226,6 +257,8 @@ def _cycle(instance: Instance, fact: Fact) -> Actions:
 def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
     instance.state = State.STOPPING
     instance.deadline = fact.now + instance.plan.stop.grace
+    if fact.until is not None:
+        instance.deadline = min(instance.deadline, fact.until)
     return (Action.TELL_STOPPING, Action.ASK) if instance.pid is not None else (Action.TELL_STOPPING,)
 
 
@@ -247,6 +280,7 @@ def _begin_killing(instance: Instance) -> Actions:
 
 def _want_up(instance: Instance, _fact: Fact) -> Actions:
     instance.wanted = True
+    instance.condemned = False
     return NOTHING
 
 
@@ -258,24 +292,54 @@ def _want_down(instance: Instance, _fact: Fact) -> Actions:
 def _up(instance: Instance, fact: Fact) -> Actions:
     """Spawned. Without a readiness check, an instance that runs is ready."""
     _note_life(instance, fact)
-    instance.state = State.RUNNING
+    ready = instance.plan.ready
+    if ready is None:
+        _begin_running(instance, fact)
+    else:
+        instance.deadline = None if ready.timeout is None else fact.now + ready.timeout
     return (Action.TELL_STARTED,)
 
 
-def _ready(instance: Instance, _fact: Fact) -> Actions:
-    instance.state = State.RUNNING
-    instance.deadline = None
+def _ready(instance: Instance, fact: Fact) -> Actions:
+    _begin_running(instance, fact)
     return (Action.TELL_READY,)
 
 
-def _unready(instance: Instance, fact: Fact) -> Actions:
-    """It did not become ready in time: a life that failed; its death is judged by the policy."""
-    return _cycle(instance, fact)
+def _begin_running(instance: Instance, fact: Fact) -> None:
+    instance.state = State.RUNNING
+    instance.ready_at = fact.now
+    instance.trouble = ""
+    _plan_probe(instance, fact)
 
 
-def _probe(instance: Instance, _fact: Fact) -> Actions:
-    instance.deadline = None
+def _plan_probe(instance: Instance, fact: Fact) -> None:
+    health = instance.plan.health
+    instance.deadline = None if health is None else fact.now + health.interval
+
+
+def _probe(instance: Instance, fact: Fact) -> Actions:
+    _plan_probe(instance, fact)
     return (Action.PROBE,)
+
+
+def _unready(instance: Instance, fact: Fact) -> Actions:
+    """It did not become ready in time: a life that failed, whatever code it will end with."""
+    limit = instance.plan.ready.timeout if instance.plan.ready else None
+    after = f" after {limit:g} s" if limit is not None else ""
+    said = f": {instance.trouble}" if instance.trouble else ""
+    return _condemn(instance, fact, f"not ready{after}{said}")
+
+
+def _unfit(instance: Instance, fact: Fact) -> Actions:
+    return _condemn(instance, fact, fact.reason)
+
+
+def _condemn(instance: Instance, fact: Fact, reason: str) -> Actions:
+    """Stop it, to be judged by the policy as if it had died."""
+    _begin_stopping(instance, fact)
+    instance.condemned = True
+    instance.failure = reason
+    return (Action.TELL_UNHEALTHY, Action.ASK) if instance.pid is not None else (Action.TELL_UNHEALTHY,)
 
 
 def _note_pid(instance: Instance, fact: Fact) -> Actions:
@@ -302,6 +366,8 @@ def _fail_start(instance: Instance, fact: Fact) -> Actions:
     instance.failure = fact.reason
     instance.started = instance.ended = fact.now
     instance.status = fact.status
+    if not instance.wanted:
+        return _rest(instance, fact)
     if fact.status is not None:
         return _fail(instance)
     return _quick_death(instance, fact)
@@ -313,18 +379,26 @@ def _unborn(instance: Instance, fact: Fact) -> Actions:
 
 
 def _died(instance: Instance, fact: Fact) -> Actions:
-    """Nobody asked it to end: the policy decides."""
+    """Nobody asked it to end: the policy decides. Who is not wanted any more rests, however it ended."""
     _note_death(instance, fact)
-    status, policy = fact.status, instance.plan.restart
-    success = status is None or status.code in policy.success_codes
-    if policy.mode == "never" or (success and policy.mode == "on-failure"):
-        return _rest_after_death(instance) if success else (Action.TELL_EXITED, *_fail(instance))
-    if instance.uptime(fact.now) >= policy.min_uptime:
+    policy = instance.plan.restart
+    success = fact.status is None or policy.is_success(fact.status.shell_code)
+    if not instance.wanted or (success and policy.mode != "always"):
+        return _rest_after_death(instance)
+    return (Action.TELL_EXITED, *_judge(instance, fact, success))
+
+
+def _judge(instance: Instance, fact: Fact, success: bool) -> Actions:
+    """What follows a life that has ended. One that never was ready was a short one, however long it lasted."""
+    policy = instance.plan.restart
+    if policy.mode == "never" or (instance.condemned and instance.plan.fails_unhealthy):
+        return _fail(instance)
+    if instance.ready_at is not None and instance.uptime(fact.now) >= policy.min_uptime:
         instance.quick_deaths = 0
-        return (Action.TELL_EXITED, *_back_off(instance, fact, 0.0))
-    if status is not None and status.code in CANNOT_RUN:
-        return (Action.TELL_EXITED, *_fail(instance))
-    return (Action.TELL_EXITED, *_quick_death(instance, fact, counts=not success))
+        return _back_off(instance, fact, 0.0)
+    if not instance.condemned and fact.status is not None and fact.status.code in CANNOT_RUN:
+        return _fail(instance)
+    return _quick_death(instance, fact, counts=not success)
 
 
 def _rest_after_death(instance: Instance) -> Actions:
@@ -354,6 +428,8 @@ def _gone(instance: Instance, fact: Fact) -> Actions:
     """The end that was asked for: up again if it is wanted, else at rest."""
     _note_death(instance, fact)
     instance.deadline = None
+    if instance.wanted and instance.condemned:
+        return (Action.TELL_EXITED, *_judge(instance, fact, success=False))
     if instance.wanted:
         return (Action.TELL_STOPPED, *_relaunch(instance, fact))
     instance.state = State.EXITED
@@ -361,19 +437,19 @@ def _gone(instance: Instance, fact: Fact) -> Actions:
 
 
 _WISHES = (Event.START, Event.STOP, Event.KILL, Event.RESTART)
-_FACTS = (Event.SPAWNED, Event.SPAWN_FAILED, Event.READY, Event.EXITED, Event.TIMEOUT)
+_FACTS = (Event.SPAWNED, Event.SPAWN_FAILED, Event.READY, Event.EXITED, Event.TIMEOUT, Event.UNHEALTHY)
 _X = None  # impossible: raises, naming state and event
 
 # fmt: off
 _ROWS = {
-    #                START      STOP         KILL     RESTART    SPAWNED     SPAWN_FAILED  READY     EXITED  TIMEOUT
-    State.WAITING:  (_launch,   _rest,       _rest,   _launch,   _X,         _X,           _X,       _X,     _give_up),
-    State.STARTING: (_ignore,   _ask,        _kill,   _cycle,    _up,        _fail_start,  _ready,   _died,  _unready),
-    State.RUNNING:  (_ignore,   _ask,        _kill,   _cycle,    _X,         _X,           _ignore,  _died,  _probe),
-    State.STOPPING: (_want_up,  _want_down,  _kill,   _want_up,  _note_pid,  _unborn,      _ignore,  _gone,  _overdue),
-    State.BACKOFF:  (_afresh,   _rest,       _rest,   _afresh,   _X,         _X,           _X,       _X,     _relaunch),
-    State.EXITED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X),
-    State.FAILED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X),
+    #                START      STOP         KILL     RESTART    SPAWNED     SPAWN_FAILED  READY     EXITED  TIMEOUT    UNHEALTHY
+    State.WAITING:  (_launch,   _rest,       _rest,   _launch,   _X,         _X,           _X,       _X,     _give_up,  _X),
+    State.STARTING: (_ignore,   _ask,        _kill,   _cycle,    _up,        _fail_start,  _ready,   _died,  _unready,  _ignore),
+    State.RUNNING:  (_ignore,   _ask,        _kill,   _cycle,    _X,         _X,           _ignore,  _died,  _probe,    _unfit),
+    State.STOPPING: (_want_up,  _want_down,  _kill,   _want_up,  _note_pid,  _unborn,      _ignore,  _gone,  _overdue,  _ignore),
+    State.BACKOFF:  (_afresh,   _rest,       _rest,   _afresh,   _X,         _X,           _X,       _X,     _relaunch, _X),
+    State.EXITED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
+    State.FAILED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
 }
 # fmt: on
 

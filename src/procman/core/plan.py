@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.core.checks import Check
+    from procman.core.dependencies import Dependency
     from procman.core.environment import Environment
     from procman.core.formation import Formation
     from procman.core.procfile import ProcessType, Procfile
@@ -24,21 +26,36 @@ class InstancePlan:
     ``number`` counts from 1 within its type; ``index`` is the type's index in the Procfile, for its color.
     ``port`` is None when none is given. ``env`` of the constructor is laid over ``shared_env``, which all
     instances of a plan have in common: a thousand copies of one environment would be megabytes.
+
+    The rest has its default here and is set by an overlay, see core/overlay.py: ``can_die`` (its end never concerns
+    the run), ``pty`` (None: as the others), ``color`` (an index that wins over ``index``, or None), ``log_file`` (an
+    absolute path, or empty), ``watch`` (globs below ``cwd`` whose changes restart it).
     """
 
     __slots__ = (
         "_own",
         "_shared",
+        "autostart",
+        "can_die",
+        "color",
         "command",
         "cwd",
+        "depends_on",
+        "groups",
+        "health",
         "index",
+        "log_file",
         "name",
         "number",
         "port",
+        "primary",
+        "pty",
         "quiet",
+        "ready",
         "restart",
         "stop",
         "type",
+        "watch",
     )
 
     def __init__(
@@ -68,11 +85,27 @@ class InstancePlan:
         self.index = index
         self._own = env
         self._shared = shared_env
+        self.autostart = True
+        self.can_die = False
+        self.color: int | None = None
+        self.depends_on: tuple[Dependency, ...] = ()
+        self.groups: tuple[str, ...] = ()
+        self.health: Check | None = None
+        self.log_file = ""
+        self.primary = False
+        self.pty: bool | None = None
+        self.ready: Check | None = None
+        self.watch: tuple[str, ...] = ()
 
     @property
     def env(self) -> dict[str, str]:
         """The complete environment of the child; a new dict at each call, the caller's own."""
         return {**self._shared, **self._own}
+
+    @property
+    def fails_unhealthy(self) -> bool:
+        """Whether an instance that its health check condemns is not started again."""
+        return self.health is not None and self.health.on_fail == "fail"
 
     def __repr__(self) -> str:
         return f"InstancePlan({self.name!r}, port={self.port}, command={self.command!r})"

@@ -65,10 +65,14 @@ class RestartPolicy:
 
 
 class StopPolicy:
-    """How an instance is asked to end: the signal's number, and the seconds of ``grace`` before KILL."""
+    """How an instance is asked to end: the signal's number, and the seconds of ``grace`` before KILL.
 
-    __slots__ = ("grace", "signal_number")
+    ``command``, if not empty, is run in place of the signal; the signal follows when it fails.
+    """
 
-    def __init__(self, signal_number: int = 15, grace: float = 5.0) -> None:
+    __slots__ = ("command", "grace", "signal_number")
+
+    def __init__(self, signal_number: int = 15, grace: float = 5.0, command: str = "") -> None:
         self.signal_number = signal_number
         self.grace = grace
+        self.command = command

@@ -9,6 +9,7 @@ from __future__ import annotations
 from procman.core.lifecycle import DOWN, Action, Event, Fact, Instance, State, step
 from procman.errors import (
     EXIT_CANNOT_EXECUTE,
+    EXIT_FAILURE,
     EXIT_HANGUP,
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from procman.core.dependencies import Order
     from procman.core.plan import InstancePlan
     from procman.core.status import ExitStatus
 
@@ -65,37 +67,82 @@ class Supervisor:
         self.first_failure: Instance | None = None
         self._failure_code = EXIT_OK
         self._jitter = jitter
+        self._order: Order | None = None
+        self._changed: list[Instance] = []  # whose news those who wait for them have not heard yet
+        self._later: dict[str, float] = {}  # to be stopped when nobody uses them any more, or then at the latest
+        self._until: float | None = None  # when the last of a shutdown in order is killed
         self._held: set[str] = set()  # stopped by name: the user may start them again
         self._retiring: set[str] = set()  # to be forgotten when they are at rest
         self._actions: list[tuple[str, Instance]] = []
         self._deadline: float | None = None
         self._deadline_known = True
+        self._put_in_order(self.instances.values())
+
+    def _put_in_order(self, instances: Iterable[Instance]) -> None:
+        """Learn what they depend on. Nothing is imported or looked at where nothing depends on anything."""
+        types = {dependency.type for instance in instances for dependency in instance.plan.depends_on}
+        if types and self._order is None:
+            from procman.core.dependencies import Order
+
+            self._order = Order(self.instances)
+        if self._order is not None:
+            self._order.needed_types |= types
 
     # Wishes -----------------------------------------------------------------------------------------------------
 
     def start_all(self, now: float) -> None:
-        """Bring up every instance."""
-        self.wish(Event.START, self.instances.values(), now)
+        """Bring up every instance that starts by itself, and what it depends on."""
+        self.wish(Event.START, [i for i in self.instances.values() if i.plan.autostart], now)
 
     def wish(self, event: str, instances: Iterable[Instance], now: float) -> None:
         """Apply START, STOP, KILL or RESTART to `instances`; once everything is stopping nothing starts any more."""
         if self.stopping and event in (Event.START, Event.RESTART):
             return
-        for instance in list(instances):
+        chosen = list(instances)
+        if self._order is not None and event in (Event.START, Event.RESTART):
+            chosen = self._with_needs(self._order, chosen, now)
+        for instance in chosen:
             if event in (Event.START, Event.RESTART):
                 self._held.discard(instance.name)
-            self._step(instance, event, Fact(now))
+            self._step(instance, event, Fact(now, until=self._until))
+
+    def _with_needs(self, order: Order, chosen: list[Instance], now: float) -> list[Instance]:
+        """Start what is down and needed by ``chosen``; returns them in an order in which they can start."""
+        for needed in order.needed_by(chosen):
+            self._held.discard(needed.name)
+            self._step(needed, Event.START, Fact(now))
+        return order.sorted(chosen)
 
     def stop_all(self, reason: Reason, now: float) -> None:
-        """Freeze starts, cancel every backoff and ask all to stop; a second call changes nothing."""
-        if self.stopping is None:
-            self.stopping = reason
-            self.wish(Event.STOP, self.instances.values(), now)
+        """Freeze starts, cancel every backoff and ask all to stop; a second call changes nothing.
+
+        What others depend on is asked when they have ended. All share one deadline, the longest grace from now.
+        """
+        if self.stopping is not None:
+            return
+        self.stopping = reason
+        if self._order is not None:
+            self._postpone(self._order, now)
+        self.wish(Event.STOP, [i for i in self.instances.values() if i.name not in self._later], now)
+
+    def _postpone(self, order: Order, now: float) -> None:
+        """Note whose turn comes later. They are not wanted any more: one that dies meanwhile stays down."""
+        alive = [i.plan.stop.grace for i in self.instances.values() if i.pid is not None]
+        self._until = now + max(alive, default=0.0)
+        self._later = {
+            name: latest
+            for name, latest in order.latest_asks(now, self._until).items()
+            if self.instances[name].state != State.STOPPING
+        }
+        for name in self._later:
+            self.instances[name].wanted = False
+        self._deadline_known = False
 
     def kill_all(self, reason: Reason, now: float) -> None:
         """Stop without grace."""
         self.stopping = self.stopping or reason
         self.stopped_in_time = False
+        self._later.clear()
         self.wish(Event.KILL, self.instances.values(), now)
 
     def hold(self, instances: Iterable[Instance], now: float) -> None:
@@ -108,8 +155,14 @@ class Supervisor:
         """Bring up what `plans` say: new instances, and those that are here already; returns them."""
         chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
         self._retiring.difference_update(instance.name for instance in chosen)
+        self._put_in_order(chosen)
         self.wish(Event.START, chosen, now)
         return chosen
+
+    def replan(self, instance: Instance, plan: InstancePlan) -> None:
+        """Let the next life of `instance` follow another plan; this one goes on as it is."""
+        instance.plan = plan
+        self._put_in_order((instance,))
 
     def retire(self, instances: Iterable[Instance], now: float) -> None:
         """Stop `instances` and forget each as soon as it is at rest."""
@@ -133,12 +186,36 @@ class Supervisor:
         """Its readiness check passed."""
         self._step(instance, Event.READY, Fact(now))
 
+    def troubled(self, instance: Instance, words: str) -> None:
+        """A readiness check did not pass; it may yet."""
+        instance.trouble = words
+
+    def healthy(self, instance: Instance) -> None:
+        """A health check passed."""
+        instance.trouble = ""
+        instance.failed_probes = 0
+
+    def unhealthy(self, instance: Instance, words: str, now: float) -> None:
+        """A health check failed; so many of them in a row condemn the instance, if its plan says so."""
+        health = instance.plan.health
+        if health is None or instance.state != State.RUNNING:
+            return
+        instance.trouble = words
+        instance.failed_probes += 1
+        if instance.failed_probes == health.threshold:
+            instance.failure = f"unhealthy: {words}"
+            if health.on_fail == "none":
+                self._actions.append((Action.TELL_UNHEALTHY, instance))
+            else:
+                self._step(instance, Event.UNHEALTHY, Fact(now, reason=instance.failure))
+
     def exited(self, instance: Instance, status: ExitStatus, now: float) -> None:
         """A life ended, all its output is read and nothing of it is left."""
         unasked = instance.state != State.STOPPING
         self._step(instance, Event.EXITED, Fact(now, status=status, jitter=self._jitter()))
-        if unasked and self.exit_rule == "any" and self.stopping is None:
-            self._note_failure(instance, status.shell_code)
+        if unasked and self.exit_rule == "any" and self.stopping is None and not self._may_end(instance):
+            success = instance.plan.restart.is_success(status.shell_code)
+            self._note_failure(instance, EXIT_OK if success else status.shell_code)
             self.stop_all(Reason(f"{instance.name} {status.words()}"), now)
 
     def tick(self, now: float) -> None:
@@ -148,7 +225,8 @@ class Supervisor:
             return
         for instance in list(self.instances.values()):
             if instance.deadline is not None and instance.deadline <= now:
-                self._step(instance, Event.TIMEOUT, Fact(now))
+                self._step(instance, Event.TIMEOUT, Fact(now, jitter=self._jitter()))
+        self._release([name for name, latest in self._later.items() if latest <= now], now)
 
     # Questions --------------------------------------------------------------------------------------------------
 
@@ -156,7 +234,7 @@ class Supervisor:
         """The nearest deadline of all instances, or None. Remembered until something happens."""
         if not self._deadline_known:
             deadlines = [i.deadline for i in self.instances.values() if i.deadline is not None]
-            self._deadline = min(deadlines, default=None)
+            self._deadline = min((*deadlines, *self._later.values()), default=None)
             self._deadline_known = True
         return self._deadline
 
@@ -178,6 +256,15 @@ class Supervisor:
         return [i for i in self.instances.values() if i.state not in DOWN]
 
     @property
+    def holds_back(self) -> bool:
+        """Whether some are not asked to stop yet, because others still use them."""
+        return bool(self._later)
+
+    def hindrances(self, instance: Instance) -> list[str]:
+        """Why an instance cannot start, in words, one for each that it waits for: `db.1 is not ready: …`."""
+        return [] if self._order is None else [one.words for one in self._order.hindrances(instance)]
+
+    @property
     def exit_code(self) -> int:
         """What the run ends with: the reason's code where the user ended it, else the first failure's."""
         if self.stopping is None or self.stopping.code is None:
@@ -189,6 +276,8 @@ class Supervisor:
     # The inside -------------------------------------------------------------------------------------------------
 
     def _step(self, instance: Instance, event: str, fact: Fact) -> None:
+        if self._order is not None and instance.plan.depends_on:
+            fact.blocked = bool(self._order.hindrances(instance))
         actions = step(instance, event, fact)
         self._deadline_known = False
         for action in actions:
@@ -197,6 +286,8 @@ class Supervisor:
                 self.stopped_in_time = False
             elif action == Action.TELL_FAILED:
                 self._failed(instance, fact)
+        if self._order is not None:
+            self._spread(self._order, instance, fact.now)
         self._forget_retired(instance)
 
     def _forget_retired(self, instance: Instance) -> None:
@@ -205,12 +296,58 @@ class Supervisor:
             self._held.discard(instance.name)
             del self.instances[instance.name]
 
+    def _spread(self, order: Order, instance: Instance, now: float) -> None:
+        """Let those who wait for `instance` hear of its news, then those who wait for them; in turn, not nested."""
+        self._changed.append(instance)
+        if len(self._changed) > 1:
+            return
+        while self._changed:
+            news = self._changed[0]
+            waiting = order.waiting_for(news) if self.stopping is None else []
+            for one in waiting:
+                self._decide(order, one, now)
+            if self._later and news.state in DOWN:
+                self._release([name for name in self._later if not order.in_use(self.instances[name])], now)
+            del self._changed[0]
+
+    def _decide(self, order: Order, waiting: Instance, now: float) -> None:
+        """Let it start when nothing hinders it any more, and give up when waiting would be in vain."""
+        hindrances = order.hindrances(waiting)
+        final = [one.words for one in hindrances if one.final]
+        if waiting.state == State.WAITING and final:
+            self._step(waiting, Event.TIMEOUT, Fact(now, reason=f"not started: {'; '.join(final)}"))
+        elif waiting.state == State.WAITING and not hindrances:
+            self._step(waiting, Event.START, Fact(now))
+
+    def _release(self, names: list[str], now: float) -> None:
+        """Stop these now: their turn has come."""
+        for name in names:
+            if self._later.pop(name, None) is not None:
+                self._deadline_known = False
+                self._step(self.instances[name], Event.STOP, Fact(now, until=self._until))
+
     def _failed(self, instance: Instance, fact: Fact) -> None:
-        self._note_failure(instance, instance.status.shell_code if instance.status else EXIT_CANNOT_EXECUTE)
+        if instance.plan.can_die:
+            return
+        self._note_failure(instance, _failure_code(instance))
         if self.exit_rule in ("failure", "any"):
             self.stop_all(Reason(f"{instance.name} failed"), fact.now)
+
+    def _may_end(self, instance: Instance) -> bool:
+        """Whether its end does not concern the run: it was said so, or others wait for it to complete."""
+        if instance.plan.can_die:
+            return True
+        success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
+        return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
 
     def _note_failure(self, instance: Instance, code: int) -> None:
         if self.first_failure is None and self.stopping is None and code != EXIT_OK:
             self.first_failure = instance
             self._failure_code = code
+
+
+def _failure_code(instance: Instance) -> int:
+    """The exit code that stands for an instance that gave up; never 0."""
+    if instance.status is None:  # waited in vain, or could not be spawned
+        return EXIT_FAILURE if instance.started is None else EXIT_CANNOT_EXECUTE
+    return EXIT_FAILURE if instance.condemned else instance.status.shell_code or EXIT_FAILURE
