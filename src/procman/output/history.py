@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 
 from procman.output.sink import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from procman.output.ways import Buffer
+else:
+    from _collections import deque  # the C type alone: `collections` and what it imports take 2 ms
 
 LIMIT = 128 << 10  # bytes an instance
 TOTAL = 32 << 20  # bytes of all instances: with many of them each has less
@@ -83,7 +85,7 @@ class History(Sink):
         while past.size > self._limit and len(past.entries) > 1:
             past.size -= len(past.entries.popleft().lines) + OVERHEAD
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:  # noqa: ARG002 (a prompt is a prompt)
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Keep a line that has not ended, for who attaches to it."""
         (self._pasts.get(name) or self._pasts.setdefault(name, Past())).partial = tail
 
