@@ -55,7 +55,7 @@ name=$PROCMAN_INSTANCE
 seen=${WITNESS_SEEN:-seen}
 cat /proc/self/environ >"$seen/$name.environ"
 printf '%s\0' "$@" >"$seen/$name.args"
-trap 'sleep 0.3; echo "bye $name"; echo yes >"$seen/$name.bye"; exit 0' TERM
+trap 'sleep 0.3; echo yes >"$seen/$name.bye"; echo "bye $name"; exit 0' TERM
 echo "up $name"
 echo $$ >"$seen/$name.draft" && mv "$seen/$name.draft" "$seen/$name.pid"
 while :; do sleep 0.1 & wait $!; done

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 SUMMARY = "service directories for s6, with s6-log"
 
 _NOTE = """\
-# For ./finish: when this life began. s6-supervise gives each life a process group of its own.
+# For ./finish: when this life began, and the process group that s6-supervise made of it.
 date +%s >supervise/procman.started
+echo $$ >supervise/procman.group
 """
 
 _FINISH = """\
 state=supervise/procman
-group=$4
+# $4, which not every s6 gives.
+group=$(cat "$state.group" 2>/dev/null)
 wanted() {{ [ "$(s6-svstat -o wantedup .)" = true ]; }}
 rest() {{ exit 125; }}
 
-{sweep}
+{sweep}rm -f "$state.group"
+
 {judgment}"""
 
 
@@ -69,7 +72,7 @@ def _directory(
 
 
 def _finish(app: Application, service: Service, base: str) -> str:
-    told = "s6-supervise runs this after each life: exit code (or 256), signal, name, process group."
+    told = "s6-supervise runs this after each life: exit code (or 256), signal."
     body = _FINISH.format(sweep=sweep(service), judgment=judgment(service, base))
     return f"#!/bin/sh\n{header('s6', app.name, told)}\n{body}"
 
