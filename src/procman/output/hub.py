@@ -79,7 +79,9 @@ class Hub:
             sink.partial(name, stream, shown)
 
     def say(self, text: str) -> None:
-        """Show one line of ``system``."""
+        """Show one line of ``system``; it may quote a child, so that it is no more trusted than one."""
+        if not text.isprintable():
+            text = _harmless(text)
         for sink in self._sinks:
             sink.say(text)
 
@@ -172,3 +174,8 @@ class Hub:
         if found is None:
             found = self._disciplines[key] = Discipline()
         return found
+
+
+def _harmless(text: str) -> str:
+    lines = Discipline().clean(text.encode("utf-8", "surrogateescape") + b"\n")
+    return lines.decode("utf-8", "surrogateescape")[:-1]

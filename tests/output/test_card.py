@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from procman.output.card import failure_card
+
+
+def test_it_says_how_it_ended_and_shows_the_last_words() -> None:
+    assert failure_card("web.1", "exited with status 1", "0.4 s", [b"Traceback", b"  boom"]) == [
+        "web.1 FAILED: exited with status 1, after 0.4 s",
+        "its last lines:",
+        "    Traceback",
+        "      boom",
+    ]
+
+
+def test_it_shows_twenty_lines_and_no_blank_ones() -> None:
+    card = failure_card("web.1", "killed", "1 s", [b"%d" % number for number in range(30)] + [b"", b" "])
+    assert card[2:] == [f"    {number}" for number in range(10, 30)]
+
+
+def test_silence_is_said() -> None:
+    assert failure_card("web.1", "not found", "0.0 s", [b""])[1:] == ["    it printed nothing"]
+
+
+def test_bytes_that_are_no_text_survive() -> None:
+    assert failure_card("web.1", "x", "0 s", [b"\xff"])[-1].encode("utf-8", "surrogateescape") == b"    \xff"

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import pty
+import time
+
+import pytest
+
+from procman.core.environment import Environment
+from procman.core.plan import Plan, make_plan
+from procman.core.procfile import parse_procfile
+from procman.core.settings import Settings
+from procman.errors import ConfigError, UsageError
+from procman.output.factory import open_output
+from procman.output.outlet import Outlet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def plan(quiet: tuple[str, ...] = ()) -> Plan:
+    procfile = parse_procfile(b"web: python web.py\nlong-worker: python worker.py\n")
+    return make_plan(procfile, Environment({}, {}), quiet=quiet)
+
+
+def shown(environ: dict[str, str] | None = None, isatty: bool = False, **settings: object) -> bytes:
+    """What comes out of a pipe when two instances have spoken."""
+    reader, writer = os.pipe()
+    outlet = Outlet(writer)
+    hub = open_output(plan(), Settings(None, **settings), outlet, environ or {}, isatty)
+    hub.say("hello")
+    hub.publish("web.1", "stdout", b"\x1b[31mGET\x1b[0m /\n")
+    hub.close()
+    outlet.close(time.monotonic())
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        return file.read()
+
+
+def test_names_are_as_wide_as_the_longest() -> None:
+    assert shown(timestamps="off") == b"system        | hello\nweb.1         | \x1b[31mGET\x1b[0m /\n"
+
+
+def test_an_explicit_no_takes_the_colors_of_children_too() -> None:
+    assert b"\x1b" not in shown(color=False)
+    assert b"\x1b" not in shown({"NO_COLOR": "1"})
+
+
+def test_force_color_colors_a_pipe() -> None:
+    assert b"\x1b[36mweb.1 " in shown({"FORCE_COLOR": "1"}, timestamps="off")
+
+
+@pytest.mark.parametrize("prefix", ["", "none"])
+def test_no_prefix(prefix: str) -> None:
+    assert shown(prefix=prefix, color=False) == b"hello\nGET /\n"
+
+
+def test_json_has_no_colors_even_on_a_terminal() -> None:
+    lines = shown({"FORCE_COLOR": "1"}, isatty=True, format="json").splitlines()
+    assert all(line.startswith(b'{"time"') and b"u001b" not in line for line in lines)
+
+
+def test_quiet_types_are_not_shown() -> None:
+    reader, writer = os.pipe()
+    outlet = Outlet(writer)
+    hub = open_output(plan(quiet=("web",)), Settings(), outlet, {}, False)
+    hub.publish("web.1", "stdout", b"x\n")
+    hub.publish("long-worker.1", "stdout", b"y\n")
+    outlet.close(time.monotonic())
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        assert file.read().count(b"\n") == 1
+
+
+def test_pretty_and_highlight_work_together() -> None:
+    text = shown(pretty=True, highlight="GET", color=True, prefix="")
+    assert text.endswith(b"\x1b[31m\x1b[7mGET\x1b[27m\x1b[0m /\n")
+
+
+def test_highlight_marks_nothing_without_color() -> None:
+    assert b"\x1b[7m" not in shown(highlight="GET")
+
+
+@pytest.mark.parametrize(("name", "value"), [("prefix", "{nope}"), ("highlight", "(")])
+def test_wrong_settings_are_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError):
+        open_output(plan(), Settings(None, **{name: value}), Outlet(1), {}, False)
+
+
+def test_log_files_hear_everybody(tmp_path: Path) -> None:
+    shown(log_dir=str(tmp_path), only=("long-worker",))
+    assert (tmp_path / "web.1.log").read_bytes() == b"GET /\n"
+
+
+def test_a_log_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError):
+        shown(log_dir=str(tmp_path / "file"))
+
+
+def test_a_terminal_has_a_footer_unless_it_is_dumb() -> None:
+    master, slave = pty.openpty()
+    for environ, settings, footer in (
+        ({"TERM": "xterm"}, {}, True),
+        ({"TERM": "dumb"}, {}, False),
+        ({}, {}, False),
+        ({"TERM": "xterm"}, {"raw": True}, False),
+        ({"TERM": "xterm"}, {"format": "json"}, False),
+    ):
+        outlet = Outlet(slave)
+        hub = open_output(plan(), Settings(None, **settings), outlet, environ, True)
+        assert hub.has_footer is footer
+        outlet.close(time.monotonic())
+    os.close(master)
+    os.close(slave)
+
+
+def test_tables_know_the_room_beside_the_prefix() -> None:
+    outlet = Outlet(1)
+    hub = open_output(plan(), Settings(), outlet, {}, False)
+    assert hub.room == 80 - len("00:00:00 long-worker.1 | ")
+
+
+def test_what_we_say_is_no_more_trusted_than_a_child(capfd: pytest.CaptureFixture[str]) -> None:
+    outlet = Outlet(1)
+    hub = open_output(plan(), Settings(None, prefix=""), outlet, {}, False)
+    hub.say("a \x1b[2Jb \x9b \x1b[31mred")
+    outlet.close(time.monotonic())
+    assert capfd.readouterr().out == "a b \\x9b \x1b[31mred\x1b[0m\n"

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from procman.errors import UsageError
+from procman.output.highlight import highlighter
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lines", "marked"),
+    [
+        ("b+", b"abba\nx\n", b"a\x1b[7mbb\x1b[27ma\nx\n"),
+        ("^x", b"xx\nx\n", b"\x1b[7mx\x1b[27mx\n\x1b[7mx\x1b[27m\n"),
+        (r"\s+", b"a\nb\n", b"a\nb\n"),
+        ("x*", b"ab\n", b"ab\n"),
+        ("ż", "żółć\n".encode(), "\x1b[7mż\x1b[27mółć\n".encode()),
+        ("31", b"\x1b[31m31\x1b[0m\n", b"\x1b[31m\x1b[7m31\x1b[27m\x1b[0m\n"),
+        ("a", b"\xff a\n", b"\xff \x1b[7ma\x1b[27m\n"),
+    ],
+)
+def test_matches_are_marked_and_nothing_else_changes(pattern: str, lines: bytes, marked: bytes) -> None:
+    assert highlighter(pattern)(lines) == marked
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="no regular expression"):
+        highlighter("(")

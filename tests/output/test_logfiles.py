@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from procman.errors import ConfigError
+from procman.output.logfiles import LogFiles
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def logs(tmp_path: Path, complaints: list[str]) -> LogFiles:
+    return LogFiles(str(tmp_path / "a" / "log"), complaints.append)
+
+
+def test_each_instance_has_a_file_that_is_appended_to(logs: LogFiles, tmp_path: Path) -> None:
+    logs.publish("web.1", "stdout", b"one\n")
+    logs.publish("web.2", "stdout", b"other\n")
+    logs.close()
+    LogFiles(str(tmp_path / "a" / "log"), print).publish("web.1", "stderr", b"two\n")
+    assert Path(logs.path("web.1")).read_bytes() == b"one\ntwo\n"
+    assert Path(logs.path("web.2")).read_bytes() == b"other\n"
+
+
+def test_nobody_else_may_read_them(logs: LogFiles) -> None:
+    logs.publish("web.1", "stdout", b"secret\n")
+    path = Path(logs.path("web.1"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_rotation_loses_no_line(logs: LogFiles) -> None:
+    path = Path(logs.path("web.1"))
+    logs.publish("web.1", "stdout", b"1\n")
+    path.rename(f"{path}.old")
+    logs.publish("web.1", "stdout", b"2\n")
+    logs.reopen()
+    logs.publish("web.1", "stdout", b"3\n")
+    assert Path(f"{path}.old").read_bytes() == b"1\n2\n"
+    assert path.read_bytes() == b"3\n"
+
+
+def test_colors_are_left_out(logs: LogFiles) -> None:
+    logs.publish("web.1", "stdout", b"\x1b[31mred\x1b[0m\n")
+    assert Path(logs.path("web.1")).read_bytes() == b"red\n"
+
+
+def test_a_file_that_cannot_be_written_is_complained_about_once(logs: LogFiles, complaints: list[str]) -> None:
+    os.symlink("/dev/null", logs.path("web.1"))
+    os.mkfifo(logs.path("web.2"))
+    for _ in range(3):
+        logs.publish("web.1", "stdout", b"x\n")
+        logs.publish("web.2", "stdout", b"x\n")
+    assert len(complaints) == 2
+    assert logs.dropped == 12
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the disk that is always full is Linux's")
+def test_a_full_disk_is_complained_about(logs: LogFiles, complaints: list[str]) -> None:
+    logs._fds["web.1"] = os.open("/dev/full", os.O_WRONLY)
+    logs.publish("web.1", "stdout", b"x\n")
+    assert "No space left" in complaints[0]
+
+
+def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError):
+        LogFiles(str(tmp_path / "file"), print)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from procman.output.palette import Palette, refuses_color, wants_color
+
+
+@pytest.mark.parametrize(
+    ("wish", "environ", "isatty", "colored"),
+    [
+        (None, {}, True, True),
+        (None, {}, False, False),
+        (None, {"TERM": "dumb"}, True, False),
+        (None, {"NO_COLOR": "1"}, True, False),
+        (None, {"NO_COLOR": ""}, True, True),
+        (None, {"FORCE_COLOR": "1"}, False, True),
+        (None, {"FORCE_COLOR": "3", "TERM": "dumb"}, False, True),
+        (None, {"FORCE_COLOR": "0"}, True, False),
+        (None, {"FORCE_COLOR": "false"}, True, False),
+        (None, {"CLICOLOR_FORCE": "1"}, False, True),
+        (None, {"CLICOLOR_FORCE": "0"}, False, False),
+        (None, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+        (True, {"NO_COLOR": "1"}, False, True),
+        (False, {"FORCE_COLOR": "1"}, True, False),
+    ],
+)
+def test_the_wish_wins_then_no_then_force_then_the_terminal(
+    wish: bool | None, environ: dict[str, str], isatty: bool, colored: bool
+) -> None:
+    assert wants_color(wish, environ, isatty) is colored
+
+
+def test_only_a_spoken_no_takes_the_colors_of_children() -> None:
+    assert refuses_color(False, {})
+    assert refuses_color(None, {"NO_COLOR": "1"})
+    assert not refuses_color(None, {})
+    assert not refuses_color(True, {"NO_COLOR": "1"})
+
+
+def test_types_are_colored_in_a_fixed_order_and_then_brightly() -> None:
+    palette = Palette(True)
+    assert [palette.of(index) for index in range(7)] == [f"\x1b[{code}m" for code in (36, 33, 32, 35, 34, 31, 96)]
+    assert palette.of(12) == palette.of(0)
+
+
+def test_without_color_every_code_is_empty() -> None:
+    palette = Palette(False)
+    codes = (palette.of(3), palette.reset, palette.bold, palette.dim, palette.failure, palette.good, palette.warning)
+    assert set(codes) == {""}

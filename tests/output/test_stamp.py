@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from procman.output.stamp import Stamp, iso, utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "XXX-05:30")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def at(moments: list[float], form: str) -> list[str]:
+    clock = iter([0.0, *moments])
+    stamp = Stamp(form, lambda: next(clock))
+    return [stamp.text() for _ in moments]
+
+
+def test_a_format_is_that_of_strftime_in_local_time() -> None:
+    assert at([0, 3600], "%H:%M") == ["05:30", "06:30"]
+
+
+def test_the_text_of_a_second_is_made_once() -> None:
+    clock = iter([0, 5.1, 5.2, 6.0])
+    stamp = Stamp("%S", lambda: next(clock))
+    first, second, third = stamp.text(), stamp.text(), stamp.text()
+    assert first is second
+    assert (second, third) == ("05", "06")
+
+
+def test_finer_forms_are_made_anew_each_time() -> None:
+    assert at([1.25, 1.5], "elapsed") == ["    1.250", "    1.500"]
+    assert at([1.25, 1.5], "%S.%f") == ["01.250000", "01.500000"]
+
+
+def test_iso_has_milliseconds_and_the_zone() -> None:
+    assert iso(0.25) == "1970-01-01T05:30:00.250+05:30"
+    assert at([0.25], "iso") == [iso(0.25)]
+
+
+def test_utc_is_rfc_3339() -> None:
+    assert utc(1.5) == "1970-01-01T00:00:01.500000Z"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", utc(time.time()))
+
+
+@pytest.mark.parametrize("form", ["off", "none", ""])
+def test_off_is_no_text(form: str) -> None:
+    assert Stamp(form).off
+    assert at([1.0], form) == [""]

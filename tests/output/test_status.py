@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from procman.output.palette import Palette
+from procman.output.status import NARROWEST, Group, speaks_unicode, status_line
+
+PLAIN = Palette(False)
+GROUPS = [Group("web", 2, 2, 5000), Group("worker", 4, 4), Group("css", 0, 1, failed=1)]
+
+
+def test_it_reads_at_a_glance() -> None:
+    assert status_line(GROUPS, 80, PLAIN) == "web ● 2/2 :5000  worker ● 4/4  css ✗ failed (1)"
+
+
+@pytest.mark.parametrize(
+    ("group", "text"),
+    [
+        (Group("a", 1, 2, words="restarting"), "a ◐ 1/2 restarting"),
+        (Group("a", 0, 0), "a ○ stopped"),
+        (Group("a", 0, 0, words="done"), "a ○ done"),
+        (Group("a", 3, 4, failed=1), "a ✗ 3/4 failed (1)"),
+    ],
+)
+def test_every_state_has_its_mark(group: Group, text: str) -> None:
+    assert status_line([group], 80, PLAIN) == text
+
+
+def test_it_can_do_without_unicode() -> None:
+    assert status_line(GROUPS, 80, PLAIN, unicode=False) == "web * 2/2 :5000  worker * 4/4  css x failed (1)"
+
+
+def test_color_changes_nothing_but_color() -> None:
+    colored = status_line(GROUPS, 80, Palette(True))
+    assert re.sub(r"\x1b\[\d+m", "", colored) == status_line(GROUPS, 80, PLAIN)
+    assert colored.endswith("\x1b[0m")
+
+
+def test_a_narrow_terminal_has_none() -> None:
+    assert status_line(GROUPS, NARROWEST - 1, PLAIN) == ""
+
+
+@pytest.mark.parametrize("columns", range(NARROWEST, 200, 7))
+def test_it_fits_and_keeps_what_fails(columns: int) -> None:
+    groups = [Group(f"worker{number}", 1, 1) for number in range(20)] + [Group("css", 0, 1, failed=1)]
+    line = status_line(groups, columns, PLAIN)
+    assert len(line) < columns
+    assert "css ✗ failed (1)" in line
+    assert "more" in line
+
+
+@pytest.mark.parametrize(
+    ("locales", "unicode"),
+    [
+        (["", "", "C.UTF-8"], True),
+        (["", "de_DE.utf8", "C"], True),
+        (["C", "de_DE.UTF-8", "de_DE.UTF-8"], False),
+        (["", "", ""], False),
+        (["POSIX"], False),
+    ],
+)
+def test_the_first_locale_that_is_set_decides(locales: list[str], unicode: bool) -> None:
+    assert speaks_unicode(locales) is unicode

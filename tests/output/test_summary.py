@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from procman.output.summary import MOST_ROWS, Row, end_summary
+
+
+def test_it_is_a_table_and_a_sentence() -> None:
+    rows = [Row("web.1", "exited with 0", 0, "3 min 2 s", 12345), Row("worker.12", "killed", 2, "2 s", 0)]
+    assert end_summary(rows, 1) == [
+        "instance   exit           restarts     uptime   lines",
+        "web.1      exited with 0         0  3 min 2 s  12,345",
+        "worker.12  killed                2        2 s       0",
+        "all stopped: 2 instances, 2 restarts; exit status 1",
+    ]
+
+
+def test_it_fits_the_width() -> None:
+    lines = end_summary([Row("web.1", "killed by SIGKILL, perhaps out of memory, " * 3, 10, "12 min 3 s", 10**9)], 137)
+    assert max(map(len, lines)) <= 60
+    assert "…" in lines[1]
+
+
+def test_hundreds_of_instances_are_not_listed() -> None:
+    lines = end_summary([Row(f"web.{number}", "done", 0, "1 s", 1) for number in range(200)], 0)
+    assert len(lines) == MOST_ROWS + 3
+    assert lines[-2] == "and 160 instances more"
+
+
+def test_nothing_ran_is_a_sentence_alone() -> None:
+    assert end_summary([], 2) == ["all stopped: 0 instances; exit status 2"]
