@@ -10,12 +10,14 @@ import os
 import time
 
 from procman.core.lifecycle import Action, State
-from procman.core.supervisor import OUTPUT_CLOSED
+from procman.core.supervisor import HUNG_UP, OUTPUT_CLOSED
+from procman.runtime.aside import say_aside, tell_loss
 from procman.runtime.children import SpawnError
 from procman.runtime.family import kill_until_empty
 from procman.runtime.farewell import Farewells
-from procman.runtime.poller import READ, WRITE, Poller
+from procman.runtime.poller import READ, WRITE, Poller, has_hung_up
 from procman.runtime.pumps import Pumps
+from procman.runtime.signals import ignores_hang_up
 from procman.runtime.terminal import open_pty
 
 TYPE_CHECKING = False
@@ -73,6 +75,7 @@ class Engine:
         self._launches: list[Instance] = []
         self._orphans_until: float | None = None
         self._full = False
+        self._error_told = False
 
     # The loop -----------------------------------------------------------------------------------------------------
 
@@ -100,12 +103,20 @@ class Engine:
             self._poller.add(self._orders.lifeline, self._hear_guardian)
         self._poller.add(self._pumps.fileno(), self._nothing)
         if self._outlet.pollable:
-            self._poller.add(self._outlet.fileno(), self._nothing, 0)
+            self._poller.add(self._outlet.fileno(), self._look_at_reader, 0)
         for guest in self._guests:
             guest.open(self._poller)
 
     def _nothing(self) -> None:
-        """Pumps and output have their turn once a loop, after everything else."""
+        """Pumps have their turn once a loop, after everything else."""
+
+    def _look_at_reader(self) -> None:
+        """There is room again, or the reader is gone: that ends everything even while nobody speaks."""
+        if has_hung_up(self._outlet.fileno()):
+            self._poller.remove(self._outlet.fileno())
+            terminal = self._outlet.kind == "terminal"
+            if not (terminal and ignores_hang_up()):  # `nohup`: the run goes on, unseen
+                self.supervisor.stop_all(HUNG_UP if terminal else OUTPUT_CLOSED, time.monotonic())
 
     def _perform(self) -> None:
         """Do what was decided, and what is decided because of that."""
@@ -134,6 +145,9 @@ class Engine:
             self._outlet.flush()
         except BrokenPipeError:  # `| head`: end everything, quietly
             self.supervisor.stop_all(OUTPUT_CLOSED, time.monotonic())
+        if self._outlet.error and not self._error_told:
+            self._error_told = True
+            say_aside(f"procman: standard output cannot be written: {self._outlet.error}\n")
         if self._outlet.blocked != self._full:
             self._full = self._outlet.blocked
             self._poller.change(self._outlet.fileno(), WRITE if self._full else 0)
@@ -279,10 +293,5 @@ class Engine:
 
     def _complain(self) -> None:
         """Say on stderr what nobody has read on stdout, unless its reader has left on purpose."""
-        dropped = self._outlet.dropped + self._pumps.dropped
-        if not dropped or self.supervisor.stopping is OUTPUT_CLOSED:
-            return
-        try:
-            os.write(2, f"procman: {dropped} bytes of output were not read by anybody and are lost\n".encode())
-        except OSError:
-            pass  # nobody reads that either
+        if self.supervisor.stopping is not OUTPUT_CLOSED:
+            tell_loss(self._outlet, self._pumps.dropped)

@@ -7,6 +7,7 @@ import time
 
 from procman.core.supervisor import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.runtime import guardian
+from procman.runtime.aside import say_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +137,4 @@ class Orders:
             f"{i.name} {i.state} pid={i.pid} uptime={i.uptime(now):.0f}s restarts={i.restarts}\n"
             for i in self._supervisor.instances.values()
         ]
-        try:
-            os.write(2, "".join(lines).encode())
-        except OSError:
-            pass  # a state that nobody can read helps nobody
+        say_aside("".join(lines))

@@ -32,8 +32,9 @@ class EpollPoller:
         self._callbacks[fd] = callback
 
     def change(self, fd: int, events: int) -> None:
-        """Wait for other events of `fd`; 0 leaves errors and hang-ups."""
-        self._epoll.modify(fd, events)
+        """Wait for other events of `fd`, if it is there; 0 leaves errors and hang-ups."""
+        if fd in self._callbacks:
+            self._epoll.modify(fd, events)
 
     def remove(self, fd: int) -> None:
         """Forget `fd`; call it before closing."""
@@ -75,8 +76,11 @@ class SelectorPoller:
 
     def change(self, fd: int, events: int) -> None:
         """See EpollPoller.change."""
-        callback = self._idle.pop(fd, None) or self._selector.unregister(fd).data
-        self.add(fd, callback, events)
+        callback = self._idle.pop(fd, None)
+        if callback is None and fd in self._selector.get_map():
+            callback = self._selector.unregister(fd).data
+        if callback is not None:
+            self.add(fd, callback, events)
 
     def remove(self, fd: int) -> None:
         """See EpollPoller.remove."""
@@ -90,6 +94,13 @@ class SelectorPoller:
     def close(self) -> None:
         """See EpollPoller.close."""
         self._selector.close()
+
+
+def has_hung_up(fd: int) -> bool:
+    """Whether the other side of `fd` is gone: poll(2) says so unasked."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
 
 
 if TYPE_CHECKING:

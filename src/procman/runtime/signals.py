@@ -37,6 +37,11 @@ def _nothing(_number: int, _frame: FrameType | None) -> None:
     """Exist, so that the signal neither kills us nor is ignored."""
 
 
+def ignores_hang_up() -> bool:
+    """Whether we were started by `nohup`."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
 class SignalPipe:
     """The signals that arrived since the last look, as a readable descriptor."""
 
@@ -53,7 +58,7 @@ class SignalPipe:
         """Begin to listen. A hang-up that `nohup` told us to ignore stays ignored."""
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in HEARD:
-            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            if number == signal.SIGHUP and ignores_hang_up():
                 continue
             signal.signal(number, _nothing)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
