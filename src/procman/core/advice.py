@@ -77,7 +77,7 @@ def _daemons(words: list[tuple[int, str]]) -> Iterator[Advice]:
     for position, (offset, word) in enumerate(words):
         if begins and word == "nohup":
             yield "warning", offset, "nohup hides the hang-up from the process: it may survive the session"
-        if _is_daemon_flag(word, flags, words[position + 1 :]):
+        if (word in flags or word.partition("=")[0] in _DAEMON) and _is_meant(words, position):
             yield "warning", offset, f"{word} makes it a daemon: it leaves and counts as ended at once"
         begins = word in _SEPARATORS or word.endswith(";") or (begins and _precedes_command(word))
         flags = () if begins else flags or _DAEMON_FLAGS.get(word.rpartition("/")[2], ())
@@ -88,12 +88,12 @@ def _precedes_command(word: str) -> bool:
     return word in _WRAPPERS or (bool(equals) and _NAME.issuperset(variable))
 
 
-def _is_daemon_flag(word: str, flags: tuple[str, ...], after: list[tuple[int, str]]) -> bool:
-    option, equals, value = word.partition("=")
-    if option not in _DAEMON and word not in flags:
-        return False
-    following = value if equals else after[0][1] if after else ""
-    return following not in _OFF and not any(other in _STAYS for _, other in after)
+def _is_meant(words: list[tuple[int, str]], position: int) -> bool:
+    """Tell whether the flag at ``position`` is neither switched off by its value nor by a later flag."""
+    _, equals, value = words[position][1].partition("=")
+    after = [word for _, word in words[position + 1 :]]
+    following = value if equals else after[0] if after else ""
+    return following not in _OFF and _STAYS.isdisjoint(after)
 
 
 def _fixed_ports(words: list[tuple[int, str]]) -> Iterator[Advice]:
