@@ -171,10 +171,8 @@ def make_plan(
         name = f"{type_.name}.{number}"
         own_port = None if base is None else port_of(base, port_step, type_.index, number)
         own = own_environment(type_.name, name, own_port)
-        hidden = type_.name in unseen
-        return InstancePlan(
-            name, type_.name, number, own_port, type_.command, root, own, *rules, hidden, type_.index, shared
-        )
+        how = (root, own, *rules, type_.name in unseen, type_.index, shared)
+        return InstancePlan(name, type_.name, number, own_port, type_.command, *how)
 
     instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
