@@ -238,6 +238,10 @@ class Supervisor:
             self._deadline_known = True
         return self._deadline
 
+    def is_held(self, instance: Instance) -> bool:
+        """Whether the user has stopped it by name."""
+        return instance.name in self._held
+
     def take_actions(self) -> list[tuple[str, Instance]]:
         """The actions decided since the last call, in order."""
         actions, self._actions = self._actions, []

@@ -1,0 +1,130 @@
+"""Decides what may be said on the control socket: one JSON object a line, a request and then its answers.
+
+A request names a verb and its fields: ``{"verb": "stop", "names": ["web"]}``. Answers are any number of records and a
+last one with ``done``: ``{"say": "web.1 stopped"}``, ``{"done": true, "code": 0}``. A refusal is a last record with
+``error``, ``hint`` and the exit code. A record with ``size`` is followed by that many bytes as they are: log lines and
+screens are never escaped.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Record = dict[str, object]
+
+REQUEST_LIMIT = 65536  # bytes; ten thousand names fit, a flood does not
+_WAIT = ("names", "wait")
+
+VERBS: Mapping[str, tuple[str, ...]] = {
+    "hello": (),
+    "ps": ("names",),
+    "start": _WAIT,
+    "stop": _WAIT,
+    "restart": (*_WAIT, "rolling"),
+    "scale": _WAIT,
+    "signal": ("names", "text"),
+    "pause": ("names",),
+    "resume": ("names",),
+    "logs": ("names", "lines", "since", "follow"),
+    "attach": ("text", "rows", "columns"),
+    "keys": ("text",),
+    "resize": ("rows", "columns"),
+    "wait": ("names", "timeout"),
+    "why": ("names",),
+    "events": ("names",),
+}
+
+
+class ProtocolError(Exception):
+    """A line that is no request; the text says why."""
+
+
+class Request:
+    """What a client asks. ``since`` and ``timeout`` are seconds; ``text`` is a signal, an instance or typed keys."""
+
+    __slots__ = ("columns", "follow", "lines", "names", "rolling", "rows", "since", "text", "timeout", "verb", "wait")
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.names: tuple[str, ...] = ()
+        self.text = ""
+        self.wait = True
+        self.follow = False
+        self.rolling = False
+        self.lines: int | None = None
+        self.rows = 24
+        self.columns = 80
+        self.since: float | None = None
+        self.timeout: float | None = None
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "names": list,
+    "text": str,
+    "wait": bool,
+    "follow": bool,
+    "rolling": bool,
+    "lines": int,
+    "rows": int,
+    "columns": int,
+    "since": (int, float),
+    "timeout": (int, float),
+}
+_LARGEST = 1 << 31
+
+
+def parse_request(line: bytes) -> Request:
+    """Read one line. Raises ProtocolError for whatever is no request."""
+    record = _parse(line)
+    verb = record.pop("verb", None)
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise ProtocolError(f"there is no verb {str(verb)[:40]!r}; there are: {', '.join(VERBS)}")
+    request = Request(verb)
+    for field, value in record.items():
+        if field not in VERBS[verb]:
+            raise ProtocolError(f"{verb} has no field {field[:40]!r}")
+        if value is not None:
+            setattr(request, field, _checked(field, value))
+    return request
+
+
+def _parse(line: bytes) -> Record:
+    import json
+
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ProtocolError("a request is one JSON object a line") from None
+    if not isinstance(record, dict):
+        raise ProtocolError("a request is a JSON object")
+    return record
+
+
+def _checked(field: str, value: object) -> object:
+    kind = _KINDS[field]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ProtocolError(f"{field} is of the wrong kind")
+    if isinstance(value, list):
+        if not all(isinstance(name, str) for name in value):
+            raise ProtocolError(f"{field} is a list of texts")
+        return tuple(value)
+    if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST:
+        raise ProtocolError(f"{field} is out of range")
+    return value
+
+
+def encode(record: Mapping[str, object]) -> bytes:
+    """A record as a line; what is no JSON becomes its text."""
+    import json
+
+    return json.dumps(record, default=str).encode() + b"\n"
+
+
+def session_name(root: str, procfile: str) -> str:
+    """A short name for the session of this Procfile in this folder: FNV-1a, 64 bits, which needs no import."""
+    value = 0xCBF29CE484222325
+    for byte in f"{root}\0{procfile}".encode("utf-8", "surrogateescape"):
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"

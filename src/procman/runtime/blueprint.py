@@ -1,0 +1,65 @@
+"""Does: works out the plan again while the session runs, for another formation, exactly as `start` would have."""
+
+from __future__ import annotations
+
+import os
+
+from procman.core.formation import flatten
+from procman.core.settings import Settings
+from procman.errors import ProcmanError, UsageError
+from procman.runtime.files import read_plan, read_procfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.plan import InstancePlan, Plan
+
+
+class Blueprint:
+    """What the session was started with. Paths in the settings are seen from the folder that `start` was in."""
+
+    def __init__(self, settings: Settings, plan: Plan, environ: Mapping[str, str], here: str) -> None:
+        self.settings = settings
+        self.session = plan.session
+        self.procfile = plan.procfile_path
+        self.root = plan.root
+        self._environ = environ
+        self._here = here
+
+    def instances(self, counts: Mapping[str, int]) -> tuple[InstancePlan, ...]:
+        """The instances of that formation, from the files as they are now.
+
+        Raises UsageError for names, counts and ports that cannot be, ConfigError for files.
+        """
+        formation = ",".join(f"{name}={count}" for name, count in counts.items())
+        given = {**vars(self.settings), "formation": formation, "names": (), "exclude": ()}
+        origin = given.pop("origin")
+        return self._from_here(Settings(origin, **given)).instances
+
+    def _from_here(self, settings: Settings) -> Plan:
+        now = os.getcwd()
+        try:
+            os.chdir(self._here)
+            return read_plan(settings, self._environ, self.session)
+        except FileNotFoundError:
+            raise UsageError(f"{self._here}: the folder that this session was started in is gone") from None
+        finally:
+            os.chdir(now)
+
+    def absence(self, name: str) -> str:
+        """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""
+        try:
+            known = read_procfile(self.procfile).names
+        except ProcmanError:
+            return ""
+        if name not in known:
+            return ""
+        settings = self.settings
+        if name in flatten(settings.exclude):
+            return f"left out by {settings.origin.get('exclude', '-x')}"
+        if settings.names:
+            return f"not among what was started: {' '.join(settings.names)}"
+        if settings.formation is not None:
+            return f"the formation {settings.formation} has none of it ({settings.origin.get('formation', '-m')})"
+        return "scaled to none, or new in the Procfile"

@@ -1,0 +1,131 @@
+"""Does: serves the control socket, as a guest of the engine: lets clients in, hands on what they ask, wakes who waits.
+
+While nobody is connected it costs a comparison a turn.
+"""
+
+from __future__ import annotations
+
+from procman.core.protocol import ProtocolError, parse_request
+from procman.runtime.control_client import Client
+from procman.runtime.control_place import peer_is_allowed
+from procman.runtime.control_verbs import obey
+from procman.runtime.guest import QuietGuest
+from procman.runtime.poller import READ
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.lifecycle import Instance
+    from procman.runtime.control_desk import Desk
+    from procman.runtime.control_place import Place
+    from procman.runtime.poller import Poller
+
+MOST_CLIENTS = 160
+PAUSE = 0.5  # seconds until the door is tried again when there was no descriptor for who knocked
+
+
+class Control(QuietGuest):
+    """The session's control socket at `place`; `desk` has the answers."""
+
+    def __init__(self, place: Place, desk: Desk) -> None:
+        self._place = place
+        self._desk = desk
+        self._clients: list[Client] = []
+        self._open_again: float | None = None
+        self._poller: Poller | None = None
+
+    def open(self, poller: Poller) -> None:
+        """Begin to listen."""
+        self._poller = poller
+        poller.add(self._place.socket.fileno(), self._welcome)
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Tell who waits for it."""
+        if self._clients:
+            self._desk.note(action, instance, now)
+
+    def next_deadline(self) -> float | None:
+        """When somebody's patience ends, or the door is opened again."""
+        if not self._clients and self._open_again is None:
+            return None
+        times = [self._open_again, self._desk.next_deadline()]
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Go on with what takes longer, and send what is owed."""
+        if self._open_again is not None and self._open_again <= now:
+            self._open_door()
+        if not self._clients:
+            return
+        self._desk.tick(now)
+        for client in list(self._clients):
+            if client.owed:
+                client.flush()
+
+    def close(self, now: float, code: int) -> None:
+        """The session is over: tell everybody, and remove the socket."""
+        self._desk.close(now, code)
+        for client in list(self._clients):
+            client.flush()
+            client.close()
+        self._place.leave()
+
+    # The door -------------------------------------------------------------------------------------------------------
+
+    def _welcome(self) -> None:
+        import _socket
+
+        for _ in range(16):  # a turn; more wait in the kernel's queue
+            try:
+                fd, _address = self._place.socket._accept()  # type: ignore[attr-defined]  # the C half has only this
+            except BlockingIOError:
+                return
+            except OSError:  # no descriptor left: who knocks must wait
+                self._close_door()
+                return
+            connection = _socket.socket(fileno=fd)
+            connection.setblocking(False)
+            self._admit(connection)  # type: ignore[arg-type]  # see control_place.connect
+
+    def _admit(self, connection: socket) -> None:
+        if not peer_is_allowed(connection):
+            connection.close()
+            return
+        if len(self._clients) >= MOST_CLIENTS:
+            self._make_room()
+        assert self._poller is not None
+        self._clients.append(Client(connection, self._poller, self._hear, self._forget))
+
+    def _make_room(self) -> None:
+        """Who has been idle for longest leaves: else a hundred silent clients would lock the user out."""
+        idle = [client for client in self._clients if client.task is None]
+        (idle or self._clients)[0].close()
+
+    def _close_door(self) -> None:
+        import time
+
+        assert self._poller is not None
+        self._open_again = time.monotonic() + PAUSE
+        self._poller.change(self._place.socket.fileno(), 0)
+
+    def _open_door(self) -> None:
+        assert self._poller is not None
+        self._open_again = None
+        self._poller.change(self._place.socket.fileno(), READ)
+
+    # Clients --------------------------------------------------------------------------------------------------------
+
+    def _hear(self, client: Client, line: bytes) -> None:
+        try:
+            request = parse_request(line)
+        except ProtocolError as error:
+            client.refuse(str(error))
+            return
+        obey(self._desk, client, request)
+
+    def _forget(self, client: Client) -> None:
+        self._clients.remove(client)
+        self._desk.forget(client)
+
+
+if TYPE_CHECKING:
+    from socket import socket

@@ -1,0 +1,152 @@
+"""Does: lets a client be the keyboard and the screen of one instance's terminal, through all of its lives."""
+
+from __future__ import annotations
+
+import os
+
+from procman.core.lifecycle import DOWN, Action
+from procman.errors import UsageError
+from procman.runtime.control_desk import NotRunningError
+from procman.runtime.control_tasks import Task
+from procman.runtime.control_words import in_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.lifecycle import Instance
+    from procman.core.protocol import Request
+    from procman.output.hub import Hub
+    from procman.runtime.children import Children
+    from procman.runtime.control_client import Client
+    from procman.runtime.control_desk import Desk
+    from procman.runtime.terminal import Pty
+
+MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
+AGAIN = 0.02  # seconds until a full terminal is tried again
+LAST_LINES = 20
+
+
+class Attachment(Task):
+    """One client at one terminal. What it types may have to wait until the program reads."""
+
+    def __init__(self, client: Client, hub: Hub, children: Children, instance: Instance, size: tuple[int, int]) -> None:
+        super().__init__(client)
+        self._hub = hub
+        self._children = children
+        self.instance = instance
+        self._size = size
+        self._keys = bytearray()
+        self._greet()
+        hub.taps[instance.name] = self._show
+        self._fit()
+
+    def _greet(self) -> None:
+        """What it said last, and the line that it has not ended: most likely the prompt that somebody came for."""
+        name = self.instance.name
+        lines = self._hub.history.last(name, LAST_LINES)
+        self._show(b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name))
+
+    def _show(self, chunk: bytes) -> None:
+        if self.client.full:
+            self.client.skipped += 1
+        elif chunk:
+            self.client.tell({"screen": self.instance.name}, chunk)
+
+    @property
+    def _pty(self) -> Pty | None:
+        child = self._children.of(self.instance.name)
+        return child.pty if child else None
+
+    def _fit(self) -> None:
+        if self._pty is not None:
+            self._pty.show_to(self._size)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """The client's window has another size, in rows and columns."""
+        self._size = size
+        self._fit()
+
+    def type(self, keys: bytes) -> None:
+        """Pass on what was typed."""
+        self._keys += keys
+        self._pass_on(0.0)
+
+    def _pass_on(self, now: float) -> None:
+        pty = self._pty
+        try:
+            while self._keys and pty is not None:
+                del self._keys[: os.write(pty.master, bytes(self._keys[:1024]))]
+        except BlockingIOError:
+            pass  # the program does not read: later
+        except OSError:
+            self._keys.clear()  # nobody will ever read them
+        self.deadline = now + AGAIN if self._keys else None
+        self.client.listen(len(self._keys) < MOST_KEYS)
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """A new life gets the same screen; the end of one is told."""
+        if instance is not self.instance:
+            return
+        if action == Action.TELL_STARTED:
+            self._fit()
+        if action in (Action.TELL_STARTED, Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED):
+            self.client.tell({"say": in_words(action, instance, now)})
+
+    def check(self, now: float) -> bool:
+        """See Task.check: over, when the instance is at rest."""
+        if self._keys:
+            self._pass_on(now)
+        if self.instance.state not in DOWN:
+            return False
+        self.client.finish()
+        return True
+
+    def drop(self) -> None:
+        """Give the terminal back."""
+        if self._hub.taps.get(self.instance.name) == self._show:
+            del self._hub.taps[self.instance.name]
+            if self._pty is not None:
+                self._pty.show_to(None)
+
+
+def attach(desk: Desk, client: Client, request: Request) -> None:
+    """Be keyboard and screen of one instance; who was that before is told."""
+    chosen = desk.chosen((request.text,))
+    if len(chosen) > 1:
+        raise UsageError(f"{request.text} means {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
+    instance = chosen[0]
+    child = desk.children.of(instance.name)
+    if child is None:
+        raise NotRunningError(f"{instance.name} is not running", f"procman start {instance.name}")
+    if child.pty is None:
+        raise NotRunningError(
+            f"{instance.name} has pipes, no terminal to attach to", "start the session in a terminal, or with --pty"
+        )
+    for other, task in list(desk.tasks.items()):
+        if isinstance(task, Attachment) and task.instance is instance:
+            other.finish({"over": "somebody else has attached"})
+            desk.forget(other)
+    desk.begin(Attachment(client, desk.hub, desk.children, instance, _size(request)))
+
+
+def keys(desk: Desk, client: Client, request: Request) -> None:
+    """What was typed: bytes, each as the character of its number."""
+    try:
+        _attachment(desk, client).type(request.text.encode("latin-1"))
+    except UnicodeEncodeError:
+        raise UsageError("keys are bytes, each as one character up to U+00FF") from None
+
+
+def resize(desk: Desk, client: Client, request: Request) -> None:
+    """The window has another size."""
+    _attachment(desk, client).resize(_size(request))
+
+
+def _attachment(desk: Desk, client: Client) -> Attachment:
+    task = desk.tasks.get(client)
+    if not isinstance(task, Attachment):
+        raise UsageError("that is for who is attached")
+    return task
+
+
+def _size(request: Request) -> tuple[int, int]:
+    return max(1, min(request.rows, 65535)), max(1, min(request.columns, 65535))

@@ -1,0 +1,154 @@
+"""Does the bookkeeping for those who ask: what the session is, who waits for what, whom names mean."""
+
+from __future__ import annotations
+
+import time
+
+from procman import __version__
+from procman.core.choice import choose, matches
+from procman.errors import ProcmanError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.hub import Hub
+    from procman.runtime.blueprint import Blueprint
+    from procman.runtime.children import Children
+    from procman.runtime.control_client import Client
+    from procman.runtime.control_tasks import Task
+    from procman.runtime.limits import DescriptorLimit
+
+
+class NotRunningError(ProcmanError):
+    """What was asked for needs a process that runs."""
+
+    exit_code = 1
+
+
+class Desk:
+    """What can be asked of this session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        children: Children,
+        hub: Hub,
+        blueprint: Blueprint,
+        limit: DescriptorLimit,
+        pid: int,
+    ) -> None:
+        self.supervisor = supervisor
+        self.children = children
+        self.hub = hub
+        self.blueprint = blueprint
+        self.tasks: dict[Client, Task] = {}
+        self.paused: dict[str, int] = {}  # instance → the pid that was stopped
+        self._limit = limit
+        self._pid = pid
+        self._began = time.time()
+        self._changed = False
+
+    def about(self) -> dict[str, object]:
+        """What this session is."""
+        stopping = self.supervisor.stopping
+        return {
+            "pid": self._pid,
+            "procfile": self.blueprint.procfile,
+            "root": self.blueprint.root,
+            "session": self.blueprint.session,
+            "version": __version__,
+            "since": round(self._began, 3),
+            "stopping": stopping.words if stopping else None,
+        }
+
+    def make_room(self, more: int) -> None:
+        """Prepare for so many instances more."""
+        instances = len(self.supervisor.instances) + more
+        self._limit.make_room(instances)
+        self.hub.history.make_room(instances)
+
+    # Tasks ----------------------------------------------------------------------------------------------------------
+
+    def begin(self, task: Task) -> None:
+        """Look after a task until it is finished or its client is gone."""
+        self.tasks[task.client] = task
+        self._changed = True  # it may be finished already
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Something happened: tell who waits for it."""
+        self._changed = True
+        for task in list(self.tasks.values()):
+            task.note(action, instance, now)
+
+    def next_deadline(self) -> float | None:
+        """When a task wants to be looked at, though nothing happens."""
+        return min((task.deadline for task in self.tasks.values() if task.deadline is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Go on with the tasks for which something may have changed."""
+        due = self.next_deadline()
+        if not self._changed and (due is None or due > now):
+            return
+        self._changed = False
+        for client, task in list(self.tasks.items()):
+            if task.check(now):
+                self.forget(client)
+
+    def forget(self, client: Client) -> None:
+        """The client is gone, or has got its answer."""
+        task = self.tasks.pop(client, None)
+        if task is not None:
+            task.drop()
+
+    def close(self, now: float, code: int) -> None:
+        """The session is over: that is what some have waited for."""
+        for client, task in list(self.tasks.items()):
+            if not task.check(now):
+                client.finish({"over": True, "exit": code})
+            self.forget(client)
+
+    # Who is meant ---------------------------------------------------------------------------------------------------
+
+    def chosen(self, names: Iterable[str]) -> list[Instance]:
+        """The instances that the names mean, all without names; raises UsageError."""
+        here = self.supervisor.instances
+        wanted = list(names)
+        if not wanted:
+            return list(here.values())
+        try:
+            return [here[name] for name in choose(wanted, list(here))]
+        except UsageError as error:
+            raise self._explained(wanted, error) from None
+
+    def is_here(self, pattern: str) -> bool:
+        """Whether the name means any instance of this session."""
+        return any(matches(pattern, name) for name in self.supervisor.instances)
+
+    def _explained(self, names: list[str], error: UsageError) -> UsageError:
+        for name in names:
+            if not self.is_here(name) and (absence := self.blueprint.absence(name)):
+                return UsageError(f"{name} is not part of this session: {absence}", f"procman start {name} adds it")
+        return error
+
+    def alive(self, names: Iterable[str]) -> list[tuple[Instance, int]]:
+        """Those of the chosen that have a child, with its pid; raises NotRunningError when there is none."""
+        alive = [
+            (instance, instance.pid)
+            for instance in self.chosen(names)
+            if instance.pid is not None and self.children.of(instance.name) is not None
+        ]
+        if not alive:
+            raise NotRunningError("none of them is running", "procman ps shows how they are")
+        return alive
+
+    def is_paused(self, instance: Instance) -> bool:
+        """Whether this very life of it was stopped by `pause`."""
+        return instance.pid is not None and self.paused.get(instance.name) == instance.pid
+
+    def require_going_on(self) -> None:
+        """Raise UsageError when the session is about to end."""
+        if self.supervisor.stopping is not None:
+            raise UsageError(f"the session is stopping: {self.supervisor.stopping.words}")

@@ -1,0 +1,41 @@
+"""Does what a request says: finds the verb, which is imported at its first use, and turns errors into refusals."""
+
+from __future__ import annotations
+
+from procman.errors import ProcmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.core.protocol import Request
+    from procman.runtime.control_client import Client
+    from procman.runtime.control_desk import Desk
+
+    Verb = Callable[[Desk, Client, Request], None]
+
+_HOMES = {
+    "control_questions": ("hello", "ps", "why", "wait", "events", "logs"),
+    "control_wishes": ("start", "stop", "restart", "scale"),
+    "control_signals": ("signal", "pause", "resume"),
+}
+WHILE_ATTACHED = ("keys", "resize")
+
+
+def obey(desk: Desk, client: Client, request: Request) -> None:
+    """Answer, or begin to."""
+    if client.task is not None and request.verb not in WHILE_ATTACHED:
+        client.refuse("something is under way on this connection", "open another one", hang_up=False)
+        return
+    try:
+        _find(request.verb)(desk, client, request)
+    except ProcmanError as error:
+        client.refuse(error.message, error.hint, error.exit_code, hang_up=False)
+
+
+def _find(verb: str) -> Verb:
+    from importlib import import_module
+
+    home = next((place for place, verbs in _HOMES.items() if verb in verbs), "control_attach")
+    found: Verb = getattr(import_module(f"procman.runtime.{home}"), verb)
+    return found

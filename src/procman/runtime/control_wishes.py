@@ -1,0 +1,115 @@
+"""Does the changing: verbs that start, stop, restart and scale."""
+
+from __future__ import annotations
+
+import time
+
+from procman.core.choice import changed_count, parse_change
+from procman.core.lifecycle import Event
+from procman.core.supervisor import ASKED
+from procman.errors import UsageError
+from procman.runtime.control_tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procman.core.lifecycle import Instance
+    from procman.core.protocol import Request
+    from procman.runtime.control_client import Client
+    from procman.runtime.control_desk import Desk
+
+
+def start(desk: Desk, client: Client, request: Request) -> None:
+    """Bring up what is down; a type that was left out gets its first instance, or as many as ``web=2`` says."""
+    desk.require_going_on()
+    present = [name for name in request.names if "=" not in name and desk.is_here(name)]
+    chosen = desk.chosen(present) if present or not request.names else []
+    counts = _asked_counts(desk, (name for name in request.names if name not in present))
+    now = time.monotonic()
+    added = _grow(desk, counts, now)
+    desk.supervisor.wish(Event.START, chosen, now)
+    _engage(desk, request, UntilUp(client, desk.supervisor, list(dict.fromkeys([*chosen, *added]))))
+
+
+def _asked_counts(desk: Desk, words: Iterable[str]) -> dict[str, int]:
+    counts = {}
+    for word in words:
+        if "=" not in word and not desk.blueprint.absence(word):
+            desk.chosen((word,))  # refuses it, with the nearest name
+        name, sign, number = parse_change(word if "=" in word else f"{word}=1")
+        if sign != "=":
+            raise UsageError(f'"{word}" is no count', "write web=2; procman scale changes counts")
+        counts[name] = max(number, _count(desk, name))
+    return counts
+
+
+def _count(desk: Desk, name: str) -> int:
+    """How many there are of a type: the highest number."""
+    return max((i.plan.number for i in desk.supervisor.instances.values() if i.plan.type == name), default=0)
+
+
+def _grow(desk: Desk, counts: Mapping[str, int], now: float) -> list[Instance]:
+    """Bring up so many of each type; raises UsageError, and changes nothing, when that cannot be."""
+    if not counts:
+        return []
+    present = {i.plan.type: _count(desk, i.plan.type) for i in desk.supervisor.instances.values()}
+    plans = [plan for plan in desk.blueprint.instances({**present, **counts}) if plan.type in counts]
+    desk.make_room(len(plans))
+    return desk.supervisor.add(plans, now)
+
+
+def stop(desk: Desk, client: Client, request: Request) -> None:
+    """Stop what is named, or without names the session."""
+    now = time.monotonic()
+    if not request.names:
+        desk.supervisor.stop_all(ASKED, now)
+        _engage(desk, request, UntilOver(client))
+        return
+    chosen = desk.chosen(request.names)
+    desk.supervisor.hold(chosen, now)
+    _engage(desk, request, UntilDown(client, chosen))
+
+
+def restart(desk: Desk, client: Client, request: Request) -> None:
+    """Stop and start again, all at once or one by one."""
+    desk.require_going_on()
+    chosen = desk.chosen(request.names)
+    if request.rolling:
+        desk.begin(OneByOne(client, desk.supervisor, chosen))
+        return
+    desk.supervisor.wish(Event.RESTART, chosen, time.monotonic())
+    _engage(desk, request, UntilUp(client, desk.supervisor, chosen))
+
+
+def scale(desk: Desk, client: Client, request: Request) -> None:
+    """Have as many as asked for: the highest numbers leave, new ones get what `start -m` would have given them."""
+    desk.require_going_on()
+    targets = _targets(desk, request.names)
+    now = time.monotonic()
+    kept = _grow(desk, {name: count for name, count in targets.items() if count > _count(desk, name)}, now)
+    here = list(desk.supervisor.instances.values())
+    leaving = [i for i in here if i.plan.number > targets.get(i.plan.type, i.plan.number)]
+    kept += [i for i in here if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
+    desk.supervisor.wish(Event.START, kept, now)
+    desk.supervisor.retire(leaving, now)
+    _engage(desk, request, Scaled(client, desk.supervisor, kept, leaving))
+
+
+def _targets(desk: Desk, words: Iterable[str]) -> dict[str, int]:
+    targets: dict[str, int] = {}
+    for word in words:
+        name, sign, number = parse_change(word)
+        if not _count(desk, name) and not desk.blueprint.absence(name):
+            desk.chosen((name,))  # refuses it, with the nearest name
+        targets[name] = changed_count(sign, number, targets.get(name, _count(desk, name)))
+    if not targets:
+        raise UsageError("scale what?", "write web=3, worker+1 or worker-1")
+    return targets
+
+
+def _engage(desk: Desk, request: Request, task: Task) -> None:
+    if request.wait:
+        desk.begin(task)
+    else:
+        task.client.finish()
