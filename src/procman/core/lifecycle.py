@@ -411,8 +411,8 @@ def _rest_after_death(instance: Instance) -> Actions:
 def _quick_death(instance: Instance, fact: Fact, counts: bool = True) -> Actions:
     """Wait longer after each death in a row, and give up when the budget is spent; a success spends nothing."""
     policy = instance.plan.restart
-    instance.quick_deaths = min(instance.quick_deaths + 1, policy.max_restarts + 1)
-    if counts and instance.quick_deaths > policy.max_restarts:
+    instance.quick_deaths = min(instance.quick_deaths + 1, policy.max_restarts)
+    if counts and instance.quick_deaths >= policy.max_restarts:
         return _fail(instance)
     return _back_off(instance, fact, policy.delay(instance.quick_deaths) * fact.jitter)
 

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
-
-    Outcome = Literal["restart", "exited", "failed"]
-
-CANNOT_RUN = (126, 127)  # as in a shell: may not be executed, not found
-
 
 class RestartPolicy:
     """When an instance is started again; all times in seconds.
@@ -51,17 +43,6 @@ class RestartPolicy:
             return 0.0
         doublings = min(quick_deaths - 1, 64)  # 2.0 ** 1024 overflows; the ceiling is reached long before
         return float(min(self.backoff * 2.0**doublings, self.backoff_max) * jitter)
-
-    def after_exit(self, code: int, quick_deaths: int) -> Outcome:
-        """Decide what follows an exit with ``code``; ``quick_deaths`` counts this one too if it was quick."""
-        if self.mode != "always" and self.is_success(code):
-            return "exited"
-        spent = quick_deaths >= self.max_restarts
-        return "failed" if spent or self.mode == "never" or code in CANNOT_RUN else "restart"
-
-    def may_restart(self, code: int, quick_deaths: int) -> bool:
-        """Tell whether the instance comes back by itself after an exit with ``code``."""
-        return self.after_exit(code, quick_deaths) == "restart"
 
 
 class StopPolicy:

@@ -100,8 +100,8 @@ class Announcer:
             self._hub.say(f"{instance.name} is asked to stop")
 
     def _restarting(self, instance: Instance, _now: float) -> None:
-        budget = instance.plan.restart.max_restarts
-        attempt = f" (attempt {instance.quick_deaths} of {budget})" if 0 < instance.quick_deaths <= budget else ""
+        attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
+        attempt = f" (attempt {instance.quick_deaths} of {attempts})" if 0 < instance.quick_deaths <= attempts else ""
         when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
         failed = f"{instance.failure}; " if instance.failure else ""
         self._hub.say(f"{instance.name} {failed}restarting {when}{attempt}")
