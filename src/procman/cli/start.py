@@ -10,6 +10,7 @@ from procman.core.supervisor import Supervisor
 from procman.output.announce import Announcer
 from procman.output.factory import open_output
 from procman.output.outlet import Outlet
+from procman.output.palette import wants_color
 from procman.runtime import guardian
 from procman.runtime.children import Children
 from procman.runtime.engine import Engine
@@ -25,6 +26,8 @@ from procman.runtime.terminal import Window, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procman.core.plan import Plan
     from procman.core.settings import Settings
     from procman.output.hub import Hub
@@ -36,10 +39,27 @@ JITTER = 0.1  # of a backoff: instances that died together shall not come back t
 def start(settings: Settings) -> int:
     """Run the formation until it ends or is ended; returns the exit code."""
     open_standard_descriptors()
-    plan = read_plan(settings, os.environ, _new_session())
+    plan = read_plan(settings, _environ(settings), _new_session())
     close_inherited_on_exec()
     become_subreaper()
     return _engine(plan, settings).run()
+
+
+def _environ(settings: Settings) -> Mapping[str, str]:
+    """What children inherit. Those on pipes cannot see that they may use color, so they are told where we do.
+
+    Those on a terminal see for themselves, and better: FORCE_COLOR=1 stands for 16 colors (force-color.org).
+    """
+    colored = wants_color(settings.color, os.environ, is_terminal(1)) and settings.format == "text"
+    if not colored or _wants_terminals(settings) or os.environ.keys() & {"NO_COLOR", "FORCE_COLOR"}:
+        return os.environ
+    return {"CLICOLOR_FORCE": "1", "FORCE_COLOR": "1", **os.environ}
+
+
+def _wants_terminals(settings: Settings) -> bool:
+    """Whether children get terminals: as stdout is one, or as the user says; JSON has to tell two streams apart."""
+    wanted = is_terminal(1) if settings.pty is None else settings.pty
+    return wanted and settings.format != "json"
 
 
 def _new_session() -> str:
@@ -81,8 +101,7 @@ def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> li
 
 def _window(plan: Plan, settings: Settings) -> Window | None:
     """What a child may fill of the terminal; None when children shall have pipes."""
-    wanted = is_terminal(1) if settings.pty is None else settings.pty
-    if not wanted or settings.format == "json":
+    if not _wants_terminals(settings):
         return None
     stamp = "" if settings.timestamps == "off" else "00:00:00 "
     usual = stamp + " " * max(len("system"), *(len(i.name) for i in plan.instances)) + " | "

@@ -21,6 +21,7 @@ import os
 import select
 import sys
 
+from procman.errors import EXIT_SOFTWARE
 from procman.runtime.family import become_subreaper, kill_until_empty
 from procman.runtime.keepsake import saved_terminal
 from procman.runtime.title import set_title
@@ -39,12 +40,16 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signa
 HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
+UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
 
 lifeline: int | None = None
 """In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
 
 visible: int | None = None
 """In the manager: the guardian's pid, for as long as the lifeline is open, or None without a guardian."""
+
+visible_pid = 0
+"""The pid that the user sees and signals: the guardian's, or our own without one."""
 
 
 def is_needed() -> bool:
@@ -59,6 +64,8 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     In the manager this function does not return. Without a guardian (`enabled` false, PID 1, systemd, no process
     to be had) `run` is simply called.
     """
+    global visible_pid  # noqa: PLW0603 (set once, before anything can read it)
+    visible_pid = os.getpid()
     if not enabled or not is_needed():
         return run()
     _flush()
@@ -76,7 +83,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
         _leave(_watch, run, reader, writer, terminal)
     os.close(reader)
     status = _guard(watchdog, writer)
-    if status == EXIT_LOST:
+    if status in UNTIDY:
         terminal.restore()
     return status
 
@@ -90,7 +97,7 @@ def _leave(work: Callable[..., int], *arguments: object) -> None:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        code = 70
+        code = EXIT_SOFTWARE
     finally:
         _flush()
         os._exit(code)
@@ -127,7 +134,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     _wake_by_child(wake)
     status = _wait_for_either(manager, reader, signals)
     left = kill_until_empty(LAST_KILLS)
-    if status == EXIT_LOST:
+    if status in UNTIDY:
         terminal.restore()
     return status if not left else (status or EXIT_LOST)
 
