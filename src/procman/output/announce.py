@@ -50,12 +50,19 @@ class Announcer:
         """Nothing to do: there is no descriptor here."""
 
     def note(self, action: str, instance: Instance, now: float) -> None:
-        """Say what happened to `instance`; and first, once, that and why everything stops."""
+        """Say what happened to `instance`; and once, behind its cause, that and why everything stops."""
+        is_cause = action in (Action.TELL_EXITED, Action.TELL_FAILED)
+        if not is_cause:
+            self._tell_stop(now)
+        if action in self._tellers:
+            self._tellers[action](instance, now)
+        if is_cause:
+            self._tell_stop(now)
+
+    def _tell_stop(self, now: float) -> None:
         if self._supervisor.stopping is not None and self._reminder is None:
             self._reminder = now + REMINDER_EVERY
             self._hub.say(f"{self._supervisor.stopping.words}: stopping {_count(len(self._supervisor.waiting_for))}")
-        if action in self._tellers:
-            self._tellers[action](instance, now)
 
     def next_deadline(self) -> float | None:
         """When to say again whom we wait for."""
@@ -101,7 +108,8 @@ class Announcer:
 
     def _restarting(self, instance: Instance, _now: float) -> None:
         attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
-        attempt = f" (attempt {instance.quick_deaths} of {attempts})" if 0 < instance.quick_deaths <= attempts else ""
+        spends = 0 < instance.quick_deaths <= attempts and not (instance.status and instance.status.ok)
+        attempt = f" (attempt {instance.quick_deaths} of {attempts})" if spends else ""
         when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
         failed = f"{instance.failure}; " if instance.failure else ""
         self._hub.say(f"{instance.name} {failed}restarting {when}{attempt}")
