@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from procman.output.footer import USUAL_COLUMNS, Footer
+from procman.output.footer import Footer
 from procman.output.history import History
 from procman.output.hub import Hub
 from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
@@ -42,7 +42,7 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
         footer=footer,
         palette=palette,
         history=History(len(plan.instances)),
-        room=_room(footer, labels, stamp),
+        prefix_width=labels.width(stamp.text()),
     )
     if settings.log_dir:
         from procman.output.logfiles import LogFiles
@@ -65,12 +65,6 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
 
 def _takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
     return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
-
-
-def _room(footer: Footer | None, labels: Labels, stamp: Stamp) -> int:
-    """Columns beside the prefix, for our own tables."""
-    columns = footer.columns if footer is not None else USUAL_COLUMNS
-    return columns - labels.width(stamp.text())
 
 
 def _json(outlet: Outlet, labels: Labels) -> Sink:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from procman.output.footer import Footer
     from procman.output.sink import Sink
 
-ROOM = 60  # columns beside the usual prefix on the usual terminal
+COLUMNS = 80  # where there is no terminal to ask
+PREFIX_WIDTH = 20  # columns: the usual prefix
 
 
 class Hub:
@@ -25,11 +26,11 @@ class Hub:
     __slots__ = (
         "_disciplines",
         "_footer",
+        "_prefix_width",
         "_sinks",
         "history",
         "palette",
         "raw",
-        "room",
         "screen",
         "taps",
     )
@@ -42,13 +43,13 @@ class Hub:
         footer: Footer | None = None,
         palette: Palette | None = None,
         history: History | None = None,
-        room: int = ROOM,
+        prefix_width: int = PREFIX_WIDTH,
     ) -> None:
         self.screen = screen
         self.history = history or History()
         self.palette = palette or Palette(False)
         self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
-        self.room = room  # columns for the text of ``say``
+        self._prefix_width = prefix_width
         self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
         self._footer = footer
         self._sinks: list[Sink] = [screen, self.history]
@@ -122,6 +123,11 @@ class Hub:
     def line_count(self, name: str) -> int:
         """How many lines an instance has published so far, shown or not."""
         return self.screen.line_count(name)
+
+    @property
+    def room(self) -> int:
+        """The columns that a line of ``system`` has for itself."""
+        return (self._footer.columns if self._footer is not None else COLUMNS) - self._prefix_width
 
     # What the screen shows -------------------------------------------------------------------------------------------
 
