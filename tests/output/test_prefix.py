@@ -253,6 +253,15 @@ def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:
     assert screen.text == b"worker.1 | tick\n"
 
 
+def test_a_full_pipe_is_silent_for_another_reason() -> None:
+    screen = Screen()
+    screen.clock.now = 10
+    screen.outlet.blocked = True
+    screen.hub.partial("web.1", "stdout", b"half a li")
+    screen.outlet.blocked = False
+    assert screen.text == b""
+
+
 def test_a_progress_bar_in_a_pipe_waits_for_its_end() -> None:
     screen = Screen()
     for percent in (10, 20, 100):

@@ -32,12 +32,9 @@ MOST_PARTS = 900  # vectors in one writev; IOV_MAX is 1024
 class Outlet:
     """The only writer to our stdout while the engine runs.
 
-    ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: wait until ``fileno()`` is
-    writable, then flush. ``dropped`` bytes were lost to an error of the system, the first of which is in ``error``.
+    ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: read no child, wait until
+    ``fileno()`` is writable, then flush. So little more than one turn's chunks is ever owed. ``dropped`` bytes were lost to an error of the system, the first of which is in ``error``.
     """
-
-    HIGH = 1 << 20  # stop reading children above this many owed bytes,
-    LOW = 512 << 10  # and begin again below
 
     __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "error", "footer", "owed")
 

@@ -23,8 +23,9 @@ class Prefix(Sink):
     """The screen: a terminal, a pipe or a file.
 
     An unfinished line is shown by the ``footer`` of a terminal, from where it vanishes when the rest arrives. In a
-    pipe it is shown only when nothing else is going on, and goes on in place if nobody else speaks before its rest;
-    else it is ended with ``…`` and shown again as a whole. A file gets whole lines only.
+    pipe it is shown only when nothing else is going on (a full pipe is silent for another reason), and goes on in place
+    if nobody else speaks before its rest; else it is ended with ``…`` and shown again as a whole. A file gets whole
+    lines only.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Prefix(Sink):
         "_labels",
         "_marker",
         "_marks",
+        "_out",
         "_outlet",
         "_shown",
         "_stamp",
@@ -51,7 +53,8 @@ class Prefix(Sink):
         marks: bool = True,
     ) -> None:
         """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all."""
-        self._outlet: Outlet | Footer = footer or outlet
+        self._outlet = outlet
+        self._out: Outlet | Footer = footer or outlet
         self._labels = labels
         self._stamp = stamp
         self._footer = footer
@@ -127,14 +130,14 @@ class Prefix(Sink):
     def _put(self, label: Label, lines: bytes) -> None:
         if not label.cut:
             label.lines += lines.count(b"\n")
-            self._outlet.put(lines)
+            self._out.put(lines)
             return
         body = lines.replace(b"\n", label.glue)
         label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, dearer pass
         if len(body) < LARGE:
-            self._outlet.put(label.head + body[: -label.cut])
+            self._out.put(label.head + body[: -label.cut])
         else:
-            self._outlet.put(label.head, memoryview(body)[: -label.cut])
+            self._out.put(label.head, memoryview(body)[: -label.cut])
 
     def _goes_on(self, name: str, stream: str, lines: bytes) -> bool:
         """Settle the unfinished line; whether these lines go on in place, where it ends on the screen."""
@@ -152,7 +155,7 @@ class Prefix(Sink):
         end = lines.index(b"\n") + 1
         self._unfinished = False
         label.lines += 1
-        self._outlet.put(lines[len(self._shown[2]) : end])
+        self._out.put(lines[len(self._shown[2]) : end])
         if end < len(lines):
             self._put(label, lines[end:])
 
@@ -162,14 +165,14 @@ class Prefix(Sink):
             label.renew(stamp)
         if self._unfinished:
             if self._shown[:2] == (name, stream) and tail.startswith(self._shown[2]):
-                self._outlet.put(tail[len(self._shown[2]) :])
+                self._out.put(tail[len(self._shown[2]) :])
                 self._shown = (name, stream, tail)
             return
-        if self._stamp.now - before >= CALM:
-            self._outlet.put(label.head + tail)
+        if self._stamp.now - before >= CALM and not self._outlet.blocked:
+            self._out.put(label.head + tail)
             self._unfinished = True
             self._shown = (name, stream, tail)
 
     def _break_off(self) -> None:
-        self._outlet.put(MARK + b"\n")
+        self._out.put(MARK + b"\n")
         self._unfinished = False
