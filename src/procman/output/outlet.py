@@ -33,7 +33,8 @@ class Outlet:
     """The only writer to our stdout while the engine runs.
 
     ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: read no child, wait until
-    ``fileno()`` is writable, then flush. So little more than one turn's chunks is ever owed. ``dropped`` bytes were lost to an error of the system, the first of which is in ``error``.
+    ``fileno()`` is writable, then flush. So little more than one turn's chunks is ever owed. ``dropped`` bytes were
+    lost to an error of the system, the first of which is in ``error``.
     """
 
     __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "error", "footer", "owed")
