@@ -88,12 +88,9 @@ class Application:
         assert done.code == 0, done
         return done
 
-    def expected(self, formation: str, **settings: object) -> dict[str, dict[str, str]]:
+    def expected(self, formation: str) -> dict[str, dict[str, str]]:
         """What `start` gives each instance, without the real environment and the session's mark."""
-        plan = read_plan(
-            Settings(procfile=f"{self.folder}/Procfile", formation=formation, **settings),
-            {},
-        )
+        plan = read_plan(Settings(procfile=f"{self.folder}/Procfile", formation=formation), {})
         environments = {instance.name: instance.env for instance in plan.instances}
         for env in environments.values():
             env.pop("PROCMAN_SESSION")
@@ -101,7 +98,7 @@ class Application:
         return environments
 
     def arguments(self, name: str) -> list[bytes]:
-        """What a shell makes of the Procfile's line: the words that the witness must have seen."""
+        """What a shell makes of the Procfile's line: the words that the witness must have seen, in the home it had."""
         line = next(line for line in (self.folder / "Procfile").read_text().splitlines() if line.startswith(name))
         probe = self.folder / "probe"
         (probe / "seen").mkdir(parents=True, exist_ok=True)
@@ -109,7 +106,7 @@ class Application:
         witness.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\" >seen/args\n")
         witness.chmod(0o755)
         number = self.expected(f"{name}=1")[f"{name}.1"]
-        env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **number}
+        env = {"PATH": os.environ["PATH"], "HOME": self.environ(f"{name}.1").get("HOME", "~"), **number}
         subprocess.run(["/bin/sh", "-c", line.partition(":")[2].strip()], cwd=probe, env=env, check=True, timeout=LIMIT)
         return (probe / "seen" / "args").read_bytes().split(b"\0")[:-1]
 

@@ -46,6 +46,11 @@ class Service:
         return self.first.command
 
     @property
+    def cwd(self) -> str:
+        """The folder it runs in, an absolute path on this machine."""
+        return self.first.cwd
+
+    @property
     def restart(self) -> RestartPolicy:
         """When it is started again."""
         return self.first.restart
@@ -71,7 +76,6 @@ class Application:
     """The plan as exporters see it; ``shared`` is the environment that all instances have in common."""
 
     name: str
-    root: str
     services: tuple[Service, ...]
     shared: dict[str, str]
 
@@ -109,7 +113,7 @@ def application(plan: Plan, options: ExportOptions) -> Application:
     shared = dict(_common(environments))
     types = dict.fromkeys(instance.type for instance in plan.instances)
     services = tuple(_service(name, plan, shared) for name in types)
-    return Application(options.app, plan.root, services, shared)
+    return Application(options.app, services, shared)
 
 
 def check_app(name: str) -> None:

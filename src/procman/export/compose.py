@@ -17,7 +17,7 @@ from procman.export.grammar import (
     yaml_name,
 )
 from procman.export.shell import container_argv, signal_name
-from procman.export.times import budget_window, seconds
+from procman.export.times import budget_window, seconds, starts_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _restart(policy: RestartPolicy) -> str:
     lines = [f"      restart_policy:\n        condition: {_CONDITIONS[policy.mode]}\n"]
     if policy.mode != "never":
         lines.append(f"        delay: {seconds(policy.backoff)}s\n")
-        lines.append(f"        max_attempts: {policy.max_restarts}\n")
+        lines.append(f"        max_attempts: {starts_allowed(policy) - 1}\n")
         lines.append(f"        window: {budget_window(policy)}s\n")
     return "".join(lines)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from procman.core.policy import CANNOT_RUN
+from procman.core.status import CANNOT_RUN
 from procman.export.grammar import sh
 from procman.export.script import start_lines
 from procman.export.shell import direct, signal_name
-from procman.export.times import whole_seconds
+from procman.export.times import starts_allowed, whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ exit 0
 """
 
 
-def run_script(comment: str, app: Application, service: Service, note: str, last: str) -> str:
+def run_script(comment: str, service: Service, note: str, last: str) -> str:
     """Return the run script; ``note`` are lines that keep what finish wants to know, ``last`` ends the script."""
-    start = start_lines(app.root, "./env", direct(service.command))
+    start = start_lines(service.cwd, "./env", direct(service.command))
     return f"""\
 #!/bin/sh
 {comment}
@@ -81,7 +81,7 @@ def judgment(service: Service, name: str) -> str:
         name=name,
         ends=_ends(service),
         min_uptime=whole_seconds(policy.min_uptime),
-        budget=max(1, policy.max_restarts),
+        budget=starts_allowed(policy),
         backoff=whole_seconds(policy.backoff, 1),
         backoff_max=whole_seconds(policy.backoff_max, 1),
     )

@@ -100,7 +100,7 @@ def _keep_alive(policy: RestartPolicy) -> str:
 
 def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
     comment = header("launchd", app.name, f"{instance.name}: started by {app.name}.{instance.name}.plist")
-    start = start_lines(app.root, f'"${{0%/*}}/{instance.name}.env"', patient(service.command, _TERM))
+    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', patient(service.command, _TERM))
     account = "" if options.user_units else options.account
     # launchd's own UserName would have the script run as that user, who may not read the environment file.
     user = f'set -- sudo -n -E -u {sh(account)} -- /usr/bin/env PATH="$PATH" "$@"\n' if account else ""

@@ -7,7 +7,7 @@ from procman.export.container import image_of, labels_of, log_warning, own_envir
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, hcl, nomad_environment, sh, text
 from procman.export.shell import container_argv, signal_name
-from procman.export.times import budget_window, seconds
+from procman.export.times import budget_window, seconds, starts_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _restart(policy: RestartPolicy) -> str:
     if policy.mode == "never":
         return '    restart {\n      attempts = 0\n      mode     = "fail"\n    }\n'
     return (
-        f"    restart {{\n      attempts = {policy.max_restarts}\n      interval = {hcl(f'{budget_window(policy)}s')}\n"
+        f"    restart {{\n      attempts = {starts_allowed(policy) - 1}\n"
+        f"      interval = {hcl(f'{budget_window(policy)}s')}\n"
         f'      delay    = {hcl(f"{seconds(policy.backoff)}s")}\n      mode     = "fail"\n    }}\n'
     )
 

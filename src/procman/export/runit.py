@@ -77,7 +77,7 @@ def _directory(
         f"Look:     sv status {base}",
         f"Stop:     sv stop {base}",
     )
-    run = run_script(header("runit", app.name, *install), app, service, _NOTE, last)
+    run = run_script(header("runit", app.name, *install), service, _NOTE, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)

@@ -61,7 +61,7 @@ def _directory(
         f"Look:     s6-svstat /run/service/{base}",
         f"Stop:     s6-svc -wD -d /run/service/{base}",
     )
-    run = run_script(header("s6", app.name, *install), app, service, _NOTE, last)
+    run = run_script(header("s6", app.name, *install), service, _NOTE, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)

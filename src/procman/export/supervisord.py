@@ -7,7 +7,7 @@ from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import supervisord, text
 from procman.export.script import as_user, environment_file, start_lines
 from procman.export.shell import patient, signal_name
-from procman.export.times import whole_seconds
+from procman.export.times import starts_allowed, whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def _budget(service: Service) -> list[str]:
     if policy.mode == "never":
         return ["; Whatever its end, it is not tried again.", "startsecs=0", "startretries=0"]
     return [
-        f"; {policy.max_restarts} quick deaths in a row, each later than the last, and it is FATAL.",
+        f"; {starts_allowed(policy)} quick deaths in a row, each wait longer than the last, and it is FATAL.",
         f"startsecs={whole_seconds(policy.min_uptime)}",
-        f"startretries={policy.max_restarts}",
+        f"startretries={starts_allowed(policy) - 1}",
     ]
 
 
@@ -94,5 +94,5 @@ def _log(instance: InstancePlan, options: ExportOptions) -> list[str]:
 def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
     comment = header("supervisord", app.name, f"{instance.name}: started by {app.name}.conf")
     command = patient(service.command, service.stop.signal_number)
-    start = start_lines(app.root, f'"${{0%/*}}/{instance.name}.env"', command)
+    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', command)
     return f'#!/bin/sh\n{comment}\n{start}{as_user(options.account)}exec "$@"\n'

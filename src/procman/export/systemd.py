@@ -149,7 +149,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
 
 def _process(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
     command = text(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
-    root = text(app.root, "systemd", "the path of the application", systemd_path)
+    root = text(service.cwd, "systemd", "the path of the application", systemd_path)
     account = options.account if not options.user_units else ""
     return [
         "Type=exec",
@@ -219,7 +219,7 @@ def _signal(number: int) -> str:
 
 
 def _sandbox(app: Application, service: Service, options: ExportOptions) -> list[str]:
-    own_files = f"{app.root}/".startswith(("/usr/", "/etc/", "/boot/", "/efi/"))
+    own_files = f"{service.cwd}/".startswith(("/usr/", "/etc/", "/boot/", "/efi/"))
     low = any(instance.port and instance.port < 1024 for instance in service.instances)
     capability = "CAP_NET_BIND_SERVICE" if low else ""
     capabilities = f"CapabilityBoundingSet={capability}\nAmbientCapabilities={capability}\n"

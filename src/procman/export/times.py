@@ -20,8 +20,8 @@ def whole_seconds(value: float, least: int = 0) -> int:
 
 
 def starts_allowed(policy: RestartPolicy) -> int:
-    """Return how many starts the budget allows: the first one, and each restart."""
-    return policy.max_restarts + 1
+    """Return how many starts the budget allows, the first one included: the last quick death is not answered."""
+    return max(1, policy.max_restarts)
 
 
 def budget_window(policy: RestartPolicy) -> int:

@@ -62,7 +62,7 @@ def _process_type(app: Application, service: Service) -> str:
 
 def _job(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
     group = f"{app.name}-{service.name}"
-    script = start_lines(app.root, f"{folder}/{app.name}/{instance.name}.env", direct(service.command))
+    script = start_lines(service.cwd, f"{folder}/{app.name}/{instance.name}.env", direct(service.command))
     account = sh(options.account)
     user = (
         f'set -- start-stop-daemon --start --chuid {account} --exec /usr/bin/env -- "$@"\n' if options.account else ""

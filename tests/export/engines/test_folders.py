@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from pathlib import Path
+from functools import partial
 
 import pytest
 
@@ -14,6 +14,7 @@ from export.rig import LIMIT, Application, attempt, call, need, wait_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FORMATION = "web=2,worker=1,clock=1"
 INSTANCES = ("web.1", "web.2", "worker.1", "clock.1")
@@ -88,6 +89,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runit]:
                 engine.process.kill()
 
 
+def is_logged(engine: Runit, name: str) -> bool:
+    log = engine.folder / f"shop-{name}" / "log" / "main" / "current"
+    return log.exists() and f"up {name}" in log.read_text()
+
+
 def test_everything_arrives_comes_back_and_ends(app: Application, engine: Runit) -> None:
     app.export(engine.format, engine.folder, "-m", FORMATION)
     engine.start()
@@ -95,8 +101,7 @@ def test_everything_arrives_comes_back_and_ends(app: Application, engine: Runit)
         app.pid(name)
         assert app.environ(name).items() >= env.items()
         assert "PROCMAN_SESSION" not in app.environ(name)
-        log = engine.folder / f"shop-{name}" / "log" / "main" / "current"
-        wait_for(lambda log=log, name=name: f"up {name}" in log.read_text() if log.exists() else False, f"a log of {name}")
+        wait_for(partial(is_logged, engine, name), f"a log of {name}")
     for type_ in ("web", "worker", "clock"):
         assert (app.seen / f"{type_}.1.args").read_bytes().split(b"\0")[:-1] == app.arguments(type_)
 
@@ -118,7 +123,7 @@ def test_what_dies_at_once_is_given_up_and_what_is_done_rests(tmp_path: Path, en
     engine.start()
     wait_for((app.seen / "crashes").exists, "it ran once")
     for name in ("crash.1", "once.1"):
-        wait_for(lambda name=name: engine.is_down(name), f"{name} is down")
+        wait_for(partial(engine.is_down, name), f"{name} is down")
     assert (app.seen / "crashes").read_text() == "x\n" * 2
     assert (app.seen / "once").read_text() == "x\n"
 

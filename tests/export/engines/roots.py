@@ -1,0 +1,103 @@
+"""Debian systems in folders, built once by debootstrap and kept in a cache; and one of them booted with systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from export.rig import LIMIT, attempt, call, cannot, need, wait_for
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procman-tests"
+MIRROR = os.environ.get("MIRROR", "")
+BUILD_LIMIT = 420.0  # seconds; a minute where packages come fast
+PACKAGES = {
+    "bookworm": "systemd,libpam-systemd,dbus,dbus-user-session",
+    "trixie": "systemd,libpam-systemd,dbus,dbus-user-session,docker-compose,podman,crun,busybox-static",
+}
+
+
+def root(suite: str) -> Path:
+    """The folder of a Debian system; built now, if the cache has none."""
+    need("debootstrap", root=True)
+    packages = PACKAGES[suite]
+    folder = CACHE / suite
+    if (folder / "packages").is_file() and (folder / "packages").read_text() == packages:
+        return folder / "root"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    draft = CACHE / f"{suite}.{uuid.uuid4().hex}"
+    try:
+        include = f"--include={packages}"
+        done = attempt("debootstrap", "--variant=minbase", include, suite, draft / "root", MIRROR, limit=BUILD_LIMIT)
+        if done.returncode:
+            cannot(f"debootstrap {suite}: {done.stdout[-400:]}")
+        (draft / "packages").write_text(packages)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder / "root"
+
+
+class Machine:
+    """A Debian system with systemd as PID 1, in namespaces of its own. Its changes are in memory, and end with it."""
+
+    def __init__(self, suite: str, shared: Path) -> None:
+        """``shared`` is a folder of ours that the machine sees under the same name."""
+        need("systemd-nspawn", "nsenter", root=True)
+        self.console = shared / "console.log"
+        self.name = f"procman-{uuid.uuid4().hex[:12]}"
+        argv = [
+            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--volatile=overlay"),
+            *(f"--machine={self.name}", f"--directory={root(suite)}", f"--bind={shared}", "--boot"),
+        ]
+        with self.console.open("wb") as console:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        try:
+            wait_for(self._leader, "systemd-nspawn has a child")
+            self.leader = self._leader()
+            wait_for(self._is_up, "systemd is up")
+        except BaseException:
+            self.end()
+            raise
+
+    def _leader(self) -> int:
+        assert self.process.poll() is None, f"systemd-nspawn: {self.console.read_text(errors='replace')[-800:]}"
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else 0
+
+    def _is_up(self) -> bool:
+        return self.attempt("systemctl", "is-system-running").stdout.split()[-1:] in (["running"], ["degraded"])
+
+    @property
+    def folder(self) -> Path:
+        """The machine's root as we see it."""
+        return Path(f"/proc/{self.leader}/root")
+
+    def _inside(self, *argv: str) -> list[str]:
+        return ["nsenter", "--target", str(self.leader), "--all", "--", *argv]
+
+    def call(self, *argv: str) -> str:
+        """Run a program in the machine; it must succeed."""
+        return call(*self._inside(*argv), env=_ENVIRONMENT)
+
+    def attempt(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in the machine, whatever its exit code."""
+        return attempt(*self._inside(*argv), env=_ENVIRONMENT)
+
+    def end(self) -> None:
+        """Power off from inside: nspawn cannot do it for a machine that is not registered."""
+        if self.process.poll() is None and hasattr(self, "leader"):
+            self.attempt("systemctl", "poweroff", "--no-wall")
+            try:
+                self.process.wait(LIMIT / 2)
+            except subprocess.TimeoutExpired:
+                pass
+        if self.process.poll() is None:
+            self.process.kill()  # its PID 1 dies with it: --kill-on-death, and the namespace with that
+            self.process.wait(LIMIT)
+
+
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}

@@ -1,0 +1,199 @@
+"""systemd as PID 1 runs what was exported for it, in its oldest and its newest version at hand."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from export.engines.roots import Machine
+from export.rig import Application, attempt, need, wait_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMATION = "web=2,worker=1,clock=1"
+INSTANCES = ("web.1", "web.2", "worker.1", "clock.1")
+UNITS = "etc/systemd/system"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Path]:
+    """A folder that the machines see, too; not below /tmp, which is theirs."""
+    folder = Path(tempfile.mkdtemp(prefix="procman-test-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def machine(request: pytest.FixtureRequest, shared: Path) -> Iterator[Machine]:
+    machine = Machine(request.param, shared)
+    yield machine
+    machine.end()
+
+
+@pytest.fixture
+def place(machine: Machine, shared: Path) -> Iterator[Path]:
+    """An empty folder that the machine sees; the units of the test are gone at its end."""
+    folder = Path(tempfile.mkdtemp(dir=shared))
+    folder.chmod(0o755)
+    yield folder
+    machine.attempt("systemctl", "stop", "shop.target", "shop-*.target", "shop-*.service")
+    for entry in (machine.folder / UNITS).glob("shop*"):
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    machine.call("systemctl", "daemon-reload")
+    machine.attempt("systemctl", "reset-failed")
+
+
+def install(machine: Machine, app: Application, *words: str) -> None:
+    app.seen.chmod(0o777)
+    app.export("systemd", machine.folder / UNITS, "--user", "daemon", *words)
+    machine.call("systemctl", "daemon-reload")
+    machine.call("systemctl", "enable", "--now", "shop.target")
+
+
+def state(machine: Machine, instance: str) -> str:
+    type_, _, number = instance.rpartition(".")
+    return machine.attempt("systemctl", "is-active", f"shop-{type_}@{number}.service").stdout.strip()
+
+
+def is_logged(machine: Machine, name: str) -> bool:
+    log = machine.attempt("journalctl", "--no-pager", "-o", "cat", "-t", f"shop-{name}")
+    return f"up {name}" in log.stdout
+
+
+def wanted(machine: Machine, unit: str) -> list[str]:
+    return machine.call("systemctl", "show", "--value", "--property=Wants", unit).split()
+
+
+def outside(machine: Machine, pid: int) -> int:
+    """Our number of a process that the machine knows as ``pid``."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            numbers = next(line for line in status.read_text().splitlines() if line.startswith("NSpid:")).split()[1:]
+            same = os.readlink(status.parent / "ns/pid") == os.readlink(f"/proc/{machine.leader}/ns/pid")
+        except (OSError, StopIteration):
+            continue
+        if same and int(numbers[-1]) == pid:
+            return int(numbers[0])
+    raise AssertionError(f"the machine has no process {pid}")
+
+
+def test_everything_arrives_comes_back_and_ends(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop")
+    install(machine, app, "-m", FORMATION)
+    for name, env in app.expected(FORMATION).items():
+        app.pid(name)
+        assert app.environ(name).items() >= env.items()
+        assert "PROCMAN_SESSION" not in app.environ(name)
+        wait_for(partial(is_logged, machine, name), f"the journal of {name}")
+    for type_ in ("web", "worker", "clock"):
+        assert (app.seen / f"{type_}.1.args").read_bytes().split(b"\0")[:-1] == app.arguments(type_)
+
+    killed = app.pid("web.2")
+    app.forget("web.2")
+    os.kill(outside(machine, killed), signal.SIGKILL)
+    assert app.pid("web.2") != killed
+
+    machine.call("systemctl", "stop", "shop.target")
+    wait_for(lambda: all(state(machine, name) == "inactive" for name in INSTANCES), "every instance is inactive")
+    assert {path.name for path in app.seen.glob("*.bye")} >= {f"{name}.bye" for name in ("web.1", "web.2", "clock.1")}
+    assert (app.seen / "worker.1.bye").exists()
+    assert app.survivors() == []
+
+
+def test_any_values_arrive(machine: Machine, place: Path) -> None:
+    source = random.Random(4711)
+    alphabet = "ab \t\n\r\x01\x1b\x7f\\\"'`$%#;=&{}()[]<>|*?~!^,.:@/äß€🚀\u0085\u2028\ufeff"
+    values = {f"V{n}": "".join(source.choices(alphabet, k=source.randrange(12))) for n in range(500)}
+    app = Application(place / "shop", "web: ./witness\n", values)
+    install(machine, app)
+    app.pid("web.1")
+    seen = app.environ("web.1")
+    assert {name: value for name, value in app.expected("web=1")["web.1"].items() if seen.get(name) != value} == {}
+
+
+def test_what_dies_at_once_is_given_up_and_what_is_done_rests(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "crash: echo x >>seen/crashes; exit 3\nonce: echo x >>seen/once\nno: nowhere\n")
+    install(machine, app, "--max-restarts", "2")
+    wait_for(lambda: state(machine, "crash.1") == "failed", "systemd gives up")
+    wait_for(lambda: state(machine, "no.1") == "failed", "systemd does not try again what cannot be run")
+    wait_for(lambda: state(machine, "once.1") == "inactive", "what is done rests")
+    assert (app.seen / "crashes").read_text() == "x\n" * 2
+    assert (app.seen / "once").read_text() == "x\n"
+    assert "NRestarts=0" in machine.call("systemctl", "show", "shop-no@1.service")
+
+
+def test_a_signal_that_systemd_calls_clean_is_a_failure(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "web: ./witness\nworker: echo >>seen/lives; sleep 0.1; kill -HUP $$; sleep 9\n")
+    install(machine, app)
+    lives = app.seen / "lives"
+    wait_for(lambda: lives.exists() and len(lives.read_text()) > 1, "a second life")
+
+
+def test_what_ignores_the_signal_is_killed_after_the_grace(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "web: trap '' TERM; echo > seen/web.1.pid; sleep 1000; sleep 1000\n")
+    install(machine, app, "-t", "1")
+    wait_for((app.seen / "web.1.pid").exists, "the process is up")
+    machine.call("systemctl", "stop", "shop.target")
+    wait_for(lambda: state(machine, "web.1") == "failed", "systemd has killed it")
+    assert app.survivors() == []
+
+
+def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop")
+    install(machine, app, "-m", "web=2,worker=1")
+    app.pid("web.2")
+    done = app.export("systemd", machine.folder / UNITS, "--user", "daemon", "-m", "web=1")
+    assert "remove shop-web.target.wants/shop-web@2.service" in done.out
+    machine.call("systemctl", "daemon-reload")
+    assert wanted(machine, "shop.target") == ["shop-web.target"]
+    assert wanted(machine, "shop-web.target") == ["shop-web@1.service"]
+    assert not list((machine.folder / UNITS / "shop").glob("w*.[02].env"))
+
+
+def test_the_verifier_has_nothing_to_say(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop")
+    install(machine, app, "-m", FORMATION)
+    units = [path.name for path in (machine.folder / UNITS).glob("shop*") if path.is_file()]
+    assert machine.call("systemd-analyze", "verify", "--man=no", *(f"/{UNITS}/{unit}" for unit in units)) == ""
+
+
+def test_units_of_a_user_run_in_the_users_own_manager(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop")
+    app.seen.chmod(0o777)
+    if machine.attempt("id", "alice").returncode:
+        machine.call("useradd", "--create-home", "--shell", "/bin/sh", "alice")
+    machine.call("loginctl", "enable-linger", "alice")
+    uid = machine.call("id", "-u", "alice").strip()
+    units = "home/alice/.config/systemd/user"
+    machine.call("runuser", "-u", "alice", "--", "mkdir", "-p", f"/{units}")
+    app.export("systemd", machine.folder / units, "-m", FORMATION, "--user")
+    machine.call("chown", "-R", "alice:alice", f"/{units}")
+    bus = ("env", f"XDG_RUNTIME_DIR=/run/user/{uid}", "systemctl", "--user")
+    manager = ("runuser", "-u", "alice", "--", *bus)
+    wait_for(lambda: machine.attempt(*manager, "daemon-reload").returncode == 0, "the user's manager is up")
+    machine.call(*manager, "enable", "--now", "shop.target")
+    for name, env in app.expected(FORMATION).items():
+        app.pid(name)
+        assert app.environ(name).items() >= env.items()
+    machine.call(*manager, "stop", "shop.target")
+    wait_for(lambda: app.survivors() == [], "nothing is left")
+
+
+def test_the_verifier_of_this_machine_is_asked_by_check(app: Application) -> None:
+    need("systemd-analyze")
+    out = app.folder.parent / "out"
+    done = app.export("systemd", out, "-m", FORMATION, "--check")
+    assert "systemd-analyze verify: no complaint" in done.err
+    service = out / "shop-web@.service"
+    service.write_text(service.read_text().replace("KillMode=", "KilMode="))
+    assert attempt("systemd-analyze", "verify", "--man=no", service).stdout
