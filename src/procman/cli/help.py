@@ -54,7 +54,13 @@ def usage(command: Command) -> str:
     return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}"
 
 
-_WORDS = {"NAMES": "[NAMES]...", "COMMAND": "COMMAND [ARGS]...", "FORMAT": "FORMAT [DIR]"}
+_WORDS = {
+    "NAMES": "[NAMES]...",
+    "COMMAND": "COMMAND [ARGS]...",
+    "CHANGES": "TYPE=N...",
+    "SIGNAL": "SIGNAL NAMES...",
+    "FORMAT": "FORMAT [DIR]",
+}
 
 
 def _is_everyday(command: Command, option: Option) -> bool:

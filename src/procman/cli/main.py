@@ -6,6 +6,7 @@ import os
 import sys
 
 from procman import __version__
+from procman.cli.options import ALIASES, ASKING
 from procman.cli.reader import read
 from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError
 
@@ -13,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procman.cli.options import Invocation
+    from procman.cli.table import Invocation
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,6 +29,7 @@ def _command(words: list[str]) -> int:
     if words == ["--version"]:
         print(f"procman {__version__}")
         return EXIT_OK
+    words = [ALIASES.get(words[0], words[0]), *words[1:]] if words else words
     invocation = None if "_PROCMAN_COMPLETE" in os.environ else read(words)
     if invocation is None:
         from procman.cli.app import parse
@@ -42,6 +44,11 @@ def _perform(invocation: Invocation) -> int:
         from procman.cli.completion import completion
 
         return completion(invocation.words[0])
+
+    if invocation.command in ASKING:
+        from procman.cli.client import perform
+
+        return perform(invocation)
 
     from procman.cli.precedence import settle, wants_guardian
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Given = dict[str, tuple[object, str]]  # setting → value and the place it was given in
 
-_PATHS = ("procfile", "root", "log_dir")
+_PATHS = ("procfile", "root", "log_dir", "socket")
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
@@ -65,7 +65,7 @@ def _from_flags(invocation: Invocation) -> Given:
         flag = option.long_flags[0]
         if option.kind not in ("list", "switch") and len(texts) > 1:
             raise UsageError(f"{flag} is given twice, but takes one value", f"leave one of them out: {' '.join(texts)}")
-        value = _converted(option, texts, flag)
+        value = converted(option, texts, flag)
         if given.setdefault(option.setting, (value, flag)) != (value, flag):
             raise UsageError(f"{given[option.setting][1]} and {flag} contradict each other", "leave one of them out")
     return given
@@ -79,7 +79,7 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
             if not text or option.setting in given:
                 continue
             if option.kind != "switch":
-                given[option.setting] = _converted(option, [text], name), name
+                given[option.setting] = converted(option, [text], name), name
             elif _checked(values.truth, text, name):
                 given[option.setting] = option.value, name
             elif isinstance(option.value, bool):
@@ -87,7 +87,8 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
     return given
 
 
-def _converted(option: Option, texts: list[str], place: str) -> object:
+def converted(option: Option, texts: list[str], place: str) -> object:
+    """The value that ``texts`` give the option; raises UsageError, which names the ``place``."""
     if option.kind == "switch":
         return option.value
     if option.setting == "env":
@@ -142,7 +143,7 @@ def _from_config(file: ConfigFile) -> Given:
             raise _unknown(file, key)
         place = file.place(key)
         if file.is_text:
-            setting = _converted(option, [str(value)], f"{place}: {key}")
+            setting = converted(option, [str(value)], f"{place}: {key}")
         else:
             setting = _from_toml(option, value, f"{place}: {key}")
         given[option.setting] = _from_folder(option, setting, file.folder), place
@@ -170,7 +171,7 @@ def _from_toml(option: Option, value: object, place: str) -> object:
     wanted = {"whole": int, "port": int, "seconds": (int, float)}.get(option.kind, str)
     if not isinstance(value, wanted):  # type: ignore[arg-type]
         raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
-    return _converted(option, [str(value)], place)
+    return converted(option, [str(value)], place)
 
 
 def _from_boolean(option: Option, value: object, place: str) -> object:

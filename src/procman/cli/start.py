@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from procman.cli.session import enter
 from procman.core.supervisor import Supervisor
 from procman.output.announce import Announcer
 from procman.output.factory import open_output
@@ -13,6 +14,7 @@ from procman.output.outlet import Outlet
 from procman.output.palette import wants_color
 from procman.runtime import guardian
 from procman.runtime.children import Children
+from procman.runtime.control import Control
 from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.files import read_plan
@@ -28,9 +30,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.cli.session import Entrance
     from procman.core.plan import Plan
     from procman.core.settings import Settings
     from procman.output.hub import Hub
+    from procman.runtime.control_desk import Desk
     from procman.runtime.guest import Guest
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
@@ -42,7 +46,10 @@ def start(settings: Settings) -> int:
     plan = read_plan(settings, _environ(settings), _new_session())
     close_inherited_on_exec()
     become_subreaper()
-    return _engine(plan, settings).run()
+    entrance = enter(settings, plan)
+    if entrance.code is not None:
+        return entrance.code
+    return _engine(plan, settings, entrance).run()
 
 
 def _environ(settings: Settings) -> Mapping[str, str]:
@@ -67,12 +74,13 @@ def _new_session() -> str:
     return f"{os.getpid():x}-{os.urandom(6).hex()}"
 
 
-def _engine(plan: Plan, settings: Settings) -> Engine:
+def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     """Wire the parts: each is told only of those that it speaks to."""
     outlet = Outlet(1)
     hub = open_output(plan, settings, outlet, os.environ, is_terminal(1))
-    for warning in _warnings(plan):
+    for warning in (*_warnings(plan), *filter(None, (entrance.warning,))):
         hub.say(f"warning: {warning}")
+    here = os.getcwd()
     os.chdir(plan.root)
     supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
     children = Children(plan.session, separate_streams=settings.format == "json")
@@ -83,7 +91,26 @@ def _engine(plan: Plan, settings: Settings) -> Engine:
     if hub.has_footer and settings.status is not False:
         guests += [*_bottom_line(hub, supervisor, foreground), foreground]
     limit = DescriptorLimit(len(plan.instances))
+    if entrance.place is not None:
+        guests.append(Control(entrance.place, lambda: _desk(plan, settings, here, supervisor, children, hub, limit)))
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
+
+
+def _desk(
+    plan: Plan,
+    settings: Settings,
+    here: str,
+    supervisor: Supervisor,
+    children: Children,
+    hub: Hub,
+    limit: DescriptorLimit,
+) -> Desk:
+    """Who answers the first client, and the others; ``here`` is where paths of the settings are seen from."""
+    from procman.runtime.blueprint import Blueprint
+    from procman.runtime.control_desk import Desk
+
+    blueprint = Blueprint(settings, plan, _environ(settings), here)
+    return Desk(supervisor, children, hub, blueprint, limit, guardian.visible_pid)
 
 
 def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> list[Guest]:

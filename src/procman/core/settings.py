@@ -33,6 +33,11 @@ class Settings:
     exit: str | None = None  # "all", "any", "failure", "never"; None: "all", but "failure" as PID 1 or under systemd
     guardian: bool = True
 
+    # who may ask it something
+    control: bool = True
+    socket: str | None = None  # path of the control socket; None: one for each Procfile and folder
+    replace: bool = False  # stop the session that runs here already
+
     # what to show
     quiet: tuple[str, ...] = ()  # process types that run without being shown
     only: tuple[str, ...] = ()  # if not empty: the process types that are shown

@@ -1,20 +1,20 @@
 """Does: serves the control socket, as a guest of the engine: lets clients in, hands on what they ask, wakes who waits.
 
-While nobody is connected it costs a comparison a turn.
+While nobody is connected it costs a comparison a turn; most of it is imported when the first client comes.
 """
 
 from __future__ import annotations
 
-from procman.core.protocol import ProtocolError, parse_request
-from procman.runtime.control_client import Client
-from procman.runtime.control_place import peer_is_allowed
-from procman.runtime.control_verbs import obey
 from procman.runtime.guest import QuietGuest
 from procman.runtime.poller import READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
     from procman.core.lifecycle import Instance
+    from procman.runtime.control_client import Client
     from procman.runtime.control_desk import Desk
     from procman.runtime.control_place import Place
     from procman.runtime.poller import Poller
@@ -24,11 +24,12 @@ PAUSE = 0.5  # seconds until the door is tried again when there was no descripto
 
 
 class Control(QuietGuest):
-    """The session's control socket at `place`; `desk` has the answers."""
+    """The session's control socket at `place`; `open_desk` makes the one who has the answers."""
 
-    def __init__(self, place: Place, desk: Desk) -> None:
+    def __init__(self, place: Place, open_desk: Callable[[], Desk]) -> None:
         self._place = place
-        self._desk = desk
+        self._open_desk = open_desk
+        self._desk: Desk | None = None
         self._clients: list[Client] = []
         self._open_again: float | None = None
         self._poller: Poller | None = None
@@ -40,21 +41,21 @@ class Control(QuietGuest):
 
     def note(self, action: str, instance: Instance, now: float) -> None:
         """Tell who waits for it."""
-        if self._clients:
+        if self._desk is not None and self._clients:
             self._desk.note(action, instance, now)
 
     def next_deadline(self) -> float | None:
         """When somebody's patience ends, or the door is opened again."""
-        if not self._clients and self._open_again is None:
-            return None
-        times = [self._open_again, self._desk.next_deadline()]
+        if self._desk is None or not self._clients:
+            return self._open_again
+        times = (self._open_again, self._desk.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Go on with what takes longer, and send what is owed."""
         if self._open_again is not None and self._open_again <= now:
             self._open_door()
-        if not self._clients:
+        if self._desk is None or not self._clients:
             return
         self._desk.tick(now)
         for client in list(self._clients):
@@ -63,7 +64,8 @@ class Control(QuietGuest):
 
     def close(self, now: float, code: int) -> None:
         """The session is over: tell everybody, and remove the socket."""
-        self._desk.close(now, code)
+        if self._desk is not None:
+            self._desk.close(now, code)
         for client in list(self._clients):
             client.flush()
             client.close()
@@ -87,6 +89,11 @@ class Control(QuietGuest):
             self._admit(connection)  # type: ignore[arg-type]  # see control_place.connect
 
     def _admit(self, connection: socket) -> None:
+        from procman.runtime.control_client import Client
+        from procman.runtime.control_place import peer_is_allowed
+
+        if self._desk is None:
+            self._desk = self._open_desk()
         if not peer_is_allowed(connection):
             connection.close()
             return
@@ -115,6 +122,10 @@ class Control(QuietGuest):
     # Clients --------------------------------------------------------------------------------------------------------
 
     def _hear(self, client: Client, line: bytes) -> None:
+        from procman.core.protocol import ProtocolError, parse_request
+        from procman.runtime.control_verbs import obey
+
+        assert self._desk is not None
         try:
             request = parse_request(line)
         except ProtocolError as error:
@@ -124,8 +135,5 @@ class Control(QuietGuest):
 
     def _forget(self, client: Client) -> None:
         self._clients.remove(client)
-        self._desk.forget(client)
-
-
-if TYPE_CHECKING:
-    from socket import socket
+        if self._desk is not None:
+            self._desk.forget(client)

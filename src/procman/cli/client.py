@@ -1,0 +1,227 @@
+"""Asks a running session over its control socket; each command of `procman ps`' kind is a neighbor of this file."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procman.cli.table import Invocation
+from procman.core.formation import flatten
+from procman.core.protocol import REQUEST_LIMIT, encode
+from procman.errors import ProcmanError, UsageError
+from procman.runtime.control_place import find, folders, is_safe, places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from socket import socket
+
+    from procman.core.settings import Settings
+
+    Record = dict[str, object]
+
+MODULES = {"signal": "signal_", "resume": "pause"}
+_PLACE = ("procfile", "root", "socket")
+_CHUNK = 65536
+ANSWER_WITHIN = 10.0  # seconds; a session answers in milliseconds unless it is suspended
+
+
+class NoSessionError(ProcmanError):
+    """Nobody answers."""
+
+    exit_code = 1
+
+
+class RefusedError(ProcmanError):
+    """The session says no, with its own exit code."""
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
+def perform(invocation: Invocation) -> int:
+    """Run one of the commands for a running session; returns the exit code."""
+    from importlib import import_module
+
+    name = invocation.command
+    ask: Callable[[Invocation], int] = import_module(f"procman.cli.{MODULES.get(name, name)}").ask
+    return ask(invocation)
+
+
+def extras(invocation: Invocation) -> dict[str, object]:
+    """What the command's own options say. Raises UsageError."""
+    from procman.cli.precedence import converted
+
+    given: dict[str, object] = {}
+    for option, texts in invocation.given.items():
+        if option.setting not in _PLACE:
+            given[option.setting] = converted(option, texts, option.long_flags[0])
+    return given
+
+
+def names(invocation: Invocation) -> list[str]:
+    """The words of the command line; ``web,worker`` are two."""
+    return flatten(invocation.words)
+
+
+def settings_of(invocation: Invocation) -> Settings:
+    """The settings that say which session is meant: Procfile, root and socket, from all their places."""
+    from procman.cli.precedence import settle
+
+    given = {option: texts for option, texts in invocation.given.items() if option.setting in _PLACE}
+    return settle(Invocation(invocation.command, given, ()))
+
+
+def connect(invocation: Invocation) -> Connection:
+    """A connection to the session that the command line means. Raises NoSessionError."""
+    settings = settings_of(invocation)
+    paths = places(settings.procfile, settings.root, settings.socket, os.environ)
+    found = find(paths, settings.socket is not None)
+    if found is None:
+        raise NoSessionError(_nobody(settings), _others() or "procman start begins one")
+    return Connection(found)
+
+
+def _nobody(settings: Settings) -> str:
+    if settings.socket:
+        return f"no session listens at {settings.socket}"
+    return f"no session of {os.path.abspath(settings.procfile)} is running"
+
+
+def _others() -> str:
+    """Where else a session of ours runs: most often the user is in another folder."""
+    found = []
+    for folder in folders(os.environ):
+        names = sorted(os.listdir(folder))[:50] if is_safe(folder) else []
+        for name in names:
+            connection = find([f"{folder}/{name}"], given=True)
+            if connection is not None:
+                found.append(_place_of(Connection(connection)))
+    return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with -f" if any(found) else ""
+
+
+def _place_of(connection: Connection) -> str:
+    try:
+        return str(connection.ask({"verb": "hello"}).get("procfile", ""))
+    except ProcmanError:
+        return ""
+
+
+class Connection:
+    """One conversation. Records come with the bytes that belong to them."""
+
+    def __init__(self, connection: socket) -> None:
+        self._socket = connection
+        self._in = bytearray()
+        self._socket.settimeout(ANSWER_WITHIN)
+
+    def fileno(self) -> int:
+        """What to poll for reading."""
+        return self._socket.fileno()
+
+    def send(self, record: Record) -> None:
+        """Ask something. Raises UsageError when it is too long, NoSessionError when nobody is there any more."""
+        line = encode(record)
+        if len(line) > REQUEST_LIMIT:
+            raise UsageError("that is more than a session takes at once", "name fewer processes")
+        try:
+            self._socket.sendall(line)
+        except OSError:
+            pass  # what it had to say before it left can still be read
+
+    def ask(self, record: Record, say: Callable[[str], None] | None = None, patient: bool = False) -> Record:
+        """Ask, pass on what is said meanwhile, and return the last record. Raises RefusedError, NoSessionError."""
+        self.send(record)
+        if patient:
+            self._socket.settimeout(None)
+        for answer, _ in self.answers():
+            if answer.get("done"):
+                return accepted(answer)
+            if say is not None and "say" in answer:
+                say(str(answer["say"]))
+        raise NoSessionError("the session has ended")
+
+    def answers(self) -> Iterator[tuple[Record, bytes]]:
+        """Each record as it comes, until the session hangs up."""
+        while True:
+            try:
+                complete = self.take()
+                if complete is None and not self.receive():
+                    return
+            except TimeoutError:
+                raise NoSessionError("the session does not answer", "it may be suspended: fg, or kill -CONT") from None
+            if complete is not None:
+                yield complete
+
+    def be_patient(self) -> None:
+        """Wait for answers as long as it takes."""
+        self._socket.settimeout(None)
+
+    def receive(self) -> bool:
+        """Read what has come; False when the session has hung up."""
+        try:
+            chunk = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            raise
+        except OSError:
+            return False
+        self._in += chunk
+        return bool(chunk)
+
+    def take(self) -> tuple[Record, bytes] | None:
+        """The next complete record with its bytes, if it is here."""
+        import json
+
+        end = self._in.find(b"\n") + 1
+        if not end:
+            return None
+        record: Record = json.loads(self._in[:end])
+        size = record.get("size", 0)
+        assert isinstance(size, int)
+        if len(self._in) < end + size:
+            return None
+        payload = bytes(self._in[end : end + size])
+        del self._in[: end + size]
+        return record, payload
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def accepted(answer: Record) -> Record:
+    """The last record of an answer. Raises RefusedError for a refusal."""
+    if "error" in answer:
+        code = answer.get("code")
+        raise RefusedError(str(answer["error"]), str(answer.get("hint", "")), code if isinstance(code, int) else 1)
+    return answer
+
+
+def wish(invocation: Invocation, record: Record) -> int:
+    """Ask for something to be done, and show what is said about it, or with --json one object at the end."""
+    as_json = bool(extras(invocation).get("as_json"))
+    said: list[str] = []
+    connection = connect(invocation)
+    try:
+        answer = connection.ask(record, said.append if as_json else _say, patient=True)
+    except RefusedError as error:
+        if not as_json:
+            raise
+        show_json({"ok": False, "said": said, "error": error.message, "hint": error.hint, "code": error.exit_code})
+        return error.exit_code
+    if as_json:
+        show_json({"ok": True, "said": said, **{key: value for key, value in answer.items() if key != "done"}})
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def show_json(record: object) -> None:
+    """Print one object on one line."""
+    import json
+
+    _say(json.dumps(record))

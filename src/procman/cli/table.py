@@ -1,0 +1,89 @@
+"""Asks in three records: an option, a command, and what one command line says."""
+
+from __future__ import annotations
+
+
+class Option:
+    """One option. ``kind`` is "text", "path", "regex", "whole", "port", "seconds", "list", "choice", "switch" or
+    "optional", a text that may be left out.
+
+    A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
+    options are explained by ``--help``, the others by ``--help-all`` and the man page.
+    """
+
+    __slots__ = ("choices", "config", "everyday", "flags", "help", "kind", "metavar", "names", "setting", "value")
+
+    def __init__(
+        self,
+        setting: str,
+        flags: str,
+        help: str = "",  # noqa: A002 (click's word)
+        kind: str = "switch",
+        metavar: str = "",
+        choices: tuple[str, ...] = (),
+        value: object = True,
+        config: bool = True,
+        everyday: bool = False,
+        names: bool = False,
+    ) -> None:
+        self.setting = setting
+        self.flags = tuple(flags.split())
+        self.help = help
+        self.kind = kind
+        self.metavar = metavar
+        self.choices = choices
+        self.value = value
+        self.config = config
+        self.everyday = everyday
+        self.names = names  # its values are names of process types: completion offers them
+
+    @property
+    def long_flags(self) -> tuple[str, ...]:
+        """The flags that begin with two dashes, the usual one first."""
+        return tuple(flag for flag in self.flags if flag.startswith("--"))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that give this option."""
+        return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
+
+
+class Command:
+    """One command: what it takes, what it is for, and what a user would type.
+
+    ``words`` names what stands beside the options: "NAMES", "FORMAT", "COMMAND" (then all behind the first word is its
+    own) or a tuple of choices; ``examples`` are pairs of a command line and what it does; ``rare`` are settings that
+    this command's ``--help`` only names, though they are everyday ones elsewhere.
+    """
+
+    __slots__ = ("examples", "name", "options", "rare", "summary", "words")
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        words: str | tuple[str, ...],
+        options: tuple[Option, ...],
+        examples: tuple[tuple[str, str], ...],
+        rare: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.words = words
+        self.options = options
+        self.examples = examples
+        self.rare = rare
+
+
+class Invocation:
+    """What one command line says: the command, the texts given for each option, and the words beside them.
+
+    A switch has an empty text for each time it is given.
+    """
+
+    __slots__ = ("command", "given", "words")
+
+    def __init__(self, command: str, given: dict[Option, list[str]], words: tuple[str, ...]) -> None:
+        self.command = command
+        self.given = given
+        self.words = words

@@ -1,0 +1,86 @@
+"""Asks the system what trees of processes use: one look at the table of all processes, by psutil."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import psutil
+
+
+class Usage:
+    """What one tree uses: ``seconds`` of CPU so far, ``percent`` of one CPU, ``memory`` in bytes (resident)."""
+
+    __slots__ = ("at", "memory", "percent", "processes", "seconds")
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+        self.seconds = 0.0
+        self.percent = 0.0
+        self.memory = 0
+        self.processes = 0
+
+
+def measure(uptimes: Mapping[int, float], before: Mapping[int, Usage]) -> dict[int, Usage]:
+    """What the trees below these pids use; percent since ``before``, else over their whole lives (``uptimes``, s)."""
+    if not uptimes:
+        return {}
+    usages = {pid: Usage() for pid in uptimes}
+    for root, process in _members(uptimes):
+        _add(usages[root], process)
+    for pid, usage in usages.items():
+        earlier = before.get(pid)
+        spent = usage.seconds - (earlier.seconds if earlier else 0.0)
+        during = usage.at - earlier.at if earlier else uptimes[pid]
+        usage.percent = max(0.0, 100 * spent / during) if during > 0 else 0.0
+    return usages
+
+
+def _members(roots: Iterable[int]) -> list[tuple[int, psutil.Process]]:
+    """Every process that descends from one of the roots, or is in its session: helpers that were left behind, too."""
+    import psutil
+
+    wanted = set(roots)
+    table = {process.pid: process for process in psutil.process_iter(["ppid"])}
+    parents = {pid: process.info["ppid"] for pid, process in table.items()}
+    found = []
+    for pid, process in table.items():
+        root = _root_of(pid, parents, wanted)
+        if root is not None:
+            found.append((root, process))
+    return found
+
+
+def _root_of(pid: int, parents: Mapping[int, int | None], wanted: set[int]) -> int | None:
+    session = _session_of(pid)
+    if session in wanted:
+        return session
+    at: int | None = pid
+    for _ in range(len(parents)):
+        if at is None or at in wanted or at <= 1:
+            break
+        at = parents.get(at)
+    return at if at in wanted else None
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _add(usage: Usage, process: psutil.Process) -> None:
+    import psutil
+
+    try:
+        times = process.cpu_times()
+        usage.memory += process.memory_info().rss
+    except psutil.Error:
+        return  # it has just ended
+    usage.seconds += times.user + times.system
+    usage.processes += 1
