@@ -50,6 +50,7 @@ class Desk:
         self._pid = pid
         self._began = time.time()
         self._changed = False
+        self._fresh = False  # a task has just begun, and what was wished with it is not performed yet
 
     def about(self) -> dict[str, object]:
         """What this session is."""
@@ -75,7 +76,7 @@ class Desk:
     def begin(self, task: Task) -> None:
         """Look after a task until it is finished or its client is gone."""
         self.tasks[task.client] = task
-        self._changed = True  # it may be finished already
+        self._fresh = True
 
     def note(self, action: str, instance: Instance, now: float) -> None:
         """Something happened: tell who waits for it."""
@@ -85,10 +86,19 @@ class Desk:
 
     def next_deadline(self) -> float | None:
         """When a task wants to be looked at, though nothing happens."""
+        if self._changed:
+            return 0.0
         return min((task.deadline for task in self.tasks.values() if task.deadline is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Go on with the tasks for which something may have changed."""
+        """Go on with the tasks for which something may have changed.
+
+        A new task, which may be finished already, is looked at a turn later: first it hears what its wish has done.
+        """
+        if self._fresh:
+            self._fresh = False
+            self._changed = True
+            return
         due = self.next_deadline()
         if not self._changed and (due is None or due > now):
             return

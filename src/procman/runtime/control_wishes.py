@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from procman.core.choice import changed_count, parse_change
-from procman.core.lifecycle import Event
+from procman.core.lifecycle import Event, State
 from procman.core.supervisor import ASKED
 from procman.errors import UsageError
 from procman.runtime.control_tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
@@ -28,6 +28,9 @@ def start(desk: Desk, client: Client, request: Request) -> None:
     counts = _asked_counts(desk, (name for name in request.names if name not in present))
     now = time.monotonic()
     added = _grow(desk, counts, now)
+    for instance in chosen:
+        if instance.pid is not None and instance.state != State.STOPPING:
+            client.tell({"say": f"{instance.name} runs already, with pid {instance.pid}"})
     desk.supervisor.wish(Event.START, chosen, now)
     _engage(desk, request, UntilUp(client, desk.supervisor, list(dict.fromkeys([*chosen, *added]))))
 
