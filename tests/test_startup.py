@@ -22,6 +22,7 @@ ALLOWED = {
     "run": {"__future__", "errno", "select", "_ctypes"},
     "start": {
         "__future__",
+        "_collections",  # deque
         "_ctypes",  # prctl
         "_socket",  # only asked whether a port is free
         "_struct",
