@@ -140,7 +140,7 @@ def middle_procman(**settings: object) -> None:
 
     plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {}))
     outlet = Outlet(1)
-    hub = open_output(plan, Settings(**settings), outlet, {}, False)
+    hub = open_output(plan, Settings(None, **settings), outlet, {}, False)
     waiting = select.poll()
     waiting.register(outlet.fileno(), select.POLLOUT)
     buffer = LineBuffer()
