@@ -90,9 +90,11 @@ def test_help_imports_click_and_nothing_else_that_costs(place: harness.Place) ->
 def test_version_reads_no_more_than_the_table_of_options(place: harness.Place) -> None:
     assert {module for module in imported(place.folder, "--version") if module.startswith("procman.")} == {
         "procman.cli",
+        "procman.cli.control_options",
         "procman.cli.main",
         "procman.cli.options",
         "procman.cli.reader",
+        "procman.cli.table",
         "procman.errors",
     }
 

@@ -33,7 +33,7 @@ def bakery(place: harness.Place) -> harness.Place:
 
 def test_commands(bakery: harness.Place) -> None:
     assert set(completed(bakery, "procman", "")) >= {"start", "run", "check", "completion"}
-    assert completed(bakery, "procman", "st") == ["start"]
+    assert completed(bakery, "procman", "sta") == ["start"]
 
 
 def test_process_names_of_the_procfile_at_hand(bakery: harness.Place) -> None:

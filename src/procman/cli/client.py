@@ -7,9 +7,10 @@ import sys
 
 from procman.cli.table import Invocation
 from procman.core.formation import flatten
-from procman.core.protocol import REQUEST_LIMIT, encode
+from procman.core.protocol import REQUEST_LIMIT
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.control_place import find, folders, is_safe, places
+from procman.runtime.control_wire import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,12 +172,11 @@ class Connection:
 
     def take(self) -> tuple[Record, bytes] | None:
         """The next complete record with its bytes, if it is here."""
-        import json
-
         end = self._in.find(b"\n") + 1
         if not end:
             return None
-        record: Record = json.loads(self._in[:end])
+        record = decode(self._in[:end])
+        assert isinstance(record, dict)
         size = record.get("size", 0)
         assert isinstance(size, int)
         if len(self._in) < end + size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from procman.cli.control_options import CONTROL_COMMANDS
 from procman.cli.options import COMMANDS
 
 TYPE_CHECKING = False
@@ -17,13 +18,16 @@ WIDTH = 80
 
 def overview() -> str:
     """The page of ``procman --help``."""
-    commands = [(command.name, command.summary) for command in COMMANDS.values()]
+    control = [command.name for command in CONTROL_COMMANDS]
+    commands = [(command.name, command.summary) for command in COMMANDS.values() if command.name not in control]
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [WORDS]...",
             "Run the process formation of a Procfile.",
             "",
             *_columns(commands),
+            "For a session that runs:",
+            *_indented(" ".join(control)),
             "",
             *_columns(
                 [("-h, --help", "this page; procman COMMAND --help for a command"), ("--version", "the version")]
@@ -68,6 +72,10 @@ def _is_everyday(command: Command, option: Option) -> bool:
     if option.setting in command.rare:
         return False
     return len(command.options) < 10 or any(row.everyday for row in command.options if row.setting == option.setting)
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _others(names: list[str]) -> list[str]:

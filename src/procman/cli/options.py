@@ -157,7 +157,7 @@ COMMANDS = {
         *CONTROL_COMMANDS,
         Command(
             "test",
-            "Start, wait until all are ready, run a command, stop; its exit status.",
+            "Run one command, such as tests, while all the processes are up.",
             "COMMAND",
             (*_only(*_PLANNING), PATIENCE),
             (

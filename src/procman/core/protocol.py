@@ -12,8 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Record = dict[str, object]
-
 REQUEST_LIMIT = 65536  # bytes; ten thousand names fit, a flood does not
 _WAIT = ("names", "wait")
 
@@ -75,9 +73,10 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 _LARGEST = 1 << 31
 
 
-def parse_request(line: bytes) -> Request:
-    """Read one line. Raises ProtocolError for whatever is no request."""
-    record = _parse(line)
+def read_request(record: object) -> Request:
+    """What one line, as an object, asks. Raises ProtocolError for whatever is no request."""
+    if not isinstance(record, dict):
+        raise ProtocolError("a request is a JSON object")
     verb = record.pop("verb", None)
     if not isinstance(verb, str) or verb not in VERBS:
         raise ProtocolError(f"there is no verb {str(verb)[:40]!r}; there are: {', '.join(VERBS)}")
@@ -88,18 +87,6 @@ def parse_request(line: bytes) -> Request:
         if value is not None:
             setattr(request, field, _checked(field, value))
     return request
-
-
-def _parse(line: bytes) -> Record:
-    import json
-
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ProtocolError("a request is one JSON object a line") from None
-    if not isinstance(record, dict):
-        raise ProtocolError("a request is a JSON object")
-    return record
 
 
 def _checked(field: str, value: object) -> object:
@@ -113,13 +100,6 @@ def _checked(field: str, value: object) -> object:
     if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST:
         raise ProtocolError(f"{field} is out of range")
     return value
-
-
-def encode(record: Mapping[str, object]) -> bytes:
-    """A record as a line; what is no JSON becomes its text."""
-    import json
-
-    return json.dumps(record, default=str).encode() + b"\n"
 
 
 def session_name(root: str, procfile: str) -> str:

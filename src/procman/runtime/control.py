@@ -122,12 +122,13 @@ class Control(QuietGuest):
     # Clients --------------------------------------------------------------------------------------------------------
 
     def _hear(self, client: Client, line: bytes) -> None:
-        from procman.core.protocol import ProtocolError, parse_request
+        from procman.core.protocol import ProtocolError, read_request
         from procman.runtime.control_verbs import obey
+        from procman.runtime.control_wire import decode
 
         assert self._desk is not None
         try:
-            request = parse_request(line)
+            request = read_request(decode(line))
         except ProtocolError as error:
             client.refuse(str(error))
             return

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from procman.core.protocol import REQUEST_LIMIT, encode
+from procman.core.protocol import REQUEST_LIMIT
+from procman.runtime.control_wire import encode
 from procman.runtime.poller import READ, WRITE
 
 TYPE_CHECKING = False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from procman.core.protocol import encode
 from procman.output.sink import Sink
 from procman.runtime.control_tasks import Task, is_meant
+from procman.runtime.control_wire import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
