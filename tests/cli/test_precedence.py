@@ -28,7 +28,8 @@ def settled(*argv: str, **environ: str) -> Settings:
 
 
 def test_every_option_has_its_setting_and_every_setting_its_option() -> None:
-    assert {option.setting for option in OPTIONS} - {"foreman"} == set(NAMES) - {"names"}
+    elsewhere = {"names", "process"}  # words of the command line, and tables of a config file
+    assert {option.setting for option in OPTIONS} - {"foreman", "processes"} == set(NAMES) - elsewhere
 
 
 def test_each_place_wins_over_the_places_below_it(folder: Path) -> None:
@@ -168,7 +169,6 @@ def test_toml_has_its_own_types(folder: Path) -> None:
         ('procfile = "a\\u0000"\n', "procman.toml:1: procfile wants a text, without a NUL", ""),
         ("port = = 1\n", "procman.toml:1:8: invalid value", "it is not TOML; see https://toml.io"),
         ("port = 1\nport = 2\n", "procman.toml:2:9: cannot overwrite a value", "it is not TOML; see https://toml.io"),
-        ("[process.web]\nrestart = 'never'\n", "procman.toml:1: [process.…] tables are not supported yet", None),
         ("guardian = false\n", 'procman.toml:1: there is no setting "guardian"', None),
         ("names = ['web']\n", 'procman.toml:1: there is no setting "names"', None),
     ],

@@ -24,7 +24,7 @@ def a_plan(name: str, *needs: str, ready: bool = False, mode: str = "on-failure"
     plan = InstancePlan(
         name, name.partition(".")[0], 1, None, "x", "/", {}, RestartPolicy(mode), StopPolicy(grace=grace)
     )
-    plan.depends_on = tuple(Dependency(*need.split(":")) for need in needs)
+    plan.depends_on = tuple(Dependency(*need.split(":")) for need in needs)  # type: ignore[arg-type]  # no timeout in them
     plan.ready = Check("tcp", "x", timeout=60.0) if ready else None
     return plan
 

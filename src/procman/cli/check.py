@@ -9,13 +9,14 @@ from procman.core.environment import REAL
 from procman.core.masking import masked
 from procman.core.settings import NAMES
 from procman.errors import EXIT_OK, EXIT_PROBLEMS
-from procman.runtime.files import plan_for, read_environment, read_procfile
+from procman.runtime.files import plan_for, read_environment, read_procfile, says_how
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from procman.core.environment import Environment
+    from procman.core.overlay import Overlay, OverlayProblem
     from procman.core.plan import InstancePlan
     from procman.core.procfile import Procfile
     from procman.core.settings import Settings
@@ -32,19 +33,32 @@ def check(settings: Settings) -> int:
     if not settings.json:
         _print(problem.at(procfile.name) for problem in procfile.problems)
     environment, warnings = read_environment(settings, os.environ)
-    plan = None if procfile.errors else plan_for(settings, procfile, environment)
-    for warning in warnings:
+    overlay = _overlay(settings, procfile, environment)
+    wrong = bool(procfile.errors or (overlay and overlay.errors))
+    plan = None if wrong else plan_for(settings, procfile, environment, overlay=overlay)
+    problems = overlay.problems if overlay else []
+    told = {f"{problem.place}: {problem.message}" for problem in problems}
+    for warning in (*warnings, *(set(plan.warnings) - told if plan else ())):
         sys.stderr.write(f"warning: {warning}\n")
     if settings.json:
-        _print([_as_json(settings, procfile, plan.instances if plan else (), environment)])
+        _print([_as_json(settings, procfile, plan.instances if plan else (), environment, problems)])
     else:
-        _print(_summary(settings, procfile, environment))
-    return EXIT_PROBLEMS if procfile.errors else EXIT_OK
+        _print(map(str, problems))
+        _print(_summary(settings, procfile, environment, wrong))
+    return EXIT_PROBLEMS if wrong else EXIT_OK
 
 
-def _summary(settings: Settings, procfile: Procfile, environment: Environment) -> list[str]:
+def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay | None:
+    if not says_how(settings):
+        return None
+    from procman.runtime.overlays import read_overlay
+
+    return read_overlay(settings, procfile, environment)
+
+
+def _summary(settings: Settings, procfile: Procfile, environment: Environment, wrong: bool) -> list[str]:
     lines = []
-    if not procfile.errors:
+    if not wrong:
         names = procfile.names
         lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
     if settings.show_env or settings.show_values:
@@ -70,12 +84,16 @@ def _printable(value: str) -> str:
 
 
 def _as_json(
-    settings: Settings, procfile: Procfile, instances: Iterable[InstancePlan], environment: Environment
+    settings: Settings,
+    procfile: Procfile,
+    instances: Iterable[InstancePlan],
+    environment: Environment,
+    problems: Iterable[OverlayProblem],
 ) -> str:
     import json
 
     report = {
-        "ok": not procfile.errors,
+        "ok": not procfile.errors and all(problem.severity != "error" for problem in problems),
         "procfile": procfile.name,
         "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
         "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in instances],
@@ -83,7 +101,8 @@ def _as_json(
         "problems": [
             {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
             for p in procfile.problems
-        ],
+        ]
+        + [p.as_record() for p in problems],
     }
     if settings.show_env:
         report["env_sources"] = {name: environment.origin[name] for name in environment.given}

@@ -29,6 +29,7 @@ OPTIONS = (
     Option("port", "--no-port", value=0),
     Option("port_step", "--port-step", "ports from one process type to the next [100]", "whole", "N"),
     Option("exclude", "-x --exclude", "start all but these", "list", "NAMES", everyday=True, names=True),
+    Option("processes", "-l --processes", "start just these, as if they were named", "list", "NAMES", names=True),
     Option("os_env_wins", "--os-env-wins", "the real environment wins over env files"),
     Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
     # how long and how often
@@ -41,6 +42,9 @@ OPTIONS = (
         choices=("on-failure", "always", "never"),
         everyday=True,
     ),
+    Option("auto_restart", "-r --auto-restart", "always restart these, or all", "list", "NAMES", names=True),
+    Option("stop_signals", "-i --stop-signals", "signals to stop with: web=INT,db=QUIT", "list", "SIGNALS"),
+    Option("can_die", "--can-die", "whose end never ends the run, nor is a failure", "list", "NAMES", names=True),
     Option("max_restarts", "--max-restarts", "quick deaths in a row before giving up [5]", "whole", "N"),
     Option(
         "exit",
@@ -94,7 +98,8 @@ OPTIONS = (
 )
 
 _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
-_PLANNING = (*_ENVIRONMENT, "formation", "port", "port_step", "exclude")
+_OF_TYPES = ("auto_restart", "stop_signals", "can_die")
+_PLANNING = (*_ENVIRONMENT, "formation", "processes", "port", "port_step", "exclude", *_OF_TYPES)
 _EXPORTING = ("out", "app", "user", "image", "log", "dry_run", "check_files", "list_formats")
 _CHECKING = ("json", "show_env", "show_values", "show_config")
 

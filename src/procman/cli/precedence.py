@@ -34,8 +34,12 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
     for layer in (*layers, variables, flags):
         merged.update(_with_foreman(layer))
     merged.pop("foreman", None)
+    if "processes" in merged:
+        merged["names"] = merged.pop("processes")
     if invocation.words and invocation.command != "export":  # whose words are a format and a folder
-        merged["names"] = (invocation.words, "the command line")
+        named, place = merged.get("names", ((), ""))
+        words = (*named, *invocation.words) if place.startswith("-") and isinstance(named, tuple) else invocation.words
+        merged["names"] = (words, "the command line")
     return Settings(
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
     )
@@ -138,6 +142,9 @@ def _regex(text: str) -> str:
 def _from_config(file: ConfigFile) -> Given:
     given: Given = {}
     for key, value in file.values.items():
+        if key == "process" and not file.is_text:  # who reads the overlay says what is wrong in it
+            given[key] = tuple(value) if isinstance(value, dict) else (key,), file.place(key)
+            continue
         option = _CONFIG.get(key.replace("-", "_"))
         if option is None:
             raise _unknown(file, key)
@@ -151,11 +158,6 @@ def _from_config(file: ConfigFile) -> Given:
 
 
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
-    if key == "process":
-        return ConfigError(
-            f"{file.place(key)}: [process.…] tables are not supported yet",
-            "settings for one process type are still to come; take the table out",
-        )
     return ConfigError(f'{file.place(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
 
 

@@ -44,9 +44,14 @@ class Check:
     def __repr__(self) -> str:
         return f"Check({self.kind!r}, {self.target!r})"
 
+    @property
+    def needs_port(self) -> bool:
+        """Whether the target names the instance's own port."""
+        return self.kind in (HTTP, TCP) and "$" in self.target
+
     def on_port(self, port: int | None) -> Check:
         """The same check with ``$PORT`` filled in; itself where there is none in it."""
-        if self.kind not in (HTTP, TCP) or "$" not in self.target:
+        if not self.needs_port:
             return self
         text = "" if port is None else str(port)
         target = self.target.replace("${PORT}", text).replace("$PORT", text)

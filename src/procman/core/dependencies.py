@@ -20,12 +20,22 @@ Edges = dict[str, tuple[str, ...]]  # a type and the types that it depends on
 
 
 class Dependency:
-    """One type that another waits for, until all its instances meet ``condition``; ``timeout`` in seconds, or None."""
+    """One type that another waits for, until all its instances meet ``condition``; ``timeout`` in seconds, or None.
 
-    __slots__ = ("condition", "timeout", "type")
+    ``healthy``: the condition was said in Compose's word, so that a health check may stand for a readiness check.
+    """
 
-    def __init__(self, type: str, condition: str = READY, timeout: float | None = None) -> None:  # noqa: A002
+    __slots__ = ("condition", "healthy", "timeout", "type")
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 (the glossary's word)
+        condition: str = READY,
+        timeout: float | None = None,
+        healthy: bool = False,
+    ) -> None:
         self.type = type
+        self.healthy = healthy
         self.condition = condition
         self.timeout = timeout
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from procman.core.dependencies import Dependency
     from procman.core.environment import Environment
     from procman.core.formation import Formation
+    from procman.core.overlay import Overlay
     from procman.core.procfile import ProcessType, Procfile
 
 _NOTHING: dict[str, str] = {}
@@ -102,6 +103,10 @@ class InstancePlan:
         """The complete environment of the child; a new dict at each call, the caller's own."""
         return {**self._shared, **self._own}
 
+    def lay_under(self, variables: Mapping[str, str]) -> None:
+        """Give the child these variables, too; those that make the instance itself win over them."""
+        self._own = {**variables, **self._own}
+
     @property
     def fails_unhealthy(self) -> bool:
         """Whether an instance that its health check condemns is not started again."""
@@ -156,25 +161,37 @@ def make_plan(
     restart: RestartPolicy | None = None,
     stop: StopPolicy | None = None,
     warnings: tuple[str, ...] = (),
+    overlay: Overlay | None = None,
 ) -> Plan:
     """Work out every instance. Raises UsageError for names, counts and ports that cannot be.
 
     ``port`` is the base, 0 and ``no_port`` mean none; without it PORT of the environment is the base, else 5000.
     """
-    chosen = select(procfile, formation, names, exclude)
-    unseen = _unseen(procfile, flatten(quiet), flatten(only))
     base = None if no_port or port == 0 else base_port(port, environment)
-    shared = shared_environment(environment, session, _first_ports(procfile, base, port_step))
+    firsts = _first_ports(procfile, base, port_step)
+    if overlay is None:
+        chosen = select(procfile, formation, names, exclude)
+    else:
+        from procman.core import overlay_plan
+
+        chosen, lacking = overlay_plan.select_with(overlay, procfile, formation, names, exclude)
+        firsts = overlay_plan.first_ports(overlay, firsts)
+        warnings += lacking
+    unseen = _unseen(procfile, flatten(quiet), flatten(only))
+    shared = shared_environment(environment, session, _known_ports(firsts))
     rules = restart or RestartPolicy(), stop or StopPolicy()
 
     def instance(type_: ProcessType, number: int) -> InstancePlan:
         name = f"{type_.name}.{number}"
-        own_port = None if base is None else port_of(base, port_step, type_.index, number)
+        first = firsts[type_.name]
+        own_port = None if first is None else first + number - 1
         own = own_environment(type_.name, name, own_port)
         how = (root, own, *rules, type_.name in unseen, type_.index, shared)
         return InstancePlan(name, type_.name, number, own_port, type_.command, *how)
 
     instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
+    if overlay is not None:
+        overlay_plan.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
     return Plan(procfile, procfile_path, root, session, instances, environment, warnings)
 
@@ -185,9 +202,11 @@ def _unseen(procfile: Procfile, quiet: list[str], only: list[str]) -> set[str]:
     return {name for name in procfile.names if name in quiet or (only and name not in only)}
 
 
-def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int]:
+def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int | None]:
     """Return the port of each type's first instance, also of those that do not run here: they may run elsewhere."""
-    if base is None:
-        return {}
-    ports = {type_.name: port_of(base, step, type_.index, 1) for type_ in procfile.process_types}
-    return {name: port for name, port in ports.items() if in_range(port)}
+    types = procfile.process_types
+    return {type_.name: None if base is None else port_of(base, step, type_.index, 1) for type_ in types}
+
+
+def _known_ports(firsts: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: port for name, port in firsts.items() if port is not None and in_range(port)}

@@ -33,6 +33,12 @@ class Settings:
     exit: str | None = None  # "all", "any", "failure", "never"; None: "all", but "failure" as PID 1 or under systemd
     guardian: bool = True
 
+    # what is said of single process types; a table of a config file says more, see core/overlay.py
+    process: tuple[str, ...] = ()  # the types that have a table
+    auto_restart: tuple[str, ...] = ()  # names, or "all": restart = "always"
+    stop_signals: tuple[str, ...] = ()  # "web=INT"
+    can_die: tuple[str, ...] = ()
+
     # who may ask it something
     control: bool = True
     socket: str | None = None  # path of the control socket; None: one for each Procfile and folder

@@ -19,10 +19,13 @@ _SIGNAL_NAMES = {
     13: "SIGPIPE",
     14: "SIGALRM",
     15: "SIGTERM",
+    28: "SIGWINCH",
 }
 # Signals whose numbers differ between the two families of systems.
 _LINUX = {7: "SIGBUS", 10: "SIGUSR1", 12: "SIGUSR2", 16: "SIGSTKFLT", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS"}
+_LINUX |= {17: "SIGCHLD", 18: "SIGCONT", 19: "SIGSTOP", 20: "SIGTSTP", 30: "SIGPWR"}
 _DARWIN = {10: "SIGBUS", 30: "SIGUSR1", 31: "SIGUSR2", 12: "SIGSYS", 24: "SIGXCPU", 25: "SIGXFSZ"}
+_DARWIN |= {17: "SIGSTOP", 18: "SIGTSTP", 19: "SIGCONT", 20: "SIGCHLD", 29: "SIGINFO"}
 
 _REASONS = {
     "SIGKILL": "perhaps out of memory",

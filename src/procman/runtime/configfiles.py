@@ -19,15 +19,21 @@ class ConfigFile:
     The values of ``.foreman`` are text; they mean what the same text means behind a flag.
     """
 
-    __slots__ = ("is_text", "lines", "path", "values")
+    __slots__ = ("is_text", "lines", "path", "text", "values")
 
     def __init__(
-        self, path: str, values: Mapping[str, object], lines: Mapping[str, int] | None = None, is_text: bool = False
+        self,
+        path: str,
+        values: Mapping[str, object],
+        lines: Mapping[str, int] | None = None,
+        is_text: bool = False,
+        text: str = "",
     ) -> None:
         self.path = path
         self.values = values
         self.lines = lines or {}
         self.is_text = is_text
+        self.text = text  # of the file, for who wants the lines of what is further inside
 
     def place(self, key: str) -> str:
         """Where a key stands: ``procman.toml:3``."""
@@ -55,7 +61,7 @@ def _read_toml(path: str) -> ConfigFile | None:
     if text is None:
         return None
     values = _parse_toml(path, text)
-    return ConfigFile(path, values, _lines_of(text, "", values))
+    return ConfigFile(path, values, _lines_of(text, "", values), text=text)
 
 
 def _read_pyproject(path: str) -> ConfigFile | None:
@@ -69,7 +75,7 @@ def _read_pyproject(path: str) -> ConfigFile | None:
         return None
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.procman is not a table", "write [tool.procman] and the keys below it")
-    return ConfigFile(path, table, _lines_of(text, "tool.procman", table))
+    return ConfigFile(path, table, _lines_of(text, "tool.procman", table), text=text)
 
 
 def _parse_toml(path: str, text: str) -> dict[str, object]:

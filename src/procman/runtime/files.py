@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.core.environment import Environment
+    from procman.core.overlay import Overlay
     from procman.core.plan import Plan
     from procman.core.procfile import Procfile
     from procman.core.settings import Settings
@@ -44,8 +45,17 @@ def plan_for(
     environment: Environment,
     session: str = "",
     warnings: tuple[str, ...] = (),
+    overlay: Overlay | None = None,
 ) -> Plan:
-    """Work out what should run from files that are read already; raises UsageError."""
+    """Work out what should run from files that are read already; raises UsageError.
+
+    The overlay is read here where there is one and it is not given. Raises ConfigError for its problems.
+    """
+    if says_how(settings):
+        from procman.runtime.overlays import read_overlay, require_sound_overlay
+
+        overlay = overlay or read_overlay(settings, procfile, environment)
+        warnings += require_sound_overlay(overlay)
     return make_plan(
         procfile,
         environment,
@@ -63,7 +73,13 @@ def plan_for(
         restart=RestartPolicy(settings.restart, settings.max_restarts),
         stop=StopPolicy(grace=settings.timeout),
         warnings=warnings,
+        overlay=overlay,
     )
+
+
+def says_how(settings: Settings) -> bool:
+    """Whether anything is said of single process types, in a config file or by flags; it costs nothing where not."""
+    return bool(settings.process or settings.auto_restart or settings.stop_signals or settings.can_die)
 
 
 def root_of(settings: Settings) -> str:
@@ -136,6 +152,17 @@ def read_env_files(settings: Settings, environ: Mapping[str, str]) -> tuple[list
         files = " ".join(exposed)
         warnings.append(f"{files} can be read by other users: chmod go-rwx {files}")
     return layers, warnings
+
+
+def read_extra_env(path: str, settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Read one more env file; return its values, and warnings. Raises ConfigError, also when it is not there."""
+    try:
+        data, mode = _read(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    parsed = parse_env(data, path, known if settings.env_interpolate else None)
+    exposed = [f"{path} can be read by other users: chmod go-rwx {path}"] if parsed.values and mode & 0o044 else []
+    return parsed.values, [*parsed.warnings, *exposed]
 
 
 def _env_paths(settings: Settings) -> list[str]:
