@@ -97,7 +97,7 @@ class Application:
         assert all(HOSTILE.items() <= env.items() for env in environments.values() if "H_EMPTY" in env)
         return environments
 
-    def arguments(self, name: str) -> list[bytes]:
+    def arguments(self, name: str, home: str | None = None) -> list[bytes]:
         """What a shell makes of the Procfile's line: the words that the witness must have seen, in the home it had."""
         line = next(line for line in (self.folder / "Procfile").read_text().splitlines() if line.startswith(name))
         probe = self.folder / "probe"
@@ -106,7 +106,7 @@ class Application:
         witness.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\" >seen/args\n")
         witness.chmod(0o755)
         number = self.expected(f"{name}=1")[f"{name}.1"]
-        env = {"PATH": os.environ["PATH"], "HOME": self.environ(f"{name}.1").get("HOME", "~"), **number}
+        env = {"PATH": os.environ["PATH"], "HOME": home or self.environ(f"{name}.1").get("HOME", "~"), **number}
         subprocess.run(["/bin/sh", "-c", line.partition(":")[2].strip()], cwd=probe, env=env, check=True, timeout=LIMIT)
         return (probe / "seen" / "args").read_bytes().split(b"\0")[:-1]
 

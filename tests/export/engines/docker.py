@@ -1,0 +1,228 @@
+"""Docker daemons, each in a network namespace of its own, joined by a bridge; and an image that holds the witness."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import uuid
+from pathlib import Path
+
+from export.rig import LIMIT, attempt, call, cannot, need, parse_environ, wait_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE = "procman-witness:1"
+BUSYBOX = "/bin/busybox"
+
+WITNESS = r"""#!/bin/sh
+# Tells in its log what it was given, answers TERM after a while, and runs until then.
+echo "environ $(base64 /proc/self/environ | tr -d '\n')"
+echo "arguments $(printf '%s\0' "$@" | base64 | tr -d '\n')"
+trap 'sleep 0.3; echo bye; exit 0' TERM
+echo up
+while :; do sleep 0.1 & wait $!; done
+"""
+
+
+def image() -> bytes:
+    """A tar of a root with busybox and the witness; ``docker import`` makes an image of it."""
+    programs = attempt(BUSYBOX, "--list").stdout.split()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in ("bin", "etc", "tmp", "work"):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        tar.add(BUSYBOX, "bin/busybox")
+        for program in programs:
+            link = tarfile.TarInfo(f"bin/{program}")
+            if program != "busybox":
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+        _add(tar, "work/witness", WITNESS.encode(), 0o755)
+        _add(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644)
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), mode
+    tar.addfile(info, io.BytesIO(data))
+
+
+class Container:
+    """One container as its log shows it."""
+
+    def __init__(self, log: str) -> None:
+        self.lines = log.splitlines()
+
+    @property
+    def is_up(self) -> bool:
+        return "up" in self.lines
+
+    @property
+    def said_bye(self) -> bool:
+        return "bye" in self.lines
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return parse_environ(self._told("environ"))
+
+    @property
+    def arguments(self) -> list[bytes]:
+        return self._told("arguments").split(b"\0")[:-1]
+
+    def _told(self, what: str) -> bytes:
+        line = next(line for line in self.lines if line.startswith(f"{what} "))
+        return base64.b64decode(line.split()[1])
+
+
+class Node:
+    """A dockerd in its own network and mount namespace."""
+
+    def __init__(self, folder: Path, network: Network, number: int) -> None:
+        self.address = f"{network.subnet}.{number}"
+        self.name = f"{network.name}{number}"
+        network.plug(self.name, self.address)
+        self.folder = folder / str(number)
+        self.folder.mkdir(parents=True)
+        self.socket = f"unix://{self.folder}/sock"
+        places = ("--data-root", "data", "--exec-root", "run", "--pidfile", "pid")
+        argv = [
+            *("nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "--", "dockerd", "-H", self.socket),
+            *(str(self.folder / word) if at % 2 else word for at, word in enumerate(places)),
+        ]
+        self.log = self.folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        """Wait until the daemon answers."""
+
+        def answers() -> bool:
+            assert self.process.poll() is None, f"dockerd ended: {self.log.read_text(errors='replace')[-800:]}"
+            return self.attempt("version").returncode == 0
+
+        wait_for(answers, "dockerd answers")
+
+    def call(self, *words: str | Path) -> str:
+        """Run the docker command against this daemon; it must succeed."""
+        return call(self._program, "-H", self.socket, *words)
+
+    def attempt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run the docker command against this daemon, whatever its exit code."""
+        return attempt(self._program, "-H", self.socket, *words)
+
+    @property
+    def _program(self) -> Path:
+        """The command of the same package: another version may stand in front of it on PATH."""
+        return Path(shutil.which("dockerd") or "").resolve().parents[1] / "bin" / "docker"
+
+    def load(self, tar: bytes) -> None:
+        """Make the witness' image known here."""
+        argv = [str(self._program), "-H", self.socket, "import", "--change", "WORKDIR /work", "-", IMAGE]
+        subprocess.run(argv, input=tar, check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
+
+    def containers(self, *filters: str, every: bool = False) -> Iterator[Container]:
+        """The containers here, those that have ended too with ``every``."""
+        options = ["--all"] if every else []
+        for number in self.call("ps", "-q", *options, *(f"--filter={one}" for one in filters)).split():
+            yield Container(self.attempt("logs", number).stdout)
+
+    def end(self) -> None:
+        """End the daemon, which ends its containers; and whatever holds on to its folder."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(LIMIT / 2)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(LIMIT)
+        for pid in self._left():
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _left(self) -> list[int]:
+        """What is ours by its network namespace or its command line: containerd, its shims, containers' processes."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if str(self.folder).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+
+class Network:
+    """A bridge, and a network namespace for each node."""
+
+    def __init__(self) -> None:
+        need("ip", "nsenter", "unshare", root=True)
+        self.name = f"pm{uuid.uuid4().hex[:8]}"
+        self.subnet = "10.213.77"
+        self.namespaces: list[str] = []
+        if attempt("ip", "link", "add", self.name, "type", "bridge").returncode:
+            cannot("a bridge cannot be made here")
+        call("ip", "link", "set", self.name, "up")
+
+    def plug(self, name: str, address: str) -> None:
+        """Make a namespace with a cable to the bridge."""
+        outer, inside = f"{name}o", ("ip", "-n", name)
+        call("ip", "netns", "add", name)
+        self.namespaces.append(name)
+        call("ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
+        call("ip", "link", "set", outer, "master", self.name, "up")
+        call(*inside, "link", "set", "lo", "up")
+        call(*inside, "addr", "add", f"{address}/24", "dev", "eth0")
+        call(*inside, "link", "set", "eth0", "up")
+        call(*inside, "route", "add", "default", "via", f"{self.subnet}.254")
+
+    def end(self) -> None:
+        """Take everything away again."""
+        for name in self.namespaces:
+            attempt("ip", "netns", "delete", name)
+            attempt("ip", "link", "delete", f"{name}o")
+        attempt("ip", "link", "delete", self.name)
+
+
+class Cluster:
+    """Some nodes; the first one is the manager of a Swarm when there are more."""
+
+    def __init__(self, count: int) -> None:
+        need("dockerd", BUSYBOX, root=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="procman-docker-", dir="/var/tmp"))
+        self.nodes: list[Node] = []
+        self.network = Network()
+        try:
+            self.nodes += [Node(self.folder, self.network, number) for number in range(1, count + 1)]
+            for node in self.nodes:
+                node.wait()
+                node.load(image())
+            if count > 1:
+                self._join()
+        except BaseException:
+            self.end()
+            raise
+
+    def _join(self) -> None:
+        manager, *workers = self.nodes
+        manager.call("swarm", "init", "--advertise-addr", manager.address)
+        token = manager.call("swarm", "join-token", "-q", "worker").strip()
+        for worker in workers:
+            worker.call("swarm", "join", "--token", token, "--advertise-addr", worker.address, manager.address)
+
+    def end(self) -> None:
+        """End all of it, in any state."""
+        for node in self.nodes:
+            node.end()
+        self.network.end()
+        shutil.rmtree(self.folder, ignore_errors=True)

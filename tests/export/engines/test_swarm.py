@@ -1,0 +1,92 @@
+"""A Docker Swarm of two nodes runs compose.yaml: deploy, scale, drain, stop."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from export.engines.docker import IMAGE, Cluster, Container
+from export.rig import PROCFILE, Application, wait_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FORMATION = "web=2,worker=1,clock=1"
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Cluster]:
+    cluster = Cluster(2)
+    yield cluster
+    cluster.end()
+
+
+@pytest.fixture
+def stack(swarm: Cluster, tmp_path: Path) -> Iterator[Path]:
+    """An empty folder for the export; the stack of it is gone at the end."""
+    yield tmp_path / "out"
+    swarm.nodes[0].call("stack", "rm", "shop")
+    wait_for(lambda: not any(node.call("ps", "-q").split() for node in swarm.nodes), "all containers have ended")
+
+
+def deploy(swarm: Cluster, app: Application, out: Path, *words: str) -> None:
+    app.export("compose", out, "--image", IMAGE, *words)
+    swarm.nodes[0].call("stack", "deploy", "--resolve-image=never", "-c", out / "compose.yaml", "shop")
+
+
+def running(swarm: Cluster) -> dict[str, Container]:
+    """The containers that are up, on all nodes, by the names they were given."""
+    found = [container for node in swarm.nodes for container in node.containers() if container.is_up]
+    return {container.environ["PS"]: container for container in found}
+
+
+def are_up(swarm: Cluster, *names: str) -> bool:
+    return set(running(swarm)) == set(names)
+
+
+def test_everything_arrives_scales_moves_and_ends(app: Application, swarm: Cluster, stack: Path) -> None:
+    deploy(swarm, app, stack, "-m", FORMATION)
+    wait_for(partial(are_up, swarm, "web.1", "web.2", "worker.1", "clock.1"), "the stack is up")
+    expected = app.expected(FORMATION)
+    expected["web.2"]["PORT"] = "5000"  # each has a network of its own
+    found = running(swarm)
+    for name, env in expected.items():
+        environ = found[name].environ
+        assert {key: value for key, value in env.items() if environ.get(key) != value} == {}
+        assert "PROCMAN_SESSION" not in environ
+    for type_ in ("web", "worker", "clock"):
+        assert found[f"{type_}.1"].arguments == app.arguments(type_, home=found[f"{type_}.1"].environ.get("HOME", "/"))
+
+    swarm.nodes[0].call("service", "scale", "--detach", "shop_web=4")
+    wait_for(partial(are_up, swarm, "web.1", "web.2", "web.3", "web.4", "worker.1", "clock.1"), "there are 4 of web")
+
+    nodes = swarm.nodes[0].call("node", "ls", "-q", "--filter=role=worker").split()
+    leaving = len(list(swarm.nodes[1].containers()))
+    assert leaving
+    swarm.nodes[0].call("node", "update", "--availability=drain", *nodes)
+    wait_for(lambda: len([one for one in swarm.nodes[0].containers() if one.is_up]) == 6, "all have moved")
+    wait_for(lambda: not list(swarm.nodes[1].containers()), "the drained node is empty")
+    assert all(one.said_bye for one in swarm.nodes[1].containers(every=True)), "TERM was honored"
+    codes = swarm.nodes[1].call("ps", "-aq", "--filter=exited=137").split()
+    assert codes == []
+    swarm.nodes[0].call("node", "update", "--availability=active", *nodes)
+
+
+def test_a_container_that_is_killed_is_replaced(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    deploy(swarm, app, stack)
+    wait_for(partial(are_up, swarm, "web.1"), "the stack is up")
+    node = next(node for node in swarm.nodes if list(node.containers()))
+    killed = node.call("ps", "-q").split()[0]
+    node.call("kill", killed)
+    wait_for(partial(are_up, swarm, "web.1"), "it is up again")
+    wait_for(lambda: not any(killed in node.call("ps", "-q") for node in swarm.nodes), "and it is another one")
+
+
+def test_the_smallest_export_deploys(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
+    app = Application(tmp_path / "shop", PROCFILE.replace("LONG", ""), {})
+    deploy(swarm, app, stack, "-m", "clock=1", "-t", "1", "--restart", "never", "--no-port")
+    wait_for(partial(are_up, swarm, "clock.1"), "the stack is up")
