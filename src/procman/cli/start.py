@@ -88,6 +88,10 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     foreground = Foreground(1, hub)
     orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
     guests: list[Guest] = [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
+    if settings.format == "json":
+        from procman.output.events import Events
+
+        guests.append(Events(hub))
     if hub.has_footer and settings.status is not False:
         guests += [*_bottom_line(hub, supervisor, foreground), foreground]
     limit = DescriptorLimit(len(plan.instances))

@@ -80,7 +80,7 @@ class Announcer:
             Row(i.name, _end_in_words(i), i.restarts, seconds(i.uptime(now)), self._hub.line_count(i.name))
             for i in self._supervisor.instances.values()
         ]
-        for line in end_summary(rows, code):
+        for line in end_summary(rows, code, self._hub.room):
             self._hub.say(line)
 
     def _still_waiting(self, now: float) -> None:
