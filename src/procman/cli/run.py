@@ -15,18 +15,20 @@ from procman.runtime.programs import candidates, find_program, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procman.core.procfile import ProcessType, Procfile
     from procman.core.settings import Settings
 
 
-def run(settings: Settings, words: tuple[str, ...]) -> int:
-    """Run ``words`` to their end and return exactly their exit code.
+def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:
+    """Run ``words`` to their end, with ``more`` in their environment, and return exactly their exit code.
 
     Raises CommandError (126, 127) for what cannot be run, ConfigError for files that cannot be read.
     """
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile else None
-    env = {"PYTHONUNBUFFERED": "1", **_environment(settings)}
+    env = {"PYTHONUNBUFFERED": "1", **_environment(settings), **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)
         cwd = os.path.abspath(root_of(settings))

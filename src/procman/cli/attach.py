@@ -1,0 +1,147 @@
+"""Asks: ``procman attach``: this terminal becomes that of one process, until Ctrl-]."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import termios
+
+from procman.cli.client import accepted, connect, names
+from procman.errors import EXIT_OK, UsageError
+from procman.runtime.terminal import is_terminal, window_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from procman.cli.client import Connection
+    from procman.cli.table import Invocation
+
+LEAVE = b"\x1d"  # Ctrl-], as in telnet
+KEYS = 4096  # bytes a request
+_MAIN_SCREEN, _ALTERNATE = b"\x1b[?1049l", b"\x1b[?1049h"
+# What a program may have left behind: colors, a hidden cursor, bracketed paste, mouse reports.
+_RESET = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"
+
+
+def ask(invocation: Invocation) -> int:
+    """Attach to the instance that is named."""
+    wanted = names(invocation)
+    if len(wanted) != 1:
+        raise UsageError("attach to which one?", "as in: procman attach web.1; procman ps shows them")
+    connection = connect(invocation)
+    rows, columns = window_size(1) or (24, 80)
+    connection.send({"verb": "attach", "text": wanted[0], "rows": rows, "columns": columns})
+    return Attached(connection, wanted[0]).run()
+
+
+class Attached:
+    """This terminal, lent to a process."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._saved: list[object] | None = None
+        self._reader, self._writer = os.pipe()
+        self._alternate = False
+        self._typing = True
+        self.code: int | None = None
+
+    def run(self) -> int:
+        """Pass keys and screen on until somebody leaves."""
+        try:
+            while self.code is None:
+                for fd in self._ready():
+                    if fd == self._connection.fileno():
+                        self._hear()
+                    elif fd == self._reader:
+                        self._resize()
+                    elif self.code is None:
+                        self._type()
+        finally:
+            self._give_back()
+        return self.code if self.code is not None else EXIT_OK
+
+    def _ready(self) -> list[int]:
+        poll = select.poll()
+        for fd in (self._connection.fileno(), self._reader, *((0,) if self._typing else ())):
+            poll.register(fd, select.POLLIN)
+        return [fd for fd, _ in poll.poll()]
+
+    def _take(self) -> None:
+        """Take the terminal, once the session has let us in: every key belongs to the process now."""
+        sys.stderr.write(f"attached to {self._name}: Ctrl-] leaves\n")
+        sys.stderr.flush()
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGWINCH, _nothing)
+        if not is_terminal(0):
+            self._saved = []
+            return
+        self._saved = termios.tcgetattr(0)
+        raw = termios.tcgetattr(0)
+        raw[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
+        raw[1] &= ~termios.OPOST
+        raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
+        raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(0, termios.TCSADRAIN, raw)
+
+    def _give_back(self) -> None:
+        if not self._saved:
+            return
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        _show((_MAIN_SCREEN if self._alternate else b"") + _RESET + b"\r\n")
+        termios.tcsetattr(0, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]  # as we got it
+
+    def _hear(self) -> None:
+        if not self._connection.receive():
+            self.code = EXIT_OK
+            return
+        while (answer := self._connection.take()) is not None:
+            record, screen = answer
+            if record.get("done"):
+                accepted(record)
+                self._say(str(record.get("over", "the process is down")))
+                self.code = EXIT_OK
+                return
+            if self._saved is None:
+                self._take()
+            if "screen" in record:
+                self._show_screen(screen)
+            elif "say" in record:
+                self._say(str(record["say"]))
+
+    def _show_screen(self, screen: bytes) -> None:
+        entered, left = screen.rfind(_ALTERNATE), screen.rfind(_MAIN_SCREEN)
+        if entered != left:
+            self._alternate = entered > left
+        _show(screen)
+
+    def _say(self, words: str) -> None:
+        _show(f"\r\n[{words}]\r\n".encode())
+
+    def _type(self) -> None:
+        keys = os.read(0, KEYS)
+        before, leaving, _ = keys.partition(LEAVE) if self._saved else (keys, b"", b"")
+        if before:
+            self._connection.send({"verb": "keys", "text": before.decode("latin-1")})
+        if leaving:
+            self.code = EXIT_OK
+        if not keys:
+            self._typing = False
+
+    def _resize(self) -> None:
+        os.read(self._reader, 4096)
+        rows, columns = window_size(1) or (24, 80)
+        self._connection.send({"verb": "resize", "rows": rows, "columns": columns})
+
+
+def _show(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Exist, so that the signal writes its number into our pipe."""
