@@ -17,7 +17,7 @@ from procman.runtime.children import Children
 from procman.runtime.control import Control
 from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
-from procman.runtime.files import read_plan
+from procman.runtime.files import read_plan, says_how
 from procman.runtime.foreground import Foreground
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.notify import Notifier
@@ -84,6 +84,7 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     os.chdir(plan.root)
     supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
     children = Children(plan.session, separate_streams=settings.format == "json")
+    children.complain = hub.say
     signals = SignalPipe()
     foreground = Foreground(1, hub)
     orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
@@ -94,10 +95,27 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         guests.append(Events(hub))
     if hub.has_footer and settings.status is not False:
         guests += [*_bottom_line(hub, supervisor, foreground), foreground]
+    guests += _overlay_guests(plan, settings, supervisor, hub, children)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
         guests.append(Control(entrance.place, lambda: _desk(plan, settings, here, supervisor, children, hub, limit)))
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
+
+
+def _overlay_guests(
+    plan: Plan, settings: Settings, supervisor: Supervisor, hub: Hub, children: Children
+) -> list[Guest]:
+    """Who asks instances how they are, and who looks at files; nobody where no overlay wants it."""
+    if not says_how(settings):
+        return []
+    from procman.runtime.probes import Probes
+
+    guests: list[Guest] = [Probes(supervisor, hub, children)]
+    if any(instance.watch for instance in plan.instances):
+        from procman.runtime.watch import Watch
+
+        guests.append(Watch(supervisor, hub))
+    return guests
 
 
 def _desk(
@@ -132,11 +150,12 @@ def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> li
 
 def _window(plan: Plan, settings: Settings) -> Window | None:
     """What a child may fill of the terminal; None when children shall have pipes."""
-    if not _wants_terminals(settings):
+    usual_pty = _wants_terminals(settings)
+    if not usual_pty and (settings.format == "json" or not any(instance.pty for instance in plan.instances)):
         return None
     stamp = "" if settings.timestamps == "off" else "00:00:00 "
     usual = stamp + " " * max(len("system"), *(len(i.name) for i in plan.instances)) + " | "
-    return Window(1, len(usual if settings.prefix is None else settings.prefix))
+    return Window(1, len(usual if settings.prefix is None else settings.prefix), usual_pty)
 
 
 def _default_exit_rule() -> str:

@@ -264,6 +264,10 @@ class Supervisor:
         """Whether some are not asked to stop yet, because others still use them."""
         return bool(self._later)
 
+    def may_restart_by_itself(self, instance: Instance) -> bool:
+        """Whether a changed file may restart it: not if the user stopped it, or it was never started."""
+        return instance.name not in self._held and (instance.wanted or instance.started is not None)
+
     def hindrances(self, instance: Instance) -> list[str]:
         """Why an instance cannot start, in words, one for each that it waits for: `db.1 is not ready: …`."""
         return [] if self._order is None else [one.words for one in self._order.hindrances(instance)]

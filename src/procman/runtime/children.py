@@ -11,16 +11,17 @@ import os
 
 from procman.core.command import through_shell
 from procman.core.status import ExitStatus
-from procman.runtime.family import environ_of, own_children, send, send_group
+from procman.runtime.family import environ_of, group_of, own_children, peek, send, send_group, session_of
 from procman.runtime.programs import launch
 from procman.runtime.signals import DEFAULT_IN_CHILDREN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from procman.core.plan import InstancePlan
+    from procman.runtime.helpers import Helper, Helpers
     from procman.runtime.terminal import Pty
 
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
@@ -43,7 +44,7 @@ class SpawnError(Exception):
 class Child:
     """One life of an instance: its pid, the descriptors to read it by, and its status once it has ended."""
 
-    __slots__ = ("name", "outputs", "pid", "pty", "status")
+    __slots__ = ("name", "outputs", "pid", "pty", "status", "stopper")
 
     def __init__(self, name: str, pid: int, outputs: tuple[tuple[str, int], ...], pty: Pty | None) -> None:
         self.name = name
@@ -51,6 +52,7 @@ class Child:
         self.outputs = outputs  # (stream, descriptor)
         self.pty = pty
         self.status: ExitStatus | None = None  # known, but not yet reaped: a zombie
+        self.stopper: Helper | None = None  # the command that asks it to end
 
 
 class Children:
@@ -64,6 +66,8 @@ class Children:
         self._asked: set[int] = set()  # orphans that were asked to end
         self._null = os.open(os.devnull, os.O_RDWR)
         self._here = os.getcwd()
+        self._helpers: Helpers | None = None
+        self.complain: Callable[[str], None] = _keep_to_ourselves
 
     def __len__(self) -> int:
         return len(self._by_pid)
@@ -78,7 +82,7 @@ class Children:
         except OSError as error:
             raise _spawn_error(plan, error) from None
         try:
-            pid = _start(plan, env, self._actions(pty, ends), plan.cwd if plan.cwd != self._here else "")
+            pid = start_command(plan.command, plan.cwd, self._here, env, self._actions(pty, ends))
         except OSError as error:
             _close_all(fd for _, fd in outputs)
             raise _spawn_error(plan, error) from None
@@ -122,6 +126,30 @@ class Children:
         send_group(child.pid, number)
         send_group(child.pid, signal.SIGCONT)
 
+    def stop(self, child: Child, plan: InstancePlan) -> None:
+        """Ask the child to end, in the way of its plan: by a signal, or a command, and the signal when that fails."""
+        if not plan.stop.command:
+            self.ask(child, plan.stop.signal_number)
+            return
+
+        def finished(status: ExitStatus, words: str) -> None:
+            child.stopper = None
+            if not status.ok and child.status is None:
+                said = f": {words}" if words else ""
+                self.complain(f"the stop command of {child.name} {status.words()}{said}; it gets the signal instead")
+                self.ask(child, plan.stop.signal_number)
+
+        child.stopper = self.helpers.run(plan, plan.stop.command, finished, child.pid)
+
+    @property
+    def helpers(self) -> Helpers:
+        """Those who run short commands; they do not exist before somebody wants one."""
+        if self._helpers is None:
+            from procman.runtime.helpers import Helpers
+
+            self._helpers = Helpers(self._null, self._here)
+        return self._helpers
+
     def send_all(self, number: int) -> None:
         """Send `number` to every group and every adopted orphan."""
         for child in self._by_pid.values():
@@ -142,7 +170,7 @@ class Children:
         dead = []
         for child in self._by_pid.values():
             if child.status is None:
-                child.status = _peek(child.pid)
+                child.status = peek(child.pid)
                 if child.status is not None:
                     dead.append(child)
         return dead
@@ -150,13 +178,17 @@ class Children:
     def reap(self, child: Child) -> None:
         """Give the child's numbers back. Nothing may be signalled by them any more."""
         del self._by_pid[child.pid]
+        if child.stopper is not None:
+            child.stopper.drop()
         try:
             os.waitpid(child.pid, 0)
         except ChildProcessError:
             pass  # somebody set SIGCHLD to be ignored: the kernel has reaped it
 
     def reap_strangers(self) -> None:
-        """Reap adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
+        """Reap helpers and adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
+        if self._helpers is not None:
+            self._helpers.reap()
         for pid in self.orphans()[:STRANGERS_PER_ROUND]:
             try:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
@@ -170,14 +202,15 @@ class Children:
 
     def orphans(self) -> list[int]:
         """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
-        return [pid for pid in own_children() if pid not in self._by_pid]
+        strangers = [pid for pid in own_children() if pid not in self._by_pid]
+        return strangers if self._helpers is None else [pid for pid in strangers if pid not in self._helpers]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
         """Those of `orphans` that came from `child`: of its session, or with its instance's mark in their environment.
 
         What is deeper in the family is a descendant of one of these, and is adopted, and found, when that one ends.
         """
-        return [pid for pid in orphans if _session_of(pid) == child.pid or self._owner(pid) == child.name]
+        return [pid for pid in orphans if session_of(pid) == child.pid or self._owner(pid) == child.name]
 
     def _owner(self, pid: int) -> str | None:
         if pid not in self._owners:
@@ -190,7 +223,7 @@ class Children:
         """Ask what is left of a life to end, each once: a second TERM means "now!" to some programs."""
         if group_too:
             self.ask(child, number)
-        self._ask_each((pid for pid in pids if _group_of(pid) != child.pid), number)
+        self._ask_each((pid for pid in pids if group_of(pid) != child.pid), number)
 
     def ask_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
         """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten."""
@@ -211,45 +244,21 @@ class Children:
             send(pid, signal.SIGKILL)
 
 
-def _group_of(pid: int) -> int:
+def start_command(command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction]) -> int:
+    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap.
+
+    ``here`` is the current folder. Returns the pid; raises OSError.
+    """
+    program, words = launch(command, env.get("PATH"), cwd)
+    spawn = _spawn if cwd == here else _spawn_in
     try:
-        return os.getpgid(pid)
-    except OSError:
-        return -1
-
-
-def _session_of(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return -1
-
-
-def _peek(pid: int) -> ExitStatus | None:
-    """How `pid` ended, or None while it lives; without reaping it (waitid(2), WNOWAIT)."""
-    try:
-        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    except ChildProcessError:
-        return ExitStatus(code=0)  # reaped by somebody else; its status is lost
-    if info is None:
-        return None
-    if info.si_code == os.CLD_EXITED:
-        return ExitStatus(code=info.si_status)
-    return ExitStatus(signal=info.si_status)
-
-
-def _start(plan: InstancePlan, env: Mapping[str, str], actions: Sequence[FileAction], folder: str) -> int:
-    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap."""
-    program, words = launch(plan.command, env.get("PATH"), plan.cwd)
-    spawn = _spawn_in if folder else _spawn
-    try:
-        return spawn(folder, program, words, env, actions)
+        return spawn(cwd, program, words, env, actions)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
         # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
-        words = through_shell(plan.command)
-        return spawn(folder, words[0], words, env, actions)
+        words = through_shell(command)
+        return spawn(cwd, words[0], words, env, actions)
 
 
 def _spawn_in(
@@ -269,6 +278,10 @@ def _spawn(_folder: str, program: str, words: list[str], env: Mapping[str, str],
     return os.posix_spawn(
         program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
     )
+
+
+def _keep_to_ourselves(_words: str) -> None:
+    """Nobody wants to hear it."""
 
 
 def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:

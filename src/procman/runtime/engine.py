@@ -234,7 +234,7 @@ class Engine:
         self.supervisor.spawned(instance, child.pid, now)
 
     def _spawn(self, instance: Instance) -> Child:
-        if self._window is None:
+        if self._window is None or not self._window.is_for(instance.plan.pty):
             return self._children.spawn(instance.plan)
         try:
             pty = open_pty(self._window)
@@ -252,9 +252,9 @@ class Engine:
         """Send each its stop signal, all in parallel; and to what has left their groups."""
         for instance in instances:
             if instance.name in self._lives:
-                self._children.ask(self._lives[instance.name][0], instance.plan.stop.signal_number)
+                self._children.stop(self._lives[instance.name][0], instance.plan)
         if instances:
-            everybody = self.supervisor.stopping is not None
+            everybody = self.supervisor.stopping is not None and not self.supervisor.holds_back
             self._children.ask_orphans(signal.SIGTERM, None if everybody else [i.name for i in instances])
 
     def _kill(self, instance: Instance) -> None:

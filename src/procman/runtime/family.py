@@ -6,6 +6,8 @@ import errno
 import os
 import time
 
+from procman.core.status import ExitStatus
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -104,6 +106,35 @@ def send_group(group: int, number: int) -> None:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def group_of(pid: int) -> int:
+    """The process group of `pid`; -1 when it is gone."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
+
+
+def session_of(pid: int) -> int:
+    """The session of `pid`; -1 when it is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def peek(pid: int) -> ExitStatus | None:
+    """How `pid` ended, or None while it lives; without reaping it (waitid(2), WNOWAIT)."""
+    try:
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    except ChildProcessError:
+        return ExitStatus(code=0)  # reaped by somebody else; its status is lost
+    if info is None:
+        return None
+    if info.si_code == os.CLD_EXITED:
+        return ExitStatus(code=info.si_status)
+    return ExitStatus(signal=info.si_status)
 
 
 def reap_some() -> bool:

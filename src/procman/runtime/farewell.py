@@ -33,7 +33,7 @@ class Farewell:
         self.instance = instance
         self.pumps = pumps
         self.begun = now
-        self.group_asked = instance.state == State.STOPPING
+        self.group_asked = instance.state == State.STOPPING and not instance.plan.stop.command
         self.killed = False
         self.deadline: float | None = None
 

@@ -11,13 +11,21 @@ OUTPUT_FLAGS = 1  # index in the list of tcgetattr
 
 
 class Window:
-    """What a child may fill of the terminal that we are shown on: its size, less our prefix."""
+    """What a child may fill of the terminal that we are shown on: its size, less our prefix.
 
-    __slots__ = ("_fd", "_prefix_width")
+    ``usual``: whether a child gets a terminal if nothing else is said of it.
+    """
 
-    def __init__(self, fd: int, prefix_width: int) -> None:
+    __slots__ = ("_fd", "_prefix_width", "_usual")
+
+    def __init__(self, fd: int, prefix_width: int, usual: bool = True) -> None:
         self._fd = fd
         self._prefix_width = prefix_width
+        self._usual = usual
+
+    def is_for(self, wish: bool | None) -> bool:
+        """Whether a child gets a terminal; ``wish`` is what is said of this one."""
+        return self._usual if wish is None else wish
 
     def size(self) -> tuple[int, int]:
         """Rows and columns; a very narrow window is not made narrower than programs can bear."""

@@ -1,0 +1,105 @@
+"""Does: runs short commands beside the application, such as checks and stop commands; none of them outlives its use.
+
+A helper has the environment and the folder of the instance that it serves, and a session of its own. Its end is
+noticed like any child's; it is no child of the formation, nobody restarts it, and its output is only kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procman.core.status import ExitStatus
+from procman.runtime.children import start_command
+from procman.runtime.family import peek, send_group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from procman.core.plan import InstancePlan
+
+    Finished = Callable[[ExitStatus, str], None]
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+ROOM = 1 << 16  # bytes: what a pipe holds. Who prints more than that has to wait, and ends with its time
+SHOWN = 200  # characters of its last line
+
+
+class Helper:
+    """One command under way; ``finished`` is called with its status and its last line, unless it was dropped."""
+
+    __slots__ = ("fd", "finished", "pid")
+
+    def __init__(self, pid: int, fd: int, finished: Finished) -> None:
+        self.pid = pid
+        self.fd = fd
+        self.finished: Finished | None = finished
+
+    def drop(self) -> None:
+        """Kill it, group and all; nobody is told. It is reaped like any other."""
+        self.finished = None
+        send_group(self.pid, signal.SIGKILL)
+
+
+class Helpers:
+    """All helpers of this engine, by pid."""
+
+    def __init__(self, null: int, here: str) -> None:
+        self._null = null
+        self._here = here
+        self._by_pid: dict[int, Helper] = {}
+
+    def __contains__(self, pid: object) -> bool:
+        return pid in self._by_pid
+
+    def run(self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None) -> Helper | None:
+        """Start ``command`` for an instance; ``leader`` becomes its PROCMAN_PID.
+
+        None when it cannot be started: ``finished`` has been told by then.
+        """
+        env = plan.env if leader is None else {**plan.env, "PROCMAN_PID": str(leader)}
+        try:
+            reader, writer = os.pipe()
+        except OSError as error:
+            finished(ExitStatus(code=126), os.strerror(error.errno or 0))
+            return None
+        os.set_blocking(reader, False)
+        ends = ((self._null, 0), (writer, 1), (writer, 2))
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ends]
+        try:
+            pid = start_command(command, plan.cwd, self._here, env, actions)
+        except OSError as error:
+            os.close(reader)
+            finished(ExitStatus(code=127 if error.errno == errno.ENOENT else 126), os.strerror(error.errno or 0))
+            return None
+        finally:
+            os.close(writer)
+        helper = self._by_pid[pid] = Helper(pid, reader, finished)
+        return helper
+
+    def reap(self) -> None:
+        """Notice who has ended; kill what it left in its group before its number is free again."""
+        for helper in list(self._by_pid.values()):
+            status = peek(helper.pid)
+            if status is None:
+                continue
+            send_group(helper.pid, signal.SIGKILL)
+            os.waitpid(helper.pid, 0)
+            del self._by_pid[helper.pid]
+            words = _last_line(helper.fd)
+            os.close(helper.fd)
+            if helper.finished is not None:
+                helper.finished(status, words)
+
+
+def _last_line(fd: int) -> str:
+    try:
+        text = os.read(fd, ROOM).decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    shown = lines[-1][:SHOWN] if lines else ""
+    return "".join(char if char.isprintable() else "?" for char in shown)

@@ -1,0 +1,45 @@
+"""Does: notices the line by which a program says that it is ready, as it passes by; a sink of the hub's."""
+
+from __future__ import annotations
+
+import re
+
+from procman.output.escapes import without_color
+from procman.output.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LogLines(Sink):
+    """What lines are waited for, by instance; it leaves the hub when there are none, so that output costs nothing."""
+
+    __slots__ = ("_expected",)
+
+    def __init__(self) -> None:
+        self._expected: dict[str, tuple[re.Pattern[bytes], Callable[[], None]]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no line is waited for."""
+        return not self._expected
+
+    def expect(self, name: str, pattern: str, found: Callable[[], None]) -> None:
+        """Call ``found`` once, when a line of the instance matches the regular expression."""
+        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), found)
+
+    def forget(self, name: str) -> None:
+        """Do not wait for the instance's line any more."""
+        self._expected.pop(name, None)
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Look for the line; colors do not hide it."""
+        expected = self._expected.get(name)
+        if expected is not None and expected[0].search(without_color(lines) if 27 in lines else lines):
+            del self._expected[name]
+            expected[1]()
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
+        """A prompt counts, too."""
+        self.publish(name, stream, tail)

@@ -1,0 +1,124 @@
+"""Does: restarts instances when files change that they are made of; a guest of the engine's.
+
+watchfiles looks at the disk in a thread of its own. That thread touches nothing of ours: it puts the changed paths in
+a queue and wakes the loop through a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+
+from procman.core.lifecycle import Event
+from procman.runtime.guest import QuietGuest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from threading import Thread
+
+    from procman.core.lifecycle import Instance
+    from procman.core.supervisor import Supervisor
+    from procman.output.hub import Hub
+    from procman.runtime.globs import Globs
+    from procman.runtime.poller import Poller
+
+DEBOUNCE = 300  # milliseconds: an editor's save, or a checkout's many, is one change
+MOST = 10_000  # paths that wait to be looked at; more of them tell nothing new
+
+
+class Watch(QuietGuest):
+    """The changes below the folders of all instances with patterns."""
+
+    def __init__(self, supervisor: Supervisor, hub: Hub) -> None:
+        self._supervisor = supervisor
+        self._hub = hub
+        self._changed: deque[str] = deque(maxlen=MOST)
+        self._globs: dict[str, Globs] = {}
+        self._reader = self._writer = -1
+        self._troubles: deque[str] = deque(maxlen=1)
+
+    def open(self, poller: Poller) -> None:
+        """The loop begins: begin to look, if the extra is installed."""
+        from procman.runtime.overlays import can_watch
+
+        if not can_watch():
+            return  # a warning has been said at the start
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        poller.add(self._reader, self._hear)
+        self._thread().start()
+
+    def _thread(self) -> Thread:
+        from threading import Thread
+
+        folders = {instance.plan.cwd for instance in self._watching()}
+        # A daemon: the end of the run does not wait for it.
+        return Thread(target=self._look, args=(_topmost(folders),), name="watch", daemon=True)
+
+    def _look(self, folders: list[str]) -> None:
+        """Runs in the thread."""
+        try:
+            import watchfiles
+
+            changes = watchfiles.watch(
+                *folders, debounce=DEBOUNCE, raise_interrupt=False, ignore_permission_denied=True
+            )
+            for batch in changes:
+                self._changed.extend(sorted(path for _, path in batch))
+                self._wake()
+        except Exception as error:  # of whatever kind: the loop tells it, and goes on without
+            self._troubles.append(str(error) or type(error).__name__)
+            self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._writer, b"x")
+        except BlockingIOError:
+            pass  # it has not yet looked at the last one
+
+    def _hear(self) -> None:
+        try:
+            os.read(self._reader, 4096)
+        except BlockingIOError:
+            return
+        if self._troubles:
+            self._hub.say(f"warning: files are not watched any more: {self._troubles.pop()}")
+        changed = [self._changed.popleft() for _ in range(len(self._changed))]
+        for instance in self._watching():
+            path = next((path for path in changed if self._globs_of(instance).match(path)), None)
+            if path is not None:
+                self._restart(instance, path)
+
+    def _watching(self) -> list[Instance]:
+        return [instance for instance in self._supervisor.instances.values() if instance.plan.watch]
+
+    def _globs_of(self, instance: Instance) -> Globs:
+        from procman.runtime.globs import Globs
+
+        plan = instance.plan
+        found = self._globs.get(plan.name)
+        if found is None or found.patterns != plan.watch or found.folder != plan.cwd:
+            logs = [one.plan.log_file for one in self._supervisor.instances.values() if one.plan.log_file]
+            found = self._globs[plan.name] = Globs(plan.cwd, plan.watch, logs)
+        return found
+
+    def _restart(self, instance: Instance, path: str) -> None:
+        """A change is a wish for a restart, unless the user has stopped it or it has not begun."""
+        import time
+
+        if self._supervisor.stopping is not None or not self._supervisor.may_restart_by_itself(instance):
+            return
+        shown = os.path.relpath(path, instance.plan.cwd)
+        self._hub.say(f"{instance.name}: {shown} has changed")
+        self._supervisor.wish(Event.RESTART, [instance], time.monotonic())
+
+
+def _topmost(folders: Iterable[str]) -> list[str]:
+    """Leave out what is inside of another one."""
+    kept: list[str] = []
+    for folder in sorted(folders):
+        if not any(folder == other or folder.startswith(other.rstrip("/") + "/") for other in kept):
+            kept.append(folder)
+    return kept
