@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 AGAIN = 0.02  # seconds until a full terminal is tried again
 LAST_LINES = 20
+_FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # what no line-by-line program says
 
 
 class Attachment(Task):
@@ -35,6 +36,7 @@ class Attachment(Task):
         self.instance = instance
         self._size = size
         self._keys = bytearray()
+        self._places_cursor = False
         self._greet()
         hub.taps[instance.name] = self._show
         self._fit()
@@ -49,7 +51,23 @@ class Attachment(Task):
         if self.client.full:
             self.client.skipped += 1
         elif chunk:
-            self.client.tell({"screen": self.instance.name}, chunk)
+            self.client.tell({"screen": self.instance.name}, self._with_returns(chunk))
+
+    def _with_returns(self, chunk: bytes) -> bytes:
+        """Put a return before each newline, as a terminal would, where the child's own does not.
+
+        We have asked it to, but readline puts back at every prompt what it found at the first. Programs that place
+        the cursor themselves mean a bare newline, until they give the program whole lines again.
+        """
+        pty = self._pty
+        adds_returns, whole_lines = pty.modes() if pty is not None else (True, True)
+        if whole_lines:
+            self._places_cursor = False
+        if not adds_returns and any(mark in chunk for mark in _FULL_SCREEN):
+            self._places_cursor = True
+        if adds_returns or self._places_cursor or b"\n" not in chunk:
+            return chunk
+        return chunk.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
     @property
     def _pty(self) -> Pty | None:

@@ -8,6 +8,7 @@ import struct
 import termios
 
 OUTPUT_FLAGS = 1  # index in the list of tcgetattr
+LOCAL_FLAGS = 3
 
 
 class Window:
@@ -66,6 +67,15 @@ class Pty:
         except termios.error:
             pass  # the child's side is gone
         self.fit()
+
+    def modes(self) -> tuple[bool, bool]:
+        """Whether it puts a return before each newline, and whether it gives the program whole lines."""
+        try:
+            attributes = termios.tcgetattr(self.master)
+        except termios.error:
+            return True, True  # the child's side is gone
+        output, local = attributes[OUTPUT_FLAGS], attributes[LOCAL_FLAGS]
+        return bool(output & termios.OPOST and output & termios.ONLCR), bool(local & termios.ICANON)
 
 
 def open_pty(window: Window) -> Pty:
