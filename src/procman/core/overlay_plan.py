@@ -96,7 +96,7 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.pty = values.get("pty")  # type: ignore[assignment]  # the converters of the keys made them all
     plan.color = values.get("color")  # type: ignore[assignment]
     plan.watch = values.get("watch", ())  # type: ignore[assignment]
-    plan.log_file = str(values.get("log_file", "")).replace("{instance}", plan.name)
+    plan.log_file = str(values.get("log_file", ""))
     variables = process.variables
     if "cwd" in values:
         plan.cwd = str(values["cwd"])

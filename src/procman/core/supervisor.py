@@ -203,11 +203,10 @@ class Supervisor:
         instance.trouble = words
         instance.failed_probes += 1
         if instance.failed_probes == health.threshold:
-            instance.failure = f"unhealthy: {words}"
             if health.on_fail == "none":
                 self._actions.append((Action.TELL_UNHEALTHY, instance))
             else:
-                self._step(instance, Event.UNHEALTHY, Fact(now, reason=instance.failure))
+                self._step(instance, Event.UNHEALTHY, Fact(now, reason=f"unhealthy: {words}"))
 
     def exited(self, instance: Instance, status: ExitStatus, now: float) -> None:
         """A life ended, all its output is read and nothing of it is left."""

@@ -36,8 +36,10 @@ class Announcer:
         self._supervisor = supervisor
         self._reminder: float | None = None
         self._tellers = {
+            Action.TELL_WAITING: self._waiting,
             Action.TELL_STARTED: self._started,
             Action.TELL_READY: self._ready,
+            Action.TELL_UNHEALTHY: self._unhealthy,
             Action.TELL_STOPPING: self._stopping,
             Action.TELL_RESTARTING: self._restarting,
             Action.TELL_EXITED: self._exited,
@@ -102,6 +104,17 @@ class Announcer:
     def _ready(self, instance: Instance, now: float) -> None:
         self._hub.say(f"{instance.name} is ready after {seconds(instance.uptime(now))}")
 
+    def _waiting(self, instance: Instance, _now: float) -> None:
+        if instance.state == State.WAITING:
+            self._hub.say(f"{instance.name} waits: {'; '.join(self._supervisor.hindrances(instance))}")
+
+    def _unhealthy(self, instance: Instance, _now: float) -> None:
+        """It is condemned, or only suspected, as its plan says."""
+        if instance.condemned:
+            self._hub.say(f"{instance.name} is {instance.failure}: it is asked to stop")
+        else:
+            self._hub.say(f"{instance.name} is unhealthy: {instance.trouble}")
+
     def _stopping(self, instance: Instance, _now: float) -> None:
         if self._supervisor.stopping is None:
             self._hub.say(f"{instance.name} is asked to stop")
@@ -130,6 +143,9 @@ class Announcer:
             self._hub.say(f"{instance.name} will not be started again")
 
     def _failed(self, instance: Instance, now: float) -> None:
+        if instance.started is None:  # what it depends on did not come up: it has nothing to show
+            self._hub.say(f"{instance.name} FAILED: {instance.failure}")
+            return
         lines = failure_card(
             instance.name,
             _failure_in_words(instance),

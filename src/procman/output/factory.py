@@ -48,12 +48,18 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
         from procman.output.logfiles import LogFiles
 
         hub.add(LogFiles(settings.log_dir, hub.say))
+    own_logs = {instance.type: instance.log_file for instance in plan.instances if instance.log_file}
+    if own_logs:
+        from procman.output.ownlogs import OwnLogs
+
+        hub.add(OwnLogs(own_logs, hub.say))
     return hub
 
 
 def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> Labels:
     names = [instance.name for instance in plan.instances]
     indexes = {kind.name: kind.index for kind in plan.procfile.process_types}
+    indexes |= {instance.type: instance.color for instance in plan.instances if instance.color is not None}
     template = settings.prefix
     if template is None:
         template = WITHOUT_TIME if stamp.off else WITH_TIME

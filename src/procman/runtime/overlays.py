@@ -28,13 +28,22 @@ def read_overlay(settings: Settings, procfile: Procfile, environment: Environmen
 
     Raises UsageError for flags with unknown names, ConfigError for files that are no TOML.
     """
-    files = [file for file in read_config_files(project_folder(settings)) if "process" in file.values]
-    overlay = parse_overlay([_table(file) for file in files], procfile)
+    overlay = parse_overlay([_table(file) for file in _files(settings)], procfile)
     for process in overlay.processes.values():
         _resolve(process, settings, environment, overlay.problems)
     overlay.problems.sort(key=OverlayProblem.position)
     _lay_flags_over(overlay, settings, procfile)
     return overlay
+
+
+def tables_now(settings: Settings) -> tuple[str, ...]:
+    """The process types that have tables in the config files as they are now. Raises ConfigError for bad TOML."""
+    tables = [file.values["process"] for file in _files(settings)]
+    return tuple(dict.fromkeys(name for table in tables if isinstance(table, dict) for name in table))
+
+
+def _files(settings: Settings) -> list[ConfigFile]:
+    return [file for file in read_config_files(project_folder(settings)) if "process" in file.values]
 
 
 def require_sound_overlay(overlay: Overlay) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ class Watch(QuietGuest):
         plan = instance.plan
         found = self._globs.get(plan.name)
         if found is None or found.patterns != plan.watch or found.folder != plan.cwd:
-            logs = [one.plan.log_file for one in self._supervisor.instances.values() if one.plan.log_file]
+            everybody = self._supervisor.instances.values()
+            logs = [one.plan.log_file.replace("{instance}", one.name) for one in everybody]
             found = self._globs[plan.name] = Globs(plan.cwd, plan.watch, logs)
         return found
 

@@ -1,0 +1,67 @@
+"""Does the reading anew, for a restart: what the Procfile, the env files and the overlay say now, and what is new."""
+
+from __future__ import annotations
+
+from procman.core.masking import masked
+from procman.runtime.files import read_plan
+from procman.runtime.overlays import tables_now
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.plan import InstancePlan, Plan
+    from procman.core.settings import Settings
+
+_SHOWN = ("command", "cwd", "port", "pty", "autostart", "can_die", "groups", "watch", "log_file")
+_RULES = ("restart", "stop", "ready", "health", "depends_on")
+_PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
+
+
+def refreshed(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tuple[Plan, list[str]]:
+    """Work the plan out again, for the same session; return it with a sentence for each change, values masked.
+
+    Paths are seen from the current folder, as at the start. Raises what `read_plan` raises; then nothing is changed.
+    """
+    settings.process = tables_now(settings)
+    new = read_plan(settings, environ, plan.session)
+    before = {instance.name: instance for instance in plan.instances}
+    changes = [change for one in new.instances if one.name in before for change in changes(before[one.name], one)]
+    return new, list(dict.fromkeys(changes))
+
+
+def changes(old: InstancePlan, new: InstancePlan) -> list[str]:
+    """Return a sentence for each thing that differs between two plans of one instance; values are masked."""
+    variables = _variables(old.env, new.env)
+    keys = [f"{new.type}: {key} is now {_in_words(getattr(new, key))}" for key in _SHOWN if _differs(old, new, key)]
+    rules = [f"{new.type}: {key} changed" for key in _RULES if _fields(old, key) != _fields(new, key)]
+    return [*variables, *keys, *rules]
+
+
+def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    sentences = []
+    for name in (*new, *(name for name in old if name not in new)):
+        if name in _PER_INSTANCE or old.get(name) == new.get(name):
+            continue
+        if name not in old:
+            sentences.append(f"{name} is new: {masked(name, new[name])}")
+        elif name not in new:
+            sentences.append(f"{name} is gone")
+        else:
+            sentences.append(f"{name} changed: {masked(name, old[name])} → {masked(name, new[name])}")
+    return sentences
+
+
+def _differs(old: InstancePlan, new: InstancePlan, key: str) -> bool:
+    return bool(getattr(old, key) != getattr(new, key))
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _fields(plan: InstancePlan, key: str) -> object:
+    """The record behind a key as plain values, to compare it by."""
+    record = getattr(plan, key)
+    records = record if isinstance(record, tuple) else (record,)
+    return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
