@@ -19,6 +19,7 @@ from procman.core.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import NoReturn
 
 LIMIT = 60.0  # seconds; only what hangs reaches it
 
@@ -197,7 +198,7 @@ def need(*programs: str, root: bool = False) -> None:
         cannot("needs root")
 
 
-def cannot(reason: str) -> None:
+def cannot(reason: str) -> NoReturn:
     """Skip, or fail where every engine must run."""
     if os.environ.get("PROCMAN_ENGINES") == "required":
         pytest.fail(f"PROCMAN_ENGINES=required, but: {reason}")

@@ -26,7 +26,7 @@ WITNESS = r"""#!/bin/sh
 # Tells in its log what it was given, answers TERM after a while, and runs until then.
 echo "environ $(base64 /proc/self/environ | tr -d '\n')"
 echo "arguments $(printf '%s\0' "$@" | base64 | tr -d '\n')"
-trap 'sleep 0.3; echo bye; exit 0' TERM
+trap 'sleep 0.3; echo bye >&2; exit 0' TERM
 echo up
 while :; do sleep 0.1 & wait $!; done
 """
