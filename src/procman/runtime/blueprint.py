@@ -8,6 +8,7 @@ from procman.core.formation import flatten
 from procman.core.settings import Settings
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.files import read_plan, read_procfile
+from procman.runtime.overlays import tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Blueprint:
         now = os.getcwd()
         try:
             os.chdir(self._here)
+            settings.process = tables_now(settings)  # it may have been written since
             return read_plan(settings, self._environ, self.session)
         except FileNotFoundError:
             raise UsageError(f"{self._here}: the folder that this session was started in is gone") from None

@@ -9,6 +9,7 @@ from procman.core.lifecycle import Event, State
 from procman.core.supervisor import ASKED
 from procman.errors import UsageError
 from procman.runtime.control_tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
+from procman.runtime.refresh import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,9 +76,12 @@ def stop(desk: Desk, client: Client, request: Request) -> None:
 
 
 def restart(desk: Desk, client: Client, request: Request) -> None:
-    """Stop and start again, all at once or one by one."""
+    """Stop and start again, all at once or one by one; what their files say now holds for the next lives."""
     desk.require_going_on()
     chosen = desk.chosen(request.names)
+    for change in renew(desk.supervisor, desk.blueprint, chosen):
+        desk.hub.say(change)
+        client.tell({"say": change})
     if request.rolling:
         desk.begin(OneByOne(client, desk.supervisor, chosen))
         return
