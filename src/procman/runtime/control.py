@@ -5,6 +5,7 @@ While nobody is connected it costs a comparison a turn; most of it is imported w
 
 from __future__ import annotations
 
+from procman.errors import EXIT_SOFTWARE
 from procman.runtime.guest import QuietGuest
 from procman.runtime.poller import READ
 
@@ -132,7 +133,12 @@ class Control(QuietGuest):
         except ProtocolError as error:
             client.refuse(str(error))
             return
-        obey(self._desk, client, request)
+        try:
+            obey(self._desk, client, request)
+        except Exception as error:  # a bug in an answer must not end what the user has running
+            client.refuse(
+                f"this is a bug in procman: {type(error).__name__}: {error}", "please report it", EXIT_SOFTWARE
+            )
 
     def _forget(self, client: Client) -> None:
         self._clients.remove(client)

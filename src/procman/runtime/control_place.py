@@ -6,6 +6,7 @@ alive: no pid is ever read from a file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 BACKLOG = 128  # clients that may wait to be let in
 PATIENCE = 5.0  # seconds for a session to answer
+SUFFIX = ".sock"
+SWEPT = 100  # old sockets looked at by a new session, each 20 µs
+_NOBODY = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTSOCK, errno.EPROTOTYPE)
 _FOLDER = 0o040000  # S_IFDIR
 _SOCKET = 0o140000  # S_IFSOCK
 _KINDS = 0o170000
@@ -27,6 +31,8 @@ _LONGEST = 100  # bytes of a path; 108 on Linux, 104 on macOS, with a NUL (unix(
 
 class PlaceError(ProcmanError):
     """There is no place for the socket, or it is not safe; the session can do without."""
+
+    exit_code = 1
 
 
 class LivingSessionError(Exception):
@@ -49,7 +55,7 @@ def places(procfile: str, root: str, given: str | None, environ: Mapping[str, st
     if given:
         return [os.path.abspath(given)]
     name = session_name(os.path.realpath(root), os.path.realpath(procfile))
-    return [f"{folder}/{name}.sock" for folder in folders(environ)]
+    return [f"{folder}/{name}{SUFFIX}" for folder in folders(environ)]
 
 
 def is_safe(folder: str) -> bool:
@@ -61,18 +67,39 @@ def is_safe(folder: str) -> bool:
     return status.st_mode & _KINDS == _FOLDER and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
-def connect(path: str) -> socket | None:
-    """A connection to who listens at ``path``; None when nobody does."""
+def connect(path: str, patience: float = PATIENCE) -> socket | None:
+    """A connection to who listens at ``path``; None when nobody does.
+
+    Raises PlaceError when somebody does who does not let us in: too many wait, or we may not.
+    """
     import _socket
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    connection.settimeout(PATIENCE)
+    connection.settimeout(patience)
     try:
         connection.connect(path)
-    except OSError:
+    except OSError as error:
         connection.close()
-        return None
+        if error.errno in _NOBODY:
+            return None
+        raise PlaceError(f"{path} does not let us in: {(error.strerror or str(error)).lower()}") from None
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
+
+
+def _sweep(folder: str) -> None:
+    """Remove what sessions have left that were killed. The folder is locked, so none of them is about to listen."""
+    for name in os.listdir(folder)[:SWEPT]:
+        path = f"{folder}/{name}"
+        if not name.endswith(SUFFIX):
+            continue
+        try:
+            living = connect(path, 0.0)
+        except PlaceError:
+            continue
+        if living is not None:
+            living.close()
+        else:
+            os.unlink(path)
 
 
 def find(paths: list[str], given: bool) -> socket | None:
@@ -134,6 +161,8 @@ def _claim(paths: list[str], given: bool) -> Place:
         if living is not None:
             raise LivingSessionError(living)
         _remove_stale(path)
+        if not given:
+            _sweep(folder)
         return _listen(path)
     finally:
         os.close(lock)

@@ -8,10 +8,13 @@ from procman.runtime.overlays import tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from procman.core.lifecycle import Instance
     from procman.core.plan import InstancePlan, Plan
     from procman.core.settings import Settings
+    from procman.core.supervisor import Supervisor
+    from procman.runtime.blueprint import Blueprint
 
 _SHOWN = ("command", "cwd", "port", "pty", "autostart", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on")
@@ -65,3 +68,21 @@ def _fields(plan: InstancePlan, key: str) -> object:
     record = getattr(plan, key)
     records = record if isinstance(record, tuple) else (record,)
     return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
+
+
+def renew(supervisor: Supervisor, blueprint: Blueprint, chosen: Iterable[Instance]) -> list[str]:
+    """Let the next lives of ``chosen`` follow the files as they are now; returns what changed, in sentences.
+
+    Raises UsageError and ConfigError, and changes nothing, when the files do not make a plan.
+    """
+    counts: dict[str, int] = {}
+    for instance in supervisor.instances.values():
+        counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
+    plans = {plan.name: plan for plan in blueprint.instances(counts)}
+    sentences: list[str] = []
+    for instance in chosen:
+        plan = plans.get(instance.name)
+        if plan is not None:
+            sentences += changes(instance.plan, plan)
+            supervisor.replan(instance, plan)
+    return list(dict.fromkeys(sentences))
