@@ -43,7 +43,8 @@ def why(desk: Desk, client: Client, request: Request) -> None:
     present = [name for name in request.names if name not in absent]
     for instance in desk.chosen(present) if present or not request.names else []:
         paused = desk.is_paused(instance)
-        words = why_in_words(instance, now, desk.supervisor.is_held(instance), paused)
+        hindrances = desk.supervisor.hindrances(instance)
+        words = why_in_words(instance, now, desk.supervisor.is_held(instance), paused, hindrances)
         rows.append({**status_record(instance, now, paused), "why": words})
     client.finish({"instances": rows})
 

@@ -117,7 +117,7 @@ def is_lost(instance: Instance) -> bool:
 
 
 def _ended_well(instance: Instance) -> bool:
-    return instance.status is not None and instance.status.shell_code in instance.plan.restart.success_codes
+    return instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
 
 
 class OneByOne(Watch):

@@ -7,6 +7,8 @@ from procman.output.announce import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from procman.core.lifecycle import Instance
 
     Record = dict[str, object]
@@ -60,6 +62,8 @@ def in_words(action: str, instance: Instance, now: float) -> str:
         return f"{name} {_end(instance)} after {seconds(instance.uptime(now))}"
     if action == Action.TELL_STOPPED:
         return f"{name} stopped" + (f" ({instance.status.words(asked=True)})" if instance.status else "")
+    if action == Action.TELL_UNHEALTHY:
+        return f"{name} is {failure(instance)}"
     if action == Action.TELL_FAILED:
         return f"{name} failed: {failure(instance)}"
     return f"{name} {_OTHERS.get(action, action)}"
@@ -68,8 +72,7 @@ def in_words(action: str, instance: Instance, now: float) -> str:
 _OTHERS = {
     Action.TELL_STOPPING: "is asked to stop",
     Action.TELL_CANCELLED: "will not be started",
-    "waiting": "waits for what it depends on",
-    "unhealthy": "is not healthy",
+    Action.TELL_WAITING: "waits for what it depends on",
 }
 
 
@@ -82,16 +85,18 @@ def _end(instance: Instance) -> str:
     return instance.status.words() if instance.status else "gave up"
 
 
-def why_in_words(instance: Instance, now: float, held: bool, paused: bool) -> str:
-    """Why an instance is as it is, with what comes next."""
+def why_in_words(instance: Instance, now: float, held: bool, paused: bool, hindrances: Sequence[str]) -> str:
+    """Why an instance is as it is, with what comes next; ``hindrances`` keep it from starting."""
     if paused:
         return "paused: its processes are stopped until `procman resume`"
+    if instance.state == State.WAITING:
+        return f"waits: {'; '.join(hindrances)}{_patience(instance, now)}"
     teller = _REASONS.get(instance.state)
     return teller(instance, now, held) if teller else instance.state
 
 
 def _why_running(instance: Instance, now: float, _held: bool) -> str:
-    trouble = getattr(instance, "trouble", "")
+    trouble = instance.trouble
     after = f"; its last check said: {trouble}" if trouble else ""
     return f"up for {seconds(instance.uptime(now))} with pid {instance.pid}{after}"
 
@@ -99,9 +104,13 @@ def _why_running(instance: Instance, now: float, _held: bool) -> str:
 def _why_starting(instance: Instance, now: float, _held: bool) -> str:
     if instance.pid is None:
         return "about to be started"
-    trouble = getattr(instance, "trouble", "")
-    left = f"; given up in {seconds(instance.deadline - now)}" if instance.deadline is not None else ""
-    return f"started {seconds(instance.uptime(now))} ago and not ready yet{': ' if trouble else ''}{trouble}{left}"
+    trouble = instance.trouble
+    after = f": {trouble}" if trouble else ""
+    return f"started {seconds(instance.uptime(now))} ago and not ready yet{after}{_patience(instance, now)}"
+
+
+def _patience(instance: Instance, now: float) -> str:
+    return f"; given up in {seconds(max(0.0, instance.deadline - now))}" if instance.deadline is not None else ""
 
 
 def _why_stopping(instance: Instance, now: float, _held: bool) -> str:
@@ -130,11 +139,6 @@ def _why_failed(instance: Instance, _now: float, _held: bool) -> str:
     return f"gave up: {failure(instance)}{deaths}"
 
 
-def _why_waiting(instance: Instance, now: float, _held: bool) -> str:
-    left = f"; given up in {seconds(instance.deadline - now)}" if instance.deadline is not None else ""
-    return f"waits for what it depends on{left}"
-
-
 _REASONS = {
     State.RUNNING: _why_running,
     State.STARTING: _why_starting,
@@ -142,5 +146,4 @@ _REASONS = {
     State.BACKOFF: _why_backoff,
     State.EXITED: _why_exited,
     State.FAILED: _why_failed,
-    State.WAITING: _why_waiting,
 }
