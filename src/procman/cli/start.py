@@ -93,8 +93,9 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         from procman.output.events import Events
 
         guests.append(Events(hub))
-    if hub.has_footer and settings.status is not False:
-        guests += [*_bottom_line(hub, supervisor, foreground), foreground]
+    if hub.has_footer:
+        bottom = _bottom_line(hub, supervisor, foreground) if settings.status is not False else []
+        guests += [*bottom, foreground]
     guests += _overlay_guests(plan, settings, supervisor, hub, children)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:

@@ -16,6 +16,7 @@ from procman.runtime.terminal import in_foreground
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from procman.core.keys import Command
     from procman.core.lifecycle import Instance
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from procman.runtime.poller import Poller
     from procman.runtime.statusline import StatusLine
 
-LOCAL_FLAGS = 3  # index in the list of tcgetattr
+LOCAL_FLAGS = 3  # indexes in the list of tcgetattr
+CHARACTERS = 6
 READ_AT_MOST = 1024
 
 
@@ -38,12 +40,12 @@ class Console(QuietGuest):
         self._status = status
         self._keys = Keys(_names(supervisor))
         status.keys = self._keys
-        self._saved: list[object] | None = None
+        self._saved: list[Any] | None = None
         self._muted: set[str] = set()
         self._poller: Poller | None = None
         self._deeds: dict[str, Callable[[str], None]] = {
             "restart": lambda line: self._wish(Event.RESTART, line),
-            "stop": lambda line: self._wish(Event.STOP, line),
+            "stop": self._stop,
             "restart failed": self._restart_failed,
             "focus": self._focus,
             "mute": self._mute,
@@ -56,7 +58,6 @@ class Console(QuietGuest):
         """Take the keyboard, if it is ours to take."""
         self._poller = poller
         self.take()
-        poller.add(self._fd, self._read)
 
     def resume(self) -> None:
         """After `fg` the keyboard is ours again."""
@@ -67,25 +68,30 @@ class Console(QuietGuest):
         self.give_back()
 
     def take(self) -> None:
-        """Switch line editing and echo off. A job in the background must not: it would be stopped (TTOU)."""
+        """Switch line editing and echo off, and listen. A job in the background must do neither: what is typed is
+        meant for the shell, and we would be stopped (TTIN, TTOU)."""
         if self._saved is not None or not in_foreground(self._fd):
             return
         try:
-            attributes = termios.tcgetattr(self._fd)
-            self._saved = list(attributes)
-            attributes[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, attributes)
+            found = termios.tcgetattr(self._fd)
+            termios.tcsetattr(self._fd, termios.TCSANOW, _key_by_key(termios.tcgetattr(self._fd)))
         except (OSError, termios.error):
-            self._saved = None
+            return  # the terminal is gone, or no keyboard: a run without keys
+        self._saved = found
+        assert self._poller is not None
+        self._poller.add(self._fd, self._read)
 
     def give_back(self) -> None:
-        """Leave the keyboard as it was found."""
+        """Leave the keyboard as it was found. Where the shell has taken it already, it has set it as it wants it."""
         if self._saved is None:
             return
-        try:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]  # as tcgetattr gave it
-        except (OSError, termios.error):
-            pass  # the terminal is gone, and its settings with it
+        assert self._poller is not None
+        self._poller.remove(self._fd)
+        if in_foreground(self._fd):
+            try:
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
+            except (OSError, termios.error):
+                pass  # the terminal is gone, and its settings with it
         self._saved = None
 
     def close(self, now: float, code: int) -> None:
@@ -93,6 +99,9 @@ class Console(QuietGuest):
         self.give_back()
 
     def _read(self) -> None:
+        if not in_foreground(self._fd):
+            self.give_back()
+            return
         try:
             data = os.read(self._fd, READ_AT_MOST)
         except OSError:
@@ -124,6 +133,10 @@ class Console(QuietGuest):
     def _wish(self, event: str, line: str) -> None:
         self._supervisor.wish(event, self._chosen(line), time.monotonic())
 
+    def _stop(self, line: str) -> None:
+        """Stop them, not the run: `r` starts them again."""
+        self._supervisor.hold(self._chosen(line), time.monotonic())
+
     def _restart_failed(self, _line: str) -> None:
         failed = [i for i in self._supervisor.instances.values() if i.state == State.FAILED]
         if not failed:
@@ -143,6 +156,13 @@ class Console(QuietGuest):
 
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
+
+
+def _key_by_key(attributes: list[Any]) -> list[Any]:
+    """Settings that give each key as it is typed, unseen, and that leave Ctrl-C and Ctrl-Z signals."""
+    attributes[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
+    attributes[CHARACTERS][termios.VMIN], attributes[CHARACTERS][termios.VTIME] = 1, 0
+    return attributes
 
 
 def _names(supervisor: Supervisor) -> tuple[str, ...]:

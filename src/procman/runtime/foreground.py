@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         def resume(self) -> None: ...
 
 
+LOOK_AGAIN = 1.0  # seconds
+
+
 class Foreground(QuietGuest):
     """Whether our job has the terminal behind `fd`. Those who have something on it are told when that changes."""
 
@@ -25,6 +28,7 @@ class Foreground(QuietGuest):
         self._fd = fd
         self._pausables = list(pausables)
         self._away = False
+        self._look_at = 0.0
 
     def add(self, one: Pausable) -> None:
         """Tell `one` too."""
@@ -32,7 +36,14 @@ class Foreground(QuietGuest):
 
     def open(self, poller: Poller) -> None:
         """Begin in the background where the shell says so: `procman start &`."""
-        if not in_foreground(self._fd):
+        self.look()
+
+    def look(self) -> None:
+        """Leave or come back, as the shell has decided."""
+        ours = in_foreground(self._fd)
+        if self._away and ours:
+            self._come_back()
+        elif not self._away and not ours:
             self.leave()
 
     def leave(self) -> None:
@@ -41,14 +52,17 @@ class Foreground(QuietGuest):
         for one in self._pausables:
             one.pause()
 
-    def come_back(self) -> None:
-        """Put it there again, if the terminal is ours."""
-        if self._away and in_foreground(self._fd):
-            self._away = False
-            for one in self._pausables:
-                one.resume()
+    def _come_back(self) -> None:
+        self._away = False
+        for one in self._pausables:
+            one.resume()
+
+    def next_deadline(self) -> float | None:
+        """No signal tells that a job which runs in the background was brought to the front: look now and then."""
+        return self._look_at if self._away else None
 
     def tick(self, now: float) -> None:
-        """No signal tells that a job which runs in the background was brought to the front: look while we are away."""
+        """While we are away: is the terminal ours again?"""
         if self._away:
-            self.come_back()
+            self.look()
+            self._look_at = now + LOOK_AGAIN

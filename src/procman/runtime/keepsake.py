@@ -19,11 +19,15 @@ class SavedTerminal:
         self._attributes = attributes
 
     def restore(self) -> None:
-        """Put it back as it was."""
+        """Put it back as it was, unless the shell has it: a job in the background would be stopped (TTOU)."""
         if self._fd is None or self._attributes is None:
             return
         import termios
 
+        from procman.runtime.terminal import in_foreground
+
+        if not in_foreground(self._fd):
+            return
         try:
             termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)  # type: ignore[arg-type]  # as it was given
             os.write(self._fd, ERASE_BELOW)

@@ -55,6 +55,7 @@ class Orders:
         self.lifeline = lifeline
         self._stopped_at: float | None = None
         self._foreground = foreground
+        foreground.add(self)
         self.child_ended = False
         self._deeds: dict[int, Callable[[], None]] = {
             signal.SIGCHLD: self._note_child,
@@ -124,8 +125,15 @@ class Orders:
 
     def _resume(self) -> None:
         """Go on. In the background (`bg`) the terminal belongs to the shell: what we have on it stays away."""
-        self._foreground.come_back()
+        self._foreground.look()
         self._children.send_all(signal.SIGCONT)
+
+    def pause(self) -> None:
+        """The terminal is somebody else's: nobody tells us any more when its size changes."""
+
+    def resume(self) -> None:
+        """The terminal is ours again, and may have another size."""
+        self._resize()
 
     def _resize(self) -> None:
         self._hub.resized()

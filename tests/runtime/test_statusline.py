@@ -1,0 +1,108 @@
+"""What the bottom line says of a supervisor's instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from procman.core.keys import Keys
+from procman.core.plan import InstancePlan
+from procman.core.policy import RestartPolicy, StopPolicy
+from procman.core.status import ExitStatus
+from procman.core.supervisor import INTERRUPTED, Supervisor
+from procman.output.palette import Palette
+from procman.runtime.poller import Poller
+from procman.runtime.statusline import StatusLine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UTF8 = {"LANG": "en_US.UTF-8"}
+CRASH = ExitStatus(code=3)
+
+
+class World:
+    """A supervisor whose launches always succeed, and the line that is shown of it."""
+
+    def __init__(self, *names: str, environ: dict[str, str] | None = None) -> None:
+        plans = [
+            InstancePlan(name, name.split(".")[0], 1, 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
+            for name in names
+        ]
+        self.palette = Palette(False)
+        self.supervisor = Supervisor(plans)
+        self.shown: Callable[[int], bytes] | None = None
+        self.made = 0
+        hub: Any = self
+        self.line = StatusLine(hub, self.supervisor, UTF8 if environ is None else environ)
+        self.line.open(Poller())
+
+    def show_status(self, status: Callable[[int], bytes] | None) -> None:
+        self.shown = status
+        self.made += 1
+
+    def up(self) -> None:
+        self.supervisor.start_all(0.0)
+        for instance in self.supervisor.instances.values():
+            self.supervisor.spawned(instance, 1, 0.0)
+
+    def end(self, name: str, status: ExitStatus, now: float = 1.0) -> None:
+        self.supervisor.exited(self.supervisor.instances[name], status, now)
+
+    def text(self, columns: int = 80) -> str:
+        assert self.shown is not None
+        return self.shown(columns).decode()
+
+
+def test_instances_of_a_type_are_counted_together() -> None:
+    world = World("web.1", "web.2", "worker.1")
+    world.up()
+    assert world.text() == "web ● 2/2 :5000  worker ● 1/1 :5000"
+
+
+def test_one_that_waits_for_its_next_start_is_restarting() -> None:
+    world = World("web.1", "web.2")
+    world.up()
+    world.end("web.2", CRASH)
+    assert world.text() == "web ◐ 1/2 :5000 restarting"
+
+
+def test_one_that_is_asked_to_end_is_stopping() -> None:
+    world = World("web.1")
+    world.up()
+    world.supervisor.stop_all(INTERRUPTED, 1.0)
+    assert world.text() == "web ○ stopping"
+
+
+@pytest.mark.parametrize(("status", "words"), [(ExitStatus(code=0), "done"), (ExitStatus(code=127), "failed (1)")])
+def test_one_that_is_over_says_how(status: ExitStatus, words: str) -> None:
+    world = World("job.1", "web.1")
+    world.up()
+    world.end("job.1", status)
+    mark = "✗" if status.code else "○"
+    assert world.text() == f"job {mark} {words}  web ● 1/1 :5000"
+
+
+def test_a_question_takes_the_place_of_the_line() -> None:
+    world = World("web.1")
+    world.line.keys = Keys(("web",))
+    world.line.keys.feed(b"rwe")
+    assert world.text() == "restart: we"
+    assert world.text(8) == "restart"
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    world = World("web.1", environ={"LANG": "C"})
+    world.up()
+    assert world.text() == "web * 1/1 :5000"
+
+
+def test_every_news_lets_it_be_made_anew_and_the_end_takes_it_away() -> None:
+    world = World("web.1")
+    before = world.made
+    world.line.note("told", world.supervisor.instances["web.1"], 0.0)
+    assert world.made == before + 1
+    world.line.close(1.0, 0)
+    assert world.shown is None
