@@ -117,7 +117,7 @@ class Place:
 
     __slots__ = ("_identity", "path", "socket")
 
-    def __init__(self, path: str, listener: socket, identity: tuple[int, int]) -> None:
+    def __init__(self, path: str, listener: socket, identity: tuple[int, int, int]) -> None:
         self.path = path
         self.socket = listener
         self._identity = identity
@@ -210,9 +210,9 @@ def _listen(path: str) -> Place:
         os.umask(before)
 
 
-def _identity_of(path: str) -> tuple[int, int]:
+def _identity_of(path: str) -> tuple[int, int, int]:
     status = os.lstat(path)
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns  # numbers of inodes are given again
 
 
 def peer_is_allowed(connection: socket) -> bool:
