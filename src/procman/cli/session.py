@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.errors import UsageError
-from procman.runtime.control_place import LivingSessionError, Place, PlaceError, claim, places
+from procman.runtime.control_place import LivingSessionError, Place, PlaceError, claim, find, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ class Entrance:
         self.place = place
         self.warning = warning
         self.code = code
+
+
+def join(settings: Settings) -> int | None:
+    """Ask the session that runs here to start what is named; None when there is none, or nothing is named.
+
+    Asked before files are read: names may be instances and patterns, which only a session knows.
+    """
+    if not settings.names or not settings.control or settings.replace:
+        return None
+    paths = places(settings.procfile, settings.root, settings.socket, os.environ)
+    try:
+        found = find(paths, settings.socket is not None)
+    except PlaceError:
+        return None
+    return None if found is None else _join(found, settings)
 
 
 def enter(settings: Settings, plan: Plan) -> Entrance:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from procman.cli.session import enter
+from procman.cli.session import enter, join
 from procman.core.supervisor import Supervisor
 from procman.output.announce import Announcer
 from procman.output.factory import open_output
@@ -43,6 +43,9 @@ JITTER = 0.1  # of a backoff: instances that died together shall not come back t
 def start(settings: Settings) -> int:
     """Run the formation until it ends or is ended; returns the exit code."""
     open_standard_descriptors()
+    joined = join(settings)
+    if joined is not None:
+        return joined
     plan = read_plan(settings, _environ(settings), _new_session())
     close_inherited_on_exec()
     become_subreaper()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from procman.core.supervisor import Supervisor
     from procman.runtime.control_client import Client
 
+SETTLING = 0.5  # seconds that an instance without a readiness check must live to count as ready
 TIMED_OUT = 124  # as timeout(1)
 EXIT_NOT_DONE = 1
 
@@ -141,14 +142,22 @@ class OneByOne(Watch):
         if self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
             return True
-        if current is not None and not is_up(current):
+        if current is not None and not (is_up(current) and self._has_settled(current, now)):
             return False
         if not self._left:
             self.client.finish()
             return True
         self._current = self._left.pop(0)
+        self.deadline = None
         self._supervisor.wish(Event.RESTART, [self._current], now)
         return False
+
+    def _has_settled(self, current: Instance, now: float) -> bool:
+        """Whether it is really up: of one without a readiness check it is only known that it did not die at once."""
+        if current.plan.ready is not None or current.started is None or not self._left:
+            return True
+        self.deadline = current.started + SETTLING
+        return self.deadline <= now
 
 
 class UntilOver(Task):

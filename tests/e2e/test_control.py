@@ -1,0 +1,449 @@
+"""A session is asked from outside, as from a second terminal: every verb does what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from harness import Finished, Place, Session
+
+PROCFILE = """\
+web: echo "web $PORT $COLOR"; exec sleep 1000
+worker: echo "worker $PORT"; exec sleep 1000
+css: sleep 1000
+"""
+BASE = "-p", "21000"
+
+
+@pytest.fixture
+def session(place: Place) -> Session:
+    """web and worker run, css was left out."""
+    place.procfile(PROCFILE)
+    session = place.start(*BASE, "-x", "css")
+    session.wait_for(r"worker\.1 +\| worker 21100")
+    assert place.call("wait").code == 0
+    return session
+
+
+def rows(place: Place, *words: str) -> dict[str, dict[str, object]]:
+    done = place.call("ps", "--json", *words)
+    assert done.code == 0, done
+    return {row["name"]: row for row in json.loads(done.out)["instances"]}
+
+
+def done(finished: Finished) -> str:
+    assert finished.code == 0, finished
+    return finished.out
+
+
+# Questions -----------------------------------------------------------------------------------------------------------
+
+
+def test_ps_shows_state_pid_and_port(place: Place, session: Session) -> None:
+    table = done(place.call("ps")).splitlines()
+    assert [line.split()[0] for line in table] == ["NAME", "web.1", "worker.1"]
+    row = rows(place)["web.1"]
+    assert (row["state"], row["port"], row["restarts"], row["exit"]) == ("running", 21000, 0, None)
+    assert os.getsid(int(str(row["pid"]))) == row["pid"]
+    assert int(str(row["memory_bytes"])) > 0
+    assert done(place.call("status", "web")).splitlines()[1].startswith("web.1")
+
+
+def test_why_explains_what_runs_what_is_left_out_and_what_failed(place: Place) -> None:
+    place.procfile(PROCFILE + "bad: exit 3\n")
+    session = place.start(*BASE, "-x", "css", "--restart", "never")
+    session.wait_for("bad.1 FAILED")
+    assert "left out by --exclude" in done(place.call("why", "css"))
+    assert "gave up: exited with code 3" in done(place.call("why", "bad"))
+    assert re.search(r"web.1: up for .* with pid \d+", done(place.call("why", "web.1")))
+
+
+def test_why_tells_of_a_backoff_and_of_dependencies(place: Place) -> None:
+    place.procfile("db: sleep 1000\nweb: sleep 1000\nbad: exit 3\n")
+    place.write("procman.toml", "[process.db]\nready = { exec = 'false' }\n[process.web]\ndepends_on = ['db']\n")
+    session = place.start()
+    session.wait_for(r"bad\.1 restarting in .* \(attempt 2")
+    assert "next try in" in done(place.call("why", "bad"))
+    assert "waits: db.1 is not ready" in done(place.call("why", "web"))
+    assert "not ready yet" in done(place.call("why", "db"))
+
+
+def test_logs_come_from_memory_and_go_on_live(place: Place, session: Session) -> None:
+    assert [line[9:] for line in done(place.call("logs", "web")).splitlines()] == ["web.1    | web 21000 "]
+    follower = place.session("logs", "-f", "-n", "1", "worker")
+    follower.wait_for(r"worker\.1 +\| worker 21100")
+    done(place.call("restart", "worker"))
+    follower.wait_for(r"worker\.1 +\| worker 21100")
+    record = json.loads(done(place.call("logs", "--json", "-n", "1", "web")))
+    assert (record["instance"], record["stream"], record["line"]) == ("web.1", "stdout", "web 21000 ")
+    assert done(place.call("logs", "--since", "0s")) == ""
+    done(place.call("stop"))
+    assert follower.wait() == 0
+
+
+def test_logs_tell_the_streams_apart_where_they_were(place: Place) -> None:
+    place.procfile("web: echo good; echo bad >&2; exec sleep 1000\n")
+    session = place.start("--format", "json")
+    session.wait_for('"line": "bad"')
+    session.wait_for('"line": "good"') if '"line": "good"' not in session.text else None
+    streams = {
+        (record["line"], record["stream"])
+        for record in map(json.loads, done(place.call("logs", "--json", "web")).splitlines())
+    }
+    assert streams == {("good", "stdout"), ("bad", "stderr")}
+
+
+def test_events_tell_a_restart_in_order(place: Place, session: Session) -> None:
+    listener = place.session("events", "--json", "web")
+    wait_until_heard(place, listener)
+    done(place.call("restart", "web.1"))
+    listener.wait_for('"event": "ready"')
+    kinds = [json.loads(line)["event"] for line in listener.text.splitlines()]
+    assert kinds[-4:] == ["stopping", "stopped", "started", "ready"]
+
+
+def wait_until_heard(place: Place, listener: Session) -> None:
+    """A listener hears what happens after it was let in: make things happen until it has heard one."""
+    for _ in range(100):
+        done(place.call("restart", "web"))
+        try:
+            listener.wait_for('"event": "ready"', limit=0.2)
+            return
+        except AssertionError:
+            continue
+    raise AssertionError("it hears nothing")
+
+
+def test_wait_is_over_when_all_are_ready_and_gives_up_in_time(place: Place) -> None:
+    place.procfile("db: sleep 1000\nweb: sleep 1000\n")
+    place.write("procman.toml", "[process.db]\nready = { exec = 'test -e ready', interval = 0.05 }\n")
+    session = place.start()
+    session.wait_for("db.1 started")
+    late = place.call("wait", "db", "--timeout", "0.2")
+    assert (late.code, "not ready after 0.2 s: db.1" in late.err) == (124, True)
+    assert place.call("wait", "web").code == 0
+    waiting = place.session("wait", "db")
+    place.write("ready", "")
+    assert waiting.wait() == 0
+
+
+def test_wait_fails_at_once_for_what_has_failed(place: Place) -> None:
+    place.procfile("web: sleep 1000\nbad: exit 3\n")
+    place.start("--restart", "never").wait_for("bad.1 FAILED")
+    failed = place.call("wait")
+    assert (failed.code, "bad.1: exited with code 3" in failed.err) == (1, True)
+
+
+# Wishes --------------------------------------------------------------------------------------------------------------
+
+
+def test_stop_and_start_by_name_glob_and_instance(place: Place, session: Session) -> None:
+    assert "worker.1 stopped" in done(place.call("stop", "work*"))
+    assert rows(place)["worker.1"]["state"] == "exited"
+    assert "stopped by hand" in done(place.call("why", "worker"))
+    assert "worker.1 started" in done(place.call("start", "worker.1"))
+    assert "runs already" in done(place.call("start", "worker"))
+
+
+def test_the_session_outlives_a_stop_of_all_its_processes_by_name(place: Place, session: Session) -> None:
+    done(place.call("stop", "web", "worker"))
+    assert {row["state"] for row in rows(place).values()} == {"exited"}
+    done(place.call("start", "web"))
+    assert rows(place)["web.1"]["state"] == "running"
+
+
+def test_start_adds_a_type_that_was_left_out(place: Place, session: Session) -> None:
+    assert "css.1 started with pid" in done(place.call("start", "css"))
+    assert rows(place)["css.1"]["port"] == 21200
+    done(place.call("start", "web=2"))
+    assert {"web.1", "web.2"} <= rows(place).keys()
+
+
+def test_restart_takes_another_pid_and_what_the_files_say_now(place: Place, session: Session) -> None:
+    before = rows(place)["web.1"]
+    place.write(".env", "COLOR=blue\n")
+    said = done(place.call("restart", "web"))
+    assert "COLOR is new: blue" in said
+    session.wait_for("web 21000 blue")
+    after = rows(place)["web.1"]
+    assert before["pid"] != after["pid"]
+    assert after["restarts"] == 1
+
+
+def test_rolling_restart_takes_one_after_the_other(place: Place, session: Session) -> None:
+    done(place.call("scale", "web=3"))
+    said = [line.split()[:2] for line in done(place.call("restart", "--rolling", "web")).splitlines()]
+    kept = [f"{name} {what}" for name, what in said if what in ("stopped", "started")]
+    assert kept == [f"web.{n} {what}" for n in (1, 2, 3) for what in ("stopped", "started")]
+
+
+def test_rolling_restart_ends_with_the_first_that_fails(place: Place) -> None:
+    place.procfile("web: test ! -e broken && exec sleep 1000\n")
+    place.start("-m", "web=3", "--restart", "never").wait_for(r"web\.3 started")
+    place.write("broken", "")
+    failed = place.call("restart", "--rolling", "web")
+    assert failed.code == 1
+    assert "left as they were: web.2, web.3" in failed.err
+    assert [row["state"] for row in rows(place).values()] == ["failed", "running", "running"]
+
+
+def test_scale_gives_new_ones_their_ports_and_stops_the_highest(place: Place, session: Session) -> None:
+    said = done(place.call("scale", "web=3", "worker+1"))
+    assert re.search(r"web\.3 started with pid \d+ on port 21002", said)
+    assert {name: row["port"] for name, row in rows(place).items()} == {
+        "web.1": 21000,
+        "web.2": 21001,
+        "web.3": 21002,
+        "worker.1": 21100,
+        "worker.2": 21101,
+    }
+    done(place.call("scale", "web-2", "worker=1"))
+    assert set(rows(place)) == {"web.1", "worker.1"}
+    done(place.call("scale", "web=0"))
+    assert set(rows(place)) == {"worker.1"}
+    done(place.call("scale", "web=1"))
+    assert set(rows(place)) == {"web.1", "worker.1"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scale", "web"),
+        ("scale", "nobody=1"),
+        ("scale",),
+        ("scale", "web=99999"),
+        ("stop", "nobody"),
+        ("start", "nobody"),
+        ("signal", "USR1"),
+        ("signal", "NOPE", "web"),
+        ("logs", "--since", "soon"),
+        ("attach",),
+        ("attach", "web", "worker"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_is_refused_with_2_and_changes_nothing(
+    place: Place, session: Session, words: tuple[str, ...]
+) -> None:
+    before = {name: row["pid"] for name, row in rows(place).items()}
+    refused = place.call(*words)
+    assert (refused.code, refused.out) == (2, ""), refused
+    assert refused.err.startswith("procman: ")
+    assert {name: row["pid"] for name, row in rows(place).items()} == before
+
+
+def test_signal_reaches_the_program_behind_a_shell(place: Place) -> None:
+    place.procfile("web: sh trap.sh; true\n")
+    place.write("trap.sh", "trap 'echo heard' USR1; echo ready; while :; do sleep 0.05; done\n")
+    session = place.start()
+    session.wait_for(r"\| ready")
+    assert "SIGUSR1 sent to web.1" in done(place.call("signal", "USR1", "web"))
+    session.wait_for(r"\| heard")
+    assert rows(place)["web.1"]["restarts"] == 0
+
+
+def test_paused_processes_stand_still_until_they_are_resumed(place: Place) -> None:
+    place.procfile("web: sh -c 'while :; do echo tick; sleep 0.05; done'\n")
+    session = place.start()
+    session.wait_for("tick")
+    done(place.call("pause", "web"))
+    row = rows(place)["web.1"]
+    assert row["state"] == "paused"
+    assert state_of(int(str(row["pid"]))) == "T"
+    done(place.call("resume"))
+    session.wait_for("tick")
+    assert rows(place)["web.1"]["state"] == "running"
+    done(place.call("pause", "web"))
+    done(place.call("stop"))  # a stopped process could not obey: it is woken up for it
+    assert session.wait() == 0
+
+
+def state_of(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(") ")[2][0]
+
+
+def test_stop_without_names_ends_the_session_with_0(place: Place, session: Session) -> None:
+    done(place.call("stop"))
+    assert session.wait() == 0
+    session.wait_until_gone()
+    nobody = place.call("ps")
+    assert (nobody.code, "no session" in nobody.err) == (1, True)
+
+
+def test_every_wish_answers_in_json(place: Place, session: Session) -> None:
+    for words in (
+        ("restart", "web"),
+        ("scale", "web=2"),
+        ("signal", "CONT", "web"),
+        ("pause", "web"),
+        ("resume",),
+        ("stop", "web.2"),
+        ("wait", "web.1"),
+    ):
+        assert json.loads(done(place.call(*words, "--json")))["ok"] is True
+    refused = place.call("stop", "nobody", "--json")
+    assert (refused.code, json.loads(refused.out)["ok"]) == (2, False)
+
+
+# Sessions ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_start_names_the_pid_and_offers_replace(place: Place, session: Session) -> None:
+    second = place.call("start")
+    assert second.code == 2
+    assert f"with pid {session.pid}" in second.err
+    assert "--replace" in second.err
+
+
+def test_replace_stops_the_old_session_first(place: Place, session: Session) -> None:
+    new = place.start(*BASE, "--replace", "web")
+    new.wait_for(r"web\.1 started")
+    assert session.wait() == 0
+    session.wait_until_gone()
+    assert set(rows(place)) == {"web.1"}
+
+
+def test_other_procfiles_folders_and_sockets_are_other_sessions(place: Place, session: Session) -> None:
+    place.write("Procfile.dev", "dev: sleep 1000\n")
+    other = place.start("-f", "Procfile.dev")
+    other.wait_for("dev.1 started")
+    private = place.start("--socket", "own.sock", *BASE, "css")
+    private.wait_for("css.1 started")
+    assert set(rows(place)) == {"web.1", "worker.1"}
+    assert set(rows(place, "-f", "Procfile.dev")) == {"dev.1"}
+    assert set(rows(place, "--socket", "own.sock")) == {"css.1"}
+
+
+def test_a_session_that_was_killed_is_replaced_silently(place: Place, session: Session) -> None:
+    session.kill()
+    again = place.start(*BASE, "web")
+    again.wait_for(r"web\.1 started")
+    assert again.err == b""
+    assert set(rows(place)) == {"web.1"}
+
+
+def test_without_a_place_for_the_socket_start_goes_on(place: Place) -> None:
+    place.procfile(PROCFILE)
+    session = place.start(*BASE, "--socket", "/proc/nowhere.sock", "web")
+    session.wait_for("warning: no control socket")
+    session.wait_for(r"web\.1 +\| web 21000")
+
+
+def test_no_control_means_no_socket(place: Place) -> None:
+    place.procfile(PROCFILE)
+    session = place.start(*BASE, "--no-control", "web")
+    session.wait_for(r"web\.1 +\| web 21000")
+    assert place.call("ps").code == 1
+
+
+def test_nothing_is_made_in_the_folder(place: Place, session: Session) -> None:
+    assert sorted(path.name for path in place.folder.iterdir()) == ["Procfile"]
+
+
+def test_verbs_answer_within_a_fifth_of_a_second(place: Place, session: Session) -> None:
+    for words in (("ps",), ("why",), ("logs",), ("wait",), ("signal", "CONT", "web")):
+        took = min(timed(place, *words) for _ in range(5))
+        assert took < 0.2, f"{words} took {took:.3f} s"
+
+
+def timed(place: Place, *words: str) -> float:
+    began = time.monotonic()
+    done(place.call(*words))
+    return time.monotonic() - began
+
+
+# Terminals -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_debugger_is_used_from_another_terminal(place: Place) -> None:
+    place.write("app.py", "answer = 41\nbreakpoint()\nprint('the answer is', answer)\nimport time; time.sleep(1000)\n")
+    place.procfile("web: python3 app.py\n")
+    session = place.start(pty=True)
+    session.wait_for(r"\(Pdb\)")
+    terminal = place.session("attach", "web.1", pty=True)
+    terminal.wait_for(r"\(Pdb\)")
+    terminal.type(b"answer = answer + 1\r")
+    terminal.wait_for(r"\(Pdb\)")
+    terminal.type(b"c\r")
+    terminal.wait_for("the answer is 42\r\n")
+    terminal.type(b"\x1d")
+    assert terminal.wait() == 0
+    session.wait_for("the answer is 42")
+    done(place.call("stop"))
+    assert session.wait() == 0
+
+
+ECHO = """\
+import os, signal
+signal.signal(signal.SIGWINCH, lambda *_: print(*os.get_terminal_size(), flush=True))
+print("ready", flush=True)
+while True:
+    print("got", input(), flush=True)
+"""
+
+
+def test_an_attached_terminal_hands_on_its_size_and_keys(place: Place) -> None:
+    place.procfile("web: python3 echo.py\n")
+    place.write("echo.py", ECHO)
+    session = place.start(pty=True)
+    session.wait_for("ready")
+    terminal = place.session("connect", "web", pty=True)
+    terminal.wait_for("ready")
+    terminal.resize(rows=33, columns=77)
+    terminal.process.send_signal(signal.SIGWINCH)
+    terminal.type(b"hello\r")
+    terminal.wait_for("got hello")
+    terminal.wait_for("77 33") if "77 33" not in terminal.text else None
+    done(place.call("stop", "web"))
+    assert terminal.wait() == 0
+
+
+def test_attach_to_a_process_on_pipes_is_refused_in_words(place: Place, session: Session) -> None:
+    refused = place.call("attach", "web.1")
+    assert refused.code == 1
+    assert "--pty" in refused.err
+
+
+# procman test --------------------------------------------------------------------------------------------------------
+
+
+def test_test_runs_a_command_while_everything_is_up(place: Place) -> None:
+    place.procfile("web: touch up; exec sleep 1000\ndb: sleep 1000\n")
+    place.write("procman.toml", "[process.web]\nready = { exec = 'test -e up', interval = 0.05 }\n")
+    ran = place.call("test", "--", "sh", "-c", "test -e up && echo port $PROCMAN_WEB_PORT; exit 7")
+    assert (ran.code, ran.out) == (7, "port 5000\n"), ran
+    assert place.call("ps").code == 1
+
+
+def test_test_shows_the_logs_of_what_failed(place: Place) -> None:
+    place.procfile("web: sleep 1000\nbad: echo my last words; exit 3\n")
+    place.write("procman.toml", "[process.bad]\nrestart = 'never'\n[process.web]\nready = { exec = 'false' }\n")
+    ran = place.call("test", "--", "touch", "ran")
+    assert ran.code == 1, ran
+    assert "bad.1: exited with code 3" in ran.err
+    assert "my last words" in ran.err
+    assert not (place.folder / "ran").exists()
+
+
+def test_test_tells_why_it_cannot_start(place: Place) -> None:
+    place.procfile("web sleep\n")
+    ran = place.call("test", "--", "touch", "ran")
+    assert ran.code == 1, ran
+    assert "Procfile:1" in ran.err
+
+
+def test_test_leaves_nothing_when_it_is_killed(place: Place) -> None:
+    place.procfile("web: sleep 1000\n")
+    ran = place.session("test", "--", "sh", "-c", "echo on; exec sleep 1000")
+    ran.wait_for("on")
+    os.kill(ran.pid, signal.SIGKILL)
+    ran.wait()
+    ran.wait_until_gone()
