@@ -22,7 +22,7 @@ class Talker(LineOnlyReceiver):
         for talker in self.factory.talkers:
             talker.sendLine(line.rstrip(b"\r"))
 
-    def connectionLost(self, reason: object = None) -> None:  # noqa: ARG002, N802 -- Twisted's name and parameter
+    def connectionLost(self, reason: object = None) -> None:  # noqa: N802 -- Twisted's name and parameter
         self.factory.talkers.discard(self)
         print(f"{len(self.factory.talkers)} connected")
 
