@@ -119,8 +119,14 @@ def wait_running(number: int, *arguments: str) -> None:
 
 def roles(session: Session) -> dict[str, int]:
     """The pids of guardian, watchdog and manager of a session that has begun to speak."""
-    visible = psutil.Process(session.pid)
-    return {ROLES[p.name()]: p.pid for p in (visible, *visible.children(recursive=True)) if p.name() in ROLES}
+    return {ROLES[name]: pid for pid in all_pids(session) if (name := _name(pid)) in ROLES}
+
+
+def _name(pid: int) -> str:
+    try:
+        return psutil.Process(pid).name()
+    except psutil.Error:
+        return ""
 
 
 def kill(*pids: int, number: int = signal.SIGKILL) -> None:

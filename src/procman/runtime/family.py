@@ -148,6 +148,14 @@ def reap_some() -> bool:
     return True
 
 
+def prior_children() -> tuple[int, ...]:
+    """The children that this process had before it became procman (`other & exec procman start`): not of our making.
+
+    None for PID 1, whose end is theirs as well.
+    """
+    return () if os.getpid() == 1 else tuple(own_children())
+
+
 def kill_until_empty(limit: float, spare: tuple[int, ...] = ()) -> list[int]:
     """SIGKILL and reap all our children, adopted ones included, until the kernel says that there is none.
 

@@ -22,7 +22,8 @@ import select
 import sys
 
 from procman.errors import EXIT_SOFTWARE
-from procman.runtime.family import become_subreaper, kill_until_empty
+from procman.runtime.family import become_subreaper, kill_until_empty, open_standard_descriptors, prior_children
+from procman.runtime.signals import ignores_hang_up
 from procman.runtime.keepsake import saved_terminal
 from procman.runtime.title import set_title
 
@@ -38,6 +39,7 @@ else:
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
@@ -68,8 +70,11 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     visible_pid = os.getpid()
     if not enabled or not is_needed():
         return run()
+    open_standard_descriptors()
     _flush()
     terminal = saved_terminal()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would let no end be seen
+    spared = prior_children()
     reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
     try:
@@ -82,7 +87,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     if watchdog == 0:
         _leave(_watch, run, reader, writer, terminal)
     os.close(reader)
-    status = _guard(watchdog, writer)
+    status = _guard(watchdog, writer, spared)
     if status in UNTIDY:
         terminal.restore()
     return status
@@ -106,7 +111,8 @@ def _leave(work: Callable[..., int], *arguments: object) -> None:
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except (OSError, ValueError):
             pass  # a reader that is gone: there is nobody to tell
 
@@ -146,17 +152,19 @@ def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
         if status is not None:
             return status
         # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
-        if _hung_up(guardian, signals):
+        if _hung_up(guardian, signals, manager):
             return EXIT_LOST
 
 
-def _hung_up(guardian: int, signals: int) -> bool:
+def _hung_up(guardian: int, signals: int, manager: int) -> bool:
+    """Wait for a signal or the guardian's end. The guardian's CONT is for the manager, which it cannot reach itself:
+    somebody has stopped it, and it shall obey."""
     poll = select.poll()
     poll.register(guardian, 0)
     poll.register(signals, select.POLLIN)
     ready = dict(poll.poll())
-    if signals in ready:
-        os.read(signals, 4096)
+    if signals in ready and signal.SIGCONT in os.read(signals, 4096):
+        os.kill(manager, signal.SIGCONT)  # not reaped yet: its number is its own
     return guardian in ready
 
 
@@ -170,7 +178,7 @@ def _status_of(child: int) -> int | None:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Exist, so that SIGCHLD wakes us."""
+    """Exist, so that SIGCHLD and SIGCONT wake us."""
 
 
 def _wake_by_child(wake: int) -> None:
@@ -180,6 +188,7 @@ def _wake_by_child(wake: int) -> None:
         signal.signal(number, signal.SIG_IGN)  # nobody means the watchdog; the guardian is who is asked to end
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, _nothing)
+    signal.signal(signal.SIGCONT, _nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -206,7 +215,7 @@ def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
 # The guardian: the visible pid --------------------------------------------------------------------------------------
 
 
-def _guard(watchdog: int, writer: int) -> int:
+def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     """Pass signals on until the watchdog ends; its exit code is the manager's."""
     become_subreaper()
     set_title("procman")
@@ -216,10 +225,12 @@ def _guard(watchdog: int, writer: int) -> int:
         if info[0] == signal.SIGCHLD:
             status = _status_of(watchdog)
             if status is not None:
-                kill_until_empty(LAST_KILLS)  # only when the watchdog was killed is anything left
+                kill_until_empty(LAST_KILLS, spared)  # only when the watchdog was killed is anything left
                 return status
         else:
             _pass_on(*info, writer)
+            if info[0] in STOPPING or info[0] == signal.SIGCONT:
+                os.kill(watchdog, signal.SIGCONT)  # for the manager, in case that it is stopped
 
 
 def _next_signal() -> tuple[int, bool]:
@@ -232,7 +243,8 @@ def _next_signal() -> tuple[int, bool]:
 
 def _pass_on(number: int, by_kernel: bool, writer: int) -> None:
     """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
-    if number == signal.SIGHUP or not by_kernel:
+    ignored = number == signal.SIGHUP and ignores_hang_up()  # blocked, it arrives here in spite of `nohup`
+    if not ignored and (number == signal.SIGHUP or not by_kernel):
         _write(writer, number)
 
 

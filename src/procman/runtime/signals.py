@@ -30,7 +30,7 @@ HEARD = (
 
 # What a child must not inherit as ignored: `nohup`, `cmd &` of a shell without job control, and Python itself
 # (SIGPIPE, SIGXFSZ) all hand down SIG_IGN through exec. Handlers are reset by the kernel.
-DEFAULT_IN_CHILDREN = (*HEARD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGALRM)
+DEFAULT_IN_CHILDREN = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
