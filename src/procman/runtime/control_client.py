@@ -160,7 +160,7 @@ class Client:
         if self.closed:
             return
         try:
-            while self._fill() and self._send():
+            while (self._fill() or self._admit_loss()) and self._send():
                 pass
         except OSError:
             self.close()
@@ -181,6 +181,13 @@ class Client:
             self._out.append(part)
             self.owed += len(part)
         return bool(self._out)
+
+    def _admit_loss(self) -> bool:
+        """All was sent that was kept: say how much was not."""
+        lost, self.skipped = self.skipped, 0
+        if lost:
+            self.tell({"skipped": lost})
+        return bool(lost)
 
     def _send(self) -> bool:
         """Send the first of what is owed; False when it takes no more."""

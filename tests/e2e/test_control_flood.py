@@ -1,0 +1,291 @@
+"""Clients of a session that is busy, hostile or many: served, refused or dropped; the output never suffers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+import harness
+from procman.runtime.control_place import places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness import Place, Session
+
+FLOOD_BYTES = 100 << 20
+FLOOD = """\
+import os, sys
+line = b"%s %08d " + b"~" * 85 + b"\\n"
+count, size = int(sys.argv[2]), 500
+for start in range(0, count, size):
+    data = b"".join(line % (sys.argv[1].encode(), number) for number in range(start, min(start + size, count)))
+    while data:
+        data = data[os.write(1, data) :]
+"""
+
+
+def path_of(folder: Path) -> str:
+    """Where the session of this folder listens."""
+    [path, *_] = [
+        path for path in places(f"{folder}/Procfile", str(folder), None, harness.environment()) if os.path.exists(path)
+    ]
+    return path
+
+
+def connected(place: Place) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    client.connect(path_of(place.folder))
+    return client
+
+
+def answer(client: socket.socket) -> dict[str, object]:
+    """The last record of an answer; an empty one when the session hung up."""
+    with client.makefile("rb") as lines:
+        for line in lines:
+            record: dict[str, object] = json.loads(line)
+            if record.get("done"):
+                return record
+    return {}
+
+
+def send(client: socket.socket, data: bytes) -> None:
+    try:
+        client.sendall(data)
+    except OSError:
+        pass  # it has hung up already, which is its right
+
+
+def manager_of(session: Session) -> psutil.Process:
+    """Our own process that does the work: the deepest that is still procman's."""
+    chain = [psutil.Process(session.pid)]
+    while children := [child for child in chain[-1].children() if child.name().startswith("procman")]:
+        chain.append(children[0])
+    return chain[-1]
+
+
+@pytest.fixture
+def session(place: Place) -> Session:
+    place.procfile("web: sleep 1000\n")
+    session = place.start()
+    session.wait_for(r"web\.1 started")
+    return session
+
+
+# Many, and rude ------------------------------------------------------------------------------------------------------
+
+
+def test_a_hundred_clients_at_once_are_all_served(place: Place, session: Session) -> None:
+    clients = [connected(place) for _ in range(100)]
+    for client in clients:
+        client.sendall(b'{"verb": "ps"}\n')
+    assert all(answer(client)["instances"] for client in clients)
+    for client in clients:
+        client.close()
+
+
+def test_silent_clients_never_lock_a_user_out(place: Place, session: Session) -> None:
+    idle = [connected(place) for _ in range(400)]
+    assert place.call("ps").code == 0
+    for client in idle:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\xff\xfe garbage\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"[" * 60_000 + b"\n",
+        b"{}\n",
+        b'{"verb": "exec"}\n',
+        b'{"verb": "ps", "names": "web"}\n',
+        b'{"verb": "stop", "names": ["web"], "wait": "no"}\n',
+        b"x" * (1 << 20),
+        b'{"verb": "ps", "names": ["' + b"x" * (1 << 20) + b'"]}\n',
+    ],
+    ids=["bytes", "http", "brackets", "empty", "verb", "kind", "flag", "endless", "megabyte"],
+)
+def test_what_is_no_request_is_refused_and_harms_nobody(place: Place, session: Session, request_: bytes) -> None:
+    with connected(place) as client:
+        send(client, request_)
+        assert answer(client)["code"] == 2
+        with contextlib.suppress(ConnectionResetError):  # what it did not want to read
+            assert client.recv(1) == b""
+    assert place.call("ps").code == 0
+
+
+def test_clients_that_vanish_are_forgotten(place: Place, session: Session) -> None:
+    manager = manager_of(session)
+    before = manager.num_fds()
+    for number in range(200):
+        client = connected(place)
+        send(
+            client,
+            (b"", b'{"verb": "p', b'{"verb": "ps"}\n', b'{"verb": "events"}\n', b'{"verb": "logs", "follow": true}\n')[
+                number % 5
+            ],
+        )
+        client.close()
+    assert place.call("restart", "web").code == 0
+    assert fewest_descriptors(place, manager, before) <= before
+
+
+def fewest_descriptors(place: Place, manager: psutil.Process, hoped: int) -> int:
+    """How many it has open once it has seen everybody go: who is served now is served after that."""
+    fewest = manager.num_fds()
+    for _ in range(200):
+        if fewest <= hoped:
+            break
+        instances(place)
+        fewest = min(fewest, manager.num_fds())
+    return fewest
+
+
+def test_many_requests_on_one_connection_are_answered_in_turn(place: Place, session: Session) -> None:
+    with connected(place) as client, client.makefile("rb") as lines:
+        send(client, b'{"verb": "hello"}\n' * 500)
+        assert {json.loads(lines.readline())["pid"] for _ in range(500)} == {session.pid}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_not_let_in(place: Place, session: Session) -> None:
+    code = (
+        "import os, socket, sys\n"
+        "client = socket.socket(socket.AF_UNIX)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "client.settimeout(30)\n"
+        'try:\n    client.connect(sys.argv[1]); client.sendall(b\'{"verb": "stop"}\\n\')\n'
+        "    sys.exit(len(client.recv(1)))\n"
+        "except OSError:\n    pass\n"
+    )
+    path = path_of(place.folder)
+    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 0
+    os.chmod(os.path.dirname(path), 0o755)
+    os.chmod(path, 0o666)  # even with the door wide open
+    try:
+        assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 0
+    finally:
+        os.chmod(path, 0o600)
+        os.chmod(os.path.dirname(path), 0o700)
+    assert place.call("ps").code == 0
+
+
+# Busy ----------------------------------------------------------------------------------------------------------------
+
+
+def test_output_stays_whole_while_clients_come_and_go(place: Place) -> None:
+    count = FLOOD_BYTES // 2 // 100
+    place.write("flood.py", FLOOD)
+    place.procfile(f"a: {sys.executable} flood.py a {count}\nb: {sys.executable} flood.py b {count}\nweb: sleep 1000\n")
+    out = place.folder / "out"
+    with out.open("wb") as file:
+        session = place.session("start", "--no-timestamp", "--restart", "never", stdout=file.fileno())
+    while not out.exists() or b"a.1" not in out.read_bytes()[:10_000]:
+        assert session.process.poll() is None
+    followers = [place.session("logs", "-f") for _ in range(2)]
+    rounds = 0
+    while any(row["state"] == "running" for row in instances(place) if row["type"] != "web"):
+        rounds += 1
+        for words in (("scale", f"web={1 + rounds % 3}"), ("logs", "-n", "50"), ("ps", "web"), ("why",)):
+            assert place.call(*words).code == 0
+        with connected(place) as rude:
+            send(rude, b'{"verb": "logs", "follow": true}\n')
+            rude.recv(1000)
+    assert rounds >= 2, "the flood was over before anybody came"
+    assert place.call("stop").code == 0
+    session.wait()
+    for follower in followers:
+        follower.kill()
+    for name in "ab":
+        shown = re.findall(
+            rb"^%s\.1 +\| %s (\d{8}) (~*)$" % (name.encode(), name.encode()), out.read_bytes(), re.MULTILINE
+        )
+        assert [int(number) for number, _ in shown] == list(range(count))
+        assert {len(rest) for _, rest in shown} == {85}
+
+
+def instances(place: Place) -> list[dict[str, object]]:
+    with connected(place) as client:
+        client.sendall(b'{"verb": "ps"}\n')
+        rows = answer(client)["instances"]
+        assert isinstance(rows, list)
+        return rows
+
+
+def test_a_reader_that_does_not_read_costs_neither_time_nor_memory(place: Place) -> None:
+    count = (50 << 20) // 100
+    place.write("flood.py", FLOOD)
+    place.procfile(
+        f"web: sleep 1000\na: while ! test -e go; do sleep 0.05; done; exec {sys.executable} flood.py a {count}\n"
+    )
+    out = place.folder / "out"
+    with out.open("wb") as file:
+        session = place.session("start", "--restart", "never", stdout=file.fileno())
+    while not os.path.exists(out) or b"a.1 started" not in out.read_bytes():
+        assert session.process.poll() is None
+    lazy = []
+    for _ in range(5):
+        client = connected(place)
+        client.sendall(b'{"verb": "logs", "follow": true}\n')
+        client.recv(10)
+        lazy.append(client)
+    manager = manager_of(session)
+    before = manager.memory_info().rss
+    place.write("go", "")
+    assert answer_when_down(place, "a.1")
+    assert manager.memory_info().rss - before < 24 << 20  # five of them are owed 1 MiB each at most
+    with lazy[0].makefile("rb") as lines:
+        skipped = next(json.loads(line)["skipped"] for line in lines if line.startswith(b'{"skipped"'))
+    assert skipped > 0
+    for client in lazy:
+        client.close()
+
+
+def answer_when_down(place: Place, name: str) -> bool:
+    """Wait until an instance is at rest, by its events."""
+    with connected(place) as client, client.makefile("rb") as lines:
+        client.sendall(b'{"verb": "events"}\n')
+        for row in instances(place):
+            if row["name"] == name and row["state"] == "exited":
+                return True
+        return any(json.loads(line).get("event") == "exited" for line in lines)
+
+
+def test_scaling_up_and_down_leaves_no_process_descriptor_or_port(place: Place) -> None:
+    listening = (
+        "import os, socket, time\n"
+        "server = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
+        "time.sleep(1000)\n"
+    )
+    place.write("app.py", listening)
+    place.procfile(f"web: {sys.executable} app.py\n")
+    session = place.start("-p", "23000")
+    session.wait_for(r"web\.1 started")
+    manager = manager_of(session)
+    assert place.call("scale", "web=2").code == 0
+    assert place.call("scale", "web=1").code == 0
+    descriptors, processes = manager.num_fds(), len(session.survivors())
+    for _ in range(10):
+        assert place.call("scale", "web=50").code == 0
+        assert len(instances(place)) == 50
+        assert place.call("scale", "web=1").code == 0
+        assert [row["name"] for row in instances(place)] == ["web.1"]
+    assert fewest_descriptors(place, manager, descriptors) <= descriptors
+    assert len(session.survivors()) == processes
+    for port in range(23001, 23050):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    assert place.call("stop").code == 0
+    assert session.wait() == 0
+    assert "all stopped: 1 instance; exit status 0" in session.text
