@@ -57,7 +57,7 @@ def test_a_child_that_is_stopped_is_no_death(place: Place) -> None:
 
 
 def _pid_of(text: str) -> int:
-    return int(text.split("started with pid ")[1].split()[0])
+    return int(text.split("started with pid ")[1].split(maxsplit=1)[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -23,8 +23,8 @@ import sys
 
 from procman.errors import EXIT_SOFTWARE
 from procman.runtime.family import become_subreaper, kill_until_empty, open_standard_descriptors, prior_children
-from procman.runtime.signals import ignores_hang_up
 from procman.runtime.keepsake import saved_terminal
+from procman.runtime.signals import ignores_hang_up
 from procman.runtime.title import set_title
 
 TYPE_CHECKING = False
