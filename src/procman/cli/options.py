@@ -54,19 +54,19 @@ OPTIONS = (
         choices=("all", "any", "failure", "never"),
         everyday=True,
     ),
-    Option("foreman", "--foreman", "as Foreman: --restart never --exit any", everyday=True),
+    Option("foreman", "--foreman", "as Foreman: --restart never --exit any"),
     # decided before any file is read, so it has no config key
     Option("guardian", "--no-guardian", "no helper process that cleans up after a SIGKILL", value=False, config=False),
     # who may ask it something
     SOCKET,
-    Option("control", "--no-control", "no control socket: ps, stop, logs … cannot ask", value=False),
+    Option("control", "--no-control", "no control socket, so nobody can ask ps, stop, logs", value=False),
     Option("replace", "--replace", "stop the session that runs here first", config=False),
     # what to show
     Option("quiet", "-q --quiet", "run these without showing them", "list", "NAMES", everyday=True, names=True),
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
     Option("color", "--color", "colors [on a terminal]", everyday=True),
     Option("color", "--no-color", value=False),
-    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "text", "FORMAT", everyday=True),
+    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "text", "FORMAT"),
     Option("timestamps", "--no-timestamp", value="off"),
     Option("prefix", "--prefix", "what stands before each line", "text", "TEMPLATE"),
     Option("prefix", "--no-prefix", value=""),
