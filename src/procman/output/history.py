@@ -37,14 +37,39 @@ class Entry:
 
 
 class Past:
-    """The entries of one instance, oldest first, and the line that it has not ended."""
+    """The entries of one instance, oldest first, and the line that it has not ended.
 
-    __slots__ = ("entries", "partial", "size")
+    Short lines of one moment and ``stream`` join the latest entry, ``recent``, until that moment is over.
+    """
+
+    __slots__ = ("entries", "partial", "recent", "size", "stream", "until")
 
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque()
-        self.size = 0
+        self.size = 0  # of all entries but the latest
         self.partial = b""
+        self.recent = bytearray()
+        self.stream = ""
+        self.until = 0.0
+
+    def begin(self, name: str, now: float, stream: str, lines: bytes) -> None:
+        """Begin an entry: of short lines, which others may join, or of a chunk that is kept as it is."""
+        if self.entries:
+            self.size += len(self.entries[-1].lines) + OVERHEAD
+        if len(lines) < JOIN:
+            self.recent = bytearray(lines)
+            self.entries.append(Entry(name, now, stream, self.recent))
+            self.stream, self.until = stream, now + MOMENT
+        else:
+            self.entries.append(Entry(name, now, stream, lines))
+            self.until = 0.0
+
+    def shrink(self, limit: int) -> None:
+        """Forget the oldest entries as long as so many bytes are left without them."""
+        latest = len(self.entries[-1].lines)
+        while self.size > limit and self.size + latest - (oldest := len(self.entries[0].lines) + OVERHEAD) >= limit:
+            self.size -= oldest
+            self.entries.popleft()
 
 
 class History(Sink):
@@ -65,25 +90,19 @@ class History(Sink):
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Keep these lines, and forget the oldest when they are too much."""
-        past = self._pasts.get(name)
-        if past is None:
+        try:
+            past = self._pasts[name]
+        except KeyError:
             past = self._pasts[name] = Past()
-        past.partial = b""
+        if past.partial:
+            past.partial = b""
+        recent = past.recent
         now = self._clock()
-        size = len(lines)
-        if size < JOIN:
-            if past.entries:
-                last = past.entries[-1]
-                if now - last.time < MOMENT and last.stream == stream and len(last.lines) + size < JOIN:
-                    last.lines += lines  # type: ignore[operator]  # short ones are bytearrays
-                    past.size += size
-                    return
-            past.entries.append(Entry(name, now, stream, bytearray(lines)))
-        else:
-            past.entries.append(Entry(name, now, stream, lines))
-        past.size += size + OVERHEAD
-        while past.size > self._limit and len(past.entries) > 1:
-            past.size -= len(past.entries.popleft().lines) + OVERHEAD
+        if now < past.until and stream == past.stream and len(recent) < JOIN > len(lines):
+            recent += lines
+            return
+        past.begin(name, now, stream, lines)
+        past.shrink(self._limit)
 
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Keep a line that has not ended, for who attaches to it."""
