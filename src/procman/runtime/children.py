@@ -11,7 +11,16 @@ import os
 
 from procman.core.command import through_shell
 from procman.core.status import ExitStatus
-from procman.runtime.family import environ_of, group_of, own_children, peek, send, send_group, session_of
+from procman.runtime.family import (
+    environ_of,
+    group_of,
+    own_children,
+    peek,
+    prior_children,
+    send,
+    send_group,
+    session_of,
+)
 from procman.runtime.programs import launch
 from procman.runtime.signals import DEFAULT_IN_CHILDREN
 
@@ -64,6 +73,7 @@ class Children:
         self._by_pid: dict[int, Child] = {}
         self._owners: dict[int, str | None] = {}  # of adopted orphans: the instance that they came from
         self._asked: set[int] = set()  # orphans that were asked to end
+        self.spared = prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
         self._here = os.getcwd()
         self._helpers: Helpers | None = None
@@ -202,7 +212,7 @@ class Children:
 
     def orphans(self) -> list[int]:
         """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
-        strangers = [pid for pid in own_children() if pid not in self._by_pid]
+        strangers = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
         return strangers if self._helpers is None else [pid for pid in strangers if pid not in self._helpers]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:

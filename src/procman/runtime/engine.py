@@ -93,7 +93,7 @@ class Engine:
                 self._reap()
                 self._wake()
         finally:
-            stuck = self._farewells.stuck + kill_until_empty(LAST_KILLS)
+            stuck = self._farewells.stuck + kill_until_empty(LAST_KILLS, self._children.spared)
         return self._end(stuck)
 
     def _open(self) -> None:

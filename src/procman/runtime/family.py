@@ -43,11 +43,24 @@ def become_subreaper() -> bool:
 def own_children() -> list[int]:
     """The pids of all our direct children, zombies and adopted orphans included; one small read on Linux."""
     me = os.getpid()
+    if not _proc_is_ours():
+        return []
     try:
         with open(f"/proc/{me}/task/{me}/children", "rb", buffering=0) as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return _children_by_scan(me)
+
+
+def _proc_is_ours() -> bool:
+    """Whether /proc speaks of our pids: after `unshare --pid` without --mount-proc it is still the outer namespace's.
+
+    Without /proc (macOS) there is nothing to be misled by.
+    """
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return True
 
 
 def _children_by_scan(me: int) -> list[int]:
@@ -81,6 +94,15 @@ def is_zombie(pid: int) -> bool:
     """Whether it has ended and only waits to be reaped; a process that is gone counts too."""
     fields = stat_fields(pid)
     return not fields or fields[0] in (b"Z", b"X")
+
+
+def comm_of(pid: int) -> bytes:
+    """The short name of `pid` and a newline; empty when it is gone, or without /proc."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def environ_of(pid: int) -> bytes:
@@ -168,6 +190,8 @@ def kill_until_empty(limit: float, spare: tuple[int, ...] = ()) -> list[int]:
         left = [pid for pid in own_children() if pid not in spare]
         for pid in left:
             send(pid, signal.SIGKILL)
+        if os.getpid() == 1 and not _proc_is_ours():
+            send(-1, signal.SIGKILL)  # all of our namespace; pids of the outer one would be others in here
         if not reap_some() or (spare and not left):
             return []
         if time.monotonic() > end:

@@ -22,7 +22,13 @@ import select
 import sys
 
 from procman.errors import EXIT_SOFTWARE
-from procman.runtime.family import become_subreaper, kill_until_empty, open_standard_descriptors, prior_children
+from procman.runtime.family import (
+    become_subreaper,
+    comm_of,
+    kill_until_empty,
+    open_standard_descriptors,
+    prior_children,
+)
 from procman.runtime.keepsake import saved_terminal
 from procman.runtime.signals import ignores_hang_up
 from procman.runtime.title import set_title
@@ -56,8 +62,15 @@ visible_pid = 0
 
 def is_needed() -> bool:
     """Whether a guardian has something to add: not as PID 1, whose end ends the namespace, nor under systemd,
-    whose cgroup is the guardian (SYSTEMD_EXEC_PID is set for the process that systemd started, systemd.exec(5))."""
-    return os.getpid() != 1 and os.environ.get("SYSTEMD_EXEC_PID") != str(os.getpid())
+    whose cgroup is the guardian, and which wants to hear from the process that it has started."""
+    return os.getpid() != 1 and not _is_service()
+
+
+def _is_service() -> bool:
+    """Whether systemd started this very process: SYSTEMD_EXEC_PID says so (systemd.exec(5)), since version 248."""
+    if "SYSTEMD_EXEC_PID" in os.environ:
+        return os.environ["SYSTEMD_EXEC_PID"] == str(os.getpid())
+    return "NOTIFY_SOCKET" in os.environ and comm_of(os.getppid()) == b"systemd\n"
 
 
 def guarded(run: Callable[[], int], enabled: bool = True) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from procman.core.lifecycle import State
+from procman.runtime import guardian
 from procman.runtime.guest import QuietGuest
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
 
+RETRY = 0.05  # seconds until a full socket is tried again: net.unix.max_dgram_qlen is 10 on many systems
 SHARE = 0.5  # of the watchdog's time after which it is fed: sd_watchdog_enabled(3) recommends half
 
 
@@ -26,6 +28,8 @@ class Notifier(QuietGuest):
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._socket: socket | None = None
         self._told: set[str] = set()
+        self._owed: list[str] = []  # what the socket did not take yet, in order; it must not be lost
+        self._retry: float | None = None
         self._period = _watchdog_period(environ) if self._address else None
         self._due = now + self._period if self._period else None
 
@@ -37,31 +41,52 @@ class Notifier(QuietGuest):
         for one in self._supervisor.instances.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         if self._supervisor.stopping is not None:
-            self._tell_once("STOPPING=1")
+            self._tell_once("STOPPING=1", now)
         elif not counts.keys() & {State.WAITING, State.STARTING}:
-            self._tell_once("READY=1")
-        self._send("STATUS=" + ", ".join(f"{number} {state}" for state, number in counts.items()))
+            self._tell_once("READY=1", now)
+        self._tell("STATUS=" + ", ".join(f"{number} {state}" for state, number in counts.items()), now)
 
     def next_deadline(self) -> float | None:
-        """When the watchdog is to be fed; None when it is not asked for."""
-        return self._due
+        """When the watchdog is to be fed, if it is asked for, or a full socket tried again."""
+        return min((due for due in (self._due, self._retry) if due is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Feed the watchdog when it is time."""
+        """Send what is owed, and feed the watchdog when it is time."""
+        if self._retry is not None and self._retry <= now:
+            self._push(now)
         if self._due is not None and self._period is not None and self._due <= now:
             self._due = now + self._period
             self._send("WATCHDOG=1")
 
-    def _tell_once(self, message: str) -> None:
+    def _tell_once(self, message: str, now: float) -> None:
         if message not in self._told:
             self._told.add(message)
-            self._send(message)
+            self._tell(message, now)
 
-    def _send(self, message: str) -> None:
+    def _tell(self, message: str, now: float) -> None:
+        """Owe a message; a newer STATUS takes the place of one that is still owed."""
+        if message.startswith("STATUS="):
+            self._owed = [owed for owed in self._owed if not owed.startswith("STATUS=")]
+        self._owed.append(message)
+        self._push(now)
+
+    def _push(self, now: float) -> None:
+        self._retry = None
+        while self._owed:
+            if not self._send(self._owed[0]):
+                self._retry = now + RETRY
+                return
+            del self._owed[0]
+
+    def _send(self, message: str) -> bool:
+        """Whether it is done with: False when the socket is full. One that is gone is the other side's affair."""
         try:
             self._connected().send(message.encode())
+        except BlockingIOError:
+            return False
         except OSError:
-            pass  # a full or vanished socket is the other side's affair; it must not stop ours
+            pass
+        return True
 
     def _connected(self) -> socket:
         if self._socket is None:
@@ -75,8 +100,9 @@ class Notifier(QuietGuest):
 
 
 def _watchdog_period(environ: Mapping[str, str]) -> float | None:
-    """Seconds between two feedings, or None when systemd does not ask this very process for them."""
+    """Seconds between two feedings, or None when systemd does not ask us for them."""
     microseconds = environ.get("WATCHDOG_USEC", "")
-    if not microseconds.isdigit() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+    ours = {str(os.getpid()), str(guardian.visible_pid)}
+    if not microseconds.isdigit() or environ.get("WATCHDOG_PID", str(os.getpid())) not in ours:
         return None
     return max(0.001, int(microseconds) / 1e6 * SHARE)
