@@ -1,0 +1,59 @@
+"""Podman's own generator makes services of the container units; systemd has no complaint about those."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+
+import pytest
+
+from export.engines.roots import root
+from export.rig import Application, attempt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUADLET = "/usr/libexec/podman/quadlet"
+
+
+def generated(out: Path, *words: str) -> str:
+    """What the generator of a debootstrapped system says about ``out``."""
+    debian = root("trixie")
+    inside = f"/tmp/{out.parent.name}-quadlet"
+    shutil.copytree(out, debian / inside[1:], symlinks=True)
+    try:
+        done = attempt("env", f"QUADLET_UNIT_DIRS={inside}", "chroot", debian, QUADLET, "-dryrun", *words)
+    finally:
+        shutil.rmtree(debian / inside[1:])
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("-user",)], ids=["system", "user"])
+def test_the_generator_makes_a_service_of_each_instance(
+    app: Application, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    app.export(
+        "quadlet",
+        tmp_path / "out",
+        "-m",
+        "web=2,worker=1",
+        "--image",
+        "localhost/shop:1",
+        *(["--user"] if words else []),
+    )
+    said = generated(tmp_path / "out", *words)
+    for name in ("shop-web@.service", "shop-worker@.service"):
+        assert f"---{name}---" in said
+    assert "unsupported key" not in said.lower()
+    assert "ExecStart=" in said
+
+
+def test_the_command_arrives_as_it_is(app: Application, tmp_path: Path) -> None:
+    app.export("quadlet", tmp_path / "out", "-m", "clock=1", "--image", "localhost/shop:1")
+    line = next(line for line in generated(tmp_path / "out").splitlines() if line.startswith("ExecStart="))
+    # systemd's own quoting is near enough to a shell's for this line; then its two escapes.
+    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line.partition("=")[2])]
+    command = (app.folder / "Procfile").read_text().split("clock: ")[1].strip()
+    assert words[-1].replace("exec ", "") == command
