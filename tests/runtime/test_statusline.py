@@ -85,6 +85,14 @@ def test_one_that_is_over_says_how(status: ExitStatus, words: str) -> None:
     assert world.text() == f"job {mark} {words}  web ● 1/1 :5000"
 
 
+def test_one_that_the_user_stopped_is_stopped_however_it_ended() -> None:
+    world = World("web.1", "worker.1")
+    world.up()
+    world.supervisor.hold([world.supervisor.instances["web.1"]], 1.0)
+    world.end("web.1", ExitStatus(signal=15), 2.0)
+    assert world.text() == "web ○ stopped  worker ● 1/1 :5000"
+
+
 def test_a_question_takes_the_place_of_the_line() -> None:
     world = World("web.1")
     world.line.keys = Keys(("web",))

@@ -33,7 +33,6 @@ class Footer:
     __slots__ = (
         "_clock",
         "_columns",
-        "_flood",
         "_held",
         "_outlet",
         "_painted",
@@ -41,6 +40,8 @@ class Footer:
         "_paused",
         "_row",
         "_status",
+        "_volume",
+        "_window",
     )
 
     def __init__(self, outlet: Outlet, columns: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,7 +54,8 @@ class Footer:
         self._painted: list[bytes] | None = None  # the rows on the screen; None: none are
         self._painted_at = float("-inf")
         self._paused = False
-        self._flood = False  # a lot of text went by since the rows were last there
+        self._volume = 0  # bytes of text that went by since `_window`, seconds of the clock
+        self._window = float("-inf")
         outlet.footer = self
 
     def put(self, *parts: Buffer) -> None:
@@ -61,8 +63,8 @@ class Footer:
         if self._painted is not None:
             self._painted = None
             self._outlet.put(ERASE)
-        if len(parts[-1]) >= LARGE:
-            self._flood = True
+        for part in parts:
+            self._volume += len(part)
         self._outlet.put(*parts)
 
     def hold(self, key: Hashable, row: bytes) -> None:
@@ -107,7 +109,7 @@ class Footer:
         if rows == (self._painted or []):
             return
         now = self._clock()
-        trickle = self._painted is None and not self._flood and not self._outlet.blocked
+        trickle = self._painted is None and self._volume < LARGE and not self._outlet.blocked
         if trickle or now >= self._painted_at + INTERVAL:
             self._paint(rows, now)
 
@@ -145,7 +147,8 @@ class Footer:
         self._outlet.put(ERASE + NO_WRAP + body + WRAP + b"\r" + up if rows else ERASE)
         self._painted = rows or None
         self._painted_at = now
-        self._flood = False
+        if now >= self._window + INTERVAL:
+            self._window, self._volume = now, 0
 
     def _vanish(self) -> None:
         if self._painted is not None:

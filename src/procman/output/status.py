@@ -54,26 +54,28 @@ class Group:
 
 
 def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode: bool = True) -> str:
-    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow. What fails is left out last."""
+    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow."""
     if columns < NARROWEST:
         return ""
-    shown = list(groups)
-    while shown and _width(shown, len(groups)) > columns - 1:
-        healthy = [group for group in shown if group.mark in (UP, DOWN)]
-        shown.remove((healthy or shown)[-1])
+    shown = _with_room(groups, columns - 1)
     cells = [_cell(group, palette, unicode) for group in shown]
     return GAP.join([*cells, *_more(len(groups) - len(shown))])
+
+
+def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
+    """Those that fit. What is down is left out first, then what is well, what fails last; from the end of the line."""
+    widths = [len(f"{group.name} {group.mark} {group.text}{GAP}") for group in groups]
+    shown = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
+    width = sum(widths) - len(GAP)
+    while shown and width + len(GAP.join(["", *_more(len(groups) - len(shown))])) > columns:
+        width -= widths[shown.pop()]
+    return [groups[at] for at in sorted(shown)]
 
 
 def _cell(group: Group, palette: Palette, unicode: bool) -> str:
     color = {UP: palette.good, CHANGING: palette.warning, FAILED: palette.failure, DOWN: palette.dim}[group.mark]
     mark = group.mark if unicode else IN_ASCII[group.mark]
     return f"{palette.bold}{group.name}{palette.reset} {color}{mark} {group.text}{palette.reset}"
-
-
-def _width(shown: list[Group], all_of_them: int) -> int:
-    cells = [f"{group.name} {group.mark} {group.text}" for group in shown] + _more(all_of_them - len(shown))
-    return len(GAP.join(cells))
 
 
 def _more(left: int) -> list[str]:

@@ -54,14 +54,24 @@ class StatusLine(QuietGuest):
         by_type: dict[str, list[Instance]] = {}
         for instance in self._supervisor.instances.values():
             by_type.setdefault(instance.plan.type, []).append(instance)
-        return [_group(name, instances) for name, instances in by_type.items()]
+        return [self._group(name, instances) for name, instances in by_type.items()]
+
+    def _group(self, name: str, instances: list[Instance]) -> Group:
+        held = all(map(self._supervisor.is_held, instances))
+        return _group(name, instances, _words(instances, held))
 
 
-def _group(name: str, instances: list[Instance]) -> Group:
+def _words(instances: list[Instance], held: bool) -> str:
+    """What is worth a word; how they ended is not, where the user stopped them by name (``held``)."""
     states = [instance.state for instance in instances]
     words = next((word for state, word in _WORDS.items() if state in states), "")
-    if not words and all(instance.state == State.EXITED and instance.status for instance in instances):
+    if not words and not held and all(instance.state == State.EXITED and instance.status for instance in instances):
         words = "done" if all(i.status is not None and i.status.ok for i in instances) else "exited"
+    return words
+
+
+def _group(name: str, instances: list[Instance], words: str) -> Group:
+    states = [instance.state for instance in instances]
     return Group(
         name,
         up=states.count(State.RUNNING),

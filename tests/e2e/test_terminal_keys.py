@@ -1,0 +1,192 @@
+"""Single keys, typed on a real terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.screen import on_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from e2e.screen import Terminal
+    from harness import Place
+
+STAY = "exec sleep 100000"
+TICK = "while :; do echo tick; sleep 0.02; done"
+FRESH = 10  # lines that must come for the silence of another to mean something
+
+
+@pytest.fixture
+def two(place: Place) -> Terminal:
+    """A run of `web` and `worker`, both up."""
+    place.procfile(f"web: echo web lives; {STAY}\nworker: echo worker lives; {STAY}\n")
+    terminal = on_terminal(place, "start")
+    terminal.see_status("^web ● 1/1 :5000  worker ● 1/1 :5100$")
+    terminal.see_line("web.1", "web lives")
+    terminal.see_line("worker.1", "worker lives")
+    return terminal
+
+
+@pytest.fixture
+def ticking(place: Place) -> Terminal:
+    """A run of `web` and `worker`, both busy talking."""
+    place.procfile(f"web: {TICK}\nworker: {TICK}\n")
+    terminal = on_terminal(place, "start")
+    _hear(terminal, "web.1", "worker.1")
+    return terminal
+
+
+def _hear(terminal: Terminal, *names: str) -> None:
+    """Wait until each of these has said something more."""
+    for name in names:
+        count = len(terminal.said(name)) + FRESH
+        terminal.see(lambda name=name, count=count: len(terminal.said(name)) >= count, f"more from {name}")  # type: ignore[misc]
+
+
+def _answer(terminal: Terminal, key: bytes, prompt: str, line: bytes) -> None:
+    """Press a key, answer its question when it is seen, and wait until it is gone."""
+    terminal.type(key)
+    terminal.see_status(f"^{prompt}:")
+    terminal.type(line)
+    terminal.see_status("^web ")
+
+
+def test_keys_are_not_echoed(two: Terminal) -> None:
+    before = two.rows
+    two.type(b"xyz\x1b[A\x1b[B12 ")
+    two.type(b"r")
+    two.see_status("^restart:$")
+    two.type(b"\x1b")
+    two.see_status("^web ●")
+    assert two.rows == before
+
+
+def test_r_restarts_one_and_tab_completes_its_name(two: Terminal) -> None:
+    two.type(b"r")
+    two.see_status("^restart:$")
+    two.type(b"w")
+    two.see_status("^restart: w$")
+    two.type(b"\t")
+    two.see_status("^restart: w$")
+    two.type(b"o\t")
+    two.see_status("^restart: worker$")
+    two.type(b"\r")
+    two.see(lambda: two.said("worker.1") == ["worker lives"] * 2, "the second life of worker")
+    two.see_status("^web ● 1/1 :5000  worker ● 1/1 :5100$")
+    assert two.said("web.1") == ["web lives"]
+
+
+def test_r_and_enter_restart_all(two: Terminal) -> None:
+    _answer(two, b"r", "restart", b"\r")
+    two.see(lambda: len(two.said("web.1")) == len(two.said("worker.1")) == 2, "two second lives")
+
+
+def test_s_stops_one_and_r_brings_it_back(two: Terminal) -> None:
+    _answer(two, b"s", "stop", b"web\r")
+    two.see_status("^web ○ stopped  worker ● 1/1 :5100$")
+    _answer(two, b"r", "restart", b"web\r")
+    two.see_status("^web ● 1/1 :5000  worker ● 1/1 :5100$")
+    two.see(lambda: two.said("web.1") == ["web lives"] * 2, "the second life of web")
+    assert two.said("worker.1") == ["worker lives"]
+
+
+def test_s_and_enter_stop_all_and_the_run_goes_on(two: Terminal) -> None:
+    _answer(two, b"s", "stop", b"\r")
+    two.see_status("^web ○ stopped  worker ○ stopped$")
+    _answer(two, b"r", "restart", b"worker.1\r")
+    two.see_status("^web ○ stopped  worker ● 1/1 :5100$")
+
+
+def test_escape_and_backspace_take_back(two: Terminal) -> None:
+    two.type(b"sweb")
+    two.see_status("^stop: web$")
+    two.type(b"\x1b")
+    two.see_status("^web ● 1/1")
+    two.type(b"rworkerX")
+    two.see_status("^restart: workerX$")
+    two.type(b"\x7f\r")
+    two.see(lambda: len(two.said("worker.1")) == 2, "the second life of worker")
+    assert len(two.said("web.1")) == 1
+
+
+def test_a_question_stays_while_the_log_goes_on(ticking: Terminal) -> None:
+    ticking.type(b"rwe")
+    ticking.see_status("^restart: we$")
+    _hear(ticking, "web.1", "worker.1")
+    ticking.see_status("^restart: we$")
+    assert sum("restart: we" in row for row in ticking.log) == 1
+
+
+def test_f_shows_only_one_and_then_all_again(ticking: Terminal) -> None:
+    _answer(ticking, b"f", "focus", b"worker\r")
+    silent = len(ticking.said("web.1"))
+    _hear(ticking, "worker.1")
+    assert len(ticking.said("web.1")) == silent
+    _answer(ticking, b"f", "focus", b"\r")
+    _hear(ticking, "web.1", "worker.1")
+
+
+def test_m_mutes_one_and_shows_it_again(ticking: Terminal) -> None:
+    _answer(ticking, b"m", "mute", b"worker.1\r")
+    silent = len(ticking.said("worker.1"))
+    _hear(ticking, "web.1")
+    assert len(ticking.said("worker.1")) == silent
+    _answer(ticking, b"m", "mute", b"worker.1\r")
+    _hear(ticking, "web.1", "worker.1")
+
+
+def test_a_slash_marks_what_matches_from_now_on(ticking: Terminal) -> None:
+    _answer(ticking, b"/", "highlight", b"i.k\r")
+    _hear(ticking, "web.1")
+
+    def marked() -> bool:
+        row = next(n for n in reversed(range(24)) if ticking.emulator.row(n).endswith("| tick"))
+        cells = ticking.emulator.buffer[row]
+        start = ticking.emulator.row(row).index("tick")
+        looks = [
+            (cells[start + n].fg, cells[start + n].bg, cells[start + n].reverse, cells[start + n].bold)
+            for n in range(4)
+        ]
+        return looks[0] != looks[1] == looks[2] == looks[3]
+
+    ticking.see(lambda: ticking.rows and marked(), "a mark on what matches")
+    _answer(ticking, b"/", "highlight", b"(\r")
+    ticking.see(lambda: any("(" in line for line in ticking.said("system")[2:]), "a complaint about the pattern")
+
+
+def test_capital_r_restarts_what_has_failed(place: Place) -> None:
+    place.procfile(f"web: {STAY}\njob: ./job\n")
+    terminal = on_terminal(place, "start")
+    terminal.see_status(r"^web ● 1/1 :5000  job ✗ failed \(1\)$")
+    place.write("job", f"#!/bin/sh\necho at last\n{STAY}\n", mode=0o755)
+    terminal.type(b"R")
+    terminal.see_line("job.1", "at last")
+    terminal.see_status("^web ● 1/1 :5000  job ● 1/1 :5100$")
+    terminal.type(b"R")
+    terminal.see_line("system", "nothing has failed")
+
+
+def test_a_question_mark_tells_the_keys(two: Terminal) -> None:
+    two.type(b"?")
+    two.see(lambda: "Tab completes" in " ".join(two.rows), "the help")
+    assert all(f"{key} {word}" in "".join(two.rows) for key, word in (("r", "restart"), ("q", "quit"), ("f", "focus")))
+
+
+def test_a_name_that_nobody_has_is_said(two: Terminal) -> None:
+    _answer(two, b"r", "restart", b"wbe\r")
+    two.see(lambda: any("wbe" in line for line in two.said("system")), "a complaint")
+
+
+def test_q_quits_like_an_interrupt(two: Terminal) -> None:
+    two.type(b"q")
+    assert two.wait() == 130
+    assert two.survivors() == []
+
+
+def test_a_child_that_reads_does_not_get_the_keys(place: Place) -> None:
+    place.procfile("web: printf 'name? '; read name; echo \"got [$name]\"\n")
+    terminal = on_terminal(place, "start")
+    terminal.see(lambda: any(row.endswith("| name? …") for row in terminal.rows), "the prompt")
+    terminal.type(b"\rnobody\rq")
+    assert terminal.wait() == 130
+    assert terminal.said("web.1") == ["name?"]
