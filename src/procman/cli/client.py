@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MODULES = {"signal": "signal_", "resume": "pause"}
 _PLACE = ("procfile", "root", "socket")
 _CHUNK = 65536
+ASIDE = 0.1  # seconds for a session that is only asked for a hint
 ANSWER_WITHIN = 10.0  # seconds; a session answers in milliseconds unless it is suspended
 
 
@@ -96,15 +97,16 @@ def _others() -> str:
     for folder in folders(os.environ):
         names = sorted(os.listdir(folder))[:50] if is_safe(folder) else []
         for name in names:
-            connection = find([f"{folder}/{name}"], given=True)
-            if connection is not None:
-                found.append(_place_of(Connection(connection)))
+            found.append(_place_of(f"{folder}/{name}"))
     return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with -f" if any(found) else ""
 
 
-def _place_of(connection: Connection) -> str:
+def _place_of(path: str) -> str:
+    """The Procfile of the session at ``path``; empty for one that is gone, or suspended."""
     try:
-        return str(connection.ask({"verb": "hello"}).get("procfile", ""))
+        connection = find([path], given=True)
+        about = Connection(connection, ASIDE).ask({"verb": "hello"}) if connection is not None else {}
+        return str(about.get("procfile", ""))
     except ProcmanError:
         return ""
 
@@ -112,10 +114,10 @@ def _place_of(connection: Connection) -> str:
 class Connection:
     """One conversation. Records come with the bytes that belong to them."""
 
-    def __init__(self, connection: socket) -> None:
+    def __init__(self, connection: socket, patience: float = ANSWER_WITHIN) -> None:
         self._socket = connection
         self._in = bytearray()
-        self._socket.settimeout(ANSWER_WITHIN)
+        self._socket.settimeout(patience)
 
     def fileno(self) -> int:
         """What to poll for reading."""
