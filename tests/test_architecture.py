@@ -31,9 +31,11 @@ PURE = {
     "collections.abc",
     "enum",
     "heapq",
+    "ipaddress",
     "itertools",
     "math",
     "operator",
+    "re",
     "string",
     "sys",
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from procman.core.plan import InstancePlan
     from procman.core.status import ExitStatus
-    from procman.runtime.helpers import Helpers
+    from procman.runtime.errands import Errands
     from procman.runtime.poller import Poller
 
     Answered = Callable[[str], None]
@@ -140,16 +140,16 @@ class Request(Connection):
 class Run:
     """A command; 0 is good."""
 
-    def __init__(self, helpers: Helpers, plan: InstancePlan, command: str, answered: Answered) -> None:
+    def __init__(self, errands: Errands, plan: InstancePlan, command: str, answered: Answered) -> None:
         def finished(status: ExitStatus, words: str) -> None:
             answered("" if status.ok else words or f"the check {status.words()}")
 
-        self._helper = helpers.run(plan, command, finished)
+        self._errand = errands.run(plan, command, finished)
 
     def drop(self) -> None:
         """Kill it, and tell nobody."""
-        if self._helper is not None:
-            self._helper.drop()
+        if self._errand is not None:
+            self._errand.drop()
 
 
 def _is_own(connection: socket.socket) -> bool:

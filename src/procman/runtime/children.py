@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from procman.core.plan import InstancePlan
-    from procman.runtime.helpers import Helper, Helpers
+    from procman.runtime.errands import Errand, Errands
     from procman.runtime.terminal import Pty
 
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
@@ -61,7 +61,7 @@ class Child:
         self.outputs = outputs  # (stream, descriptor)
         self.pty = pty
         self.status: ExitStatus | None = None  # known, but not yet reaped: a zombie
-        self.stopper: Helper | None = None  # the command that asks it to end
+        self.stopper: Errand | None = None  # the command that asks it to end
 
 
 class Children:
@@ -76,7 +76,7 @@ class Children:
         self.spared = prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
         self._here = os.getcwd()
-        self._helpers: Helpers | None = None
+        self._errands: Errands | None = None
         self.complain: Callable[[str], None] = _keep_to_ourselves
 
     def __len__(self) -> int:
@@ -149,16 +149,16 @@ class Children:
                 self.complain(f"the stop command of {child.name} {status.words()}{said}; it gets the signal instead")
                 self.ask(child, plan.stop.signal_number)
 
-        child.stopper = self.helpers.run(plan, plan.stop.command, finished, child.pid)
+        child.stopper = self.errands.run(plan, plan.stop.command, finished, child.pid)
 
     @property
-    def helpers(self) -> Helpers:
-        """Those who run short commands; they do not exist before somebody wants one."""
-        if self._helpers is None:
-            from procman.runtime.helpers import Helpers
+    def errands(self) -> Errands:
+        """Short commands under way; they do not exist before somebody wants one."""
+        if self._errands is None:
+            from procman.runtime.errands import Errands
 
-            self._helpers = Helpers(self._null, self._here)
-        return self._helpers
+            self._errands = Errands(self._null, self._here)
+        return self._errands
 
     def send_all(self, number: int) -> None:
         """Send `number` to every group and every adopted orphan."""
@@ -196,9 +196,9 @@ class Children:
             pass  # somebody set SIGCHLD to be ignored: the kernel has reaped it
 
     def reap_strangers(self) -> None:
-        """Reap helpers and adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
-        if self._helpers is not None:
-            self._helpers.reap()
+        """Reap errands and adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
+        if self._errands is not None:
+            self._errands.reap()
         for pid in self.orphans()[:STRANGERS_PER_ROUND]:
             try:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
@@ -213,7 +213,7 @@ class Children:
     def orphans(self) -> list[int]:
         """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
         strangers = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
-        return strangers if self._helpers is None else [pid for pid in strangers if pid not in self._helpers]
+        return strangers if self._errands is None else [pid for pid in strangers if pid not in self._errands]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
         """Those of `orphans` that came from `child`: of its session, or with its instance's mark in their environment.

@@ -148,7 +148,7 @@ class Probes(QuietGuest):
 
     def _run(self, question: Question) -> Attempt:
         plan, command = question.instance.plan, question.check.target
-        return Run(self._children.helpers, plan, command, lambda words: self._answered(question, words))
+        return Run(self._children.errands, plan, command, lambda words: self._answered(question, words))
 
     # Answers ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Does: runs short commands beside the application, such as checks and stop commands; none of them outlives its use.
 
-A helper has the environment and the folder of the instance that it serves, and a session of its own. Its end is
+An errand has the environment and the folder of the instance that it serves, and a session of its own. Its end is
 noticed like any child's; it is no child of the formation, nobody restarts it, and its output is only kept.
 """
 
@@ -28,7 +28,7 @@ ROOM = 1 << 16  # bytes: what a pipe holds. Who prints more than that has to wai
 SHOWN = 200  # characters of its last line
 
 
-class Helper:
+class Errand:
     """One command under way; ``finished`` is called with its status and its last line, unless it was dropped."""
 
     __slots__ = ("fd", "finished", "pid")
@@ -44,18 +44,18 @@ class Helper:
         send_group(self.pid, signal.SIGKILL)
 
 
-class Helpers:
-    """All helpers of this engine, by pid."""
+class Errands:
+    """All errands of this engine, by pid."""
 
     def __init__(self, null: int, here: str) -> None:
         self._null = null
         self._here = here
-        self._by_pid: dict[int, Helper] = {}
+        self._by_pid: dict[int, Errand] = {}
 
     def __contains__(self, pid: object) -> bool:
         return pid in self._by_pid
 
-    def run(self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None) -> Helper | None:
+    def run(self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None) -> Errand | None:
         """Start ``command`` for an instance; ``leader`` becomes its PROCMAN_PID.
 
         None when it cannot be started: ``finished`` has been told by then.
@@ -77,22 +77,22 @@ class Helpers:
             return None
         finally:
             os.close(writer)
-        helper = self._by_pid[pid] = Helper(pid, reader, finished)
-        return helper
+        errand = self._by_pid[pid] = Errand(pid, reader, finished)
+        return errand
 
     def reap(self) -> None:
         """Notice who has ended; kill what it left in its group before its number is free again."""
-        for helper in list(self._by_pid.values()):
-            status = peek(helper.pid)
+        for errand in list(self._by_pid.values()):
+            status = peek(errand.pid)
             if status is None:
                 continue
-            send_group(helper.pid, signal.SIGKILL)
-            os.waitpid(helper.pid, 0)
-            del self._by_pid[helper.pid]
-            words = _last_line(helper.fd)
-            os.close(helper.fd)
-            if helper.finished is not None:
-                helper.finished(status, words)
+            send_group(errand.pid, signal.SIGKILL)
+            os.waitpid(errand.pid, 0)
+            del self._by_pid[errand.pid]
+            words = _last_line(errand.fd)
+            os.close(errand.fd)
+            if errand.finished is not None:
+                errand.finished(status, words)
 
 
 def _last_line(fd: int) -> str:
