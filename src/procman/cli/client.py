@@ -96,8 +96,7 @@ def _others() -> str:
     found = []
     for folder in folders(os.environ):
         names = sorted(os.listdir(folder))[:50] if is_safe(folder) else []
-        for name in names:
-            found.append(_place_of(f"{folder}/{name}"))
+        found += [_place_of(f"{folder}/{name}") for name in names]
     return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with -f" if any(found) else ""
 
 
