@@ -8,7 +8,7 @@ import sys
 from procman import __version__
 from procman.cli.options import ALIASES, ASKING
 from procman.cli.reader import read
-from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError
+from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _command(words: list[str]) -> int:
 
 def _perform(invocation: Invocation) -> int:
     """Late imports: each command pays for what it uses."""
+    _require_folder()
     if invocation.command == "completion":
         from procman.cli.completion import completion
 
@@ -62,6 +63,11 @@ def _perform(invocation: Invocation) -> int:
 
         return run(settle(invocation), invocation.words)
 
+    if invocation.command == "prune":
+        from procman.cli.prune import prune
+
+        return prune(settle(invocation))
+
     if invocation.command == "export":
         from procman.cli.export import export
 
@@ -70,6 +76,13 @@ def _perform(invocation: Invocation) -> int:
     from procman.cli.check import check
 
     return check(settle(invocation))
+
+
+def _require_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise UsageError("the current folder does not exist any more", "change to one that does") from None
 
 
 def _start(invocation: Invocation) -> int:

@@ -171,6 +171,13 @@ COMMANDS = {
             ),
         ),
         Command(
+            "prune",
+            "End what sessions that were killed have left running.",
+            "NAMES",
+            _only("timeout"),
+            (("procman prune", "all of your own; start says when there is something"), ("procman prune web", "of web")),
+        ),
+        Command(
             "completion",
             "Print the completion script of a shell.",
             ("bash", "zsh", "fish"),

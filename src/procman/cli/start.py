@@ -19,6 +19,7 @@ from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.files import read_plan, says_how
 from procman.runtime.foreground import Foreground
+from procman.runtime.leftovers import LeftoverNews
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.notify import Notifier
 from procman.runtime.orders import Orders
@@ -99,6 +100,7 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     if hub.has_footer:
         bottom = _bottom_line(hub, supervisor, foreground) if settings.status is not False else []
         guests += [*bottom, foreground]
+    guests.append(LeftoverNews(hub.say))
     guests += _overlay_guests(plan, settings, supervisor, hub, children)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:

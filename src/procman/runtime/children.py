@@ -11,16 +11,8 @@ import os
 
 from procman.core.command import through_shell
 from procman.core.status import ExitStatus
-from procman.runtime.family import (
-    environ_of,
-    group_of,
-    own_children,
-    peek,
-    prior_children,
-    send,
-    send_group,
-    session_of,
-)
+from procman.runtime import family
+from procman.runtime.family import environ_of, group_of, own_children, peek, send, send_group, session_of
 from procman.runtime.programs import launch
 from procman.runtime.signals import DEFAULT_IN_CHILDREN
 
@@ -73,7 +65,7 @@ class Children:
         self._by_pid: dict[int, Child] = {}
         self._owners: dict[int, str | None] = {}  # of adopted orphans: the instance that they came from
         self._asked: set[int] = set()  # orphans that were asked to end
-        self.spared = prior_children()
+        self.spared = family.prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
         self._here = os.getcwd()
         self._errands: Errands | None = None
@@ -86,7 +78,6 @@ class Children:
 
     def spawn(self, plan: InstancePlan, pty: Pty | None = None) -> Child:
         """Start one life of `plan`, reading through `pty` or through pipes. Raises SpawnError."""
-        env = plan.env
         try:
             outputs, ends = self._open_streams(pty)
         except OSError as error:

@@ -1,0 +1,104 @@
+"""What cannot be run, and folders and files that vanish: words, and the code that a shell would give."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+
+import pytest
+
+from faults import kit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from harness import Place
+
+GARBAGE = b"\x7fELF\x02\x01\x01" + bytes(200)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("no-such-program-anywhere", 127),
+        ("./no/such/file", 127),
+        ("no-such-program-anywhere | cat; exit 127", 127),
+        ("/tmp", 126),
+        ("./folder", 126),
+        ("./plain-file", 126),
+        ("./no-interpreter", 127),
+    ],
+)
+def test_what_cannot_be_run_fails_at_once(place: Place, line: str, code: int) -> None:
+    (place.folder / "folder").mkdir()
+    place.write("plain-file", "echo never\n", mode=0o644)
+    place.write("no-interpreter", "#!/no/such/interpreter\n", mode=0o755)
+    place.procfile(f"bad: {line}\n")
+    session = place.start()
+    assert session.wait() == code
+    assert "restarting" not in session.text
+    assert "bug in procman" not in session.err.decode()
+
+
+@pytest.mark.parametrize("line", ["./garbage", "./garbage with words"])
+def test_a_file_of_no_known_format_is_a_failure_in_words(place: Place, line: str) -> None:
+    place.write("garbage", GARBAGE, mode=0o755)
+    place.procfile(f"bad: {line}\n")
+    session = place.start("--restart", "never")
+    assert session.wait() in (2, 126, 127)
+    assert "bug in procman" not in session.err.decode()
+    assert place.call("run", "bad").code in (2, 126, 127)
+
+
+def test_a_script_without_a_first_line_is_run_by_the_shell(place: Place) -> None:
+    place.write("script", "echo hello from $PS\n", mode=0o755)
+    place.procfile("web: ./script\n")
+    session = place.start()
+    assert session.wait() == 0
+    assert "hello from web.1" in session.text
+
+
+def test_others_go_on_beside_what_cannot_be_run(place: Place) -> None:
+    argument = kit.sleep_time()
+    place.procfile(f"bad: no-such-program-anywhere\ngood: exec sleep {argument}\n")
+    session = place.start()
+    kit.wait_running(1, argument)
+    session.wait_for("bad.1 .*(not found|127)")
+    session.signal(signal.SIGTERM)
+    session.wait()
+    assert kit.running(argument) == []
+
+
+@pytest.mark.parametrize("words", [("start",), ("start", "-f", "{folder}/Procfile"), ("run", "web"), ("check",)])
+def test_a_current_folder_that_is_gone_gives_a_sentence(place: Place, words: tuple[str, ...]) -> None:
+    gone = place.folder / "gone"
+    gone.mkdir()
+    place.procfile("web: echo up\n")
+    program = kit.wrapper(place, f'cd {gone} && rmdir {gone} && exec "$PROCMAN" "$@"')
+    session = place.session(*(word.format(folder=place.folder) for word in words), program=program)
+    assert session.wait() == 2
+    assert b"folder does not exist" in session.err
+
+
+def test_a_root_that_vanishes_during_the_run_stops_nothing(place: Place) -> None:
+    argument = kit.sleep_time()
+    root = place.folder / "app"
+    root.mkdir()
+    (root / "Procfile").write_text(f"web: exec sleep {argument}\nflaky: echo again; exec false\n")
+    session = place.session("start", "-f", str(root / "Procfile"))
+    session.wait_for("again")
+    shutil.rmtree(root)
+    session.wait_for("attempt 2 of")
+    session.signal(signal.SIGTERM)
+    session.wait()
+    assert b"bug in procman" not in session.err
+    assert kit.running(argument) == []
+
+
+def test_a_procfile_that_is_deleted_during_the_run_is_not_missed(place: Place) -> None:
+    path = place.procfile("flaky: echo again; exit 1\n")
+    session = place.start()
+    session.wait_for(r"\| again")
+    path.unlink()
+    session.wait_for(r"\| again")
+    session.signal(signal.SIGTERM)
+    session.wait()

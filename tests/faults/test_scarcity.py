@@ -1,0 +1,132 @@
+"""No descriptors, no processes, no memory: a sentence and a state, never a traceback, a hang or an orphan."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import uuid
+from pathlib import Path
+
+import pytest
+
+from faults import kit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness import Place, Session
+
+
+def _no_traceback(session: Session) -> None:
+    for text in (session.text, session.err.decode()):
+        assert "Traceback" not in text
+        assert "bug in procman" not in text
+
+
+def test_forty_processes_with_forty_descriptors(place: Place) -> None:
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    program = kit.wrapper(place, 'ulimit -n 40; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=40", program=program)
+    session.wait_for(r"cannot start: Too many open files; restarting in")
+    assert kit.running(argument)
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
+def test_forty_processes_with_a_soft_limit_of_forty_all_run_with_that_limit(place: Place) -> None:
+    argument = kit.sleep_time()
+    place.procfile(f"web: ulimit -n; exec sleep {argument}\n")
+    program = kit.wrapper(place, 'ulimit -S -n 40; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=40", program=program)
+    kit.wait_running(40, argument)
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    limits = re.findall(r"web\.\d+ +\| (\d+)$", session.text, re.M)
+    assert len(limits) == 40
+
+
+def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:
+    """A daemon must not survive although we can open nothing any more, not even /proc."""
+    kit.need_linux()
+    argument = kit.sleep_time()
+    place.procfile(f"web: setsid env -i sleep {argument} & exec sleep {argument}\n")
+    program = kit.wrapper(place, 'ulimit -n 24; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=30", "--timeout", "1", program=program)
+    session.wait_for(r"Too many open files")
+    session.signal(signal.SIGTERM)
+    session.wait()
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 12])
+def test_a_user_without_processes_gets_a_sentence(place: Place, processes: int) -> None:
+    """RLIMIT_NPROC counts all of a user's processes: this user has no other, or fewer may be had: both must be borne."""
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    session = place.session("start", "-m", "web=20", program=kit.as_nobody(place, f"--nproc={processes}"))
+    session.wait_for(r"cannot start: Resource temporarily unavailable; restarting in")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
+@pytest.fixture
+def pids_group() -> Iterator[Path]:
+    """A control group that can be limited."""
+    kit.need_root()
+    for root in (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")):
+        group = root / f"procman-test-{uuid.uuid4().hex[:8]}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if (group / "pids.max").exists():
+            yield group
+            kit.wait_until(lambda: not (group / "cgroup.procs").read_text().strip(), "an empty group")
+            group.rmdir()
+            return
+        group.rmdir()
+    pytest.skip("there is no pids controller here; RLIMIT_NPROC is tested in its place")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 10])
+def test_a_pids_limit_gives_a_sentence(place: Place, pids_group: Path, limit: int) -> None:
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    (pids_group / "pids.max").write_text(str(limit))
+    program = kit.wrapper(place, f'echo $$ > {pids_group}/cgroup.procs; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=20", program=program)
+    session.wait_for(r"cannot start: Resource temporarily unavailable; restarting in")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
+@pytest.mark.parametrize("megabytes", [16, 24, 32, 48])
+def test_too_little_memory_leaves_nothing(place: Place, megabytes: int) -> None:
+    """Where the interpreter can begin at all; whatever then becomes of us, no child is left."""
+    argument = kit.sleep_time()
+    place.procfile(f"web: setsid sleep {argument} & exec sleep {argument}\n")
+    program = kit.wrapper(place, f'ulimit -v {megabytes * 1024}; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=10", program=program)
+    kit.wait_until(lambda: session.process.poll() is not None or kit.running(argument), "an end or a beginning")
+    kit.kill(session.pid, number=signal.SIGTERM)
+    session.wait()
+    session.wait_until_gone()
+    assert kit.running(argument) == []
+
+
+def test_a_full_process_table_is_borne_by_run(place: Place) -> None:
+    program = kit.as_nobody(place, "--nproc=1")
+    session = place.session("run", "--", "sleep", "0", program=program)
+    assert session.wait() == 126
+    assert b"Traceback" not in session.err
+    assert os.path.exists(program)
