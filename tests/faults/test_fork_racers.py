@@ -58,7 +58,7 @@ def _racer(place: Place, language: str) -> str:
 
 
 def _racers(command: str) -> list[int]:
-    word = command.split()[-1]
+    word = command.rsplit(maxsplit=1)[-1]
     found = []
     for process in psutil.process_iter():
         try:

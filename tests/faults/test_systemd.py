@@ -1,4 +1,4 @@
-"""Under systemd: READY, STATUS, STOPPING and WATCHDOG arrive, even where the socket is slow; no guardian is in the way."""
+"""Under systemd: READY, STATUS, STOPPING and WATCHDOG arrive, even where nobody reads the socket for a while."""
 
 from __future__ import annotations
 

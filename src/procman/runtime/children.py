@@ -83,7 +83,7 @@ class Children:
         except OSError as error:
             raise _spawn_error(plan, error) from None
         try:
-            pid = start_command(plan.command, plan.cwd, self._here, env, self._actions(pty, ends))
+            pid = start_command(plan.command, plan.cwd, self._here, plan.env, self._actions(pty, ends))
         except OSError as error:
             _close_all(fd for _, fd in outputs)
             raise _spawn_error(plan, error) from None
