@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import time
 
+import psutil
 import pytest
+
+import harness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,8 +189,10 @@ def test_rolling_restart_takes_one_after_the_other(place: Place, session: Sessio
 
 
 def test_rolling_restart_ends_with_the_first_that_fails(place: Place) -> None:
-    place.procfile("web: test ! -e broken && exec sleep 1000\n")
-    place.start("-m", "web=3", "--restart", "never").wait_for(r"web\.3 started")
+    place.procfile("web: test ! -e broken && echo up && exec sleep 1000\n")
+    session = place.start("-m", "web=3", "--restart", "never")
+    for _ in range(3):
+        session.wait_for(r"\| up")
     place.write("broken", "")
     failed = place.call("restart", "--rolling", "web")
     assert failed.code == 1
@@ -440,10 +446,22 @@ def test_test_tells_why_it_cannot_start(place: Place) -> None:
     assert "Procfile:1" in ran.err
 
 
+def wait_until_watched(ran: Session) -> None:
+    """A one-off is tied to us just after it began: see that it is, before anything is killed."""
+    end = time.monotonic() + harness.LIMIT
+    while time.monotonic() < end:
+        for pid in ran.survivors():
+            with contextlib.suppress(psutil.Error):
+                if psutil.Process(pid).name() == "procman-watcher":
+                    return
+    raise AssertionError("nobody watches it")
+
+
 def test_test_leaves_nothing_when_it_is_killed(place: Place) -> None:
     place.procfile("web: sleep 1000\n")
-    ran = place.session("test", "--", "sh", "-c", "echo on; exec sleep 1000")
+    ran = place.session("test", "--", "sh", "-c", "echo on; exec sleep 1001")
     ran.wait_for("on")
+    wait_until_watched(ran)
     os.kill(ran.pid, signal.SIGKILL)
     ran.wait()
     ran.wait_until_gone()
