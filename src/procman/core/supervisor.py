@@ -247,6 +247,11 @@ class Supervisor:
         return actions
 
     @property
+    def has_news(self) -> bool:
+        """Whether something was decided that the engine has not heard yet."""
+        return bool(self._actions)
+
+    @property
     def settled(self) -> bool:
         """Whether the run is over: all are at rest, and the exit rule lets it end."""
         if self._actions or any(i.state not in DOWN for i in self.instances.values()):

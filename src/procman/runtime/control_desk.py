@@ -50,7 +50,6 @@ class Desk:
         self._pid = pid
         self._began = time.time()
         self._changed = False
-        self._fresh = False  # a task has just begun, and what was wished with it is not performed yet
 
     def about(self) -> dict[str, object]:
         """What this session is."""
@@ -76,7 +75,7 @@ class Desk:
     def begin(self, task: Task) -> None:
         """Look after a task until it is finished or its client is gone."""
         self.tasks[task.client] = task
-        self._fresh = True
+        self._changed = True  # it may be finished already
 
     def note(self, action: str, instance: Instance, now: float) -> None:
         """Something happened: tell who waits for it."""
@@ -93,10 +92,9 @@ class Desk:
     def tick(self, now: float) -> None:
         """Go on with the tasks for which something may have changed.
 
-        A new task, which may be finished already, is looked at a turn later: first it hears what its wish has done.
+        A task may be finished before it has heard of it: it is looked at when the engine has told all there is to tell.
         """
-        if self._fresh:
-            self._fresh = False
+        if self.supervisor.has_news:
             self._changed = True
             return
         due = self.next_deadline()
