@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 
 import pytest
@@ -26,15 +27,16 @@ def swarm() -> Iterator[Cluster]:
 
 @pytest.fixture
 def stack(swarm: Cluster, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder for the export; the stack of it is gone at the end."""
-    yield tmp_path / "out"
-    swarm.nodes[0].call("stack", "rm", "shop")
+    """An empty folder for the export; its stack is gone at the end, and its name not used again: Swarm forgets slowly."""
+    out = tmp_path / f"stack{uuid.uuid4().hex[:6]}"
+    yield out
+    swarm.nodes[0].attempt("stack", "rm", out.name)
     wait_for(lambda: not any(node.call("ps", "-q").split() for node in swarm.nodes), "all containers have ended")
 
 
 def deploy(swarm: Cluster, app: Application, out: Path, *words: str) -> None:
     app.export("compose", out, "--image", IMAGE, *words)
-    swarm.nodes[0].call("stack", "deploy", "--resolve-image=never", "-c", out / "compose.yaml", "shop")
+    swarm.nodes[0].call("stack", "deploy", "--resolve-image=never", "-c", out / "compose.yaml", out.name)
 
 
 def running(swarm: Cluster) -> dict[str, Container]:
@@ -60,7 +62,7 @@ def test_everything_arrives_scales_moves_and_ends(app: Application, swarm: Clust
     for type_ in ("web", "worker", "clock"):
         assert found[f"{type_}.1"].arguments == app.arguments(type_, home=found[f"{type_}.1"].environ.get("HOME", "/"))
 
-    swarm.nodes[0].call("service", "scale", "--detach", "shop_web=4")
+    swarm.nodes[0].call("service", "scale", "--detach", f"{stack.name}_web=4")
     wait_for(partial(are_up, swarm, "web.1", "web.2", "web.3", "web.4", "worker.1", "clock.1"), "there are 4 of web")
 
     nodes = swarm.nodes[0].call("node", "ls", "-q", "--filter=role=worker").split()

@@ -1,0 +1,64 @@
+"""How a command is handed to a shell: `exec` only where it changes nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+from procman.export.shell import container_argv, direct, is_simple, patient
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("gunicorn app -b 0.0.0.0:$PORT", "exec gunicorn app -b 0.0.0.0:$PORT"),
+        ("A=1 B='x y' foo", "A=1 B='x y' exec foo"),
+        ("./run 2>&1", "exec ./run 2>&1"),
+        ("foo 'a && b; c'", "exec foo 'a && b; c'"),
+        ("foo # and a note; with (everything)", "exec foo # and a note; with (everything)"),
+        ("'my prog' y", "exec 'my prog' y"),
+    ],
+)
+def test_one_simple_command_takes_the_shells_place(command: str, expected: str) -> None:
+    assert is_simple(command)
+    assert direct(command) == expected
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("a && b", "a | b", "a; b", "a & b", "(a)", "{ a; }", "! a", "cd x", "echo hi", "$CMD x", "A=1", "foo `x`"),
+        *('foo "$(x)"', "foo 'open", "foo \\", "if a; then b; fi", "cat <<E", "~/bin/x", "foo &> x", "# only a note"),
+    ],
+)
+def test_anything_else_stays_as_it_is(command: str) -> None:
+    assert direct(command) == command
+
+
+def test_what_is_executed_already_is_simple_and_stays() -> None:
+    assert is_simple("exec foo")
+    assert direct("exec foo") == "exec foo"
+
+
+def test_a_compound_command_is_waited_for() -> None:
+    assert patient("a && b", 15) == "trap 'exit 143' TERM; a && b"
+    assert patient("a b", 15) == "exec a b"
+
+
+def test_pid_one_of_a_container_hands_the_signal_on_and_waits() -> None:
+    child = 'trap "sleep 0.3; echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done'
+    argv = container_argv(f"true && sh -c '{child}'", signal.SIGTERM)
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    process.terminate()
+    assert process.communicate(timeout=60)[0] == b"bye\n"
+    assert process.returncode == 143
+
+
+def test_an_engine_that_only_knows_term_is_translated_for() -> None:
+    argv = container_argv("server", signal.SIGQUIT, asked_by=signal.SIGTERM)
+    assert "kill -QUIT 0" in argv[2]
+    assert argv[3] == "exec server"
