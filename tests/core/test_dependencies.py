@@ -9,10 +9,11 @@ import pytest
 from procman.core.checks import Check
 from procman.core.dependencies import Dependency, find_cycle, longest_paths
 from procman.core.lifecycle import Action, Event, State
+from procman.core.outcome import ASKED
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
-from procman.core.supervisor import ASKED, Supervisor
+from procman.core.supervisor import Supervisor
 
 CRASH = ExitStatus(code=3)
 GOOD = ExitStatus(code=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from procman.core.lifecycle import Action, Event, State
+from procman.core.outcome import INTERRUPTED, OUTPUT_CLOSED, TERMINATED
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
-from procman.core.supervisor import INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Supervisor
+from procman.core.supervisor import Supervisor
 
 CRASH = ExitStatus(code=3)
 GOOD = ExitStatus(code=0)

@@ -13,7 +13,8 @@ from procman.core.lifecycle import Action, State
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
-from procman.core.supervisor import INTERRUPTED, Supervisor
+from procman.core.outcome import INTERRUPTED
+from procman.core.supervisor import Supervisor
 from procman.errors import UsageError
 from procman.runtime import console
 from procman.runtime.console import LOCAL_FLAGS, Console

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.lifecycle import ALIVE, DOWN, State
+from procman.core.lifecycle import ALIVE, DOWN, Event, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,14 @@ class Order:
         waiting = (one for one in self._instances.values() if one.state == State.WAITING)
         return [one for one in waiting if one is instance or _needs(one, name)]
 
+    def verdict(self, waiting: Instance) -> tuple[str, str] | None:
+        """Return the event that ends its waiting, with the reason: START, or TIMEOUT when it waits in vain."""
+        hindrances = self.hindrances(waiting)
+        final = [one.words for one in hindrances if one.final]
+        if waiting.state != State.WAITING or (hindrances and not final):
+            return None
+        return (Event.TIMEOUT, f"not started: {'; '.join(final)}") if final else (Event.START, "")
+
     def needed_by(self, chosen: Iterable[Instance]) -> list[Instance]:
         """Return what is down and must be started for ``chosen`` to start, in an order that lets it."""
         asked = list(chosen)
@@ -114,16 +122,19 @@ class Order:
         """Tell whether something is alive that depends on ``instance``'s type."""
         return any(one.state in ALIVE and _needs(one, instance.plan.type) for one in self._instances.values())
 
-    def latest_asks(self, now: float, until: float) -> dict[str, float]:
-        """Return when each instance that others use must be asked to stop, if those have not ended before.
+    def postponed(self, now: float) -> tuple[float, dict[str, float]]:
+        """Return when a shutdown kills the last, and when each instance that others use must be asked at the latest.
 
-        Everything is killed at ``until``: the time is shared evenly by the levels, so that nobody is killed unasked.
+        That end is the longest grace from now. The time is shared evenly by the levels: nobody is killed unasked.
         """
+        graces = [one.plan.stop.grace for one in self._instances.values() if one.pid is not None]
+        until = now + max(graces, default=0.0)
         alive = [instance for instance in self._instances.values() if instance.state in ALIVE]
         used = [instance for instance in alive if instance.pid is not None and self.in_use(instance)]
         heights = longest_paths(_turned(self._edges({instance.plan.type for instance in alive})))
         shares = max(heights.values(), default=0) + 1
-        return {one.name: now + (until - now) * heights[one.plan.type] / shares for one in used}
+        turns = [one for one in used if one.state != State.STOPPING]
+        return until, {one.name: now + (until - now) * heights[one.plan.type] / shares for one in turns}
 
     # The inside ---------------------------------------------------------------------------------------------------
 

@@ -7,15 +7,7 @@ never logs, waits or signals.
 from __future__ import annotations
 
 from procman.core.lifecycle import DOWN, Action, Event, Fact, Instance, State, step
-from procman.errors import (
-    EXIT_CANNOT_EXECUTE,
-    EXIT_FAILURE,
-    EXIT_HANGUP,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_OUTPUT_CLOSED,
-    EXIT_TERMINATED,
-)
+from procman.core.outcome import Outcome, Reason, failure_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,30 +16,6 @@ if TYPE_CHECKING:
     from procman.core.dependencies import Order
     from procman.core.plan import InstancePlan
     from procman.core.status import ExitStatus
-
-EXIT_RULES = ("all", "any", "failure", "never")
-
-
-class Reason:
-    """Why everything is stopped: words for the user, and the exit code that follows from it, if one does."""
-
-    __slots__ = ("code", "words")
-
-    def __init__(self, words: str, code: int | None = None) -> None:
-        self.words = words
-        self.code = code
-
-    def __repr__(self) -> str:
-        return f"Reason({self.words!r}, {self.code})"
-
-
-INTERRUPTED = Reason("interrupted", EXIT_INTERRUPTED)
-QUIT = Reason("quit", 131)  # 128 + SIGQUIT
-TERMINATED = Reason("terminated", EXIT_TERMINATED)
-HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
-OUTPUT_CLOSED = Reason("nobody reads the output any more", EXIT_OUTPUT_CLOSED)
-GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
-ASKED = Reason("asked to stop", EXIT_OK)
 
 
 class Supervisor:
@@ -63,9 +31,7 @@ class Supervisor:
         self.instances = {plan.name: Instance(plan) for plan in plans}
         self.exit_rule = exit_rule
         self.stopping: Reason | None = None
-        self.stopped_in_time = True  # nothing had to be killed
-        self.first_failure: Instance | None = None
-        self._failure_code = EXIT_OK
+        self._outcome = Outcome()
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # whose news those who wait for them have not heard yet
@@ -122,26 +88,15 @@ class Supervisor:
             return
         self.stopping = reason
         if self._order is not None:
-            self._postpone(self._order, now)
+            self._until, self._later = self._order.postponed(now)
+            for name in self._later:  # one that dies before its turn stays down
+                self.instances[name].wanted = False
         self.wish(Event.STOP, [i for i in self.instances.values() if i.name not in self._later], now)
-
-    def _postpone(self, order: Order, now: float) -> None:
-        """Note whose turn comes later. They are not wanted any more: one that dies meanwhile stays down."""
-        alive = [i.plan.stop.grace for i in self.instances.values() if i.pid is not None]
-        self._until = now + max(alive, default=0.0)
-        self._later = {
-            name: latest
-            for name, latest in order.latest_asks(now, self._until).items()
-            if self.instances[name].state != State.STOPPING
-        }
-        for name in self._later:
-            self.instances[name].wanted = False
-        self._deadline_known = False
 
     def kill_all(self, reason: Reason, now: float) -> None:
         """Stop without grace."""
         self.stopping = self.stopping or reason
-        self.stopped_in_time = False
+        self._outcome.stopped_in_time = False
         self._later.clear()
         self.wish(Event.KILL, self.instances.values(), now)
 
@@ -186,13 +141,9 @@ class Supervisor:
         """Its readiness check passed."""
         self._step(instance, Event.READY, Fact(now))
 
-    def troubled(self, instance: Instance, words: str) -> None:
-        """A readiness check did not pass; it may yet."""
+    def probed(self, instance: Instance, words: str) -> None:
+        """A check passed (no words), or a readiness check did not yet."""
         instance.trouble = words
-
-    def healthy(self, instance: Instance) -> None:
-        """A health check passed."""
-        instance.trouble = ""
         instance.failed_probes = 0
 
     def unhealthy(self, instance: Instance, words: str, now: float) -> None:
@@ -213,8 +164,8 @@ class Supervisor:
         unasked = instance.state != State.STOPPING
         self._step(instance, Event.EXITED, Fact(now, status=status, jitter=self._jitter()))
         if unasked and self.exit_rule == "any" and self.stopping is None and not self._may_end(instance):
-            success = instance.plan.restart.is_success(status.shell_code)
-            self._note_failure(instance, EXIT_OK if success else status.shell_code)
+            if not instance.plan.restart.is_success(status.shell_code):
+                self._outcome.note_failure(status.shell_code)
             self.stop_all(Reason(f"{instance.name} {status.words()}"), now)
 
     def tick(self, now: float) -> None:
@@ -277,13 +228,14 @@ class Supervisor:
         return [] if self._order is None else [one.words for one in self._order.hindrances(instance)]
 
     @property
+    def stopped_in_time(self) -> bool:
+        """Whether nothing had to be killed."""
+        return self._outcome.stopped_in_time
+
+    @property
     def exit_code(self) -> int:
-        """What the run ends with: the reason's code where the user ended it, else the first failure's."""
-        if self.stopping is None or self.stopping.code is None:
-            return self._failure_code
-        if self.stopping is TERMINATED and self.stopped_in_time:
-            return EXIT_OK
-        return self.stopping.code
+        """What the run ends with."""
+        return self._outcome.exit_code(self.stopping)
 
     # The inside -------------------------------------------------------------------------------------------------
 
@@ -295,7 +247,7 @@ class Supervisor:
         for action in actions:
             self._actions.append((action, instance))
             if action == Action.KILL:
-                self.stopped_in_time = False
+                self._outcome.stopped_in_time = False
             elif action == Action.TELL_FAILED:
                 self._failed(instance, fact)
         if self._order is not None:
@@ -317,19 +269,11 @@ class Supervisor:
             news = self._changed[0]
             waiting = order.waiting_for(news) if self.stopping is None else []
             for one in waiting:
-                self._decide(order, one, now)
+                if verdict := order.verdict(one):
+                    self._step(one, verdict[0], Fact(now, reason=verdict[1]))
             if self._later and news.state in DOWN:
                 self._release([name for name in self._later if not order.in_use(self.instances[name])], now)
             del self._changed[0]
-
-    def _decide(self, order: Order, waiting: Instance, now: float) -> None:
-        """Let it start when nothing hinders it any more, and give up when waiting would be in vain."""
-        hindrances = order.hindrances(waiting)
-        final = [one.words for one in hindrances if one.final]
-        if waiting.state == State.WAITING and final:
-            self._step(waiting, Event.TIMEOUT, Fact(now, reason=f"not started: {'; '.join(final)}"))
-        elif waiting.state == State.WAITING and not hindrances:
-            self._step(waiting, Event.START, Fact(now))
 
     def _release(self, names: list[str], now: float) -> None:
         """Stop these now: their turn has come."""
@@ -341,7 +285,8 @@ class Supervisor:
     def _failed(self, instance: Instance, fact: Fact) -> None:
         if instance.plan.can_die:
             return
-        self._note_failure(instance, _failure_code(instance))
+        if self.stopping is None:
+            self._outcome.note_failure(failure_code(instance))
         if self.exit_rule in ("failure", "any"):
             self.stop_all(Reason(f"{instance.name} failed"), fact.now)
 
@@ -351,15 +296,3 @@ class Supervisor:
             return True
         success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
         return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
-
-    def _note_failure(self, instance: Instance, code: int) -> None:
-        if self.first_failure is None and self.stopping is None and code != EXIT_OK:
-            self.first_failure = instance
-            self._failure_code = code
-
-
-def _failure_code(instance: Instance) -> int:
-    """The exit code that stands for an instance that gave up; never 0."""
-    if instance.status is None:  # waited in vain, or could not be spawned
-        return EXIT_FAILURE if instance.started is None else EXIT_CANNOT_EXECUTE
-    return EXIT_FAILURE if instance.condemned else instance.status.shell_code or EXIT_FAILURE

@@ -8,7 +8,7 @@ import time
 
 from procman.core.keys import HELP, Keys
 from procman.core.lifecycle import Event, State
-from procman.core.supervisor import INTERRUPTED
+from procman.core.outcome import INTERRUPTED
 from procman.errors import UsageError
 from procman.runtime.guest import QuietGuest
 from procman.runtime.terminal import in_foreground

@@ -6,7 +6,7 @@ import time
 
 from procman.core.choice import changed_count, parse_change
 from procman.core.lifecycle import Event, State
-from procman.core.supervisor import ASKED
+from procman.core.outcome import ASKED
 from procman.errors import UsageError
 from procman.runtime.control_tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
 from procman.runtime.refresh import renew

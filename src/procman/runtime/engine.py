@@ -10,7 +10,7 @@ import os
 import time
 
 from procman.core.lifecycle import Action, State
-from procman.core.supervisor import HUNG_UP, OUTPUT_CLOSED
+from procman.core.outcome import HUNG_UP, OUTPUT_CLOSED
 from procman.runtime.aside import say_aside, tell_loss
 from procman.runtime.children import SpawnError
 from procman.runtime.family import kill_until_empty

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from procman.core.supervisor import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
+from procman.core.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.runtime import guardian
 from procman.runtime.aside import say_aside
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
-    from procman.core.supervisor import Reason, Supervisor
+    from procman.core.outcome import Reason
+    from procman.core.supervisor import Supervisor
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
     from procman.runtime.children import Children

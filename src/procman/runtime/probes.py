@@ -170,14 +170,14 @@ class Probes(QuietGuest):
         if words:
             self._supervisor.unhealthy(instance, words, now)
         else:
-            self._supervisor.healthy(instance)
+            self._supervisor.probed(instance, "")
 
     def _readiness(self, question: Question, words: str, now: float) -> None:
         if not words:
             del self._questions[question.instance.name]
             self._supervisor.ready(question.instance, now)
             return
-        self._supervisor.troubled(question.instance, words)
+        self._supervisor.probed(question.instance, words)
         question.due = now + min(question.pause, question.check.interval)
         question.pause *= 2
 
