@@ -38,9 +38,8 @@ def ticking(place: Place) -> Terminal:
 
 def _hear(terminal: Terminal, *names: str) -> None:
     """Wait until each of these has said something more."""
-    for name in names:
-        count = len(terminal.said(name)) + FRESH
-        terminal.see(lambda name=name, count=count: len(terminal.said(name)) >= count, f"more from {name}")  # type: ignore[misc]
+    wanted = {name: len(terminal.said(name)) + FRESH for name in names}
+    terminal.see(lambda: all(len(terminal.said(name)) >= count for name, count in wanted.items()), f"more from {names}")
 
 
 def _answer(terminal: Terminal, key: bytes, prompt: str, line: bytes) -> None:

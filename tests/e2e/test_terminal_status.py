@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,10 @@ NAMES = re.compile(r"^(web|worker|job)\b.*[●◐✗○]")
 def _bottom_rows(terminal: Terminal) -> list[str]:
     """All rows, of the scrollback too, that look like a status line."""
     return [row for row in terminal.log if NAMES.search(row)]
+
+
+def _has_line(terminal: Terminal, wanted: bool) -> bool:
+    return bool(_bottom_rows(terminal)) == wanted
 
 
 def test_it_says_how_every_type_is(place: Place) -> None:
@@ -65,7 +70,7 @@ def test_a_narrow_terminal_has_none_and_a_wide_one_has_it_again(place: Place) ->
     terminal.see_status("^web ● 1/1")
     for rows, columns in ((10, 70), (40, 59), (5, 120), (24, 80)):
         terminal.resize(rows, columns)
-        terminal.see(lambda wide=columns >= 60: bool(_bottom_rows(terminal)) == wide, f"the line at {columns} columns")
+        terminal.see(partial(_has_line, terminal, columns >= 60), f"the line, or none, at {columns} columns")
     terminal.see_status("^web ● 1/1")
     assert len(_bottom_rows(terminal)) == 1
     assert terminal.said("web.1") == ["hello"]

@@ -10,15 +10,16 @@ import pytest
 
 from procman.core.keys import HELP
 from procman.core.lifecycle import Action, State
+from procman.core.outcome import INTERRUPTED
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
-from procman.core.outcome import INTERRUPTED
 from procman.core.supervisor import Supervisor
 from procman.errors import UsageError
 from procman.runtime import console
-from procman.runtime.console import LOCAL_FLAGS, Console
+from procman.runtime.console import Console
 from procman.runtime.poller import Poller
+from procman.runtime.terminal import LOCAL_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

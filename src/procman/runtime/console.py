@@ -11,7 +11,7 @@ from procman.core.lifecycle import Event, State
 from procman.core.outcome import INTERRUPTED
 from procman.errors import UsageError
 from procman.runtime.guest import QuietGuest
-from procman.runtime.terminal import in_foreground
+from procman.runtime.terminal import in_foreground, key_by_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from procman.runtime.poller import Poller
     from procman.runtime.statusline import StatusLine
 
-LOCAL_FLAGS = 3  # indexes in the list of tcgetattr
-CHARACTERS = 6
 READ_AT_MOST = 1024
 
 
@@ -74,7 +72,7 @@ class Console(QuietGuest):
             return
         try:
             found = termios.tcgetattr(self._fd)
-            termios.tcsetattr(self._fd, termios.TCSANOW, _key_by_key(termios.tcgetattr(self._fd)))
+            termios.tcsetattr(self._fd, termios.TCSANOW, key_by_key(termios.tcgetattr(self._fd)))
         except (OSError, termios.error):
             return  # the terminal is gone, or no keyboard: a run without keys
         self._saved = found
@@ -156,13 +154,6 @@ class Console(QuietGuest):
 
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
-
-
-def _key_by_key(attributes: list[Any]) -> list[Any]:
-    """Settings that give each key as it is typed, unseen, and that leave Ctrl-C and Ctrl-Z signals."""
-    attributes[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
-    attributes[CHARACTERS][termios.VMIN], attributes[CHARACTERS][termios.VTIME] = 1, 0
-    return attributes
 
 
 def _names(supervisor: Supervisor) -> tuple[str, ...]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 ERASE_BELOW = b"\r\x1b[J"  # a status line that nobody takes away any more
 
 
@@ -14,23 +18,23 @@ class SavedTerminal:
     still set it: job control only restrains processes whose controlling terminal it is (tty_check_change(), Linux).
     """
 
-    def __init__(self, fd: int | None = None, attributes: list[object] | None = None) -> None:
+    def __init__(self, fd: int | None = None, attributes: list[Any] | None = None) -> None:
         self._fd = fd
         self._attributes = attributes
 
     def restore(self) -> None:
-        """Put it back as it was, unless the shell has it: a job in the background would be stopped (TTOU)."""
+        """Put it back as it was, if it is as the manager had set it: else it is the shell's already, which asks for
+        its next line. From the background it must not even be tried (TTOU)."""
         if self._fd is None or self._attributes is None:
             return
         import termios
 
-        from procman.runtime.terminal import in_foreground
+        from procman.runtime.terminal import in_foreground, key_by_key
 
-        if not in_foreground(self._fd):
-            return
         try:
-            termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)  # type: ignore[arg-type]  # as it was given
-            os.write(self._fd, ERASE_BELOW)
+            if in_foreground(self._fd) and termios.tcgetattr(self._fd) == key_by_key(self._attributes):
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
+                os.write(self._fd, ERASE_BELOW)
         except (OSError, termios.error):
             pass  # the terminal is gone as well
 

@@ -7,8 +7,13 @@ import os
 import struct
 import termios
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 OUTPUT_FLAGS = 1  # index in the list of tcgetattr
 LOCAL_FLAGS = 3
+CHARACTERS = 6
 
 
 class Window:
@@ -124,3 +129,11 @@ def in_foreground(fd: int) -> bool:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
         return True
+
+
+def key_by_key(attributes: list[Any]) -> list[Any]:
+    """These settings, but giving each key as it is typed, unseen; Ctrl-C and Ctrl-Z stay signals."""
+    changed = [*attributes[:CHARACTERS], list(attributes[CHARACTERS])]
+    changed[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
+    changed[CHARACTERS][termios.VMIN], changed[CHARACTERS][termios.VTIME] = 1, 0
+    return changed
