@@ -45,8 +45,8 @@ def path_of(folder: Path) -> str:
 
 def connected(place: Place) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(60)
     client.connect(path_of(place.folder))
+    client.settimeout(60)
     return client
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 
 from procman.core.protocol import session_name
 from procman.errors import ProcmanError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from socket import socket
 
-BACKLOG = 128  # clients that may wait to be let in
+BACKLOG = 1024  # clients that may wait to be let in
 PATIENCE = 5.0  # seconds for a session to answer
 SUFFIX = ".sock"
 SWEPT = 100  # old sockets looked at by a new session, each 20 µs
@@ -77,13 +78,26 @@ def connect(path: str, patience: float = PATIENCE) -> socket | None:
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.settimeout(patience)
     try:
-        connection.connect(path)
+        _knock(connection, path, patience)  # type: ignore[arg-type]  # see below
     except OSError as error:
         connection.close()
         if error.errno in _NOBODY:
             return None
         raise PlaceError(f"{path} does not let us in: {(error.strerror or str(error)).lower()}") from None
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
+
+
+def _knock(connection: socket, path: str, patience: float) -> None:
+    """Connect. Where a blocking socket would wait for room in the queue, one with a timeout is told EAGAIN."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.connect(path)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
 
 
 def _sweep(folder: str) -> None:
