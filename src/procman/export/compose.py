@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from procman.core.dependencies import COMPLETED, SUCCEEDED
+from procman.core.dependencies import READY as READY_CONDITION
 from procman.export.application import application
 from procman.export.container import image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
@@ -16,6 +18,7 @@ from procman.export.grammar import (
     yaml_list,
     yaml_name,
 )
+from procman.export.overlay import DEPENDENCIES, HEALTH, READY, left_out, needs, probe_command
 from procman.export.shell import container_argv, signal_name
 from procman.export.times import budget_window, seconds, starts_allowed
 
@@ -38,6 +41,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from warnings_of(app, options, "Compose")
     yield from log_warning(options, "Docker")
+    yield from left_out(app, "Compose", READY, HEALTH, DEPENDENCIES)
+    if any(service.first.depends_on for service in app.services):
+        yield ExportWarning("Swarm knows no dependencies: there all services start at once")
     yield from _numbering(app)
     odd = [name for _, env in _env_files(app) for name, value in env.items() if not holds(docker_line, value)]
     if odd:
@@ -100,6 +106,7 @@ def _service(app: Application, service: Service, label: str, options: ExportOpti
         + (f"    env_file: {yaml_list(files, yaml_name)}\n" if files else "")
         + f"    environment:\n{_environment(app, service)}"
         + _ports(service)
+        + _health(service)
         + f"    stop_signal: {stop}\n"
         f"    stop_grace_period: {seconds(service.stop.grace)}s\n"
         f"    deploy:\n"
@@ -129,6 +136,32 @@ def _ports(service: Service) -> str:
     return f'    ports:\n      - "{published}:{service.port}"\n'
 
 
+def _health(service: Service) -> str:
+    """Docker knows one check, so the one for health goes before the one for readiness."""
+    check = service.first.health or service.first.ready
+    command = probe_command(check) if check else ""
+    if check is None or not command:
+        return ""
+    return (
+        f'    healthcheck:\n      test: ["CMD", "/bin/sh", "-c", {compose(command)}]\n'
+        f"      interval: {seconds(check.interval, 0.001)}s\n      timeout: {seconds(check.attempt, 0.001)}s\n"
+        f"      retries: {max(1, check.threshold)}\n"
+        + (f"      start_period: {seconds(check.timeout)}s\n" if check.timeout else "")
+    )
+
+
+def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -> str:
+    conditions = {READY_CONDITION: "service_healthy", COMPLETED: "service_completed_successfully"}
+    conditions[SUCCEEDED] = conditions[COMPLETED]
+    lines = []
+    for other, wanted in needs(app, service):
+        condition = conditions.get(wanted, "service_started")
+        if condition == "service_healthy" and not _health(other):
+            condition = "service_started"
+        lines.append(f"      {yaml_name(labels[other.name])}:\n        condition: {condition}\n")
+    return f"    depends_on:\n{''.join(lines)}" if lines else ""
+
+
 def _restart(policy: RestartPolicy) -> str:
     lines = [f"      restart_policy:\n        condition: {_CONDITIONS[policy.mode]}\n"]
     if policy.mode != "never":
@@ -147,6 +180,7 @@ def _override(app: Application) -> str:
     labels = labels_of(app)
     services = "".join(
         f"  {yaml_name(labels[service.name])}:\n    environment:\n{_lines(_local(app, service), compose)}"
+        f"{_depends_on(app, service, labels)}"
         for service in app.services
     )
     return f"{comment}\nservices:\n{services}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from procman.export.application import application
 from procman.export.container import dns_label, image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, kubernetes, text, yaml, yaml_list, yaml_name
+from procman.export.overlay import HEALTH, READY, left_out, probe_command
 from procman.export.shell import container_argv
 from procman.export.times import whole_seconds
 
@@ -13,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from procman.core.checks import Check
     from procman.core.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
@@ -29,6 +33,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from warnings_of(app, options, "Kubernetes")
     yield from log_warning(options, "Kubernetes")
+    yield from left_out(app, "Kubernetes", READY, HEALTH)
     yield from _limits(app, options)
     secrets = [(_name(app), app.secrets), *((_name(app, service), service.env) for service in app.services)]
     parts = [_config_map(app)] if app.contract else []
@@ -161,8 +166,31 @@ def _container(app: Application, service: Service, label: str, options: ExportOp
     return (
         f"- name: {yaml_name(label)}\n  image: {yaml(image_of(app, options))}\n  command: {command}\n{ports}"
         f"  env:\n{_env(service)}{_env_from(app, service)}"
+        f"{_probe('readinessProbe', service.first.ready)}{_probe('livenessProbe', service.first.health)}"
         "  securityContext:\n    allowPrivilegeEscalation: false\n"
     )
+
+
+def _probe(name: str, check: Check | None) -> str:
+    """A probe; the kubelet asks from outside, so a check of the process itself is one of its pod's address."""
+    if check is None or not (how := _how(check)):
+        return ""
+    return (
+        f"  {name}:\n{how}    periodSeconds: {whole_seconds(check.interval, 1)}\n"
+        f"    timeoutSeconds: {whole_seconds(check.attempt, 1)}\n    failureThreshold: {max(1, check.threshold)}\n"
+    )
+
+
+def _how(check: Check) -> str:
+    if check.kind == "http":
+        address = urlsplit(check.target)
+        path = yaml(address.path + (f"?{address.query}" if address.query else "") or "/")
+        return f"    httpGet:\n      path: {path}\n      port: {address.port or 80}\n"
+    if check.kind == "tcp":
+        return f"    tcpSocket:\n      port: {check.target.rpartition(':')[2]}\n"
+    command = probe_command(check)
+    argv = yaml_list(["/bin/sh", "-c", command], kubernetes)
+    return f"    exec:\n      command: {argv}\n" if command else ""
 
 
 def _env(service: Service) -> str:

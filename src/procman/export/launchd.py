@@ -5,6 +5,7 @@ from __future__ import annotations
 from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import sh, text, xml
+from procman.export.overlay import left_out
 from procman.export.place import installed
 from procman.export.script import environment_file, start_lines
 from procman.export.shell import patient
@@ -29,6 +30,7 @@ _DOCTYPE = '"-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyLis
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a property list, a script and an environment file for each instance."""
     app = application(plan, options)
+    yield from left_out(app, "launchd")
     yield ExportWarning("these files are checked as property lists only: they have not run on macOS yet")
     folder = installed(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
     yield from _limits(app)

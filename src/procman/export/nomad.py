@@ -6,6 +6,7 @@ from procman.export.application import application
 from procman.export.container import image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, hcl, nomad_environment, sh, text
+from procman.export.overlay import left_out
 from procman.export.shell import container_argv, signal_name
 from procman.export.times import budget_window, seconds, starts_allowed
 
@@ -28,6 +29,7 @@ _LEFT, _RIGHT = "<<procman:", ":procman>>"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` reads into it."""
     app = application(plan, options)
+    yield from left_out(app, "the export for Nomad")
     yield from warnings_of(app, options, "Nomad")
     yield from log_warning(options, "Nomad")
     yield ExportWarning("no Nomad has run this job yet: `nomad job validate` checks it")

@@ -6,6 +6,7 @@ from procman.export.application import application, own
 from procman.export.container import image_of, log_warning, warnings_of
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.overlay import left_out
 from procman.export.place import installed
 from procman.export.shell import container_argv, signal_name
 from procman.export.times import budget_window, seconds, starts_allowed, whole_seconds
@@ -28,6 +29,7 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that say what runs, and the environment files."""
     app = application(plan, options)
+    yield from left_out(app, "the export for Quadlet")
     yield from warnings_of(app, options, "Quadlet")
     yield from log_warning(options, "the journal")
     folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)

@@ -6,6 +6,7 @@ from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.folder import as_user, judgment, log_folder, run_script, sweep
 from procman.export.grammar import sh
+from procman.export.overlay import left_out
 from procman.export.script import environment_file
 from procman.export.shell import signal_name
 
@@ -56,6 +57,7 @@ exit 0
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
     app = application(plan, options)
+    yield from left_out(app, "runit")
     if not options.account:
         yield ExportWarning(
             "runit will run the application as itself does, and its folder is root's: --user names an account"

@@ -6,6 +6,7 @@ from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.folder import as_user, judgment, log_folder, longest_finish, run_script, sweep
 from procman.export.grammar import sh
+from procman.export.overlay import left_out
 from procman.export.script import environment_file
 from procman.export.shell import signal_name
 
@@ -40,6 +41,7 @@ rest() {{ exit 125; }}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
     app = application(plan, options)
+    yield from left_out(app, "s6")
     if not options.account:
         yield ExportWarning(
             "s6 will run the application as itself does, and its folder is root's: --user names an account"

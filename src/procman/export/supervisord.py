@@ -5,6 +5,7 @@ from __future__ import annotations
 from procman.export.application import application
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import supervisord, text
+from procman.export.overlay import left_out
 from procman.export.script import as_user, environment_file, start_lines
 from procman.export.shell import patient, signal_name
 from procman.export.times import starts_allowed, whole_seconds
@@ -25,6 +26,7 @@ _AUTORESTART = {"on-failure": "unexpected", "always": "true", "never": "false"}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
     app = application(plan, options)
+    yield from left_out(app, "supervisord")
     if not options.account:
         yield ExportWarning(
             "supervisord will run the application as itself does, and its folder is root's: --user names an account"

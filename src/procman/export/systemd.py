@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from procman.core.dependencies import STARTED
 from procman.export.application import application, own
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.overlay import DEPENDENCIES, left_out, needs
 from procman.export.place import installed
 from procman.export.shell import direct, is_simple, signal_name
 from procman.export.times import budget_window, seconds, starts_allowed
@@ -54,6 +56,8 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units of ``plan``, then the links that say what runs, then the environment files."""
     app = application(plan, options)
+    yield from left_out(app, "systemd", DEPENDENCIES)
+    yield from _conditions(app)
     folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("the units of a user's service manager run as that user; the name is left out")
@@ -130,6 +134,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         f"Description={app.name} {service.name}.%i",
         f"PartOf={app.name}-{service.name}.target",
         *(["After=network.target"] if system else []),
+        *_needs(app, service),
         *_budget(service.restart),
         "",
         "[Service]",
@@ -162,6 +167,21 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         f"ExecStart=/bin/sh -c {command}",
         f"SyslogIdentifier={app.name}-{service.name}.%i",
     ]
+
+
+def _needs(app: Application, service: Service) -> list[str]:
+    targets = [f"{app.name}-{other.name}.target" for other, _ in needs(app, service)]
+    return [line for target in targets for line in (f"Wants={target}", f"After={target}")]
+
+
+def _conditions(app: Application) -> Iterator[ExportWarning]:
+    """systemd knows the order of starts, and with Type=exec no more than that."""
+    for service in app.services:
+        for other, condition in needs(app, service):
+            if condition != STARTED:
+                yield ExportWarning(
+                    f"{service.name} waits under systemd until {other.name} is started, not {condition}"
+                )
 
 
 def _budget(policy: RestartPolicy) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from procman.export.application import application
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
+from procman.export.overlay import left_out
 from procman.export.place import installed
 from procman.export.script import environment_file, start_lines
 from procman.export.shell import direct, signal_name
@@ -27,6 +28,7 @@ _FOLDERS = ("/etc/init",)
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the jobs of the application, of its process types and of their instances."""
     app = application(plan, options)
+    yield from left_out(app, "Upstart")
     yield ExportWarning("Upstart is history, and these files have not been run: only their text is tested")
     if options.log:
         yield ExportWarning("Upstart keeps the logs itself, in /var/log/upstart: --log is left out")

@@ -1,0 +1,54 @@
+"""Decides what of an overlay a target takes over: readiness, health, dependencies; and says what it does not."""
+
+from __future__ import annotations
+
+from procman.export.file import ExportWarning
+from procman.export.grammar import sh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.checks import Check
+    from procman.export.application import Application, Service
+
+READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "a readiness check", "a health check", "dependencies", "a stop command"
+
+
+def left_out(app: Application, target: str, *taken: str) -> Iterator[ExportWarning]:
+    """Yield a warning for everything that is said about a service and is not among ``taken``."""
+    for service in app.services:
+        missing = [what for what in _said(service) if what not in taken]
+        if missing:
+            yield ExportWarning(f"{target} does not take over {' and '.join(missing)} of {service.name}")
+
+
+def _said(service: Service) -> Iterator[str]:
+    plan = service.first
+    if plan.ready:
+        yield READY
+    if plan.health:
+        yield HEALTH
+    if plan.depends_on:
+        yield DEPENDENCIES
+    if service.stop.command:
+        yield STOP_COMMAND
+
+
+def needs(app: Application, service: Service) -> list[tuple[Service, str]]:
+    """Return the exported services that ``service`` waits for, each with the condition."""
+    known = {other.name: other for other in app.services}
+    return [(known[one.type], one.condition) for one in service.first.depends_on if one.type in known]
+
+
+def probe_command(check: Check) -> str:
+    """Return a shell command that succeeds when the check would; empty for one that only procman can make."""
+    if check.kind == "exec":
+        return check.target
+    if check.kind == "http":
+        url = sh(check.target)
+        return f"wget -q -O /dev/null {url} || curl -fsS -o /dev/null {url}"
+    if check.kind == "tcp":
+        host, _, port = check.target.rpartition(":")
+        return f"nc -z {sh(host.strip('[]'))} {sh(port)}"
+    return ""
