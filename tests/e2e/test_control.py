@@ -56,7 +56,7 @@ def test_ps_shows_state_pid_and_port(place: Place, session: Session) -> None:
     row = rows(place)["web.1"]
     assert (row["state"], row["port"], row["restarts"], row["exit"]) == ("running", 21000, 0, None)
     assert os.getsid(int(str(row["pid"]))) == row["pid"]
-    assert int(str(row["memory_bytes"])) > 0
+    assert any(int(str(rows(place)["web.1"]["memory_bytes"])) > 0 for _ in range(20))  # none for a moment at exec
     assert done(place.call("status", "web")).splitlines()[1].startswith("web.1")
 
 
