@@ -48,6 +48,7 @@ def test_ctrl_z_stops_the_children_too_and_fg_wakes_them(place: Place) -> None:
     session.type(b"fg\n")
     kit.wait_until(lambda: _status(pid) != psutil.STATUS_STOPPED, "the child to go on")
     session.type(b"\x03")
+    session.wait_for("exit status 130")
     session.wait_for(PROMPT)
     session.type(b"echo code=$?=\n")
     session.wait_for("code=130=")
