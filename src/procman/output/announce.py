@@ -28,6 +28,13 @@ def seconds(value: float) -> str:
 REMINDER_EVERY = 2.0  # seconds between two lines that say whom we wait for
 
 
+def attempt(instance: Instance) -> str:
+    """Which attempt comes next, where a failure spends one: `` (attempt 2 of 4)``."""
+    attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
+    spends = 0 < instance.quick_deaths <= attempts and not (instance.status and instance.status.ok)
+    return f" (attempt {instance.quick_deaths} of {attempts})" if spends else ""
+
+
 class Announcer:
     """Turns the supervisor's TELL actions into lines. It is a guest of the engine's, see runtime/guest.py."""
 
@@ -120,12 +127,9 @@ class Announcer:
             self._hub.say(f"{instance.name} is asked to stop")
 
     def _restarting(self, instance: Instance, _now: float) -> None:
-        attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
-        spends = 0 < instance.quick_deaths <= attempts and not (instance.status and instance.status.ok)
-        attempt = f" (attempt {instance.quick_deaths} of {attempts})" if spends else ""
         when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
         failed = f"{instance.failure}; " if instance.failure else ""
-        self._hub.say(f"{instance.name} {failed}restarting {when}{attempt}")
+        self._hub.say(f"{instance.name} {failed}restarting {when}{attempt(instance)}")
 
     def _exited(self, instance: Instance, now: float) -> None:
         words = instance.status.words() if instance.status else "ended"

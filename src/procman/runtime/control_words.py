@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle import Action, State
-from procman.output.announce import seconds
+from procman.output.announce import attempt, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,9 +121,8 @@ def _why_stopping(instance: Instance, now: float, _held: bool) -> str:
 
 
 def _why_backoff(instance: Instance, now: float, _held: bool) -> str:
-    budget = instance.plan.restart.max_restarts
     left = max(0.0, (instance.deadline or now) - now)
-    return f"{failure(instance)}; backoff, next try in {seconds(left)} (attempt {instance.quick_deaths} of {budget})"
+    return f"{failure(instance)}; backoff, next try in {seconds(left)}{attempt(instance)}"
 
 
 def _why_exited(instance: Instance, _now: float, held: bool) -> str:
