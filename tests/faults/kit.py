@@ -205,7 +205,7 @@ def fill(fd: int) -> None:
 
 def read_all(fd: int, limit: float = LIMIT) -> bytes:
     """Read a descriptor to its end."""
-    parts = []
+    parts: list[bytes] = []
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if select.select([fd], [], [], 1)[0]:

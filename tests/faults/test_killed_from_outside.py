@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from itertools import permutations
 
 import pytest
 
+import harness
 from faults import kit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from harness import Place, Session
+    from harness import Place
 
 TREES = 10
 
@@ -31,15 +34,14 @@ VICTIMS = {
 class Forest:
     """A session of ten trees of three processes, all of them up."""
 
-    def __init__(self, place: Place, program: str = "") -> None:
+    def __init__(self, place: Place, program: str = harness.PROCMAN, trees: int = TREES) -> None:
         kit.need_linux()
         self.times = [kit.sleep_time() for _ in range(3)]
         daemon = kit.script(place, "daemon.py", kit.DAEMON.replace("time.sleep", "sys.exit"))
         line = TREE.format(a=self.times[0], b=self.times[1], c=self.times[2], daemon=daemon)
         place.procfile(f"tree: {line}")
-        words = ("start", "-m", f"tree={TREES}")
-        self.session: Session = place.session(*words, **({"program": program} if program else {}))
-        kit.wait_running(3 * TREES, *self.times)
+        self.session = place.session("start", "-m", f"tree={trees}", program=program)
+        kit.wait_running(3 * trees, *self.times)
         kit.wait_until(lambda: len(kit.roles(self.session)) == 3, "guardian, watchdog and manager")
         self.roles = kit.roles(self.session)
 
@@ -55,6 +57,19 @@ def test_nothing_outlives_sigkill_of_our_own_processes(place: Place, victims: tu
     forest = Forest(place)
     kit.kill(*(forest.roles[role] for role in victims))
     forest.ends()
+
+
+@pytest.mark.parametrize("victims", list(permutations(("guardian", "watchdog", "manager"), 2)), ids=" then ".join)
+def test_nothing_outlives_two_of_us_killed_one_after_the_other(place: Place, victims: tuple[str, str]) -> None:
+    """The second dies while the third, or it itself, is busy with the end of the first."""
+    for milliseconds in (0.3, 1, 3, 8):
+        forest = Forest(place, trees=4)
+        kit.kill(forest.roles[victims[0]])
+        end = time.monotonic() + milliseconds / 1000
+        while time.monotonic() < end:
+            pass
+        kit.kill(forest.roles[victims[1]])
+        forest.ends()
 
 
 def test_nothing_outlives_sigkill_of_the_whole_process_group(place: Place) -> None:

@@ -20,14 +20,19 @@ from __future__ import annotations
 import os
 import select
 import sys
+import time
 
 from procman.errors import EXIT_SOFTWARE
 from procman.runtime.family import (
+    PAUSE,
     become_subreaper,
     comm_of,
+    is_zombie,
     kill_until_empty,
     open_standard_descriptors,
+    own_children,
     prior_children,
+    send,
 )
 from procman.runtime.keepsake import saved_terminal
 from procman.runtime.signals import ignores_hang_up
@@ -48,6 +53,8 @@ HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
+MANAGERS_TURN = 0.5  # seconds for the manager to end all by itself, once one of us two is gone
+MANAGER_NAME = "procman-manager"
 UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
 
 lifeline: int | None = None
@@ -166,6 +173,7 @@ def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
             return status
         # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
         if _hung_up(guardian, signals, manager):
+            _let_manager_end()
             return EXIT_LOST
 
 
@@ -188,6 +196,24 @@ def _status_of(child: int) -> int | None:
         return None
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _let_manager_end() -> None:
+    """Give the manager, which sees the lifeline end, the time to kill its children before we kill it.
+
+    Were it the first to die, whoever kills us as well in this moment would leave the children without all three.
+    """
+    end = time.monotonic() + MANAGERS_TURN
+    while managers := [pid for pid in own_children() if _is_manager(pid)]:
+        for pid in managers:
+            send(pid, signal.SIGCONT)  # a stopped one could not do it
+        if time.monotonic() > end:
+            return
+        time.sleep(PAUSE)
+
+
+def _is_manager(pid: int) -> bool:
+    return comm_of(pid) == f"{MANAGER_NAME}\n".encode() and not is_zombie(pid)
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
@@ -220,7 +246,7 @@ def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
     global lifeline, visible
     lifeline, visible = reader, guardian
     become_subreaper()
-    set_title("procman-manager", "procman: manager")
+    set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
     return run()
 
@@ -238,7 +264,9 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
         if info[0] == signal.SIGCHLD:
             status = _status_of(watchdog)
             if status is not None:
-                kill_until_empty(LAST_KILLS, spared)  # only when the watchdog was killed is anything left
+                os.close(writer)
+                _let_manager_end()  # only when the watchdog was killed is anything left
+                kill_until_empty(LAST_KILLS, spared)
                 return status
         else:
             _pass_on(*info, writer)
