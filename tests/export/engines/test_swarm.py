@@ -27,7 +27,7 @@ def swarm() -> Iterator[Cluster]:
 
 @pytest.fixture
 def stack(swarm: Cluster, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder for the export; its stack is gone at the end, and its name not used again: Swarm forgets slowly."""
+    """An empty folder for the export; its stack is gone at the end. Its name is its own: Swarm forgets slowly."""
     out = tmp_path / f"stack{uuid.uuid4().hex[:6]}"
     yield out
     swarm.nodes[0].attempt("stack", "rm", out.name)

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Made by procman export launchd for shop. Changes made here are lost at the next export.
+# web.2: started by shop.web.2.plist
+
+# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+. "${0%/*}/web.2.env"
+cd /srv/shop || exit 111
+set -- "$@" /bin/sh -c 'exec gunicorn shop.wsgi --bind 0.0.0.0:$PORT'
+set -- sudo -n -E -u deploy -- /usr/bin/env PATH="$PATH" "$@"
+exec "$@"

@@ -1,0 +1,48 @@
+# Made by procman export nomad for tuned. Changes made here are lost at the next export.
+#
+# Install:  nomad job run tuned.nomad.hcl   (in this folder: it reads the env files)
+# Look:     nomad job status tuned
+# Stop:     nomad job stop tuned
+
+job "tuned" {
+  type = "service"
+
+  group "bot" {
+    count = 1
+
+    restart {
+      attempts = 2
+      interval = "32s"
+      delay    = "0.5s"
+      mode     = "fail"
+    }
+
+    task "bot" {
+      driver       = "docker"
+      kill_signal  = "SIGQUIT"
+      kill_timeout = "0.5s"
+
+      config {
+        image   = "registry.example/tuned:1"
+        command = "/bin/sh"
+        args    = ["/local/command"]
+      }
+
+      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      template {
+        destination     = "local/command"
+        data            = "exec /bin/sh -c 'exec ./bot'\n"
+        left_delimiter  = "<<procman:"
+        right_delimiter = ":procman>>"
+      }
+
+      env {
+        # Nomad counts from 0: the first instance is bot.0.
+        PS = "bot.$${NOMAD_ALLOC_INDEX}"
+        PROCMAN_INSTANCE = "bot.$${NOMAD_ALLOC_INDEX}"
+        PROCMAN_PROCESS = "bot"
+        PYTHONUNBUFFERED = "1"
+      }
+    }
+  }
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Made by procman export supervisord for hostile. Changes made here are lost at the next export.
+# web.1: started by hostile.conf
+
+# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+. "${0%/*}/web.1.env"
+cd '/srv/50% off' || exit 111
+set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; sh -c '\''echo "it'\''"'\''"'\''s 50% of $PS {{.Task.Slot}}"'\'' && exec ./serve ~/x | tee "log;#"'
+user=deploy
+if [ "$(id -un)" != "$user" ]; then
+    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+fi
+unset user
+exec "$@"

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Made by procman export supervisord for shop. Changes made here are lost at the next export.
+# release.1: started by shop.conf
+
+# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+. "${0%/*}/release.1.env"
+cd /srv/shop || exit 111
+set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; python manage.py migrate && python manage.py collectstatic'
+user=deploy
+if [ "$(id -un)" != "$user" ]; then
+    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+fi
+unset user
+exec "$@"

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Made by procman export supervisord for shop. Changes made here are lost at the next export.
+# worker.1: started by shop.conf
+
+# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+. "${0%/*}/worker.1.env"
+cd /srv/shop || exit 111
+set -- "$@" /bin/sh -c 'exec celery -A shop worker'
+user=deploy
+if [ "$(id -un)" != "$user" ]; then
+    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+fi
+unset user
+exec "$@"

@@ -1,0 +1,93 @@
+"""`procman export` as a user types it."""
+
+from __future__ import annotations
+
+import pytest
+
+import harness
+from procman.export.registry import BUILT_IN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "Procfile").write_text("web: ./web $PORT\nworker: ./work\n")
+    (folder / ".env").write_text("TOKEN=s3cr3t\n")
+    (folder / ".env").chmod(0o600)
+    return folder
+
+
+def test_list_names_every_format(shop: Path) -> None:
+    done = harness.call("export", "--list", cwd=shop)
+    assert [line.split()[0] for line in done.out.splitlines()][: len(BUILT_IN)] == list(BUILT_IN)
+
+
+@pytest.mark.parametrize("words", [("systemd", "out"), ("systemd", "--out", "out"), ("--out=out", "systemd")])
+def test_the_folder_is_a_second_word_as_in_foreman_or_an_option(shop: Path, words: tuple[str, ...]) -> None:
+    done = harness.call("export", *words, cwd=shop)
+    assert done.code == 0, done
+    assert (shop / "out/shop-web@.service").is_file()
+
+
+def test_a_dry_run_shows_and_writes_nothing(shop: Path) -> None:
+    done = harness.call("export", "systemd", "out", "--dry-run", cwd=shop)
+    assert "would write shop-web@.service" in done.out
+    assert "ExecStart=" in done.out
+    assert "s3cr3t" not in done.out
+    assert not (shop / "out").exists()
+
+
+def test_a_dash_prints_every_file(shop: Path) -> None:
+    done = harness.call("export", "kubernetes", "-", "--image", "shop:1", cwd=shop)
+    assert done.code == 0
+    assert "kind: Deployment" in done.out
+    assert "s3cr3t" in done.out
+
+
+def test_a_bare_user_asks_for_units_of_a_user(shop: Path) -> None:
+    done = harness.call("export", "systemd", "--out", "out", "--user", cwd=shop)
+    assert done.code == 0, done
+    assert "EnvironmentFile=%E/systemd/user/shop/shop.env" in (shop / "out/shop-web@.service").read_text()
+
+
+def test_a_named_user_is_the_account(shop: Path) -> None:
+    harness.call("export", "systemd", "out", "--user", "deploy", cwd=shop)
+    assert "User=deploy\n" in (shop / "out/shop-web@.service").read_text()
+
+
+def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
+    done = harness.call("export", "runit", "-", cwd=shop, env={"SHELLS_OWN": "x", "PORT": "7000"})
+    assert "SHELLS_OWN" not in done.out
+    assert "export PORT=7000" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "takes a format and a folder"),
+        (("sytemd", "-"), 'no export format "sytemd"'),
+        (("systemd",), "where shall the files go?"),
+        (("systemd", "a", "-o", "b"), "contradict each other"),
+        (("systemd", "-", "--app", "a/b"), "cannot name an application"),
+        (("compose", "-", "--user"), "wants the name of an account"),
+        (("systemd", "Procfile"), "is no folder"),
+        (("systemd", "-", "-m", "web=0"), "nothing"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(shop: Path, words: tuple[str, ...], message: str) -> None:
+    done = harness.call("export", *words, cwd=shop)
+    assert done.code == 2, done
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_value_that_a_target_cannot_hold_is_refused_by_name(shop: Path) -> None:
+    (shop / ".env").write_text("my.name=1\n")
+    done = harness.call("export", "systemd", "-", cwd=shop)
+    assert done.code == 2
+    assert 'systemd cannot hold a variable called "my.name"' in done.err

@@ -1,0 +1,100 @@
+"""Three applications in every format, as files to be read: PROCMAN_GOLDEN=write puts them there anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from procman.core.checks import Check
+from procman.core.dependencies import Dependency
+from procman.core.environment import Environment
+from procman.core.formation import parse_formation
+from procman.core.plan import make_plan
+from procman.core.policy import RestartPolicy, StopPolicy
+from procman.core.procfile import parse_procfile
+from procman.export.file import ExportFile
+from procman.export.options import ExportOptions
+from procman.export.registry import BUILT_IN, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.plan import Plan
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def shop() -> Plan:
+    """What most applications look like; web waits for worker, and both tell how they are."""
+    procfile = parse_procfile(
+        b"web: gunicorn shop.wsgi --bind 0.0.0.0:$PORT\nworker: celery -A shop worker\n"
+        b"clock: celery -A shop beat\nrelease: python manage.py migrate && python manage.py collectstatic\n"
+    )
+    values = {"DATABASE_URL": "postgres://shop:secret@db/shop", "SECRET_KEY": "s3cr3t"}
+    formation = parse_formation("web=2,worker=1,clock=1,release=1")
+    plan = make_plan(procfile, Environment(values, {}), root="/srv/shop", formation=formation)
+    for instance in plan.instances:
+        if instance.type == "web":
+            instance.ready = Check("http", f"http://localhost:{instance.port}/health")
+            instance.depends_on = (Dependency("worker", "started"),)
+    return plan
+
+
+def hostile() -> Plan:
+    """What breaks other tools' exports."""
+    procfile = parse_procfile(
+        rb"""web: sh -c 'echo "it'"'"'s 50% of $PS {{.Task.Slot}}"' && exec ./serve ~/x | tee "log;#"
+long-worker_2: FOO='a b' ./work "$(date +%s)" \\ %h
+"""
+    )
+    values = {
+        "QUOTES": 'say "hi", it\'s',
+        "DOLLAR": "$HOME ${X} %h",
+        "LINES": "one\ntwo",
+        "BRACES": "{{ x }}",
+        "UID": "7",
+    }
+    return make_plan(procfile, Environment(values, {}), root="/srv/50% off", formation=parse_formation("all=1"))
+
+
+def tuned() -> Plan:
+    """No port, no env file, other rules for restarting and stopping."""
+    return make_plan(
+        parse_procfile(b"bot: ./bot\n"),
+        Environment({}, {}),
+        root="/opt/bot",
+        no_port=True,
+        restart=RestartPolicy("always", max_restarts=3, backoff=0.5, success_codes=(0, 3)),
+        stop=StopPolicy(3, 0.5),
+    )
+
+
+APPLICATIONS = {"shop": shop, "hostile": hostile, "tuned": tuned}
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize("format_name", BUILT_IN)
+def test_the_files_are_those_in_golden(format_name: str, name: str) -> None:
+    image = f"registry.example/{name}:1"
+    options = ExportOptions(app=name, owner="deploy", image=image)
+    rendered = list(find(format_name)(APPLICATIONS[name](), options))
+    written = {item.path: item for item in rendered if isinstance(item, ExportFile)}
+    texts = {path: f"-> {item.link}\n" if item.link else item.content for path, item in written.items()}
+    texts["WARNINGS"] = "".join(f"{item.message}\n" for item in rendered if not isinstance(item, ExportFile))
+    folder = GOLDEN / format_name / name
+    if os.environ.get("PROCMAN_GOLDEN") == "write":
+        for path, content in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content.encode())
+    found = {str(path.relative_to(folder)): path.read_bytes().decode() for path in folder.rglob("*") if path.is_file()}
+    assert texts == found
+
+
+@pytest.mark.parametrize("format_name", BUILT_IN)
+def test_no_secret_is_in_a_file_that_others_may_read(format_name: str) -> None:
+    options = ExportOptions(app="shop", image="shop:1")
+    for item in find(format_name)(shop(), options):
+        if isinstance(item, ExportFile) and not item.is_secret:
+            assert "secret@" not in item.content
+            assert "s3cr3t" not in item.content
