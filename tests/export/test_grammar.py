@@ -15,7 +15,7 @@ from procman.errors import UsageError
 from procman.export import grammar
 from procman.export.grammar import GrammarError
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 NASTY = st.text("ab \t\n\r\\\"'`$%#;={}<>&/\x01\x7f\u2028é🚀")
 ANY = TEXTS | NASTY
 

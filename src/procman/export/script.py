@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 # Linux; an init system's scripts may count on util-linux. The test spares those who run the supervisor as that user.
 _SETPRIV = """\
-user={user}
-if [ "$(id -un)" != "$user" ]; then
-    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+if [ "$(id -un)" != {user} ]; then
+    set -- setpriv --reuid {user} --regid "$(id -g {user})" --init-groups "$@"
 fi
-unset user
 """
 
 

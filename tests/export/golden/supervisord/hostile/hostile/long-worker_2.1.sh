@@ -6,9 +6,7 @@
 . "${0%/*}/long-worker_2.1.env"
 cd '/srv/50% off' || exit 111
 set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; FOO='\''a b'\'' ./work "$(date +%s)" \\ %h'
-user=deploy
-if [ "$(id -un)" != "$user" ]; then
-    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+if [ "$(id -un)" != deploy ]; then
+    set -- setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups "$@"
 fi
-unset user
 exec "$@"

@@ -6,9 +6,7 @@
 . "${0%/*}/web.1.env"
 cd '/srv/50% off' || exit 111
 set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; sh -c '\''echo "it'\''"'\''"'\''s 50% of $PS {{.Task.Slot}}"'\'' && exec ./serve ~/x | tee "log;#"'
-user=deploy
-if [ "$(id -un)" != "$user" ]; then
-    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+if [ "$(id -un)" != deploy ]; then
+    set -- setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups "$@"
 fi
-unset user
 exec "$@"

@@ -6,9 +6,7 @@
 . "${0%/*}/clock.1.env"
 cd /srv/shop || exit 111
 set -- "$@" /bin/sh -c 'exec celery -A shop beat'
-user=deploy
-if [ "$(id -un)" != "$user" ]; then
-    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+if [ "$(id -un)" != deploy ]; then
+    set -- setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups "$@"
 fi
-unset user
 exec "$@"

@@ -6,9 +6,7 @@
 . "${0%/*}/bot.1.env"
 cd /opt/bot || exit 111
 set -- "$@" /bin/sh -c 'exec ./bot'
-user=deploy
-if [ "$(id -un)" != "$user" ]; then
-    set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+if [ "$(id -un)" != deploy ]; then
+    set -- setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups "$@"
 fi
-unset user
 exec "$@"

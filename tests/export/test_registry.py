@@ -1,0 +1,68 @@
+"""Formats by name: built-in ones without a look at what is installed, and plug-ins'."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import harness
+from procman.errors import UsageError
+from procman.export.registry import BUILT_IN, find
+
+PLUGIN = Path(__file__).parents[2] / "examples" / "exporter-plugin"
+
+
+@pytest.fixture
+def with_plugin(tmp_path: Path) -> dict[str, str | None]:
+    """The environment in which the example is as good as installed: its source, and what a wheel says about it."""
+    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
+    info = tmp_path / "site" / "procman_fly-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = project["entry-points"]["procman.exporters"]
+    lines = [f"{name} = {value}\n" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("[procman.exporters]\n" + "".join(lines) + "broken = nowhere:render\n")
+    return {"PYTHONPATH": os.pathsep.join((str(PLUGIN / "src"), str(tmp_path / "site")))}
+
+
+def test_the_example_of_a_plugin_writes_its_file(tmp_path: Path, with_plugin: dict[str, str | None]) -> None:
+    (tmp_path / "Procfile").write_text('web: ./web "$PORT"\nworker: ./work\n')
+    done = harness.call("export", "fly", "out", "-a", "shop", "-i", "shop:1", cwd=tmp_path, env=with_plugin)
+    assert done.code == 0, done
+    written = tomllib.loads((tmp_path / "out" / "fly.toml").read_text())
+    assert written["app"] == "shop"
+    assert written["processes"] == {"web": './web "$PORT"', "worker": "./work"}
+    assert written["services"] == [{"processes": ["web"], "internal_port": 5000}]
+
+
+def test_list_shows_plugins_broken_ones_too(tmp_path: Path, with_plugin: dict[str, str | None]) -> None:
+    done = harness.call("export", "--list", cwd=tmp_path, env=with_plugin)
+    assert done.code == 0, done
+    assert "fly.toml for Fly.io" in done.out
+    assert "the exporter broken (nowhere:render) cannot be loaded" in done.out
+
+
+def test_a_broken_plugin_is_told_in_a_sentence(tmp_path: Path, with_plugin: dict[str, str | None]) -> None:
+    (tmp_path / "Procfile").write_text("web: ./web\n")
+    done = harness.call("export", "broken", "-", cwd=tmp_path, env=with_plugin)
+    assert done.code == 70
+    assert "Traceback" not in done.err
+    assert "cannot be loaded" in done.err
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_format_needs_no_search_for_plugins(name: str) -> None:
+    code = f"import sys; from procman.export.registry import find; find({name!r}); print('importlib.metadata' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="sytemd") as caught:
+        find("sytemd")
+    assert "systemd" in caught.value.hint
