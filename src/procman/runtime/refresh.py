@@ -29,8 +29,8 @@ def refreshed(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tup
     settings.process = tables_now(settings)
     new = read_plan(settings, environ, plan.session)
     before = {instance.name: instance for instance in plan.instances}
-    changes = [change for one in new.instances if one.name in before for change in changes(before[one.name], one)]
-    return new, list(dict.fromkeys(changes))
+    sentences = [words for one in new.instances if one.name in before for words in changes(before[one.name], one)]
+    return new, list(dict.fromkeys(sentences))
 
 
 def changes(old: InstancePlan, new: InstancePlan) -> list[str]:

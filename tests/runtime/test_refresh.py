@@ -1,0 +1,75 @@
+"""A plan worked out anew: what changed is named, secrets are not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from procman.core.settings import Settings
+from procman.errors import ConfigError
+from procman.runtime.files import read_plan
+from procman.runtime.refresh import refreshed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.plan import Plan
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write("Procfile", "web: serve\ndb: keep\n")
+    write(".env", "A=1\nAPI_KEY=old\n")
+    return tmp_path
+
+
+def write(path: str, text: str) -> None:
+    Path(path).write_text(text)
+    Path(path).chmod(0o600)
+
+
+def planned() -> tuple[Plan, Settings]:
+    settings = Settings()
+    return read_plan(settings, {}, "s1"), settings
+
+
+def test_nothing_changed_is_nothing_said() -> None:
+    assert refreshed(*planned(), {})[1] == []
+
+
+def test_variables_are_named_and_secrets_masked() -> None:
+    plan, settings = planned()
+    write(".env", "A=2\nB=3\nAPI_KEY=new\n")
+    new, sentences = refreshed(plan, settings, {})
+    assert sentences == ["A changed: 1 → 2", "API_KEY changed: ******** → ********", "B is new: 3"]
+    assert new.session == "s1"
+    assert new.instances[0].env["A"] == "2"
+
+
+def test_a_variable_that_is_gone() -> None:
+    plan, settings = planned()
+    write(".env", "A=1\n")
+    assert refreshed(plan, settings, {})[1] == ["API_KEY is gone"]
+
+
+def test_an_overlay_that_was_not_there_at_the_start() -> None:
+    plan, settings = planned()
+    write("procman.toml", '[process.db]\nport = 5999\nstop_signal = "INT"\nready = { tcp = 5999 }\n')
+    new, sentences = refreshed(plan, settings, {})
+    assert "db: port is now 5999" in sentences
+    assert {"db: stop changed", "db: ready changed"} <= set(sentences)
+    assert new.instances[1].stop.signal_number == 2
+
+
+def test_a_changed_command() -> None:
+    plan, settings = planned()
+    write("Procfile", "web: serve --more\ndb: keep\n")
+    assert refreshed(plan, settings, {})[1] == ["web: command is now serve --more"]
+
+
+def test_a_mistake_changes_nothing() -> None:
+    plan, settings = planned()
+    write("procman.toml", "[process.db]\nprot = 1\n")
+    with pytest.raises(ConfigError, match='"prot" is no setting'):
+        refreshed(plan, settings, {})
