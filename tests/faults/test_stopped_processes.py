@@ -103,6 +103,25 @@ def test_cont_to_the_visible_process_wakes_all_after_ctrl_z(place: Place) -> Non
     assert session.wait() == 0
 
 
+def test_the_visible_process_stops_last(place: Place) -> None:
+    """A shell that sees it stop may say `fg` at once: a manager that stopped only then would never go on."""
+    kit.need_linux()
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    session = place.start()
+    kit.wait_running(1, argument)
+    manager = kit.roles(session)["manager"]
+    for _ in range(20):
+        session.signal(signal.SIGTSTP)
+        while not _is_stopped(session.pid):
+            pass
+        assert _is_stopped(manager)
+        session.signal(signal.SIGCONT)
+        kit.wait_until(lambda: not _is_stopped(manager), "the manager to go on")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+
+
 def test_a_suspended_run_is_ended_by_term_and_cont(place: Place) -> None:
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")

@@ -211,6 +211,14 @@ def close_inherited_on_exec() -> None:
                     raise
 
 
+def let_go_of_streams() -> None:
+    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
 def open_standard_descriptors() -> None:
     """Open /dev/null for each of 0, 1 and 2 that is closed, so that no pipe of ours lands there."""
     for fd in (0, 1, 2):

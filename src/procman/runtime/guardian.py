@@ -29,10 +29,12 @@ from procman.runtime.family import (
     comm_of,
     is_zombie,
     kill_until_empty,
+    let_go_of_streams,
     open_standard_descriptors,
     own_children,
     prior_children,
     send,
+    stat_fields,
 )
 from procman.runtime.keepsake import saved_terminal
 from procman.runtime.signals import ignores_hang_up
@@ -49,11 +51,12 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
+SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # what the manager stops us with
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
-MANAGERS_TURN = 0.5  # seconds for the manager to end all by itself, once one of us two is gone
+MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
 MANAGER_NAME = "procman-manager"
 UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
 
@@ -156,7 +159,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
         _leave(_manage, run, reader, guardian)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
     set_title("procman-watch", "procman: watchdog")
-    _let_go_of_streams()
+    let_go_of_streams()
     _wake_by_child(wake)
     status = _wait_for_either(manager, reader, signals)
     left = kill_until_empty(LAST_KILLS)
@@ -178,8 +181,7 @@ def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
 
 
 def _hung_up(guardian: int, signals: int, manager: int) -> bool:
-    """Wait for a signal or the guardian's end. The guardian's CONT is for the manager, which it cannot reach itself:
-    somebody has stopped it, and it shall obey."""
+    """Wait for a signal or the guardian's end. CONT is for the manager: somebody has stopped it, and it shall obey."""
     poll = select.poll()
     poll.register(guardian, 0)
     poll.register(signals, select.POLLIN)
@@ -231,14 +233,6 @@ def _wake_by_child(wake: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _let_go_of_streams() -> None:
-    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-
-
 # The manager --------------------------------------------------------------------------------------------------------
 
 
@@ -268,18 +262,28 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
                 _let_manager_end()  # only when the watchdog was killed is anything left
                 kill_until_empty(LAST_KILLS, spared)
                 return status
+        elif info[0] == signal.SIGTTOU:
+            _stop_after(info[2])
         else:
-            _pass_on(*info, writer)
+            _pass_on(info[0], info[1], writer)
             if info[0] in STOPPING or info[0] == signal.SIGCONT:
                 os.kill(watchdog, signal.SIGCONT)  # for the manager, in case that it is stopped
 
 
-def _next_signal() -> tuple[int, bool]:
-    """The next signal, and whether the kernel made it (a key of the terminal, which reached the manager as well)."""
+def _next_signal() -> tuple[int, bool, int]:
+    """The next signal; whether the kernel made it (a key of the terminal, which reached the manager as well); who."""
     if hasattr(signal, "sigwaitinfo"):
         info = signal.sigwaitinfo(HEARD)
-        return info.si_signo, info.si_code > 0
-    return int(signal.sigwait(HEARD)), False  # macOS: no si_code; the manager forgives a signal that comes twice
+        return info.si_signo, info.si_code > 0, info.si_pid
+    return int(signal.sigwait(HEARD)), False, 0  # macOS: no si_code; the manager forgives a signal that comes twice
+
+
+def _stop_after(manager: int) -> None:
+    """Stop when the manager has stopped: the shell that sees us stop may say `fg` at once, and must find it so."""
+    end = time.monotonic() + MANAGERS_TURN
+    while stat_fields(manager)[:1] not in ([b"T"], []) and time.monotonic() < end:
+        time.sleep(PAUSE)
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _pass_on(number: int, by_kernel: bool, writer: int) -> None:

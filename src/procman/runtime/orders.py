@@ -106,7 +106,7 @@ class Orders:
         self.child_ended = True
 
     def _suspend(self) -> None:
-        """Ctrl-Z: leave the terminal, then stop; the guardian first, since the shell takes the terminal when it stops.
+        """Ctrl-Z: leave the terminal, then stop; the guardian follows, and then the shell takes the terminal.
 
         Children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends CONT to us.
         """
@@ -114,7 +114,7 @@ class Orders:
         self._foreground.leave()
         self._flush()
         if self.lifeline is not None and guardian.visible is not None:
-            os.kill(guardian.visible, signal.SIGSTOP)
+            os.kill(guardian.visible, guardian.SUSPEND)
         os.kill(os.getpid(), signal.SIGSTOP)
         self._resume()
 
