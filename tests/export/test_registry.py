@@ -57,7 +57,8 @@ def test_a_broken_plugin_is_told_in_a_sentence(tmp_path: Path, with_plugin: dict
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_format_needs_no_search_for_plugins(name: str) -> None:
-    code = f"import sys; from procman.export.registry import find; find({name!r}); print('importlib.metadata' in sys.modules)"
+    code = f"import sys; from procman.export.registry import find; find({name!r})"
+    code += "; print('importlib.metadata' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
