@@ -42,7 +42,7 @@ def test_variables_are_named_and_secrets_masked() -> None:
     plan, settings = planned()
     write(".env", "A=2\nB=3\nAPI_KEY=new\n")
     new, sentences = refreshed(plan, settings, {})
-    assert sentences == ["A changed: 1 → 2", "API_KEY changed: ******** → ********", "B is new: 3"]
+    assert sorted(sentences) == ["A changed: 1 → 2", "API_KEY changed: ******** → ********", "B is new: 3"]
     assert new.session == "s1"
     assert new.instances[0].env["A"] == "2"
 
