@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from procman.cli.options import COMMANDS, OPTIONS
+from procman.cli.options import ALIASES, COMMANDS
 from procman.core.procfile import parse_procfile
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +16,12 @@ DOCUMENTS = sorted(
     for folder in (".", "docs", "docs/decisions", "examples/*", "benchmarks")
     for path in ROOT.glob(f"{folder}/*.md")
 )
-FLAGS = {flag for option in OPTIONS for flag in option.flags} | {"--help", "--help-all", "--version", "-h"}
+GENERAL = {"--help", "--help-all", "--version", "-h"}
+FLAGS = {
+    name: {flag for option in command.options for flag in option.flags} | GENERAL for name, command in COMMANDS.items()
+}
+FLAGS.update({alias: FLAGS[name] for alias, name in ALIASES.items()})
+ANY_FLAG = set().union(*FLAGS.values())
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -54,21 +59,21 @@ def test_procfiles_in_documents_are_sound(document: Path) -> None:
 def test_the_page_of_options_has_each_of_them_and_no_other() -> None:
     page = text(Path("docs/options.md"))
     told = set(re.findall(r"`(--?[a-z][a-z-]*)", page))
-    assert told == {flag for option in OPTIONS for flag in option.flags}
+    assert told == ANY_FLAG - GENERAL
 
 
 def test_counterparts_for_those_who_come_from_elsewhere_exist() -> None:
     page = text(Path("docs/coming-from.md"))
     cells = [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| `") and line.count(" | ") > 1]
     assert len(cells) > 100
-    assert {flag for cell in cells for flag in FLAG.findall(cell)} <= FLAGS
+    assert {flag for cell in cells for flag in FLAG.findall(cell)} <= ANY_FLAG
 
 
-def test_command_lines_in_documents_use_flags_that_exist() -> None:
+def test_command_lines_in_documents_use_flags_that_their_command_has() -> None:
     for document in DOCUMENTS:
-        for words in re.findall(r"procman (?:" + "|".join(COMMANDS) + r")\b([^`\n#|;&]*)", text(document)):
+        for command, words in re.findall(rf"procman ({'|'.join(FLAGS)})\b([^`\n#|;&]*)", text(document)):
             own = words.partition(" -- ")[0]
-            assert set(FLAG.findall(own)) - {"--verbose"} <= FLAGS, f"{document}: procman … {words}"
+            assert set(FLAG.findall(own)) - {"--verbose"} <= FLAGS[command], f"{document}: procman {command}{words}"
 
 
 def test_the_map_of_the_architecture_names_what_is_there() -> None:
