@@ -108,6 +108,19 @@ def _only(*settings: str) -> tuple[Option, ...]:
     return tuple(option for option in OPTIONS if option.setting in settings)
 
 
+def _long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """The options, without the short flags that a later one has, too: -l and -i are an export's own."""
+    last = {flag: option for option in options for flag in option.flags}
+    return tuple(_without(option, [flag for flag in option.flags if last[flag] is not option]) for option in options)
+
+
+def _without(option: Option, flags: list[str]) -> Option:
+    if not flags:
+        return option
+    kept = " ".join(flag for flag in option.flags if flag not in flags)
+    return Option(option.setting, kept, option.help, option.kind, option.metavar, names=option.names)
+
+
 ALIASES = {"status": "ps", "connect": "attach"}
 ASKING = (*(command.name for command in CONTROL_COMMANDS), "test")  # those that speak to a session
 
@@ -151,7 +164,7 @@ COMMANDS = {
             "export",
             "Write the files of another process manager, such as systemd.",
             "FORMAT",
-            _only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING),
+            _long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
             (
                 ("procman export systemd -o /etc/systemd/system -u shop", "units"),
                 ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
