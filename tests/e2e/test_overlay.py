@@ -388,6 +388,23 @@ def test_a_restart_reads_the_files_again_and_names_what_changed(place: Place) ->
     assert finish(session) == 0
 
 
+def test_a_check_that_was_written_while_it_runs_is_asked(place: Place) -> None:
+    port = served(place, "")
+    session = place.start("-p", port)
+    session.wait_for("listening")
+    place.write("procman.toml", '[process.web]\nready = { http = "/" }\n')
+    assert place.call("restart", "web").code == 0
+    session.wait_for(r"web\.1 is ready after")
+    assert finish(session) == 0
+
+
+def test_run_has_the_surroundings_of_its_process(place: Place) -> None:
+    place.procfile("web: echo $A $(basename $PWD)\n")
+    place.write("sub/x", "")
+    place.write("procman.toml", '[process.web]\nenv = { A = "own" }\ncwd = "sub"\n')
+    assert place.call("run", "web").out == "own sub\n"
+
+
 # Mistakes -------------------------------------------------------------------------------------------------------------
 
 

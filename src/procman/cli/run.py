@@ -9,7 +9,7 @@ import sys
 from procman.core.command import is_shell_word
 from procman.core.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError
-from procman.runtime.files import read_environment, read_procfile, require_sound, root_of
+from procman.runtime.files import read_environment, read_procfile, require_sound, root_of, says_how
 from procman.runtime.oneoff import run_in_foreground
 from procman.runtime.programs import candidates, find_program, launch
 
@@ -28,10 +28,16 @@ def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | No
     """
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile else None
-    env = {"PYTHONUNBUFFERED": "1", **_environment(settings), **(more or {})}
+    environment, _warnings = read_environment(settings, os.environ)  # `check` shows them; here nobody asked us to speak
+    env = {"PYTHONUNBUFFERED": "1", **environment.values, **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)
         cwd = os.path.abspath(root_of(settings))
+        if says_how(settings):
+            from procman.runtime.overlays import surroundings
+
+            cwd, own = surroundings(settings, procfile, environment, process.name, cwd)
+            env |= own
         env["PROCMAN_PROCESS"] = process.name
         program, argv = launch(process.command, env.get("PATH"), cwd, words[1:])
     else:
@@ -50,11 +56,6 @@ def _procfile(settings: Settings) -> Procfile | None:
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
     return procfile
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    environment, _warnings = read_environment(settings, os.environ)  # `check` shows them; here nobody asked us to speak
-    return environment.values
 
 
 def _warn(procfile: Procfile, process: ProcessType) -> None:

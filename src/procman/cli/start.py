@@ -17,8 +17,9 @@ from procman.runtime.children import Children
 from procman.runtime.control import Control
 from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
-from procman.runtime.files import read_plan, says_how
+from procman.runtime.files import read_plan
 from procman.runtime.foreground import Foreground
+from procman.runtime.latecomer import Latecomer
 from procman.runtime.leftovers import LeftoverNews
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.notify import Notifier
@@ -101,27 +102,30 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         bottom = _bottom_line(hub, supervisor, foreground) if settings.status is not False else []
         guests += [*bottom, foreground]
     guests.append(LeftoverNews(hub.say))
-    guests += _overlay_guests(plan, settings, supervisor, hub, children)
+    guests += _latecomers(supervisor, hub, children)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
         guests.append(Control(entrance.place, lambda: _desk(plan, settings, here, supervisor, children, hub, limit)))
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
 
 
-def _overlay_guests(
-    plan: Plan, settings: Settings, supervisor: Supervisor, hub: Hub, children: Children
-) -> list[Guest]:
-    """Who asks instances how they are, and who looks at files; nobody where no overlay wants it."""
-    if not says_how(settings):
-        return []
-    from procman.runtime.probes import Probes
+def _latecomers(supervisor: Supervisor, hub: Hub, children: Children) -> list[Guest]:
+    """Who asks instances how they are, and who looks at files: not here before a plan wants them."""
 
-    guests: list[Guest] = [Probes(supervisor, hub, children)]
-    if any(instance.watch for instance in plan.instances):
+    def probes() -> Guest:
+        from procman.runtime.probes import Probes
+
+        return Probes(supervisor, hub, children)
+
+    def watch() -> Guest:
         from procman.runtime.watch import Watch
 
-        guests.append(Watch(supervisor, hub))
-    return guests
+        return Watch(supervisor, hub)
+
+    return [
+        Latecomer(lambda plan: plan.ready is not None or plan.health is not None, probes),
+        Latecomer(lambda plan: bool(plan.watch), watch),
+    ]
 
 
 def _desk(

@@ -223,10 +223,17 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
         circle = " → ".join([*cycle, cycle[0]])
         place = overlay.processes[cycle[0]].place("depends_on")
         yield OverlayProblem(place, f"these wait for one another: {circle}", "one of them must start first")
+    yield from _primaries(overlay)
+
+
+def _primaries(overlay: Overlay) -> Iterator[OverlayProblem]:
     primaries = [process for process in overlay.processes.values() if process.values.get("primary")]
     for process in primaries[1:]:
         message = f'"{process.name}" cannot be primary: "{primaries[0].name}" is, at {primaries[0].place("primary")}'
         yield OverlayProblem(process.place("primary"), message, "one process can have the terminal")
+    for process in primaries[:1]:
+        message = f'primary has no effect yet: use "procman attach {process.name}" for its terminal'
+        yield OverlayProblem(process.place("primary"), message, severity="warning")
 
 
 def _wrong_dependencies(process: ProcessOverlay, overlay: Overlay, procfile: Procfile) -> Iterator[OverlayProblem]:

@@ -36,6 +36,18 @@ def read_overlay(settings: Settings, procfile: Procfile, environment: Environmen
     return overlay
 
 
+def surroundings(
+    settings: Settings, procfile: Procfile, environment: Environment, name: str, usual: str
+) -> tuple[str, dict[str, str]]:
+    """The folder of one process type, and its own variables, for `run`. Raises ConfigError."""
+    overlay = read_overlay(settings, procfile, environment)
+    require_sound_overlay(overlay)
+    process = overlay.process(name)
+    cwd = str(process.values.get("cwd", usual))
+    moved = {"PWD": cwd} if cwd != usual and "PWD" in environment.values else {}
+    return cwd, {**moved, **process.variables}
+
+
 def tables_now(settings: Settings) -> tuple[str, ...]:
     """The process types that have tables in the config files as they are now. Raises ConfigError for bad TOML."""
     tables = [file.values["process"] for file in _files(settings)]

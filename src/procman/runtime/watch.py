@@ -15,7 +15,6 @@ from procman.runtime.guest import QuietGuest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from threading import Thread
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
@@ -37,9 +36,10 @@ class Watch(QuietGuest):
         self._globs: dict[str, Globs] = {}
         self._reader = self._writer = -1
         self._troubles: deque[str] = deque(maxlen=1)
+        self._looked_at: list[str] = []
 
     def open(self, poller: Poller) -> None:
-        """The loop begins: begin to look, if the extra is installed."""
+        """Begin to listen, if the extra is installed."""
         from procman.runtime.overlays import can_watch
 
         if not can_watch():
@@ -48,14 +48,19 @@ class Watch(QuietGuest):
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         poller.add(self._reader, self._hear)
-        self._thread().start()
+        self._look_at(_topmost(instance.plan.cwd for instance in self._watching()))
 
-    def _thread(self) -> Thread:
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """A plan that was read anew may have other folders."""
+        if instance.plan.watch and self._writer != -1 and not _covered(instance.plan.cwd, self._looked_at):
+            self._look_at([instance.plan.cwd])
+
+    def _look_at(self, folders: list[str]) -> None:
         from threading import Thread
 
-        folders = {instance.plan.cwd for instance in self._watching()}
+        self._looked_at += folders
         # A daemon: the end of the run does not wait for it.
-        return Thread(target=self._look, args=(_topmost(folders),), name="watch", daemon=True)
+        Thread(target=self._look, args=(folders,), name="watch", daemon=True).start()
 
     def _look(self, folders: list[str]) -> None:
         """Runs in the thread."""
@@ -119,7 +124,11 @@ class Watch(QuietGuest):
 def _topmost(folders: Iterable[str]) -> list[str]:
     """Leave out what is inside of another one."""
     kept: list[str] = []
-    for folder in sorted(folders):
-        if not any(folder == other or folder.startswith(other.rstrip("/") + "/") for other in kept):
+    for folder in sorted(set(folders)):
+        if not _covered(folder, kept):
             kept.append(folder)
     return kept
+
+
+def _covered(folder: str, others: Iterable[str]) -> bool:
+    return any(folder == other or folder.startswith(other.rstrip("/") + "/") for other in others)
