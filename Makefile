@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.tools
 SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types man dev clean
+.PHONY: help demo test check format lint types man pictures dev clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -34,6 +34,9 @@ types: $(INSTALLED) $(TOOLS) ## check the types, strictly
 
 man: $(INSTALLED) ## write the man page anew, from the table of options
 	PYTHONPATH=src $(BIN)/python -m procman.cli.manual > man/procman.1
+
+pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation anew
+	$(BIN)/python docs/pictures/record.py $(AS)
 
 dev: $(BIN)/python ## install in place: changes in src/ are live, until `make clean`
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
