@@ -59,7 +59,11 @@ class Machine:
             wait_for(self._leader, "systemd-nspawn has a child")
             self.leader = self._leader()
             wait_for(self._is_up, "systemd is up")
-        except BaseException:
+        except BaseException as error:
+            if hasattr(self, "leader"):
+                for words in (("systemctl", "list-jobs"), ("systemctl", "is-system-running")):
+                    error.add_note(self.attempt(*words).stdout)
+            error.add_note(self.console.read_text(errors="replace")[-2000:])
             self.end()
             raise
 
@@ -69,7 +73,8 @@ class Machine:
         return int(children[0]) if children else 0
 
     def _is_up(self) -> bool:
-        return self.attempt("systemctl", "is-system-running").stdout.split()[-1:] in (["running"], ["degraded"])
+        """Its own services are there; what a bare machine waits for besides, such as a network, does not matter."""
+        return self.attempt("systemctl", "is-active", "basic.target").stdout.split()[-1:] == ["active"]
 
     @property
     def folder(self) -> Path:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from procman.core.plan import Plan
 from procman.export.application import application
 from procman.export.file import ExportFile, ExportWarning, header
-from procman.export.options import ExportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.plan import Plan
+    from procman.export.options import ExportOptions
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
@@ -22,9 +26,11 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         "[processes]",
         *(f"{service.name} = {_text(service.command)}" for service in app.services),
     ]
-    for service in app.services:
-        if service.serves:
-            lines.append(f"[[services]]\nprocesses = [{_text(service.name)}]\ninternal_port = {service.port}")
+    lines += [
+        f"[[services]]\nprocesses = [{_text(service.name)}]\ninternal_port = {service.port}"
+        for service in app.services
+        if service.serves
+    ]
     if app.secrets:
         yield ExportWarning(f"give Fly the values of {', '.join(app.secrets)} with `fly secrets set`")
     yield ExportFile("fly.toml", "\n".join(lines) + "\n")
