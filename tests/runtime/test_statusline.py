@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from procman.core.keys import Keys
+from procman.core.outcome import INTERRUPTED
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
-from procman.core.outcome import INTERRUPTED
 from procman.core.supervisor import Supervisor
 from procman.output.palette import Palette
 from procman.runtime.poller import Poller
