@@ -40,7 +40,7 @@ class Tool:
 
     def environment(self, folder: Path) -> dict[str, str]:
         """What the tool needs besides PATH."""
-        return {"HOME": str(folder)}
+        return {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
 
 def procfile(folder: Path, children: Mapping[str, list[str]]) -> None:

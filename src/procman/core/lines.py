@@ -30,6 +30,11 @@ class LineBuffer:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is a line that has not ended yet; cheaper than to ask for it."""
+        return self._size > 0
+
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk; give every line it ends, as one ``bytes`` that ends with a newline, or ``b""``."""
         cut = chunk.rfind(b"\n") + 1

@@ -23,7 +23,7 @@ from procman.runtime.terminal import open_pty
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
@@ -71,6 +71,13 @@ class Engine:
         self._poller = Poller()
         self._pumps = Pumps(hub, outlet)
         self._farewells = Farewells(children, self._pumps, self._report_end)
+        self._next_deadlines: list[Callable[[], float | None]] = [
+            supervisor.next_deadline,
+            self._pumps.next_deadline,
+            self._farewells.next_deadline,
+            hub.next_deadline,
+            *(guest.next_deadline for guest in guests),
+        ]
         self._lives: dict[str, tuple[Child, list[Pump]]] = {}
         self._launches: list[Instance] = []
         self._orphans_until: float | None = None
@@ -174,21 +181,18 @@ class Engine:
         if self._launches or (self._pumps.backlog and not self._full):
             timeout: float | None = 0.0
         else:
-            due = min((d for d in self._deadlines() if d is not None), default=None)
+            due = self._nearest_deadline()
             timeout = None if due is None else max(0.0, due - time.monotonic())
         for callback in self._poller.ready(timeout):
             callback()
 
-    def _deadlines(self) -> list[float | None]:
-        guests = [guest.next_deadline() for guest in self._guests]
-        return [
-            self.supervisor.next_deadline(),
-            self._pumps.next_deadline(),
-            self._farewells.next_deadline(),
-            self._hub.next_deadline(),
-            self._orphans_until,
-            *guests,
-        ]
+    def _nearest_deadline(self) -> float | None:
+        nearest = self._orphans_until
+        for next_deadline in self._next_deadlines:
+            due = next_deadline()
+            if due is not None and (nearest is None or due < nearest):
+                nearest = due
+        return nearest
 
     def _reap(self) -> None:
         if not self._orders.child_ended:
@@ -271,8 +275,6 @@ class Engine:
         self._orders.hear_guardian()
         if lifeline is not None and self._orders.lifeline is None:
             self._poller.remove(lifeline)
-
-    # Words ----------------------------------------------------------------------------------------------------------
 
     def _tell(self, action: str, instance: Instance) -> None:
         now = time.monotonic()

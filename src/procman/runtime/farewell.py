@@ -59,6 +59,8 @@ class Farewells:
 
     def next_deadline(self) -> float | None:
         """When a leftover's time is over, or a full output need not be waited for any longer."""
+        if not self._under_way:  # nearly always, and asked at every turn
+            return None
         return min((f.deadline for f in self._under_way.values() if f.deadline is not None), default=None)
 
     def proceed(self, now: float, stopping: bool) -> None:

@@ -26,9 +26,9 @@ SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
 class Pump:
     """One descriptor of one child on its way to the hub."""
 
-    __slots__ = ("_hub", "buffer", "ended", "fd", "last_size", "name", "shown", "stream")
+    __slots__ = ("_hub", "_unserved", "buffer", "ended", "fd", "last_size", "name", "shown", "stream")
 
-    def __init__(self, fd: int, name: str, stream: str, hub: Hub) -> None:
+    def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
         self.fd = fd
         self.name = name
         self.stream = stream
@@ -37,6 +37,11 @@ class Pump:
         self.last_size = 0
         self.shown = 0  # bytes of the unfinished line that were shown already
         self._hub = hub
+        self._unserved = unserved
+
+    def announce(self) -> None:
+        """There is something to read: be served in this turn, or in one of the next."""
+        self._unserved.append(self)
 
     def read(self) -> bool:
         """Move one chunk; False when there was none."""
@@ -100,9 +105,9 @@ class Pumps:
 
     def add(self, fd: int, name: str, stream: str) -> Pump:
         """Begin to read `fd`."""
-        pump = Pump(fd, name, stream, self._hub)
+        pump = Pump(fd, name, stream, self._hub, self._unserved)
         self._by_fd[fd] = pump
-        self._poller.add(fd, lambda: self._unserved.append(pump))
+        self._poller.add(fd, pump.announce)
         return pump
 
     @property
@@ -116,24 +121,24 @@ class Pumps:
         Who was ready and not served comes first the next time, the smallest reader before the others: else a flood
         would be polled again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
         """
-        if not self._unserved:
+        unserved = self._unserved
+        if not unserved:
             for announce in self._poller.ready(0):
                 announce()
-        self._unserved.sort(key=lambda pump: pump.last_size)
-        while self._unserved and not self._outlet.blocked:
-            self._serve(self._unserved.pop(0))
+        if len(unserved) > 1:
+            unserved.sort(key=_last_size)
+        while unserved and not self._outlet.blocked:
+            self._serve(unserved.pop(0))
 
     def _serve(self, pump: Pump) -> None:
-        if pump.fd not in self._by_fd:
+        if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
             return
         pump.read()
         if pump.ended:
             self._poller.remove(pump.fd)
-        self._note_tail(pump)
-
-    def _note_tail(self, pump: Pump) -> None:
-        self._unfinished.pop(pump, None)
-        if pump.buffer.tail:
+        if self._unfinished:
+            self._unfinished.pop(pump, None)
+        if pump.buffer.unfinished:
             self._unfinished[pump] = time.monotonic() + SILENCE
 
     def next_deadline(self) -> float | None:
@@ -170,3 +175,7 @@ class Pumps:
         self._poller.remove(pump.fd)
         del self._by_fd[pump.fd]
         os.close(pump.fd)
+
+
+def _last_size(pump: Pump) -> int:
+    return pump.last_size
