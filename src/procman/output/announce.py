@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle import Action, State
-from procman.output.card import failure_card
+from procman.output.card import LAST_LINES, failure_card
 from procman.output.summary import Row, end_summary
 
 TYPE_CHECKING = False
@@ -42,6 +42,7 @@ class Announcer:
         self._hub = hub
         self._supervisor = supervisor
         self._reminder: float | None = None
+        self._lines_before: dict[str, int] = {}  # by instance: what its earlier lives have said
         self._tellers = {
             Action.TELL_WAITING: self._waiting,
             Action.TELL_STARTED: self._started,
@@ -105,6 +106,7 @@ class Announcer:
 
     def _started(self, instance: Instance, _now: float) -> None:
         port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""
+        self._lines_before[instance.name] = self._hub.line_count(instance.name)
         self._hub.began(instance.name, instance.pid or 0)
         self._hub.say(f"{instance.name} started with pid {instance.pid}{port}")
 
@@ -146,6 +148,10 @@ class Announcer:
         if self._supervisor.stopping is None:
             self._hub.say(f"{instance.name} will not be started again")
 
+    def _said(self, name: str) -> int:
+        """How many lines this life has said; the words of earlier ones explain nothing any more."""
+        return self._hub.line_count(name) - self._lines_before.get(name, 0)
+
     def _failed(self, instance: Instance, now: float) -> None:
         if instance.started is None:  # what it depends on did not come up: it has nothing to show
             self._hub.say(f"{instance.name} FAILED: {instance.failure}")
@@ -154,7 +160,7 @@ class Announcer:
             instance.name,
             _failure_in_words(instance),
             seconds(instance.uptime(now)),
-            self._hub.last_lines(instance.name),
+            self._hub.last_lines(instance.name, min(LAST_LINES, self._said(instance.name))),
         )
         for line in lines:
             self._hub.say(line)
