@@ -131,9 +131,3 @@ def test_the_reader_never_disagrees_with_click(argv: list[str]) -> None:
     found = read(argv)
     if found is not None:
         assert told(found) == by_click(argv)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_no_flag_means_two_things_in_one_command(name: str) -> None:
-    flags = [flag for option in COMMANDS[name].options for flag in option.flags]
-    assert sorted(flags) == sorted(set(flags))
