@@ -87,8 +87,21 @@ def sleep_time() -> str:
 
 
 def running(argument: str) -> list[int]:
-    """The pids of all processes that have this argument and are no zombies."""
-    return [process.pid for process in psutil.process_iter() if _has(process, argument)]
+    """The pids of all sleepers that have this argument and are no zombies."""
+    if not os.path.isdir("/proc/self"):
+        return [process.pid for process in psutil.process_iter() if _has(process, argument)]
+    wanted = b"\0" + argument.encode() + b"\0"  # looked for often: psutil takes ten times as long
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _ends_with(name, wanted)]
+
+
+def _ends_with(pid: str, argument: bytes) -> bool:
+    """Whether it is a sleeper with this argument; a zombie has none."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            words = file.read()
+    except OSError:
+        return False
+    return words.endswith(argument) and words.partition(b"\0")[0].endswith(b"sleep")
 
 
 def _has(process: psutil.Process, argument: str) -> bool:
@@ -181,8 +194,8 @@ def in_pid_namespace(place: Place) -> str:
     words = [unshare, "--pid", "--fork", "--mount-proc", "--kill-child"]
     if os.geteuid() != 0:
         words += ["--user", "--map-root-user"]
-    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
-        miss("namespaces are not to be had here")
+    if subprocess.run([*words, harness.PROCMAN, "--version"], capture_output=True, check=False).returncode != 0:
+        miss("namespaces are not to be had here, or procman is out of their reach")
     return wrapper(place, f'exec {" ".join(words)} "$PROCMAN" "$@"', "pid-one")
 
 
