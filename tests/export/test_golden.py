@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import plistlib
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,10 @@ def test_no_secret_is_in_a_file_that_others_may_read(format_name: str) -> None:
         if isinstance(item, ExportFile) and not item.is_secret:
             assert "secret@" not in item.content
             assert "s3cr3t" not in item.content
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("launchd/*/*.plist")), ids=lambda path: path.name)
+def test_a_property_list_is_one_and_names_its_own_job(path: Path) -> None:
+    job = plistlib.loads(path.read_bytes())
+    assert path.name == f"{job['Label']}.plist"
+    assert all(isinstance(word, str) for word in job["ProgramArguments"])
