@@ -1,0 +1,132 @@
+"""Pumps read fairly: a flood does not hold up who says little, and nothing is read while the output is full."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from procman.runtime.pumps import CHUNK, Pumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from procman.runtime.pumps import Pump
+
+LINE = b"x" * 79 + b"\n"
+
+
+class FullAfterEveryChunk:
+    """An outlet whose reader takes one chunk a turn, as a slow one does."""
+
+    blocked = False
+
+
+class Listener:
+    """A hub that notes who spoke; whoever speaks fills the output."""
+
+    raw = False
+
+    def __init__(self, outlet: FullAfterEveryChunk) -> None:
+        self.taps: dict[str, Callable[[bytes], None]] = {}
+        self.heard: list[tuple[str, bytes]] = []
+        self._outlet = outlet
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        self.heard.append((name, lines))
+        self._outlet.blocked = True
+
+
+class Table:
+    """Pumps, and the writing ends of their pipes."""
+
+    def __init__(self) -> None:
+        self.outlet = FullAfterEveryChunk()
+        self.hub = Listener(self.outlet)
+        untyped: Any = (self.hub, self.outlet)
+        self.pumps = Pumps(*untyped)
+        self.writers: dict[str, int] = {}
+        self.readers: dict[str, Pump] = {}
+
+    def seat(self, *names: str) -> None:
+        for name in names:
+            reader, self.writers[name] = os.pipe()
+            os.set_blocking(reader, False)
+            os.set_blocking(self.writers[name], False)
+            self.readers[name] = self.pumps.add(reader, name, "stdout")
+
+    def flood(self, *names: str) -> None:
+        for name in names:
+            try:
+                while True:
+                    os.write(self.writers[name], LINE * (CHUNK // len(LINE)))
+            except BlockingIOError:
+                pass
+
+    def turn(self) -> list[str]:
+        """One turn of the engine, which serves nobody while the output is full; who was heard in it."""
+        self.outlet.blocked = False
+        before = len(self.hub.heard)
+        self.pumps.serve()
+        return [name for name, _ in self.hub.heard[before:]]
+
+    def clear(self) -> None:
+        for fd in (*self.writers.values(), *(pump.fd for pump in self.readers.values())):
+            os.close(fd)
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    table = Table()
+    yield table
+    table.clear()
+
+
+def test_a_quiet_child_is_heard_at_the_next_turn_after_a_flood_filled_the_output(table: Table) -> None:
+    table.seat("flood", "quiet")
+    for _ in range(20):
+        table.flood("flood")
+        os.write(table.writers["quiet"], b"hello\n")
+        assert "quiet" in table.turn() + table.turn()
+
+
+def test_who_said_least_the_last_time_comes_first(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8)]
+    table.seat(*floods, "quiet")
+    table.flood(*floods)
+    os.write(table.writers["quiet"], b"hello\n")
+    for _ in range(len(floods) + 1):  # each is heard once, and known from then on
+        table.turn()
+    table.flood(*floods)
+    os.write(table.writers["quiet"], b"again\n")
+    assert table.turn() == ["quiet"]
+
+
+def test_every_flood_has_its_turn(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8)]
+    table.seat(*floods)
+    heard: list[str] = []
+    for _ in range(24):
+        table.flood(*floods)
+        heard += table.turn()
+    assert {heard.count(name) for name in floods} == {3}
+
+
+def test_a_new_descriptor_with_an_old_number_is_not_read_by_the_pump_that_had_it(table: Table) -> None:
+    table.seat("flood", "old")
+    table.flood("flood")
+    os.write(table.writers["old"], b"unfinished")
+    table.turn()  # the flood filled the output; the other one waits to be served
+    old = table.readers.pop("old")
+    table.outlet.blocked = False
+    table.pumps.remove(old)
+    os.close(table.writers.pop("old"))
+    table.seat("new")
+    assert table.readers["new"].fd == old.fd
+    os.write(table.writers["new"], b"mine\n")
+    for _ in range(4):
+        table.turn()
+    assert ("new", b"mine\n") in table.hub.heard
+    assert not [lines for name, lines in table.hub.heard if name == "old" and b"mine" in lines]
