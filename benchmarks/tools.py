@@ -142,7 +142,9 @@ class Circus(Tool):
 
 
 class Pm2(Tool):
-    """pm2-runtime, its form for containers."""
+    """pm2-runtime, its form for containers. It adds no prefix."""
+
+    mode = "bare"
 
     restarts = True
     most = 100
