@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -188,6 +189,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, print a table for each measure, write JSON if asked."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever runs is ended, too
     options = parse()
     if options.install:
         peers.install(options.peers)
