@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from procman.errors import ConfigError
+from procman.runtime.trust import require_trustworthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,15 +58,16 @@ def read_config_files(folder: str) -> list[ConfigFile]:
 
 
 def _read_toml(path: str) -> ConfigFile | None:
-    text = _text(path)
+    text, mode = _text(path)
     if text is None:
         return None
+    require_trustworthy(path, mode)
     values = _parse_toml(path, text)
     return ConfigFile(path, values, _lines_of(text, "", values), text=text)
 
 
 def _read_pyproject(path: str) -> ConfigFile | None:
-    text = _text(path)
+    text, mode = _text(path)
     # Most projects have a pyproject.toml, few a table of ours: do not pay for the parser to learn that.
     if text is None or "procman" not in text:
         return None
@@ -73,6 +75,7 @@ def _read_pyproject(path: str) -> ConfigFile | None:
     table = tool.get("procman") if isinstance(tool, dict) else None
     if table is None:
         return None
+    require_trustworthy(path, mode)
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: tool.procman is not a table", "write [tool.procman] and the keys below it")
     return ConfigFile(path, table, _lines_of(text, "tool.procman", table), text=text)
@@ -113,9 +116,10 @@ def _lines_of(text: str, table: str, keys: Mapping[str, object]) -> dict[str, in
 
 def _read_foreman(path: str) -> ConfigFile | None:
     """Foreman's own file: ``key: value`` lines of YAML. Keys that only its exports know do not concern us."""
-    text = _text(path)
+    text, mode = _text(path)
     if text is None:
         return None
+    require_trustworthy(path, mode)
     values: dict[str, object] = {}
     lines: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
@@ -134,14 +138,15 @@ def _yaml_scalar(text: str) -> str:
     return value.partition(" #")[0].strip()
 
 
-def _text(path: str) -> str | None:
-    """The file's text without a BOM; None where there is no such file."""
+def _text(path: str) -> tuple[str | None, int]:
+    """The file's text without a BOM, and its mode; None and 0 where there is no such file."""
     try:
         with open(path, "rb") as file:
             data = file.read()
-        return data.decode("utf-8-sig")
+            mode = os.fstat(file.fileno()).st_mode
+        return data.decode("utf-8-sig"), mode
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return None, 0
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: this is not UTF-8", "save the file as UTF-8") from None

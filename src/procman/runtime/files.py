@@ -12,6 +12,7 @@ from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.procfile import parse_procfile
 from procman.errors import ConfigError, ProcfileError
 from procman.runtime.envfile import parse_env
+from procman.runtime.trust import require_trustworthy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,8 +203,7 @@ def _read(path: str) -> tuple[bytes, int]:
         raise ConfigError(f"{path} is larger than {LARGEST >> 20} MiB", "is it the file you meant?")
     if status.st_mode & _KINDS != _REGULAR:
         return data, 0  # a pipe's permissions mean nothing
-    if status.st_mode & 0o002 and os.geteuid() == 0:
-        raise ConfigError(f"{path} can be written by every user, and you are root", f"chmod o-w {path}")
+    require_trustworthy(path, status.st_mode)
     return data, status.st_mode
 
 
