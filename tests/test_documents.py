@@ -81,7 +81,7 @@ def test_the_map_of_the_architecture_names_each_module_once() -> None:
     assert len(page.splitlines()) <= 150
     for path in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[^`\s]*)`", page):
         assert (ROOT / path).exists(), path
-    for ring in ("core", "output", "runtime", "cli", "export"):
+    for ring in ("core", "output", "runtime", "runtime/control", "cli", "export"):
         section = page.partition(f"### `{ring}/`")[2].partition("\n#")[0]
         named = re.findall(r"`([a-z0-9_]+)`", section)
         there = {file.stem for file in (ROOT / "src" / "procman" / ring).glob("*.py")} - {"__init__"}

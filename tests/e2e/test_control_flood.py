@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import harness
-from procman.runtime.control_place import places
+from procman.runtime.control.place import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from procman.cli.table import Invocation
 from procman.core.formation import flatten
 from procman.core.protocol import REQUEST_LIMIT
 from procman.errors import ProcmanError, UsageError
-from procman.runtime.control_place import find, folders, is_safe, places
-from procman.runtime.control_wire import decode, encode
+from procman.runtime.control.place import find, folders, is_safe, places
+from procman.runtime.control.wire import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.errors import UsageError
-from procman.runtime.control_place import LivingSessionError, Place, PlaceError, claim, find, places
+from procman.runtime.control.place import LivingSessionError, Place, PlaceError, claim, find, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from procman.output.outlet import Outlet
 from procman.output.palette import wants_color
 from procman.runtime import guardian
 from procman.runtime.children import Children
-from procman.runtime.control import Control
+from procman.runtime.control.listener import Control
 from procman.runtime.engine import Engine
 from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.files import read_plan
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from procman.core.plan import Plan
     from procman.core.settings import Settings
     from procman.output.hub import Hub
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.desk import Desk
     from procman.runtime.guest import Guest
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
@@ -139,7 +139,7 @@ def _desk(
 ) -> Desk:
     """Who answers the first client, and the others; ``here`` is where paths of the settings are seen from."""
     from procman.runtime.blueprint import Blueprint
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.desk import Desk
 
     blueprint = Blueprint(settings, plan, _environ(settings), here)
     return Desk(supervisor, children, hub, blueprint, limit, guardian.visible_pid)

@@ -13,7 +13,7 @@ from procman.cli.table import Invocation
 from procman.core.settings import Settings
 from procman.errors import ProcmanError
 from procman.runtime.backdrop import Backdrop
-from procman.runtime.control_place import find
+from procman.runtime.control.place import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from procman.output.sink import Sink
-from procman.runtime.control_tasks import Task, is_meant
-from procman.runtime.control_wire import encode
+from procman.runtime.control.tasks import Task, is_meant
+from procman.runtime.control.wire import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from procman.output.history import Entry
     from procman.output.hub import Hub
-    from procman.runtime.control_client import Client
+    from procman.runtime.control.client import Client
 
 
 def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from procman.runtime.control_tasks import Events, UntilUp, is_meant
-from procman.runtime.control_words import status_record, why_in_words
+from procman.runtime.control.tasks import Events, UntilUp, is_meant
+from procman.runtime.control.words import status_record, why_in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.lifecycle import Instance
     from procman.core.protocol import Request
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
 
 DEFAULT_LINES = 200
 
@@ -63,7 +63,7 @@ def events(desk: Desk, client: Client, request: Request) -> None:
 
 def logs(desk: Desk, client: Client, request: Request) -> None:
     """What they said, and with ``follow`` what they go on to say; ``system`` are our own lines."""
-    from procman.runtime.control_logs import Follower, recalled
+    from procman.runtime.control.logs import Follower, recalled
 
     if any(name != "system" for name in request.names):
         desk.chosen(name for name in request.names if name != "system")  # refuses what nobody is called

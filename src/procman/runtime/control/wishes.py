@@ -8,7 +8,7 @@ from procman.core.choice import changed_count, parse_change
 from procman.core.lifecycle import Event, State
 from procman.core.outcome import ASKED
 from procman.errors import UsageError
-from procman.runtime.control_tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
+from procman.runtime.control.tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
 from procman.runtime.refresh import renew
 
 TYPE_CHECKING = False
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle import Instance
     from procman.core.protocol import Request
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
 
 
 def start(desk: Desk, client: Client, request: Request) -> None:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from socket import socket
 
     from procman.core.lifecycle import Instance
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
-    from procman.runtime.control_place import Place
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
+    from procman.runtime.control.place import Place
     from procman.runtime.poller import Poller
 
 MOST_CLIENTS = 160
@@ -87,11 +87,11 @@ class Control(QuietGuest):
                 return
             connection = _socket.socket(fileno=fd)
             connection.setblocking(False)
-            self._admit(connection)  # type: ignore[arg-type]  # see control_place.connect
+            self._admit(connection)  # type: ignore[arg-type]  # see place.connect
 
     def _admit(self, connection: socket) -> None:
-        from procman.runtime.control_client import Client
-        from procman.runtime.control_place import peer_is_allowed
+        from procman.runtime.control.client import Client
+        from procman.runtime.control.place import peer_is_allowed
 
         if self._desk is None:
             self._desk = self._open_desk()
@@ -124,8 +124,8 @@ class Control(QuietGuest):
 
     def _hear(self, client: Client, line: bytes) -> None:
         from procman.core.protocol import ProtocolError, read_request
-        from procman.runtime.control_verbs import obey
-        from procman.runtime.control_wire import decode
+        from procman.runtime.control.verbs import obey
+        from procman.runtime.control.wire import decode
 
         assert self._desk is not None
         try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.blueprint import Blueprint
     from procman.runtime.children import Children
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_tasks import Task
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.tasks import Task
     from procman.runtime.limits import DescriptorLimit
 
 

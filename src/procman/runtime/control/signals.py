@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import signal as signals
 
     from procman.core.protocol import Request
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
 else:
     import _signal as signals  # without the enums: see signals.py
 

@@ -10,7 +10,7 @@ import time as clock
 from procman.core.choice import matches
 from procman.core.lifecycle import DOWN, Action, Event, State
 from procman.output.stamp import utc
-from procman.runtime.control_words import event_record, failure, in_words
+from procman.runtime.control.words import event_record, failure, in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
-    from procman.runtime.control_client import Client
+    from procman.runtime.control.client import Client
 
 SETTLING = 0.5  # seconds that an instance without a readiness check must live to count as ready
 TIMED_OUT = 124  # as timeout(1)

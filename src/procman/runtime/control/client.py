@@ -10,7 +10,7 @@ import time
 from collections import deque
 
 from procman.core.protocol import REQUEST_LIMIT
-from procman.runtime.control_wire import encode
+from procman.runtime.control.wire import encode
 from procman.runtime.poller import READ, WRITE
 
 TYPE_CHECKING = False

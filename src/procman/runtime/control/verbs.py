@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.core.protocol import Request
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
 
     Verb = Callable[[Desk, Client, Request], None]
 
 _HOMES = {
-    "control_questions": ("hello", "ps", "why", "wait", "events", "logs"),
-    "control_wishes": ("start", "stop", "restart", "scale"),
-    "control_signals": ("signal", "pause", "resume"),
+    "questions": ("hello", "ps", "why", "wait", "events", "logs"),
+    "wishes": ("start", "stop", "restart", "scale"),
+    "signals": ("signal", "pause", "resume"),
 }
 WHILE_ATTACHED = ("keys", "resize")
 
@@ -36,6 +36,6 @@ def obey(desk: Desk, client: Client, request: Request) -> None:
 def _find(verb: str) -> Verb:
     from importlib import import_module
 
-    home = next((place for place, verbs in _HOMES.items() if verb in verbs), "control_attach")
-    found: Verb = getattr(import_module(f"procman.runtime.{home}"), verb)
+    home = next((place for place, verbs in _HOMES.items() if verb in verbs), "attach")
+    found: Verb = getattr(import_module(f"procman.runtime.control.{home}"), verb)
     return found

@@ -6,9 +6,9 @@ import os
 
 from procman.core.lifecycle import DOWN, Action
 from procman.errors import UsageError
-from procman.runtime.control_desk import NotRunningError
-from procman.runtime.control_tasks import Task
-from procman.runtime.control_words import in_words
+from procman.runtime.control.desk import NotRunningError
+from procman.runtime.control.tasks import Task
+from procman.runtime.control.words import in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from procman.core.protocol import Request
     from procman.output.hub import Hub
     from procman.runtime.children import Children
-    from procman.runtime.control_client import Client
-    from procman.runtime.control_desk import Desk
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.desk import Desk
     from procman.runtime.terminal import Pty
 
 MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read

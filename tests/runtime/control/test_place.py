@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from procman.runtime.control_place import (
+from procman.runtime.control.place import (
     LivingSessionError,
     Place,
     PlaceError,

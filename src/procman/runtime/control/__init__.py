@@ -1,0 +1,1 @@
+"""Does what other terminals ask for: the control socket and its clients."""
