@@ -34,6 +34,9 @@ if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "double" in sys.argv and os.fork():
         os._exit(0)
+    if "bare" in sys.argv:
+        listener.set_inheritable(True)
+        os.execve(sys.executable, ["python", "-Sc", "import time; time.sleep(100000)"], {})
     time.sleep(100000)
 time.sleep(0.05)
 os._exit(3)
@@ -46,7 +49,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize("ways", ["", "deaf", "group", "group deaf", "session", "session deaf", "session double deaf"])
+@pytest.mark.parametrize(
+    "ways",
+    ["", "deaf", "group", "group deaf", "session", "session deaf", "session double deaf", "session double deaf bare"],
+)
 def test_a_helper_that_holds_the_port_is_gone_before_the_next_life(place: Place, ways: str) -> None:
     kit.need_linux()
     command = kit.script(place, "holder.py", PORT_HOLDER)
@@ -71,3 +77,22 @@ def test_helpers_of_others_are_left_alone(place: Place) -> None:
     session.signal(signal.SIGTERM)
     session.wait()
     assert kit.running(argument) == []
+
+
+def test_bare_helpers_of_others_are_left_alone(place: Place) -> None:
+    """Each has cleared its environment and left its session; an orphan that nobody can place would be killed, or kept,
+    with the wrong instance."""
+    kit.need_linux()
+    good, bad = kit.sleep_time(), kit.sleep_time()
+    helper = "setsid -f env -i $(command -v sleep)"
+    place.procfile(
+        f"good: {helper} {good}; exec sleep {kit.sleep_time()}\nbad: {helper} {bad}; echo there; sleep 0.1; exit 1\n"
+    )
+    session = place.start()
+    kit.wait_running(1, good)
+    session.wait_for("attempt 3 of")
+    assert len(kit.running(good)) == 1
+    assert len(kit.running(bad)) <= 1
+    session.signal(signal.SIGTERM)
+    session.wait()
+    assert kit.running(good) == kit.running(bad) == []

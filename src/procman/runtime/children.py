@@ -12,7 +12,8 @@ import os
 from procman.core.command import through_shell
 from procman.core.status import ExitStatus
 from procman.runtime import family
-from procman.runtime.family import environ_of, group_of, own_children, peek, send, send_group, session_of
+from procman.runtime.family import group_of, own_children, peek, send, send_group, session_of
+from procman.runtime.marks import Marks
 from procman.runtime.programs import launch
 from procman.runtime.signals import DEFAULT_IN_CHILDREN
 
@@ -60,10 +61,9 @@ class Children:
     """All children of this engine, by pid."""
 
     def __init__(self, session: str, separate_streams: bool = False) -> None:
-        self._session_mark = f"PROCMAN_SESSION={session}".encode()
+        self._marks = Marks(session)
         self._separate = separate_streams
         self._by_pid: dict[int, Child] = {}
-        self._owners: dict[int, str | None] = {}  # of adopted orphans: the instance that they came from
         self._asked: set[int] = set()  # orphans that were asked to end
         self.spared = family.prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
@@ -82,6 +82,7 @@ class Children:
             outputs, ends = self._open_streams(pty)
         except OSError as error:
             raise _spawn_error(plan, error) from None
+        self._marks.wear(plan.name)
         try:
             pid = start_command(plan.command, plan.cwd, self._here, plan.env, self._actions(pty, ends))
         except OSError as error:
@@ -148,7 +149,7 @@ class Children:
         if self._errands is None:
             from procman.runtime.errands import Errands
 
-            self._errands = Errands(self._null, self._here)
+            self._errands = Errands(self._null, self._here, self._marks)
         return self._errands
 
     def send_all(self, number: int) -> None:
@@ -196,7 +197,7 @@ class Children:
                     continue
             except ChildProcessError:
                 pass  # reaped already
-            self._owners.pop(pid, None)
+            self._marks.forget(pid)
             self._asked.discard(pid)
 
     # What a life leaves behind ------------------------------------------------------------------------------------
@@ -207,18 +208,11 @@ class Children:
         return strangers if self._errands is None else [pid for pid in strangers if pid not in self._errands]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
-        """Those of `orphans` that came from `child`: of its session, or with its instance's mark in their environment.
+        """Those of `orphans` that came from `child`: of its session, or with its instance's mark.
 
         What is deeper in the family is a descendant of one of these, and is adopted, and found, when that one ends.
         """
-        return [pid for pid in orphans if session_of(pid) == child.pid or self._owner(pid) == child.name]
-
-    def _owner(self, pid: int) -> str | None:
-        if pid not in self._owners:
-            marks = environ_of(pid).split(b"\0")
-            names = [mark[17:].decode() for mark in marks if mark.startswith(b"PROCMAN_INSTANCE=")]
-            self._owners[pid] = names[0] if names and self._session_mark in marks else None
-        return self._owners[pid]
+        return [pid for pid in orphans if session_of(pid) == child.pid or self._marks.owner_of(pid) == child.name]
 
     def ask_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
         """Ask what is left of a life to end, each once: a second TERM means "now!" to some programs."""
@@ -229,7 +223,7 @@ class Children:
     def ask_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
         """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten."""
         wanted = None if names is None else set(names)
-        self._ask_each((pid for pid in self.orphans() if wanted is None or self._owner(pid) in wanted), number)
+        self._ask_each((pid for pid in self.orphans() if wanted is None or self._marks.owner_of(pid) in wanted), number)
 
     def _ask_each(self, pids: Iterable[int], number: int) -> None:
         for pid in pids:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.core.plan import InstancePlan
+    from procman.runtime.marks import Marks
 
     Finished = Callable[[ExitStatus, str], None]
 else:
@@ -47,9 +48,10 @@ class Errand:
 class Errands:
     """All errands of this engine, by pid."""
 
-    def __init__(self, null: int, here: str) -> None:
+    def __init__(self, null: int, here: str, marks: Marks) -> None:
         self._null = null
         self._here = here
+        self._marks = marks
         self._by_pid: dict[int, Errand] = {}
 
     def __contains__(self, pid: object) -> bool:
@@ -69,6 +71,7 @@ class Errands:
         os.set_blocking(reader, False)
         ends = ((self._null, 0), (writer, 1), (writer, 2))
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ends]
+        self._marks.wear(plan.name)
         try:
             pid = start_command(command, plan.cwd, self._here, env, actions)
         except OSError as error:
