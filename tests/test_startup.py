@@ -18,9 +18,9 @@ RUN = "import sys; from procman.cli.main import main; sys.exit(main())"
 
 # Cheap, and needed: written in C, or a page long.
 ALLOWED = {
-    "--version": {"__future__"},
-    "check": {"__future__", "errno"},
-    "run": {"__future__", "errno", "select", "_ctypes"},
+    "--version": {"__future__", "gc"},
+    "check": {"__future__", "errno", "gc"},
+    "run": {"__future__", "errno", "gc", "select", "_ctypes"},
     "start": {
         "__future__",
         "_collections",  # deque
@@ -29,6 +29,7 @@ ALLOWED = {
         "_struct",
         "errno",
         "fcntl",
+        "gc",
         "resource",
         "select",
         "struct",

@@ -7,7 +7,6 @@ import os
 from procman.cli.options import OPTIONS, Option
 from procman.core import values
 from procman.core.settings import Settings
-from procman.core.suggest import did_you_mean
 from procman.errors import ConfigError, UsageError
 from procman.runtime.configfiles import read_config_files
 
@@ -158,6 +157,8 @@ def _from_config(file: ConfigFile) -> Given:
 
 
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
+    from procman.core.suggest import did_you_mean
+
     return ConfigError(f'{file.place(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
 
 

@@ -22,7 +22,6 @@ from procman.runtime.foreground import Foreground
 from procman.runtime.latecomer import Latecomer
 from procman.runtime.leftovers import LeftoverNews
 from procman.runtime.limits import DescriptorLimit
-from procman.runtime.notify import Notifier
 from procman.runtime.orders import Orders
 from procman.runtime.portowner import port_warnings
 from procman.runtime.signals import SignalPipe
@@ -93,7 +92,11 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     signals = SignalPipe()
     foreground = Foreground(1, hub)
     orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
-    guests: list[Guest] = [Announcer(hub, supervisor), Notifier(supervisor, os.environ, time.monotonic())]
+    guests: list[Guest] = [Announcer(hub, supervisor)]
+    if os.environ.get("NOTIFY_SOCKET"):
+        from procman.runtime.notify import Notifier
+
+        guests.append(Notifier(supervisor, os.environ, time.monotonic()))
     if settings.format == "json":
         from procman.output.events import Events
 

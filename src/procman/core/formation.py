@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from procman.core.ports import whole_number
-from procman.core.suggest import did_you_mean
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -94,6 +93,8 @@ def require_known(procfile: Procfile, names: Iterable[str]) -> None:
     """Raise UsageError for the first of ``names`` that the Procfile does not define."""
     for name in names:
         if procfile.get(name) is None:
+            from procman.core.suggest import did_you_mean
+
             raise UsageError(f'{procfile.name} has no process type "{name}"', did_you_mean(name, procfile.names))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from procman.core.lifecycle import Action, State
-from procman.output.card import LAST_LINES, failure_card
-from procman.output.summary import Row, end_summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +84,8 @@ class Announcer:
 
     def close(self, now: float, code: int) -> None:
         """The last words: a table, and one line."""
+        from procman.output.summary import Row, end_summary
+
         rows = [
             Row(i.name, _end_in_words(i), i.restarts, seconds(i.uptime(now)), self._hub.line_count(i.name))
             for i in self._supervisor.instances.values()
@@ -156,6 +156,8 @@ class Announcer:
         if instance.started is None:  # what it depends on did not come up: it has nothing to show
             self._hub.say(f"{instance.name} FAILED: {instance.failure}")
             return
+        from procman.output.card import LAST_LINES, failure_card
+
         lines = failure_card(
             instance.name,
             _failure_in_words(instance),

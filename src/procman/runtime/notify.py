@@ -21,22 +21,20 @@ SHARE = 0.5  # of the watchdog's time after which it is fed: sd_watchdog_enabled
 
 
 class Notifier(QuietGuest):
-    """The socket named by NOTIFY_SOCKET; without one every call does nothing."""
+    """The socket named by NOTIFY_SOCKET. Nobody is here without one."""
 
     def __init__(self, supervisor: Supervisor, environ: Mapping[str, str], now: float) -> None:
         self._supervisor = supervisor
-        self._address = environ.get("NOTIFY_SOCKET", "")
+        self._address = environ["NOTIFY_SOCKET"]
         self._socket: socket | None = None
         self._told: set[str] = set()
         self._owed: list[str] = []  # what the socket did not take yet, in order; it must not be lost
         self._retry: float | None = None
-        self._period = _watchdog_period(environ) if self._address else None
+        self._period = _watchdog_period(environ)
         self._due = now + self._period if self._period else None
 
     def note(self, action: str, instance: Instance, now: float) -> None:
         """READY once everything that is wanted is up, STOPPING once; STATUS at every change: how many are what."""
-        if not self._address:
-            return
         counts: dict[str, int] = {}
         for one in self._supervisor.instances.values():
             counts[one.state] = counts.get(one.state, 0) + 1
