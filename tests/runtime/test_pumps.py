@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from procman.runtime.pumps import CHUNK, Pumps
+from procman.runtime.pumps import CHUNK, READS_A_TURN, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,6 +112,19 @@ def test_every_flood_has_its_turn(table: Table) -> None:
         table.flood(*floods)
         heard += table.turn()
     assert {heard.count(name) for name in floods} == {3}
+
+
+def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
+    """Signals and ends have their turn behind it."""
+    table.seat("flood")
+
+    def taken(name: str, stream: str, lines: bytes) -> None:
+        table.hub.heard.append((name, lines))
+        table.flood(name)
+
+    table.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of one who never ends
+    table.flood("flood")
+    assert len(table.turn()) == READS_A_TURN
 
 
 def test_a_new_descriptor_with_an_old_number_is_not_read_by_the_pump_that_had_it(table: Table) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
 
 CHUNK = 65536  # bytes a read: the default size of a pipe
+FLOOD = 16384  # bytes of a read after which more is likely to wait
+READS_A_TURN = 8  # of floods, before signals, ends and deadlines have their turn: about half a millisecond
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
 
 
@@ -48,6 +50,7 @@ class Pump:
         try:
             chunk = os.read(self.fd, CHUNK)
         except BlockingIOError:
+            self.last_size = 0
             return False
         except OSError as error:
             if error.errno != errno.EIO:  # how a pseudo-terminal says end of file on Linux
@@ -116,7 +119,18 @@ class Pumps:
         return bool(self._unserved)
 
     def serve(self) -> None:
-        """Read from whoever is ready, one chunk each, until the output is full.
+        """Read from whoever is ready, until the output is full; in a flood several times before the rest of the turn,
+        which costs a sixth of a chunk's way.
+        """
+        reads = READS_A_TURN
+        while reads > 0 and not self._outlet.blocked:
+            floods = self._serve_ready()
+            if not floods:
+                return
+            reads -= floods
+
+    def _serve_ready(self) -> int:
+        """Read one chunk each; how many may have more to say at once.
 
         Who was ready and not served comes first the next time, the smallest reader before the others: else a flood
         would be polled again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
@@ -127,12 +141,15 @@ class Pumps:
                 announce()
         if len(unserved) > 1:
             unserved.sort(key=_last_size)
+        floods = 0
         while unserved and not self._outlet.blocked:
-            self._serve(unserved.pop(0))
+            floods += self._serve(unserved.pop(0))
+        return floods
 
-    def _serve(self, pump: Pump) -> None:
+    def _serve(self, pump: Pump) -> bool:
+        """Read a chunk; whether it was a large one."""
         if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
-            return
+            return False
         pump.read()
         if pump.ended:
             self._poller.remove(pump.fd)
@@ -140,6 +157,7 @@ class Pumps:
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
             self._unfinished[pump] = time.monotonic() + SILENCE
+        return pump.last_size >= FLOOD
 
     def next_deadline(self) -> float | None:
         """When the first unfinished line is due to be shown."""
