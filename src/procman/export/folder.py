@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from procman.core.status import CANNOT_RUN
+from procman.export.application import application
+from procman.export.file import ExportWarning
 from procman.export.grammar import sh
+from procman.export.overlay import left_out
 from procman.export.script import start_lines
 from procman.export.shell import direct, signal_name
 from procman.export.times import starts_allowed, whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from procman.core.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
+    from procman.export.file import ExportFile
+    from procman.export.options import ExportOptions
+
+    Directory = Callable[[Application, Service, InstancePlan, ExportOptions], Iterator[ExportFile]]
 
 # $1 is the exit code, -1 or 256 after a death by signal $2. The functions that a target defines: wanted, rest.
 _FINISH = """\
@@ -46,6 +56,20 @@ while [ "$deaths" -gt 1 ] && [ "$wait" -lt {backoff_max} ]; do wait=$((wait * 2)
 while [ "$wait" -gt 0 ] && wanted; do sleep 1; wait=$((wait - 1)); done
 exit 0
 """
+
+
+def folders(
+    tool: str, plan: Plan, options: ExportOptions, directory: Directory
+) -> Iterator[ExportFile | ExportWarning]:
+    """Yield what ``directory`` makes of each instance, behind what ``tool`` cannot do of it."""
+    app = application(plan, options)
+    yield from left_out(app, tool)
+    if not options.account:
+        yield ExportWarning(
+            f"{tool} will run the application as itself does, and its folder is root's: --user names an account"
+        )
+    for service, instance in app.instances:
+        yield from directory(app, service, instance, options)
 
 
 def run_script(comment: str, service: Service, note: str, last: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from procman.export.application import application
-from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
-from procman.export.folder import as_user, judgment, log_folder, run_script, sweep
+from procman.export.file import SCRIPT, ExportFile, header
+from procman.export.folder import as_user, folders, judgment, log_folder, run_script, sweep
 from procman.export.grammar import sh
-from procman.export.overlay import left_out
 from procman.export.script import environment_file
 from procman.export.shell import signal_name
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from procman.core.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
+    from procman.export.file import ExportWarning
     from procman.export.options import ExportOptions
 
 SUMMARY = "service directories for runit, with svlogd"
@@ -56,19 +55,12 @@ exit 0
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
-    app = application(plan, options)
-    yield from left_out(app, "runit")
-    if not options.account:
-        yield ExportWarning(
-            "runit will run the application as itself does, and its folder is root's: --user names an account"
-        )
-    for service, instance in app.instances:
-        yield from _directory(app, service, instance, options)
+    yield from folders("runit", plan, options, _directory)
 
 
 def _directory(
     app: Application, service: Service, instance: InstancePlan, options: ExportOptions
-) -> Iterator[ExportFile | ExportWarning]:
+) -> Iterator[ExportFile]:
     base = f"{app.name}-{instance.name}"
     secret = header("runit", app.name, "Only ./run has to read this file: keep it at mode 0600.")
     last = as_user(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
