@@ -55,6 +55,15 @@ def test_lists_of_names(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "-q", "web,") == ["web,worker", "web,clock"]
 
 
+def test_groups_are_names_too(bakery: harness.Place) -> None:
+    bakery.write("procman.toml", '[process.web]\ngroups = ["wide"]\n')
+    assert completed(bakery, "procman", "start", "w") == ["web", "worker", "wide"]
+    assert completed(bakery, "procman", "restart", "wi") == ["wide"]
+    assert completed(bakery, "procman", "start", "-x", "wi") == ["wide"]
+    assert "wide" not in completed(bakery, "procman", "run", "w")
+    assert "wide" not in completed(bakery, "procman", "start", "-m", "w")
+
+
 def test_choices_and_flags(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "--exit", "a") == ["all", "any"]
     assert completed(bakery, "procman", "completion", "z") == ["zsh"]

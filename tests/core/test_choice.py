@@ -37,6 +37,12 @@ def test_a_name_that_means_nothing_is_refused_with_the_nearest() -> None:
     assert caught.value.hint == 'did you mean "worker"?'
 
 
+def test_the_name_of_a_group_may_be_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(("bckend",), NAMES, ("backend",))
+    assert caught.value.hint == 'did you mean "backend"?'
+
+
 @given(st.text("ab*?.", max_size=8), st.text("ab.", max_size=8))
 def test_globs_are_those_of_fnmatch(pattern: str, text: str) -> None:
     assert fits(pattern, text) == fnmatch.fnmatchcase(text, pattern)

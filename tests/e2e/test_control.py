@@ -145,6 +145,81 @@ def test_wait_fails_at_once_for_what_has_failed(place: Place) -> None:
     assert (failed.code, "bad.1: exited with code 3" in failed.err) == (1, True)
 
 
+# Groups --------------------------------------------------------------------------------------------------------------
+
+GROUPS = """\
+[process.web]
+groups = ["front"]
+[process.css]
+groups = ["front", "extra"]
+[process.worker]
+groups = ["back"]
+"""
+
+
+@pytest.fixture
+def grouped(place: Place) -> Session:
+    """web and css are in front, worker in back; css, the only one in extra, was left out."""
+    place.write("procman.toml", GROUPS)
+    place.procfile(PROCFILE)
+    session = place.start(*BASE, "-x", "css")
+    session.wait_for(r"worker\.1 +\| worker 21100")
+    assert place.call("wait").code == 0
+    return session
+
+
+def test_a_group_is_as_good_as_a_name_where_a_session_is_asked(place: Place, grouped: Session) -> None:
+    assert set(rows(place, "front")) == {"web.1"}
+    assert set(rows(place, "back", "web.1")) == {"web.1", "worker.1"}
+    assert done(place.call("wait", "front")) == ""
+    assert [line.split()[1] for line in done(place.call("logs", "front")).splitlines()] == ["web.1"]
+    assert done(place.call("signal", "CONT", "back")).startswith("SIGCONT sent to worker.1")
+    assert done(place.call("pause", "front")) == "web.1 is paused\n"
+    assert done(place.call("resume", "front")) == "web.1 goes on\n"
+    why = done(place.call("why", "front"))
+    assert "css: left out by --exclude" in why
+    assert "web.1: up for" in why
+    before = rows(place)
+    done(place.call("restart", "front"))
+    after = rows(place)
+    assert before["web.1"]["pid"] != after["web.1"]["pid"]
+    assert before["worker.1"]["pid"] == after["worker.1"]["pid"]
+
+
+def test_a_group_is_stopped_scaled_and_started_with_all_that_was_left_out(place: Place, grouped: Session) -> None:
+    assert done(place.call("scale", "front=2")).count(" started with pid") == 3
+    done(place.call("scale", "front=1"))
+    done(place.call("scale", "css=0"))
+    assert set(rows(place)) == {"web.1", "worker.1"}
+    done(place.call("stop", "front"))
+    assert {name: row["state"] for name, row in rows(place).items()} == {"web.1": "exited", "worker.1": "running"}
+    said = done(place.call("start", "front"))
+    assert "web.1 started" in said
+    assert "css.1 started" in said
+
+
+def test_live_logs_and_events_of_a_group_hear_its_types(place: Place, grouped: Session) -> None:
+    listener = place.session("events", "back")
+    follower = place.session("logs", "-f", "-n", "1", "back")
+    follower.wait_for(r"worker\.1 +\| worker 21100")
+    done(place.call("restart", "web"))
+    for _ in range(100):  # it hears what happens after it was let in
+        done(place.call("restart", "worker"))
+        with contextlib.suppress(AssertionError):
+            listener.wait_for(r"worker\.1 is ready", limit=0.2)
+            break
+    follower.wait_for(r"worker\.1 +\| worker 21100")
+    assert "web.1" not in listener.text + follower.text
+
+
+def test_a_group_of_which_nothing_is_here_is_explained(place: Place, grouped: Session) -> None:
+    refused = place.call("restart", "extra")
+    assert (refused.code, refused.out) == (2, "")
+    assert "css is not part of this session: left out by --exclude" in refused.err
+    assert 'did you mean "front"?' in place.call("restart", "frnt").err
+    assert "web.1 has pipes" in place.call("attach", "front").err
+
+
 # Wishes --------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sys
@@ -342,6 +343,8 @@ def test_groups_stand_for_their_processes(place: Place) -> None:
     assert place.call("start", "back").out.count("started with") == 2
     assert place.call("start", "-l", "back,css").out.count("started with") == 3
     assert place.call("start", "-x", "back").out.count("started with") == 1
+    for flag, shown in (("--only", {"1", "2"}), ("-q", {"3"})):
+        assert set(re.findall(r"\| (\d)$", place.call("start", flag, "back").out, re.MULTILINE)) == shown
 
 
 def test_a_changed_file_restarts_who_watches_it(place: Place) -> None:

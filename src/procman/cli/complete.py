@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from procman.core.settings import Settings
+
 _FOLDERS = ("root", "log_dir", "out", "log")
 
 
@@ -36,28 +38,45 @@ class Completing(click.ParamType):  # type: ignore[type-arg]  # generic since cl
             return _file(incomplete, "dir") if ctx.params.get("words") else _matching(BUILT_IN, incomplete)
         if self.option is None:
             given = ctx.params.get("words") or ()
-            return _file(incomplete) if self.name == "COMMAND" and given else _matching(process_names(ctx), incomplete)
+            if self.name == "COMMAND":  # its first word is one process type, never several
+                return _file(incomplete) if given else _matching(process_names(ctx), incomplete)
+            return _matching(names_and_groups(ctx), incomplete)
         if self.option.choices:
             return _matching(self.option.choices, incomplete)
         if self.option.names:
-            return _in_list(process_names(ctx), incomplete)
+            counted = self.option.setting == "formation"
+            return _in_list(process_names(ctx) if counted else names_and_groups(ctx), incomplete)
         is_path = self.option.kind == "path" or self.option.setting == "env"
         return _file(incomplete, "dir" if self.option.setting in _FOLDERS else "file") if is_path else []
 
 
 def process_names(ctx: click.Context) -> tuple[str, ...]:
     """The names in the Procfile that the line so far would read; none where it cannot be read."""
+    try:
+        path = _settings(ctx).procfile
+        with open(path, "rb") as file:
+            return tuple(process.name for process in parse_procfile(file.read(), path).process_types)
+    except (OSError, ValueError, ProcmanError):
+        return ()
+
+
+def names_and_groups(ctx: click.Context) -> tuple[str, ...]:
+    """The names in the Procfile, and those of the overlay's groups."""
+    from procman.runtime.overlays import groups_now
+
+    try:
+        return (*process_names(ctx), *groups_now(_settings(ctx)))
+    except ProcmanError:
+        return process_names(ctx)
+
+
+def _settings(ctx: click.Context) -> Settings:
     command = COMMANDS[str(ctx.info_name)]
     given: dict[Option, list[str]] = {}
     for number, option in enumerate(command.options):
         if found := ctx.params.get(f"option_{number}"):
             given[option] = [""] if isinstance(found, int) else list(found)
-    try:
-        path = settle(Invocation(command.name, given, ())).procfile
-        with open(path, "rb") as file:
-            return tuple(process.name for process in parse_procfile(file.read(), path).process_types)
-    except (OSError, ValueError, ProcmanError):
-        return ()
+    return settle(Invocation(command.name, given, ()))
 
 
 def _matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:

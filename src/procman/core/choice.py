@@ -35,20 +35,20 @@ def fits(pattern: str, text: str) -> bool:
     return True
 
 
-def choose(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
+def choose(patterns: Iterable[str], names: Sequence[str], groups: Sequence[str] = ()) -> list[str]:
     """The instances among ``names`` that the patterns mean, each once, in the order of ``names``.
 
-    Raises UsageError for a pattern that means none.
+    Raises UsageError for a pattern that means none; ``groups`` are names that could have been meant as well.
     """
     wanted = list(patterns)
-    found = {name for pattern in wanted for name in _meant(pattern, names)}
+    found = {name for pattern in wanted for name in _meant(pattern, names, groups)}
     return [name for name in names if name in found]
 
 
-def _meant(pattern: str, names: Sequence[str]) -> list[str]:
+def _meant(pattern: str, names: Sequence[str], groups: Sequence[str]) -> list[str]:
     meant = [name for name in names if matches(pattern, name)]
     if not meant:
-        known = (*dict.fromkeys(name.partition(".")[0] for name in names), *names)
+        known = (*dict.fromkeys(name.partition(".")[0] for name in names), *groups, *names)
         raise UsageError(f'there is no process "{pattern}" in this session', did_you_mean(pattern, known[:40]))
     return meant
 

@@ -176,6 +176,7 @@ def make_plan(
 
         chosen, lacking = overlay_plan.select_with(overlay, procfile, formation, names, exclude)
         firsts = overlay_plan.first_ports(overlay, firsts)
+        quiet, only = overlay.expanded(quiet), overlay.expanded(only)
         warnings += lacking
     unseen = _unseen(procfile, flatten(quiet), flatten(only))
     shared = shared_environment(environment, session, _known_ports(firsts))

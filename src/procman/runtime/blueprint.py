@@ -8,13 +8,16 @@ from procman.core.formation import flatten
 from procman.core.settings import Settings
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.files import read_plan, read_procfile
-from procman.runtime.overlays import tables_now
+from procman.runtime.overlays import groups_now, tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
     from procman.core.plan import InstancePlan, Plan
+
+    T = TypeVar("T")
 
 
 class Blueprint:
@@ -36,18 +39,28 @@ class Blueprint:
         formation = ",".join(f"{name}={count}" for name, count in counts.items())
         given = {**vars(self.settings), "formation": formation, "names": (), "exclude": ()}
         origin = given.pop("origin")
-        return self._from_here(Settings(origin, **given)).instances
+        return self._seen_from_here(lambda: self._read(Settings(origin, **given))).instances
 
-    def _from_here(self, settings: Settings) -> Plan:
+    def _read(self, settings: Settings) -> Plan:
+        settings.process = tables_now(settings)  # it may have been written since
+        return read_plan(settings, self._environ, self.session)
+
+    def _seen_from_here(self, read: Callable[[], T]) -> T:
         now = os.getcwd()
         try:
             os.chdir(self._here)
-            settings.process = tables_now(settings)  # it may have been written since
-            return read_plan(settings, self._environ, self.session)
+            return read()
         except FileNotFoundError:
             raise UsageError(f"{self._here}: the folder that this session was started in is gone") from None
         finally:
             os.chdir(now)
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The process types of a group, as the overlay is now; none where it cannot be read."""
+        try:
+            return self._seen_from_here(lambda: groups_now(self.settings)).get(group, ())
+        except ProcmanError:
+            return ()
 
     def absence(self, name: str) -> str:
         """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""

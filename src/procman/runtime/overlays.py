@@ -10,7 +10,7 @@ from procman.core.overlay_keys import signal_number
 from procman.core.overlay_values import WrongValueError
 from procman.errors import ConfigError, UsageError
 from procman.runtime.configfiles import read_config_files
-from procman.runtime.files import read_extra_env
+from procman.runtime.files import read_extra_env, read_procfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def tables_now(settings: Settings) -> tuple[str, ...]:
     """The process types that have tables in the config files as they are now. Raises ConfigError for bad TOML."""
     tables = [file.values["process"] for file in _files(settings)]
     return tuple(dict.fromkeys(name for table in tables if isinstance(table, dict) for name in table))
+
+
+def groups_now(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The process types of each group, as the files are now. Raises ConfigError for those that cannot be read."""
+    files = _files(settings)
+    return parse_overlay([_table(file) for file in files], read_procfile(settings.procfile)).groups() if files else {}
 
 
 def _files(settings: Settings) -> list[ConfigFile]:

@@ -127,9 +127,29 @@ class Desk:
         if not wanted:
             return list(here.values())
         try:
-            return [here[name] for name in choose(wanted, list(here))]
+            return [here[name] for name in choose(wanted, list(here), self._groups())]
         except UsageError as error:
             raise self._explained(wanted, error) from None
+
+    def spread(self, words: Iterable[str], absent: bool) -> list[str]:
+        """The words with a group's name replaced by its process types; ``absent``: also by those that are not here."""
+        return [name for word in words for name in self.members(word, absent) or [word]]
+
+    def members(self, group: str, absent: bool) -> list[str]:
+        """The process types of a group; none for whatever else the word is.
+
+        Those that the session has left out belong to it only where they are wanted, or where it has no other.
+        """
+        if self.is_here(group) or "=" in group:
+            return []
+        everybody = self.supervisor.instances.values()
+        here = [instance.plan.type for instance in everybody if group in instance.plan.groups]
+        more = self.blueprint.members(group) if absent or not here else ()
+        return list(dict.fromkeys([*here, *more]))
+
+    def _groups(self) -> list[str]:
+        everybody = self.supervisor.instances.values()
+        return list(dict.fromkeys(group for instance in everybody for group in instance.plan.groups))
 
     def is_here(self, pattern: str) -> bool:
         """Whether the name means any instance of this session."""

@@ -20,6 +20,7 @@ _HOMES = {
     "signals": ("signal", "pause", "resume"),
 }
 WHILE_ATTACHED = ("keys", "resize")
+CONCERNS_ABSENT = ("start", "why")  # verbs that mean all of a group, also what the session has left out
 
 
 def obey(desk: Desk, client: Client, request: Request) -> None:
@@ -28,6 +29,7 @@ def obey(desk: Desk, client: Client, request: Request) -> None:
         client.refuse("something is under way on this connection", "open another one", hang_up=False)
         return
     try:
+        request.names = tuple(desk.spread(request.names, request.verb in CONCERNS_ABSENT))
         _find(request.verb)(desk, client, request)
     except ProcmanError as error:
         client.refuse(error.message, error.hint, error.exit_code, hang_up=False)

@@ -106,10 +106,11 @@ def scale(desk: Desk, client: Client, request: Request) -> None:
 def _targets(desk: Desk, words: Iterable[str]) -> dict[str, int]:
     targets: dict[str, int] = {}
     for word in words:
-        name, sign, number = parse_change(word)
-        if not _count(desk, name) and not desk.blueprint.absence(name):
-            desk.chosen((name,))  # refuses it, with the nearest name
-        targets[name] = changed_count(sign, number, targets.get(name, _count(desk, name)))
+        whose, sign, number = parse_change(word)
+        for name in desk.members(whose, absent=True) or [whose]:
+            if not _count(desk, name) and not desk.blueprint.absence(name):
+                desk.chosen((name,))  # refuses it, with the nearest name
+            targets[name] = changed_count(sign, number, targets.get(name, _count(desk, name)))
     if not targets:
         raise UsageError("scale what?", "write web=3, worker+1 or worker-1")
     return targets
