@@ -372,6 +372,53 @@ def test_a_changed_file_restarts_who_watches_it(place: Place) -> None:
     assert "test_app.py has" not in session.text
 
 
+def changed(place: Place, session: Session, name: str) -> None:
+    """Change a file until the watcher sees it: it needs a moment before it sees anything."""
+    for number in range(60):
+        place.write(name, f"# {number}\n")
+        try:
+            session.wait_for(rf"web\.1: {name} has changed", limit=1.0)
+            return
+        except AssertionError:
+            continue
+    raise AssertionError(f"nobody watches {name}:\n{session!r}")
+
+
+WATCHED = '[process.web]\nwatch = ["*.py", ".env"]\n'
+
+
+def test_a_restart_by_a_change_reads_the_files_again_and_names_what_changed(place: Place) -> None:
+    pytest.importorskip("watchfiles")
+    place.procfile(f'web: echo "it is $GREETING"; {FOREVER}\n')
+    place.write(".env", "GREETING=hello\nAPI_KEY=one\n")
+    place.write("procman.toml", WATCHED)
+    session = place.start()
+    session.wait_for("it is hello")
+    changed(place, session, "app.py")
+    session.wait_for("it is hello")
+    place.write(".env", "GREETING=hallo\nAPI_KEY=two\n")
+    session.wait_for(r"system +\| GREETING changed: hello → hallo")
+    session.wait_for("it is hallo")
+    assert "two" not in session.text
+    assert finish(session) == 0
+
+
+def test_a_restart_by_a_change_goes_on_with_what_is_known_when_the_files_are_wrong(place: Place) -> None:
+    pytest.importorskip("watchfiles")
+    place.procfile(f'web: echo "it is $GREETING"; {FOREVER}\n')
+    place.write(".env", "GREETING=hello\n")
+    place.write("procman.toml", WATCHED)
+    session = place.start()
+    session.wait_for("it is hello")
+    place.write("procman.toml", WATCHED + 'retsart = "always"\n')
+    changed(place, session, "app.py")
+    session.wait_for(
+        r'warning: procman\.toml:3: "retsart" is no setting of a process; restarting with what was read before'
+    )
+    session.wait_for("it is hello")
+    assert finish(session) == 0
+
+
 # Reading it anew ------------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +435,45 @@ def test_a_restart_reads_the_files_again_and_names_what_changed(place: Place) ->
     assert "EXTRA is new: new" in told.out + told.err
     assert "two" not in told.out + told.err
     session.wait_for("it is hallo, new")
+    assert finish(session) == 0
+
+
+def test_a_start_of_what_is_down_reads_them_too(place: Place) -> None:
+    place.procfile(f'web: echo "it is $GREETING"; {FOREVER}\n')
+    place.write(".env", "GREETING=hello\n")
+    session = place.start()
+    session.wait_for("it is hello")
+    assert place.call("stop", "web").code == 0
+    place.write(".env", "GREETING=hallo\n")
+    assert "GREETING changed: hello → hallo" in place.call("start", "web").out
+    session.wait_for("it is hallo")
+    place.write(".env", "GREETING=salut\n")
+    assert "changed" not in place.call("start", "web").out  # it runs already, and goes on as it is
+    assert finish(session) == 0
+
+
+def test_a_type_that_is_gone_from_the_procfile_is_no_hindrance_for_the_others(place: Place) -> None:
+    place.procfile(f"web: echo one; {FOREVER}\nold: {FOREVER}\n")
+    session = place.start()
+    session.wait_for(r"\| one")
+    place.procfile(f"web: echo two; {FOREVER}\n")
+    assert place.call("restart", "web").code == 0
+    session.wait_for(r"\| two")
+    refused = place.call("restart", "old")
+    assert (refused.code, 'Procfile has no process type "old"' in refused.err) == (2, True)
+    assert place.call("ps").out.count("running") == 2
+    assert place.call("scale", "web=2").code == 0
+    assert place.call("stop", "old").code == 0
+    assert finish(session) == 0
+
+
+def test_a_restart_does_not_name_what_did_not_change(place: Place) -> None:
+    place.procfile(f"web: {FOREVER}\nlate: {FOREVER}\ndb: {FOREVER}\n")
+    place.write("procman.toml", "[process.late]\nautostart = false\ndepends_on = ['db']\n")
+    session = place.start("late", "-x", "db")
+    session.wait_for("late.1 started")
+    told = place.call("restart")
+    assert [line for line in told.out.splitlines() if not line.startswith("late.1 ")] == []
     assert finish(session) == 0
 
 

@@ -15,7 +15,7 @@ from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
 from procman.core.supervisor import Supervisor
-from procman.errors import UsageError
+from procman.errors import ConfigError, UsageError
 from procman.runtime import console
 from procman.runtime.console import Console
 from procman.runtime.poller import Poller
@@ -24,6 +24,8 @@ from procman.runtime.terminal import LOCAL_FLAGS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from procman.core.lifecycle import Instance
 
 LIMIT = 30.0
 
@@ -76,7 +78,15 @@ class Desk:
         self.supervisor.take_actions()
         self.poller = Poller()
         screen: Any = self.screen
-        self.console = Console(self.slave, screen, self.supervisor, screen)
+        self.renewed: list[str] = []
+        self.mistake = ""
+        self.console = Console(self.slave, screen, self.supervisor, screen, self.renew)
+
+    def renew(self, chosen: list[Instance]) -> list[str]:
+        if self.mistake:
+            raise ConfigError(self.mistake)
+        self.renewed += [instance.name for instance in chosen]
+        return ["COLOR changed: red → blue"]
 
     @property
     def settings(self) -> list[Any]:
@@ -178,6 +188,28 @@ def test_r_restarts_one_type(desk: Desk) -> None:
     desk.type(b"rweb\n")
     assert desk.asked() == ["web.1", "web.2"]
     assert all(instance.wanted for instance in desk.supervisor.instances.values())
+
+
+def test_r_reads_the_files_again_and_names_what_changed(desk: Desk) -> None:
+    desk.open()
+    desk.type(b"rweb\n")
+    assert desk.renewed == ["web.1", "web.2"]
+    assert desk.screen.said == ["COLOR changed: red → blue"]
+
+
+def test_r_restarts_nothing_when_the_files_make_no_plan(desk: Desk) -> None:
+    desk.open()
+    desk.mistake = "procman.toml:1: that is no key"
+    desk.type(b"rweb\n")
+    assert desk.screen.said == ["nothing is restarted: procman.toml:1: that is no key"]
+    assert desk.asked() == []
+
+
+def test_capital_r_reads_them_for_what_failed_only(desk: Desk) -> None:
+    desk.open()
+    desk.supervisor.exited(desk.supervisor.instances["web.2"], ExitStatus(code=127), 1.0)
+    desk.type(b"R")
+    assert desk.renewed == ["web.2"]
 
 
 def test_r_with_enter_alone_restarts_all(desk: Desk) -> None:

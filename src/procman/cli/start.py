@@ -29,14 +29,18 @@ from procman.runtime.terminal import Window, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from procman.cli.session import Entrance
+    from procman.core.lifecycle import Instance
     from procman.core.plan import Plan
     from procman.core.settings import Settings
     from procman.output.hub import Hub
+    from procman.runtime.blueprint import Blueprint
     from procman.runtime.control.desk import Desk
     from procman.runtime.guest import Guest
+
+    Renew = Callable[[list[Instance]], list[str]]
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
 
@@ -87,6 +91,11 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     here = os.getcwd()
     os.chdir(plan.root)
     supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
+
+    def blueprint() -> Blueprint:
+        return _blueprint(plan, settings, here)
+
+    renew = _renewal(supervisor, blueprint)
     children = Children(plan.session, separate_streams=settings.format == "json")
     children.complain = hub.say
     signals = SignalPipe()
@@ -102,17 +111,28 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
 
         guests.append(Events(hub))
     if hub.has_footer:
-        bottom = _bottom_line(hub, supervisor, foreground) if settings.status is not False else []
+        bottom = _bottom_line(hub, supervisor, foreground, renew) if settings.status is not False else []
         guests += [*bottom, foreground]
     guests.append(LeftoverNews(hub.say))
-    guests += _latecomers(supervisor, hub, children)
+    guests += _latecomers(supervisor, hub, children, renew)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
-        guests.append(Control(entrance.place, lambda: _desk(plan, settings, here, supervisor, children, hub, limit)))
+        guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub, limit)))
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
 
 
-def _latecomers(supervisor: Supervisor, hub: Hub, children: Children) -> list[Guest]:
+def _renewal(supervisor: Supervisor, blueprint: Callable[[], Blueprint]) -> Renew:
+    """What lets new lives of instances follow their files as they are by then."""
+
+    def renew(chosen: list[Instance]) -> list[str]:
+        from procman.runtime import refresh
+
+        return refresh.renew(supervisor, blueprint(), chosen)
+
+    return renew
+
+
+def _latecomers(supervisor: Supervisor, hub: Hub, children: Children, renew: Renew) -> list[Guest]:
     """Who asks instances how they are, and who looks at files: not here before a plan wants them."""
 
     def probes() -> Guest:
@@ -123,7 +143,7 @@ def _latecomers(supervisor: Supervisor, hub: Hub, children: Children) -> list[Gu
     def watch() -> Guest:
         from procman.runtime.watch import Watch
 
-        return Watch(supervisor, hub)
+        return Watch(supervisor, hub, renew)
 
     return [
         Latecomer(lambda plan: plan.ready is not None or plan.health is not None, probes),
@@ -131,24 +151,21 @@ def _latecomers(supervisor: Supervisor, hub: Hub, children: Children) -> list[Gu
     ]
 
 
-def _desk(
-    plan: Plan,
-    settings: Settings,
-    here: str,
-    supervisor: Supervisor,
-    children: Children,
-    hub: Hub,
-    limit: DescriptorLimit,
-) -> Desk:
-    """Who answers the first client, and the others; ``here`` is where paths of the settings are seen from."""
+def _blueprint(plan: Plan, settings: Settings, here: str) -> Blueprint:
+    """How the plan was made; ``here`` is where paths of the settings are seen from."""
     from procman.runtime.blueprint import Blueprint
+
+    return Blueprint(settings, plan, _environ(settings), here)
+
+
+def _desk(blueprint: Blueprint, supervisor: Supervisor, children: Children, hub: Hub, limit: DescriptorLimit) -> Desk:
+    """Who answers the first client, and the others."""
     from procman.runtime.control.desk import Desk
 
-    blueprint = Blueprint(settings, plan, _environ(settings), here)
     return Desk(supervisor, children, hub, blueprint, limit, guardian.visible_pid)
 
 
-def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> list[Guest]:
+def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew) -> list[Guest]:
     """The status line, and the keys that it explains where there is a keyboard."""
     from procman.runtime.console import Console
     from procman.runtime.statusline import StatusLine
@@ -156,7 +173,7 @@ def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground) -> li
     line = StatusLine(hub, supervisor, os.environ)
     if not is_terminal(0):
         return [line]
-    console = Console(0, hub, supervisor, line)
+    console = Console(0, hub, supervisor, line, renew)
     foreground.add(console)
     return [line, console]
 

@@ -9,7 +9,7 @@ from procman.core.ports import DEFAULT_STEP, base_port, check_ports, in_range, p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from procman.core.checks import Check
     from procman.core.dependencies import Dependency
@@ -119,10 +119,11 @@ class InstancePlan:
 class Plan:
     """What should run: the instances in the Procfile's order, and what they were worked out from.
 
-    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user.
+    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user; ``unseen`` the names of the
+    types that run, or would run, without being shown.
     """
 
-    __slots__ = ("environment", "instances", "procfile", "procfile_path", "root", "session", "warnings")
+    __slots__ = ("environment", "instances", "procfile", "procfile_path", "root", "session", "unseen", "warnings")
 
     def __init__(
         self,
@@ -133,6 +134,7 @@ class Plan:
         instances: tuple[InstancePlan, ...],
         environment: Environment,
         warnings: tuple[str, ...] = (),
+        unseen: Iterable[str] = (),
     ) -> None:
         self.procfile = procfile
         self.procfile_path = procfile_path
@@ -141,6 +143,7 @@ class Plan:
         self.instances = instances
         self.environment = environment
         self.warnings = warnings
+        self.unseen = unseen
 
 
 def make_plan(
@@ -194,7 +197,7 @@ def make_plan(
     if overlay is not None:
         overlay_plan.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
-    return Plan(procfile, procfile_path, root, session, instances, environment, warnings)
+    return Plan(procfile, procfile_path, root, session, instances, environment, warnings, unseen)
 
 
 def _unseen(procfile: Procfile, quiet: list[str], only: list[str]) -> set[str]:

@@ -65,8 +65,7 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
         template = WITHOUT_TIME if stamp.off else WITH_TIME
     elif template == "none":
         template = ""
-    hidden = [instance.name for instance in plan.instances if instance.quiet]
-    return Labels(template, palette, names, indexes, (*hidden, *settings.quiet), settings.only)
+    return Labels(template, palette, names, indexes, plan.unseen)
 
 
 def _takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:

@@ -12,7 +12,7 @@ from procman.runtime.overlays import groups_now, tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     from procman.core.plan import InstancePlan, Plan
@@ -31,12 +31,14 @@ class Blueprint:
         self._environ = environ
         self._here = here
 
-    def instances(self, counts: Mapping[str, int]) -> tuple[InstancePlan, ...]:
+    def instances(self, counts: Mapping[str, int], wanted: Iterable[str]) -> tuple[InstancePlan, ...]:
         """The instances of that formation, from the files as they are now.
 
+        Of types that the Procfile has no more there are none; those that are ``wanted`` it must have.
         Raises UsageError for names, counts and ports that cannot be, ConfigError for files.
         """
-        formation = ",".join(f"{name}={count}" for name, count in counts.items())
+        known = {*read_procfile(self.procfile).names, *wanted}
+        formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
         given = {**vars(self.settings), "formation": formation, "names": (), "exclude": ()}
         origin = given.pop("origin")
         return self._seen_from_here(lambda: self._read(Settings(origin, **given))).instances

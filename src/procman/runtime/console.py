@@ -9,7 +9,7 @@ import time
 from procman.core.keys import HELP, Keys
 from procman.core.lifecycle import Event, State
 from procman.core.outcome import INTERRUPTED
-from procman.errors import UsageError
+from procman.errors import ProcmanError
 from procman.runtime.guest import QuietGuest
 from procman.runtime.terminal import in_foreground, key_by_key
 
@@ -31,10 +31,19 @@ READ_AT_MOST = 1024
 class Console(QuietGuest):
     """The keyboard, as a guest. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
 
-    def __init__(self, fd: int, hub: Hub, supervisor: Supervisor, status: StatusLine) -> None:
+    def __init__(
+        self,
+        fd: int,
+        hub: Hub,
+        supervisor: Supervisor,
+        status: StatusLine,
+        renew: Callable[[list[Instance]], list[str]],
+    ) -> None:
+        """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
         self._fd = fd
         self._hub = hub
         self._supervisor = supervisor
+        self._renew = renew
         self._status = status
         self._keys = Keys(_names(supervisor))
         status.keys = self._keys
@@ -42,7 +51,7 @@ class Console(QuietGuest):
         self._muted: set[str] = set()
         self._poller: Poller | None = None
         self._deeds: dict[str, Callable[[str], None]] = {
-            "restart": lambda line: self._wish(Event.RESTART, line),
+            "restart": lambda line: self._begin_again(Event.RESTART, self._chosen(line)),
             "stop": self._stop,
             "restart failed": self._restart_failed,
             "focus": self._focus,
@@ -115,21 +124,29 @@ class Console(QuietGuest):
     def _obey(self, command: Command) -> None:
         try:
             self._deeds[command.verb](command.line or "")
-        except UsageError as error:
+        except ProcmanError as error:
             self._hub.say(error.message)
 
     # Deeds ----------------------------------------------------------------------------------------------------------
 
     def _chosen(self, line: str) -> list[Instance]:
-        """The instances that a typed name means: all for none, a type's, or one."""
+        """The instances that a typed name means: all for none, a group's, a type's, or one."""
         instances = list(self._supervisor.instances.values())
-        chosen = [i for i in instances if not line or line in (i.name, i.plan.type)]
+        chosen = [i for i in instances if not line or line in (i.name, i.plan.type, *i.plan.groups)]
         if not chosen:
             self._hub.say(f'there is no process called "{line}"')
         return chosen
 
-    def _wish(self, event: str, line: str) -> None:
-        self._supervisor.wish(event, self._chosen(line), time.monotonic())
+    def _begin_again(self, event: str, chosen: list[Instance]) -> None:
+        """Let new lives begin, of what the files say now; with a mistake in them, none does."""
+        try:
+            changes = self._renew(chosen)
+        except ProcmanError as error:
+            self._hub.say(f"nothing is restarted: {error.message}")
+            return
+        for change in changes:
+            self._hub.say(change)
+        self._supervisor.wish(event, chosen, time.monotonic())
 
     def _stop(self, line: str) -> None:
         """Stop them, not the run: `r` starts them again."""
@@ -139,7 +156,8 @@ class Console(QuietGuest):
         failed = [i for i in self._supervisor.instances.values() if i.state == State.FAILED]
         if not failed:
             self._hub.say("nothing has failed")
-        self._supervisor.wish(Event.START, failed, time.monotonic())
+            return
+        self._begin_again(Event.START, failed)
 
     def _focus(self, line: str) -> None:
         """Show only this one; with no name, everybody again."""
@@ -157,6 +175,8 @@ class Console(QuietGuest):
 
 
 def _names(supervisor: Supervisor) -> tuple[str, ...]:
-    """What can be typed: types first, then instances."""
-    types = dict.fromkeys(i.plan.type for i in supervisor.instances.values())
-    return (*types, *supervisor.instances)
+    """What can be typed: types first, then groups, then instances."""
+    everybody = supervisor.instances.values()
+    types = dict.fromkeys(i.plan.type for i in everybody)
+    groups = dict.fromkeys(group for i in everybody for group in i.plan.groups)
+    return (*types, *groups, *supervisor.instances)

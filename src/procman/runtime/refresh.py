@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from procman.core.supervisor import Supervisor
     from procman.runtime.blueprint import Blueprint
 
-_SHOWN = ("command", "cwd", "port", "pty", "autostart", "can_die", "groups", "watch", "log_file")
+_SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on")
 _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
 
@@ -75,10 +75,14 @@ def renew(supervisor: Supervisor, blueprint: Blueprint, chosen: Iterable[Instanc
 
     Raises UsageError and ConfigError, and changes nothing, when the files do not make a plan.
     """
+    chosen = list(chosen)
+    if not chosen:
+        return []
     counts: dict[str, int] = {}
     for instance in supervisor.instances.values():
         counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
-    plans = {plan.name: plan for plan in blueprint.instances(counts)}
+    wanted = {instance.plan.type for instance in chosen}
+    plans = {plan.name: plan for plan in blueprint.instances(counts, wanted)}
     sentences: list[str] = []
     for instance in chosen:
         plan = plans.get(instance.name)

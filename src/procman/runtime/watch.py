@@ -10,11 +10,12 @@ import os
 from collections import deque
 
 from procman.core.lifecycle import Event
+from procman.errors import ProcmanError
 from procman.runtime.guest import QuietGuest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
@@ -29,9 +30,11 @@ MOST = 10_000  # paths that wait to be looked at; more of them tell nothing new
 class Watch(QuietGuest):
     """The changes below the folders of all instances with patterns."""
 
-    def __init__(self, supervisor: Supervisor, hub: Hub) -> None:
+    def __init__(self, supervisor: Supervisor, hub: Hub, renew: Callable[[list[Instance]], list[str]]) -> None:
+        """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
         self._supervisor = supervisor
         self._hub = hub
+        self._renew = renew
         self._changed: deque[str] = deque(maxlen=MOST)
         self._globs: dict[str, Globs] = {}
         self._reader = self._writer = -1
@@ -91,10 +94,9 @@ class Watch(QuietGuest):
         if self._troubles:
             self._hub.say(f"warning: files are not watched any more: {self._troubles.pop()}")
         changed = [self._changed.popleft() for _ in range(len(self._changed))]
-        for instance in self._watching():
-            path = next((path for path in changed if self._globs_of(instance).match(path)), None)
-            if path is not None:
-                self._restart(instance, path)
+        concerned = [instance for instance in self._watching() if self._is_concerned(instance, changed)]
+        if concerned:
+            self._restart(concerned)
 
     def _watching(self) -> list[Instance]:
         return [instance for instance in self._supervisor.instances.values() if instance.plan.watch]
@@ -110,15 +112,29 @@ class Watch(QuietGuest):
             found = self._globs[plan.name] = Globs(plan.cwd, plan.watch, logs)
         return found
 
-    def _restart(self, instance: Instance, path: str) -> None:
-        """A change is a wish for a restart, unless the user has stopped it or it has not begun."""
+    def _is_concerned(self, instance: Instance, changed: list[str]) -> bool:
+        """Whether a change is for this one, which is said; not if the user has stopped it or it has not begun."""
+        path = next((path for path in changed if self._globs_of(instance).match(path)), None)
+        if path is None or self._supervisor.stopping or not self._supervisor.may_restart_by_itself(instance):
+            return False
+        self._hub.say(f"{instance.name}: {os.path.relpath(path, instance.plan.cwd)} has changed")
+        return True
+
+    def _restart(self, concerned: list[Instance]) -> None:
+        """Restart them with what their files say now.
+
+        Unlike a user who asks for it, a change cannot be refused: its author waits for his code to run, and a mistake
+        in another file, half-written perhaps, must not keep it from him.
+        """
         import time
 
-        if self._supervisor.stopping is not None or not self._supervisor.may_restart_by_itself(instance):
-            return
-        shown = os.path.relpath(path, instance.plan.cwd)
-        self._hub.say(f"{instance.name}: {shown} has changed")
-        self._supervisor.wish(Event.RESTART, [instance], time.monotonic())
+        try:
+            changes = self._renew(concerned)
+        except ProcmanError as error:
+            changes = [f"warning: {error.message}; restarting with what was read before"]
+        for change in changes:
+            self._hub.say(change)
+        self._supervisor.wish(Event.RESTART, concerned, time.monotonic())
 
 
 def _topmost(folders: Iterable[str]) -> list[str]:

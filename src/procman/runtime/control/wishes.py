@@ -27,6 +27,7 @@ def start(desk: Desk, client: Client, request: Request) -> None:
     present = [name for name in request.names if "=" not in name and desk.is_here(name)]
     chosen = desk.chosen(present) if present or not request.names else []
     counts = _asked_counts(desk, (name for name in request.names if name not in present))
+    _renew(desk, client, [instance for instance in chosen if instance.pid is None])
     now = time.monotonic()
     added = _grow(desk, counts, now)
     for instance in chosen:
@@ -58,7 +59,7 @@ def _grow(desk: Desk, counts: Mapping[str, int], now: float) -> list[Instance]:
     if not counts:
         return []
     present = {i.plan.type: _count(desk, i.plan.type) for i in desk.supervisor.instances.values()}
-    plans = [plan for plan in desk.blueprint.instances({**present, **counts}) if plan.type in counts]
+    plans = [plan for plan in desk.blueprint.instances({**present, **counts}, counts) if plan.type in counts]
     desk.make_room(len(plans))
     return desk.supervisor.add(plans, now)
 
@@ -79,14 +80,18 @@ def restart(desk: Desk, client: Client, request: Request) -> None:
     """Stop and start again, all at once or one by one; what their files say now holds for the next lives."""
     desk.require_going_on()
     chosen = desk.chosen(request.names)
-    for change in renew(desk.supervisor, desk.blueprint, chosen):
-        desk.hub.say(change)
-        client.tell({"say": change})
+    _renew(desk, client, chosen)
     if request.rolling:
         desk.begin(OneByOne(client, desk.supervisor, chosen))
         return
     desk.supervisor.wish(Event.RESTART, chosen, time.monotonic())
     _engage(desk, request, UntilUp(client, desk.supervisor, chosen))
+
+
+def _renew(desk: Desk, client: Client, chosen: Iterable[Instance]) -> None:
+    for change in renew(desk.supervisor, desk.blueprint, chosen):
+        desk.hub.say(change)
+        client.tell({"say": change})
 
 
 def scale(desk: Desk, client: Client, request: Request) -> None:
