@@ -92,6 +92,14 @@ def test_logs_come_from_memory_and_go_on_live(place: Place, session: Session) ->
     assert follower.wait() == 0
 
 
+def test_logs_are_colored_as_start_is(place: Place, session: Session) -> None:
+    assert "\x1b[" in done(place.call("logs", "web", "--color"))
+    assert "\x1b[" in done(place.call("logs", "web", env={"PROCMAN_COLOR": "1"}))
+    place.write("procman.toml", "color = true\n")
+    assert "\x1b[" in done(place.call("logs", "web"))
+    assert "\x1b[" not in done(place.call("logs", "web", "--no-color"))
+
+
 def test_logs_tell_the_streams_apart_where_they_were(place: Place) -> None:
     place.procfile("web: echo good; echo bad >&2; exec sleep 1000\n")
     session = place.start("--format", "json")
@@ -132,6 +140,13 @@ def test_wait_is_over_when_all_are_ready_and_gives_up_in_time(place: Place) -> N
     session.wait_for("db.1 started")
     late = place.call("wait", "db", "--timeout", "0.2")
     assert (late.code, "not ready after 0.2 s: db.1" in late.err) == (124, True)
+    patience = {"PROCMAN_WAIT_TIMEOUT": "0.2", "PROCMAN_TIMEOUT": "30"}  # the other one is a grace
+    assert "not ready after 0.2 s" in place.call("wait", "db", env=patience).err
+    assert "not ready after 0.1 s" in place.call("wait", "db", "--timeout", "0.1", env=patience).err
+    assert (
+        'PROCMAN_WAIT_TIMEOUT wants a number of seconds, not "x"'
+        in place.call("wait", env={"PROCMAN_WAIT_TIMEOUT": "x"}).err
+    )
     assert place.call("wait", "web").code == 0
     waiting = place.session("wait", "db")
     place.write("ready", "")

@@ -52,10 +52,14 @@ def perform(invocation: Invocation) -> int:
 
 
 def extras(invocation: Invocation) -> dict[str, object]:
-    """What the command's own options say. Raises UsageError."""
+    """What the command's own options say, and the variables that only they have. Raises UsageError."""
+    from procman.cli.options import COMMANDS
     from procman.cli.precedence import converted
 
     given: dict[str, object] = {}
+    for option in COMMANDS[invocation.command].options:
+        if option.variable and os.environ.get(option.variable):
+            given[option.setting] = converted(option, [os.environ[option.variable]], option.variable)
     for option, texts in invocation.given.items():
         if option.setting not in _PLACE:
             given[option.setting] = converted(option, texts, option.long_flags[0])

@@ -5,13 +5,21 @@ from __future__ import annotations
 from procman.cli.table import Command, Option
 
 SOCKET = Option("socket", "--socket", "the control socket [one for each Procfile]", "path", "PATH")
-PATIENCE = Option("patience", "-t --timeout", "how long to wait for them [60]", "seconds", "SECONDS", config=False)
+PATIENCE = Option(
+    "patience",
+    "-t --timeout",
+    "how long to wait for them [60]",
+    "seconds",
+    "SECONDS",
+    config=False,
+    variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is a grace
+)
 
 _PROCFILE = Option("procfile", "-f --procfile", "the Procfile it was started with", "path", "FILE")
 _WITHOUT_F = Option("procfile", "--procfile", "the Procfile it was started with", "path", "FILE")
 _ROOT = Option("root", "-d --root", "the folder it runs in", "path", "DIR")
-_JSON = Option("as_json", "--json", "as JSON")
-_NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False)
+_JSON = Option("as_json", "--json", "as JSON", variable="")
+_NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 
 CONTROL_COMMANDS = (
@@ -19,7 +27,7 @@ CONTROL_COMMANDS = (
         "ps",
         "Show how the processes of a running session are.",
         "NAMES",
-        (Option("watch", "-w --watch", "again every two seconds"), *_WHERE),
+        (Option("watch", "-w --watch", "again every two seconds", variable=""), *_WHERE),
         (("procman ps", "all of them; status is the same"), ("procman ps --watch web", "what web is up to")),
     ),
     Command(
@@ -33,7 +41,7 @@ CONTROL_COMMANDS = (
         "restart",
         "Restart processes of a running session, all without names.",
         "NAMES",
-        (Option("rolling", "--rolling", "one by one, each ready before the next"), _NO_WAIT, *_WHERE),
+        (Option("rolling", "--rolling", "one by one, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
         (("procman restart web.2", "this one"), ("procman restart --rolling web", "with somebody always there")),
     ),
     Command(
@@ -63,9 +71,9 @@ CONTROL_COMMANDS = (
         "Show what processes said, from memory, and with -f what they say next.",
         "NAMES",
         (
-            Option("follow", "-f --follow", "go on with what they say next"),
-            Option("lines", "-n --lines", "the last so many lines [200]", "whole", "N"),
-            Option("since", "--since", "what is not older: 30s, 5m, 2h", "text", "AGE"),
+            Option("follow", "-f --follow", "go on with what they say next", variable=""),
+            Option("lines", "-n --lines", "the last so many lines [200]", "whole", "N", variable=""),
+            Option("since", "--since", "what is not older: 30s, 5m, 2h", "text", "AGE", variable=""),
             Option("color", "--color", "colors [on a terminal]"),
             Option("color", "--no-color", value=False),
             _WITHOUT_F,

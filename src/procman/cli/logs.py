@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from procman.cli.client import accepted, connect, extras, names, show_json
+from procman.cli.client import accepted, connect, extras, names, settings_of, show_json
 from procman.core.values import seconds
 from procman.errors import UsageError
 from procman.output.escapes import without_color
@@ -25,7 +25,7 @@ def ask(invocation: Invocation) -> int:
     given = extras(invocation)
     since = _age(str(given["since"])) if "since" in given else None
     connection = connect(invocation)
-    shown = JsonShown() if given.get("as_json") else Shown(_palette(given.get("color")))
+    shown = JsonShown() if given.get("as_json") else Shown(_palette(given.get("color", settings_of(invocation).color)))
     if isinstance(shown, Shown):
         shown.learn(connection.ask({"verb": "ps"}))
     follow = bool(given.get("follow"))

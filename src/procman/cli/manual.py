@@ -42,6 +42,7 @@ _EXIT_STATUS = (
 _VARIABLES = (
     ("PORT", "The first port, if no option gives it; each process gets its own."),
     ("NO_COLOR, FORCE_COLOR", "Colors never, or also where standard output is no terminal."),
+    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait until processes are ready, unless their --timeout says."),
     ("PROCMAN_DEBUG", "1 shows where in procman an unexpected error happened."),
 )
 

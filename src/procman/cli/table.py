@@ -8,10 +8,23 @@ class Option:
     "optional", a text that may be left out.
 
     A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
-    options are explained by ``--help``, the others by ``--help-all`` and the man page.
+    options are explained by ``--help``, the others by ``--help-all`` and the man page. ``variable`` stands for the
+    usual PROCMAN_ and long flag where that is another option's, and empty says that there is none.
     """
 
-    __slots__ = ("choices", "config", "everyday", "flags", "help", "kind", "metavar", "names", "setting", "value")
+    __slots__ = (
+        "choices",
+        "config",
+        "everyday",
+        "flags",
+        "help",
+        "kind",
+        "metavar",
+        "names",
+        "setting",
+        "value",
+        "variable",
+    )
 
     def __init__(
         self,
@@ -25,6 +38,7 @@ class Option:
         config: bool = True,
         everyday: bool = False,
         names: bool = False,
+        variable: str | None = None,
     ) -> None:
         self.setting = setting
         self.flags = tuple(flags.split())
@@ -36,6 +50,7 @@ class Option:
         self.config = config
         self.everyday = everyday
         self.names = names  # its values are names of process types: completion offers them
+        self.variable = variable
 
     @property
     def long_flags(self) -> tuple[str, ...]:
@@ -45,6 +60,8 @@ class Option:
     @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables that give this option."""
+        if self.variable is not None:
+            return (self.variable,) if self.variable else ()
         return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
 
 
