@@ -205,12 +205,47 @@ def test_output_stays_whole_while_clients_come_and_go(place: Place) -> None:
     session.wait()
     for follower in followers:
         follower.kill()
-    for name in "ab":
-        shown = re.findall(
-            rb"^%s\.1 +\| %s (\d{8}) (~*)$" % (name.encode(), name.encode()), out.read_bytes(), re.MULTILINE
-        )
+    assert_whole(out.read_bytes(), count)
+
+
+def assert_whole(data: bytes, count: int) -> None:
+    """Every line of a and of b is there, whole, once and in order."""
+    for name in (b"a", b"b"):
+        shown = re.findall(rb"^%s\.1 +\| %s (\d{8}) (~*)$" % (name, name), data, re.MULTILINE)
         assert [int(number) for number, _ in shown] == list(range(count))
         assert {len(rest) for _, rest in shown} == {85}
+
+
+def test_output_stays_whole_while_terminals_are_attached_and_left(place: Place) -> None:
+    count = FLOOD_BYTES // 2 // 100
+    place.write("flood.py", FLOOD)
+    quietly = f"stty -echo; exec {sys.executable} flood.py"  # what is typed would else stand in the middle of a line
+    place.procfile(f"a: {quietly} a {count}\nb: {quietly} b {count}\nweb: sleep 1000\n")
+    out = place.folder / "out"
+    with out.open("wb") as file:
+        session = place.session("start", "--pty", "--no-timestamp", "--restart", "never", stdout=file.fileno())
+    while not out.exists() or b"a.1" not in out.read_bytes()[:10_000]:
+        assert session.process.poll() is None
+    rounds = 0
+    lazy = connected(place)
+    send(lazy, b'{"verb": "attach", "text": "b"}\n')  # and never reads
+    while any(row["state"] == "running" for row in instances(place) if row["type"] != "web"):
+        rounds += 1
+        terminal = place.session("attach", "a", pty=True)
+        terminal.resize(rows=20 + rounds % 5, columns=100 + rounds % 7)
+        with connected(place) as rude:
+            send(rude, b'{"verb": "attach", "text": "a"}\n')
+            rude.recv(1000)
+            send(rude, b'{"verb": "keys", "text": "x"}\n{"verb": "keys", "te')
+        assert place.call("scale", f"web={1 + rounds % 2}").code == 0
+        with contextlib.suppress(OSError):  # it may be over by itself: somebody else has attached
+            terminal.type(b"\x1d")
+        assert terminal.wait() in (0, 1)
+    lazy.close()
+    assert rounds >= 2, "the flood was over before anybody came"
+    assert place.call("stop").code == 0
+    session.wait()
+    assert_whole(out.read_bytes(), count)
 
 
 def instances(place: Place) -> list[dict[str, object]]:
