@@ -99,6 +99,22 @@ def test_nothing_is_written_while_nothing_changes(place: Place) -> None:
     assert fresh.count(b"\n") == 1
 
 
+def test_a_busy_log_repaints_it_ten_times_a_second_at_most(place: Place) -> None:
+    text = "import time\nbegan = time.monotonic()\n"
+    text += "for n in range(400): print('line', n, flush=True); time.sleep(0.004)\n"
+    text += "print('took', round(time.monotonic() - began, 1), flush=True)\ntime.sleep(1e5)\n"
+    place.write("busy.py", text)
+    place.procfile(f"web: {PYTHON} busy.py\n")
+    terminal = on_terminal(place, "start")
+    terminal.see_line("web.1", "took .*")
+    terminal.see_status("^web ● 1/1")
+    log = terminal.out[terminal.out.index(b"line 0") :]
+    took = re.search(rb"took ([0-9.]+)", log)
+    assert took is not None
+    assert 1 < log.count(PAINT) <= 10 * float(took[1]) + 3
+    assert terminal.said("web.1")[:400] == [f"line {n}" for n in range(400)]
+
+
 def test_a_flood_brings_it_back_ten_times_a_second_at_most(place: Place) -> None:
     text = "import sys, time\nline = b'x' * 61 + b'\\n'\nbegan = time.monotonic()\n"
     text += "while time.monotonic() < began + 1: sys.stdout.buffer.write(line * 1000)\n"
@@ -107,7 +123,8 @@ def test_a_flood_brings_it_back_ten_times_a_second_at_most(place: Place) -> None
     place.procfile(f"web: {PYTHON} flood.py\n")
     terminal = on_terminal(place, "start")
     terminal.see(
-        lambda: b"took" in terminal.out[-300:] and terminal.out.endswith(b"\x1b[?7h\r"), "the end of the flood"
+        lambda: b"took" in terminal.out[-300:] and terminal.out.endswith(b"\x1b[?7h\r\x1b[?2026l"),
+        "the end of the flood",
     )
     flood = terminal.out[terminal.out.index(b"xxx") :]
     took = re.search(rb"took ([0-9.]+)", flood)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output.footer import INTERVAL, Footer
+from procman.output.footer import END, FLOOD, INTERVAL, NO_WRAP, RESET, WRAP, Footer
 from procman.output.hub import Hub
 from procman.output.label import Labels
-from procman.output.outlet import LARGE, Outlet
+from procman.output.outlet import Outlet
 from procman.output.palette import Palette
 from procman.output.prefix import Prefix
 from procman.output.stamp import Stamp
@@ -18,6 +18,8 @@ from procman.output.ways import Way
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+PAINTED = RESET + WRAP + b"\r" + END  # how a painting ends
 
 
 class Terminal(Way):
@@ -32,6 +34,7 @@ class Terminal(Way):
         self.at = 0
         self.column = 0
         self.wraps = True
+        self.waits = False  # shows nothing of what it is told
         self.writes: list[bytes] = []
 
     def send(self, parts: Sequence[object]) -> int:
@@ -49,8 +52,11 @@ class Terminal(Way):
         elif final == "A":
             self.at -= int(parameters)
         elif final in ("h", "l"):
-            assert parameters == "?7"
-            self.wraps = final == "h"
+            assert parameters in ("?7", "?2026")
+            if parameters == "?7":
+                self.wraps = final == "h"
+            else:
+                self.waits = final == "h"
         elif final == "m":
             pass
         elif final:
@@ -64,6 +70,11 @@ class Terminal(Way):
             self._write(text)
 
     def _write(self, text: str) -> None:
+        row = self.rows[self.at].ljust(self.column)
+        if self.column + len(text) <= self.columns:  # the usual case, fast
+            self.column += len(text)
+            self.rows[self.at] = row[: self.column - len(text)] + text + row[self.column :]
+            return
         for char in text:
             if self.column == self.columns:
                 if not self.wraps:
@@ -116,10 +127,27 @@ class Desk:
         self.hub.partial(name, "stdout", tail)
         self.outlet.flush()
 
+    def wait(self) -> None:
+        """Let the time pass until the next repaint."""
+        self.now += INTERVAL
+        self.outlet.flush()
+
     @property
     def shown(self) -> list[str]:
+        """What is on the terminal in the end."""
+        self.wait()
+        return self.seen
+
+    @property
+    def seen(self) -> list[str]:
+        """What is on the terminal now."""
         assert self.terminal.wraps
         return self.terminal.shown
+
+    @property
+    def paintings(self) -> int:
+        """How often the rows were painted."""
+        return b"".join(self.terminal.writes).count(NO_WRAP)
 
 
 def test_the_status_line_stays_below_the_log() -> None:
@@ -135,7 +163,7 @@ def test_it_is_gone_at_the_end() -> None:
     desk.status("web 1/1")
     desk.publish("web.1", b"one\n")
     desk.outlet.close(0)
-    assert desk.shown == ["web.1 | one", ""]
+    assert desk.seen == ["web.1 | one", ""]
     assert desk.terminal.column == 0
 
 
@@ -163,33 +191,102 @@ def test_the_last_change_is_painted_when_it_is_due() -> None:
     desk = Desk()
     desk.status("old")
     desk.status("new")
-    assert desk.shown == ["old"]
+    assert desk.seen == ["old"]
     due = desk.hub.next_deadline()
     assert due == pytest.approx(desk.now + INTERVAL)
     desk.now = due or 0
     desk.outlet.flush()
-    assert desk.shown == ["new"]
+    assert desk.seen == ["new"]
 
 
-def test_during_a_flood_it_comes_back_ten_times_a_second() -> None:
+def test_a_busy_log_repaints_it_ten_times_a_second_and_never_lacks_it() -> None:
     desk = Desk()
     desk.status("web 1/1")
-    for _ in range(1000):
+    for number in range(2000):
         desk.now += 0.001
-        desk.publish("web.1", b"x" * LARGE + b"\n")
-    painted = sum(b"web 1/1" in written for written in desk.terminal.writes)
-    assert 9 <= painted <= 12
+        desk.publish("web.1", b"%d\n" % number)
+        assert desk.seen[-1] == "web 1/1"
+        assert len(desk.seen) > number - INTERVAL / 0.001  # no line waits for longer than that
+    assert 19 <= desk.paintings <= 21
+    assert desk.shown == [*(f"web.1 | {number}" for number in range(2000)), "web 1/1"]
+
+
+def test_after_a_silence_a_line_is_shown_at_once() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
     desk.now += INTERVAL
+    desk.publish("web.1", b"one\n")
+    assert desk.seen == ["web.1 | one", "web 1/1"]
+
+
+def test_what_waits_is_due_with_the_next_repaint() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\n")
+    assert desk.seen == ["web 1/1"]
+    assert desk.hub.next_deadline() == pytest.approx(desk.now + INTERVAL)
+    desk.wait()
+    assert desk.seen == ["web.1 | one", "web 1/1"]
+    assert desk.hub.next_deadline() is None
+
+
+def test_a_flood_does_not_wait_and_brings_it_back_ten_times_a_second() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    block = (b"x" * 70 + b"\n") * 100
+    for turn in range(1, 501):
+        desk.now += 0.001
+        desk.publish("web.1", block)
+        assert len(desk.terminal.rows) * len(block) / 100 > turn * len(block) - FLOOD
+        assert desk.terminal.waits or desk.terminal.writes[-1].endswith(b"web 1/1" + PAINTED)
+    assert 5 <= desk.paintings <= 6
+    desk.wait()
+    assert not desk.terminal.waits
+    assert desk.terminal.rows[-1] == "web 1/1"
+
+
+@pytest.mark.parametrize("how", ["pause", "resized", "close"])
+def test_who_leaves_in_a_flood_lets_the_terminal_go_on(how: str) -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"x\n" * FLOOD)
+    assert desk.terminal.waits
+    desk.outlet.close(0) if how == "close" else getattr(desk.hub, how)()
     desk.outlet.flush()
-    assert desk.shown[-1] == "web 1/1"
+    assert not desk.terminal.waits
+    assert desk.seen[-2:] == ["web.1 | x", ""]
 
 
 def test_text_and_its_return_are_one_write() -> None:
     desk = Desk()
     desk.status("web 1/1")
     before = len(desk.terminal.writes)
-    desk.publish("web.1", b"one\n")
+    desk.publish("web.1", b"one\n" * 1000)
+    desk.publish("web.1", b"two\n")
+    desk.wait()
     assert len(desk.terminal.writes) == before + 1
+
+
+def test_a_reader_who_is_stuck_is_painted_nothing() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\n")
+    desk.now += INTERVAL
+    desk.outlet.blocked = True
+    assert desk.hub.next_deadline() is None
+    desk.footer.settle()
+    desk.outlet.blocked = False
+    assert desk.shown == ["web.1 | one", "web 1/1"]
+
+
+def test_without_rows_nothing_waits() -> None:
+    desk = Desk()
+    for status in (None, lambda columns: b""):
+        desk.hub.show_status(status)
+        for _ in range(3):
+            count = len(desk.terminal.rows)
+            desk.publish("web.1", b"one\n")
+            assert len(desk.terminal.rows) == count + 1
 
 
 def test_a_prompt_is_shown_marked_and_vanishes_when_its_line_comes_whole() -> None:
@@ -245,9 +342,9 @@ def test_before_we_are_stopped_the_terminal_is_left_clean() -> None:
     desk.publish("web.1", b"one\n")
     desk.hub.pause()
     desk.outlet.flush()
-    assert desk.shown == ["web.1 | one", ""]
+    assert desk.seen == ["web.1 | one", ""]
     desk.publish("web.1", b"two\n")
-    assert desk.shown == ["web.1 | one", "web.1 | two", ""]
+    assert desk.seen == ["web.1 | one", "web.1 | two", ""]
     desk.hub.resume()
     desk.now += 1
     desk.outlet.flush()
@@ -290,8 +387,7 @@ def test_the_log_above_is_always_whole(actions: list[tuple[str, str]]) -> None:
         elif action == "status":
             desk.status(word)
         elif action == "wait":
-            desk.now += 1
-            desk.outlet.flush()
+            desk.wait()
         elif action == "resize":
             desk.terminal.resize(int(word))
             desk.hub.resized()
@@ -299,8 +395,10 @@ def test_the_log_above_is_always_whole(actions: list[tuple[str, str]]) -> None:
         else:
             getattr(desk.hub, action)()
             desk.outlet.flush()
-        assert desk.shown[: len(log)] == log
-        assert len(desk.shown) <= len(log) + 4
+        told = sum(row in log for row in desk.seen)
+        assert desk.seen[:told] == log[:told]
+        assert len(desk.seen) <= told + 4
+        assert action != "wait" or told == len(log)
     desk.hub.close()
     desk.outlet.close(0)
     assert desk.shown == [*log, ""]

@@ -3,14 +3,15 @@
 The rows are painted below the log and the cursor is put back to where they begin, so that "erase to the end of the
 screen" takes them away whatever the terminal made of them when it was resized. They are taken away before any text
 and come back behind it, in the same write: the log stays an ordinary log, in the terminal's own scrollback.
+
+That happens ten times a second at most. What is said in between waits for the next time, so that nobody sees the rows
+gone; a flood does not wait, and asks the terminal to show nothing before they are back (decision 65).
 """
 
 from __future__ import annotations
 
 import os
 import time
-
-from procman.output.outlet import LARGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from procman.output.ways import Buffer
 
 INTERVAL = 0.1  # seconds between two repaints
+FLOOD = 64 << 10  # bytes: more than that between two repaints does not wait for the second
 MOST_HELD = 3  # unfinished lines at a time: the latest
 ERASE = b"\r\x1b[J"
 NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off, never two rows
+BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"  # "show all of this at once"; terminals that do not know it ignore it
 RESET = b"\x1b[0m"
 USUAL_COLUMNS = 80
 
@@ -31,6 +34,7 @@ class Footer:
     """The bottom rows of one terminal. Text goes through ``put``; ``settle`` brings the rows back once a turn."""
 
     __slots__ = (
+        "_begun",
         "_clock",
         "_columns",
         "_held",
@@ -40,8 +44,8 @@ class Footer:
         "_paused",
         "_row",
         "_status",
+        "_text",
         "_volume",
-        "_window",
     )
 
     def __init__(self, outlet: Outlet, columns: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,19 +57,19 @@ class Footer:
         self._row: bytes | None = None  # the status line as it reads now; None: to be made
         self._painted: list[bytes] | None = None  # the rows on the screen; None: none are
         self._painted_at = float("-inf")
+        self._begun = False  # the terminal waits for END
         self._paused = False
-        self._volume = 0  # bytes of text that went by since `_window`, seconds of the clock
-        self._window = float("-inf")
+        self._text: list[Buffer] = []  # waits for the next repaint
+        self._volume = 0  # bytes of text since the last one
         outlet.footer = self
 
     def put(self, *parts: Buffer) -> None:
-        """Pass text on to the outlet; the rows make way for it."""
-        if self._painted is not None:
-            self._painted = None
-            self._outlet.put(ERASE)
+        """Take text: it leaves with the next repaint, or at once where it is a flood or no rows are below it."""
         for part in parts:
             self._volume += len(part)
-        self._outlet.put(*parts)
+        self._text += parts
+        if self._volume > FLOOD:
+            self._rush()
 
     def hold(self, key: Hashable, row: bytes) -> None:
         """Show an unfinished line, instead of what was held under this key."""
@@ -94,33 +98,33 @@ class Footer:
 
     @property
     def next_repaint(self) -> float | None:
-        """When the rows are due to be painted, in seconds of the clock; None: nothing has changed."""
-        due = not self._paused and self._rows() != (self._painted or [])
+        """When the rows are due to be painted, in seconds of the clock; None: nothing has changed, or nobody reads."""
+        if self._paused or self._outlet.blocked:
+            return None
+        due = self._text or self._rows() != (self._painted or [])
         return self._painted_at + INTERVAL if due else None
 
     def settle(self) -> None:
-        """Bring the rows back below the text of this turn, or paint what has changed, at most ten times a second.
-
-        After a few lines they come back at once: a log that trickles must not make them flicker.
-        """
+        """Let the text of this turn go, with the rows below it, and paint what has changed; ten times a second."""
         if self._paused or (self._painted is None and not self._held and self._status is None):
+            self._make_way()
             return
         rows = self._rows()
-        if rows == (self._painted or []):
-            return
-        now = self._clock()
-        trickle = self._painted is None and self._volume < LARGE and not self._outlet.blocked
-        if trickle or now >= self._painted_at + INTERVAL:
-            self._paint(rows, now)
+        if not rows and self._painted is None:
+            self._make_way()
+        elif (self._text or rows != (self._painted or [])) and not self._outlet.blocked:
+            now = self._clock()
+            if now >= self._painted_at + INTERVAL:
+                self._paint(rows, now)
 
     def resized(self) -> None:
         """The terminal has another size: paint the rows anew."""
         self._columns = self._row = None
-        self._vanish()
+        self._make_way()
 
     def pause(self) -> None:
         """Leave the terminal to somebody else, until ``resume``."""
-        self._vanish()
+        self._make_way()
         self._paused = True
 
     def resume(self) -> None:
@@ -129,7 +133,7 @@ class Footer:
 
     def leave(self) -> None:
         """Vanish for good."""
-        self._vanish()
+        self._make_way()
         self._held.clear()
         self._status = None
 
@@ -143,14 +147,31 @@ class Footer:
 
     def _paint(self, rows: list[bytes], now: float) -> None:
         up = b"\x1b[%dA" % (len(rows) - 1) if len(rows) > 1 else b""
-        body = (RESET + b"\r\n").join(rows) + RESET
-        self._outlet.put(ERASE + NO_WRAP + body + WRAP + b"\r" + up if rows else ERASE)
+        body = NO_WRAP + (RESET + b"\r\n").join(rows) + RESET + WRAP + b"\r" + up if rows else b""
+        self._outlet.put(BEGIN + ERASE, *self._text, body + END)
+        self._text.clear()
         self._painted = rows or None
         self._painted_at = now
-        if now >= self._window + INTERVAL:
-            self._window, self._volume = now, 0
+        self._begun = False
+        self._volume = 0
 
-    def _vanish(self) -> None:
+    def _rush(self) -> None:
+        """Let the text go, and the terminal wait for the rows, which come when they are due."""
         if self._painted is not None:
-            self._outlet.put(ERASE)
             self._painted = None
+            self._begun = True
+            self._outlet.put(BEGIN + ERASE)
+        self._let_go()
+
+    def _make_way(self) -> None:
+        """Let the text go without the rows."""
+        if self._painted is not None or self._begun:
+            self._painted = None
+            self._begun = False
+            self._outlet.put(ERASE + END)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._text:
+            self._outlet.put(*self._text)
+            self._text.clear()
