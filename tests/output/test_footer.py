@@ -301,6 +301,31 @@ def test_a_prompt_is_shown_marked_and_vanishes_when_its_line_comes_whole() -> No
     assert desk.shown == ["worker.1| tick", "web.1 | Password: secret", "web 1/1"]
 
 
+@pytest.mark.parametrize("tail", ["\x1b[?25h", "\x1b[0m", "  ", "⠙\x1b[1G\x1b[0K"])
+def test_an_unfinished_line_in_which_nothing_can_be_seen_is_not_shown(tail: str) -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.partial("web.1", tail.encode())
+    assert desk.shown == ["web 1/1"]
+    desk.partial("web.1", "⠙".encode())
+    assert desk.shown == ["web.1 | ⠙…", "web 1/1"]
+    desk.partial("web.1", tail.encode())
+    assert desk.shown == ["web 1/1"]
+
+
+@pytest.mark.parametrize("how", ["hide", "show_only"])
+def test_who_is_muted_takes_his_unfinished_line_along(how: str) -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.partial("web.1", b"Password: ")
+    desk.partial("css.1", b"building")
+    desk.hub.hide(["web"]) if how == "hide" else desk.hub.show_only(["css"])
+    assert desk.shown == ["css.1 | building…", "web 1/1"]
+    desk.publish("web.1", b"Password: x\n")
+    desk.publish("css.1", b"building: done\n")
+    assert desk.shown == ["css.1 | building: done", "web 1/1"]
+
+
 def test_a_progress_bar_under_way_is_one_row() -> None:
     desk = Desk()
     for percent in range(0, 100, 10):

@@ -30,6 +30,10 @@ _CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ES
 _SILENT = b"\x07\x0e\x0f"  # bell and charset shifts
 _VISIBLE = ((b"\x05", b"^E"), (b"\x0b", b"^K"), (b"\x0c", b"^L"))
 _CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
+# What npm does before each line: symbols (ASCII or U+2000-U+2FFF, braille among them), each wiped out again.
+_SPINNER = re.compile(
+    rb"\A(?:(?:[ -/:-@\[-`{-~]|\xe2[\x80-\xbf]{2})*+(?:\r|\x1b\[[01]?G)\x1b\[[02]?K)+",
+)
 _MOST_BLANKS = 200  # spaces for one "cursor forward"
 
 
@@ -72,7 +76,7 @@ class Unruly:
         colors = SGR.findall(line)
         if rough or len(colors) != line.count(b"\x1b"):
             self._follow(line)
-            line = _without_controls(SEQUENCE.sub(_replacement, line))
+            line = _without_controls(SEQUENCE.sub(_replacement, _SPINNER.sub(b"", line)))
             colors = SGR.findall(line)
         self.pen = advance(self.pen, colors)
         return line
@@ -87,6 +91,11 @@ class Unruly:
 def without_color(lines: bytes) -> bytes:
     """Clean lines without their colors, for readers that are no terminal."""
     return SGR.sub(b"", lines)
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether there is nothing to be seen in a clean line."""
+    return not SGR.sub(b"", line).strip()
 
 
 def _without_c1(lines: bytes) -> bytes:

@@ -15,7 +15,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from procman.output.outlet import Outlet
     from procman.output.ways import Buffer
@@ -52,7 +52,7 @@ class Footer:
         self._outlet = outlet
         self._clock = clock
         self._columns = columns
-        self._held: dict[Hashable, bytes] = {}
+        self._held: dict[tuple[str, str], bytes] = {}
         self._status: Callable[[int], bytes] | None = None
         self._row: bytes | None = None  # the status line as it reads now; None: to be made
         self._painted: list[bytes] | None = None  # the rows on the screen; None: none are
@@ -71,15 +71,20 @@ class Footer:
         if self._volume > FLOOD:
             self._rush()
 
-    def hold(self, key: Hashable, row: bytes) -> None:
+    def hold(self, key: tuple[str, str], row: bytes) -> None:
         """Show an unfinished line, instead of what was held under this key."""
         self._held.pop(key, None)
         self._held[key] = row
 
-    def release(self, key: Hashable) -> bool:
+    def release(self, key: tuple[str, str]) -> bool:
         """Forget an unfinished line; whether others are left."""
         self._held.pop(key, None)
         return bool(self._held)
+
+    @property
+    def held(self) -> tuple[tuple[str, str], ...]:
+        """The keys of all that is held: instance and stream."""
+        return tuple(self._held)
 
     def show(self, status: Callable[[int], bytes] | None) -> None:
         """Show a status line: a function of the terminal's columns, called when something has changed."""

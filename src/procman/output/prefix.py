@@ -86,13 +86,11 @@ class Prefix(Sink):
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Show what there is of an unfinished line."""
         label = self._labels.get(name) or self._labels.introduce(name)
-        if label.hidden or not tail:
+        if label.hidden:
             return
         if self._footer is not None:
-            label.renew(self._stamp.text())
-            self._unfinished = True
-            self._footer.hold((name, stream), label.head + tail + MARK)
-        elif self._inline:
+            self._hold(self._footer, label, (name, stream), tail)
+        elif self._inline and tail:
             self._show_inline(label, name, stream, tail)
 
     def say(self, text: str) -> None:
@@ -105,8 +103,12 @@ class Prefix(Sink):
         self._labels.began(name, pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
-        """Hide these as well, or show nothing but ``focus``."""
+        """Hide these as well, or show nothing but ``focus``; their unfinished lines, too."""
         self._labels.choose(muted, focus)
+        if self._footer is not None:
+            for key in self._footer.held:
+                if self._labels.is_hidden(key[0]):
+                    self._unfinished = self._footer.release(key)
 
     def highlight(self, pattern: str) -> None:
         """Mark what matches. Raises UsageError for a pattern that is none."""
@@ -159,6 +161,14 @@ class Prefix(Sink):
         if end < len(lines):
             self._put(label, lines[end:])
 
+    def _hold(self, footer: Footer, label: Label, key: tuple[str, str], tail: bytes) -> None:
+        if not tail.strip() or (27 in tail and _is_blank(tail)):  # a cursor switched on again, a spinner wiped out
+            self._unfinished = footer.release(key)
+            return
+        label.renew(self._stamp.text())
+        self._unfinished = True
+        footer.hold(key, label.head + tail + MARK)
+
     def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> None:
         before = self._stamp.now
         if label.stamp is not (stamp := self._stamp.text()):
@@ -176,3 +186,9 @@ class Prefix(Sink):
     def _break_off(self) -> None:
         self._out.put(MARK + b"\n")
         self._unfinished = False
+
+
+def _is_blank(tail: bytes) -> bool:
+    from procman.output.escapes import is_blank
+
+    return is_blank(tail)
