@@ -198,6 +198,7 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(
         (("-f", ""), '--procfile wants the name of a file, not ""'),
         (("-e", ""), "--env wants the name of a file"),
         (("--highlight", "("), "--highlight wants a regular expression"),
+        (("--timestamps", "isso"), '--timestamps wants off, iso, elapsed or a format such as %H:%M, not "isso"'),
     ],
 )
 def test_what_is_wrong_in_a_flag_is_told_by_its_name(argv: tuple[str, ...], message: str) -> None:

@@ -46,6 +46,19 @@ def test_a_failure_card_shows_the_words_of_the_last_life_only() -> None:
     assert "first words" not in card
 
 
+def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
+    plan = InstancePlan("worker.1", "worker", 1, None, "x", "/", {}, RestartPolicy(max_restarts=1), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    announcer = Announcer(Hub(screen), supervisor)
+    supervisor.start_all(0.0)
+    supervisor.spawned(supervisor.instances["worker.1"], 7, 0.0)
+    supervisor.exited(supervisor.instances["worker.1"], ExitStatus(code=137), 0.5)
+    tell(announcer, supervisor, 0.5)
+    announcer.close(1.0, 137)
+    assert "failed: code 137" in screen.said[-2]
+    assert len(screen.said[-2]) <= 60
+
+
 def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
     for action, instance in supervisor.take_actions():
         announcer.note(action, instance, now)

@@ -66,7 +66,7 @@ OPTIONS = (
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
     Option("color", "--color", "colors [on a terminal]", everyday=True),
     Option("color", "--no-color", value=False),
-    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "text", "FORMAT"),
+    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "stamp", "FORMAT"),
     Option("timestamps", "--no-timestamp", value="off"),
     Option("prefix", "--prefix", "what stands before each line", "text", "TEMPLATE"),
     Option("prefix", "--no-prefix", value=""),

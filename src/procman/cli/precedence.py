@@ -115,6 +115,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "port": values.port,
     "seconds": values.seconds,
     "path": values.path,
+    "stamp": values.stamp,
     "text": str,
     "optional": str,
 }

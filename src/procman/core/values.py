@@ -51,6 +51,13 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
+def stamp(text: str) -> str:
+    """A form of time before each line: a word for one, or a format of strftime(3)."""
+    if text not in ("off", "none", "", "iso", "elapsed") and "%" not in text:
+        raise ValueError("off, iso, elapsed or a format such as %H:%M")
+    return text
+
+
 def path(text: str) -> str:
     """The name of a file or folder."""
     if not text or "\0" in text:

@@ -153,16 +153,17 @@ class Announcer:
         return self._hub.line_count(name) - self._lines_before.get(name, 0)
 
     def _failed(self, instance: Instance, now: float) -> None:
-        if instance.started is None:  # what it depends on did not come up: it has nothing to show
-            self._hub.say(f"{instance.name} FAILED: {instance.failure}")
-            return
-        from procman.output.card import LAST_LINES, failure_card
+        from procman.output.card import LAST_LINES, failure_card, headline
 
+        if instance.started is None:  # what it depends on did not come up: it has nothing to show
+            self._hub.say(headline(instance.name, str(instance.failure), self._hub.palette))
+            return
         lines = failure_card(
             instance.name,
             _failure_in_words(instance),
             seconds(instance.uptime(now)),
             self._hub.last_lines(instance.name, min(LAST_LINES, self._said(instance.name))),
+            self._hub.palette,
         )
         for line in lines:
             self._hub.say(line)
@@ -180,7 +181,7 @@ def _failure_in_words(instance: Instance) -> str:
 
 def _end_in_words(instance: Instance) -> str:
     if instance.state == State.FAILED:
-        return f"failed: {_failure_in_words(instance)}"
+        return f"failed: {_failure_in_words(instance).removeprefix('exited with ')}"  # the column is narrow
     if instance.status is None:
         return "not started"
     return instance.status.words(asked=True)

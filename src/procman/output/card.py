@@ -6,14 +6,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from procman.output.palette import Palette
+
 LAST_LINES = 20
 INDENT = "    "
 
 
-def failure_card(name: str, words: str, ran_for: str, last_lines: Sequence[bytes]) -> list[str]:
+def headline(name: str, words: str, palette: Palette) -> str:
+    """The line that is looked for in a long log; ``words`` say how it ended."""
+    return f"{palette.failure}{name} FAILED: {words}{palette.reset}"
+
+
+def failure_card(name: str, words: str, ran_for: str, last_lines: Sequence[bytes], palette: Palette) -> list[str]:
     """The lines of the card. ``words`` say how it ended, ``ran_for`` how long it ran; both are texts."""
     shown = [line for line in last_lines if line.strip()][-LAST_LINES:]
-    card = [f"{name} FAILED: {words}, after {ran_for}"]
+    card = [headline(name, f"{words}, after {ran_for}", palette)]
     if not shown:
         return [*card, f"{INDENT}it printed nothing"]
     card.append(f"its last line{'s' if len(shown) > 1 else ''}:")

@@ -10,6 +10,7 @@ COLUMNS = 60  # beside the prefix, on a terminal of 80
 MOST_ROWS = 40
 TITLES = ("instance", "exit", "restarts", "uptime", "lines")
 GAP = "  "
+LEAST = len("failed: code 3")  # columns for how one ended, however long the names are
 
 
 class Row:
@@ -49,7 +50,7 @@ def _rest(rows: Sequence[Row]) -> list[str]:
 def _table(cells: list[tuple[str, str, str, str, str]], columns: int) -> list[str]:
     widths = [max(map(len, column)) for column in zip(TITLES, *cells, strict=True)]
     room = columns - sum(widths) - len(GAP) * (len(TITLES) - 1) + widths[1]
-    widths[1] = min(widths[1], max(room, len(TITLES[1]) + 6))
+    widths[1] = min(widths[1], max(room, LEAST))
     return [_line(row, widths) for row in (TITLES, *cells)] if cells else []
 
 
