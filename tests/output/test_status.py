@@ -51,6 +51,11 @@ def test_it_fits_and_keeps_what_fails(columns: int) -> None:
     assert "more" in line
 
 
+def test_a_name_that_is_too_long_leaves_its_place_to_the_others() -> None:
+    groups = [Group("x" * 90, 1, 1), *(Group(f"worker{number}", 1, 1) for number in range(3))]
+    assert status_line(groups, 80, PLAIN) == "worker0 ● 1/1  worker1 ● 1/1  worker2 ● 1/1  +1 more"
+
+
 @pytest.mark.parametrize(
     ("locales", "unicode"),
     [

@@ -63,12 +63,18 @@ def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode
 
 
 def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
-    """Those that fit. What is down is left out first, then what is well, what fails last; from the end of the line."""
+    """Those that fit. What is down is left out first, then what is well, what fails last; from the end of the line.
+    A name that is too long leaves its place to the others."""
     widths = [len(f"{group.name} {group.mark} {group.text}{GAP}") for group in groups]
-    shown = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
-    width = sum(widths) - len(GAP)
-    while shown and width + len(GAP.join(["", *_more(len(groups) - len(shown))])) > columns:
-        width -= widths[shown.pop()]
+    if sum(widths) - len(GAP) <= columns:
+        return list(groups)
+    order = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
+    room = columns - len(_more(len(groups))[0])
+    shown: list[int] = []
+    for at in order:
+        if widths[at] <= room:
+            room -= widths[at]
+            shown.append(at)
     return [groups[at] for at in sorted(shown)]
 
 
