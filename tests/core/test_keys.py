@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from procman.core.keys import Command, Keys
+import pytest
+
+from procman.core.keys import ASKING, AT_ONCE, HELP, Command, Keys
 
 NAMES = ("web", "worker", "web.1", "worker.1")
 
@@ -17,6 +19,22 @@ def test_a_key_that_asks_takes_a_line() -> None:
     assert keys.prompt == "restart: we"
     assert keys.feed(b"b\r") == [Command("restart", "web")]
     assert keys.prompt == ""
+
+
+@pytest.mark.parametrize("key", ASKING)
+def test_a_question_says_what_enter_alone_means(key: str) -> None:
+    keys = Keys(NAMES)
+    keys.feed(key.encode())
+    assert keys.prompt.startswith(f"{ASKING[key]}: (Enter alone: ")
+    keys.feed(b"w")
+    assert keys.prompt == f"{ASKING[key]}: w"
+    keys.feed(b"\x7f")
+    assert "Enter alone" in keys.prompt
+
+
+def test_the_help_names_every_key_and_fits_beside_the_prefix() -> None:
+    assert all(f"{key} {word}" in HELP for key, word in (ASKING | AT_ONCE).items())
+    assert all(len(line) <= 60 for line in HELP.splitlines())
 
 
 def test_letters_of_an_answer_are_no_keys() -> None:

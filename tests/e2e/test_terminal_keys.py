@@ -54,7 +54,7 @@ def test_keys_are_not_echoed(two: Terminal) -> None:
     before = two.rows
     two.type(b"xyz\x1b[A\x1b[B12 ")
     two.type(b"r")
-    two.see_status("^restart:$")
+    two.see_status(r"^restart: \(Enter alone: all of them\)$")
     two.type(b"\x1b")
     two.see_status("^web ●")
     assert two.rows == before
@@ -62,7 +62,7 @@ def test_keys_are_not_echoed(two: Terminal) -> None:
 
 def test_r_restarts_one_and_tab_completes_its_name(two: Terminal) -> None:
     two.type(b"r")
-    two.see_status("^restart:$")
+    two.see_status(r"^restart: \(Enter alone: all of them\)$")
     two.type(b"w")
     two.see_status("^restart: w$")
     two.type(b"\t")
@@ -127,10 +127,12 @@ def test_f_shows_only_one_and_then_all_again(ticking: Terminal) -> None:
 
 def test_m_mutes_one_and_shows_it_again(ticking: Terminal) -> None:
     _answer(ticking, b"m", "mute", b"worker.1\r")
+    ticking.see_status("worker ● 1/1 :5100 muted$")
     silent = len(ticking.said("worker.1"))
     _hear(ticking, "web.1")
     assert len(ticking.said("worker.1")) == silent
     _answer(ticking, b"m", "mute", b"worker.1\r")
+    ticking.see_status("worker ● 1/1 :5100$")
     _hear(ticking, "web.1", "worker.1")
 
 

@@ -36,6 +36,7 @@ class World:
         self.supervisor = Supervisor(plans)
         self.shown: Callable[[int], bytes] | None = None
         self.made = 0
+        self.hidden: set[str] = set()
         hub: Any = self
         self.line = StatusLine(hub, self.supervisor, UTF8 if environ is None else environ)
         self.line.open(Poller())
@@ -43,6 +44,9 @@ class World:
     def show_status(self, status: Callable[[int], bytes] | None) -> None:
         self.shown = status
         self.made += 1
+
+    def hides(self, name: str) -> bool:
+        return name in self.hidden
 
     def up(self) -> None:
         self.supervisor.start_all(0.0)
@@ -61,6 +65,17 @@ def test_instances_of_a_type_are_counted_together() -> None:
     world = World("web.1", "web.2", "worker.1")
     world.up()
     assert world.text() == "web ● 2/2 :5000  worker ● 1/1 :5000"
+
+
+def test_a_type_that_is_not_shown_is_muted_unless_there_is_more_to_say() -> None:
+    world = World("web.1", "web.2", "worker.1")
+    world.up()
+    world.hidden = {"web.1", "worker.1"}
+    assert world.text() == "web ● 2/2 :5000  worker ● 1/1 :5000 muted"
+    world.end("worker.1", CRASH)
+    world.line.change()
+    assert "restarting" in world.text()
+    assert "muted" not in world.text()
 
 
 def test_one_that_waits_for_its_next_start_is_restarting() -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 ASKING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight"}
 AT_ONCE = {"R": "restart failed", "q": "quit", "?": "help"}
-HELP = (
-    "keys: r restart…  s stop…  R restart failed  f focus…  m mute…  / highlight…  q quit  ? help; "
-    "… asks for a name (Tab completes, Enter without one: all, Esc: never mind)"
-)
+ALONE = {  # what Enter means, with nothing typed before it
+    "restart": "all of them",
+    "stop": "all of them",
+    "focus": "show everything again",
+    "mute": "mute nobody",
+    "highlight": "nothing",
+}
+HELP = """\
+keys:
+  r restart…   R restart failed   s stop…
+  f focus…     m mute…            / highlight…
+  q quit       ? help
+after … type a name or pattern; Tab completes, Esc leaves"""
 
 _ESC, _TAB = "\x1b", "\t"
 _BACKSPACE = ("\x7f", "\b")
@@ -47,7 +56,9 @@ class Keys:
     @property
     def prompt(self) -> str:
         """What to show in place of the status line: the question and its answer so far; empty without a question."""
-        return f"{self._asking}: {self._line}" if self._asking else ""
+        if not self._asking:
+            return ""
+        return f"{self._asking}: {self._line or f'(Enter alone: {ALONE[self._asking]})'}"
 
     def feed(self, data: bytes) -> list[Command]:
         """The commands that these bytes complete, in order."""

@@ -18,7 +18,7 @@ def highlighter(pattern: str) -> Callable[[bytes], bytes]:
     try:
         search = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"--highlight {pattern!r} is no regular expression: {error}") from None
+        raise UsageError(f"{pattern!r} is no regular expression: {error}") from None
 
     def mark(match: re.Match[str]) -> str:
         return f"{ON}{match[0]}{OFF}" if match[0] else ""

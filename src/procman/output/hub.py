@@ -139,6 +139,10 @@ class Hub:
         """Show nothing but these instances or process types; none: as the settings say."""
         self.screen.choose((), names)
 
+    def hides(self, name: str) -> bool:
+        """Whether the screen does not show this instance."""
+        return self.screen.hides(name)
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches from now on; an empty pattern marks nothing. Raises UsageError for one that is none."""
         self.screen.highlight(pattern)

@@ -110,6 +110,10 @@ class Prefix(Sink):
                 if self._labels.is_hidden(key[0]):
                     self._unfinished = self._footer.release(key)
 
+    def hides(self, name: str) -> bool:
+        """Whether this instance runs without being shown."""
+        return self._labels.is_hidden(name)
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches. Raises UsageError for a pattern that is none."""
         self._marker = None

@@ -34,6 +34,10 @@ class Sink:
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
         """Hide these instances or process types as well; or show nothing but ``focus``, unless that is empty."""
 
+    def hides(self, name: str) -> bool:
+        """Whether this instance is not shown."""
+        return False
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches a regular expression."""
 

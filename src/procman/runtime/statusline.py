@@ -58,7 +58,10 @@ class StatusLine(QuietGuest):
 
     def _group(self, name: str, instances: list[Instance]) -> Group:
         held = all(map(self._supervisor.is_held, instances))
-        return _group(name, instances, _words(instances, held))
+        words = _words(instances, held)
+        if not words and all(self._hub.hides(instance.name) for instance in instances):
+            words = "muted"  # or its silence would be taken for its own
+        return _group(name, instances, words)
 
 
 def _words(instances: list[Instance], held: bool) -> str:
