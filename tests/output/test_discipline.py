@@ -231,3 +231,28 @@ def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
     discipline = Discipline()
     for _ in range(2):
         assert discipline.clean(b"\x1b[2J\x1b[1Aa\nb\n") == b"a\nb\n"
+
+
+def pull(*updates: tuple[int, str]) -> bytes:
+    """What `docker pull` writes for each: rows up, wipe, text, return, rows down. No line ends."""
+    return b"".join(f"\x1b[{up}A\x1b[2K\r{text}\r\x1b[{up}B".encode() for up, text in updates)
+
+
+def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None:
+    stream = Discipline()
+    assert stream.clean(b"a: Pulling\nb: Pulling\n") == b"a: Pulling\nb: Pulling\n"
+    progress = pull(
+        (2, "a: 1 MB"), (1, "b: 1 MB"), (2, "a: 2 MB"), (1, "b: 2 MB"), (2, "a: \x1b[32mdone"), (1, "b: done")
+    )
+    assert stream.clean(progress + b"Status: new\n") == b"a: \x1b[32mdone\x1b[0m\nb: done\nStatus: new\n"
+    assert stream.clean(pull((3, "a: \x1b[32mdone")) + b"over\n") == b"over\n"
+    assert stream.clean(pull((4, "higher"), (1, "lower")) + b"over\n") == b"higher\nlower\nover\n"
+
+
+def test_an_unfinished_line_shows_what_was_painted_last() -> None:
+    stream = Discipline()
+    assert stream.preview(pull((2, "a: 1 MB"), (1, "b: 1 MB"))) == b"b: 1 MB"
+
+
+def test_rows_that_are_painted_over_and_erased_are_gone() -> None:
+    assert Discipline().clean(b"\x1b[2Aone\r\x1b[1Btwo\r\x1b[1A\x1b[Jthree\n") == b"three\n"

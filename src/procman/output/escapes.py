@@ -61,6 +61,8 @@ class Unruly:
             start = self.pen
             if rough or ESC in line:
                 line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
+            if self._redraws is not None:
+                out += self._redraws.painted()
             if self._redraws is None or not self._redraws.repeats(line):
                 out.append(start + line + RESET if self.pen else start + line)
         out.append(b"")
@@ -70,27 +72,39 @@ class Unruly:
         """One harmless unfinished line; nothing of it is remembered."""
         glance = Unruly()
         glance.pen = self.pen
-        return glance.clean(tail + b"\n")[:-1]
+        shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
+        return glance._redraws.latest if glance._redraws is not None and is_blank(shown) else shown
 
     def _clean_line(self, line: bytes, rough: bool) -> bytes:
         colors = SGR.findall(line)
         if rough or len(colors) != line.count(b"\x1b"):
-            self._follow(line)
-            line = _without_controls(SEQUENCE.sub(_replacement, _SPINNER.sub(b"", line)))
+            line = self._follow(line)
+            line = _tamed(line)
             colors = SGR.findall(line)
         self.pen = advance(self.pen, colors)
         return line
 
-    def _follow(self, line: bytes) -> None:
+    def _follow(self, line: bytes) -> bytes:
         if self._redraws is None and goes_up(line):
-            self._redraws = Redraws()
-        if self._redraws is not None:
-            self._redraws.move(line)
+            self._redraws = Redraws(_row)
+        return line if self._redraws is None else self._redraws.move(line)
 
 
 def without_color(lines: bytes) -> bytes:
     """Clean lines without their colors, for readers that are no terminal."""
     return SGR.sub(b"", lines)
+
+
+def _tamed(line: bytes) -> bytes:
+    return _without_controls(SEQUENCE.sub(_replacement, _SPINNER.sub(b"", line)))
+
+
+def _row(piece: bytes) -> bytes:
+    """A piece of a line as a line of its own, its colors off at the end; empty where nothing is to be seen."""
+    row = _tamed(piece)
+    if is_blank(row):
+        return b""
+    return row + RESET if ESC in row else row
 
 
 def is_blank(line: bytes) -> bool:

@@ -1,12 +1,18 @@
 """Shows what changed of rows that a child paints over again and again: a cursor that goes up, lines that come anew.
 
-Docker, BuildKit and the Ink programs of npm draw a block of rows, go up and draw it again. A log keeps every line that
-reads differently from the one it would replace, and leaves out those that only repeat what is there.
+BuildKit and the Ink programs of npm draw a block of rows, go up and draw it again. A log keeps every line that reads
+differently from the one it would replace, and leaves out those that only repeat what is there. `docker pull` goes up,
+paints over one row and comes down again, all of it without ever ending a line: of each such row a log keeps what
+stands there when a line ends at last.
 """
 
 from __future__ import annotations
 
 import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_ROWS = 100
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
@@ -19,27 +25,67 @@ def goes_up(line: bytes) -> bool:
 
 
 class Redraws:
-    """The latest rows of one stream, and how many of them lie below the cursor, to be painted over."""
+    """The latest rows of one stream, and how many of them lie below the cursor, to be painted over.
 
-    __slots__ = ("_below", "_rows")
+    ``clean`` makes a piece of a line harmless.
+    """
 
-    def __init__(self) -> None:
-        self._rows: list[bytes] = []
+    __slots__ = ("_below", "_clean", "_painted", "_rows", "latest")
+
+    def __init__(self, clean: Callable[[bytes], bytes]) -> None:
+        self._clean = clean
+        self._rows: list[bytes | None] = []  # None: from before we were here
+        self._painted: dict[int, bytes] = {}  # rows that were painted over in passing
         self._below = 0
+        self.latest = b""  # what was painted over in passing last
 
-    def move(self, line: bytes) -> None:
-        """Follow the cursor through the escape sequences of a line."""
-        for count, kind in _MOVES.findall(line):
-            distance = max(1, int(count or b"1"))
-            if kind in b"AF":
-                self._below = min(len(self._rows), self._below + distance)
-            elif kind in b"BE":
-                self._below = max(0, self._below - distance)
-            elif kind == b"J" and count in (b"", b"0"):
-                self._erase_below()
-            else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
-                self._rows.clear()
-                self._below = 0
+    def move(self, line: bytes) -> bytes:
+        """Follow the cursor through a line; gives what is left of the line in the row where it ends."""
+        left = b""
+        begin = 0
+        for match in _MOVES.finditer(line):
+            if match[2] in b"ABEF":
+                left += self._passing(line[begin : match.start()])
+                begin = match.end()
+            self._move(match[1], match[2])
+        return left + line[begin:]
+
+    def painted(self) -> list[bytes]:
+        """The rows that were painted over in passing, once, from above."""
+        rows = [self._painted[place] for place in sorted(self._painted)]
+        self._painted.clear()
+        return rows
+
+    def _move(self, count: bytes, kind: bytes) -> None:
+        distance = max(1, int(count or b"1"))
+        if kind in b"AF":
+            self._below = min(MOST_ROWS, self._below + distance)
+            self._reach(self._below - len(self._rows))
+        elif kind in b"BE":
+            self._below = max(0, self._below - distance)
+        elif kind == b"J" and count in (b"", b"0"):
+            self._erase_below()
+        else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
+            self._rows.clear()
+            self._painted.clear()
+            self._below = 0
+
+    def _reach(self, unknown: int) -> None:
+        """Put rows of which we know nothing before all others."""
+        if unknown > 0:
+            self._rows[:0] = [None] * unknown
+            self._painted = {at + unknown: row for at, row in self._painted.items()}
+
+    def _passing(self, piece: bytes) -> bytes:
+        """Paint a piece over the row of the cursor; gives it back where that is no row of before."""
+        if not self._below:
+            return piece
+        row = self._clean(piece)
+        place = len(self._rows) - self._below
+        self.latest = row or self.latest
+        if row and self._rows[place] != row:
+            self._rows[place] = self._painted[place] = row
+        return b""
 
     def repeats(self, line: bytes) -> bool:
         """Take the next row; whether it is the same that is there already."""
@@ -55,5 +101,7 @@ class Redraws:
         return False
 
     def _erase_below(self) -> None:
-        del self._rows[len(self._rows) - self._below :]
+        place = len(self._rows) - self._below
+        del self._rows[place:]
+        self._painted = {at: row for at, row in self._painted.items() if at < place}
         self._below = 0
