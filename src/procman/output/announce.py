@@ -129,6 +129,8 @@ class Announcer:
             self._hub.say(f"{instance.name} is asked to stop")
 
     def _restarting(self, instance: Instance, _now: float) -> None:
+        if self._supervisor.stopping is not None:  # since it was decided
+            return
         when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
         failed = f"{instance.failure}; " if instance.failure else ""
         self._hub.say(f"{instance.name} {failed}restarting {when}{attempt(instance)}")

@@ -35,7 +35,7 @@ class Discipline:
 
     def preview(self, tail: bytes) -> bytes:
         """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
-        tail = _without_half_character(_without_half_escape(tail))
+        tail = whole_part(tail)
         if CR in tail or not self._settled or _suspicious(tail):
             return self._looked_at().preview(tail)
         return tail
@@ -80,6 +80,11 @@ def _holds_c1(lines: bytes) -> bool:
     from procman.output.escapes import ENCODED_C1
 
     return ENCODED_C1.search(lines) is not None
+
+
+def whole_part(data: bytes) -> bytes:
+    """Leave out the character or escape sequence at the end that has not come whole yet."""
+    return _without_half_character(_without_half_escape(data))
 
 
 def _without_half_escape(tail: bytes) -> bytes:

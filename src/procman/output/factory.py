@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from procman.core.settings import Settings
     from procman.output.outlet import Outlet
     from procman.output.sink import Sink
+    from procman.output.stage import Stage
 
 
-def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping[str, str], isatty: bool) -> Hub:
-    """The hub for this plan. ``isatty``: stdout is a terminal. Raises UsageError for a template or pattern that is
-    none, ConfigError for a log folder that cannot be had."""
+def open_output(
+    plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping[str, str], isatty: bool, lends: bool = False
+) -> Hub:
+    """The hub for this plan. ``isatty``: stdout is a terminal; ``lends``: it will be lent to an instance. Raises
+    UsageError for a template or pattern that is none, ConfigError for a log folder that cannot be had."""
     palette = Palette(settings.format == "text" and wants_color(settings.color, environ, isatty))
     stamp = Stamp(settings.timestamps)
     labels = _labels(plan, settings, palette, stamp)
-    footer = Footer(outlet) if _takes_footer(settings, environ, isatty) else None
+    stage = _stage(outlet, settings) if lends else None
+    footer = stage or (Footer(outlet) if takes_footer(settings, environ, isatty) else None)
     screen: Sink
     if settings.format == "json":
         screen = _json(outlet, labels)
@@ -40,6 +44,7 @@ def open_output(plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping
         screen,
         raw=settings.raw,
         footer=footer,
+        stage=stage,
         palette=palette,
         history=History(len(plan.instances)),
         prefix_width=labels.width(stamp.text()),
@@ -68,7 +73,14 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
     return Labels(template, palette, names, indexes, plan.unseen)
 
 
-def _takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
+def _stage(outlet: Outlet, settings: Settings) -> Stage:
+    from procman.output.stage import Stage
+
+    return Stage(outlet, settings.status is not False)
+
+
+def takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
+    """Whether something can stay at the bottom of the terminal."""
     return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from procman.output.footer import Footer
     from procman.output.sink import Sink
+    from procman.output.stage import Stage
 
 COLUMNS = 80  # where there is no terminal to ask
 PREFIX_WIDTH = 20  # columns: the usual prefix
@@ -32,6 +33,7 @@ class Hub:
         "palette",
         "raw",
         "screen",
+        "stage",
         "taps",
     )
 
@@ -41,6 +43,7 @@ class Hub:
         *,
         raw: bool = False,
         footer: Footer | None = None,
+        stage: Stage | None = None,
         palette: Palette | None = None,
         history: History | None = None,
         prefix_width: int = PREFIX_WIDTH,
@@ -52,6 +55,7 @@ class Hub:
         self._prefix_width = prefix_width
         self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
         self._footer = footer
+        self.stage = stage  # the footer, if it can lend the terminal to an instance
         self._sinks: list[Sink] = [screen, self.history]
         self._disciplines: dict[tuple[str, str], Discipline] = {}
 
@@ -142,6 +146,10 @@ class Hub:
     def hides(self, name: str) -> bool:
         """Whether the screen does not show this instance."""
         return self.screen.hides(name)
+
+    def lend(self, name: str) -> None:
+        """Leave the showing of this instance's lines to the stage; empty: show everybody's."""
+        self.screen.lend(name)
 
     def highlight(self, pattern: str) -> None:
         """Mark what matches from now on; an empty pattern marks nothing. Raises UsageError for one that is none."""

@@ -65,6 +65,7 @@ class Labels:
         "_focus",
         "_hidden",
         "_indexes",
+        "_lent",
         "_muted",
         "_only",
         "_palette",
@@ -92,6 +93,7 @@ class Labels:
         self._only = set(only)
         self._muted: set[str] = set()
         self._focus: set[str] = set()
+        self._lent = ""
         self._width = max(map(len, (SYSTEM, *names)))
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
@@ -118,6 +120,14 @@ class Labels:
         """Hide these instances or process types as well; or show nothing but ``focus``, unless that is empty."""
         self._muted = set(muted)
         self._focus = set(focus)
+        self._hide()
+
+    def lend(self, name: str) -> None:
+        """Leave out the lines of the instance that has the terminal: it shows them itself. Empty: of nobody."""
+        self._lent = name
+        self._hide()
+
+    def _hide(self) -> None:
         for name, label in self._by_name.items():
             label.hidden = self.is_hidden(name)
 
@@ -125,6 +135,8 @@ class Labels:
         """Whether this instance runs without being shown."""
         if name == SYSTEM:
             return False
+        if name == self._lent:
+            return True
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus

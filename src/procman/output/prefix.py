@@ -114,6 +114,12 @@ class Prefix(Sink):
         """Whether this instance runs without being shown."""
         return self._labels.is_hidden(name)
 
+    def lend(self, name: str) -> None:
+        """Leave out the lines of the instance that has the terminal."""
+        self._labels.lend(name)
+        if self._footer is not None:
+            self._footer.release((name, "stdout"))
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches. Raises UsageError for a pattern that is none."""
         self._marker = None

@@ -38,6 +38,9 @@ class Sink:
         """Whether this instance is not shown."""
         return False
 
+    def lend(self, name: str) -> None:
+        """Leave out the lines of this instance, which is shown in another way; empty: of nobody."""
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches a regular expression."""
 

@@ -1,0 +1,266 @@
+"""A terminal that is lent: what one process has on it stays whole, whatever others say above."""
+
+from __future__ import annotations
+
+import os
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.canvas import Canvas
+from procman.output.outlet import Outlet
+from procman.output.stage import MOST_KEPT, PLACED, Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS, COLUMNS = 24, 20
+
+
+class Screen:
+    """A stage, and the terminal that it writes to."""
+
+    def __init__(self, *, status: bool = False) -> None:
+        self.reader, writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.now = 0.0
+        self.out = b""
+        self.outlet = Outlet(writer)
+        self.stage = Stage(self.outlet, columns=COLUMNS, clock=lambda: self.now)
+        self.said: list[str] = []
+        self.stage.tell = self.said.append
+        self.terminal = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self.terminal)
+        if status:
+            self.stage.show(lambda _columns: b"status")
+        self.stage.lend()
+
+    def turn(self, seconds: float = 0.0) -> list[str]:
+        """The end of a turn of the loop; what can be seen then, without blanks."""
+        self.now += seconds
+        self.outlet.flush()
+        try:
+            fresh = os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            fresh = b""
+        self.out += fresh
+        self._stream.feed(fresh)
+        rows = [row.rstrip() for row in self.terminal.display]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        return self.terminal.cursor.y, self.terminal.cursor.x
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    screen = Screen()
+    yield screen
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_others_are_shown_above_the_unfinished_line(screen: Screen) -> None:
+    screen.stage.speak(b"one\r\n> ha\x1b[1mlf")
+    screen.stage.put(b"other\n")
+    assert screen.turn() == ["one", "other", "> half"]
+    assert screen.cursor == (2, 6)
+    screen.stage.speak(b"!")
+    assert screen.turn() == ["one", "other", "> half!"]
+    assert screen.terminal.buffer[2][6].bold
+
+
+def test_the_cursor_in_the_middle_stays_there(screen: Screen) -> None:
+    screen.stage.speak(b"> half\b\b")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"X")
+    assert screen.turn() == ["other", "> haXf"]
+
+
+def test_a_line_that_fills_its_row_goes_on_in_the_next(screen: Screen) -> None:
+    screen.stage.speak(b"x" * COLUMNS)
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"yz")
+    assert screen.turn() == ["other", "x" * COLUMNS, "yz"]
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", "x" * COLUMNS, "yz"]
+
+
+def test_an_editor_that_goes_up_a_wrapped_line_is_followed(screen: Screen) -> None:
+    screen.stage.speak(b"a" * 30 + b"\x1b[A\r")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert screen.cursor == (1, 0)
+    screen.stage.speak(b"\x1b[1@b\r\n")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", "b" + "a" * 19, "a" * 10]
+
+
+def test_rows_that_are_painted_again_and_again_stay_together(screen: Screen) -> None:
+    block = b"%d of 9\x1b[K\r\n%d of 9\x1b[K\r\n"
+    screen.stage.speak(block % (1, 1))
+    screen.stage.speak(b"\x1b[2A" + block % (2, 1))
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"\x1b[2A" + block % (3, 2))
+    assert screen.turn() == ["other", "3 of 9", "2 of 9"]
+
+
+def test_wide_characters_keep_their_columns(screen: Screen) -> None:
+    screen.stage.speak("日本語 e\u0301".encode())
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert screen.cursor == (1, 8)
+
+
+def test_while_it_has_the_whole_screen_others_wait(screen: Screen) -> None:
+    screen.stage.speak(b"$ vi\r\n\x1b[?1049h\x1b[Hfull")
+    screen.stage.put(b"other\n")
+    screen.turn(10.0)
+    assert b"other" not in screen.out
+    screen.stage.speak(b"\x1b[?1049l$ ")
+    screen.turn()
+    assert b"other\r\n" in screen.out
+
+
+def test_what_finds_no_place_is_dropped_and_told(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?1049h")
+    line = b"x" * 99 + b"\n"
+    for _ in range(MOST_KEPT // len(line) + 7):
+        screen.stage.put(line)
+    screen.stage.speak(b"\x1b[?1049l")
+    screen.turn()
+    assert screen.said == ["7 lines found no place on the screen; procman logs shows the latest"]
+
+
+def test_who_places_the_cursor_has_the_screen_for_a_while(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[H\x1b[2Jtop\x1b[5;1Hrows")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert b"other" not in screen.out
+    assert screen.stage.next_repaint == PLACED
+    screen.turn(PLACED)
+    assert b"other" in screen.out
+
+
+def test_a_cleared_screen_is_no_reason_to_wait(screen: Screen) -> None:
+    screen.stage.speak(b"line\r\n\x1b[H\x1b[2J> half")
+    screen.stage.put(b"other\n")
+    assert screen.turn() == ["other", "> half"]
+
+
+def test_the_status_line_comes_below_and_goes() -> None:
+    screen = Screen(status=True)
+    screen.stage.speak(b"> half")
+    assert screen.turn() == ["> half"]
+    screen.stage.show_ourselves(True)
+    assert screen.turn(1.0) == ["> half", "status"]
+    assert screen.cursor == (0, 6)
+    screen.stage.speak(b"\r\nout\r\n> ")
+    assert screen.turn(1.0) == ["> half", "out", ">", "status"]
+    screen.stage.show_ourselves(False)
+    assert screen.turn() == ["> half", "out", ">"]
+    assert screen.cursor == (2, 2)
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?25l\x1b[?2004h\x1b[?1h\x1b[?7h\x1b=text")
+    screen.stage.take_back()
+    screen.turn()
+    assert screen.out.endswith(b"\x1b[?25h\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\r\n")
+    screen.stage.put(b"ours\n")
+    assert screen.turn()[:1] == ["text"]
+
+
+def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")
+    assert canvas.pen == b"\x1b[31m"
+    assert canvas.modes == {b"2004": True}
+    assert (len(canvas.rows), canvas.column) == (1, 5)
+
+
+_TEXTS = (b"a", b"bc", b"\r", b"\b", b"\t", b"\r\n", b"x" * 17, b"y" * 20, "é".encode(), b"\x07", b"\x1b]0;title\x07")
+_SEQUENCES = (
+    b"K",
+    b"1K",
+    b"2K",
+    b"J",
+    b"A",
+    b"B",
+    b"2C",
+    b"3D",
+    b"5G",
+    b"2P",
+    b"2@",
+    b"3X",
+    b"1m",
+    b"31m",
+    b"m",
+    b"?25l",
+)
+_PIECES = st.sampled_from([*_TEXTS, *(b"\x1b[" + rest for rest in _SEQUENCES)])
+
+
+@given(st.lists(_PIECES, max_size=40))
+def test_its_picture_is_what_a_terminal_shows(pieces: list[bytes]) -> None:
+    """Where it began on the lowest rows of a screen, and never went above its beginning."""
+    canvas = Canvas(COLUMNS)
+    real, again = pyte.Screen(COLUMNS, 200), pyte.Screen(COLUMNS, 200)
+    stream = pyte.ByteStream(real)
+    for piece in pieces:
+        moves = piece[:2] == b"\x1b[" and piece[-1:] not in b"mhl"
+        if moves and (canvas.column >= COLUMNS or (piece == b"\x1b[A" and canvas.row == 0)):
+            continue  # where terminals differ, or above where it began
+        stream.feed(piece)
+        canvas.feed(piece)
+    canvas.top = 0
+    pyte.ByteStream(again).feed(canvas.picture())
+    assert [row.rstrip() for row in again.display] == [row.rstrip() for row in real.display]
+    assert (again.cursor.y, again.cursor.x) == (real.cursor.y, real.cursor.x)
+
+
+@given(st.lists(_PIECES, max_size=20), st.data())
+def test_where_chunks_are_cut_makes_no_difference(pieces: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(pieces) + "日".encode()
+    cut = data.draw(st.integers(0, len(text)))
+    whole, parts = Canvas(COLUMNS), Canvas(COLUMNS)
+    whole.feed(text)
+    parts.feed(text[:cut])
+    parts.feed(text[cut:])
+    assert (whole.rows, whole.row, whole.column, whole.pen) == (parts.rows, parts.row, parts.column, parts.pen)
+
+
+@pytest.mark.parametrize(("enter", "leave"), [(b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[3;1H", b"\x1b[999B")])
+def test_who_has_the_whole_screen_waits_while_we_show_ourselves(enter: bytes, leave: bytes) -> None:
+    screen = Screen(status=True)
+    screen.stage.speak(enter + b"full")
+    screen.stage.put(b"other\n")
+    screen.stage.show_ourselves(True)
+    screen.stage.speak(b"unseen")
+    assert screen.turn(1.0)[-1] == "status"
+    assert b"unseen" not in screen.out
+    assert screen.out.index(leave) < screen.out.index(b"other")
+    assert screen.stage.show_ourselves(False)
+    screen.turn(1.0)
+    screen.stage.speak(b"seen")
+    screen.turn()
+    assert screen.out.endswith(b"seen")
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_a_wide_character_that_does_not_fit_begins_the_next_row() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"y" * (COLUMNS - 1) + "日".encode())
+    assert (len(canvas.rows[0]), canvas.row, canvas.column) == (COLUMNS - 1, 1, 2)
