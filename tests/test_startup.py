@@ -84,6 +84,12 @@ def test_a_command_imports_nothing_but_what_is_named(place: harness.Place, words
     assert foreign(modules) <= ALLOWED[words[0]]
 
 
+def test_what_a_primary_needs_is_imported_for_one_only(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    lending = {"procman.runtime.primary", "procman.output.stage", "procman.output.canvas", "procman.output.grid"}
+    assert not lending & imported(place.folder, "start", "--restart", "never")
+
+
 def test_a_plain_env_file_does_not_change_that(place: harness.Place) -> None:
     place.procfile("web: true\n")
     place.write(".env", "A=1\nB='two words'\n# note\n")

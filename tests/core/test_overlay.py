@@ -222,7 +222,7 @@ def test_cycles_are_shown_whole() -> None:
 
 
 def test_two_cannot_be_primary() -> None:
-    problem, _warning = wrong(web={"primary": True}, db={"primary": True})
+    (problem,) = wrong(web={"primary": True}, db={"primary": True})
     assert '"db" cannot be primary: "web" is' in problem
 
 

@@ -10,7 +10,7 @@ import termios
 
 from procman.cli.client import accepted, connect, names
 from procman.errors import EXIT_OK, UsageError
-from procman.runtime.terminal import is_terminal, window_size
+from procman.runtime.terminal import is_terminal, raw, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,12 +81,7 @@ class Attached:
             self._saved = []
             return
         self._saved = termios.tcgetattr(0)
-        raw = termios.tcgetattr(0)
-        raw[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
-        raw[1] &= ~termios.OPOST
-        raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
-        raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(0, termios.TCSADRAIN, raw)
+        termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
 
     def _give_back(self) -> None:
         if not self._saved:

@@ -45,6 +45,7 @@ OPTIONS = (
     Option("auto_restart", "-r --auto-restart", "always restart these, or all", "list", "NAMES", names=True),
     Option("stop_signals", "-i --stop-signals", "signals to stop with: web=INT,db=QUIT", "list", "SIGNALS"),
     Option("can_die", "--can-die", "whose end never ends the run, nor is a failure", "list", "NAMES", names=True),
+    Option("primary", "--primary", "who has the terminal of start: its keys and screen", "text", "NAME", names=True),
     Option("max_restarts", "--max-restarts", "quick deaths in a row before giving up [5]", "whole", "N"),
     Option(
         "exit",
@@ -153,7 +154,7 @@ COMMANDS = {
             "check",
             "Check the Procfile and show what start would do.",
             "NAMES",
-            _only(*_PLANNING, *_CHECKING),
+            _only(*_PLANNING, "primary", *_CHECKING),
             (
                 ("procman check", "all problems, with line and column"),
                 ("procman check --json -m web=2", "instances and ports, without starting them"),

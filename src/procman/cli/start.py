@@ -7,6 +7,7 @@ import sys
 import time
 
 from procman.cli.session import enter, join
+from procman.cli.terminal import bottom_line, find_primary, lending, wants_terminals, window
 from procman.core.supervisor import Supervisor
 from procman.output.announce import Announcer
 from procman.output.factory import open_output
@@ -25,7 +26,7 @@ from procman.runtime.limits import DescriptorLimit
 from procman.runtime.orders import Orders
 from procman.runtime.portowner import port_warnings
 from procman.runtime.signals import SignalPipe
-from procman.runtime.terminal import Window, is_terminal
+from procman.runtime.terminal import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
     from procman.runtime.blueprint import Blueprint
     from procman.runtime.control.desk import Desk
     from procman.runtime.guest import Guest
-
-    Renew = Callable[[list[Instance]], list[str]]
+    from procman.runtime.refresh import Renew
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
 
@@ -66,15 +66,9 @@ def _environ(settings: Settings) -> Mapping[str, str]:
     Those on a terminal see for themselves, and better: FORCE_COLOR=1 stands for 16 colors (force-color.org).
     """
     colored = wants_color(settings.color, os.environ, is_terminal(1)) and settings.format == "text"
-    if not colored or _wants_terminals(settings) or os.environ.keys() & {"NO_COLOR", "FORCE_COLOR"}:
+    if not colored or wants_terminals(settings) or os.environ.keys() & {"NO_COLOR", "FORCE_COLOR"}:
         return os.environ
     return {"CLICOLOR_FORCE": "1", "FORCE_COLOR": "1", **os.environ}
-
-
-def _wants_terminals(settings: Settings) -> bool:
-    """Whether children get terminals: as stdout is one, or as the user says; JSON has to tell two streams apart."""
-    wanted = is_terminal(1) if settings.pty is None else settings.pty
-    return wanted and settings.format != "json"
 
 
 def _new_session() -> str:
@@ -85,8 +79,9 @@ def _new_session() -> str:
 def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     """Wire the parts: each is told only of those that it speaks to."""
     outlet = Outlet(1)
-    hub = open_output(plan, settings, outlet, os.environ, is_terminal(1))
-    for warning in (*_warnings(plan), *filter(None, (entrance.warning,))):
+    primary, lack = find_primary(plan, settings)
+    hub = open_output(plan, settings, outlet, os.environ, is_terminal(1), lends=bool(primary))
+    for warning in (*_warnings(plan), *filter(None, (entrance.warning, lack))):
         hub.say(f"warning: {warning}")
     here = os.getcwd()
     os.chdir(plan.root)
@@ -101,24 +96,34 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     signals = SignalPipe()
     foreground = Foreground(1, hub)
     orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
-    guests: list[Guest] = [Announcer(hub, supervisor)]
-    if os.environ.get("NOTIFY_SOCKET"):
-        from procman.runtime.notify import Notifier
-
-        guests.append(Notifier(supervisor, os.environ, time.monotonic()))
-    if settings.format == "json":
-        from procman.output.events import Events
-
-        guests.append(Events(hub))
-    if hub.has_footer:
-        bottom = _bottom_line(hub, supervisor, foreground, renew) if settings.status is not False else []
+    guests = _heralds(hub, supervisor, settings)
+    if primary:
+        guests[:0] = lending(primary, hub, supervisor, children, orders, foreground, renew)
+        guests.append(foreground)
+    elif hub.has_footer:
+        bottom = bottom_line(hub, supervisor, foreground, renew) if settings.status is not False else []
         guests += [*bottom, foreground]
     guests.append(LeftoverNews(hub.say))
     guests += _latecomers(supervisor, hub, children, renew)
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
         guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub, limit)))
-    return Engine(supervisor, children, hub, outlet, orders, signals, limit, _window(plan, settings), guests)
+    room = window(plan, settings, primary)
+    return Engine(supervisor, children, hub, outlet, orders, signals, limit, room, guests)
+
+
+def _heralds(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Guest]:
+    """Who tells what happens: a person always, systemd and programs that read us where they are there."""
+    heralds: list[Guest] = [Announcer(hub, supervisor)]
+    if os.environ.get("NOTIFY_SOCKET"):
+        from procman.runtime.notify import Notifier
+
+        heralds.append(Notifier(supervisor, os.environ, time.monotonic()))
+    if settings.format == "json":
+        from procman.output.events import Events
+
+        heralds.append(Events(hub))
+    return heralds
 
 
 def _renewal(supervisor: Supervisor, blueprint: Callable[[], Blueprint]) -> Renew:
@@ -163,29 +168,6 @@ def _desk(blueprint: Blueprint, supervisor: Supervisor, children: Children, hub:
     from procman.runtime.control.desk import Desk
 
     return Desk(supervisor, children, hub, blueprint, limit, guardian.visible_pid)
-
-
-def _bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew) -> list[Guest]:
-    """The status line, and the keys that it explains where there is a keyboard."""
-    from procman.runtime.console import Console
-    from procman.runtime.statusline import StatusLine
-
-    line = StatusLine(hub, supervisor, os.environ)
-    if not is_terminal(0):
-        return [line]
-    console = Console(0, hub, supervisor, line, renew)
-    foreground.add(console)
-    return [line, console]
-
-
-def _window(plan: Plan, settings: Settings) -> Window | None:
-    """What a child may fill of the terminal; None when children shall have pipes."""
-    usual_pty = _wants_terminals(settings)
-    if not usual_pty and (settings.format == "json" or not any(instance.pty for instance in plan.instances)):
-        return None
-    stamp = "" if settings.timestamps == "off" else "00:00:00 "
-    usual = stamp + " " * max(len("system"), *(len(i.name) for i in plan.instances)) + " | "
-    return Window(1, len(usual if settings.prefix is None else settings.prefix), usual_pty)
 
 
 def _default_exit_rule() -> str:

@@ -231,9 +231,6 @@ def _primaries(overlay: Overlay) -> Iterator[OverlayProblem]:
     for process in primaries[1:]:
         message = f'"{process.name}" cannot be primary: "{primaries[0].name}" is, at {primaries[0].place("primary")}'
         yield OverlayProblem(process.place("primary"), message, "one process can have the terminal")
-    for process in primaries[:1]:
-        message = f'primary has no effect yet: use "procman attach {process.name}" for its terminal'
-        yield OverlayProblem(process.place("primary"), message, severity="warning")
 
 
 def _wrong_dependencies(process: ProcessOverlay, overlay: Overlay, procfile: Procfile) -> Iterator[OverlayProblem]:

@@ -92,7 +92,7 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.health = _check(plan, process, "health")
     plan.autostart = named or bool(values.get("autostart", True))
     plan.can_die = bool(values.get("can_die", False))
-    plan.primary = bool(values.get("primary", False))
+    plan.primary = plan.number == values.get("primary")  # true is 1
     plan.pty = values.get("pty")  # type: ignore[assignment]  # the converters of the keys made them all
     plan.color = values.get("color")  # type: ignore[assignment]
     plan.watch = values.get("watch", ())  # type: ignore[assignment]

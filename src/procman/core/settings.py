@@ -38,6 +38,7 @@ class Settings:
     auto_restart: tuple[str, ...] = ()  # names, or "all": restart = "always"
     stop_signals: tuple[str, ...] = ()  # "web=INT"
     can_die: tuple[str, ...] = ()
+    primary: str | None = None  # "web" or "web.2": whose the terminal of `start` is
 
     # who may ask it something
     control: bool = True

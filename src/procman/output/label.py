@@ -103,7 +103,7 @@ class Labels:
         kind, _, number = name.partition(".")
         fields: dict[str, object] = {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
         color = self._palette.bold if name == SYSTEM else self._palette.of(self._indexes.get(kind, 0))
-        label = Label(self._template, fields, color, self._palette.reset, self.is_hidden(name))
+        label = Label(self._template, fields, color, self._palette.reset, self._leaves_out(name))
         self._by_name[name] = label
         return label
 
@@ -129,14 +129,15 @@ class Labels:
 
     def _hide(self) -> None:
         for name, label in self._by_name.items():
-            label.hidden = self.is_hidden(name)
+            label.hidden = self._leaves_out(name)
+
+    def _leaves_out(self, name: str) -> bool:
+        return name == self._lent or self.is_hidden(name)
 
     def is_hidden(self, name: str) -> bool:
-        """Whether this instance runs without being shown."""
+        """Whether this instance runs without being shown, as the user has said."""
         if name == SYSTEM:
             return False
-        if name == self._lent:
-            return True
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus

@@ -39,6 +39,7 @@ class Stage(Footer):
         "_lost",
         "_status_wanted",
         "_up",
+        "_window",
         "_with_status",
         "_yielded",
         "tell",
@@ -61,6 +62,7 @@ class Stage(Footer):
         self._with_status = False  # our own rows are shown below them
         self._yielded = False  # it has the whole screen, but has to wait: we show ourselves
         self._full_until = 0.0  # it has shown that it uses the whole screen, if not the alternate one
+        self._window = float("-inf")  # since when the volume is counted, while the terminal is lent
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._lost = 0  # lines
@@ -84,7 +86,8 @@ class Stage(Footer):
 
     def lend(self) -> None:
         """The terminal is the process' now."""
-        self._vanish()
+        self._make_way()
+        self._volume = 0
         self._lent = self._here = True
         self._outlet.put(b"" if self._canvas.blank else self._canvas.picture(), self._canvas.redo())
         self._note()
@@ -157,7 +160,9 @@ class Stage(Footer):
         self._release()
 
     def flush(self) -> None:
-        """Give the terminal what it is owed, before its settings change."""
+        """Give the terminal what it is owed, before its settings change, and newlines mean something else."""
+        if not self._lent:
+            self._make_way()
         try:
             self._outlet.flush()
         except BrokenPipeError:

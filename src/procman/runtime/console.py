@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procman.core.supervisor import Supervisor
     from procman.output.hub import Hub
     from procman.runtime.poller import Poller
+    from procman.runtime.refresh import Renew
     from procman.runtime.statusline import StatusLine
 
 READ_AT_MOST = 1024
@@ -37,7 +38,7 @@ class Console(QuietGuest):
         hub: Hub,
         supervisor: Supervisor,
         status: StatusLine,
-        renew: Callable[[list[Instance]], list[str]],
+        renew: Renew,
     ) -> None:
         """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
         self._fd = fd
@@ -81,12 +82,16 @@ class Console(QuietGuest):
             return
         try:
             found = termios.tcgetattr(self._fd)
-            termios.tcsetattr(self._fd, termios.TCSANOW, key_by_key(termios.tcgetattr(self._fd)))
+            termios.tcsetattr(self._fd, termios.TCSANOW, self.settings(termios.tcgetattr(self._fd)))
         except (OSError, termios.error):
             return  # the terminal is gone, or no keyboard: a run without keys
         self._saved = found
         assert self._poller is not None
         self._poller.add(self._fd, self._read)
+
+    def settings(self, found: list[Any]) -> list[Any]:
+        """How the terminal is set while it is ours."""
+        return key_by_key(found)
 
     def give_back(self) -> None:
         """Leave the keyboard as it was found. Where the shell has taken it already, it has set it as it wants it."""
@@ -117,6 +122,10 @@ class Console(QuietGuest):
             assert self._poller is not None
             self._poller.remove(self._fd)  # hung up; the signal for that comes by itself
             return
+        self.heard(data)
+
+    def heard(self, data: bytes) -> None:
+        """Obey what was typed."""
         for command in self._keys.feed(data):
             self._obey(command)
         self._status.change()

@@ -238,10 +238,11 @@ class Engine:
         self.supervisor.spawned(instance, child.pid, now)
 
     def _spawn(self, instance: Instance) -> Child:
-        if self._window is None or not self._window.is_for(instance.plan.pty):
+        window = self._window and self._window.of(instance.plan)
+        if window is None:
             return self._children.spawn(instance.plan)
         try:
-            pty = open_pty(self._window)
+            pty = open_pty(window)
         except OSError:
             return self._children.spawn(instance.plan)  # no terminal to be had: a pipe shows as much
         try:

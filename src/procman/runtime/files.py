@@ -80,7 +80,8 @@ def plan_for(
 
 def says_how(settings: Settings) -> bool:
     """Whether anything is said of single process types, in a config file or by flags; it costs nothing where not."""
-    return bool(settings.process or settings.auto_restart or settings.stop_signals or settings.can_die)
+    named = settings.auto_restart or settings.stop_signals or settings.can_die or settings.primary
+    return bool(settings.process or named)
 
 
 def root_of(settings: Settings) -> str:

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 ERASE_BELOW = b"\r\x1b[J"  # a status line that nobody takes away any more
+# What the process that the terminal was lent to may have left: another screen, colors, a hidden cursor, no wrapping,
+# other cursor keys and keypad, bracketed paste, mouse reports. Its last line stays.
+RESET = b"\x1b[?1047l\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"
+RESET += b"\x1b[J\r\n"
 
 
 class SavedTerminal:
@@ -29,12 +33,16 @@ class SavedTerminal:
             return
         import termios
 
-        from procman.runtime.terminal import in_foreground, key_by_key
+        from procman.runtime.terminal import in_foreground, key_by_key, raw
 
         try:
-            if in_foreground(self._fd) and termios.tcgetattr(self._fd) == key_by_key(self._attributes):
+            if not in_foreground(self._fd):
+                return
+            found = termios.tcgetattr(self._fd)
+            lent = (raw(self._attributes), raw(self._attributes, signals=True))
+            if found in (key_by_key(self._attributes), *lent):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
-                os.write(self._fd, ERASE_BELOW)
+                os.write(self._fd, RESET if found in lent else ERASE_BELOW)
         except (OSError, termios.error):
             pass  # the terminal is gone as well
 

@@ -89,11 +89,12 @@ class Orders:
     def _obey(self, numbers: bytes) -> None:
         for number in dict.fromkeys(numbers):  # each once, in order
             if number in STOPPING:
-                self._stop(number)
+                self.stop(number)
             elif number in self._deeds:
                 self._deeds[number]()
 
-    def _stop(self, number: int) -> None:
+    def stop(self, number: int) -> None:
+        """End the run as this signal does; a second time it kills."""
         now = time.monotonic()
         if self._stopped_at is None:
             self._stopped_at = now

@@ -8,6 +8,7 @@ from procman.core.formation import flatten, require_known
 from procman.core.overlay import Overlay, OverlayProblem, Table, normal, parse_overlay
 from procman.core.overlay_keys import signal_number
 from procman.core.overlay_values import WrongValueError
+from procman.core.suggest import did_you_mean
 from procman.errors import ConfigError, UsageError
 from procman.runtime.configfiles import read_config_files
 from procman.runtime.files import read_extra_env, read_procfile
@@ -204,6 +205,21 @@ def _lay_flags_over(overlay: Overlay, settings: Settings, procfile: Procfile) ->
             raise UsageError(f'the stop signal of whom? "{word}" gives no name', "as in -i web=INT")
         for name in _names(overlay, (names.strip(),), procfile):
             overlay.process(name).values["stop_signal"] = _signal(signal.strip(), word)
+    if settings.primary is not None:
+        _choose_primary(overlay, settings.primary, settings.origin.get("primary", "--primary"), procfile)
+
+
+def _choose_primary(overlay: Overlay, word: str, origin: str, procfile: Procfile) -> None:
+    """Give the terminal to ``web`` or ``web.2``, whatever the tables say; without a number to the first instance."""
+    name, dot, number = word.strip().rpartition(".")
+    if not dot or not number.isdigit() or not int(number):
+        name, number = word.strip(), "1"
+    if procfile.get(name) is None:
+        message = f'{origin}: {procfile.name} has no process type "{name}"'
+        raise UsageError(message, did_you_mean(name, procfile.names))
+    for process in overlay.processes.values():
+        process.values.pop("primary", None)
+    overlay.process(name).values["primary"] = int(number)
 
 
 def _signal(text: str, word: str) -> int:

@@ -8,13 +8,15 @@ from procman.runtime.overlays import tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from procman.core.lifecycle import Instance
     from procman.core.plan import InstancePlan, Plan
     from procman.core.settings import Settings
     from procman.core.supervisor import Supervisor
     from procman.runtime.blueprint import Blueprint
+
+    Renew = Callable[[list[Instance]], list[str]]  # the next lives of these follow their files; what changed, in words
 
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on")

@@ -27,6 +27,7 @@ class StatusLine(QuietGuest):
         self._supervisor = supervisor
         self._unicode = speaks_unicode([environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")])
         self.keys: Keys | None = None
+        self.lead = ""  # what stands before the words of all
 
     def open(self, poller: Poller) -> None:
         """Show the line for the first time."""
@@ -47,7 +48,7 @@ class StatusLine(QuietGuest):
     def _line(self, columns: int) -> bytes:
         if self.keys is not None and self.keys.prompt:
             return self.keys.prompt[: columns - 1].encode("utf-8", "replace")
-        text = status_line(self._groups(), columns, self._hub.palette, self._unicode)
+        text = self.lead + status_line(self._groups(), columns - len(self.lead), self._hub.palette, self._unicode)
         return text.encode("utf-8", "replace")
 
     def _groups(self) -> list[Group]:

@@ -11,7 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-OUTPUT_FLAGS = 1  # index in the list of tcgetattr
+    from procman.core.plan import InstancePlan
+
+INPUT_FLAGS = 0  # index in the list of tcgetattr
+OUTPUT_FLAGS = 1
 LOCAL_FLAGS = 3
 CHARACTERS = 6
 
@@ -22,12 +25,23 @@ class Window:
     ``usual``: whether a child gets a terminal if nothing else is said of it.
     """
 
-    __slots__ = ("_fd", "_prefix_width", "_usual")
+    __slots__ = ("_fd", "_lent_to", "_prefix_width", "_usual", "ends_lines")
 
-    def __init__(self, fd: int, prefix_width: int, usual: bool = True) -> None:
+    def __init__(
+        self, fd: int, prefix_width: int, usual: bool = True, lent_to: str = "", ends_lines: bool = False
+    ) -> None:
+        """``lent_to``: the instance that has all of it; ``ends_lines``: a return is put before each newline."""
         self._fd = fd
         self._prefix_width = prefix_width
         self._usual = usual
+        self._lent_to = lent_to
+        self.ends_lines = ends_lines
+
+    def of(self, plan: InstancePlan) -> Window | None:
+        """What this child may fill; None: it gets no terminal."""
+        if plan.name == self._lent_to:
+            return Window(self._fd, 0, ends_lines=True)
+        return self if self.is_for(plan.pty) else None
 
     def is_for(self, wish: bool | None) -> bool:
         """Whether a child gets a terminal; ``wish`` is what is said of this one."""
@@ -58,20 +72,34 @@ class Pty:
 
     def fit(self) -> None:
         """Take the window's size; the kernel sends WINCH to the child when it changed (tty_ioctl(4), TIOCSWINSZ)."""
-        rows, columns = self.viewer or self._window.size()
+        self._resize(*(self.viewer or self._window.size()))
+
+    def _resize(self, rows: int, columns: int) -> None:
         try:
             fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         except OSError:
             pass  # the child's side is gone
 
+    def nudge(self) -> None:
+        """Be a row lower, until `fit`: programs paint their whole screen anew when its size changes."""
+        rows, columns = self._window.size()
+        self._resize(max(1, rows - 1), columns)
+
     def show_to(self, viewer: tuple[int, int] | None) -> None:
         """Be the screen of somebody who is attached, of that size, or nobody's any more."""
         self.viewer = viewer
         try:
-            _end_lines_for_screens(self.master, viewer is not None)
+            _end_lines_for_screens(self.master, viewer is not None or self._window.ends_lines)
         except termios.error:
             pass  # the child's side is gone
         self.fit()
+
+    def makes_signals(self) -> bool:
+        """Whether Ctrl-C and its like are signals at the moment, and no mere keys."""
+        try:
+            return bool(termios.tcgetattr(self.master)[LOCAL_FLAGS] & termios.ISIG)
+        except termios.error:
+            return False  # the child's side is gone
 
     def modes(self) -> tuple[bool, bool]:
         """Whether it puts a return before each newline, and whether it gives the program whole lines."""
@@ -89,7 +117,7 @@ def open_pty(window: Window) -> Pty:
     try:
         pty = Pty(master, slave, os.ttyname(slave), window)
         os.set_blocking(master, False)
-        _end_lines_for_screens(slave, False)
+        _end_lines_for_screens(slave, window.ends_lines)
     except (OSError, termios.error) as error:
         os.close(master)
         os.close(slave)
@@ -136,4 +164,13 @@ def key_by_key(attributes: list[Any]) -> list[Any]:
     changed = [*attributes[:CHARACTERS], list(attributes[CHARACTERS])]
     changed[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
     changed[CHARACTERS][termios.VMIN], changed[CHARACTERS][termios.VTIME] = 1, 0
+    return changed
+
+
+def raw(attributes: list[Any], signals: bool = False) -> list[Any]:
+    """These settings, but all keys and all output pass as they are; with ``signals`` Ctrl-C and Ctrl-Z stay signals."""
+    changed = key_by_key(attributes)
+    changed[INPUT_FLAGS] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
+    changed[OUTPUT_FLAGS] &= ~termios.OPOST
+    changed[LOCAL_FLAGS] &= ~(termios.IEXTEN | (0 if signals else termios.ISIG))
     return changed

@@ -15,13 +15,14 @@ from procman.runtime.guest import QuietGuest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from procman.core.lifecycle import Instance
     from procman.core.supervisor import Supervisor
     from procman.output.hub import Hub
     from procman.runtime.globs import Globs
     from procman.runtime.poller import Poller
+    from procman.runtime.refresh import Renew
 
 DEBOUNCE = 300  # milliseconds: an editor's save, or a checkout's many, is one change
 MOST = 10_000  # paths that wait to be looked at; more of them tell nothing new
@@ -30,7 +31,7 @@ MOST = 10_000  # paths that wait to be looked at; more of them tell nothing new
 class Watch(QuietGuest):
     """The changes below the folders of all instances with patterns."""
 
-    def __init__(self, supervisor: Supervisor, hub: Hub, renew: Callable[[list[Instance]], list[str]]) -> None:
+    def __init__(self, supervisor: Supervisor, hub: Hub, renew: Renew) -> None:
         """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
         self._supervisor = supervisor
         self._hub = hub

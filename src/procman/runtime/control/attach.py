@@ -139,6 +139,8 @@ def attach(desk: Desk, client: Client, request: Request) -> None:
         raise NotRunningError(
             f"{instance.name} has pipes, no terminal to attach to", "start the session in a terminal, or with --pty"
         )
+    if desk.hub.stage is not None and desk.hub.stage.speak == desk.hub.taps.get(instance.name):
+        raise UsageError(f"{instance.name} has the terminal of procman start (primary)", "type there")
     for other, task in list(desk.tasks.items()):
         if isinstance(task, Attachment) and task.instance is instance:
             other.finish({"over": "somebody else has attached"})
