@@ -61,9 +61,7 @@ class Unruly:
             start = self.pen
             if rough or ESC in line:
                 line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
-            if self._redraws is not None:
-                out += self._redraws.painted()
-            if self._redraws is None or not self._redraws.repeats(line):
+            if self._redraws is None or not self._repaints(line, out):
                 out.append(start + line + RESET if self.pen else start + line)
         out.append(b"")
         return b"\n".join(out)
@@ -83,6 +81,13 @@ class Unruly:
             colors = SGR.findall(line)
         self.pen = advance(self.pen, colors)
         return line
+
+    def _repaints(self, line: bytes, out: list[bytes]) -> bool:
+        """Add the rows that this line painted over on its way; whether there is nothing new where it ends."""
+        assert self._redraws is not None
+        painted = self._redraws.painted()
+        out += painted
+        return self._redraws.repeats(line) or (bool(painted) and is_blank(line))
 
     def _follow(self, line: bytes) -> bytes:
         if self._redraws is None and goes_up(line):

@@ -30,12 +30,13 @@ class Redraws:
     ``clean`` makes a piece of a line harmless.
     """
 
-    __slots__ = ("_below", "_clean", "_painted", "_rows", "latest")
+    __slots__ = ("_below", "_clean", "_gone", "_painted", "_rows", "latest")
 
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
         self._rows: list[bytes | None] = []  # None: from before we were here
         self._painted: dict[int, bytes] = {}  # rows that were painted over in passing
+        self._gone: list[bytes] = []  # and those that are on the screen no more
         self._below = 0
         self.latest = b""  # what was painted over in passing last
 
@@ -52,8 +53,8 @@ class Redraws:
 
     def painted(self) -> list[bytes]:
         """The rows that were painted over in passing, once, from above."""
-        rows = [self._painted[place] for place in sorted(self._painted)]
-        self._painted.clear()
+        self._forget(0)
+        rows, self._gone = self._gone, []
         return rows
 
     def _move(self, count: bytes, kind: bytes) -> None:
@@ -66,8 +67,8 @@ class Redraws:
         elif kind == b"J" and count in (b"", b"0"):
             self._erase_below()
         else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
+            self._forget(0)
             self._rows.clear()
-            self._painted.clear()
             self._below = 0
 
     def _reach(self, unknown: int) -> None:
@@ -102,6 +103,11 @@ class Redraws:
 
     def _erase_below(self) -> None:
         place = len(self._rows) - self._below
+        self._forget(place)
         del self._rows[place:]
-        self._painted = {at: row for at, row in self._painted.items() if at < place}
         self._below = 0
+
+    def _forget(self, first: int) -> None:
+        """Nothing more will be painted over these: they stay in the log as they are."""
+        places = [place for place in sorted(self._painted) if place >= first]
+        self._gone += [self._painted.pop(place) for place in places]
