@@ -129,7 +129,8 @@ def test_a_dependency_that_ends_before_it_is_ready_is_no_success() -> None:
     world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
     world.end("db.1", GOOD)
     assert world.state("web.1") == State.FAILED
-    assert world.failure("web.1") == "not started: db.1 is not running: exited with code 0"
+    hint = '(to wait for its end: db = "completed_successfully")'
+    assert world.failure("web.1") == f"not started: db.1 is not running: exited with code 0 {hint}"
     assert world.supervisor.exit_code == 1
 
 

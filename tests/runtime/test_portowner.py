@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,19 @@ def test_looking_leaves_the_port_free() -> None:
 
 def test_the_owner_is_named_by_pid_and_command(taken: int) -> None:
     assert owner(taken).startswith(f"pid {os.getpid()} (")
+
+
+def test_the_command_of_a_stranger_stays_one_harmless_line() -> None:
+    code = (
+        "import socket, sys; s = socket.create_server(('', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", f"# \x1b[31m\n{code}"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdout is not None
+        named = owner(int(stranger.stdout.readline()))
+        stranger.kill()
+    assert named.startswith(f"pid {stranger.pid} (")
+    assert named.isprintable()
 
 
 def test_nobody_is_named_where_nobody_is_found() -> None:

@@ -171,7 +171,7 @@ def _hindrance(needed: Instance, condition: str) -> Hindrance | None:
     if _meets(needed, condition):
         return None
     if needed.state == State.EXITED:
-        return Hindrance(f"{needed.name} {_at_rest(needed)}", final=True)
+        return Hindrance(f"{needed.name} {_at_rest(needed)}{_other_word(needed, condition)}", final=True)
     return Hindrance(f"{needed.name} {_not_yet(needed, condition)}", final=False)
 
 
@@ -192,6 +192,14 @@ def _because(needed: Instance) -> str:
 
 def _at_rest(needed: Instance) -> str:
     return "is not running" if needed.status is None else f"is not running: {needed.status.words(asked=True)}"
+
+
+def _other_word(needed: Instance, condition: str) -> str:
+    """What was most likely meant, where one that does its work and ends is waited for as if it stayed."""
+    status = needed.status
+    if condition != READY or status is None or not needed.plan.restart.is_success(status.shell_code):
+        return ""
+    return f' (to wait for its end: {needed.plan.type} = "{SUCCEEDED}")'
 
 
 def _not_yet(needed: Instance, condition: str) -> str:

@@ -63,5 +63,5 @@ def owner(port: int) -> str:
         return "a process of another user"
     except (psutil.Error, OSError):
         return "another process"
-    command = " ".join(words)
+    command = " ".join("".join(c if c.isprintable() else " " for c in " ".join(words)).split())
     return f"pid {pid} ({command if len(command) <= _WIDTH else command[: _WIDTH - 1] + '…'})"
