@@ -87,6 +87,7 @@ def test_logs_come_from_memory_and_go_on_live(place: Place, session: Session) ->
     follower.wait_for(r"worker\.1 +\| worker 21100")
     record = json.loads(done(place.call("logs", "--json", "-n", "1", "web")))
     assert (record["instance"], record["stream"], record["line"]) == ("web.1", "stdout", "web 21000 ")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", record["time"])  # as start --format json has it
     assert done(place.call("logs", "--since", "0s")) == ""
     done(place.call("stop"))
     assert follower.wait() == 0
@@ -121,16 +122,33 @@ def test_events_tell_a_restart_in_order(place: Place, session: Session) -> None:
     assert kinds[-4:] == ["stopping", "stopped", "started", "ready"]
 
 
-def wait_until_heard(place: Place, listener: Session) -> None:
+def wait_until_heard(place: Place, listener: Session, what: str = '"event": "ready"') -> None:
     """A listener hears what happens after it was let in: make things happen until it has heard one."""
     for _ in range(100):
         done(place.call("restart", "web"))
         try:
-            listener.wait_for('"event": "ready"', limit=0.2)
+            listener.wait_for(what, limit=0.2)
             return
         except AssertionError:
             continue
     raise AssertionError("it hears nothing")
+
+
+def test_events_have_the_time_of_the_users_clock(place: Place, session: Session) -> None:
+    listener = place.session("events", "web", env={"TZ": "UTC-14"})
+    wait_until_heard(place, listener, r"web\.1 is ready")
+    shown = listener.text.splitlines()[0].split()[0]
+    utc = json.loads(done(place.call("logs", "--json", "-n", "1", "system")))["time"]
+    assert (int(shown[:2]) - int(utc[11:13])) % 24 in (13, 14, 15)
+
+
+def test_why_tells_what_does_not_start_by_itself(place: Place) -> None:
+    place.procfile("web: sleep 1000\nlate: sleep 1000\n")
+    place.write("procman.toml", "[process.late]\nautostart = false\n")
+    place.start().wait_for("web.1 started")
+    assert done(place.call("why", "late")) == (
+        "late.1: not started: autostart is false; `procman start late` brings it up\n"
+    )
 
 
 def test_wait_is_over_when_all_are_ready_and_gives_up_in_time(place: Place) -> None:

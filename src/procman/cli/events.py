@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 
 from procman.cli.client import accepted, connect, extras, names, show_json
 
@@ -24,6 +25,7 @@ def ask(invocation: Invocation) -> int:
         if as_json:
             show_json(record)
         elif "words" in record:
-            sys.stdout.write(f"{str(record['time'])[11:19]} {record['words']}\n")
+            here = datetime.fromisoformat(str(record["time"])).astimezone()
+            sys.stdout.write(f"{here:%H:%M:%S} {record['words']}\n")
             sys.stdout.flush()
     return 0

@@ -11,6 +11,7 @@ from procman.core.values import seconds
 from procman.errors import UsageError
 from procman.output.escapes import without_color
 from procman.output.palette import Palette, wants_color
+from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,13 +84,16 @@ class Shown:
 
 
 class JsonShown:
-    """One object a line."""
+    """One object a line, as ``start --format json`` has them."""
 
     def show(self, record: Record, lines: bytes) -> None:
         """Print lines of one instance, without their colors."""
+        moment, name = record["time"], str(record["log"])
+        assert isinstance(moment, (int, float))
+        head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
         for line in without_color(lines)[:-1].split(b"\n"):
             text = line.decode("utf-8", "replace")
-            show_json({"time": record["time"], "instance": record["log"], "stream": record["stream"], "line": text})
+            show_json({**head, "line": text})
 
 
 def _palette(color: object) -> Palette:

@@ -128,6 +128,8 @@ def _why_backoff(instance: Instance, now: float, _held: bool) -> str:
 def _why_exited(instance: Instance, _now: float, held: bool) -> str:
     if held:
         return "stopped by hand; `procman start` brings it back"
+    if instance.status is None and not instance.failure and not instance.plan.autostart:
+        return f"not started: autostart is false; `procman start {instance.plan.type}` brings it up"
     if instance.status is None:
         return instance.failure or "not started"
     return f"{instance.status.words(asked=True)}, which is no failure: it is not started again"
