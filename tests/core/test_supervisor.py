@@ -176,3 +176,14 @@ def test_the_nearest_deadline_is_the_one_to_sleep_until() -> None:
     world.pass_time(0.5)
     assert world.state("a.1") == State.RUNNING
     assert world.supervisor.next_deadline() == 1.5
+
+
+def test_what_is_added_stands_where_the_procfile_has_it() -> None:
+    def plan(name: str, index: int) -> InstancePlan:
+        kind, _, number = name.partition(".")
+        return InstancePlan(name, kind, int(number), None, "x", "/", {}, RestartPolicy(), StopPolicy(), index=index)
+
+    supervisor = Supervisor([plan("web.1", 0), plan("worker.1", 2)])
+    held_by_others = supervisor.instances
+    supervisor.add([plan("web.2", 0), plan("clock.1", 1)], 0.0)
+    assert list(held_by_others) == ["web.1", "web.2", "clock.1", "worker.1"]

@@ -143,3 +143,10 @@ class Fact:
         self.status = status
         self.reason = reason
         self.jitter = jitter
+
+
+def put_in_order(instances: dict[str, Instance]) -> None:
+    """Put them in the Procfile's order again, in place: others hold this very dictionary."""
+    everybody = sorted(instances.values(), key=lambda one: (one.plan.index, one.plan.number))
+    instances.clear()
+    instances.update((instance.name, instance) for instance in everybody)

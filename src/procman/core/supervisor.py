@@ -6,6 +6,7 @@ never logs, waits or signals.
 
 from __future__ import annotations
 
+from procman.core.instance import put_in_order
 from procman.core.lifecycle import DOWN, Action, Event, Fact, Instance, State, step
 from procman.core.outcome import Outcome, Reason, failure_code
 
@@ -102,13 +103,13 @@ class Supervisor:
 
     def hold(self, instances: Iterable[Instance], now: float) -> None:
         """Stop `instances` because the user said so by name: they stay his to start again, so the run goes on."""
-        chosen = list(instances)
-        self._held.update(instance.name for instance in chosen)
+        self._held.update(instance.name for instance in (chosen := list(instances)))
         self.wish(Event.STOP, chosen, now)
 
     def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
         """Bring up what `plans` say: new instances, and those that are here already; returns them."""
         chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
+        put_in_order(self.instances)
         self._retiring.difference_update(instance.name for instance in chosen)
         self._put_in_order(chosen)
         self.wish(Event.START, chosen, now)

@@ -9,7 +9,6 @@ from procman.runtime.control.words import status_record, why_in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.lifecycle import Instance
     from procman.core.protocol import Request
     from procman.runtime.control.client import Client
     from procman.runtime.control.desk import Desk
@@ -25,13 +24,8 @@ def hello(desk: Desk, client: Client, _request: Request) -> None:
 def ps(desk: Desk, client: Client, request: Request) -> None:
     """How the instances are, in the Procfile's order."""
     now = time.monotonic()
-    chosen = sorted(desk.chosen(request.names), key=_by_place)
-    rows = [status_record(instance, now, desk.is_paused(instance)) for instance in chosen]
+    rows = [status_record(instance, now, desk.is_paused(instance)) for instance in desk.chosen(request.names)]
     client.finish({**desk.about(), "instances": rows})
-
-
-def _by_place(instance: Instance) -> tuple[int, int]:
-    return instance.plan.index, instance.plan.number
 
 
 def why(desk: Desk, client: Client, request: Request) -> None:

@@ -88,7 +88,7 @@ def _end(instance: Instance) -> str:
 def why_in_words(instance: Instance, now: float, held: bool, paused: bool, hindrances: Sequence[str]) -> str:
     """Why an instance is as it is, with what comes next; ``hindrances`` keep it from starting."""
     if paused:
-        return "paused: its processes are stopped until `procman resume`"
+        return f"paused: its processes are stopped until `procman resume {instance.name}`"
     if instance.state == State.WAITING:
         return f"waits: {'; '.join(hindrances)}{_patience(instance, now)}"
     teller = _REASONS.get(instance.state)
@@ -127,7 +127,7 @@ def _why_backoff(instance: Instance, now: float, _held: bool) -> str:
 
 def _why_exited(instance: Instance, _now: float, held: bool) -> str:
     if held:
-        return "stopped by hand; `procman start` brings it back"
+        return f"stopped by hand; `procman start {instance.name}` brings it back"
     if instance.status is None and not instance.failure and not instance.plan.autostart:
         return f"not started: autostart is false; `procman start {instance.plan.type}` brings it up"
     if instance.status is None:
