@@ -163,6 +163,7 @@ def test_the_patience_of_a_dependency_ends() -> None:
     assert world.supervisor.next_deadline() == 10.0
     world.pass_time(10)
     assert (world.state("web.1"), world.state("db.1")) == (State.FAILED, State.STARTING)
+    assert world.failure("web.1") == "not started in time: db.1 is not ready"
 
 
 def test_what_does_not_start_by_itself_starts_with_what_needs_it() -> None:

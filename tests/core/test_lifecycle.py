@@ -254,7 +254,7 @@ def test_what_is_blocked_waits_and_launches_when_it_is_free() -> None:
     instance = an_instance()
     instance.plan.depends_on = (Dependency("db", timeout=30.0), Dependency("cache", timeout=20.0))
     blocked = Fact(1.0)
-    blocked.blocked = True
+    blocked.blocked = ["db.1 is not ready"]
     assert step(instance, Event.START, blocked) == (Action.TELL_WAITING,)
     assert (instance.state, instance.deadline) == (State.WAITING, 21.0)
     assert step(instance, Event.START, blocked) == ()
@@ -265,7 +265,7 @@ def test_a_backoff_that_ends_while_it_is_blocked_waits() -> None:
     instance = an_instance()
     live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1))
     fact = Fact(2.0)
-    fact.blocked = True
+    fact.blocked = ["db.1 is not ready"]
     step(instance, Event.TIMEOUT, fact)
     assert (instance.state, instance.restarts, instance.quick_deaths) == (State.WAITING, 1, 1)
 
@@ -298,7 +298,7 @@ def test_a_random_walk_finds_no_hole(seed: int) -> None:
                 continue
             now = max(now, instance.deadline)
         fact = Fact(now, status=chance.choice([CRASH, GOOD]), reason="because")
-        fact.blocked = bool(instance.plan.depends_on) and chance.random() < 0.3
+        fact.blocked = ["db.1 is not ready"] if instance.plan.depends_on and chance.random() < 0.3 else []
         pending = list(step(instance, event, fact))
         alive = alive and event != Event.EXITED
         while pending:

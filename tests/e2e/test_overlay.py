@@ -188,8 +188,10 @@ def test_an_unhealthy_process_is_restarted(place: Place) -> None:
     ("on_fail", "said"), [("fail", r"web\.1 FAILED: unhealthy: HTTP 503"), ("none", "is unhealthy: HTTP 503")]
 )
 def test_on_fail_can_be_the_end_or_only_a_word(place: Place, on_fail: str, said: str) -> None:
-    overlay = "[process.web]\nready = { tcp = true }\n"
-    overlay += f'health = {{ http = "/", interval = 0.1, failure_threshold = 2, on_fail = "{on_fail}" }}\n'
+    overlay = (
+        '[process.web]\nready = { log = "listening" }\n'
+        f'health = {{ http = "/", interval = 0.1, failure_threshold = 2, on_fail = "{on_fail}" }}\n'
+    )
     place.write("status", "503")
     session = place.start("-p", served(place, overlay), env={"LATE": "0"})
     session.wait_for(said)

@@ -121,7 +121,7 @@ class Instance:
 class Fact:
     """What comes with an event: the clock, and for a death its status and the jitter for a backoff.
 
-    ``blocked``: something it depends on is not up, so that a launch has to wait. ``until``: a deadline above its own.
+    ``blocked``: what keeps it from starting, in words; a launch has to wait then. ``until``: a deadline above its own.
     """
 
     __slots__ = ("blocked", "jitter", "now", "pid", "reason", "status", "until")
@@ -138,7 +138,7 @@ class Fact:
     ) -> None:
         self.now = now
         self.until = until
-        self.blocked = False
+        self.blocked: list[str] = []
         self.pid = pid
         self.status = status
         self.reason = reason

@@ -95,7 +95,7 @@ def _rest(instance: Instance, _fact: Fact) -> Actions:
 
 
 def _give_up(instance: Instance, fact: Fact) -> Actions:
-    instance.failure = fact.reason or "what it depends on did not come up in time"
+    instance.failure = fact.reason or f"not started in time: {'; '.join(fact.blocked)}"
     return _fail(instance)
 
 

@@ -103,7 +103,8 @@ class Supervisor:
 
     def hold(self, instances: Iterable[Instance], now: float) -> None:
         """Stop `instances` because the user said so by name: they stay his to start again, so the run goes on."""
-        self._held.update(instance.name for instance in (chosen := list(instances)))
+        chosen = list(instances)
+        self._held.update(instance.name for instance in chosen)
         self.wish(Event.STOP, chosen, now)
 
     def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
@@ -242,8 +243,7 @@ class Supervisor:
     # The inside -------------------------------------------------------------------------------------------------
 
     def _step(self, instance: Instance, event: str, fact: Fact) -> None:
-        if self._order is not None and instance.plan.depends_on:
-            fact.blocked = bool(self._order.hindrances(instance))
+        fact.blocked = self.hindrances(instance)
         actions = step(instance, event, fact)
         self._deadline_known = False
         for action in actions:
