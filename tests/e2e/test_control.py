@@ -392,6 +392,17 @@ def test_stop_without_names_ends_the_session_with_0(place: Place, session: Sessi
     assert (nobody.code, "no session" in nobody.err) == (1, True)
 
 
+@pytest.mark.parametrize("verb", ["ps", "why", "logs", "events", "wait", "stop", "pause"])
+def test_a_refusal_is_json_where_that_was_asked_for(place: Place, session: Session, verb: str) -> None:
+    refused = place.call(verb, "wbe", "--json")
+    record = json.loads(refused.out)
+    assert (refused.code, refused.err) == (2, "")
+    assert (record["ok"], record["code"], record["hint"]) == (False, 2, 'did you mean "web"?')
+    assert 'there is no process "wbe"' in record["error"]
+    nobody = place.call(verb, "--json", "-d", "/") if verb != "pause" else place.call(verb, "web", "--json", "-d", "/")
+    assert (nobody.code, json.loads(nobody.out)["code"]) == (1, 1)
+
+
 def test_every_wish_answers_in_json(place: Place, session: Session) -> None:
     for words in (
         ("restart", "web"),

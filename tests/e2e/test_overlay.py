@@ -461,7 +461,7 @@ def test_a_type_that_is_gone_from_the_procfile_is_no_hindrance_for_the_others(pl
     assert place.call("restart", "web").code == 0
     session.wait_for(r"\| two")
     refused = place.call("restart", "old")
-    assert (refused.code, 'Procfile has no process type "old"' in refused.err) == (2, True)
+    assert (refused.code, 'procman: Procfile has no process type "old"' in refused.err) == (2, True)
     assert place.call("ps").out.count("running") == 2
     assert place.call("scale", "web=2").code == 0
     assert place.call("stop", "old").code == 0

@@ -43,12 +43,18 @@ class RefusedError(ProcmanError):
 
 
 def perform(invocation: Invocation) -> int:
-    """Run one of the commands for a running session; returns the exit code."""
+    """Run one of the commands for a running session; returns the exit code. With --json an error is an object, too."""
     from importlib import import_module
 
     name = invocation.command
     ask: Callable[[Invocation], int] = import_module(f"procman.cli.{MODULES.get(name, name)}").ask
-    return ask(invocation)
+    try:
+        return ask(invocation)
+    except ProcmanError as error:
+        if all(option.setting != "as_json" for option in invocation.given):
+            raise
+        show_json({"ok": False, "error": error.message, "hint": error.hint, "code": error.exit_code})
+        return error.exit_code
 
 
 def extras(invocation: Invocation) -> dict[str, object]:

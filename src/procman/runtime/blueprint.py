@@ -39,7 +39,8 @@ class Blueprint:
         """
         known = {*read_procfile(self.procfile).names, *wanted}
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
-        given = {**vars(self.settings), "formation": formation, "names": (), "exclude": ()}
+        same = {**vars(self.settings), "procfile": self.settings.procfile}  # of which vars has no default
+        given = {**same, "formation": formation, "names": (), "exclude": ()}
         origin = given.pop("origin")
         return self._seen_from_here(lambda: self._read(Settings(origin, **given))).instances
 
