@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from procman.core.settings import Settings
+from procman.core.supervisor import Supervisor
 from procman.errors import ConfigError
+from procman.runtime.blueprint import Blueprint
 from procman.runtime.files import read_plan
-from procman.runtime.refresh import refreshed
+from procman.runtime.refresh import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.plan import Plan
+    from procman.core.plan import InstancePlan, Plan
 
 
 @pytest.fixture(autouse=True)
@@ -34,42 +37,55 @@ def planned() -> tuple[Plan, Settings]:
     return read_plan(settings, {}, "s1"), settings
 
 
+def refreshed(plan: Plan, settings: Settings) -> tuple[dict[str, InstancePlan], list[str]]:
+    """What the next lives follow, by name, and what is said about it."""
+    supervisor = Supervisor(plan.instances)
+    sentences = renew(supervisor, Blueprint(settings, plan, {}, os.getcwd()), supervisor.instances.values())
+    return {instance.name: instance.plan for instance in supervisor.instances.values()}, sentences
+
+
 def test_nothing_changed_is_nothing_said() -> None:
-    assert refreshed(*planned(), {})[1] == []
+    assert refreshed(*planned())[1] == []
 
 
 def test_variables_are_named_and_secrets_masked() -> None:
     plan, settings = planned()
     write(".env", "A=2\nB=3\nAPI_KEY=new\n")
-    new, sentences = refreshed(plan, settings, {})
+    new, sentences = refreshed(plan, settings)
     assert sorted(sentences) == ["A changed: 1 → 2", "API_KEY changed: ******** → ********", "B is new: 3"]
-    assert new.session == "s1"
-    assert new.instances[0].env["A"] == "2"
+    assert new["web.1"].env["A"] == "2"
+    assert new["web.1"].env["PROCMAN_SESSION"] == "s1"
 
 
 def test_a_variable_that_is_gone() -> None:
     plan, settings = planned()
     write(".env", "A=1\n")
-    assert refreshed(plan, settings, {})[1] == ["API_KEY is gone"]
+    assert refreshed(plan, settings)[1] == ["API_KEY is gone"]
 
 
 def test_an_overlay_that_was_not_there_at_the_start() -> None:
     plan, settings = planned()
     write("procman.toml", '[process.db]\nport = 5999\nstop_signal = "INT"\nready = { tcp = 5999 }\n')
-    new, sentences = refreshed(plan, settings, {})
+    new, sentences = refreshed(plan, settings)
     assert "db: port is now 5999" in sentences
     assert {"db: stop changed", "db: ready changed"} <= set(sentences)
-    assert new.instances[1].stop.signal_number == 2
+    assert new["db.1"].stop.signal_number == 2
 
 
 def test_a_changed_command() -> None:
     plan, settings = planned()
     write("Procfile", "web: serve --more\ndb: keep\n")
-    assert refreshed(plan, settings, {})[1] == ["web: command is now serve --more"]
+    assert refreshed(plan, settings)[1] == ["web: command is now serve --more"]
 
 
 def test_a_mistake_changes_nothing() -> None:
     plan, settings = planned()
     write("procman.toml", "[process.db]\nprot = 1\n")
     with pytest.raises(ConfigError, match='"prot" is no setting'):
-        refreshed(plan, settings, {})
+        refreshed(plan, settings)
+
+
+def test_nobody_concerned_means_no_file_is_read() -> None:
+    plan, settings = planned()
+    write("Procfile", "no procfile\n")
+    assert renew(Supervisor(plan.instances), Blueprint(settings, plan, {}, os.getcwd()), []) == []

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from procman.core.masking import masked
-from procman.runtime.files import read_plan
-from procman.runtime.overlays import tables_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from procman.core.lifecycle import Instance
-    from procman.core.plan import InstancePlan, Plan
-    from procman.core.settings import Settings
+    from procman.core.plan import InstancePlan
     from procman.core.supervisor import Supervisor
     from procman.runtime.blueprint import Blueprint
 
@@ -21,18 +18,6 @@ if TYPE_CHECKING:
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on")
 _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
-
-
-def refreshed(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tuple[Plan, list[str]]:
-    """Work the plan out again, for the same session; return it with a sentence for each change, values masked.
-
-    Paths are seen from the current folder, as at the start. Raises what `read_plan` raises; then nothing is changed.
-    """
-    settings.process = tables_now(settings)
-    new = read_plan(settings, environ, plan.session)
-    before = {instance.name: instance for instance in plan.instances}
-    sentences = [words for one in new.instances if one.name in before for words in changes(before[one.name], one)]
-    return new, list(dict.fromkeys(sentences))
 
 
 def changes(old: InstancePlan, new: InstancePlan) -> list[str]:
