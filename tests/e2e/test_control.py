@@ -278,6 +278,17 @@ def test_start_adds_a_type_that_was_left_out(place: Place, session: Session) -> 
     assert {"web.1", "web.2"} <= rows(place).keys()
 
 
+def test_start_in_a_session_answers_programs_too(place: Place, session: Session) -> None:
+    answer = json.loads(done(place.call("start", "css", "--json")))
+    assert answer["ok"] is True
+    assert any("css.1 started with pid" in line for line in answer["said"])
+    done(place.call("stop", "css"))
+    assert json.loads(done(place.call("start", "css", "--json", "--no-wait")))["ok"] is True
+    refused = place.call("start", "nobody", "--json")
+    assert refused.code == 2
+    assert json.loads(refused.out)["ok"] is False
+
+
 def test_restart_takes_another_pid_and_what_the_files_say_now(place: Place, session: Session) -> None:
     before = rows(place)["web.1"]
     place.write(".env", "COLOR=blue\n")

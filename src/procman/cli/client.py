@@ -211,9 +211,12 @@ def accepted(answer: Record) -> Record:
 
 def wish(invocation: Invocation, record: Record) -> int:
     """Ask for something to be done, and show what is said about it, or with --json one object at the end."""
-    as_json = bool(extras(invocation).get("as_json"))
+    return fulfil(connect(invocation), record, as_json=bool(extras(invocation).get("as_json")))
+
+
+def fulfil(connection: Connection, record: Record, *, as_json: bool) -> int:
+    """See ``wish``; of a session that was found already."""
     said: list[str] = []
-    connection = connect(invocation)
     try:
         answer = connection.ask(record, said.append if as_json else _say, patient=True)
     except RefusedError as error:

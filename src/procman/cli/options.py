@@ -62,6 +62,7 @@ OPTIONS = (
     SOCKET,
     Option("control", "--no-control", "no control socket, so nobody can ask ps, stop, logs", value=False),
     Option("replace", "--replace", "stop the session that runs here first", config=False),
+    Option("wait", "--no-wait", "do not wait until the session that runs has done it", value=False, config=False),
     # what to show
     Option("quiet", "-q --quiet", "run these without showing them", "list", "NAMES", everyday=True, names=True),
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
@@ -72,6 +73,7 @@ OPTIONS = (
     Option("prefix", "--prefix", "what stands before each line", "text", "TEMPLATE"),
     Option("prefix", "--no-prefix", value=""),
     Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
+    Option("format", "--json", value="json", config=False, variable=""),
     Option("raw", "--raw", "pass all control sequences of the processes on"),
     Option("pty", "--pty", "give each process a terminal [on a terminal]"),
     Option("pty", "--no-pty", value=False),

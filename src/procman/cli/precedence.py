@@ -180,7 +180,7 @@ def _from_toml(option: Option, value: object, place: str) -> object:
 
 def _from_boolean(option: Option, value: object, place: str) -> object:
     """``color = false`` is --no-color; ``port = false`` is --no-port, whose value is not a boolean."""
-    rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch"]
+    rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
     if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
         return value if option.value else not value
     if value is False and rows:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procman.core.settings import Settings
 
 PATIENCE = 30.0  # seconds beyond a session's own grace until it is given up
-_HERE = ("procfile", "root", "socket", "names", "replace", "control")
+_HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")
 
 
 class Entrance:
@@ -98,13 +98,12 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Place:
 
 
 def _join(connection: socket, settings: Settings) -> int:
-    from procman.cli.client import Connection
+    from procman.cli.client import Connection, fulfil
 
     unused = [place for name, place in settings.origin.items() if name not in _HERE and place.startswith("--")]
     if unused:
         sys.stderr.write(
             f"procman: a session runs here already and keeps its settings: {' '.join(unused)} is not used\n"
         )
-    asked = Connection(connection)
-    asked.ask({"verb": "start", "names": list(settings.names)}, say=print, patient=True)
-    return 0
+    record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
+    return fulfil(Connection(connection), record, as_json=settings.format == "json")

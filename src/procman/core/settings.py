@@ -44,6 +44,7 @@ class Settings:
     control: bool = True
     socket: str | None = None  # path of the control socket; None: one for each Procfile and folder
     replace: bool = False  # stop the session that runs here already
+    wait: bool = True  # until the session that runs here has started what is named
 
     # what to show
     quiet: tuple[str, ...] = ()  # process types that run without being shown
