@@ -26,14 +26,11 @@ ALLOWED = {
         "_collections",  # deque
         "_ctypes",  # prctl
         "_socket",  # only asked whether a port is free
-        "_struct",
         "errno",
         "fcntl",
         "gc",
         "resource",
         "select",
-        "struct",
-        "termios",
     },
 }
 # What makes `--help` slow is click; nothing shall be added to it.

@@ -9,21 +9,14 @@ import termios
 
 import pytest
 
-from procman.runtime.terminal import (
-    LOCAL_FLAGS,
-    OUTPUT_FLAGS,
-    Window,
-    in_foreground,
-    is_terminal,
-    open_pty,
-    window_size,
-)
+from procman.runtime.pty import Window, open_pty
+from procman.runtime.terminal import LOCAL_FLAGS, OUTPUT_FLAGS, in_foreground, is_terminal, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procman.runtime.terminal import Pty
+    from procman.runtime.pty import Pty
 
 
 @pytest.fixture

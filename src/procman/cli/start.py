@@ -108,7 +108,7 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
     limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
         guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub, limit)))
-    room = window(plan, settings, primary)
+    room = window(plan, settings, primary, hub.prefix_width)
     return Engine(supervisor, children, hub, outlet, orders, signals, limit, room, guests)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from procman.output.factory import takes_footer
-from procman.runtime.terminal import Window, is_terminal
+from procman.runtime.terminal import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from procman.runtime.foreground import Foreground
     from procman.runtime.guest import Guest
     from procman.runtime.orders import Orders
+    from procman.runtime.pty import Window
     from procman.runtime.refresh import Renew
 
 
@@ -77,11 +78,11 @@ def lending(
     return [line, keyboard]
 
 
-def window(plan: Plan, settings: Settings, primary: str) -> Window | None:
+def window(plan: Plan, settings: Settings, primary: str, prefix_width: int) -> Window | None:
     """What a child may fill of the terminal; None when children shall have pipes."""
     usual_pty = wants_terminals(settings)
     if not (usual_pty or primary) and (settings.format == "json" or not any(i.pty for i in plan.instances)):
         return None
-    stamp = "" if settings.timestamps == "off" else "00:00:00 "
-    usual = stamp + " " * max(len("system"), *(len(i.name) for i in plan.instances)) + " | "
-    return Window(1, len(usual if settings.prefix is None else settings.prefix), usual_pty, lent_to=primary)
+    from procman.runtime.pty import Window
+
+    return Window(1, prefix_width, usual_pty, lent_to=primary)

@@ -27,10 +27,10 @@ class Hub:
     __slots__ = (
         "_disciplines",
         "_footer",
-        "_prefix_width",
         "_sinks",
         "history",
         "palette",
+        "prefix_width",
         "raw",
         "screen",
         "stage",
@@ -52,7 +52,7 @@ class Hub:
         self.history = history or History()
         self.palette = palette or Palette(False)
         self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
-        self._prefix_width = prefix_width
+        self.prefix_width = prefix_width  # columns
         self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
         self._footer = footer
         self.stage = stage  # the footer, if it can lend the terminal to an instance
@@ -131,7 +131,7 @@ class Hub:
     @property
     def room(self) -> int:
         """The columns that a line of ``system`` has for itself."""
-        return (self._footer.columns if self._footer is not None else COLUMNS) - self._prefix_width
+        return (self._footer.columns if self._footer is not None else COLUMNS) - self.prefix_width
 
     # What the screen shows -------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from procman.core.plan import InstancePlan
     from procman.runtime.errands import Errand, Errands
-    from procman.runtime.terminal import Pty
+    from procman.runtime.pty import Pty
 
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 else:

@@ -6,7 +6,6 @@ what was reaped must be decided upon before anything sleeps again.
 
 from __future__ import annotations
 
-import os
 import time
 
 from procman.core.lifecycle import Action, State
@@ -18,7 +17,6 @@ from procman.runtime.farewell import Farewells
 from procman.runtime.poller import READ, WRITE, Poller, has_hung_up
 from procman.runtime.pumps import Pumps
 from procman.runtime.signals import ignores_hang_up
-from procman.runtime.terminal import open_pty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +31,9 @@ if TYPE_CHECKING:
     from procman.runtime.guest import Guest
     from procman.runtime.limits import DescriptorLimit
     from procman.runtime.orders import Orders
+    from procman.runtime.pty import Window
     from procman.runtime.pumps import Pump
     from procman.runtime.signals import SignalPipe
-    from procman.runtime.terminal import Window
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -241,17 +239,9 @@ class Engine:
         window = self._window and self._window.of(instance.plan)
         if window is None:
             return self._children.spawn(instance.plan)
-        try:
-            pty = open_pty(window)
-        except OSError:
-            return self._children.spawn(instance.plan)  # no terminal to be had: a pipe shows as much
-        try:
-            return self._children.spawn(instance.plan, pty)
-        except SpawnError:
-            os.close(pty.master)
-            raise
-        finally:
-            pty.child_has_it()
+        from procman.runtime.pty import spawn_on_terminal
+
+        return spawn_on_terminal(self._children, instance.plan, window)
 
     def _ask(self, instances: list[Instance]) -> None:
         """Send each its stop signal, all in parallel; and to what has left their groups."""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from procman.output.stage import Stage
     from procman.runtime.children import Children
     from procman.runtime.orders import Orders
+    from procman.runtime.pty import Pty
     from procman.runtime.refresh import Renew
     from procman.runtime.statusline import StatusLine
-    from procman.runtime.terminal import Pty
 else:
     import _signal as signal  # without the enums: see signals.py
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from procman.runtime.children import Children
     from procman.runtime.control.client import Client
     from procman.runtime.control.desk import Desk
-    from procman.runtime.terminal import Pty
+    from procman.runtime.pty import Pty
 
 MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 AGAIN = 0.02  # seconds until a full terminal is tried again
