@@ -5,11 +5,24 @@ from __future__ import annotations
 import pytest
 
 import harness
+import workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Before anything is collected."""
+    workers.share_out(config)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Scheduling:
+    """Who runs what."""
+    return workers.Scheduling(config, log)
 
 
 @pytest.fixture

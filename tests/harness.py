@@ -5,6 +5,7 @@ A test never waits for a time: it waits for output, or for an end, with a limit 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -273,6 +274,14 @@ class Place:
         """End every session."""
         for session in self.sessions:
             session.kill()
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold a lock: what several runs and workers share, such as a cache, is made by one while the others wait."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def places(folder: Path) -> Iterator[Place]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import harness
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness import Place, Session
@@ -28,7 +30,10 @@ LIMIT = 60.0
 
 def free_base(types: int) -> int:
     """A base port such that the first two instances of so many types find their ports free."""
-    for base in range(20_000 + os.getpid() % 1000 * 10, 60_000, 7):
+    own = (
+        24_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8 * 1000
+    )  # other workers ask at the same time
+    for base in range(own + os.getpid() % 700, own + 1000 - 100 * types + 100 - 2, 7):
         if all(is_free(base + 100 * index + number) for index in range(types) for number in (0, 1)):
             return base
     raise AssertionError("no free ports")
@@ -66,11 +71,13 @@ def path_with(name: str) -> str:
     home = CACHE / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
     requirements = EXAMPLES / name / "requirements.txt"
     stamp = home / "requirements.txt"
-    if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
-        venv.create(home, clear=True, with_pip=True, symlinks=True)
-        pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-r", str(requirements)], check=True, timeout=600)
-        shutil.copy(requirements, stamp)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with harness.alone(CACHE / f"{home.name}.lock"):
+        if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
+            venv.create(home, clear=True, with_pip=True, symlinks=True)
+            pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+            subprocess.run([*pip, "-r", str(requirements)], check=True, timeout=600)
+            shutil.copy(requirements, stamp)
     return f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 

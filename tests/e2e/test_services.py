@@ -10,12 +10,17 @@ import pwd
 import shutil
 import signal
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
+import harness
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness import Place
 
 CLIENT = """\
@@ -88,13 +93,19 @@ def as_postgres(place: Place) -> str:
         pytest.skip("PostgreSQL does not run as root, and there is no account postgres")
     (setpriv,) = require("setpriv")
     os.chown(place.folder, account.pw_uid, account.pw_gid)
-    for folder in (place.folder, *list(place.folder.parents)[:2]):  # the folders that pytest made, for root alone
-        folder.chmod(folder.stat().st_mode | 0o011)
     return f"{setpriv} --reuid={account.pw_uid} --regid={account.pw_gid} --clear-groups "
 
 
+@pytest.fixture
+def open_place() -> Iterator[Place]:
+    """A place that another user can reach: pytest's folders are root's alone; each pytest sees to it."""
+    with tempfile.TemporaryDirectory(prefix="procman-test-", dir="/tmp") as name:
+        yield from harness.places(Path(name))
+
+
 @pytest.mark.parametrize("ready", ["{{ tcp = {port} }}", '{{ exec = "{cli} -q -h 127.0.0.1 -p {port}" }}'])
-def test_postgresql_is_waited_for(place: Place, ready: str) -> None:
+def test_postgresql_is_waited_for(open_place: Place, ready: str) -> None:
+    place = open_place
     server, init, cli = require("postgres", "initdb", "pg_isready")
     port = free_port()
     become = as_postgres(place) if os.geteuid() == 0 else ""  # it refuses to run as root

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
+import uuid
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_every_message_arrives(place: Place, listener: Listener) -> None:
 
 def test_an_abstract_socket_will_do(place: Place) -> None:
     kit.need_linux()
-    address = f"@procman-test-{place.folder.name}-{os.getpid()}"
+    address = f"@procman-test-{uuid.uuid4().hex}"
     listener = Listener(address)
     place.procfile(f"web: exec sleep {kit.sleep_time()}\n")
     session = place.start(env={"NOTIFY_SOCKET": address})

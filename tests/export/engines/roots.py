@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import harness
 from export.rig import LIMIT, attempt, call, cannot, need, wait_for
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procman-tests"
@@ -23,9 +24,18 @@ def root(suite: str) -> Path:
     need("debootstrap", root=True)
     packages = PACKAGES[suite]
     folder = CACHE / suite
-    if (folder / "packages").is_file() and (folder / "packages").read_text() == packages:
-        return folder / "root"
     CACHE.mkdir(parents=True, exist_ok=True)
+    with harness.alone(CACHE / f"{suite}.lock"):
+        if not _is_there(folder, packages):
+            _build(suite, folder, packages)
+    return folder / "root"
+
+
+def _is_there(folder: Path, packages: str) -> bool:
+    return (folder / "packages").is_file() and (folder / "packages").read_text() == packages
+
+
+def _build(suite: str, folder: Path, packages: str) -> None:
     draft = CACHE / f"{suite}.{uuid.uuid4().hex}"
     try:
         # Without a mirror debootstrap takes the suite's own.
@@ -38,7 +48,6 @@ def root(suite: str) -> Path:
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder / "root"
 
 
 class Machine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ class Compose:
         if self.argv[0] != "chroot":
             named = ("-f", f"{folder}/{file}") if file else ()
             return attempt(*self.argv, *named, "--project-directory", folder, *words, cwd=folder)
-        inside = f"/tmp/{folder.parent.name}-{folder.name}"
+        inside = f"/tmp/{uuid.uuid4().hex}"
         copy = self.prefix / inside[1:]
         shutil.copytree(folder, copy, symlinks=True)
         try:

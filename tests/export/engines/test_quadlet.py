@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import uuid
 
 import pytest
 
@@ -20,7 +21,7 @@ QUADLET = "/usr/libexec/podman/quadlet"
 def generated(out: Path, *words: str) -> str:
     """What the generator of a debootstrapped system says about ``out``."""
     debian = root("trixie")
-    inside = f"/tmp/{out.parent.name}-quadlet"
+    inside = f"/tmp/{uuid.uuid4().hex}"
     shutil.copytree(out, debian / inside[1:], symlinks=True)
     try:
         done = attempt("env", f"QUADLET_UNIT_DIRS={inside}", "chroot", debian, QUADLET, "-dryrun", *words)

@@ -31,7 +31,7 @@ def stack(swarm: Cluster, tmp_path: Path) -> Iterator[Path]:
     out = tmp_path / f"stack{uuid.uuid4().hex[:6]}"
     yield out
     swarm.nodes[0].attempt("stack", "rm", out.name)
-    wait_for(lambda: not any(node.call("ps", "-q").split() for node in swarm.nodes), "all containers have ended")
+    wait_for(lambda: not any(node.running() for node in swarm.nodes), "all containers have ended")
 
 
 def deploy(swarm: Cluster, app: Application, out: Path, *words: str) -> None:
@@ -66,11 +66,11 @@ def test_everything_arrives_scales_moves_and_ends(app: Application, swarm: Clust
     wait_for(partial(are_up, swarm, "web.1", "web.2", "web.3", "web.4", "worker.1", "clock.1"), "there are 4 of web")
 
     nodes = swarm.nodes[0].call("node", "ls", "-q", "--filter=role=worker").split()
-    leaving = len(list(swarm.nodes[1].containers()))
+    leaving = len(swarm.nodes[1].running())
     assert leaving
     swarm.nodes[0].call("node", "update", "--availability=drain", *nodes)
     wait_for(lambda: len([one for one in swarm.nodes[0].containers() if one.is_up]) == 6, "all have moved")
-    wait_for(lambda: not list(swarm.nodes[1].containers()), "the drained node is empty")
+    wait_for(lambda: not swarm.nodes[1].running(), "the drained node is empty")
     assert all(one.said_bye for one in swarm.nodes[1].containers(every=True)), "TERM was honored"
     codes = swarm.nodes[1].call("ps", "-aq", "--filter=exited=137").split()
     assert codes == []
@@ -81,11 +81,11 @@ def test_a_container_that_is_killed_is_replaced(tmp_path: Path, swarm: Cluster, 
     app = Application(tmp_path / "shop", "web: ./witness\n")
     deploy(swarm, app, stack)
     wait_for(partial(are_up, swarm, "web.1"), "the stack is up")
-    node = next(node for node in swarm.nodes if list(node.containers()))
-    killed = node.call("ps", "-q").split()[0]
+    node = next(node for node in swarm.nodes if node.running())
+    killed = node.running()[0]
     node.call("kill", killed)
     wait_for(partial(are_up, swarm, "web.1"), "it is up again")
-    wait_for(lambda: not any(killed in node.call("ps", "-q") for node in swarm.nodes), "and it is another one")
+    wait_for(lambda: not any(killed in node.running() for node in swarm.nodes), "and it is another one")
 
 
 def test_the_smallest_export_deploys(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
