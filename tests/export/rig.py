@@ -131,6 +131,10 @@ class Application:
         needle = f"WITNESS_MARK={self.mark}".encode()
         return [f"{pid} {command}" for pid, command, environ in _processes() if needle in environ]
 
+    def wait_until_gone(self) -> None:
+        """Wait until all of it has ended; what was killed is there for a moment longer, more so on a busy machine."""
+        wait_for(lambda: not self.survivors(), "no process of the application is left")
+
     def kill_survivors(self) -> None:
         """For the end of a test that failed."""
         for survivor in self.survivors():

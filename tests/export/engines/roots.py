@@ -65,7 +65,7 @@ class Machine:
         with self.console.open("wb") as console:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
-            wait_for(self._leader, "systemd-nspawn has a child")
+            wait_for(self._leader, "the machine has a PID 1")
             self.leader = self._leader()
             wait_for(self._is_up, "systemd is up")
         except BaseException as error:
@@ -77,9 +77,10 @@ class Machine:
             raise
 
     def _leader(self) -> int:
+        """The machine's PID 1. nspawn has another child for a moment first, which makes the mounts and is gone then."""
         assert self.process.poll() is None, f"systemd-nspawn: {self.console.read_text(errors='replace')[-800:]}"
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0]) if children else 0
+        return next((int(child) for child in children if _is_pid_1(child)), 0)
 
     def _is_up(self) -> bool:
         """Its own services are there; what a bare machine waits for besides, such as a network, does not matter."""
@@ -112,6 +113,16 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()  # its PID 1 dies with it: --kill-on-death, and the namespace with that
             self.process.wait(LIMIT)
+
+
+def _is_pid_1(pid: str) -> bool:
+    """Whether it is the first process of another namespace than ours."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}

@@ -114,7 +114,7 @@ def test_everything_arrives_comes_back_and_ends(app: Application, engine: Runit)
         engine.stop(name)
     assert {path.name for path in app.seen.glob("*.bye")} == {f"{name}.bye" for name in INSTANCES}
     engine.end()
-    assert app.survivors() == []
+    app.wait_until_gone()
 
 
 def test_what_dies_at_once_is_given_up_and_what_is_done_rests(tmp_path: Path, engine: Runit) -> None:
@@ -136,4 +136,4 @@ def test_what_ignores_the_signal_is_killed_after_the_grace(tmp_path: Path, engin
     wait_for((app.seen / "web.1.pid").exists, "the process is up")
     engine.stop("web.1")
     engine.end()
-    assert app.survivors() == []
+    app.wait_until_gone()

@@ -90,7 +90,7 @@ def test_everything_arrives_comes_back_and_ends(app: Application, supervisor: Su
 
     supervisor.control("stop", "shop:*")
     assert {path.name for path in app.seen.glob("*.bye")} == {f"{name}.bye" for name in INSTANCES}
-    assert app.survivors() == []
+    app.wait_until_gone()
 
 
 def test_what_dies_at_once_is_given_up(tmp_path: Path, supervisor: Supervisor) -> None:
@@ -107,4 +107,4 @@ def test_what_ignores_the_signal_is_killed_after_the_grace(tmp_path: Path, super
     supervisor.start()
     wait_for((app.seen / "web.1.pid").exists, "the process is up")
     supervisor.control("stop", "shop:*")
-    assert app.survivors() == []
+    app.wait_until_gone()

@@ -107,7 +107,7 @@ def test_everything_arrives_comes_back_and_ends(machine: Machine, place: Path) -
     wait_for(lambda: all(state(machine, name) == "inactive" for name in INSTANCES), "every instance is inactive")
     assert {path.name for path in app.seen.glob("*.bye")} >= {f"{name}.bye" for name in ("web.1", "web.2", "clock.1")}
     assert (app.seen / "worker.1.bye").exists()
-    assert app.survivors() == []
+    app.wait_until_gone()
 
 
 def test_any_values_arrive(machine: Machine, place: Path) -> None:
@@ -145,7 +145,7 @@ def test_what_ignores_the_signal_is_killed_after_the_grace(machine: Machine, pla
     wait_for((app.seen / "web.1.pid").exists, "the process is up")
     machine.call("systemctl", "stop", "shop.target")
     wait_for(lambda: state(machine, "web.1") == "failed", "systemd has killed it")
-    assert app.survivors() == []
+    app.wait_until_gone()
 
 
 def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path) -> None:
@@ -186,7 +186,7 @@ def test_units_of_a_user_run_in_the_users_own_manager(machine: Machine, place: P
         app.pid(name)
         assert app.environ(name).items() >= env.items()
     machine.call(*manager, "stop", "shop.target")
-    wait_for(lambda: app.survivors() == [], "nothing is left")
+    app.wait_until_gone()
 
 
 def test_the_verifier_of_this_machine_is_asked_by_check(app: Application) -> None:
