@@ -51,7 +51,10 @@ def wait_until(holds: Callable[[], object], limit: float = harness.LIMIT) -> Non
 def test_exit_codes_are_the_childs_own(place: harness.Place) -> None:
     """A few, as a shell sees them; tests/faults/test_exit_codes.py has all 256."""
     some = (0, 1, 2, 64, 126, 127, 128, 143, 255)
-    place.write("all.sh", f'for i in {" ".join(map(str, some))}; do "{harness.PROCMAN}" run sh -c "exit $i"; echo "$i $?"; done\n')
+    place.write(
+        "all.sh",
+        f'for i in {" ".join(map(str, some))}; do "{harness.PROCMAN}" run sh -c "exit $i"; echo "$i $?"; done\n',
+    )
     session = place.session("all.sh", program="/bin/sh")
     assert session.wait() == 0
     assert session.text.split("\n")[:-1] == [f"{code} {code}" for code in some]

@@ -62,6 +62,11 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
+# For each container the daemon first asks the registry for its image, and takes its own when that fails. Otherwise it
+# fails only when no name server has answered for 20 seconds.
+OFFLINE = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+
+
 class Container:
     """One container as its log shows it."""
 
@@ -114,12 +119,18 @@ class Node:
         self.socket = f"unix://{self.folder}/sock"
         places = ("--data-root", "data", "--exec-root", "run", "--pidfile", "pid")
         argv = [
-            *("nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "--", "dockerd", "-H", self.socket),
+            *("nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "--"),
+            *("sh", "-c", OFFLINE, self._names_from_nobody(), "dockerd", "-H", self.socket),
             *(str(self.folder / word) if at % 2 else word for at, word in enumerate(places)),
         ]
         self.log = self.folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def _names_from_nobody(self) -> str:
+        path = self.folder / "resolv.conf"
+        path.write_text("nameserver 127.0.0.1\n")
+        return str(path)
 
     def wait(self) -> None:
         """Wait until the daemon answers."""
