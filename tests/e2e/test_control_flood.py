@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -328,6 +329,19 @@ def answer_when_down(place: Place, name: str) -> bool:
         return any(json.loads(line).get("event") == "exited" for line in lines)
 
 
+def free_row(length: int) -> int:
+    """The first of so many free ports in a row, below those that the system gives and above those of test_control."""
+    for base in random.sample(range(22_000, 24_000 - length), 100):
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(base, base + length):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no ports in a row are free")
+
+
 def test_scaling_up_and_down_leaves_no_process_descriptor_or_port(place: Place) -> None:
     listening = (
         "import os, socket, time\n"
@@ -336,7 +350,8 @@ def test_scaling_up_and_down_leaves_no_process_descriptor_or_port(place: Place) 
     )
     place.write("app.py", listening)
     place.procfile(f"web: {sys.executable} app.py\n")
-    session = place.start("-p", "23000")
+    base = free_row(50)
+    session = place.start("-p", str(base))
     session.wait_for(r"web\.1 started")
     manager = manager_of(session)
     assert place.call("scale", "web=2").code == 0
@@ -349,7 +364,7 @@ def test_scaling_up_and_down_leaves_no_process_descriptor_or_port(place: Place) 
         assert [row["name"] for row in instances(place)] == ["web.1"]
     assert descriptors_of(manager, descriptors) <= descriptors
     assert len(session.survivors()) == processes
-    for port in range(23001, 23050):
+    for port in range(base + 1, base + 50):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
     assert place.call("stop").code == 0
