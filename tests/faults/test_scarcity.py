@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import uuid
 from pathlib import Path
 
 import pytest
 
+import harness
 from faults import kit
+from procman.runtime.control.place import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +36,27 @@ def test_forty_processes_with_forty_descriptors(place: Place) -> None:
     session = place.session("start", "-m", "web=40", program=program)
     session.wait_for(r"cannot start: Too many open files; restarting in")
     assert kit.running(argument)
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
+@pytest.mark.parametrize("limit", [38, 39, 40, 41])
+def test_who_asks_a_session_without_descriptors_does_not_end_it(place: Place, limit: int) -> None:
+    """What a first answer needs is imported when it is asked for, which takes a descriptor."""
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    program = kit.wrapper(place, f'ulimit -n {limit}; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=40", program=program)
+    session.wait_for(r"cannot start: Too many open files; restarting in")
+    for path in places(f"{place.folder}/Procfile", str(place.folder), None, harness.environment()):
+        with socket.socket(socket.AF_UNIX) as client:
+            if client.connect_ex(path) == 0:
+                client.settimeout(0.2)  # it may not answer
+                client.sendall(b'{"verb": "ps"}\n')
+                with contextlib.suppress(TimeoutError):
+                    assert b"this is a bug" not in client.recv(100_000)
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
     _no_traceback(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -63,7 +64,8 @@ class Tree:
 
     def kill(self, roles: tuple[str, ...]) -> None:
         for role in roles:
-            os.kill(self.by_role[role], signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the first one's death may have been its end already
+                os.kill(self.by_role[role], signal.SIGKILL)
 
     def survivors(self) -> list[str]:
         end = time.monotonic() + LIMIT

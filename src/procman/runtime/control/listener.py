@@ -5,7 +5,7 @@ While nobody is connected it costs a comparison a turn; most of it is imported w
 
 from __future__ import annotations
 
-from procman.errors import EXIT_SOFTWARE
+from procman.errors import EXIT_FAILURE, EXIT_SOFTWARE
 from procman.runtime.guest import QuietGuest
 from procman.runtime.poller import READ
 
@@ -77,6 +77,11 @@ class Control(QuietGuest):
     def _welcome(self) -> None:
         import _socket
 
+        try:
+            self._prepare()
+        except OSError:  # no descriptor left to read a module from: who knocks must wait
+            self._close_door()
+            return
         for _ in range(16):  # a turn; more wait in the kernel's queue
             try:
                 fd, _address = self._place.socket._accept()  # type: ignore[attr-defined]  # the C half has only this
@@ -89,12 +94,20 @@ class Control(QuietGuest):
             connection.setblocking(False)
             self._admit(connection)  # type: ignore[arg-type]  # see place.connect
 
+    def _prepare(self) -> None:
+        """Import what a client needs before he is let in: he might take the last descriptor."""
+        import json  # noqa: F401  (for wire: without it not even a refusal can be said)
+
+        from procman.core import protocol  # noqa: F401  (for _obey)
+        from procman.runtime.control import client, place, verbs, wire  # noqa: F401  (for _admit and _obey)
+
+        if self._desk is None:
+            self._desk = self._open_desk()
+
     def _admit(self, connection: socket) -> None:
         from procman.runtime.control.client import Client
         from procman.runtime.control.place import peer_is_allowed
 
-        if self._desk is None:
-            self._desk = self._open_desk()
         if not peer_is_allowed(connection):
             connection.close()
             return
@@ -123,6 +136,19 @@ class Control(QuietGuest):
     # Clients --------------------------------------------------------------------------------------------------------
 
     def _hear(self, client: Client, line: bytes) -> None:
+        try:
+            self._obey(client, line)
+        except OSError as error:  # most likely no descriptor is left for a module that is imported at its first use
+            reason = (error.strerror or str(error)).lower()
+            client.refuse(
+                f"the session cannot answer now: {reason}", "try again when fewer processes run", EXIT_FAILURE
+            )
+        except Exception as error:  # a bug in an answer must not end what the user has running
+            client.refuse(
+                f"this is a bug in procman: {type(error).__name__}: {error}", "please report it", EXIT_SOFTWARE
+            )
+
+    def _obey(self, client: Client, line: bytes) -> None:
         from procman.core.protocol import ProtocolError, read_request
         from procman.runtime.control.verbs import obey
         from procman.runtime.control.wire import decode
@@ -133,12 +159,7 @@ class Control(QuietGuest):
         except ProtocolError as error:
             client.refuse(str(error))
             return
-        try:
-            obey(self._desk, client, request)
-        except Exception as error:  # a bug in an answer must not end what the user has running
-            client.refuse(
-                f"this is a bug in procman: {type(error).__name__}: {error}", "please report it", EXIT_SOFTWARE
-            )
+        obey(self._desk, client, request)
 
     def _forget(self, client: Client) -> None:
         self._clients.remove(client)
