@@ -90,6 +90,12 @@ def _require_folder() -> None:
 
 
 def _start(invocation: Invocation) -> int:
+    from procman.runtime import guardian
+    from procman.runtime.earshot import obey_alone
+
+    if guardian.lifeline is not None:
+        obey_alone(guardian.lifeline)
+
     from procman.cli.precedence import settle
     from procman.cli.start import start
 

@@ -8,6 +8,7 @@ import time
 from procman.core.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.runtime import guardian
 from procman.runtime.aside import say_aside
+from procman.runtime.earshot import hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Orders:
         """Begin to listen."""
         self._signals.open()
         if self.lifeline is not None:
-            os.set_blocking(self.lifeline, False)
+            hand_over(self.lifeline)
 
     def hear(self) -> None:
         """Obey the signals that arrived here."""
