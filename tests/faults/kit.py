@@ -135,6 +135,11 @@ def roles(session: Session) -> dict[str, int]:
     return {ROLES[name]: pid for pid in all_pids(session) if (name := _name(pid)) in ROLES}
 
 
+def is_over(session: Session) -> bool:
+    """Whether it has ended, and was not reaped yet."""
+    return os.waitid(os.P_PID, session.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
 def _name(pid: int) -> str:
     try:
         return psutil.Process(pid).name()

@@ -25,7 +25,7 @@ from procman.runtime.leftovers import LeftoverNews
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.orders import Orders
 from procman.runtime.portowner import port_warnings
-from procman.runtime.signals import SignalPipe
+from procman.runtime.signals import SignalPipe, deafen
 from procman.runtime.terminal import is_terminal
 
 TYPE_CHECKING = False
@@ -57,7 +57,9 @@ def start(settings: Settings) -> int:
     entrance = enter(settings, plan)
     if entrance.code is not None:
         return entrance.code
-    return _engine(plan, settings, entrance).run()
+    code = _engine(plan, settings, entrance).run()
+    deafen()
+    return code
 
 
 def _environ(settings: Settings) -> Mapping[str, str]:

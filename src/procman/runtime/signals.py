@@ -42,6 +42,12 @@ def ignores_hang_up() -> bool:
     return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
+def deafen() -> None:
+    """Hear nothing more: all is over and told. The interpreter gives handlers back before it ends, and a signal in that
+    moment would be our end by that signal, in place of the exit status that was told."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+
+
 class SignalPipe:
     """The signals that arrived since the last look, as a readable descriptor."""
 
