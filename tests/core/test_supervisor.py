@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procman.core.lifecycle import Action, Event, State
-from procman.core.outcome import INTERRUPTED, OUTPUT_CLOSED, TERMINATED
+from procman.core.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
@@ -130,9 +130,10 @@ def test_an_interrupt_is_130_and_a_closed_output_141() -> None:
         assert world.supervisor.exit_code == code
 
 
-def test_a_terminated_run_is_0_in_time_and_143_when_it_had_to_be_killed() -> None:
+@pytest.mark.parametrize("reason", [TERMINATED, ASKED], ids=str)
+def test_a_terminated_run_is_0_in_time_and_143_when_it_had_to_be_killed(reason: Reason) -> None:
     world = World("web.1")
-    world.supervisor.stop_all(TERMINATED, 0.0)
+    world.supervisor.stop_all(reason, 0.0)
     world.perform()
     in_time = world.supervisor.exit_code
     world.pass_time(5.0)

@@ -90,7 +90,7 @@ def test_a_helper_that_ignores_the_stop_signal_is_killed_after_the_grace(place: 
     session = place.start("--timeout", "0.5")
     kit.wait_running(1, argument)
     session.signal(signal.SIGTERM)
-    session.wait()
+    assert session.wait() == 143  # something had to be killed
     assert kit.running(argument) == []
 
 

@@ -38,7 +38,7 @@ TERMINATED = Reason("terminated", EXIT_TERMINATED)
 HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
 OUTPUT_CLOSED = Reason("nobody reads the output any more", EXIT_OUTPUT_CLOSED)
 GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
-ASKED = Reason("asked to stop", EXIT_OK)
+ASKED = Reason("asked to stop", EXIT_TERMINATED)
 
 
 class Outcome:
@@ -58,7 +58,7 @@ class Outcome:
         """What the run ends with: the reason's code where the user ended it, else the first failure's."""
         if reason is None or reason.code is None:
             return self.failure
-        return EXIT_OK if reason is TERMINATED and self.stopped_in_time else reason.code
+        return EXIT_OK if reason in (TERMINATED, ASKED) and self.stopped_in_time else reason.code
 
 
 def failure_code(instance: Instance) -> int:

@@ -32,7 +32,7 @@ class Supervisor:
         self.instances = {plan.name: Instance(plan) for plan in plans}
         self.exit_rule = exit_rule
         self.stopping: Reason | None = None
-        self._outcome = Outcome()
+        self.outcome = Outcome()
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # whose news those who wait for them have not heard yet
@@ -97,7 +97,7 @@ class Supervisor:
     def kill_all(self, reason: Reason, now: float) -> None:
         """Stop without grace."""
         self.stopping = self.stopping or reason
-        self._outcome.stopped_in_time = False
+        self.outcome.stopped_in_time = False
         self._later.clear()
         self.wish(Event.KILL, self.instances.values(), now)
 
@@ -167,7 +167,7 @@ class Supervisor:
         self._step(instance, Event.EXITED, Fact(now, status=status, jitter=self._jitter()))
         if unasked and self.exit_rule == "any" and self.stopping is None and not self._may_end(instance):
             if not instance.plan.restart.is_success(status.shell_code):
-                self._outcome.note_failure(status.shell_code)
+                self.outcome.note_failure(status.shell_code)
             self.stop_all(Reason(f"{instance.name} {status.words()}"), now)
 
     def tick(self, now: float) -> None:
@@ -231,14 +231,9 @@ class Supervisor:
         return [] if self._order is None else [one.words for one in self._order.hindrances(instance)]
 
     @property
-    def stopped_in_time(self) -> bool:
-        """Whether nothing had to be killed."""
-        return self._outcome.stopped_in_time
-
-    @property
     def exit_code(self) -> int:
         """What the run ends with."""
-        return self._outcome.exit_code(self.stopping)
+        return self.outcome.exit_code(self.stopping)
 
     # The inside -------------------------------------------------------------------------------------------------
 
@@ -249,7 +244,7 @@ class Supervisor:
         for action in actions:
             self._actions.append((action, instance))
             if action == Action.KILL:
-                self._outcome.stopped_in_time = False
+                self.outcome.stopped_in_time = False
             elif action == Action.TELL_FAILED:
                 self._failed(instance, fact)
         if self._order is not None:
@@ -288,7 +283,7 @@ class Supervisor:
         if instance.plan.can_die:
             return
         if self.stopping is None:
-            self._outcome.note_failure(failure_code(instance))
+            self.outcome.note_failure(failure_code(instance))
         if self.exit_rule in ("failure", "any"):
             self.stop_all(Reason(f"{instance.name} failed"), fact.now)
 

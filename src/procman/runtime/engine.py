@@ -168,9 +168,10 @@ class Engine:
         if not self._children.orphans():
             return False
         self._children.ask_orphans(signal.SIGTERM)
-        if self._orphans_until is None:
-            self._orphans_until = now + self._longest_grace()
-        return now < self._orphans_until and self.supervisor.stopped_in_time
+        self._orphans_until = self._orphans_until or now + self._longest_grace()
+        outcome = self.supervisor.outcome
+        outcome.stopped_in_time = outcome.stopped_in_time and now < self._orphans_until  # else they are killed now
+        return outcome.stopped_in_time
 
     def _longest_grace(self) -> float:
         return max((i.plan.stop.grace for i in self.supervisor.instances.values()), default=0.0)
