@@ -111,6 +111,18 @@ def test_a_full_disk_is_told_in_a_sentence(place: harness.Place) -> None:
     assert session.err == b"procman: standard output cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("unbuffered", [None, "1"])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["check"], ["completion", "bash"]], ids=" ".join)
+def test_a_full_disk_is_told_whoever_meets_it(place: harness.Place, words: list[str], unbuffered: str | None) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    place.procfile("web: true\n")
+    with open("/dev/full", "wb") as full:
+        session = place.session(*words, stdout=full.fileno(), env={"PYTHONUNBUFFERED": unbuffered})
+    assert session.wait() == 70
+    assert session.err == b"procman: standard output cannot be written: No space left on device\n"
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_closed_standard_descriptors_do_not_matter(place: harness.Place, closed: str) -> None:
     place.procfile("web: true\n")

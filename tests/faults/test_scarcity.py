@@ -89,6 +89,22 @@ def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:
     assert kit.running(argument) == []
 
 
+@pytest.mark.parametrize("descriptors", range(5, 17))
+def test_next_to_no_descriptors_give_a_sentence(place: Place, descriptors: int) -> None:
+    """Too few for the guardian, the watchdog, the engine, or a module of Python's: whoever meets it says so."""
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    program = kit.wrapper(place, f'ulimit -n {descriptors}; exec "$PROCMAN" "$@"')
+    session = place.session("start", "--max-restarts", "1", program=program)
+    kit.wait_until(lambda: kit.running(argument) or kit.is_over(session), "a process, or an end")
+    session.signal(signal.SIGTERM)
+    code = session.wait()
+    _no_traceback(session)
+    assert code in (0, 70, 126)  # 126: we came up, but had none for the process
+    assert code == 0 or "too many open files" in (session.text + session.err.decode()).lower()
+    assert kit.running(argument) == []
+
+
 @pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 12])
 def test_a_user_without_processes_gets_a_sentence(place: Place, processes: int) -> None:
     """Down to one that can never fork: then guardian and watchdog are done without."""

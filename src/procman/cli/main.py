@@ -114,11 +114,13 @@ def safely(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # What is still in the buffer must not complain again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_output()
         return EXIT_OUTPUT_CLOSED
+    except MemoryError:
+        return _tell(ProcmanError("there is not enough memory", "ulimit -v shows the limit, if there is one"))
     except Exception as error:
-        return _tell_bug(error)
+        refusal = _refusal(error)
+        return _tell(refusal) if refusal else _tell_bug(error)
 
 
 def _speak_any_text() -> None:
@@ -137,13 +139,41 @@ def _flush() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise ProcmanError(f"standard output cannot be written: {error.strerror}") from None
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> ProcmanError:
+    _forget_output()
+    return ProcmanError(f"standard output cannot be written: {error.strerror}")
+
+
+def _forget_output() -> None:
+    """What is still in the buffer must not complain again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _tell(error: ProcmanError) -> int:
     _say(f"procman: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
     return error.exit_code
+
+
+def _refusal(error: Exception) -> ProcmanError | None:
+    """What the system does not give us, in words; None for every other error, which is a bug of ours: what is wrong
+    with files is met where they are read. A module that cannot be imported may be a descriptor that is not there."""
+    import errno
+
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    if isinstance(error, OSError) and error.filename is None and error.errno in full:
+        return _unwritable(error)  # unbuffered, or by click, it is not `_flush` that fails
+    for number, hint in (
+        (errno.EMFILE, "ulimit -n shows the limit"),
+        (errno.ENFILE, "the whole system has no descriptor left"),
+        (errno.EAGAIN, "ulimit -u shows the limit"),
+        (errno.ENOMEM, "ulimit -v shows the limit, if there is one"),
+    ):
+        if os.strerror(number) in str(error):
+            return ProcmanError(f"cannot go on: {os.strerror(number).lower()}", hint)
+    return None
 
 
 def _tell_bug(error: Exception) -> int:

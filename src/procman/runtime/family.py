@@ -213,7 +213,11 @@ def close_inherited_on_exec() -> None:
 
 def let_go_of_streams() -> None:
     """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
-    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError:  # no descriptor to be had: then these are given back
+        os.closerange(0, 3)
+        return
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)

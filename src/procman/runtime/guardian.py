@@ -98,13 +98,14 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     terminal = saved_terminal()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would let no end be seen
     spared = prior_children()
-    reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
+    ends: tuple[int, ...] = ()
     try:
+        reader, writer = ends = os.pipe()
         watchdog = os.fork()
     except OSError:
-        os.close(reader)
-        os.close(writer)
+        for fd in ends:
+            os.close(fd)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         return run()
     if watchdog == 0:
@@ -132,10 +133,9 @@ def _leave(work: Callable[..., int], *arguments: object) -> None:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             pass  # a reader that is gone: there is nobody to tell
 
@@ -148,8 +148,8 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     guardian = os.getppid()
     os.close(writer)
     become_subreaper()
-    signals, wake = os.pipe()
     try:
+        signals, wake = os.pipe()
         manager = os.fork()
     except OSError:
         return _manage(run, reader, guardian)  # no process to be had: the guardian alone must do
