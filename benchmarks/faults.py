@@ -246,6 +246,68 @@ def crash_loop(tool: Tool) -> Figures:
         return {"CPU %": round(100 * (processes.cpu_seconds(own) - before) / (time.monotonic() - begun), 2)}
 
 
+def restarts(tool: Tool) -> Figures:
+    """A thousand restarts, three each of 350 children: how many descriptors more its own processes hold afterwards."""
+    if not tool.restarts:
+        return {"more": "no restarts"}
+    number = min(350, tool.most)
+    with Scene(tool) as scene:
+        deaths = scene.folder / "deaths"
+        scene.start(f"echo >> {deaths}; exit 1", number)
+        _until(lambda: _size(deaths) >= number, LIMIT)
+        time.sleep(0.3)
+        before = sum(map(_descriptors, scene.managers()))
+        _until(lambda: _size(deaths) >= number + 1000, 3 * LIMIT)
+        time.sleep(0.3)
+        return {"restarts": _size(deaths) - number, "more": sum(map(_descriptors, scene.managers())) - before}
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _descriptors(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    return 0
+
+
+# It forks a successor, in a session of its own, and ends: no list of pids is ever up to date. It gives up by itself.
+RACER = f"""
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = time.monotonic() + {2 * LIMIT}
+while time.monotonic() < end:
+    try:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+    except OSError:
+        pass
+"""
+
+
+def racers(tool: Tool) -> Figures:
+    """SIGTERM with three fork racers that leave their sessions and ignore it; a grace of five seconds is used up."""
+    with Scene(tool) as scene:
+        program = scene.folder / "racer.py"
+        program.write_text(RACER)
+        scene.start(f"{sys.executable} -I -S {program} & exec {{sleep}} 1000", 3)
+        scene.wait_for(3)
+        _until(lambda: _most_seen(program) > 0, LIMIT)
+        time.sleep(0.5)
+        seconds = scene.ended()
+        time.sleep(SETTLE)
+        left = _most_seen(program)
+        _until(lambda: _most_seen(program) == 0, 3 * LIMIT)
+        return {"s": seconds, "left": left}
+
+
+def _most_seen(program: Path) -> int:
+    """One look may miss who is just being replaced."""
+    return max(len(processes.mentioning(program)) for _ in range(5))
+
+
 def impatience(tool: Tool) -> Figures:
     """Ctrl-C twice, half a second apart, with a child that ignores all it can."""
     with Scene(tool) as scene:
@@ -296,6 +358,8 @@ FAULTS: dict[str, Callable[[Tool], Figures]] = {
     "long-line": long_line,
     "many": many,
     "crash-loop": crash_loop,
+    "restarts": restarts,
+    "racers": racers,
     "impatience": impatience,
     "stopped-child": stopped_child,
     "exit-codes": exit_codes,

@@ -61,6 +61,13 @@ def running(program: Path) -> list[int]:
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and executable(int(entry)) == path]
 
 
+def mentioning(word: Path) -> list[int]:
+    """The pids of all that have this path in their command line and are no zombies, which have none."""
+    return [
+        int(entry) for entry in os.listdir("/proc") if entry.isdigit() and str(word) in _read(f"/proc/{entry}/cmdline")
+    ]
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of processes so far, in seconds, as exact as the scheduler keeps it."""
     total = 0
