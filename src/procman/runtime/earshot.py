@@ -1,8 +1,11 @@
 """Does: obeys what the guardian passes on while there is no engine yet to hear it.
 
 Reading a file can take for ever: an `.env` that is a named pipe without a writer, a dead network disk. What was sent to
-the guardian lies in the lifeline by then, as bytes that nobody reads. So the kernel shall tell of them, by SIGIO
-(fcntl(2), O_ASYNC). Nothing was started yet, so to obey is to be gone.
+the guardian lies in the lifeline by then, as bytes that nobody reads. So we look, ten times a second, for as long as
+that lasts; most starts are over before the first look. Nothing was started yet, so to obey is to be gone.
+
+A signal at each byte (fcntl(2), O_ASYNC) would be quicker, but one that comes just before a system call blocks is noted
+by the interpreter and not acted on before that call returns. A timer comes again.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
+LOOK = 0.1  # seconds
 CODES: dict[int, int] = {signal.SIGTERM: 0, signal.SIGINT: 130, signal.SIGQUIT: 131, signal.SIGHUP: 129}
 GUARDIAN_LOST = 143
 
 
 def obey_alone(lifeline: int) -> None:
-    """From now on end at once when the lifeline says so, or ends itself."""
-    import fcntl
+    """From now on end when the lifeline says so, or ends itself."""
 
-    def obey(_number: int, _frame: FrameType | None) -> None:
+    def look(_number: int, _frame: FrameType | None) -> None:
         try:
             numbers = os.read(lifeline, 4096)
         except BlockingIOError:
@@ -34,20 +37,16 @@ def obey_alone(lifeline: int) -> None:
             os._exit(codes[0] if codes else GUARDIAN_LOST)
 
     os.set_blocking(lifeline, False)
-    signal.signal(signal.SIGIO, obey)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGIO,))
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    obey(0, None)  # what had come before the kernel was asked to tell
+    signal.signal(signal.SIGALRM, look)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
+    signal.setitimer(signal.ITIMER_REAL, LOOK, LOOK)
 
 
-def hand_over(lifeline: int) -> None:
+def hand_over() -> None:
     """The engine reads the lifeline itself from now on."""
-    import fcntl
-
-    signal.signal(signal.SIGIO, _nothing)  # not the default, which ends us: one may be on its way
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) & ~os.O_ASYNC)
+    signal.signal(signal.SIGALRM, _nothing)  # not the default, which ends us: one may be on its way
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Exist, so that a late SIGIO does no harm."""
+    """Exist, so that a late alarm does no harm."""

@@ -72,7 +72,7 @@ class Orders:
         """Begin to listen."""
         self._signals.open()
         if self.lifeline is not None:
-            hand_over(self.lifeline)
+            hand_over()
 
     def hear(self) -> None:
         """Obey the signals that arrived here."""
