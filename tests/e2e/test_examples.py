@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import venv
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,14 @@ def path_with(name: str) -> str:
     home = CACHE / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
     requirements = EXAMPLES / name / "requirements.txt"
     stamp = home / "requirements.txt"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with harness.alone(CACHE / f"{home.name}.lock"):
-        if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
+
+    def is_there() -> bool:
+        return stamp.exists() and stamp.read_bytes() == requirements.read_bytes()
+
+    if not is_there():
+        CACHE.mkdir(parents=True, exist_ok=True)
+    with nullcontext() if is_there() else harness.alone(CACHE / f"{home.name}.lock"):
+        if not is_there():
             venv.create(home, clear=True, with_pip=True, symlinks=True)
             pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
             subprocess.run([*pip, "-r", str(requirements)], check=True, timeout=600)
