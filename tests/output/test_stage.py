@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.canvas import Canvas
+from procman.output.grid import MOST_ROWS
 from procman.output.outlet import Outlet
 from procman.output.stage import MOST_KEPT, PLACED, Stage
 
@@ -188,6 +189,21 @@ def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None
     assert canvas.pen == b"\x1b[31m"
     assert canvas.modes == {b"2004": True}
     assert (len(canvas.rows), canvas.column) == (1, 5)
+
+
+@pytest.mark.parametrize("endless", [b"\x1b[99A", b"\x1bM", b"\n\x1b[9L", "\u0301".encode()])
+def test_whatever_it_says_its_model_stays_small(endless: bytes) -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"a" + endless * 1000)
+    assert len(canvas.rows) <= MOST_ROWS
+    assert len(canvas.picture()) < 1000
+    assert canvas.rows[canvas.row] is not None
+
+
+def test_modes_that_no_terminal_has_are_not_remembered() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"".join(b"\x1b[?%d;2004h" % number for number in range(10_000, 20_000)))
+    assert list(canvas.modes) == [b"2004"]
 
 
 _TEXTS = (b"a", b"bc", b"\r", b"\b", b"\t", b"\r\n", b"x" * 17, b"y" * 20, "é".encode(), b"\x07", b"\x1b]0;title\x07")

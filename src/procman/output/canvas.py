@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LARGE = 4096  # bytes: of a larger chunk only what is behind its last line end is looked at, if that will do
 LONGEST_REST = 4096  # bytes of an escape sequence whose end does not come
+LONGEST_MODE = 4  # digits: no terminal has a mode with more, and what it says at random is not remembered
 TAB = 8
 HOME = (b"", b"1", b"1;1", b";", b"1;", b";1")
 USUALLY_ON = frozenset((b"7", b"25"))  # lines wrap, the cursor is seen
@@ -170,7 +171,8 @@ class Canvas(Grid):
     def _switch_modes(self, numbers: bytes, on: bool) -> None:
         for mode in numbers.split(b";"):
             self.modes.pop(mode, None)  # the order is that of the last switches
-            self.modes[mode] = on
+            if len(mode) <= LONGEST_MODE:
+                self.modes[mode] = on
 
     def _place(self, parameters: bytes) -> None:
         """To a place of the screen: which of our rows that is, nobody knows. Home, where nothing is, is a new start."""

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     Cell = tuple[bytes, str]  # the colors that are on, as one SGR, and the character; "" beside a wide one
 
 MOST_ROWS = 100  # rows remembered
+MOST_MARKS = 16  # characters of one cell: accents and the like that are put upon one another
 FEW = 5  # line ends, and twice as many as it went up, without going up again: it does so no more
 BLANK: Cell = (b"", " ")
 
@@ -91,7 +92,7 @@ class Grid:
         row, last = (cells, len(cells) - 1) if cells else (self.rows[self.row], self.column - 1)
         while last > 0 and last < len(row) and row[last][1] == "":
             last -= 1
-        if 0 <= last < len(row):
+        if 0 <= last < len(row) and len(row[last][1]) < MOST_MARKS:
             row[last] = (row[last][0], row[last][1] + mark)
 
     def _padded(self) -> list[Cell]:
@@ -126,6 +127,7 @@ class Grid:
         self.row -= min(distance, MOST_ROWS)
         if self.row < 0:
             self.rows[:0] = [[] for _ in range(-self.row)]
+            del self.rows[MOST_ROWS:]
             self.top -= self.row
             self.row = 0
         if self.row < self.top:
