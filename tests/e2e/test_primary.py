@@ -387,12 +387,16 @@ def test_the_first_of_several_instances_is_it_or_the_one_that_is_named(place: Pl
     _answer(second, "hello", "web.2 got hello")
 
 
-def test_a_name_that_the_procfile_does_not_have_is_refused(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("wbe", 'did you mean "web"?'), ("web.²", "there are: web"), (f"web.{'9' * 5000}", "there are: web")],
+)
+def test_a_name_that_the_procfile_does_not_have_is_refused(place: Place, name: str, hint: str) -> None:
     place.procfile("web: true\n")
-    refused = place.call("start", "--primary", "wbe")
+    refused = place.call("start", "--primary", name)
     assert refused.code == 2
-    assert '--primary: Procfile has no process type "wbe"' in refused.err
-    assert 'did you mean "web"?' in refused.err
+    assert f'--primary: Procfile has no process type "{name}"' in refused.err
+    assert hint in refused.err
 
 
 def test_without_a_terminal_it_is_a_process_like_others_with_one_warning(place: Place) -> None:

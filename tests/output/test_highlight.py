@@ -22,6 +22,7 @@ def test_matches_are_marked_and_nothing_else_changes(pattern: str, lines: bytes,
     assert highlighter(pattern)(lines) == marked
 
 
-def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(UsageError, match="no regular expression"):
-        highlighter("(")
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match="not a regular expression"):
+        highlighter(pattern)

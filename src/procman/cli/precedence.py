@@ -115,6 +115,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "port": values.port,
     "seconds": values.seconds,
     "path": values.path,
+    "regex": values.regex,
     "stamp": values.stamp,
     "text": str,
     "optional": str,
@@ -124,19 +125,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
 def _value(option: Option, text: str) -> object:
     if option.kind == "choice":
         return values.choice(text, option.choices)
-    if option.kind == "regex":
-        return _regex(text)
     return _CONVERTERS[option.kind](text)
-
-
-def _regex(text: str) -> str:
-    import re
-
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"a regular expression ({error})") from None
-    return text
 
 
 def _from_config(file: ConfigFile) -> Given:

@@ -20,6 +20,7 @@ from procman.core.overlay_values import (
 from procman.core.status import signal_name
 from procman.core.suggest import nearest
 from procman.core.targets import http_target, tcp_target
+from procman.core.values import regex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,13 +161,10 @@ def _target(parse: Callable[[object], str], value: object) -> str:
 
 
 def _pattern(value: object) -> str:
-    import re
-
     try:
-        re.compile(text(value))
-    except re.error as error:
-        raise WrongValueError(f"is no regular expression: {error}") from None
-    return text(value)
+        return regex(text(value))
+    except ValueError as error:
+        raise WrongValueError(f"is not {error}") from None
 
 
 def _delay(value: object) -> str:

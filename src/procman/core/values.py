@@ -58,6 +58,17 @@ def stamp(text: str) -> str:
     return text
 
 
+def regex(text: str) -> str:
+    """A regular expression."""
+    import re
+
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    return text
+
+
 def path(text: str) -> str:
     """The name of a file or folder."""
     if not text or "\0" in text:

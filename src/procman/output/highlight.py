@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from procman.core.values import regex
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -16,9 +17,9 @@ ON, OFF = "\x1b[7m", "\x1b[27m"  # inverse: seen on dark and light terminals, an
 def highlighter(pattern: str) -> Callable[[bytes], bytes]:
     """A function that marks each match in whole lines. Raises UsageError for a pattern that is none."""
     try:
-        search = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression: {error}") from None
+        search = re.compile(regex(pattern))
+    except ValueError as error:
+        raise UsageError(f"{pattern!r} is not {error}") from None
 
     def mark(match: re.Match[str]) -> str:
         return f"{ON}{match[0]}{OFF}" if match[0] else ""

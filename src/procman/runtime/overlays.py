@@ -8,6 +8,7 @@ from procman.core.formation import flatten, require_known
 from procman.core.overlay import Overlay, OverlayProblem, Table, normal, parse_overlay
 from procman.core.overlay_keys import signal_number
 from procman.core.overlay_values import WrongValueError
+from procman.core.ports import whole_number
 from procman.core.suggest import did_you_mean
 from procman.errors import ConfigError, UsageError
 from procman.runtime.configfiles import read_config_files
@@ -211,15 +212,16 @@ def _lay_flags_over(overlay: Overlay, settings: Settings, procfile: Procfile) ->
 
 def _choose_primary(overlay: Overlay, word: str, origin: str, procfile: Procfile) -> None:
     """Give the terminal to ``web`` or ``web.2``, whatever the tables say; without a number to the first instance."""
-    name, dot, number = word.strip().rpartition(".")
-    if not dot or not number.isdigit() or not int(number):
-        name, number = word.strip(), "1"
+    name, _, last = word.strip().rpartition(".")
+    number = whole_number(last) if name else None
+    if not number:
+        name, number = word.strip(), 1
     if procfile.get(name) is None:
         message = f'{origin}: {procfile.name} has no process type "{name}"'
         raise UsageError(message, did_you_mean(name, procfile.names))
     for process in overlay.processes.values():
         process.values.pop("primary", None)
-    overlay.process(name).values["primary"] = int(number)
+    overlay.process(name).values["primary"] = number
 
 
 def _signal(text: str, word: str) -> int:
