@@ -64,3 +64,19 @@ def test_a_pipe_that_is_written_in_the_end_is_read_like_a_file(place: Place) -> 
     os.write(writer, b"WORD=late\n")
     os.close(writer)
     assert session.wait() == 0
+
+
+@pytest.mark.parametrize("name", ["Procfile", ".env"])
+def test_a_restart_does_not_wait_for_ever_for_a_file(place: Place, name: str) -> None:
+    """The whole session would wait with it, and hear nothing, not even that it shall end."""
+    kit.need_linux()
+    place.procfile("web: sleep 1000\n")
+    session = place.start()
+    session.wait_for("web.1 started")
+    (place.folder / name).unlink(missing_ok=True)
+    os.mkfifo(place.folder / name, 0o600)
+    refused = place.call("restart", "web")
+    assert refused.code == 2
+    assert "could not be read within 2 seconds" in refused.err
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0

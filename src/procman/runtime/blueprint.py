@@ -9,6 +9,7 @@ from procman.core.settings import Settings
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.files import read_plan, read_procfile
 from procman.runtime.overlays import groups_now, tables_now
+from procman.runtime.patience import read_in_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +38,15 @@ class Blueprint:
         Of types that the Procfile has no more there are none; those that are ``wanted`` it must have.
         Raises UsageError for names, counts and ports that cannot be, ConfigError for files.
         """
-        known = {*read_procfile(self.procfile).names, *wanted}
+        known = {*self._known(), *wanted}
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
         same = {**vars(self.settings), "procfile": self.settings.procfile}  # of which vars has no default
         given = {**same, "formation": formation, "names": (), "exclude": ()}
         origin = given.pop("origin")
         return self._seen_from_here(lambda: self._read(Settings(origin, **given))).instances
+
+    def _known(self) -> tuple[str, ...]:
+        return read_in_time(lambda: read_procfile(self.procfile)).names
 
     def _read(self, settings: Settings) -> Plan:
         settings.process = tables_now(settings)  # it may have been written since
@@ -52,7 +56,7 @@ class Blueprint:
         now = os.getcwd()
         try:
             os.chdir(self._here)
-            return read()
+            return read_in_time(read)
         except FileNotFoundError:
             raise UsageError(f"{self._here}: the folder that this session was started in is gone") from None
         finally:
@@ -68,7 +72,7 @@ class Blueprint:
     def absence(self, name: str) -> str:
         """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""
         try:
-            known = read_procfile(self.procfile).names
+            known = self._known()
         except ProcmanError:
             return ""
         if name not in known:
