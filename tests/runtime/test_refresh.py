@@ -9,7 +9,7 @@ import pytest
 
 from procman.core.settings import Settings
 from procman.core.supervisor import Supervisor
-from procman.errors import ConfigError
+from procman.errors import ConfigError, UsageError
 from procman.runtime.blueprint import Blueprint
 from procman.runtime.files import read_plan
 from procman.runtime.refresh import renew
@@ -70,6 +70,17 @@ def test_an_overlay_that_was_not_there_at_the_start() -> None:
     assert "db: port is now 5999" in sentences
     assert {"db: stop changed", "db: ready changed"} <= set(sentences)
     assert new["db.1"].stop.signal_number == 2
+
+
+def test_a_working_folder_that_is_gone_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, settings = planned()
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(UsageError, match="the folder that this session runs in is gone"):
+        renew(supervisor, Blueprint(settings, plan, {}, str(folder)), supervisor.instances.values())
 
 
 def test_a_changed_command() -> None:

@@ -53,7 +53,10 @@ class Blueprint:
         return read_plan(settings, self._environ, self.session)
 
     def _seen_from_here(self, read: Callable[[], T]) -> T:
-        now = os.getcwd()
+        try:
+            now = os.getcwd()
+        except FileNotFoundError:
+            raise UsageError(f"{self.root}: the folder that this session runs in is gone") from None
         try:
             os.chdir(self._here)
             return read_in_time(read)
