@@ -19,6 +19,20 @@ def test_it_fits_the_width() -> None:
     assert "…" in lines[1]
 
 
+def test_long_names_leave_columns_out_rather_than_wrap() -> None:
+    rows = [Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4), Row("web.1", "failed: code 3", 4, "1.0 s", 5)]
+    assert end_summary(rows, 1, 51)[:3] == [
+        "instance           exit            restarts  uptime",
+        "sidekiq-default.1  killed by SIG…         0    12 s",
+        "web.1              failed: code 3         4   1.0 s",
+    ]
+
+
+def test_a_name_wider_than_the_screen_is_shortened_and_how_it_ended_stays() -> None:
+    rows = [Row("a-rather-long-name-for-a-process-type.1", "failed: code 3", 4, "12 s", 4)]
+    assert end_summary(rows, 1, 28)[:2] == ["instance      exit          ", "a-rather-lo…  failed: code 3"]
+
+
 def test_hundreds_of_instances_are_not_listed() -> None:
     lines = end_summary([Row(f"web.{number}", "done", 0, "1 s", 1) for number in range(200)], 0)
     assert len(lines) == MOST_ROWS + 3

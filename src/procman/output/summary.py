@@ -26,7 +26,7 @@ class Row:
         self.lines = lines
 
     @property
-    def cells(self) -> tuple[str, str, str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         """What stands in the table."""
         return (self.name, self.exit, str(self.restarts), self.uptime, f"{self.lines:,}")
 
@@ -47,20 +47,32 @@ def _rest(rows: Sequence[Row]) -> list[str]:
     return [f"and {_count(left, 'instance')} more"] if left > 0 else []
 
 
-def _table(cells: list[tuple[str, str, str, str, str]], columns: int) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(TITLES, *cells, strict=True)]
-    room = columns - sum(widths) - len(GAP) * (len(TITLES) - 1) + widths[1]
-    widths[1] = min(widths[1], max(room, LEAST))
-    return [_line(row, widths) for row in (TITLES, *cells)] if cells else []
+def _table(cells: list[tuple[str, ...]], columns: int) -> list[str]:
+    if not cells:
+        return []
+    widths = _widths([TITLES, *cells], columns)
+    return [_line(row, widths) for row in (TITLES, *cells)]
+
+
+def _widths(rows: list[tuple[str, ...]], columns: int) -> list[int]:
+    """As many columns as fit: a table that wraps is worse than one without its last numbers."""
+    name, how, *numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
+    least = min(how, LEAST)
+    while numbers and name + least + sum(numbers) + len(GAP) * (len(numbers) + 1) > columns:
+        numbers.pop()
+    room = columns - sum(numbers) - len(GAP) * (len(numbers) + 1)
+    name = min(name, max(room - least, len(TITLES[0])))
+    return [name, min(how, max(room - name, least)), *numbers]
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     """Words to the left, numbers to the right."""
-    name, how, *numbers = cells
-    if len(how) > widths[1]:
-        how = how[: widths[1] - 1] + "…"
-    left = [name.ljust(widths[0]), how.ljust(widths[1])]
-    return GAP.join(left + [cell.rjust(width) for cell, width in zip(numbers, widths[2:], strict=True)])
+    words = [_cut(cell, width).ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
+    return GAP.join(words + [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=False)])
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def _count(number: int, word: str) -> str:
