@@ -65,6 +65,8 @@ def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
         (b"HTTP/1.1 204\r\n\r\n", ""),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP 503 Service Unavailable"),
         (b"HTTP/1.1 404 Not Found\n", "HTTP 404 Not Found"),
+        (b"HTTP/1.1 500 \x1b[31mRed\x1b]0;title\x07\xff\r\n", "HTTP 500 ?[31mRed?]0;title?\ufffd"),
+        (b"HTTP/1.1 " + b"5" * 5000 + b"\r\n", "the answer is no HTTP"),
         (b"SSH-2.0-OpenSSH\r\n", "the answer is no HTTP"),
         (b"x" * 9000, "the answer is no HTTP"),
         (b"", "it hung up without an answer"),

@@ -9,6 +9,8 @@ import errno
 import os
 import socket
 
+from procman.core.ports import whole_number
+from procman.core.printable import printable
 from procman.core.targets import addresses, split_host, split_url
 from procman.runtime.poller import READ, WRITE
 
@@ -159,8 +161,8 @@ def _is_own(connection: socket.socket) -> bool:
 
 def _judged(answer: bytes) -> str:
     words = answer.split(b"\r\n", 1)[0].split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+    code = whole_number(words[1].decode("ascii", "replace")) if len(words) > 1 else None
+    if code is None or not words[0].startswith(b"HTTP/"):
         return "the answer is no HTTP" if answer else "it hung up without an answer"
-    code = int(words[1])
     reason = words[2].decode("ascii", "replace").strip() if len(words) > 2 else ""
-    return "" if code in GOOD else f"HTTP {code} {reason}".strip()
+    return "" if code in GOOD else printable(f"HTTP {code} {reason}".strip())

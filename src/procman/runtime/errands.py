@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from procman.core.printable import printable
 from procman.core.status import ExitStatus
 from procman.runtime.children import start_command
 from procman.runtime.family import peek, send_group
@@ -104,5 +105,4 @@ def _last_line(fd: int) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    shown = lines[-1][:SHOWN] if lines else ""
-    return "".join(char if char.isprintable() else "?" for char in shown)
+    return printable(lines[-1][:SHOWN]) if lines else ""

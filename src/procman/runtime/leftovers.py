@@ -118,12 +118,14 @@ def _has_manager(session: str, started: int) -> bool:
 
 
 def _command_of(pid: int) -> str:
+    from procman.core.printable import printable
+
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         words = ""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in words)
+    shown = printable(words)
     return shown if len(shown) <= WORDS else shown[: WORDS - 1] + "…"
 
 

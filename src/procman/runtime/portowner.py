@@ -55,6 +55,8 @@ def owner(port: int) -> str:
     """Name who listens on ``port``: ``pid 812 (node server.js)``; psutil is imported only here."""
     import psutil
 
+    from procman.core.printable import printable
+
     try:
         listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid)
         pid = next(c.pid for c in listening if c.laddr and c.laddr.port == port)
@@ -63,5 +65,5 @@ def owner(port: int) -> str:
         return "a process of another user"
     except (psutil.Error, OSError):
         return "another process"
-    command = " ".join("".join(c if c.isprintable() else " " for c in " ".join(words)).split())
+    command = printable(" ".join(" ".join(words).split()))
     return f"pid {pid} ({command if len(command) <= _WIDTH else command[: _WIDTH - 1] + '…'})"
