@@ -24,6 +24,7 @@ def two(place: Place) -> Terminal:
     terminal.see_status("^web ● 1/1 :5000  worker ● 1/1 :5100$")
     terminal.see_line("web.1", "web lives")
     terminal.see_line("worker.1", "worker lives")
+    terminal.see_status("^web ● 1/1")  # it is painted behind them
     return terminal
 
 
