@@ -396,6 +396,15 @@ def state_of(pid: int) -> str:
         return file.read().rpartition(") ")[2][0]
 
 
+def test_in_another_folder_it_is_said_what_runs_and_how_to_name_it(place: Place, session: Session) -> None:
+    place.write("elsewhere/Procfile", "web: sleep 100\n")
+    other = place.call("logs", "--procfile", "elsewhere/Procfile")  # -f would be to follow
+    assert other.code == 1
+    assert other.err.endswith("/Procfile: name one with --procfile\n")
+    named = re.findall(r"/\S+/Procfile(?=[,:])", other.err)[-1]
+    assert done(place.call("logs", "--procfile", named, "-n", "1"))
+
+
 def test_stop_without_names_ends_the_session_with_0(place: Place, session: Session) -> None:
     done(place.call("stop"))
     assert session.wait() == 0

@@ -107,7 +107,7 @@ def _others() -> str:
     for folder in folders(os.environ):
         names = sorted(os.listdir(folder))[:50] if is_safe(folder) else []
         found += [_place_of(f"{folder}/{name}") for name in names]
-    return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with -f" if any(found) else ""
+    return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with --procfile" if any(found) else ""
 
 
 def _place_of(path: str) -> str:
