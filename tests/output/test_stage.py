@@ -115,6 +115,31 @@ def test_rows_that_are_painted_again_and_again_stay_together(screen: Screen) -> 
     assert screen.turn() == ["other", "3 of 9", "2 of 9"]
 
 
+def test_an_editor_of_several_lines_keeps_them_together(screen: Screen) -> None:
+    screen.stage.speak(b"done\r\n\x1b[?2004h> def f():\r\n. a")
+    screen.stage.put(b"other\n")
+    screen.stage.speak(b"\r\n. b")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["done", "other", "more", "> def f():", ". a", ". b"]
+    screen.stage.speak(b"\x1b[2A\rX\x1b[2B\r\n\x1b[?2004l")
+    screen.stage.put(b"last\n")
+    assert screen.turn() == ["done", "other", "more", "X def f():", ". a", ". b", "last"]
+
+
+def test_who_edits_for_ever_does_not_take_the_whole_screen(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?2004h" + b"".join(b"%d\r\n" % number for number in range(90)))
+    screen.stage.put(b"other\n")
+    assert "other" in screen.turn()
+
+
+def test_who_goes_up_and_down_again_takes_no_row_of_others(screen: Screen) -> None:
+    """As the REPL of Python 3.13 does before its first prompt."""
+    screen.stage.put(b"other\n")
+    screen.stage.speak(b"\x1b[A\n\r> ")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", ">"]
+
+
 def test_wide_characters_keep_their_columns(screen: Screen) -> None:
     screen.stage.speak("日本語 e\u0301".encode())
     screen.stage.put(b"other\n")

@@ -27,6 +27,7 @@ TAB = 8
 HOME = (b"", b"1", b"1;1", b";", b"1;", b";1")
 USUALLY_ON = frozenset((b"7", b"25"))  # lines wrap, the cursor is seen
 ALTERNATE = (b"1049", b"1047", b"47")
+BRACKETED_PASTE = b"2004"  # on while lines are edited: readline, the REPL of Python 3.13, shells
 KEYPAD = b"="
 _TOKEN = re.compile(SEQUENCE.pattern + rb"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])|(?P<text>[^\x00-\x1f\x7f]+)")
 _MOVES = re.compile(rb"\x1b(?:\[[0-9;]*[ABEFHLMSTdfrsu]|[78DEMc])")
@@ -90,6 +91,7 @@ class Canvas(Grid):
     def _reset(self) -> None:
         self.begin()
         self.pen = b""
+        self.edits = False
         self.modes.clear()
 
     # What can be asked ----------------------------------------------------------------------------------------------
@@ -173,6 +175,14 @@ class Canvas(Grid):
             self.modes.pop(mode, None)  # the order is that of the last switches
             if len(mode) <= LONGEST_MODE:
                 self.modes[mode] = on
+            if mode == BRACKETED_PASTE:
+                self._edit(on)
+
+    def _edit(self, on: bool) -> None:
+        """The lines are edited from here on, or no longer."""
+        self.edits = on
+        if not self.down:
+            self.end_rows()
 
     def _place(self, parameters: bytes) -> None:
         """To a place of the screen: which of our rows that is, nobody knows. Home, where nothing is, is a new start."""

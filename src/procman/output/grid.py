@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100  # rows remembered
 MOST_MARKS = 16  # characters of one cell: accents and the like that are put upon one another
+MOST_EDITED = 16  # rows that an editor of lines keeps: more may not be on the screen
 FEW = 5  # line ends, and twice as many as it went up, without going up again: it does so no more
 BLANK: Cell = (b"", " ")
 
@@ -23,6 +24,7 @@ class Grid:
         self.pen = b""
         self.placed = False  # the cursor was sent to a place of the screen: to be taken note of, and set back
         self.inserts = False  # what is written moves the rest of the row
+        self.edits = False  # lines are edited (bracketed paste is on): an ended one may be gone back to
         self._saved: tuple[int, int, bytes] | None = None
         self.begin()
 
@@ -32,6 +34,7 @@ class Grid:
         self.row = self.column = self.top = 0
         self.reach = 0  # rows that the process has gone up, so that what it has ended is not finished
         self._lines_since = 0  # line ends since it went up for the last time
+        self._strange = 0  # first rows that it has only gone up to: perhaps somebody else's
 
     @property
     def blank(self) -> bool:
@@ -52,7 +55,7 @@ class Grid:
         """Somebody else has written above: what has ended there is out of reach."""
         del self.rows[: self.top]
         self.row -= self.top
-        self.top = 0
+        self.top = self._strange = 0
 
     def resize(self, columns: int) -> None:
         """The terminal has another width; the process is told and will paint its line anew."""
@@ -111,6 +114,7 @@ class Grid:
         while self.row >= len(self.rows):
             self.rows.append([])
         self.to_column(self.column if column is None else column)
+        self._leave_strange()
         self._forget_oldest()
 
     def feed_line(self, column: int | None = None) -> None:
@@ -121,7 +125,11 @@ class Grid:
             self._lines_since += 1
             if self._lines_since > 2 * self.reach + FEW:
                 self.reach = 0
-            self.top = max(self.top, self.row - self.reach)
+            self.end_rows()
+
+    def end_rows(self) -> None:
+        """What is above is finished, as far as it does not go up to it of late, or edits it."""
+        self.top = max(self.top, self.row - max(self.reach, MOST_EDITED if self.edits else 0))
 
     def go_up(self, distance: int, column: int | None = None) -> None:
         self.row -= min(distance, MOST_ROWS)
@@ -129,6 +137,7 @@ class Grid:
             self.rows[:0] = [[] for _ in range(-self.row)]
             del self.rows[MOST_ROWS:]
             self.top -= self.row
+            self._strange -= self.row
             self.row = 0
         if self.row < self.top:
             self.top = self.row
@@ -136,12 +145,18 @@ class Grid:
         self._lines_since = 0
         self.to_column(self.column if column is None else column)
 
+    def _leave_strange(self) -> None:
+        """Rows that it has come down from without writing on them stay whose they are."""
+        while self.top < min(self._strange, self.row) and not self.rows[self.top]:
+            self.top += 1
+
     def _forget_oldest(self) -> None:
         old = len(self.rows) - MOST_ROWS
         if old > 0:
             del self.rows[:old]
             self.row = max(0, self.row - old)
             self.top = max(0, self.top - old)
+            self._strange = max(0, self._strange - old)
 
     def save(self) -> None:
         self._saved = self.row - self.top, self.column, self.pen
