@@ -62,6 +62,7 @@ def test_groups_are_names_too(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "-x", "wi") == ["wide"]
     assert "wide" not in completed(bakery, "procman", "run", "w")
     assert "wide" not in completed(bakery, "procman", "start", "-m", "w")
+    assert completed(bakery, "procman", "start", "--primary", "w") == ["web", "worker"]
 
 
 def test_choices_and_flags(bakery: harness.Place) -> None:

@@ -57,12 +57,11 @@ class Screen:
         transforms: tuple[Callable[[bytes], bytes], ...] = (),
         raw: bool = False,
         hidden: tuple[str, ...] = (),
-        only: tuple[str, ...] = (),
     ) -> None:
         self.clock = Clock()
         self.outlet = Outlet(1)
         self.paper = self.outlet._way = Paper(kind)
-        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, hidden, only)
+        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, hidden)
         self.prefix = Prefix(self.outlet, labels, Stamp(form, self.clock), None, transforms)
         self.hub = Hub(self.prefix, raw=raw)
 
@@ -159,8 +158,9 @@ def test_hidden_ones_are_counted_but_not_shown() -> None:
     assert screen.hub.last_lines("web.1") == [b"x", b"y"]
 
 
-def test_only_some_are_shown_and_system_always() -> None:
-    screen = Screen(only=("web.1",))
+def test_in_focus_only_some_are_shown_and_system_always() -> None:
+    screen = Screen()
+    screen.hub.show_only(["web.1"])
     screen.publish("web.1", b"x\n")
     screen.publish("worker.1", b"z\n")
     screen.hub.say("hello")

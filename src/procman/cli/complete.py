@@ -44,8 +44,8 @@ class Completing(click.ParamType):  # type: ignore[type-arg]  # generic since cl
         if self.option.choices:
             return _matching(self.option.choices, incomplete)
         if self.option.names:
-            counted = self.option.setting == "formation"
-            return _in_list(process_names(ctx) if counted else names_and_groups(ctx), incomplete)
+            many = self.option.kind == "list"  # not web=2 of a formation, nor the one that is primary
+            return _in_list(names_and_groups(ctx) if many else process_names(ctx), incomplete)
         is_path = self.option.kind == "path" or self.option.setting == "env"
         return _file(incomplete, "dir" if self.option.setting in _FOLDERS else "file") if is_path else []
 

@@ -67,7 +67,6 @@ class Labels:
         "_indexes",
         "_lent",
         "_muted",
-        "_only",
         "_palette",
         "_template",
         "_width",
@@ -81,16 +80,14 @@ class Labels:
         names: Iterable[str],
         indexes: Mapping[str, int],
         hidden: Iterable[str] = (),
-        only: Iterable[str] = (),
     ) -> None:
-        """``names`` of instances give the width, ``indexes`` of process types the color; ``hidden`` and ``only``
-        hold either. Raises UsageError for a template that is none."""
+        """``names`` of instances give the width, ``indexes`` of process types the color; ``hidden`` holds either.
+        Raises UsageError for a template that is none."""
         check_template(template)
         self._template = template
         self._palette = palette
         self._indexes = indexes
         self._hidden = set(hidden)
-        self._only = set(only)
         self._muted: set[str] = set()
         self._focus: set[str] = set()
         self._lent = ""
@@ -141,9 +138,7 @@ class Labels:
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus
-        if either & (self._hidden | self._muted):
-            return True
-        return bool(self._only) and not either & self._only
+        return bool(either & (self._hidden | self._muted))
 
 
 def check_template(template: str) -> None:
