@@ -54,8 +54,15 @@ def imported(folder: Path, *words: str, env: dict[str, str] | None = None) -> se
 
 
 def _import_times(command: list[str], folder: Path, env: dict[str, str] | None) -> set[str]:
+    hidden = {"XDG_RUNTIME_DIR": str(folder)}  # a test beside us that looks for sessions is a client, and takes json
     done = subprocess.run(
-        command, cwd=folder, env=harness.environment(env), capture_output=True, text=True, timeout=60, check=True
+        command,
+        cwd=folder,
+        env=harness.environment({**hidden, **(env or {})}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in lines}
