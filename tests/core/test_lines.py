@@ -25,6 +25,17 @@ def test_any_chunking_gives_the_same_lines(stream: bytes, cuts: list[int], cap: 
     assert through(in_chunks(stream, cuts), cap, fold) == through([stream], cap, fold)
 
 
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+def test_lines_taken_without_copying_are_those_fed(stream: bytes, cuts: list[int], cap: int) -> None:
+    taking, feeding = LineBuffer(cap), LineBuffer(cap)
+    for chunk in in_chunks(stream, cuts):
+        taken = taking.take(chunk)
+        lines = taken[0] + chunk[: taken[1]] if taken is not None else taking.feed(chunk)
+        assert lines == feeding.feed(chunk)
+        assert taking.tail == feeding.tail
+        assert taking.unfinished == bool(taking.tail)
+
+
 @given(STREAMS, st.lists(st.integers(0, 400)))
 def test_no_byte_is_lost_or_changed(stream: bytes, cuts: list[int]) -> None:
     whole = stream if not stream or stream.endswith(b"\n") else stream + b"\n"

@@ -300,6 +300,34 @@ def test_any_chunking_reads_the_same(stream: bytes, cuts: list[int], kind: str) 
     assert shown(chunks) == shown([stream])
 
 
+@given(
+    st.lists(st.sampled_from([b"word ", b"\n", b"\x1b[31m", b"\r", b"\x07", b"\xc3\xa9", b"x" * 20])).map(b"".join),
+    st.lists(st.integers(0, 300)),
+    st.sampled_from(["{name} | ", ""]),
+    st.booleans(),
+)
+def test_lines_in_parts_read_as_in_one(stream: bytes, cuts: list[int], template: str, highlighted: bool) -> None:
+    """Whatever is plain is passed on without being copied together; nobody can tell."""
+    places = sorted({min(cut, len(stream)) for cut in cuts})
+    chunks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+
+    def shown(in_parts: bool) -> tuple[bytes, int, list[bytes]]:
+        screen = Screen(template, kind="file")
+        if highlighted:
+            screen.hub.highlight("ord")
+        buffer = LineBuffer(50)
+        for chunk in chunks:
+            plain = in_parts and screen.hub.is_plain("web.1", "stdout", buffer.tail, chunk)
+            taken = buffer.take(chunk) if plain else None
+            if taken is not None:
+                screen.hub.publish_parts("web.1", "stdout", taken[0], chunk, taken[1])
+            elif lines := buffer.feed(chunk):
+                screen.publish("web.1", lines)
+        return screen.text, screen.hub.line_count("web.1"), screen.hub.last_lines("web.1")
+
+    assert shown(True) == shown(False)
+
+
 @given(st.lists(st.text("ab\t é✓", max_size=10).map(str.encode), max_size=6), st.integers(1, 30))
 def test_a_prompt_never_changes_the_whole_line(words: list[bytes], size: int) -> None:
     """However often the unfinished line is shown, with nobody speaking in between it reads as if it came at once."""

@@ -34,6 +34,12 @@ class Listener:
         self.heard: list[tuple[str, bytes]] = []
         self._outlet = outlet
 
+    def is_plain(self, *_: object) -> bool:
+        return True
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        self.publish(name, stream, before + chunk[:end])
+
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         self.heard.append((name, lines))
         self._outlet.blocked = True

@@ -37,16 +37,26 @@ class LineBuffer:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk; give every line it ends, as one ``bytes`` that ends with a newline, or ``b""``."""
-        cut = chunk.rfind(b"\n") + 1
-        if self._size + len(chunk) > self._cap and self._overlong(chunk):
+        taken = self.take(chunk)
+        if taken is not None:
+            before, end = taken
+            return b"".join((before, memoryview(chunk)[:end])) if before or end < len(chunk) else chunk
+        if self._too_long(chunk):
             return self._in_pieces(chunk)
-        if not cut:
-            self._keep(chunk)
-            return b""
-        lines = self._lines(chunk, cut)
-        if cut < len(chunk):
-            self._keep(chunk[cut:])
-        return lines
+        self._keep(chunk)
+        return b""
+
+    def take(self, chunk: bytes) -> tuple[bytes, int] | None:
+        """Take a chunk without copying it: the lines it ends are the given bytes and then ``chunk`` up to the given
+        end. None, and nothing is taken, if it ends no line or one that is too long: then ``feed`` it.
+        """
+        end = chunk.rfind(b"\n") + 1
+        if not end or self._too_long(chunk):
+            return None
+        before = self.tail
+        self._parts = [chunk[end:]] if end < len(chunk) else []
+        self._size = len(chunk) - end
+        return before, end
 
     def flush(self) -> bytes:
         """Give the rest as a line of its own, newline added, or ``b""``."""
@@ -55,24 +65,16 @@ class LineBuffer:
         self._size = 0
         return rest + b"\n" if rest else b""
 
-    def _lines(self, chunk: bytes, cut: int) -> bytes:
-        if not self._size:
-            return chunk if cut == len(chunk) else chunk[:cut]
-        lines = b"".join((*self._parts, memoryview(chunk)[:cut]))
-        self._parts.clear()
-        self._size = 0
-        return lines
-
     def _keep(self, rest: bytes) -> None:
-        if not rest:
-            return
         self._parts.append(rest)
         self._size += len(rest)
         if len(self._parts) >= _COMPACT:
             self._parts = [b"".join(self._parts)]
 
-    def _overlong(self, chunk: bytes) -> bool:
+    def _too_long(self, chunk: bytes) -> bool:
         """Whether a line of this chunk may pass the cap: only the first can, unless the chunk itself does."""
+        if self._size + len(chunk) <= self._cap:
+            return False
         first = chunk.find(b"\n")
         return len(chunk) > self._cap or self._size + (first if first >= 0 else len(chunk)) > self._cap
 

@@ -27,13 +27,23 @@ SYSTEM = "system"
 class Entry:
     """Whole lines of one moment, a time of the system's clock."""
 
-    __slots__ = ("lines", "name", "stream", "time")
+    __slots__ = ("name", "parts", "stream", "time")
 
-    def __init__(self, name: str, moment: float, stream: str, lines: Buffer) -> None:
+    def __init__(self, name: str, moment: float, stream: str, *parts: Buffer) -> None:
         self.name = name
         self.time = moment
         self.stream = stream
-        self.lines = lines
+        self.parts = parts
+
+    @property
+    def lines(self) -> bytes:
+        """The lines as one piece."""
+        return b"".join(self.parts)
+
+    @property
+    def size(self) -> int:
+        """About the bytes that they take."""
+        return sum(map(len, self.parts)) + OVERHEAD
 
 
 class Past:
@@ -53,21 +63,25 @@ class Past:
         self.until = 0.0
 
     def begin(self, name: str, now: float, stream: str, lines: bytes) -> None:
-        """Begin an entry: of short lines, which others may join, or of a chunk that is kept as it is."""
-        if self.entries:
-            self.size += len(self.entries[-1].lines) + OVERHEAD
+        """Begin an entry: of short lines, which others may join, or of many that are kept as they are."""
         if len(lines) < JOIN:
             self.recent = bytearray(lines)
-            self.entries.append(Entry(name, now, stream, self.recent))
             self.stream, self.until = stream, now + MOMENT
+            self.add(Entry(name, now, stream, self.recent))
         else:
-            self.entries.append(Entry(name, now, stream, lines))
             self.until = 0.0
+            self.add(Entry(name, now, stream, lines))
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry, which others may still join."""
+        if self.entries:
+            self.size += self.entries[-1].size
+        self.entries.append(entry)
 
     def shrink(self, limit: int) -> None:
         """Forget the oldest entries as long as so many bytes are left without them."""
-        latest = len(self.entries[-1].lines)
-        while self.size > limit and self.size + latest - (oldest := len(self.entries[0].lines) + OVERHEAD) >= limit:
+        latest = self.entries[-1].size - OVERHEAD
+        while self.size > limit and self.size + latest - (oldest := self.entries[0].size) >= limit:
             self.size -= oldest
             self.entries.popleft()
 
@@ -90,12 +104,8 @@ class History(Sink):
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Keep these lines, and forget the oldest when they are too much."""
-        try:
-            past = self._pasts[name]
-        except KeyError:
-            past = self._pasts[name] = Past()
-        if past.partial:
-            past.partial = b""
+        past = self._past(name)
+        past.partial = b""
         recent = past.recent
         now = self._clock()
         if now < past.until and stream == past.stream and len(recent) < JOIN > len(lines):
@@ -104,9 +114,17 @@ class History(Sink):
         past.begin(name, now, stream, lines)
         past.shrink(self._limit)
 
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        """Keep these lines as they are, all of ``chunk`` with them."""
+        past = self._past(name)
+        past.partial = b""
+        past.until = 0.0
+        past.add(Entry(name, self._clock(), stream, before, memoryview(chunk)[:end]))
+        past.shrink(self._limit)
+
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Keep a line that has not ended, for who attaches to it."""
-        (self._pasts.get(name) or self._pasts.setdefault(name, Past())).partial = tail
+        self._past(name).partial = tail
 
     def say(self, text: str) -> None:
         """Keep a line of our own."""
@@ -117,11 +135,11 @@ class History(Sink):
         past = self._pasts.get(name)
         if past is None or count <= 0:
             return []
-        taken: list[Buffer] = []
+        taken: list[bytes] = []
         found = 0
         for entry in reversed(past.entries):
             taken.append(entry.lines)
-            found += bytes(entry.lines).count(b"\n")
+            found += taken[-1].count(b"\n")
             if found >= count:
                 break
         return b"".join(reversed(taken)).split(b"\n")[:-1][-count:]
@@ -139,6 +157,9 @@ class History(Sink):
         entries.sort(key=lambda entry: entry.time)
         return entries if count is None else _tail(entries, count)
 
+    def _past(self, name: str) -> Past:
+        return self._pasts.get(name) or self._pasts.setdefault(name, Past())
+
     def forget(self, name: str) -> None:
         """Drop what is kept of an instance that will not come back."""
         self._pasts.pop(name, None)
@@ -149,7 +170,7 @@ def _tail(entries: list[Entry], count: int) -> list[Entry]:
     for entry in reversed(entries):
         if count <= 0:
             break
-        lines = bytes(entry.lines).split(b"\n")[:-1]
+        lines = entry.lines.split(b"\n")[:-1]
         count -= len(lines)
         if count < 0:
             kept = b"\n".join(lines[-count:]) + b"\n"

@@ -72,6 +72,15 @@ class Hub:
         for sink in self._sinks:
             sink.publish(name, stream, lines)
 
+    def is_plain(self, name: str, stream: str, before: bytes, chunk: bytes) -> bool:
+        """Whether these bytes can be shown as they are, so that their lines need not be copied together."""
+        return self.raw or self._discipline(name, stream).is_plain(before, chunk)
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        """Show whole lines that are plain: ``before`` and then ``chunk`` up to ``end``."""
+        for sink in self._sinks:
+            sink.publish_parts(name, stream, before, chunk, end)
+
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
 

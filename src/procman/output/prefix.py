@@ -36,6 +36,7 @@ class Prefix(Sink):
         "_marks",
         "_out",
         "_outlet",
+        "_remakes",
         "_shown",
         "_stamp",
         "_transforms",
@@ -60,6 +61,7 @@ class Prefix(Sink):
         self._footer = footer
         self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
         self._transforms = tuple(transforms)
+        self._remakes = bool(transforms)  # lines are not shown as they are
         self._marks = marks
         self._marker: Callable[[bytes], bytes] | None = None
         self._unfinished = False  # an unfinished line is shown
@@ -82,6 +84,19 @@ class Prefix(Sink):
             self._finish(label, lines)
         else:
             self._put(label, lines)
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        """Show whole lines without copying them together: all of ``chunk`` gets its prefixes, its rest is left out."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if self._remakes or self._unfinished or label.hidden or not label.cut:
+            super().publish_parts(name, stream, before, chunk, end)
+            return
+        stamp = self._stamp.text()
+        if label.stamp is not stamp:
+            label.renew(stamp)
+        body = chunk.replace(b"\n", label.glue)
+        label.lines += (len(body) - len(chunk)) // label.cut
+        self._out.put(label.head + before, memoryview(body)[: end - len(chunk) - label.cut])
 
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Show what there is of an unfinished line."""
@@ -128,6 +143,7 @@ class Prefix(Sink):
 
             marker = highlighter(pattern)
             self._marker = marker if self._marks else None
+        self._remakes = bool(self._transforms) or self._marker is not None
 
     def close(self) -> None:
         """End an unfinished line."""

@@ -15,6 +15,10 @@ class Sink:
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Whole lines of one instance, each ended by a newline."""
 
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        """Whole lines that were not copied together: ``before`` and then ``chunk`` up to ``end``."""
+        self.publish(name, stream, b"".join((before, memoryview(chunk)[:end])))
+
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """A line that has not ended yet, all of it so far."""
 

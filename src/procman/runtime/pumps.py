@@ -12,6 +12,7 @@ import os
 import time
 
 from procman.core.lines import LineBuffer
+from procman.output.outlet import LARGE
 from procman.runtime.poller import Poller
 
 TYPE_CHECKING = False
@@ -62,9 +63,22 @@ class Pump:
             return False
         if self._hub.taps:
             self._tap(chunk)
+        if len(chunk) >= LARGE and self._pass_on(chunk):
+            return True
         lines = self.buffer.feed(chunk)
         if lines:
             self._hub.publish(self.name, self.stream, lines)
+        return True
+
+    def _pass_on(self, chunk: bytes) -> bool:
+        """Publish a large chunk without copying its lines together; False when it has to be looked at."""
+        if not self._hub.is_plain(self.name, self.stream, self.buffer.tail, chunk):
+            return False
+        taken = self.buffer.take(chunk)
+        if taken is None:
+            return False
+        before, end = taken
+        self._hub.publish_parts(self.name, self.stream, before, chunk, end)
         return True
 
     def _tap(self, chunk: bytes) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:
     """Each entry as a record and its bytes, made when there is room for it; and the last record, if this is all."""
     for entry in entries:
-        lines = bytes(entry.lines)
+        lines = entry.lines
         head = {"log": entry.name, "stream": entry.stream, "time": round(entry.time, 3), "size": len(lines)}
         yield encode(head) + lines
     if is_all:
