@@ -120,6 +120,20 @@ def test_every_flood_has_its_turn(table: Table) -> None:
     assert {heard.count(name) for name in floods} == {3}
 
 
+def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table) -> None:
+    floods = ["flood0", "flood1", "flood2"]
+    table.seat(*floods)
+
+    def taken(name: str, stream: str, lines: bytes) -> None:
+        table.hub.heard.append((name, lines))
+        table.flood(name)
+
+    table.hub.publish = taken  # type: ignore[method-assign]  # the output is never full
+    table.flood(*floods)
+    heard = [name for _ in range(5) for name in table.turn()]
+    assert len({heard.count(name) for name in floods}) == 1
+
+
 def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
     """Signals and ends have their turn behind it."""
     table.seat("flood")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHUNK = 65536  # bytes a read: the default size of a pipe
 FLOOD = 16384  # bytes of a read after which more is likely to wait
 READS_A_TURN = 8  # of floods, before signals, ends and deadlines have their turn: about half a millisecond
+READS_ALONE = 4  # of one flood before anybody is asked who else has something to say
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
 
 
@@ -144,7 +145,7 @@ class Pumps:
             reads -= floods
 
     def _serve_ready(self) -> int:
-        """Read one chunk each; how many may have more to say at once.
+        """Read from each; how many large chunks, behind which there may be more.
 
         Who was ready and not served comes first the next time, the smallest reader before the others: else a flood
         would be polled again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
@@ -153,25 +154,31 @@ class Pumps:
         if not unserved:
             for announce in self._poller.ready(0):
                 announce()
+        most = READS_ALONE
         if len(unserved) > 1:
             unserved.sort(key=_last_size)
+            most = 1
         floods = 0
         while unserved and not self._outlet.blocked:
-            floods += self._serve(unserved.pop(0))
+            floods += self._serve(unserved.pop(0), most)
         return floods
 
-    def _serve(self, pump: Pump) -> bool:
-        """Read a chunk; whether it was a large one."""
+    def _serve(self, pump: Pump, most: int) -> int:
+        """Read so many chunks as long as they are large; how many were."""
         if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
-            return False
-        pump.read()
+            return 0
+        floods = 0
+        while pump.read() and pump.last_size >= FLOOD:
+            floods += 1
+            if floods == most or self._outlet.blocked:
+                break
         if pump.ended:
             self._poller.remove(pump.fd)
         if self._unfinished:
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
             self._unfinished[pump] = time.monotonic() + SILENCE
-        return pump.last_size >= FLOOD
+        return floods
 
     def next_deadline(self) -> float | None:
         """When the first unfinished line is due to be shown."""
