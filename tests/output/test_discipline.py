@@ -94,7 +94,7 @@ def test_clean_lines_stay_as_they_are(lines: bytes) -> None:
     assert clean(once) == once
 
 
-@given(STREAMS.filter(lambda stream: not re.search(rb"\x1b\[[0-9]*[AF]", stream)))
+@given(STREAMS.filter(lambda stream: not re.search(rb"\x1b\[[0-9]*[AF]|(\s*\n){8}", stream)))
 def test_as_many_lines_come_out_as_went_in(lines: bytes) -> None:
     assert clean(lines).count(b"\n") == lines.count(b"\n")
 
@@ -123,6 +123,35 @@ def test_a_preview_is_as_harmless_as_a_line(tail: bytes) -> None:
     shown = Discipline().preview(tail.replace(b"\n", b""))
     assert not FORBIDDEN.search(SGR.sub(b"", shown))
     assert b"\n" not in shown
+
+
+VITE = b"\n" * 40 + b"\x1b[1;1H\x1b[0J\n  VITE ready\n"
+
+
+@pytest.mark.parametrize("cut", [0, 12, 39, 40, 46])
+def test_a_screen_that_is_pushed_away_by_blank_lines_is_a_cleared_one(cut: int) -> None:
+    discipline = Discipline()
+    shown = discipline.clean(b"before\n" + VITE[:cut]) if cut < 41 else discipline.clean(b"before\n")
+    shown += discipline.clean(VITE[cut:] if cut < 41 else VITE)
+    assert shown == b"before\n\n  VITE ready\n"
+    assert discipline.rest() == b""
+
+
+def test_blank_lines_that_nothing_clears_are_shown_with_the_next_line() -> None:
+    discipline = Discipline()
+    assert discipline.clean(b"a\n" + b"\n" * 20) == b"a\n"
+    assert not discipline.is_plain(b"", b"plain\n")
+    assert discipline.clean(b"b\n") == b"\n" * 20 + b"b\n"
+    assert discipline.clean(b"\n" * 7) == b"\n" * 7
+    assert discipline.clean(b"\n" * 8) == b""
+    assert discipline.rest() == b"\n" * 8
+    assert discipline.rest() == b""
+
+
+def test_a_flood_of_blank_lines_is_not_held_back() -> None:
+    discipline = Discipline()
+    assert b"".join(discipline.clean(b"\n" * 100) for _ in range(100)) + discipline.rest() == b"\n" * 10000
+    assert discipline.clean(b"\n" * 1000) == b"\n" * 1000
 
 
 def test_a_chunk_without_controls_is_not_copied() -> None:

@@ -37,6 +37,9 @@ class Listener:
     def is_plain(self, *_: object) -> bool:
         return True
 
+    def release(self, name: str, stream: str) -> None:
+        """Nothing is ever held back here."""
+
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
         self.publish(name, stream, before + chunk[:end])
 

@@ -10,18 +10,26 @@ from __future__ import annotations
 
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
 
+MANY_BLANKS = b"\n" * 8
+MOST_BLANKS = 500  # lines: no terminal has more rows
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.output.escapes import Unruly
 
 
 class Discipline:
-    """Makes whole lines of one stream harmless."""
+    """Makes whole lines of one stream harmless.
 
-    __slots__ = ("_unruly",)
+    Many blank lines at once are held back until it is known what comes next: vite and others push the last screen out
+    of sight with as many of them as the terminal has rows, and then go to its top. That is a cleared screen.
+    """
+
+    __slots__ = ("_blanks", "_unruly")
 
     def __init__(self) -> None:
         self._unruly: Unruly | None = None  # what is known of a stream that has ever needed a closer look
+        self._blanks = b""
 
     def clean(self, lines: bytes) -> bytes:
         """Harmless whole lines for whole lines. What holds no control character is not looked at again."""
@@ -29,13 +37,20 @@ class Discipline:
         if overwritten:
             lines = lines.replace(b"\r\n", b"\n")
             overwritten = CR in lines
+        if self._blanks or lines.endswith(MANY_BLANKS):
+            lines = self._hold_back(lines)
         if overwritten or not self._settled or _suspicious(lines):
             return self._looked_at().clean(lines)
         return lines
 
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
         """Whether ``clean`` would give both as they are, wherever they are cut. Never said of what is not ASCII."""
-        return self._settled and _is_plain(chunk) and _is_plain(before)
+        return self._settled and not self._blanks and _is_plain(chunk) and _is_plain(before)
+
+    def rest(self) -> bytes:
+        """The blank lines that are held back, now that nothing more comes."""
+        blanks, self._blanks = self._blanks, b""
+        return blanks
 
     def preview(self, tail: bytes) -> bytes:
         """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
@@ -43,6 +58,17 @@ class Discipline:
         if CR in tail or not self._settled or _suspicious(tail):
             return self._looked_at().preview(tail)
         return tail
+
+    def _hold_back(self, lines: bytes) -> bytes:
+        """Keep the blank lines at the end, if there are many and not more than a terminal may have rows."""
+        lines = self._blanks + lines
+        self._blanks = b""
+        spoken = len(lines.rstrip(b"\n"))
+        spoken += spoken > 0  # and the end of that line
+        if len(MANY_BLANKS) <= len(lines) - spoken <= MOST_BLANKS:
+            self._blanks = lines[spoken:]
+            return lines[:spoken]
+        return lines
 
     @property
     def _settled(self) -> bool:

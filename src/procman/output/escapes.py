@@ -10,6 +10,7 @@ import re
 from procman.output.pen import advance
 from procman.output.redraws import Redraws, goes_up
 
+MANY_BLANKS = 8  # lines
 RESET = b"\x1b[0m"
 ESC = 27
 
@@ -34,6 +35,7 @@ _CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
 _SPINNER = re.compile(
     rb"\A(?:(?:[ -/:-@\[-`{-~]|\xe2[\x80-\xbf]{2})*+(?:\r|\x1b\[[01]?G)\x1b\[[02]?K)+",
 )
+_CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or goes to its top in order to
 _MOST_BLANKS = 200  # spaces for one "cursor forward"
 
 
@@ -59,6 +61,8 @@ class Unruly:
         out: list[bytes] = []
         for line in lines[:-1].split(b"\n"):
             start = self.pen
+            if ESC in line and out and _CLEARS.search(line):
+                _drop_blanks(out)
             if rough or ESC in line:
                 line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
             if self._redraws is None or not self._repaints(line, out):
@@ -102,6 +106,15 @@ def without_color(lines: bytes) -> bytes:
 
 def _tamed(line: bytes) -> bytes:
     return _without_controls(SEQUENCE.sub(_replacement, _SPINNER.sub(b"", line)))
+
+
+def _drop_blanks(lines: list[bytes]) -> None:
+    """Drop the blank lines at the end if they are many: they pushed away a screen that is now cleared."""
+    kept = len(lines)
+    while kept and is_blank(lines[kept - 1]):
+        kept -= 1
+    if len(lines) - kept >= MANY_BLANKS:
+        del lines[kept:]
 
 
 def _row(piece: bytes) -> bytes:

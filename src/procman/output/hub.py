@@ -81,11 +81,19 @@ class Hub:
         for sink in self._sinks:
             sink.publish_parts(name, stream, before, chunk, end)
 
+    def release(self, name: str, stream: str) -> None:
+        """Show what was held back of a stream: it has ended, or waits for somebody."""
+        rest = b"" if self.raw else self._discipline(name, stream).rest()
+        if rest:
+            for sink in self._sinks:
+                sink.publish(name, stream, rest)
+
     def partial(self, name: str, stream: str, tail: bytes) -> None:
         """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
 
         Without a footer it could not be taken back, so what may still be written over is not shown there.
         """
+        self.release(name, stream)
         shown = tail if self.raw else self._discipline(name, stream).preview(tail)
         if self._footer is None and shown != tail:
             return

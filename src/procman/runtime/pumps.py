@@ -103,6 +103,7 @@ class Pump:
         rest = self.buffer.flush()
         if rest:
             self._hub.publish(self.name, self.stream, rest)
+        self._hub.release(self.name, self.stream)
 
 
 class Pumps:
