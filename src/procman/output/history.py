@@ -25,25 +25,21 @@ SYSTEM = "system"
 
 
 class Entry:
-    """Whole lines of one moment, a time of the system's clock."""
+    """Whole lines of one moment, a time of the system's clock; ``size`` is about the bytes that they take."""
 
-    __slots__ = ("name", "parts", "stream", "time")
+    __slots__ = ("name", "parts", "size", "stream", "time")
 
     def __init__(self, name: str, moment: float, stream: str, *parts: Buffer) -> None:
         self.name = name
         self.time = moment
         self.stream = stream
         self.parts = parts
+        self.size = sum(map(len, parts)) + OVERHEAD
 
     @property
     def lines(self) -> bytes:
         """The lines as one piece."""
         return b"".join(self.parts)
-
-    @property
-    def size(self) -> int:
-        """About the bytes that they take."""
-        return sum(map(len, self.parts)) + OVERHEAD
 
 
 class Past:
@@ -110,6 +106,7 @@ class History(Sink):
         now = self._clock()
         if now < past.until and stream == past.stream and len(recent) < JOIN > len(lines):
             recent += lines
+            past.entries[-1].size += len(lines)
             return
         past.begin(name, now, stream, lines)
         past.shrink(self._limit)
