@@ -193,7 +193,8 @@ class ProcessCompose(Tool):
             for name, words in children.items()
         }
         (folder / "process-compose.yaml").write_text(json.dumps({"version": "0.5", "processes": processes}))
-        return [*self.program, "-t=false", "--no-server", "-f", "process-compose.yaml", "up"]
+        log = str(folder / "process-compose.log")  # else it goes to /tmp
+        return [*self.program, "-t=false", "--no-server", "-L", log, "-f", "process-compose.yaml", "up"]
 
 
 FOREMAN = "debian/usr/share/rubygems-integration/all/gems/foreman-*/bin/foreman"
