@@ -391,6 +391,27 @@ def test_paused_processes_stand_still_until_they_are_resumed(place: Place) -> No
     assert session.wait() == 0
 
 
+@pytest.mark.parametrize("suspend", ["as a key does", "where it listens"])
+def test_a_suspended_session_is_named_at_once_with_whom_to_wake(place: Place, suspend: str) -> None:
+    place.procfile("web: sleep 1000\n")
+    session = place.start(pty=True)
+    session.wait_for(r"web\.1 started")
+    manager = next(pid for pid in session.survivors() if psutil.Process(pid).name() == "procman-manager")
+    session.type(b"\x1a") if suspend == "as a key does" else os.kill(manager, signal.SIGSTOP)
+    while state_of(manager) != "T":
+        time.sleep(0.01)
+    words = ("ps", "stop", "wait", "start", "start web", "start --replace", "attach web")
+    for found in (place.call(*line.split()) for line in words):  # several of these would wait without a limit
+        assert (found.code, found.out) == (1, "")
+        assert found.err == (
+            f"procman: the session in {place.folder} is suspended (pid {session.pid})\n"
+            f"hint: fg in its terminal or kill -CONT {session.pid} resumes it\n"
+        )
+    session.signal(signal.SIGCONT)
+    done(place.call("wait"))
+    assert rows(place)["web.1"]["state"] == "running"
+
+
 def state_of(pid: int) -> str:
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(") ")[2][0]

@@ -124,6 +124,10 @@ class Connection:
     """One conversation. Records come with the bytes that belong to them."""
 
     def __init__(self, connection: socket, patience: float = ANSWER_WITHIN) -> None:
+        """Raises SuspendedError when who listens is seen to sleep."""
+        from procman.runtime.control.peer import require_awake
+
+        require_awake(connection)
         self._socket = connection
         self._in = bytearray()
         self._socket.settimeout(patience)

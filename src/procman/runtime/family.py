@@ -43,7 +43,7 @@ def become_subreaper() -> bool:
 def own_children() -> list[int]:
     """The pids of all our direct children, zombies and adopted orphans included; one small read on Linux."""
     me = os.getpid()
-    if not _proc_is_ours():
+    if not proc_is_ours():
         return []
     try:
         with open(f"/proc/{me}/task/{me}/children", "rb", buffering=0) as file:
@@ -52,7 +52,7 @@ def own_children() -> list[int]:
         return _children_by_scan(me)
 
 
-def _proc_is_ours() -> bool:
+def proc_is_ours() -> bool:
     """Whether /proc speaks of our pids: after `unshare --pid` without --mount-proc it is still the outer namespace's.
 
     Without /proc (macOS) there is nothing to be misled by.
@@ -190,7 +190,7 @@ def kill_until_empty(limit: float, spare: tuple[int, ...] = ()) -> list[int]:
         left = [pid for pid in own_children() if pid not in spare]
         for pid in left:
             send(pid, signal.SIGKILL)
-        if os.getpid() == 1 and not _proc_is_ours():
+        if os.getpid() == 1 and not proc_is_ours():
             send(-1, signal.SIGKILL)  # all of our namespace; pids of the outer one would be others in here
         if not reap_some() or (spare and not left):
             return []

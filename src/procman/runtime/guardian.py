@@ -57,7 +57,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
-MANAGER_NAME = "procman-manager"
+MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
 UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
 
 lifeline: int | None = None
@@ -158,7 +158,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
         os.close(wake)
         _leave(_manage, run, reader, guardian)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
-    set_title("procman-watch", "procman: watchdog")
+    set_title(WATCHDOG_NAME, "procman: watchdog")
     let_go_of_streams()
     _wake_by_child(wake)
     status = _wait_for_either(manager, reader, signals)

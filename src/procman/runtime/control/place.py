@@ -230,17 +230,19 @@ def _identity_of(path: str) -> tuple[int, int, int]:
 
 
 def peer_is_allowed(connection: socket) -> bool:
-    """Whether the other side is ours or root's (unix(7), SO_PEERCRED); elsewhere the folder's mode must do."""
+    """Whether the other side is ours or root's; where the system does not say, the folder's mode must do."""
+    peer = peer_of(connection)
+    return peer is None or peer[1] in (0, os.geteuid())
+
+
+def peer_of(connection: socket) -> tuple[int, int] | None:
+    """Pid and user of who connected, or of who listens (unix(7), SO_PEERCRED); None where the system does not say."""
     import _socket
+    import sys
 
     option = getattr(_socket, "SO_PEERCRED", None)
     if option is None:
-        return True
+        return None
     credentials = connection.getsockopt(_socket.SOL_SOCKET, option, 12)  # struct ucred: pid, uid, gid
-    return int.from_bytes(credentials[4:8], "little" if _little_endian() else "big") in (0, os.geteuid())
-
-
-def _little_endian() -> bool:
-    import sys
-
-    return sys.byteorder == "little"
+    order = sys.byteorder
+    return int.from_bytes(credentials[:4], order), int.from_bytes(credentials[4:8], order)
