@@ -578,6 +578,33 @@ def test_an_attached_terminal_hands_on_its_size_and_keys(place: Place) -> None:
     assert terminal.wait() == 0
 
 
+def test_attach_hands_on_what_it_is_given_and_leaves_with_the_answer(place: Place) -> None:
+    place.procfile("web: stty -echo; echo ready; while read -r line; do echo got $line; done\n")
+    place.start("--pty").wait_for("ready")
+    answered = place.call("attach", "web", stdin=b"hello\nyou")
+    assert (answered.code, answered.out) == (0, "ready\r\ngot hello\r\n")
+    assert answered.err == "attached to web: the end of standard input leaves\n"
+    assert done(place.call("attach", "web")) == "ready\r\ngot hello\r\n"
+    assert rows(place)["web.1"]["restarts"] == 0  # no end of file for the program
+    assert done(place.call("attach", "web", stdin=b"th\nbye\n")).endswith("\r\ngot youth\r\ngot bye\r\n")
+
+
+def test_attach_with_a_closed_standard_input_shows_what_is_there_and_leaves(place: Place) -> None:
+    place.procfile("web: echo ready; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    closed = place.session("-c", f"exec {harness.PROCMAN} attach web <&-", program="/bin/sh")
+    assert closed.wait() == 0
+    assert closed.text == "ready\r\n"
+
+
+def test_attach_leaves_a_program_that_is_never_quiet_or_does_not_read(place: Place) -> None:
+    place.procfile("web: stty raw -echo; while :; do echo tick; sleep 0.01; done\n")
+    place.start("--pty").wait_for("tick")
+    left = place.call("attach", "web", stdin=b"x" * 40_000)
+    assert "tick" in done(left)
+    assert re.search(r"^procman: web has not read the last \d+ bytes$", left.err, re.MULTILINE), left
+
+
 def test_attach_to_a_process_on_pipes_is_refused_in_words(place: Place, session: Session) -> None:
     refused = place.call("attach", "web.1")
     assert refused.code == 1

@@ -10,13 +10,14 @@ import termios
 
 from procman.cli.client import accepted, connect, names
 from procman.errors import EXIT_OK, UsageError
+from procman.runtime.family import open_standard_descriptors
 from procman.runtime.terminal import is_terminal, raw, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from procman.cli.client import Connection
+    from procman.cli.client import Connection, Record
     from procman.cli.table import Invocation
 
 LEAVE = b"\x1d"  # Ctrl-], as in telnet
@@ -31,6 +32,7 @@ def ask(invocation: Invocation) -> int:
     wanted = names(invocation)
     if len(wanted) != 1:
         raise UsageError("attach to which one?", "as in: procman attach web.1; procman ps shows them")
+    open_standard_descriptors()  # else the connection would take the place of a closed one
     connection = connect(invocation)
     rows, columns = window_size(1) or (24, 80)
     connection.send({"verb": "attach", "text": wanted[0], "rows": rows, "columns": columns})
@@ -72,13 +74,15 @@ class Attached:
 
     def _take(self) -> None:
         """Take the terminal, once the session has let us in: every key belongs to the process now."""
-        sys.stderr.write(f"attached to {self._name}: Ctrl-] leaves\n")
+        leaves = "Ctrl-] leaves" if is_terminal(0) else "the end of standard input leaves"
+        sys.stderr.write(f"attached to {self._name}: {leaves}\n")
         sys.stderr.flush()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGWINCH, _nothing)
         if not is_terminal(0):
             self._saved = []
+            self._connection.be_patient()  # a file has more than a program may read at once
             return
         self._saved = termios.tcgetattr(0)
         termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
@@ -98,7 +102,7 @@ class Attached:
             record, screen = answer
             if record.get("done"):
                 accepted(record)
-                self._say(str(record.get("over", "the process is down")))
+                self._part(record)
                 self.code = EXIT_OK
                 return
             if self._saved is None:
@@ -107,6 +111,12 @@ class Attached:
                 self._show_screen(screen)
             elif "say" in record:
                 self._say(str(record["say"]))
+
+    def _part(self, last: Record) -> None:
+        if not last.get("left"):
+            self._say(str(last.get("over", "the process is down")))
+        elif last.get("unread"):
+            sys.stderr.write(f"procman: {self._name} has not read the last {last['unread']} bytes\n")
 
     def _show_screen(self, screen: bytes) -> None:
         entered, left = screen.rfind(_ALTERNATE), screen.rfind(_MAIN_SCREEN)
@@ -118,7 +128,7 @@ class Attached:
         _show(f"\r\n[{words}]\r\n".encode())
 
     def _type(self) -> None:
-        keys = os.read(0, KEYS)
+        keys = _read_keys()
         before, leaving, _ = keys.partition(LEAVE) if self._saved else (keys, b"", b"")
         if before:
             self._connection.send({"verb": "keys", "text": before.decode("latin-1")})
@@ -126,11 +136,19 @@ class Attached:
             self.code = EXIT_OK
         if not keys:
             self._typing = False
+            self._connection.send({"verb": "leave"})
 
     def _resize(self) -> None:
         os.read(self._reader, 4096)
         rows, columns = window_size(1) or (24, 80)
         self._connection.send({"verb": "resize", "rows": rows, "columns": columns})
+
+
+def _read_keys() -> bytes:
+    try:
+        return os.read(0, KEYS)
+    except OSError:  # a terminal that is gone: nobody will type any more
+        return b""
 
 
 def _show(data: bytes) -> None:

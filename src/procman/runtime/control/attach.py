@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from procman.core.lifecycle import DOWN, Action
 from procman.errors import UsageError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 AGAIN = 0.02  # seconds until a full terminal is tried again
 LAST_LINES = 20
+QUIET = 1.0  # seconds without a word of the program: who types no more has had his answer
+LEAVE_WITHIN = 5.0  # seconds, since some programs are never quiet
 _FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # what no line-by-line program says
 
 
@@ -37,6 +40,9 @@ class Attachment(Task):
         self._size = size
         self._keys = bytearray()
         self._places_cursor = False
+        self._stirred = False  # something was typed or shown since it was last looked at
+        self._end = float("inf")  # when it is over at the latest, for who types no more
+        self._quiet_at = 0.0
         self._greet()
         hub.taps[instance.name] = self._show
         self._fit()
@@ -48,6 +54,7 @@ class Attachment(Task):
         self._show(b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name))
 
     def _show(self, chunk: bytes) -> None:
+        self._stirred = True
         if self.client.full:
             self.client.skipped += 1
         elif chunk:
@@ -88,11 +95,26 @@ class Attachment(Task):
         self._keys += keys
         self._pass_on(0.0)
 
+    def leave(self, now: float) -> None:
+        """Nothing more will be typed: be over when the program has answered what was."""
+        self._end = now + LEAVE_WITHIN
+        self._stirred = True
+        self._is_answered(now)
+
+    def _is_answered(self, now: float) -> bool:
+        if self._stirred:
+            self._stirred = False
+            self._quiet_at = now + QUIET
+        due = min(self._quiet_at, self._end)
+        self.deadline = now + AGAIN if self._keys else due
+        return now >= due
+
     def _pass_on(self, now: float) -> None:
         pty = self._pty
         try:
             while self._keys and pty is not None:
                 del self._keys[: os.write(pty.master, bytes(self._keys[:1024]))]
+                self._stirred = True
         except BlockingIOError:
             pass  # the program does not read: later
         except OSError:
@@ -110,12 +132,13 @@ class Attachment(Task):
             self.client.tell({"say": in_words(action, instance, now)})
 
     def check(self, now: float) -> bool:
-        """See Task.check: over, when the instance is at rest."""
+        """See Task.check: over, when the instance is at rest, or who types no more has his answer."""
         if self._keys:
             self._pass_on(now)
-        if self.instance.state not in DOWN:
+        is_left = self._end < float("inf") and self._is_answered(now)
+        if self.instance.state not in DOWN and not is_left:
             return False
-        self.client.finish()
+        self.client.finish({"left": True, "unread": len(self._keys)} if is_left else None)
         return True
 
     def drop(self) -> None:
@@ -159,6 +182,11 @@ def keys(desk: Desk, client: Client, request: Request) -> None:
 def resize(desk: Desk, client: Client, request: Request) -> None:
     """The window has another size."""
     _attachment(desk, client).resize(_size(request))
+
+
+def leave(desk: Desk, client: Client, _request: Request) -> None:
+    """Nothing more will be typed."""
+    _attachment(desk, client).leave(time.monotonic())
 
 
 def _attachment(desk: Desk, client: Client) -> Attachment:

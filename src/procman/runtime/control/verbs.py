@@ -19,7 +19,7 @@ _HOMES = {
     "wishes": ("start", "stop", "restart", "scale"),
     "signals": ("signal", "pause", "resume"),
 }
-WHILE_ATTACHED = ("keys", "resize")
+WHILE_ATTACHED = ("keys", "resize", "leave")
 CONCERNS_ABSENT = ("start", "why")  # verbs that mean all of a group, also what the session has left out
 
 
