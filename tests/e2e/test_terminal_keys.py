@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+
+import psutil
 import pytest
 
 from e2e.screen import on_terminal
@@ -95,6 +98,17 @@ def test_s_and_enter_stop_all_and_the_run_goes_on(two: Terminal) -> None:
     two.see_status("^web ○ stopped  worker ○ stopped$")
     _answer(two, b"r", "restart", b"worker.1\r")
     two.see_status("^web ○ stopped  worker ● 1/1 :5100$")
+
+
+def test_files_that_cannot_be_read_for_want_of_descriptors_end_nothing(two: Terminal) -> None:
+    [manager] = [pid for pid in two.survivors() if psutil.Process(pid).name() == "procman-manager"]
+    before = resource.prlimit(manager, resource.RLIMIT_NOFILE)
+    resource.prlimit(manager, resource.RLIMIT_NOFILE, (3, before[1]))
+    _answer(two, b"r", "restart", b"\r")
+    two.see(lambda: any("cannot be read again: too ma" in row for row in two.rows), "the reason")
+    resource.prlimit(manager, resource.RLIMIT_NOFILE, before)
+    _answer(two, b"r", "restart", b"\r")
+    two.see(lambda: len(two.said("web.1")) == len(two.said("worker.1")) == 2, "two second lives")
 
 
 def test_escape_and_backspace_take_back(two: Terminal) -> None:

@@ -83,6 +83,14 @@ def test_a_working_folder_that_is_gone_is_told(folder: Path, monkeypatch: pytest
         renew(supervisor, Blueprint(settings, plan, {}, str(folder)), supervisor.instances.values())
 
 
+def test_a_starting_folder_that_is_none_any_more_is_told(folder: Path) -> None:
+    plan, settings = planned()
+    write("was_a_folder", "")
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(UsageError, match=r"was_a_folder: the folder .* cannot be entered: not a directory"):
+        renew(supervisor, Blueprint(settings, plan, {}, str(folder / "was_a_folder")), supervisor.instances.values())
+
+
 def test_a_changed_command() -> None:
     plan, settings = planned()
     write("Procfile", "web: serve --more\ndb: keep\n")

@@ -9,6 +9,7 @@ import time
 from procman.cli.session import enter, join
 from procman.cli.terminal import bottom_line, find_primary, lending, wants_terminals, window
 from procman.core.supervisor import Supervisor
+from procman.errors import ConfigError
 from procman.output.announce import Announcer
 from procman.output.factory import open_output
 from procman.output.outlet import Outlet
@@ -132,9 +133,12 @@ def _renewal(supervisor: Supervisor, blueprint: Callable[[], Blueprint]) -> Rene
     """What lets new lives of instances follow their files as they are by then."""
 
     def renew(chosen: list[Instance]) -> list[str]:
-        from procman.runtime import refresh
+        try:
+            from procman.runtime import refresh
 
-        return refresh.renew(supervisor, blueprint(), chosen)
+            return refresh.renew(supervisor, blueprint(), chosen)
+        except OSError as error:  # of a disk, or for want of descriptors: no reason for the session to end
+            raise ConfigError(f"the files cannot be read again: {(error.strerror or str(error)).lower()}") from None
 
     return renew
 

@@ -59,9 +59,10 @@ class Blueprint:
             raise UsageError(f"{self.root}: the folder that this session runs in is gone") from None
         try:
             os.chdir(self._here)
+        except OSError as error:
+            raise UsageError(f"{self._here}: the folder that this session was started in {_lack(error)}") from None
+        try:
             return read_in_time(read)
-        except FileNotFoundError:
-            raise UsageError(f"{self._here}: the folder that this session was started in is gone") from None
         finally:
             os.chdir(now)
 
@@ -88,3 +89,9 @@ class Blueprint:
         if settings.formation is not None:
             return f"the formation {settings.formation} has none of it ({settings.origin.get('formation', '-m')})"
         return "scaled to none, or new in the Procfile"
+
+
+def _lack(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is gone"
+    return f"cannot be entered: {(error.strerror or str(error)).lower()}"
