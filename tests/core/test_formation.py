@@ -152,6 +152,11 @@ def test_nearest(word: str, known: tuple[str, ...], near: str) -> None:
     assert nearest(word, known) == near
 
 
+def test_a_word_of_another_length_is_not_even_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.core.suggest._distance", lambda *_words: pytest.fail("that may take for ever"))
+    assert nearest("x" * 60_000, ("web", "worker")) == ""
+
+
 def test_without_anything_near_the_hint_names_all() -> None:
     assert did_you_mean("postgres", ("web", "worker")) == "there are: web, worker"
     assert did_you_mean("postgres", ()) == ""

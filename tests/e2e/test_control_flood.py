@@ -128,6 +128,17 @@ def test_what_is_no_request_is_refused_and_harms_nobody(place: Place, session: S
     assert place.call("ps").code == 0
 
 
+@pytest.mark.parametrize("verb", ["ps", "start", "stop", "why", "logs"])
+def test_names_without_end_are_refused_in_a_short_sentence(place: Place, session: Session, verb: str) -> None:
+    for names in ([f"n{number:06}" for number in range(5000)], ["n" * 60_000], ["n*" * 30_000]):
+        with connected(place) as client:
+            send(client, json.dumps({"verb": verb, "names": names}).encode() + b"\n")
+            refused = answer(client)
+        assert refused["code"] == 2
+        assert re.match('there is no process "n', str(refused["error"]))
+        assert len(json.dumps(refused)) < 2000
+
+
 def test_clients_that_vanish_are_forgotten(place: Place, session: Session) -> None:
     manager = manager_of(session)
     before = manager.num_fds()

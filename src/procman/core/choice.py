@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 def matches(pattern: str, name: str) -> bool:
     """Whether ``pattern`` means the instance ``name``: its own name, its type's, or a glob (``*``, ``?``) of either."""
     kind = name.partition(".")[0]
-    if "*" not in pattern and "?" not in pattern:
+    if not is_pattern(pattern):
         return pattern in (name, kind)
     return fits(pattern, name) or fits(pattern, kind)
+
+
+def is_pattern(word: str) -> bool:
+    """Whether it is more than a name."""
+    return "*" in word or "?" in word
 
 
 def fits(pattern: str, text: str) -> bool:
@@ -40,8 +45,11 @@ def choose(patterns: Iterable[str], names: Sequence[str], groups: Sequence[str] 
 
     Raises UsageError for a pattern that means none; ``groups`` are names that could have been meant as well.
     """
-    wanted = list(patterns)
-    found = {name for pattern in wanted for name in _meant(pattern, names, groups)}
+    labels: dict[str, list[str]] = {}  # there may be thousands of patterns, and most are names
+    for name in names:
+        for label in {name, name.partition(".")[0]}:
+            labels.setdefault(label, []).append(name)
+    found = {name for pattern in patterns for name in labels.get(pattern) or _meant(pattern, names, groups)}
     return [name for name in names if name in found]
 
 

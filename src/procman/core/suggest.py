@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word that ``word`` most resembles, or an empty string when none is near."""
-    wanted = word.lower()
-    ranked = [(_distance(wanted, candidate.lower()), candidate) for candidate in known]
-    distance, best = min(ranked, default=(1, ""), key=lambda pair: pair[0])
-    return best if distance <= max(1, len(word) // 3) else _beginning_with(wanted, [name for _, name in ranked])
+    wanted, names = word.lower(), list(known)
+    enough = max(1, len(word) // 3)
+    near = [(_distance(wanted, name.lower()), name) for name in names if abs(len(name) - len(word)) <= enough]
+    distance, best = min(near, default=(enough + 1, ""), key=lambda pair: pair[0])
+    return best if distance <= enough else _beginning_with(wanted, names)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

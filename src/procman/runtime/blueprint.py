@@ -66,21 +66,22 @@ class Blueprint:
         finally:
             os.chdir(now)
 
-    def members(self, group: str) -> tuple[str, ...]:
-        """The process types of a group, as the overlay is now; none where it cannot be read."""
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The process types of each group, as the overlay is now; none where it cannot be read."""
         try:
-            return self._seen_from_here(lambda: groups_now(self.settings)).get(group, ())
+            return self._seen_from_here(lambda: groups_now(self.settings))
+        except ProcmanError:
+            return {}
+
+    def types(self) -> tuple[str, ...]:
+        """The process types of the Procfile as it is now; none where it cannot be read."""
+        try:
+            return self._known()
         except ProcmanError:
             return ()
 
     def absence(self, name: str) -> str:
-        """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""
-        try:
-            known = self._known()
-        except ProcmanError:
-            return ""
-        if name not in known:
-            return ""
+        """Why no instance of this process type, which the Procfile has, is part of the session, in words."""
         settings = self.settings
         if name in flatten(settings.exclude):
             return f"left out by {settings.origin.get('exclude', '-x')}"

@@ -151,7 +151,7 @@ class Attachment(Task):
 
 def attach(desk: Desk, client: Client, request: Request) -> None:
     """Be keyboard and screen of one instance; who was that before is told."""
-    chosen = desk.chosen(desk.spread((request.text,), absent=False))
+    chosen = desk.chosen(desk.census().spread((request.text,), absent=False))
     if len(chosen) > 1:
         raise UsageError(f"{request.text} means {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
     instance = chosen[0]

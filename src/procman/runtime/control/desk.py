@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from procman import __version__
-from procman.core.choice import choose, matches
+from procman.core.choice import choose
 from procman.errors import ProcmanError, UsageError
+from procman.runtime.control.census import Census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,40 +127,15 @@ class Desk:
         wanted = list(names)
         if not wanted:
             return list(here.values())
+        census = self.census()
         try:
-            return [here[name] for name in choose(wanted, list(here), self._groups())]
+            return [here[name] for name in choose(wanted, list(here), census.groups)]
         except UsageError as error:
-            raise self._explained(wanted, error) from None
+            raise _explained(census, wanted, error) from None
 
-    def spread(self, words: Iterable[str], absent: bool) -> list[str]:
-        """The words with a group's name replaced by its process types; ``absent``: also by those that are not here."""
-        return [name for word in words for name in self.members(word, absent) or [word]]
-
-    def members(self, group: str, absent: bool) -> list[str]:
-        """The process types of a group; none for whatever else the word is.
-
-        Those that the session has left out belong to it only where they are wanted, or where it has no other.
-        """
-        if self.is_here(group) or "=" in group:
-            return []
-        everybody = self.supervisor.instances.values()
-        here = [instance.plan.type for instance in everybody if group in instance.plan.groups]
-        more = self.blueprint.members(group) if absent or not here else ()
-        return list(dict.fromkeys([*here, *more]))
-
-    def _groups(self) -> list[str]:
-        everybody = self.supervisor.instances.values()
-        return list(dict.fromkeys(group for instance in everybody for group in instance.plan.groups))
-
-    def is_here(self, pattern: str) -> bool:
-        """Whether the name means any instance of this session."""
-        return any(matches(pattern, name) for name in self.supervisor.instances)
-
-    def _explained(self, names: list[str], error: UsageError) -> UsageError:
-        for name in names:
-            if not self.is_here(name) and (absence := self.blueprint.absence(name)):
-                return UsageError(f"{name} is not part of this session: {absence}", f"procman start {name} adds it")
-        return error
+    def census(self) -> Census:
+        """What names mean at this moment; one for a request."""
+        return Census(self.supervisor.instances, self.blueprint)
 
     def alive(self, names: Iterable[str]) -> list[tuple[Instance, int]]:
         """Those of the chosen that have a child, with its pid; raises NotRunningError when there is none."""
@@ -180,3 +156,10 @@ class Desk:
         """Raise UsageError when the session is about to end."""
         if self.supervisor.stopping is not None:
             raise UsageError(f"the session is stopping: {self.supervisor.stopping.words}")
+
+
+def _explained(census: Census, names: list[str], error: UsageError) -> UsageError:
+    for name in names:
+        if not census.is_here(name) and (absence := census.absence(name)):
+            return UsageError(f"{name} is not part of this session: {absence}", f"procman start {name} adds it")
+    return error

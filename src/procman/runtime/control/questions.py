@@ -31,7 +31,8 @@ def ps(desk: Desk, client: Client, request: Request) -> None:
 def why(desk: Desk, client: Client, request: Request) -> None:
     """Why instances are as they are; also why a type has none."""
     now = time.monotonic()
-    absences = {name: desk.blueprint.absence(name) for name in request.names if not desk.is_here(name)}
+    census = desk.census()
+    absences = {name: census.absence(name) for name in request.names if not census.is_here(name)}
     absent = {name: words for name, words in absences.items() if words}
     rows: list[dict[str, object]] = [{"name": name, "state": "absent", "why": absent[name]} for name in absent]
     present = [name for name in request.names if name not in absent]

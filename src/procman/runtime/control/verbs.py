@@ -20,6 +20,7 @@ _HOMES = {
     "signals": ("signal", "pause", "resume"),
 }
 WHILE_ATTACHED = ("keys", "resize", "leave")
+LONGEST = 1000  # characters of a refusal
 CONCERNS_ABSENT = ("start", "why")  # verbs that mean all of a group, also what the session has left out
 
 
@@ -29,10 +30,15 @@ def obey(desk: Desk, client: Client, request: Request) -> None:
         client.refuse("something is under way on this connection", "open another one", hang_up=False)
         return
     try:
-        request.names = tuple(desk.spread(request.names, request.verb in CONCERNS_ABSENT))
+        request.names = tuple(desk.census().spread(request.names, request.verb in CONCERNS_ABSENT))
         _find(request.verb)(desk, client, request)
     except ProcmanError as error:
-        client.refuse(error.message, error.hint, error.exit_code, hang_up=False)
+        client.refuse(_brief(error.message), error.hint, error.exit_code, hang_up=False)
+
+
+def _brief(message: str) -> str:
+    """What was asked for is quoted, whatever its length."""
+    return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]}…{message[-LONGEST // 2 :]}"
 
 
 def _find(verb: str) -> Verb:

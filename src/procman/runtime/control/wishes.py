@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle import Instance
     from procman.core.protocol import Request
+    from procman.runtime.control.census import Census
     from procman.runtime.control.client import Client
     from procman.runtime.control.desk import Desk
 
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 def start(desk: Desk, client: Client, request: Request) -> None:
     """Bring up what is down; a type that was left out gets its first instance, or as many as ``web=2`` says."""
     desk.require_going_on()
-    present = [name for name in request.names if "=" not in name and desk.is_here(name)]
+    census = desk.census()
+    present = {name: None for name in request.names if "=" not in name and census.is_here(name)}
     chosen = desk.chosen(present) if present or not request.names else []
-    counts = _asked_counts(desk, (name for name in request.names if name not in present))
+    counts = _asked_counts(desk, census, (name for name in request.names if name not in present))
     _renew(desk, client, [instance for instance in chosen if instance.pid is None])
     now = time.monotonic()
     added = _grow(desk, counts, now)
@@ -37,10 +39,10 @@ def start(desk: Desk, client: Client, request: Request) -> None:
     _engage(desk, request, UntilUp(client, desk.supervisor, list(dict.fromkeys([*chosen, *added]))))
 
 
-def _asked_counts(desk: Desk, words: Iterable[str]) -> dict[str, int]:
+def _asked_counts(desk: Desk, census: Census, words: Iterable[str]) -> dict[str, int]:
     counts = {}
     for word in words:
-        if "=" not in word and not desk.blueprint.absence(word):
+        if "=" not in word and not census.absence(word):
             desk.chosen((word,))  # refuses it, with the nearest name
         name, sign, number = parse_change(word if "=" in word else f"{word}=1")
         if sign != "=":
@@ -110,10 +112,11 @@ def scale(desk: Desk, client: Client, request: Request) -> None:
 
 def _targets(desk: Desk, words: Iterable[str]) -> dict[str, int]:
     targets: dict[str, int] = {}
+    census = desk.census()
     for word in words:
         whose, sign, number = parse_change(word)
-        for name in desk.members(whose, absent=True) or [whose]:
-            if not _count(desk, name) and not desk.blueprint.absence(name):
+        for name in census.members(whose, absent=True) or [whose]:
+            if not _count(desk, name) and not census.absence(name):
                 desk.chosen((name,))  # refuses it, with the nearest name
             targets[name] = changed_count(sign, number, targets.get(name, _count(desk, name)))
     if not targets:
