@@ -32,7 +32,7 @@ def _has_line(terminal: Terminal, wanted: bool) -> bool:
 def test_it_says_how_every_type_is(place: Place) -> None:
     place.procfile(f"web: {STAY}\nworker: {STAY}\njob: true\nbad: no-such-program\n")
     terminal = on_terminal(place, "start", "-m", "all=1,worker=2")
-    terminal.see_status(r"^web ● 1/1 :5000  worker ● 2/2 :5100  job ○ done  bad ✗ failed \(1\)$")
+    terminal.see_status(r"^web ● 1/1 :5000  worker ● 2/2 :5100  job ○ done  bad ✗ failed \(1\)  \? keys$")
     assert len(_bottom_rows(terminal)) == 1
 
 
@@ -177,13 +177,13 @@ def test_it_is_never_in_a_log_file(place: Place) -> None:
 def test_without_unicode_it_is_ascii(place: Place) -> None:
     place.procfile(f"web: {STAY}\n")
     terminal = on_terminal(place, "start", env={"LANG": "C", "LC_ALL": "C"})
-    terminal.see_status(r"^web \* 1/1 :5000$")
+    terminal.see_status(r"^web \* 1/1 :5000  \? keys$")
 
 
 def test_the_summary_fits_eighty_columns(place: Place) -> None:
     place.procfile(f"web: {STAY}\nworker: exit 3\n")
     terminal = on_terminal(place, "start", "--restart", "never")
-    terminal.see_status(r"^web ● 1/1 :5000  worker ✗ failed \(1\)$")
+    terminal.see_status(r"^web ● 1/1 :5000  worker ✗ failed \(1\)  \? keys$")
     terminal.type(b"q")
     assert terminal.wait(harness.LIMIT) == 130
     summary = terminal.said("system")[-4:]

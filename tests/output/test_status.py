@@ -51,6 +51,19 @@ def test_it_fits_and_keeps_what_fails(columns: int) -> None:
     assert "more" in line
 
 
+def test_a_hint_stands_at_the_end_where_it_takes_nobodys_place() -> None:
+    plain = status_line(GROUPS, 80, PLAIN)
+    assert status_line(GROUPS, 80, PLAIN, hint="? keys") == f"{plain}  ? keys"
+    colored = Palette(True)
+    assert status_line(GROUPS, 80, colored, hint="? keys").endswith(f"  {colored.dim}? keys{colored.reset}")
+    for names in range(1, 12):
+        groups = [Group(f"name{number}", 1, 1) for number in range(names)]
+        for columns in range(NARROWEST, 180):
+            line, hinted = status_line(groups, columns, PLAIN), status_line(groups, columns, PLAIN, hint="? keys")
+            fits = "more" not in line and len(line) + len("  ? keys") < columns
+            assert hinted == (f"{line}  ? keys" if fits else line)
+
+
 def test_a_name_that_is_too_long_leaves_its_place_to_the_others() -> None:
     groups = [Group("x" * 90, 1, 1), *(Group(f"worker{number}", 1, 1) for number in range(3))]
     assert status_line(groups, 80, PLAIN) == "worker0 ● 1/1  worker1 ● 1/1  worker2 ● 1/1  +1 more"

@@ -117,6 +117,15 @@ def test_a_question_takes_the_place_of_the_line() -> None:
     assert world.text(8) == "restart"
 
 
+def test_where_there_are_keys_the_line_says_so() -> None:
+    world = World("web.1")
+    world.up()
+    world.line.keys = Keys(("web",))
+    assert world.text() == "web ● 1/1 :5000  ? keys"
+    world.line.lead = "Ctrl-] web.1  "
+    assert world.text() == "Ctrl-] web.1  web ● 1/1 :5000  ? keys"
+
+
 def test_a_terminal_without_unicode_gets_ascii() -> None:
     world = World("web.1", environ={"LANG": "C"})
     world.up()

@@ -53,19 +53,22 @@ class Group:
         return f"{self.up}/{self.wanted}{port}" + (f" {self.words}" if self.words else "")
 
 
-def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode: bool = True) -> str:
-    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow."""
+def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode: bool = True, hint: str = "") -> str:
+    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow. The ``hint`` stands at its end
+    where it takes nobody's place."""
     if columns < NARROWEST:
         return ""
     shown = _with_room(groups, columns - 1)
     cells = [_cell(group, palette, unicode) for group in shown]
+    if hint and len(shown) == len(groups) and sum(map(_width, groups)) + len(hint) < columns:
+        cells.append(f"{palette.dim}{hint}{palette.reset}")
     return GAP.join([*cells, *_more(len(groups) - len(shown))])
 
 
 def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
     """Those that fit. What is down is left out first, then what is well, what fails last; from the end of the line.
     A name that is too long leaves its place to the others."""
-    widths = [len(f"{group.name} {group.mark} {group.text}{GAP}") for group in groups]
+    widths = [_width(group) for group in groups]
     if sum(widths) - len(GAP) <= columns:
         return list(groups)
     order = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
@@ -76,6 +79,10 @@ def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
             room -= widths[at]
             shown.append(at)
     return [groups[at] for at in sorted(shown)]
+
+
+def _width(group: Group) -> int:
+    return len(f"{group.name} {group.mark} {group.text}{GAP}")
 
 
 def _cell(group: Group, palette: Palette, unicode: bool) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.poller import Poller
 
+KEYS = "? keys"  # else nobody would know that there are any
 _WORDS = {State.BACKOFF: "restarting", State.STOPPING: "stopping", State.WAITING: "waiting"}
 
 
@@ -48,8 +49,9 @@ class StatusLine(QuietGuest):
     def _line(self, columns: int) -> bytes:
         if self.keys is not None and self.keys.prompt:
             return self.keys.prompt[: columns - 1].encode("utf-8", "replace")
-        text = self.lead + status_line(self._groups(), columns - len(self.lead), self._hub.palette, self._unicode)
-        return text.encode("utf-8", "replace")
+        room, hint = columns - len(self.lead), KEYS if self.keys is not None else ""
+        text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint)
+        return (self.lead + text).encode("utf-8", "replace")
 
     def _groups(self) -> list[Group]:
         by_type: dict[str, list[Instance]] = {}
