@@ -407,6 +407,20 @@ def test_without_a_terminal_it_is_a_process_like_others_with_one_warning(place: 
     assert session.wait() == 0
 
 
+def test_without_a_pseudo_terminal_it_is_a_process_like_others_and_the_keys_are_ours(place: Place) -> None:
+    kit.need_root()
+    place.procfile("web: echo hello; exec sleep 1000\n")
+    without = kit.wrapper(place, f'mount --bind /dev/null /dev/ptmx && exec {harness.PROCMAN} "$@"')
+    terminal = on_terminal(place, "-m", without, "start", "--primary", "web", program=kit.need_tool("unshare"))
+    terminal.see_line("system", "web.1 cannot have the terminal: there is no pseudo-terminal to.*")
+    terminal.see_line("web.1", "hello")
+    terminal.see_status("^web ● 1/1")
+    terminal.type(b"r\r")
+    terminal.see(lambda: terminal.said("web.1") == ["hello"] * 2, "a second life")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+
+
 def test_who_is_left_out_cannot_have_it(place: Place) -> None:
     place.procfile("web: true\ndb: true\n")
     session = place.start("--primary", "web", "-x", "web")

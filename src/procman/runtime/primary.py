@@ -65,6 +65,7 @@ class Primary(Console):
         self._orders = orders
         self._name = name
         self._alive = False
+        self._lacks_pty = False  # this life has a pipe: it is a process like the others
         self._aside = False  # the user has taken the keyboard from it
         self._stopping = False
         self._introduced = False
@@ -83,6 +84,11 @@ class Primary(Console):
         if instance.name != self._name:
             return
         if action == Action.TELL_STARTED:
+            child = self._children.of(self._name)
+            self._lacks_pty = child is not None and child.pty is None
+            if self._lacks_pty:
+                self._hub.say(f"{self._name} cannot have the terminal: there is no pseudo-terminal to be had")
+                return
             self._alive = True
             self._waiting.clear()
             self._stage.begin()
@@ -174,7 +180,7 @@ class Primary(Console):
     def _is_awaited(self) -> bool:
         """Whether the primary will come back by itself; what is typed meanwhile was meant for it."""
         instance = self._supervisor.instances.get(self._name)
-        return instance is not None and instance.state not in DOWN
+        return instance is not None and instance.state not in DOWN and not self._lacks_pty
 
     @property
     def _pty(self) -> Pty | None:
