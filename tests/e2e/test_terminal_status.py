@@ -175,9 +175,20 @@ def test_it_is_never_in_a_log_file(place: Place) -> None:
 
 
 def test_without_unicode_it_is_ascii(place: Place) -> None:
-    place.procfile(f"web: {STAY}\n")
-    terminal = on_terminal(place, "start", env={"LANG": "C", "LC_ALL": "C"})
+    place.procfile(f"web: printf 'name? '; {STAY}\n")
+    terminal = on_terminal(place, "start", env={"LC_ALL": "C"})
     terminal.see_status(r"^web \* 1/1 :5000  \? keys$")
+    terminal.see(lambda: any(row.endswith("| name? ...") for row in terminal.rows), "the unfinished line")
+    terminal.type(b"?")
+    terminal.see_line("system", " *r restart... .*")
+    assert terminal.text.isascii()
+
+
+def test_where_no_locale_is_set_it_is_unicode(place: Place) -> None:
+    place.procfile(f"web: printf 'name? '; {STAY}\n")
+    terminal = on_terminal(place, "start", env={"LC_ALL": None, "LC_CTYPE": None, "LANG": None})
+    terminal.see_status(r"^web ● 1/1 :5000")
+    terminal.see(lambda: any(row.endswith("| name? …") for row in terminal.rows), "the unfinished line")
 
 
 def test_the_summary_fits_eighty_columns(place: Place) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from procman.output.palette import Palette
-from procman.output.status import NARROWEST, Group, speaks_unicode, status_line
+from procman.output.status import LOCALES, NARROWEST, Group, speaks_unicode, status_line
 
 PLAIN = Palette(False)
 GROUPS = [Group("web", 2, 2, 5000), Group("worker", 4, 4), Group("css", 0, 1, failed=1)]
@@ -75,9 +75,12 @@ def test_a_name_that_is_too_long_leaves_its_place_to_the_others() -> None:
         (["", "", "C.UTF-8"], True),
         (["", "de_DE.utf8", "C"], True),
         (["C", "de_DE.UTF-8", "de_DE.UTF-8"], False),
-        (["", "", ""], False),
-        (["POSIX"], False),
+        (["", "", ""], True),
+        (["", "", "C"], False),
+        (["POSIX", "", ""], False),
+        (["", "", "de_DE.ISO-8859-1"], False),
     ],
 )
 def test_the_first_locale_that_is_set_decides(locales: list[str], unicode: bool) -> None:
-    assert speaks_unicode(locales) is unicode
+    assert speaks_unicode(dict(zip(LOCALES, locales, strict=True))) is unicode
+    assert speaks_unicode({})

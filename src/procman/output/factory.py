@@ -37,7 +37,8 @@ def open_output(
     if settings.format == "json":
         screen = _json(outlet, labels)
     else:
-        screen = Prefix(outlet, labels, stamp, footer, _transforms(settings, environ, palette), marks=palette.colored)
+        transforms, unicode = _transforms(settings, environ, palette), not isatty or _speaks_unicode(environ)
+        screen = Prefix(outlet, labels, stamp, footer, transforms, marks=palette.colored, unicode=unicode)
         if settings.highlight:
             screen.highlight(settings.highlight)
     hub = Hub(
@@ -82,6 +83,12 @@ def _stage(outlet: Outlet, settings: Settings) -> Stage:
 def takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
     """Whether something can stay at the bottom of the terminal."""
     return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
+
+
+def _speaks_unicode(environ: Mapping[str, str]) -> bool:
+    from procman.output.status import speaks_unicode
+
+    return speaks_unicode(environ)
 
 
 def _json(outlet: Outlet, labels: Labels) -> Sink:

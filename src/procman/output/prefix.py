@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
+IN_ASCII = {ord("…"): "...", ord("→"): "->"}  # all that our own words have
 CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
 
 
@@ -32,6 +33,7 @@ class Prefix(Sink):
         "_footer",
         "_inline",
         "_labels",
+        "_mark",
         "_marker",
         "_marks",
         "_out",
@@ -41,6 +43,7 @@ class Prefix(Sink):
         "_stamp",
         "_transforms",
         "_unfinished",
+        "_unicode",
     )
 
     def __init__(
@@ -52,8 +55,10 @@ class Prefix(Sink):
         transforms: Sequence[Callable[[bytes], bytes]] = (),
         *,
         marks: bool = True,
+        unicode: bool = True,
     ) -> None:
-        """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all."""
+        """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all; ``unicode``:
+        whether our own words may have more than ASCII."""
         self._outlet = outlet
         self._out: Outlet | Footer = footer or outlet
         self._labels = labels
@@ -63,6 +68,8 @@ class Prefix(Sink):
         self._transforms = tuple(transforms)
         self._remakes = bool(transforms)  # lines are not shown as they are
         self._marks = marks
+        self._unicode = unicode
+        self._mark = MARK if unicode else b"..."
         self._marker: Callable[[bytes], bytes] | None = None
         self._unfinished = False  # an unfinished line is shown
         self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
@@ -110,6 +117,8 @@ class Prefix(Sink):
 
     def say(self, text: str) -> None:
         """Show a line of our own; text of several lines gets a prefix for each."""
+        if not self._unicode:
+            text = text.translate(IN_ASCII)
         lines = text.encode("utf-8", "surrogateescape") + b"\n"
         self.publish(SYSTEM, SYSTEM, lines)
 
@@ -193,7 +202,7 @@ class Prefix(Sink):
             return
         label.renew(self._stamp.text())
         self._unfinished = True
-        footer.hold(key, label.head + tail + MARK)
+        footer.hold(key, label.head + tail + self._mark)
 
     def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> None:
         before = self._stamp.now
@@ -210,7 +219,7 @@ class Prefix(Sink):
             self._shown = (name, stream, tail)
 
     def _break_off(self) -> None:
-        self._out.put(MARK + b"\n")
+        self._out.put(self._mark + b"\n")
         self._unfinished = False
 
 

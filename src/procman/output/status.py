@@ -4,13 +4,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from procman.output.palette import Palette
 
 NARROWEST = 60  # columns: below, the line is not worth its place
 GAP = "  "
 UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
+LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
 IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-"}
 
 
@@ -95,7 +96,8 @@ def _more(left: int) -> list[str]:
     return [f"+{left} more"] if left else []
 
 
-def speaks_unicode(locales: Sequence[str]) -> bool:
-    """Whether the locale is one of UTF-8: the first that is set of LC_ALL, LC_CTYPE and LANG decides."""
-    chosen = next((locale for locale in locales if locale), "")
+def speaks_unicode(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal may be one of UTF-8: the first that is set of LC_ALL, LC_CTYPE and LANG decides. Where none
+    is, as in many containers, nobody has said anything against it."""
+    chosen = next(filter(None, map(environ.get, LOCALES)), "utf8")
     return chosen.lower().replace("-", "").endswith("utf8")

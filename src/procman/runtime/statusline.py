@@ -26,7 +26,7 @@ class StatusLine(QuietGuest):
     def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
         self._hub = hub
         self._supervisor = supervisor
-        self._unicode = speaks_unicode([environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")])
+        self._unicode = speaks_unicode(environ)
         self.keys: Keys | None = None
         self.lead = ""  # what stands before the words of all
 
