@@ -407,6 +407,16 @@ def test_without_a_terminal_it_is_a_process_like_others_with_one_warning(place: 
     assert session.wait() == 0
 
 
+def test_a_crash_leaves_the_keyboard_as_it_was(place: Place) -> None:
+    place.procfile("web: printf '\\033[>1u\\033[>4;2mtype: '; read line; exit 3\n")
+    session = place.start("--primary", "web", "--restart", "never", pty=True)
+    session.wait_for(r"\x1b\[>1u\x1b\[>4;2mtype: ")
+    assert b"\x1b[<" not in session.out
+    session.type(b"\r")
+    session.wait_for(r"\x1b\[<1u\x1b\[>4m")
+    session.wait_for("web.1 FAILED")
+
+
 def test_without_a_pseudo_terminal_it_is_a_process_like_others_and_the_keys_are_ours(place: Place) -> None:
     kit.need_root()
     place.procfile("web: echo hello; exec sleep 1000\n")

@@ -208,6 +208,36 @@ def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
     assert screen.turn()[:1] == ["text"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "undone", "redone"),
+    [
+        (b"\x1b[>1u\x1b[>5u", b"\x1b[<2u", b"\x1b[>1u\x1b[>5u"),
+        (b"\x1b[>1u\x1b[<u", b"", b""),
+        (b"\x1b[>1u\x1b[<9u\x1b[?u", b"", b""),
+        (b"\x1b[=1u\x1b[=4;2u\x1b[=1;3u", b"\x1b[=0u", b"\x1b[=4u"),
+        (b"\x1b[>1u\x1b[=2u\x1b[>3u\x1b[<1u", b"\x1b[<1u", b"\x1b[>2u"),
+        (b"\x1b[>4;2m", b"\x1b[>4m", b"\x1b[>4;2m"),
+        (b"\x1b[>4;2m\x1b[>4m", b"", b""),
+        (b"\x1b[>4;1m\x1b[>4n", b"", b""),
+        (b"\x1b[>1u\x1b[>4;2m\x1bc", b"", b""),
+        (b"\x1b[?1049h\x1b[>1u", b"\x1b[<1u\x1b[?1049l", b"\x1b[?1049h\x1b[>1u"),
+        (b"\x1b[>8u\x1b[?1049h", b"\x1b[?1049l\x1b[<1u", b"\x1b[>8u\x1b[?1049h"),
+        (b"\x1b[>1u\x1b[31m" + b"line\r\n" * 1000, b"\x1b[<1u", b"\x1b[>1u"),
+    ],
+)
+def test_the_keyboard_is_the_usual_one_while_we_have_it(asked: bytes, undone: bytes, redone: bytes) -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(asked)
+    assert (canvas.undo(), canvas.redo()) == (undone, redone)
+    assert not any(map(any, canvas.rows))
+
+
+def test_who_asks_for_keyboards_without_end_is_forgotten_in_time() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"".join(b"\x1b[>%du\x1b[>4;%dm" % (number, number) for number in range(10_000)))
+    assert len(canvas.redo()) < 200
+
+
 def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None:
     canvas = Canvas(COLUMNS)
     canvas.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")

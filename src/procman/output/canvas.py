@@ -12,6 +12,7 @@ import re
 from procman.output.discipline import whole_part
 from procman.output.escapes import RESET, SEQUENCE, SGR
 from procman.output.grid import BLANK, Grid, count, number
+from procman.output.keyboard import Keyboard
 from procman.output.pen import advance
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ BRACKETED_PASTE = b"2004"  # on while lines are edited: readline, the REPL of Py
 KEYPAD = b"="
 _TOKEN = re.compile(SEQUENCE.pattern + rb"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])|(?P<text>[^\x00-\x1f\x7f]+)")
 _MOVES = re.compile(rb"\x1b(?:\[[0-9;]*[ABEFHLMSTdfrsu]|[78DEMc])")
-_MODES = re.compile(rb"\x1b\[\?[0-9;]+[hl]")
+_SWITCHES = re.compile(rb"\x1b\[([<=>?])([0-9;]*)([hlmnu])")
 
 
 class Canvas(Grid):
@@ -40,6 +41,7 @@ class Canvas(Grid):
     def __init__(self, columns: int) -> None:
         super().__init__(columns)
         self.modes: dict[bytes, bool] = {}  # private modes that were ever switched
+        self.keyboard = Keyboard()
         self._rest = b""
         self._finals: dict[bytes, Callable[[bytes], None]] = {
             b"A": lambda p: self.go_up(count(p)),
@@ -93,6 +95,7 @@ class Canvas(Grid):
         self.pen = b""
         self.edits = False
         self.modes.clear()
+        self.keyboard = Keyboard()
 
     # What can be asked ----------------------------------------------------------------------------------------------
 
@@ -116,11 +119,15 @@ class Canvas(Grid):
 
     def undo(self) -> bytes:
         """What brings the terminal back to its usual modes."""
-        return b"".join([_switch(mode, not on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)])
+        there = self.keyboard.undo(alternate=True) if self.alternate else b""  # can only be reached from there
+        modes = [_switch(mode, not on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)]
+        return there + b"".join(modes) + self.keyboard.undo(alternate=False)
 
     def redo(self) -> bytes:
         """What switches the modes of the process on again."""
-        return b"".join([_switch(mode, on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)])
+        modes = [_switch(mode, on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)]
+        there = self.keyboard.redo(alternate=True) if self.alternate else b""
+        return self.keyboard.redo(alternate=False) + b"".join(modes) + there
 
     # What happens ---------------------------------------------------------------------------------------------------
 
@@ -143,8 +150,8 @@ class Canvas(Grid):
         if end < 0 or self.reach or self.down or self.alternate or _MOVES.search(ended):
             return data
         if 27 in ended:
-            for mode in _MODES.findall(ended):
-                self._switch_modes(mode[3:-1], mode[-1:] == b"h")
+            for switch in _SWITCHES.findall(ended):
+                self._switch_over(*switch)
             if self.alternate:
                 return data
             self.pen = advance(self.pen, SGR.findall(ended))
@@ -153,8 +160,8 @@ class Canvas(Grid):
 
     def _take(self, token: re.Match[bytes]) -> None:
         final = token["final"]
-        if final in (b"h", b"l") and token["parameters"].startswith(b"?"):
-            self._switch_modes(token["parameters"][1:], final == b"h")
+        if switch := _SWITCHES.fullmatch(token[0]):
+            self._switch_over(*switch.groups())
         elif self.alternate:
             return
         elif token["text"]:
@@ -169,6 +176,12 @@ class Canvas(Grid):
             self._finals.get(final, _ignore)(token["parameters"])
         elif len(token[0]) == 2:
             self._escapes.get(token[0][1:], _nothing)()
+
+    def _switch_over(self, kind: bytes, numbers: bytes, final: bytes) -> None:
+        if kind == b"?" and final in (b"h", b"l"):
+            self._switch_modes(numbers, final == b"h")
+        else:
+            self.keyboard.hear(kind, numbers, final, self.alternate)
 
     def _switch_modes(self, numbers: bytes, on: bool) -> None:
         for mode in numbers.split(b";"):
