@@ -207,6 +207,7 @@ class Engine:
         """Let everything that waited for this moment have its turn."""
         if not self._full:
             self._pumps.serve()
+            self._flush()  # a line is on its way before anything else is asked for
         now = time.monotonic()
         self._farewells.proceed(now, self.supervisor.stopping is not None)
         self.supervisor.tick(now)
