@@ -195,7 +195,7 @@ def main() -> None:
         (place / "Procfile").write_text(FAILING)
         (place / "mailer.py").write_text(MAILER)
         title = "procman start: a process fails, is started again, and is given up"
-        picture("failure", title, "procman start", place, r"refused\nweb ● 1/1 :5000  mailer ✗ failed \(1\)$")
+        picture("failure", title, "procman start", place, r"refused\nweb ● 1/1 :5000  mailer ✗ failed \(1\)  \? keys$")
     example = "procman start -f Procfile.example"
     title = "procman start: three processes, and a status line below them"
     picture(
@@ -203,7 +203,7 @@ def main() -> None:
         title,
         example,
         ROOT,
-        r"ready: \w+ \(order 2\)(.|\n)*web ● 1/1 :5000  worker ● 1/1 :5100  clock ● 1/1 :5200$",
+        r"ready: \w+ \(order 2\)(.|\n)*web ● 1/1 :5000  worker ● 1/1 :5100  clock ● 1/1 :5200  \? keys$",
     )
 
 
