@@ -148,6 +148,12 @@ def test_blank_lines_that_nothing_clears_are_shown_with_the_next_line() -> None:
     assert discipline.rest() == b""
 
 
+def test_a_chunk_that_ends_with_many_blank_lines_is_not_plain() -> None:
+    discipline = Discipline()
+    assert discipline.is_plain(b"", b"a\n" * 10 + b"\n" * 3)
+    assert not discipline.is_plain(b"", b"a\n" * 10 + b"\n" * 20)
+
+
 def test_a_flood_of_blank_lines_is_not_held_back() -> None:
     discipline = Discipline()
     assert b"".join(discipline.clean(b"\n" * 100) for _ in range(100)) + discipline.rest() == b"\n" * 10000

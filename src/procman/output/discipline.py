@@ -45,7 +45,8 @@ class Discipline:
 
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
         """Whether ``clean`` would give both as they are, wherever they are cut. Never said of what is not ASCII."""
-        return self._settled and not self._blanks and _is_plain(chunk) and _is_plain(before)
+        holds_back = self._blanks or chunk.endswith(MANY_BLANKS)
+        return self._settled and not holds_back and _is_plain(chunk) and _is_plain(before)
 
     def rest(self) -> bytes:
         """The blank lines that are held back, now that nothing more comes."""
