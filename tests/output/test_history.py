@@ -74,6 +74,15 @@ def test_memory_is_bounded_and_keeps_the_latest(sizes: list[int], instances: int
     assert len(kept) >= min(len(said), LEAST - 4096)
 
 
+def test_a_chunk_weighs_what_it_takes_though_few_of_it_are_lines() -> None:
+    history = History()
+    for number in range(1000):
+        history.publish_parts("web.1", "stdout", b"", b"%d\n" % number + b"x" * 60_000, len(str(number)) + 1)
+    kept = everything(history).split()
+    assert kept[-1] == b"999"
+    assert len(kept) <= LIMIT // 60_000 + 2
+
+
 def test_an_unfinished_line_is_kept_until_it_ends() -> None:
     history = History()
     history.partial("web.1", "stdout", b"(Pdb) ")

@@ -116,7 +116,9 @@ class History(Sink):
         past = self._past(name)
         past.partial = b""
         past.until = 0.0
-        past.add(Entry(name, self._clock(), stream, before, memoryview(chunk)[:end]))
+        entry = Entry(name, self._clock(), stream, before, memoryview(chunk)[:end])
+        entry.size += len(chunk) - end  # it lives as long, whatever becomes of it
+        past.add(entry)
         past.shrink(self._limit)
 
     def partial(self, name: str, stream: str, tail: bytes) -> None:
