@@ -83,6 +83,15 @@ def test_a_chunk_weighs_what_it_takes_though_few_of_it_are_lines() -> None:
     assert len(kept) <= LIMIT // 60_000 + 2
 
 
+def test_what_was_recalled_stays_as_it_was() -> None:
+    history = History(clock=Clock())
+    history.publish("web.1", "stdout", b"a\n")
+    recalled = history.recall(lambda _: True, None, None)  # which a client gets when there is room, the rest live
+    history.publish("web.1", "stdout", b"b\n")
+    assert [bytes(entry.lines) for entry in recalled] == [b"a\n"]
+    assert everything(history) == b"a\nb\n"
+
+
 def test_an_unfinished_line_is_kept_until_it_ends() -> None:
     history = History()
     history.partial("web.1", "stdout", b"(Pdb) ")

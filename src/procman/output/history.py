@@ -150,7 +150,10 @@ class History(Sink):
 
     def recall(self, is_meant: Callable[[str], bool], since: float | None, count: int | None) -> list[Entry]:
         """The entries of all who are meant, oldest first: those after ``since``, the last ``count`` lines of them."""
-        entries = [entry for name, past in self._pasts.items() if is_meant(name) for entry in past.entries]
+        pasts = [past for name, past in self._pasts.items() if is_meant(name)]
+        for past in pasts:
+            past.until = 0.0  # entries may be read later: what joined them then would come twice, as it comes live too
+        entries = [entry for past in pasts for entry in past.entries]
         if since is not None:
             entries = [entry for entry in entries if entry.time >= since]
         entries.sort(key=lambda entry: entry.time)
