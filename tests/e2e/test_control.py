@@ -598,6 +598,27 @@ def test_attach_with_a_closed_standard_input_shows_what_is_there_and_leaves(plac
     assert closed.text == "ready\r\n"
 
 
+def test_attach_takes_the_terminal_for_a_program_that_has_said_nothing(place: Place) -> None:
+    told = "until test -e ready; do sleep 0.01; done; echo so; exec sleep 1000"
+    place.procfile(f"web: stty -echo; touch ready; exec cat >heard\nother: {told}\n")
+    place.start("--pty").wait_for("so")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] leaves")
+    terminal.type(b"\x1d")
+    assert terminal.wait() == 0
+    silent = place.call("attach", "web", stdin=b"hello\n")
+    assert (silent.code, silent.out) == (0, "")
+    assert silent.err == "attached to web: the end of standard input leaves\n"
+
+
+def test_attach_shows_what_a_program_says_that_does_not_read_all_it_is_given(place: Place) -> None:
+    place.procfile("web: stty raw -echo; while :; do echo tick; sleep 0.01; done\n")
+    place.start("--pty").wait_for("tick")
+    place.write("much", "x" * 1_000_000)
+    attached = place.session("-c", f"exec {harness.PROCMAN} attach web <much", program="/bin/sh")
+    attached.wait_for(r"(?:tick\s+){150}")  # all that anybody has room for was typed long before
+
+
 def test_attach_leaves_a_program_that_is_never_quiet_or_does_not_read(place: Place) -> None:
     place.procfile("web: stty raw -echo; while :; do echo tick; sleep 0.01; done\n")
     place.start("--pty").wait_for("tick")

@@ -49,6 +49,7 @@ class Attached:
         self._reader, self._writer = os.pipe()
         self._alternate = False
         self._typing = True
+        self._full = False  # the session takes no more for now
         self.code: int | None = None
 
     def run(self) -> int:
@@ -67,10 +68,15 @@ class Attached:
         return self.code if self.code is not None else EXIT_OK
 
     def _ready(self) -> list[int]:
+        """Where there is something to read; keys only when the session has let us in, and has room for them."""
         poll = select.poll()
-        for fd in (self._connection.fileno(), self._reader, *((0,) if self._typing else ())):
-            poll.register(fd, select.POLLIN)
-        return [fd for fd, _ in poll.poll()]
+        poll.register(self._connection.fileno(), select.POLLIN | (select.POLLOUT if self._full else 0))
+        poll.register(self._reader, select.POLLIN)
+        if self._typing and self._saved is not None and not self._full:
+            poll.register(0, select.POLLIN)
+        ready = poll.poll()
+        self._full = self._full and not any(events & select.POLLOUT for _, events in ready)
+        return [fd for fd, events in ready if events != select.POLLOUT]
 
     def _take(self) -> None:
         """Take the terminal, once the session has let us in: every key belongs to the process now."""
@@ -82,7 +88,6 @@ class Attached:
         signal.signal(signal.SIGWINCH, _nothing)
         if not is_terminal(0):
             self._saved = []
-            self._connection.be_patient()  # a file has more than a program may read at once
             return
         self._saved = termios.tcgetattr(0)
         termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
@@ -128,6 +133,9 @@ class Attached:
         _show(f"\r\n[{words}]\r\n".encode())
 
     def _type(self) -> None:
+        if not self._saved and not self._has_room():  # a file has more than a program may read at once
+            self._full = True
+            return
         keys = _read_keys()
         before, leaving, _ = keys.partition(LEAVE) if self._saved else (keys, b"", b"")
         if before:
@@ -137,6 +145,11 @@ class Attached:
         if not keys:
             self._typing = False
             self._connection.send({"verb": "leave"})
+
+    def _has_room(self) -> bool:
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))
 
     def _resize(self) -> None:
         os.read(self._reader, 4096)

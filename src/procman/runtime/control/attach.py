@@ -48,10 +48,12 @@ class Attachment(Task):
         self._fit()
 
     def _greet(self) -> None:
-        """What it said last, and the line that it has not ended: most likely the prompt that somebody came for."""
+        """What it said last, and the line that it has not ended: most likely the prompt that somebody came for. Though
+        it may have said nothing: the client is in when it hears of a screen."""
         name = self.instance.name
         lines = self._hub.history.last(name, LAST_LINES)
-        self._show(b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name))
+        said = b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name)
+        self.client.tell({"screen": name}, self._with_returns(said))
 
     def _show(self, chunk: bytes) -> None:
         self._stirred = True
