@@ -40,7 +40,7 @@ def files() -> Files:
 def census(files: Files) -> Census:
     """web.1, web.2 and worker.1, the first two in the group `back`."""
     plans = [
-        InstancePlan(name, name.split(".")[0], 1, 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
+        InstancePlan(name, name[:-2], int(name[-1]), 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
         for name in ("web.1", "web.2", "worker.1")
     ]
     for plan in plans[:2]:
@@ -61,6 +61,10 @@ def test_who_is_here_needs_no_file(census: Census, files: Files) -> None:
     assert census.spread(["back"], absent=False) == ["web"]
     assert [census.is_here(word) for word in ("web", "web.2", "*.1", "web.3", "back", "x*")] == [True] * 3 + [False] * 3
     assert files.read == []
+
+
+def test_a_type_is_counted_by_its_highest_number(census: Census) -> None:
+    assert census.counts == {"web": 2, "worker": 1}
 
 
 def test_a_group_has_those_who_were_left_out_where_they_are_wanted_or_alone(census: Census) -> None:

@@ -26,7 +26,9 @@ class Census:
         self._blueprint = blueprint
         self._labels = {*instances, *(instance.plan.type for instance in instances.values())}
         self._here: dict[str, list[str]] = {}
+        self.counts: dict[str, int] = {}  # of each process type that is here: the highest number
         for instance in instances.values():
+            self.counts[instance.plan.type] = max(instance.plan.number, self.counts.get(instance.plan.type, 0))
             for group in instance.plan.groups:
                 self._here.setdefault(group, []).append(instance.plan.type)
         self._groups: Mapping[str, tuple[str, ...]] | None = None

@@ -31,7 +31,7 @@ def start(desk: Desk, client: Client, request: Request) -> None:
     counts = _asked_counts(desk, census, (name for name in request.names if name not in present))
     _renew(desk, client, [instance for instance in chosen if instance.pid is None])
     now = time.monotonic()
-    added = _grow(desk, counts, now)
+    added = _grow(desk, census, counts, now)
     for instance in chosen:
         if instance.pid is not None and instance.state != State.STOPPING:
             client.tell({"say": f"{instance.name} runs already, with pid {instance.pid}"})
@@ -47,21 +47,16 @@ def _asked_counts(desk: Desk, census: Census, words: Iterable[str]) -> dict[str,
         name, sign, number = parse_change(word if "=" in word else f"{word}=1")
         if sign != "=":
             raise UsageError(f'"{word}" is no count', "write web=2; procman scale changes counts")
-        counts[name] = max(number, _count(desk, name))
+        counts[name] = max(number, census.counts.get(name, 0))
     return counts
 
 
-def _count(desk: Desk, name: str) -> int:
-    """How many there are of a type: the highest number."""
-    return max((i.plan.number for i in desk.supervisor.instances.values() if i.plan.type == name), default=0)
-
-
-def _grow(desk: Desk, counts: Mapping[str, int], now: float) -> list[Instance]:
+def _grow(desk: Desk, census: Census, counts: Mapping[str, int], now: float) -> list[Instance]:
     """Bring up so many of each type; raises UsageError, and changes nothing, when that cannot be."""
     if not counts:
         return []
-    present = {i.plan.type: _count(desk, i.plan.type) for i in desk.supervisor.instances.values()}
-    plans = [plan for plan in desk.blueprint.instances({**present, **counts}, counts) if plan.type in counts]
+    wanted = {**census.counts, **counts}
+    plans = [plan for plan in desk.blueprint.instances(wanted, counts) if plan.type in counts]
     desk.make_room(len(plans))
     return desk.supervisor.add(plans, now)
 
@@ -99,9 +94,11 @@ def _renew(desk: Desk, client: Client, chosen: Iterable[Instance]) -> None:
 def scale(desk: Desk, client: Client, request: Request) -> None:
     """Have as many as asked for: the highest numbers leave, new ones get what `start -m` would have given them."""
     desk.require_going_on()
-    targets = _targets(desk, request.names)
+    census = desk.census()
+    targets = _targets(desk, census, request.names)
     now = time.monotonic()
-    kept = _grow(desk, {name: count for name, count in targets.items() if count > _count(desk, name)}, now)
+    more = {name: count for name, count in targets.items() if count > census.counts.get(name, 0)}
+    kept = _grow(desk, census, more, now)
     here = list(desk.supervisor.instances.values())
     leaving = [i for i in here if i.plan.number > targets.get(i.plan.type, i.plan.number)]
     kept += [i for i in here if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
@@ -110,15 +107,15 @@ def scale(desk: Desk, client: Client, request: Request) -> None:
     _engage(desk, request, Scaled(client, desk.supervisor, kept, leaving))
 
 
-def _targets(desk: Desk, words: Iterable[str]) -> dict[str, int]:
+def _targets(desk: Desk, census: Census, words: Iterable[str]) -> dict[str, int]:
     targets: dict[str, int] = {}
-    census = desk.census()
     for word in words:
         whose, sign, number = parse_change(word)
         for name in census.members(whose, absent=True) or [whose]:
-            if not _count(desk, name) and not census.absence(name):
+            here = census.counts.get(name, 0)
+            if not here and not census.absence(name):
                 desk.chosen((name,))  # refuses it, with the nearest name
-            targets[name] = changed_count(sign, number, targets.get(name, _count(desk, name)))
+            targets[name] = changed_count(sign, number, targets.get(name, here))
     if not targets:
         raise UsageError("scale what?", "write web=3, worker+1 or worker-1")
     return targets
