@@ -154,6 +154,22 @@ def test_a_chunk_that_ends_with_many_blank_lines_is_not_plain() -> None:
     assert not discipline.is_plain(b"", b"a\n" * 10 + b"\n" * 20)
 
 
+@pytest.mark.parametrize("before", [b"\x1b[31mred\n", b"a\n\x1b[1Ab\n"])
+def test_blank_lines_alone_are_held_back_where_colors_are_on_or_rows_are_painted_over(before: bytes) -> None:
+    discipline = Discipline()
+    discipline.clean(before)
+    assert discipline.clean(b"\n" * 20) == b""
+    assert discipline.clean(b"c\n").count(b"\n") == 21
+
+
+def test_blank_lines_are_rows_too_that_may_be_painted_over() -> None:
+    discipline = Discipline()
+    discipline.clean(b"a\n\x1b[1Ab\nc\n" + b"\n" * 9)
+    assert discipline.rest() == b"\n" * 9
+    painted = b"".join(b"%d\n" % row for row in range(7)) + b"b\nc\n"  # the last two not over those that read the same
+    assert discipline.clean(b"\x1b[9A" + painted) == painted
+
+
 def test_a_flood_of_blank_lines_is_not_held_back() -> None:
     discipline = Discipline()
     assert b"".join(discipline.clean(b"\n" * 100) for _ in range(100)) + discipline.rest() == b"\n" * 10000

@@ -39,6 +39,8 @@ class Discipline:
             overwritten = CR in lines
         if self._blanks or lines.endswith(MANY_BLANKS):
             lines = self._hold_back(lines)
+            if not lines:
+                return b""
         if overwritten or not self._settled or _suspicious(lines):
             return self._looked_at().clean(lines)
         return lines
@@ -51,7 +53,7 @@ class Discipline:
     def rest(self) -> bytes:
         """The blank lines that are held back, now that nothing more comes."""
         blanks, self._blanks = self._blanks, b""
-        return blanks
+        return self._looked_at().clean(blanks) if blanks and not self._settled else blanks
 
     def preview(self, tail: bytes) -> bytes:
         """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
