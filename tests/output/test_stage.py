@@ -223,6 +223,7 @@ def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
         (b"\x1b[?1049h\x1b[>1u", b"\x1b[<1u\x1b[?1049l", b"\x1b[?1049h\x1b[>1u"),
         (b"\x1b[>8u\x1b[?1049h", b"\x1b[?1049l\x1b[<1u", b"\x1b[>8u\x1b[?1049h"),
         (b"\x1b[>1u\x1b[31m" + b"line\r\n" * 1000, b"\x1b[<1u", b"\x1b[>1u"),
+        (b"\x1b[?1049h\x1b[>1u" + b"line\r\n" * 1000, b"\x1b[<1u\x1b[?1049l", b"\x1b[?1049h\x1b[>1u"),
     ],
 )
 def test_the_keyboard_is_the_usual_one_while_we_have_it(asked: bytes, undone: bytes, redone: bytes) -> None:

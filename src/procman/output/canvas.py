@@ -153,7 +153,7 @@ class Canvas(Grid):
             for switch in _SWITCHES.findall(ended):
                 self._switch_over(*switch)
             if self.alternate:
-                return data
+                return data[end + 2 :]  # what stands before it would be heard twice
             self.pen = advance(self.pen, SGR.findall(ended))
         self.begin()
         return data[end + 2 :]
