@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
+from procman.core.protocol import Request
 from procman.core.supervisor import Supervisor
 from procman.errors import UsageError
 from procman.runtime.control.census import MOST_PATTERNS, Census
+from procman.runtime.control.verbs import obey
 
 
 class Files:
@@ -78,3 +81,11 @@ def test_so_many_patterns_are_refused(census: Census) -> None:
     assert census.spread([*patterns, *patterns], absent=False) == patterns
     with pytest.raises(UsageError, match="more than 100 patterns at once"):
         census.spread([*patterns, "*.1"], absent=False)
+
+
+def test_for_a_request_without_names_nobody_is_counted() -> None:
+    said: list[object] = []
+    client: Any = SimpleNamespace(task=None, finish=said.append)
+    desk: Any = SimpleNamespace(about=lambda: "this session")  # and no census
+    obey(desk, client, Request("hello"))
+    assert said == ["this session"]

@@ -30,7 +30,8 @@ def obey(desk: Desk, client: Client, request: Request) -> None:
         client.refuse("something is under way on this connection", "open another one", hang_up=False)
         return
     try:
-        request.names = tuple(desk.census().spread(request.names, request.verb in CONCERNS_ABSENT))
+        if request.names:  # each key that is typed comes by here
+            request.names = tuple(desk.census().spread(request.names, request.verb in CONCERNS_ABSENT))
         _find(request.verb)(desk, client, request)
     except ProcmanError as error:
         client.refuse(_brief(error.message), error.hint, error.exit_code, hang_up=False)
