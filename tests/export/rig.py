@@ -133,7 +133,11 @@ class Application:
 
     def wait_until_gone(self) -> None:
         """Wait until all of it has ended; what was killed is there for a moment longer, more so on a busy machine."""
-        wait_for(lambda: not self.survivors(), "no process of the application is left")
+        try:
+            wait_for(lambda: not self.survivors(), "no process of the application is left")
+        except AssertionError as error:
+            error.add_note("\n".join(f"{survivor}: {_whereabouts(survivor)}" for survivor in self.survivors()))
+            raise
 
     def kill_survivors(self) -> None:
         """For the end of a test that failed."""
@@ -155,6 +159,15 @@ def _processes() -> Iterator[tuple[int, str, bytes]]:
                 yield int(entry.name), command[:80], (entry / "environ").read_bytes()
             except OSError:
                 continue
+
+
+def _whereabouts(survivor: str) -> str:
+    folder = Path("/proc", survivor.split(maxsplit=1)[0])
+    try:
+        status = dict(line.split(":\t") for line in (folder / "status").read_text().splitlines() if ":\t" in line)
+        return f"{status['State']}, child of {status['PPid'].strip()}, {(folder / 'cgroup').read_text().strip()}"
+    except OSError as error:
+        return str(error)
 
 
 def _kill(pid: int) -> None:

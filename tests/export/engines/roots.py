@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 import harness
+from export.engines.cgroups import ControlGroups
 from export.rig import LIMIT, attempt, call, cannot, need, wait_for
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procman-tests"
@@ -63,7 +64,10 @@ class Machine:
             *(f"--machine={self.name}", f"--directory={root(suite)}", f"--bind={shared}", "--boot"),
         ]
         with self.console.open("wb") as console:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            self._groups = ControlGroups(self.name, shared)
+            self.process = subprocess.Popen(
+                self._groups.within(argv), stdin=subprocess.DEVNULL, stdout=console, stderr=console
+            )
         try:
             wait_for(self._leader, "the machine has a PID 1")
             self.leader = self._leader()
@@ -92,7 +96,7 @@ class Machine:
         return Path(f"/proc/{self.leader}/root")
 
     def _inside(self, *argv: str) -> list[str]:
-        return ["nsenter", "--target", str(self.leader), "--all", "--", *argv]
+        return self._groups.within(["nsenter", "--target", str(self.leader), "--all", "--", *argv])
 
     def call(self, *argv: str) -> str:
         """Run a program in the machine; it must succeed."""
@@ -113,6 +117,7 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()  # its PID 1 dies with it: --kill-on-death, and the namespace with that
             self.process.wait(LIMIT)
+        self._groups.remove()
 
 
 def _is_pid_1(pid: str) -> bool:
