@@ -10,7 +10,7 @@ from __future__ import annotations
 
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
 
-MANY_BLANKS = b"\n" * 8
+MANY_BLANKS = b"\n" * 8  # fewer are nobody's cleared screen
 MOST_BLANKS = 500  # lines: no terminal has more rows
 
 TYPE_CHECKING = False

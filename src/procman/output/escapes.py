@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
+from procman.output.discipline import MANY_BLANKS
 from procman.output.pen import advance
 from procman.output.redraws import Redraws, goes_up
 
-MANY_BLANKS = 8  # lines
 RESET = b"\x1b[0m"
 ESC = 27
 
@@ -113,7 +113,7 @@ def _drop_blanks(lines: list[bytes]) -> None:
     kept = len(lines)
     while kept and is_blank(lines[kept - 1]):
         kept -= 1
-    if len(lines) - kept >= MANY_BLANKS:
+    if len(lines) - kept >= len(MANY_BLANKS):
         del lines[kept:]
 
 

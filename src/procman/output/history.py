@@ -69,7 +69,7 @@ class Past:
             self.add(Entry(name, now, stream, lines))
 
     def add(self, entry: Entry) -> None:
-        """Add an entry, which others may still join."""
+        """Put an entry behind the others, and weigh the one before: nothing joins that any more."""
         if self.entries:
             self.size += self.entries[-1].size
         self.entries.append(entry)
