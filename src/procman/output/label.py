@@ -110,7 +110,9 @@ class Labels:
         return len(label.text(stamp))
 
     def began(self, name: str, pid: int) -> None:
-        """Remember the pid of an instance's new child."""
+        """Remember the pid of an instance's new child, if it is ever shown: nobody is introduced before he speaks."""
+        if "{pid" not in self._template:
+            return
         (self.get(name) or self.introduce(name)).know(pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
