@@ -105,3 +105,10 @@ def test_single_bytes_are_no_list_of_objects() -> None:
 
 def test_a_chunk_larger_than_the_cap_is_cut_line_by_line() -> None:
     assert through([b"ab\n" + b"c" * 12 + b"\nd"], cap=10) == b"ab\n" + b"c" * 10 + MARK + b"\ncc\nd\n"
+
+
+def test_a_chunk_larger_than_the_cap_is_taken_whole_if_its_lines_are_not() -> None:
+    assert LineBuffer(10).take(b"abcdefghij\n" * 3 + b"tail") == (b"", 33)
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11 + b"\n") is None
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11) is None
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 10) == (b"", 11)

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from procman.runtime.pumps import CHUNK, READS_A_TURN, Pumps
+from procman.runtime import pumps as pumps_module
+from procman.runtime.pumps import CHUNK, PATIENCE, TURN, WIDE, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +148,42 @@ def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table
 
     table.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of one who never ends
     table.flood("flood")
-    assert len(table.turn()) == READS_A_TURN
+    table.turn()
+    heard = sum(len(lines) for _, lines in table.hub.heard)
+    assert TURN <= heard < TURN + WIDE
+
+
+def longest_of(table: Table, name: str, turns: int = 2 * PATIENCE) -> int:
+    """The most bytes heard at once of a child that always writes as much as it can."""
+    for _ in range(turns):
+        table.flood(name)
+        table.turn()
+    return max(len(lines) for who, lines in table.hub.heard if who == name)
+
+
+def test_who_fills_the_pipe_again_and_again_may_write_more_at_once(table: Table) -> None:
+    table.seat("burst", "flood")
+    assert longest_of(table, "burst", PATIENCE - 1) <= CHUNK
+    assert not table.readers["burst"].is_wide
+    assert CHUNK < longest_of(table, "flood") <= WIDE
+
+
+def test_only_so_many_may_write_more_at_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pipes of one user share what there is."""
+    monkeypatch.setattr(pumps_module, "MOST_WIDE", 1)
+    table.pumps = Pumps(table.hub, table.outlet)  # type: ignore[arg-type]  # as above
+    table.seat("first", "second", "third")
+    assert longest_of(table, "first") > CHUNK
+    assert longest_of(table, "second") <= CHUNK
+    table.pumps.remove(table.readers.pop("first"))
+    assert longest_of(table, "third") > CHUNK
+
+
+def test_where_no_more_is_allowed_a_flood_is_read_as_before(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pumps_module, "enlarge_pipe", lambda fd, size: False)
+    table.seat("flood")
+    assert longest_of(table, "flood") <= CHUNK
+    assert not table.readers["flood"].is_wide
 
 
 def test_a_new_descriptor_with_an_old_number_is_not_read_by_the_pump_that_had_it(table: Table) -> None:

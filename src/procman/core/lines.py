@@ -37,6 +37,8 @@ class LineBuffer:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk; give every line it ends, as one ``bytes`` that ends with a newline, or ``b""``."""
+        if not self._size and len(chunk) <= self._cap and chunk.endswith(b"\n"):
+            return chunk  # what most programs do, and what is left to do before it can be seen
         taken = self.take(chunk)
         if taken is not None:
             before, end = taken
@@ -72,11 +74,13 @@ class LineBuffer:
             self._parts = [b"".join(self._parts)]
 
     def _too_long(self, chunk: bytes) -> bool:
-        """Whether a line of this chunk may pass the cap: only the first can, unless the chunk itself does."""
+        """Whether a line of this chunk passes the cap: only the first can, unless the chunk itself does."""
         if self._size + len(chunk) <= self._cap:
             return False
         first = chunk.find(b"\n")
-        return len(chunk) > self._cap or self._size + (first if first >= 0 else len(chunk)) > self._cap
+        if self._size + (first if first >= 0 else len(chunk)) > self._cap:
+            return True
+        return len(chunk) > self._cap and _is_too_long_behind(chunk, first, self._cap)
 
     def _in_pieces(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
@@ -105,6 +109,15 @@ class LineBuffer:
             out += (data[start:stop], MARK, b"\n")
             start = stop
         return start
+
+
+def _is_too_long_behind(chunk: bytes, at: int, cap: int) -> bool:
+    """Whether a line behind the line end ``at`` is longer than ``cap``. A step takes all lines that end within it."""
+    while len(chunk) - (at + 1) > cap:
+        at = chunk.rfind(b"\n", at + 1, at + cap + 2)
+        if at < 0:
+            return True
+    return False
 
 
 def _character_start(data: bytes, index: int) -> int:

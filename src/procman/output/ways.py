@@ -101,7 +101,9 @@ def find_way(fd: int) -> Way:
     if stat.S_ISSOCK(mode):
         return SocketWay(fd)
     if stat.S_ISFIFO(mode):
-        return _enlarged(_own_or_careful(fd, PIPE))
+        way = _own_or_careful(fd, PIPE)
+        enlarge_pipe(way.fd, PIPE_SIZE)
+        return way
     if os.isatty(fd):
         return _own_or_careful(fd, TERMINAL)
     return Way(fd, FILE)  # a new description of a file would have its own offset; /dev/null is never full
@@ -135,13 +137,15 @@ def _controls_us(fd: int) -> bool:
     return True
 
 
-def _enlarged(way: Way) -> Way:
+def enlarge_pipe(fd: int, size: int) -> bool:
+    """Let a pipe hold so many bytes at least. False where that is not Linux, no pipe, or more than this user may have
+    (pipe(7), /proc/sys/fs/pipe-user-pages-soft)."""
     try:
-        if fcntl.fcntl(way.fd, F_GETPIPE_SZ) < PIPE_SIZE:
-            fcntl.fcntl(way.fd, F_SETPIPE_SZ, PIPE_SIZE)
+        if fcntl.fcntl(fd, F_GETPIPE_SZ) < size:
+            fcntl.fcntl(fd, F_SETPIPE_SZ, size)
     except OSError:
-        pass  # not Linux, or this user's share of pipe memory is used up
-    return way
+        return False
+    return True
 
 
 def _writable(fd: int) -> bool:

@@ -13,6 +13,7 @@ import time
 
 from procman.core.lines import LineBuffer
 from procman.output.outlet import LARGE
+from procman.output.ways import enlarge_pipe
 from procman.runtime.poller import Poller
 
 TYPE_CHECKING = False
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
 
-CHUNK = 65536  # bytes a read: the default size of a pipe
-FLOOD = 16384  # bytes of a read after which more is likely to wait
-READS_A_TURN = 8  # of floods, before signals, ends and deadlines have their turn: about half a millisecond
-READS_ALONE = 4  # of one flood before anybody is asked who else has something to say
+CHUNK = 64 << 10  # bytes a read: the default size of a pipe
+WIDE = 128 << 10  # bytes a read, and the size of the pipe, of a child that has filled its own pipe again and again
+FULL = 48 << 10  # bytes of a read that found the pipe full: what is written next may not fit in the rest of a page
+PATIENCE = 16  # full pipes before that: a burst at the start is no flood
+MOST_WIDE = 128  # pipes: together an eighth of what all pipes of one user may have beyond the default (pipe(7))
+FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
+TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
+ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
 
 
 class Pump:
     """One descriptor of one child on its way to the hub."""
 
-    __slots__ = ("_hub", "_unserved", "buffer", "ended", "fd", "last_size", "name", "shown", "stream")
+    __slots__ = ("_hub", "_most", "_unserved", "buffer", "ended", "fd", "fills", "last_size", "name", "shown", "stream")
 
     def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
         self.fd = fd
@@ -39,9 +44,21 @@ class Pump:
         self.buffer = LineBuffer(fold=not hub.raw)
         self.ended = False
         self.last_size = 0
+        self.fills = 0  # times that a whole pipe was read at once
         self.shown = 0  # bytes of the unfinished line that were shown already
         self._hub = hub
+        self._most = CHUNK  # bytes a read
         self._unserved = unserved
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether more is read at once than a pipe usually holds."""
+        return self._most > CHUNK
+
+    def widen(self) -> None:
+        """Let the child write more, and read more, at once: fewer calls and wake-ups for each byte, on both sides."""
+        if enlarge_pipe(self.fd, WIDE):
+            self._most = WIDE
 
     def announce(self) -> None:
         """There is something to read: be served in this turn, or in one of the next."""
@@ -50,7 +67,7 @@ class Pump:
     def read(self) -> bool:
         """Move one chunk; False when there was none."""
         try:
-            chunk = os.read(self.fd, CHUNK)
+            chunk = os.read(self.fd, self._most)
         except BlockingIOError:
             self.last_size = 0
             return False
@@ -116,6 +133,7 @@ class Pumps:
         self._by_fd: dict[int, Pump] = {}
         self._unfinished: dict[Pump, float] = {}  # when to show its line; in the order of time
         self._unserved: list[Pump] = []
+        self._may_widen = MOST_WIDE
         self.dropped = 0  # bytes that were never shown
 
     def fileno(self) -> int:
@@ -138,15 +156,15 @@ class Pumps:
         """Read from whoever is ready, until the output is full; in a flood several times before the rest of the turn,
         which costs a sixth of a chunk's way.
         """
-        reads = READS_A_TURN
-        while reads > 0 and not self._outlet.blocked:
-            floods = self._serve_ready()
-            if not floods:
+        left = TURN
+        while left > 0 and not self._outlet.blocked:
+            flooded = self._serve_ready()
+            if not flooded:
                 return
-            reads -= floods
+            left -= flooded
 
     def _serve_ready(self) -> int:
-        """Read from each; how many large chunks, behind which there may be more.
+        """Read from each; how many bytes came in large chunks, behind which there may be more.
 
         Who was ready and not served comes first the next time, the smallest reader before the others: else a flood
         would be polled again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
@@ -155,31 +173,39 @@ class Pumps:
         if not unserved:
             for announce in self._poller.ready(0):
                 announce()
-        most = READS_ALONE
+        most = ALONE
         if len(unserved) > 1:
             unserved.sort(key=_last_size)
-            most = 1
-        floods = 0
+            most = FLOOD
+        flooded = 0
         while unserved and not self._outlet.blocked:
-            floods += self._serve(unserved.pop(0), most)
-        return floods
+            flooded += self._serve(unserved.pop(0), most)
+        return flooded
 
     def _serve(self, pump: Pump, most: int) -> int:
-        """Read so many chunks as long as they are large; how many were."""
+        """Read chunks up to so many bytes, as long as they are large; how many bytes those were."""
         if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
             return 0
-        floods = 0
+        flooded = 0
         while pump.read() and pump.last_size >= FLOOD:
-            floods += 1
-            if floods == most or self._outlet.blocked:
+            flooded += pump.last_size
+            if flooded >= most or self._outlet.blocked:
                 break
+        if pump.last_size >= FULL:
+            self._notice_full(pump)
         if pump.ended:
             self._poller.remove(pump.fd)
         if self._unfinished:
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
             self._unfinished[pump] = time.monotonic() + SILENCE
-        return floods
+        return flooded
+
+    def _notice_full(self, pump: Pump) -> None:
+        pump.fills += 1
+        if pump.fills == PATIENCE and self._may_widen:
+            pump.widen()
+            self._may_widen -= pump.is_wide
 
     def next_deadline(self) -> float | None:
         """When the first unfinished line is due to be shown."""
@@ -212,6 +238,7 @@ class Pumps:
             self.dropped += pump.discard()
         pump.finish()
         self._unfinished.pop(pump, None)
+        self._may_widen += pump.is_wide
         self._poller.remove(pump.fd)
         del self._by_fd[pump.fd]
         os.close(pump.fd)
