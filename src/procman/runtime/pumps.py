@@ -25,7 +25,7 @@ CHUNK = 64 << 10  # bytes a read: the default size of a pipe
 WIDE = 128 << 10  # bytes a read, and the size of the pipe, of a child that has filled its own pipe again and again
 FULL = 48 << 10  # bytes of a read that found the pipe full: what is written next may not fit in the rest of a page
 PATIENCE = 16  # full pipes before that: a burst at the start is no flood
-MOST_WIDE = 128  # pipes: together an eighth of what all pipes of one user may have beyond the default (pipe(7))
+MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
 FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
 TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
@@ -35,7 +35,7 @@ SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
 class Pump:
     """One descriptor of one child on its way to the hub."""
 
-    __slots__ = ("_hub", "_most", "_unserved", "buffer", "ended", "fd", "fills", "last_size", "name", "shown", "stream")
+    __slots__ = ("_hub", "_most", "_unserved", "buffer", "ended", "fd", "fills", "last_size", "name", "stream")
 
     def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
         self.fd = fd
@@ -45,7 +45,6 @@ class Pump:
         self.ended = False
         self.last_size = 0
         self.fills = 0  # times that a whole pipe was read at once
-        self.shown = 0  # bytes of the unfinished line that were shown already
         self._hub = hub
         self._most = CHUNK  # bytes a read
         self._unserved = unserved
