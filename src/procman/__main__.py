@@ -1,5 +1,5 @@
 """Asks: ``python -m procman``."""
 
-from procman.cli.main import main
+from procman.cli.main import program
 
-raise SystemExit(main())
+program()

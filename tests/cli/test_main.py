@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,13 @@ def test_wrong_usage_gets_one_sentence_and_a_hint(
 
 def test_version(place: harness.Place) -> None:
     assert place.call("--version").out == f"procman {__version__}\n"
+
+
+def test_all_that_was_said_is_there_when_the_process_ends(place: harness.Place) -> None:
+    """More than a pipe holds: the process ends itself, and must not do so before it is rid of it."""
+    place.procfile("".join(f"web{number}: echo {'x' * 100}\n" for number in range(2000)))
+    shown = json.loads(place.call("check", "-p", "0", "--json").out)
+    assert "web1999" in str(shown)
 
 
 def test_python_m_procman_is_the_same_command(place: harness.Place) -> None:
