@@ -33,6 +33,18 @@ def first_child(tool: Tool, child: Path) -> dict[str, float]:
         return {"ms": (run.lines_of("lives")[0][0] - run.began) / 1e6}
 
 
+def stop(tool: Tool, child: Path) -> dict[str, float]:
+    """Milliseconds from the stop signal to the end of a tool with a few children that end at once."""
+    with Run(tool, child) as run:
+        run.start({name: ["life", str(run.folder / "lives")] for name in names(VICTIMS)}, subprocess.DEVNULL)
+        run.wait_for(lambda: len(run.lines_of("lives")) >= VICTIMS, "children")
+        time.sleep(REST)
+        taken = run.stop() * 1e3
+        if left := run.survivors():
+            raise InvalidError(f"{len(left)} children left")
+        return {"ms": taken}
+
+
 def command(words: list[str], folder: Path) -> dict[str, float]:
     """Milliseconds that a short command takes."""
     env = {key: value for key, value in os.environ.items() if key not in REMOVED}

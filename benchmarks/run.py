@@ -78,6 +78,7 @@ def measures(options: argparse.Namespace) -> dict[str, Measure]:
     found["stuck"] = Measure("a reader that does not read", partial(speed.stuck_reader, slow=False), yardstick=False)
     found["slow"] = Measure("a reader of 200 kB/s", partial(speed.stuck_reader, slow=True), yardstick=False)
     found["crowd"] = Measure(f"{options.crowd} children", partial(life.crowd, children=options.crowd), yardstick=False)
+    found["stop"] = Measure("until a few children are stopped", life.stop, yardstick=False)
     found["crash"] = Measure("from a crash to the replacement", life.crash, yardstick=False)
     return found
 
