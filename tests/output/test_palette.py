@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from procman.output.label import WITH_TIME, Labels
 from procman.output.palette import Palette, refuses_color, wants_color
 
 
@@ -47,3 +48,26 @@ def test_without_color_every_code_is_empty() -> None:
     palette = Palette(False)
     codes = (palette.of(3), palette.reset, palette.bold, palette.dim, palette.failure, palette.good, palette.warning)
     assert set(codes) == {""}
+
+
+def test_the_codes_are_looked_up_when_the_first_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library that has them takes longer to import than a first child to start."""
+    looked: list[Palette] = []
+    fill = Palette._fill
+
+    def noted(palette: Palette) -> None:
+        looked.append(palette)
+        fill(palette)
+
+    monkeypatch.setattr(Palette, "_fill", noted)
+    palette = Palette(True)
+    assert Labels(WITH_TIME, palette, ["web.1"], {"web": 0}).width("12:00:00") == len("12:00:00 system | ")
+    assert not looked
+    assert palette.of(0) == "\x1b[36m"
+    assert palette.bold + palette.reset == "\x1b[1m\x1b[0m"
+    assert looked == [palette]
+
+
+def test_a_palette_has_no_other_codes() -> None:
+    with pytest.raises(AttributeError):
+        Palette(True).purple  # noqa: B018 (asked for, not used)

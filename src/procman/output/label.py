@@ -97,8 +97,8 @@ class Labels:
 
     def introduce(self, name: str) -> Label:
         """Make the label of an instance that speaks for the first time."""
-        kind, _, number = name.partition(".")
-        fields: dict[str, object] = {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
+        kind = name.partition(".")[0]
+        fields = self._fields(name)
         color = self._palette.bold if name == SYSTEM else self._palette.of(self._indexes.get(kind, 0))
         label = Label(self._template, fields, color, self._palette.reset, self._leaves_out(name))
         self._by_name[name] = label
@@ -106,8 +106,11 @@ class Labels:
 
     def width(self, stamp: str) -> int:
         """The columns that the prefix of ``system`` takes."""
-        label = self.get(SYSTEM) or self.introduce(SYSTEM)
-        return len(label.text(stamp))
+        return len(self._template.format(time=stamp, **self._fields(SYSTEM)))
+
+    def _fields(self, name: str) -> dict[str, object]:
+        kind, _, number = name.partition(".")
+        return {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
 
     def began(self, name: str, pid: int) -> None:
         """Remember the pid of an instance's new child, if it is ever shown: nobody is introduced before he speaks."""

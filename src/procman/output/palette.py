@@ -27,20 +27,37 @@ def refuses_color(wish: bool | None, environ: Mapping[str, str]) -> bool:
 
 
 class Palette:
-    """The codes of one run; every one is empty when nothing is colored."""
+    """The codes of one run; every one is empty when nothing is colored.
+
+    They are looked up when the first is wanted: colorama takes as long to import as half of what a start imports, and
+    the first child need not wait for it.
+    """
 
     __slots__ = ("_types", "bold", "colored", "dim", "failure", "good", "reset", "warning")
 
+    _types: tuple[str, ...]
+    bold: str
+    dim: str
+    failure: str
+    good: str
+    reset: str
+    warning: str
+
     def __init__(self, colored: bool) -> None:
         self.colored = colored
-        self._types: tuple[str, ...] = ("",)
-        self.reset = self.bold = self.dim = self.failure = self.good = self.warning = ""
-        if colored:
-            self._fill()
 
     def of(self, index: int) -> str:
         """The color of the process type on line ``index`` of the Procfile, the first being 0."""
         return self._types[index % len(self._types)]
+
+    def __getattr__(self, code: str) -> object:
+        """Fill in all that is missing, which Python asks for here."""
+        if self.colored:
+            self._fill()
+        else:
+            self._types = ("",)
+            self.reset = self.bold = self.dim = self.failure = self.good = self.warning = ""
+        return object.__getattribute__(self, code)
 
     def _fill(self) -> None:
         from colorama import Fore, Style
