@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,9 @@ plain = prettifier(Palette(False))
         ('{"level":50,"time":1,"msg":"boom","err":{"a":1}}', '1 ERROR boom err="{\\"a\\": 1}"'),
         ('{"msg":"two\\nlines \\u001b[2J"}', "two\\nlines \\x1b[2J"),
         ('ts=1 level=warn msg="disk \\"a\\" full" free=3%', '1 WARN  disk "a" full free=3%'),
+        ('{"msg":"\\udcc2\\udc9b2J"}', "\\udcc2\\udc9b2J"),  # halves that would come together as a C1 control
+        ('{"msg":"x","a":"\\udc9b2J"}', "x a=\\udc9b2J"),
+        ('{"level":"\\u001b[32minfo\\u001b[39m","message":"\\u001b[1mup"}', "INFO  up"),
         ('{"msg":"x","why":"two words"}', 'x why="two words"'),
     ],
 )
@@ -39,6 +43,7 @@ def test_structured_lines_are_laid_out(line: str, shown: str) -> None:
         b'["list"]',
         b"{" * 5000,
         b"\xff=\xfe",
+        b'{"msg":"\xff"}',
     ],
 )
 def test_other_lines_stay_as_they_are(line: bytes) -> None:
@@ -57,7 +62,33 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.li
 def test_a_line_stays_one_line_without_controls(fields: dict[str, object]) -> None:
     shown = plain(json.dumps(fields).encode() + b"\n").decode("utf-8", "surrogateescape")
     assert shown.endswith("\n")
-    assert shown[:-1].isprintable() or any("\ud800" <= char <= "\udfff" for char in shown)
+    assert shown[:-1].isprintable()
+
+
+@pytest.mark.parametrize("value", ["1531171074631", "1531171074.631", '"1531171074631000"', "1531171074631000123"])
+def test_times_that_count_from_1970_are_shown_as_times(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    try:
+        shown = plain(b'{"time":%s,"msg":"x"}\n' % value.encode()).decode()
+        of_logfmt = plain(b"time=%s msg=x\n" % value.encode()).decode()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert shown == of_logfmt
+    assert shown[:20] == "2018-07-09T21:17:54."
+    assert shown[23:] == "+00:00 x\n"
+
+
+@pytest.mark.parametrize("value", ["1", "-1e300", "1e400", "NaN", "true", '"12:00"', "9" * 400])
+def test_other_numbers_are_no_times(value: str) -> None:
+    assert plain(b'{"time":%s,"msg":"x"}\n' % value.encode()).endswith(b" x\n")
+
+
+def test_json_of_any_depth_harms_nobody() -> None:
+    for depth in range(900, 1100):
+        line = b'{"msg":"a","x":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}\n"
+        assert plain(line) == line or plain(line).startswith(b"a x=")
 
 
 @given(st.binary())

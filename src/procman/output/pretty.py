@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from procman.output.stamp import iso
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,9 @@ LEVELS = ("level", "lvl", "severity", "levelname", "log.level")
 MESSAGES = ("message", "msg", "event", "text")
 NUMBERED = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # pino and bunyan
 _PAIR = re.compile(r'([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+UNITS = (1, 1e3, 1e6, 1e9)  # a second, milliseconds, microseconds, nanoseconds of it
+EARLIEST, LATEST = 1e8, 1e11  # seconds since 1970 that are a time in every unit: from 1973 on, and no other unit's
+_COLOR = re.compile("\x1b\\[[0-9:;]*m")
 _PLAIN = re.compile(r'[^\s"=]+\Z')
 
 
@@ -29,17 +34,21 @@ def prettifier(palette: Palette) -> Callable[[bytes], bytes]:
 
 
 def _pretty_line(line: bytes, palette: Palette) -> bytes:
-    text = line.decode("utf-8", "surrogateescape")
-    fields = _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
-    if not fields or not any(key in fields for key in MESSAGES):
+    """One line laid out, or as it is: no structured one, no UTF-8, or nested too deeply to be written."""
+    try:
+        text = line.decode()
+        fields = _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
+        if not fields or not any(key in fields for key in MESSAGES):
+            return line
+        return _laid_out(fields, palette).encode()
+    except (UnicodeDecodeError, RecursionError):
         return line
-    return _laid_out(fields, palette).encode("utf-8", "surrogateescape")
 
 
 def _json_fields(text: str) -> dict[str, object] | None:
     try:
         fields = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return fields if isinstance(fields, dict) else None
 
@@ -62,10 +71,10 @@ def _unquoted(value: str) -> str:
 
 
 def _laid_out(fields: dict[str, object], palette: Palette) -> str:
-    when, level, message = _take(fields, TIMES), _level(_take(fields, LEVELS)), _take(fields, MESSAGES)
+    when, level, message = _time(_take(fields, TIMES)), _level(_take(fields, LEVELS)), _take(fields, MESSAGES)
     cells = [f"{palette.dim}{_one_line(when)}{palette.reset}"] if when is not None else []
     if level:
-        cells.append(f"{_level_color(level, palette)}{_one_line(level).upper():5}{palette.reset}")
+        cells.append(f"{_level_color(level, palette)}{_one_line(level.upper()):5}{palette.reset}")
     cells.append(_one_line(message))
     if fields:
         rest = " ".join(f"{key}={_value(value)}" for key, value in fields.items())
@@ -77,10 +86,22 @@ def _take(fields: dict[str, object], keys: tuple[str, ...]) -> object:
     return next((fields.pop(key) for key in keys if key in fields), None)
 
 
+def _time(value: object) -> object:
+    """A time as people read it: one that counts from 1970 (pino, zap) as ISO 8601."""
+    try:
+        since = float(value) if isinstance(value, int | float | str) else 0.0
+    except (ValueError, OverflowError):
+        return value
+    for unit in UNITS:
+        if EARLIEST <= since / unit < LATEST:
+            return iso(since / unit)
+    return value
+
+
 def _level(value: object) -> str:
     if isinstance(value, int) and value in NUMBERED:
         return NUMBERED[value]
-    return "" if value is None else str(value)
+    return "" if value is None else _COLOR.sub("", str(value))
 
 
 def _level_color(level: str, palette: Palette) -> str:
@@ -96,9 +117,10 @@ def _value(value: object) -> str:
 
 
 def _one_line(value: object) -> str:
-    """Text that cannot break out of its line: JSON can hold any control character, escaped."""
+    """Text that cannot break out of its line: JSON can hold any control character, escaped, and halves of characters
+    that would come together as one. Its colors are left out."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return "".join([char if char.isprintable() or "\udc80" <= char <= "\udcff" else _escape(char) for char in text])
+    return "".join([char if char.isprintable() else _escape(char) for char in _COLOR.sub("", text)])
 
 
 def _escape(char: str) -> str:
