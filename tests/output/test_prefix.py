@@ -142,7 +142,10 @@ def test_no_prefix_at_all_shows_lines_alone() -> None:
     assert screen.hub.line_count("web.1") == 2
 
 
-@pytest.mark.parametrize("template", ["{nam}", "{", "{name", "{}", "{0}", "{name!x}", "{name.foo}"])
+@pytest.mark.parametrize(
+    "template",
+    ["{nam}", "{", "{name", "{}", "{0}", "{name!x}", "{name.foo}", "{name.upper}", "{pid.real}", "{name[0]}", "{pid:s}", "{pid:.3}", "{pid:d}", "{number:s}", "{name:{pid}}"],
+)
 def test_a_template_that_is_none_is_refused(template: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_template(template)

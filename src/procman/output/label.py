@@ -14,6 +14,7 @@ SYSTEM = "system"
 WITH_TIME = "{time} {name} | "
 WITHOUT_TIME = "{name} | "
 FIELDS = ("time", "name", "type", "number", "pid")
+NUMBERS = ("number", "pid")  # of instances; `system` has none
 
 
 class Label:
@@ -110,7 +111,10 @@ class Labels:
 
     def _fields(self, name: str) -> dict[str, object]:
         kind, _, number = name.partition(".")
-        return {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
+        fields: dict[str, object] = {"name": name.ljust(self._width), "type": kind, "number": number, "pid": "-"}
+        if number.isdecimal():
+            fields["number"] = int(number)  # so that {number:02} is 01
+        return fields
 
     def began(self, name: str, pid: int) -> None:
         """Remember the pid of an instance's new child, if it is ever shown: nobody is introduced before he speaks."""
@@ -147,13 +151,24 @@ class Labels:
 
 
 def check_template(template: str) -> None:
-    """Raise UsageError unless ``template`` can be filled in."""
+    """Raise UsageError unless ``template`` can be filled in, whatever the fields will hold."""
+    if template in (WITH_TIME, WITHOUT_TIME):
+        return
     try:
-        template.format(**dict.fromkeys(FIELDS, ""))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        _check_fields(template)
+        template.format(**dict.fromkeys(FIELDS, "-"))
+        template.format(**dict.fromkeys(FIELDS, "-") | dict.fromkeys(NUMBERS, 1))
+    except ValueError as error:
         hint = f"it may hold {', '.join(f'{{{field}}}' for field in FIELDS)}"
-        raise UsageError(f"--prefix {template!r} is no template: {_reason(error)}", hint) from None
+        raise UsageError(f"--prefix {template!r} is no template: {error}", hint) from None
 
 
-def _reason(error: Exception) -> str:
-    return f"{{{error.args[0]}}} is not known" if isinstance(error, KeyError) else str(error)
+def _check_fields(template: str) -> None:
+    """Raise ValueError for a field, or a part of one, that is none of ours."""
+    from string import Formatter
+
+    for _, field, form, _ in Formatter().parse(template):
+        if field is not None and field not in FIELDS:
+            raise ValueError(f"{{{field}}} is not known")
+        if form and "{" in form:
+            raise ValueError("a field cannot stand in a field")
