@@ -144,7 +144,23 @@ def test_no_prefix_at_all_shows_lines_alone() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{nam}", "{", "{name", "{}", "{0}", "{name!x}", "{name.foo}", "{name.upper}", "{pid.real}", "{name[0]}", "{pid:s}", "{pid:.3}", "{pid:d}", "{number:s}", "{name:{pid}}"],
+    [
+        "{nam}",
+        "{",
+        "{name",
+        "{}",
+        "{0}",
+        "{name!x}",
+        "{name.foo}",
+        "{name.upper}",
+        "{pid.real}",
+        "{name[0]}",
+        "{pid:s}",
+        "{pid:.3}",
+        "{pid:d}",
+        "{number:s}",
+        "{name:{pid}}",
+    ],
 )
 def test_a_template_that_is_none_is_refused(template: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -252,15 +268,36 @@ def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:
     screen.clock.now = 10
     screen.publish("worker.1", b"tick\n")
     screen.clock.now = 10.05
-    screen.hub.partial("web.1", "stdout", b"half a li")
+    assert screen.hub.partial("web.1", "stdout", b"half a li")  # ask again
     assert screen.text == b"worker.1 | tick\n"
+
+
+def test_an_unfinished_line_is_shown_once_the_others_are_calm() -> None:
+    screen = Screen()
+    screen.clock.now = 10
+    screen.publish("worker.1", b"tick\n")
+    for screen.clock.now in (10.05, 10.08):
+        assert screen.hub.partial("web.1", "stdout", b"half a li")
+    screen.clock.now = 10.11  # having asked is not having spoken
+    assert not screen.hub.partial("web.1", "stdout", b"half a li")
+    assert screen.text == b"worker.1 | tick\nweb.1  | half a li"
+
+
+def test_two_prompts_in_a_pipe_come_one_after_the_other() -> None:
+    screen = prompting()
+    screen.clock.now = 20
+    assert screen.hub.partial("worker.1", "stdout", b"Really? ")
+    screen.publish("web.1", b"Password: x\n")
+    screen.clock.now = 30
+    assert not screen.hub.partial("worker.1", "stdout", b"Really? ")
+    assert screen.text == b"web.1  | Password: x\nworker.1 | Really? "
 
 
 def test_a_full_pipe_is_silent_for_another_reason() -> None:
     screen = Screen()
     screen.clock.now = 10
     screen.outlet.blocked = True
-    screen.hub.partial("web.1", "stdout", b"half a li")
+    assert screen.hub.partial("web.1", "stdout", b"half a li")
     screen.outlet.blocked = False
     assert screen.text == b""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 import pytest
 
 from procman.runtime import pumps as pumps_module
-from procman.runtime.pumps import CHUNK, PATIENCE, TURN, WIDE, Pumps
+from procman.runtime.pumps import CHUNK, PATIENCE, SILENCE, TURN, WIDE, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Listener:
     def __init__(self, outlet: FullAfterEveryChunk) -> None:
         self.taps: dict[str, Callable[[bytes], None]] = {}
         self.heard: list[tuple[str, bytes]] = []
+        self.asked = 0
         self._outlet = outlet
 
     def is_plain(self, *_: object) -> bool:
@@ -40,6 +42,10 @@ class Listener:
 
     def release(self, name: str, stream: str) -> None:
         """Nothing is ever held back here."""
+
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        self.asked += 1
+        return self.asked < 3
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
         self.publish(name, stream, before + chunk[:end])
@@ -202,3 +208,16 @@ def test_a_new_descriptor_with_an_old_number_is_not_read_by_the_pump_that_had_it
         table.turn()
     assert ("new", b"mine\n") in table.hub.heard
     assert not [lines for name, lines in table.hub.heard if name == "old" and b"mine" in lines]
+
+
+def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> None:
+    table.seat("quiet")
+    os.write(table.writers["quiet"], b"Password: ")
+    table.pumps.serve()
+    times = []
+    while (due := table.pumps.next_deadline()) is not None:
+        times.append(due)
+        table.pumps.show_partials(due - 0.001)
+        table.pumps.show_partials(due)
+    assert table.hub.asked == 3
+    assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([SILENCE, SILENCE])

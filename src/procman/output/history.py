@@ -121,9 +121,10 @@ class History(Sink):
         past.add(entry)
         past.shrink(self._limit)
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Keep a line that has not ended, for who attaches to it."""
         self._past(name).partial = tail
+        return False
 
     def say(self, text: str) -> None:
         """Keep a line of our own."""

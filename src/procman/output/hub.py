@@ -88,17 +88,20 @@ class Hub:
             for sink in self._sinks:
                 sink.publish(name, stream, rest)
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
 
-        Without a footer it could not be taken back, so what may still be written over is not shown there.
+        Without a footer it could not be taken back, so what may still be written over is not shown there. True: others
+        are speaking, so that it cannot be shown yet.
         """
         self.release(name, stream)
         shown = tail if self.raw else self._discipline(name, stream).preview(tail)
         if self._footer is None and shown != tail:
-            return
+            return False
+        again = False
         for sink in self._sinks:
-            sink.partial(name, stream, shown)
+            again = sink.partial(name, stream, shown) or again
+        return again
 
     def say(self, text: str) -> None:
         """Show one line of ``system``; it may quote a child, so that it is no more trusted than one."""

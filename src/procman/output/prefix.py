@@ -105,15 +105,15 @@ class Prefix(Sink):
         label.lines += (len(body) - len(chunk)) // label.cut
         self._out.put(label.head + before, memoryview(body)[: end - len(chunk) - label.cut])
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:
-        """Show what there is of an unfinished line."""
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        """Show what there is of an unfinished line; whether this is not the time for it."""
         label = self._labels.get(name) or self._labels.introduce(name)
         if label.hidden:
-            return
+            return False
         if self._footer is not None:
             self._hold(self._footer, label, (name, stream), tail)
-        elif self._inline and tail:
-            self._show_inline(label, name, stream, tail)
+            return False
+        return self._inline and bool(tail) and not self._show_inline(label, name, stream, tail)
 
     def say(self, text: str) -> None:
         """Show a line of our own; text of several lines gets a prefix for each."""
@@ -204,19 +204,25 @@ class Prefix(Sink):
         self._unfinished = True
         footer.hold(key, label.head + tail + self._mark)
 
-    def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> None:
-        before = self._stamp.now
-        if label.stamp is not (stamp := self._stamp.text()):
-            label.renew(stamp)
+    def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> bool:
+        """Show it if nothing else is going on, or go on with it; False if another line has its place or is moving."""
         if self._unfinished:
-            if self._shown[:2] == (name, stream) and tail.startswith(self._shown[2]):
-                self._out.put(tail[len(self._shown[2]) :])
-                self._shown = (name, stream, tail)
-            return
-        if self._stamp.now - before >= CALM and not self._outlet.blocked:
+            shown_name, shown_stream, shown = self._shown
+            if (name, stream) != (shown_name, shown_stream) or not tail.startswith(shown):
+                return False
+            self._out.put(tail[len(shown) :])
+        else:
+            spoken = self._stamp.now
+            stamp = self._stamp.text()
+            if self._stamp.now - spoken < CALM or self._outlet.blocked:
+                self._stamp.now = spoken  # nothing was said
+                return False
+            if label.stamp is not stamp:
+                label.renew(stamp)
             self._out.put(label.head + tail)
             self._unfinished = True
-            self._shown = (name, stream, tail)
+        self._shown = (name, stream, tail)
+        return True
 
     def _break_off(self) -> None:
         self._out.put(self._mark + b"\n")

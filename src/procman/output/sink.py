@@ -19,8 +19,9 @@ class Sink:
         """Whole lines that were not copied together: ``before`` and then ``chunk`` up to ``end``."""
         self.publish(name, stream, b"".join((before, memoryview(chunk)[:end])))
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:
-        """A line that has not ended yet, all of it so far."""
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        """A line that has not ended yet, all of it so far; whether to be told again, since this is not the time."""
+        return False
 
     def say(self, text: str) -> None:
         """One line of ``system``."""

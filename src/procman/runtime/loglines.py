@@ -40,6 +40,7 @@ class LogLines(Sink):
             del self._expected[name]
             expected[1]()
 
-    def partial(self, name: str, stream: str, tail: bytes) -> None:
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """A prompt counts, too."""
         self.publish(name, stream, tail)
+        return False

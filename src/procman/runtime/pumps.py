@@ -110,9 +110,9 @@ class Pump:
         except OSError:
             return 0
 
-    def show_partial(self) -> None:
-        """Show the line that has not ended yet: somebody may be waiting for an answer to it."""
-        self._hub.partial(self.name, self.stream, self.buffer.tail)
+    def show_partial(self) -> bool:
+        """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
+        return self._hub.partial(self.name, self.stream, self.buffer.tail)
 
     def finish(self) -> None:
         """Pass on what is left: a last line without its newline."""
@@ -217,7 +217,8 @@ class Pumps:
             if due > now:
                 return
             del self._unfinished[pump]
-            pump.show_partial()
+            if pump.show_partial():
+                self._unfinished[pump] = now + SILENCE
 
     def drain(self, pump: Pump, until: float) -> bool:
         """Read what is there after the child's end, not waiting for an end of file that a grandchild may hold back.
