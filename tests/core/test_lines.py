@@ -1,12 +1,29 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.core.lines import CAP, MARK, LineBuffer
 
 STREAMS = st.lists(
-    st.sampled_from([b"\n", b"\r", b"\r\n", b"ab", b"word ", b"\xc3\xa9", b"\xe2\x9c\x93", b"\xff", b"\0", b"x" * 20])
+    st.sampled_from(
+        [
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"ab",
+            b"word ",
+            b"\xc3\xa9",
+            b"\xe2\x9c\x93",
+            b"\xff",
+            b"\x00",
+            b"x" * 20,
+            b"\x1b",
+            b"\x1b[31m",
+            b"\x1b]8;;x\x1b\\",
+        ]
+    )
 ).map(b"".join)
 
 
@@ -112,3 +129,23 @@ def test_a_chunk_larger_than_the_cap_is_taken_whole_if_its_lines_are_not() -> No
     assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11 + b"\n") is None
     assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11) is None
     assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 10) == (b"", 11)
+
+
+@pytest.mark.parametrize(
+    "sequence", [b"\x1b[38;2;1;22;3m", b"\x1b]8;;http://here/\x1b\\", b"\x1b]8;;here\x07", b"\x1b[K"]
+)
+def test_pieces_do_not_split_escape_sequences(sequence: bytes) -> None:
+    for before in range(30 - len(sequence) + 1, 30):
+        text = b"a" * before
+        assert through([text + sequence + b"b" * 9 + b"\n"], 30) == text + MARK + b"\n" + sequence + b"b" * 9 + b"\n"
+
+
+def test_escapes_that_never_end_are_cut_all_the_same() -> None:
+    stream = b"\x1b[" + b"1" * 100 + b"\n\x1b]0;" + b"x" * 100 + b"\n\x1b" + b"\x1b" * 100 + b"\n"
+    assert through([stream], 30).replace(MARK + b"\n", b"") == stream
+
+
+def test_a_line_of_exactly_the_cap_stays_whole_with_a_return_too() -> None:
+    line = b"x" * CAP + b"\r\n"
+    assert through([line]) == through([line[:-1], line[-1:]]) == line
+    assert through([line[:-1], b"y\n"]) == b"x" * CAP + MARK + b"\n\ry\n"

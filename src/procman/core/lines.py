@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CAP = 65536
 MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
+_LONGEST = 4096  # bytes of an escape sequence that is not cut: a hyperlink may hold a long address
+_UNFINISHED_CSI = bytes(range(0x20, 0x40))  # what stands between "ESC [" and the byte that ends the sequence
 _COMPACT = 64  # parts kept before they are joined: keeps a writer of single bytes from costing a list of 64 K objects
 
 
@@ -105,7 +107,9 @@ class LineBuffer:
             if hidden > start:
                 start = hidden
                 continue
-            stop = _character_start(data, start + self._cap)
+            if end - start == self._cap + 1 and data[end - 1] == 13:
+                break  # a line of just the cap that ends with CR LF, perhaps
+            stop = _sequence_start(data, start + 1, _character_start(data, start + self._cap))
             out += (data[start:stop], MARK, b"\n")
             start = stop
         return start
@@ -126,3 +130,15 @@ def _character_start(data: bytes, index: int) -> int:
         if data[index - back] & 0xC0 != 0x80:  # not a continuation byte
             return index - back
     return index
+
+
+def _sequence_start(data: bytes, first: int, index: int) -> int:
+    """The nearest place at or before ``index``, but not before ``first``, that does not split an escape sequence."""
+    first = max(first, index - _LONGEST)
+    string = data.rfind(b"\x1b]", first, index)
+    if string >= 0 and data.find(b"\x07", string, index) < 0 and data.find(b"\x1b\\", string, index) < 0:
+        return string
+    last = data.rfind(b"\x1b", first, index)
+    if last < 0 or (last + 1 < index and data[last + 1] != ord("[")):
+        return index
+    return index if data[last + 2 : index].translate(None, _UNFINISHED_CSI) else last
