@@ -20,17 +20,17 @@ def test_it_fits_the_width() -> None:
 
 
 def test_long_names_leave_columns_out_rather_than_wrap() -> None:
-    rows = [Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4), Row("web.1", "failed: code 3", 4, "1.0 s", 5)]
+    rows = [Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4), Row("web.1", "failed: code 137, perhaps", 4, "1.0 s", 5)]
     assert end_summary(rows, 1, 51)[:3] == [
-        "instance           exit            restarts  uptime",
-        "sidekiq-default.1  killed by SIG…         0    12 s",
-        "web.1              failed: code 3         4   1.0 s",
+        "instance           exit                    restarts",
+        "sidekiq-default.1  killed by SIGTERM              0",
+        "web.1              failed: code 137, per…         4",
     ]
 
 
 def test_a_name_wider_than_the_screen_is_shortened_and_how_it_ended_stays() -> None:
-    rows = [Row("a-rather-long-name-for-a-process-type.1", "failed: code 3", 4, "12 s", 4)]
-    assert end_summary(rows, 1, 28)[:2] == ["instance      exit          ", "a-rather-lo…  failed: code 3"]
+    rows = [Row("a-rather-long-name-for-a-process-type.1", "failed: code 137, perhaps", 4, "12 s", 4)]
+    assert end_summary(rows, 1, 31)[:2] == ["instance      exit             ", "a-rather-lo…  failed: code 137…"]
 
 
 def test_hundreds_of_instances_are_not_listed() -> None:
