@@ -20,7 +20,10 @@ def test_it_fits_the_width() -> None:
 
 
 def test_long_names_leave_columns_out_rather_than_wrap() -> None:
-    rows = [Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4), Row("web.1", "failed: code 137, perhaps", 4, "1.0 s", 5)]
+    rows = [
+        Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4),
+        Row("web.1", "failed: code 137, perhaps", 4, "1.0 s", 5),
+    ]
     assert end_summary(rows, 1, 51)[:3] == [
         "instance           exit                    restarts",
         "sidekiq-default.1  killed by SIGTERM              0",
