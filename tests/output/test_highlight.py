@@ -15,6 +15,14 @@ from procman.output.highlight import highlighter
         ("x*", b"ab\n", b"ab\n"),
         ("ż", "żółć\n".encode(), "\x1b[7mż\x1b[27mółć\n".encode()),
         ("31", b"\x1b[31m31\x1b[0m\n", b"\x1b[31m\x1b[7m31\x1b[27m\x1b[0m\n"),
+        (
+            "ERROR",
+            b"\x1b[31mER\x1b[0mR\x1b[1m\x1b[4mOR!\n",
+            b"\x1b[31m\x1b[7mER\x1b[27m\x1b[0m\x1b[7mR\x1b[27m\x1b[1m\x1b[4m\x1b[7mOR\x1b[27m!\n",
+        ),
+        ("^a|b$", b"b\x1b[1ma\x1b[0ma\n", b"b\x1b[1ma\x1b[0ma\n"),
+        ("^a|b$", b"\x1b[1ma\x1b[0mab\n", b"\x1b[1m\x1b[7ma\x1b[27m\x1b[0ma\x1b[7mb\x1b[27m\n"),
+        ("a", b"\x1b[1maxa\x1b[0ma\n", b"\x1b[1m\x1b[7ma\x1b[27mx\x1b[7ma\x1b[27m\x1b[0m\x1b[7ma\x1b[27m\n"),
         ("a", b"\xff a\n", b"\xff \x1b[7ma\x1b[27m\n"),
     ],
 )
