@@ -119,7 +119,8 @@ def test_a_color_that_is_left_on_goes_on_behind_the_prefix_and_harms_nobody(plac
         ([], {}, "unset unset"),
         (["--no-pty"], {"NO_COLOR": "1"}, "unset unset"),
         (["--no-pty", "--no-color"], {}, "unset unset"),
-        (["--no-pty"], {"FORCE_COLOR": "3"}, "3 unset"),
+        (["--no-pty"], {"FORCE_COLOR": "3"}, "3 1"),
+        (["--no-pty", "--color"], {"FORCE_COLOR": "0"}, "0 unset"),
     ],
 )
 def test_children_on_pipes_are_told_that_colors_are_shown(

@@ -69,7 +69,8 @@ def _environ(settings: Settings) -> Mapping[str, str]:
     Those on a terminal see for themselves, and better: FORCE_COLOR=1 stands for 16 colors (force-color.org).
     """
     colored = wants_color(settings.color, os.environ, is_terminal(1)) and settings.format == "text"
-    if not colored or wants_terminals(settings) or os.environ.keys() & {"NO_COLOR", "FORCE_COLOR"}:
+    refused = "NO_COLOR" in os.environ or os.environ.get("FORCE_COLOR") in ("0", "false")
+    if not colored or refused or wants_terminals(settings):
         return os.environ
     return {"CLICOLOR_FORCE": "1", "FORCE_COLOR": "1", **os.environ}
 
