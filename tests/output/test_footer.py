@@ -107,11 +107,11 @@ class Terminal(Way):
 class Desk:
     """A hub on a terminal, with a clock that is set by hand."""
 
-    def __init__(self, columns: int = 80) -> None:
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
         self.now = 100.0
         self.outlet = Outlet(1)
         self.terminal = self.outlet._way = Terminal(columns)
-        self.footer = Footer(self.outlet, columns, lambda: self.now)
+        self.footer = Footer(self.outlet, (columns, rows), lambda: self.now)
         labels = Labels("{name}| ", Palette(False), ("web.1",), {})
         self.hub = Hub(Prefix(self.outlet, labels, Stamp("off"), self.footer), footer=self.footer)
 
@@ -299,6 +299,15 @@ def test_a_prompt_is_shown_marked_and_vanishes_when_its_line_comes_whole() -> No
     assert desk.shown == ["worker.1| tick", "web.1 | Password: …", "web 1/1"]
     desk.publish("web.1", b"Password: secret\n")
     assert desk.shown == ["worker.1| tick", "web.1 | Password: secret", "web 1/1"]
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(1, ["web 1/1"]), (2, ["css.1 | b…", "web 1/1"])])
+def test_no_more_stays_at_the_bottom_than_the_terminal_has_rows(rows: int, shown: list[str]) -> None:
+    desk = Desk(rows=rows)
+    desk.status("web 1/1")
+    desk.partial("web.1", b"a")
+    desk.partial("css.1", b"b")
+    assert desk.shown == shown
 
 
 @pytest.mark.parametrize("tail", ["\x1b[?25h", "\x1b[0m", "  ", "⠙\x1b[1G\x1b[0K"])

@@ -30,7 +30,7 @@ class Screen:
         self.now = 0.0
         self.out = b""
         self.outlet = Outlet(writer)
-        self.stage = Stage(self.outlet, columns=COLUMNS, clock=lambda: self.now)
+        self.stage = Stage(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
         self.said: list[str] = []
         self.stage.tell = self.said.append
         self.terminal = pyte.Screen(COLUMNS, ROWS)

@@ -27,7 +27,7 @@ ERASE = b"\r\x1b[J"
 NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off, never two rows
 BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"  # "show all of this at once"; terminals that do not know it ignore it
 RESET = b"\x1b[0m"
-USUAL_COLUMNS = 80
+USUAL_SIZE = os.terminal_size((80, 24))
 
 
 class Footer:
@@ -36,22 +36,24 @@ class Footer:
     __slots__ = (
         "_begun",
         "_clock",
-        "_columns",
         "_held",
         "_outlet",
         "_painted",
         "_painted_at",
         "_paused",
         "_row",
+        "_size",
         "_status",
         "_text",
         "_volume",
     )
 
-    def __init__(self, outlet: Outlet, columns: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, outlet: Outlet, size: tuple[int, int] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._outlet = outlet
         self._clock = clock
-        self._columns = columns
+        self._size = size  # columns and rows; None: to be asked
         self._held: dict[tuple[str, str], bytes] = {}
         self._status: Callable[[int], bytes] | None = None
         self._row: bytes | None = None  # the status line as it reads now; None: to be made
@@ -94,12 +96,7 @@ class Footer:
     @property
     def columns(self) -> int:
         """The width of the terminal; asked anew after ``resized``."""
-        if self._columns is None:
-            try:
-                self._columns = os.get_terminal_size(self._outlet.fileno()).columns or USUAL_COLUMNS
-            except OSError:
-                self._columns = USUAL_COLUMNS
-        return self._columns
+        return self._measured()[0]
 
     @property
     def next_repaint(self) -> float | None:
@@ -124,7 +121,7 @@ class Footer:
 
     def resized(self) -> None:
         """The terminal has another size: paint the rows anew."""
-        self._columns = self._row = None
+        self._size = self._row = None
         self._make_way()
 
     def pause(self) -> None:
@@ -142,13 +139,23 @@ class Footer:
         self._held.clear()
         self._status = None
 
+    def _measured(self) -> tuple[int, int]:
+        if self._size is None:
+            try:
+                columns, rows = os.get_terminal_size(self._outlet.fileno())
+            except OSError:
+                columns, rows = USUAL_SIZE
+            self._size = columns or USUAL_SIZE.columns, rows or USUAL_SIZE.lines
+        return self._size
+
     def _rows(self) -> list[bytes]:
+        """What stays at the bottom; not more than fits, or rows would be pushed into the log."""
         rows = list(self._held.values())[-MOST_HELD:]
         if self._row is None:
             self._row = self._status(self.columns) if self._status is not None else b""
         if self._row:
             rows.append(self._row)
-        return rows
+        return rows[-self._measured()[1] :] if len(rows) > 1 else rows
 
     def _paint(self, rows: list[bytes], now: float) -> None:
         up = b"\x1b[%dA" % (len(rows) - 1) if len(rows) > 1 else b""

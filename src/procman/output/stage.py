@@ -49,11 +49,11 @@ class Stage(Footer):
         self,
         outlet: Outlet,
         status: bool = True,
-        columns: int | None = None,
+        size: tuple[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``status``: whether the status line is shown while the terminal is not lent."""
-        super().__init__(outlet, columns, clock)
+        super().__init__(outlet, size, clock)
         self._canvas = Canvas(self.columns)
         self._status_wanted = status
         self._lent = False
