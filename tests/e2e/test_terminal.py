@@ -132,6 +132,13 @@ def test_children_on_pipes_are_told_that_colors_are_shown(
     assert terminal.said("web.1") == [expected]
 
 
+def test_the_status_line_is_shown_on_a_narrow_terminal_to_who_asks_for_it(place: Place) -> None:
+    place.procfile(_say(place, b"plain\n"))
+    terminal = on_terminal(place, "start", "--status")
+    terminal.resize(ROWS, 30)
+    terminal.see_status("web ● 1/1")
+
+
 def test_no_color_takes_all_colors_out(place: Place) -> None:
     place.procfile(_say(place, b"\x1b[31mred\x1b[0m and \x1b[1mbold\x1b[0m\n"))
     terminal = on_terminal(place, "start", env={"NO_COLOR": "1"})

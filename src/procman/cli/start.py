@@ -105,8 +105,9 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         guests[:0] = lending(primary, hub, supervisor, children, orders, foreground, renew)
         guests.append(foreground)
     elif hub.has_footer:
-        bottom = bottom_line(hub, supervisor, foreground, renew) if settings.status is not False else []
-        guests += [*bottom, foreground]
+        if settings.status is not False:
+            guests += bottom_line(hub, supervisor, foreground, renew, always=settings.status is True)
+        guests.append(foreground)
     guests.append(LeftoverNews(hub.say))
     guests += _latecomers(supervisor, hub, children, renew)
     limit = DescriptorLimit(len(plan.instances))

@@ -27,12 +27,12 @@ def wants_terminals(settings: Settings) -> bool:
     return wanted and settings.format != "json"
 
 
-def bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew) -> list[Guest]:
-    """The status line, and the keys that it explains where there is a keyboard."""
+def bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew, always: bool) -> list[Guest]:
+    """The status line, and the keys that it explains where there is a keyboard; ``always``: however narrow it is."""
     from procman.runtime.console import Console
     from procman.runtime.statusline import StatusLine
 
-    line = StatusLine(hub, supervisor, os.environ)
+    line = StatusLine(hub, supervisor, os.environ, always)
     if not is_terminal(0):
         return [line]
     console = Console(0, hub, supervisor, line, renew)

@@ -54,10 +54,17 @@ class Group:
         return f"{self.up}/{self.wanted}{port}" + (f" {self.words}" if self.words else "")
 
 
-def status_line(groups: Sequence[Group], columns: int, palette: Palette, unicode: bool = True, hint: str = "") -> str:
+def status_line(
+    groups: Sequence[Group],
+    columns: int,
+    palette: Palette,
+    unicode: bool = True,
+    hint: str = "",
+    narrowest: int = NARROWEST,
+) -> str:
     """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow. The ``hint`` stands at its end
     where it takes nobody's place."""
-    if columns < NARROWEST:
+    if columns < narrowest:
         return ""
     shown = _with_room(groups, columns - 1)
     cells = [_cell(group, palette, unicode) for group in shown]

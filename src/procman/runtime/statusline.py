@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle import State
-from procman.output.status import Group, speaks_unicode, status_line
+from procman.output.status import NARROWEST, Group, speaks_unicode, status_line
 from procman.runtime.guest import QuietGuest
 
 TYPE_CHECKING = False
@@ -23,10 +23,12 @@ _WORDS = {State.BACKOFF: "restarting", State.STOPPING: "stopping", State.WAITING
 class StatusLine(QuietGuest):
     """Says one word per process type; a question that is being typed takes its place."""
 
-    def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
+    def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str], always: bool = False) -> None:
+        """``always``: on a narrow terminal, too."""
         self._hub = hub
         self._supervisor = supervisor
         self._unicode = speaks_unicode(environ)
+        self._narrowest = 0 if always else NARROWEST
         self.keys: Keys | None = None
         self.lead = ""  # what stands before the words of all
 
@@ -50,7 +52,7 @@ class StatusLine(QuietGuest):
         if self.keys is not None and self.keys.prompt:
             return self.keys.prompt[: columns - 1].encode("utf-8", "replace")
         room, hint = columns - len(self.lead), KEYS if self.keys is not None else ""
-        text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint)
+        text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint, self._narrowest)
         return (self.lead + text).encode("utf-8", "replace")
 
     def _groups(self) -> list[Group]:
