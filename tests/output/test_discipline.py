@@ -318,3 +318,26 @@ def test_what_was_painted_in_passing_survives_its_erasure(erase: bytes) -> None:
 
 def test_a_row_that_goes_up_at_its_end_leaves_no_blank_line() -> None:
     assert clean(b"\x1b[Aplain\x1b[A\n") == b"plain\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "blanks"),
+    [
+        (b"", 1),
+        (b"0", 1),
+        (b"7", 7),
+        (b"0007", 7),
+        (b"201", 200),
+        (b"9" * 5000, 200),
+        (b"0" * 5000 + b"3", 3),
+        (b";", 1),
+    ],
+)
+def test_the_cursor_goes_no_farther_than_a_line_may_be_wide(parameters: bytes, blanks: int) -> None:
+    assert Discipline().clean(b"a\x1b[" + parameters + b"Cb\n") == b"a" + b" " * blanks + b"b\n"
+
+
+@pytest.mark.parametrize("final", [bytes([code]) for code in range(0x40, 0x7F)])
+def test_no_number_is_too_long(final: bytes) -> None:
+    for parameters in (b"9" * 5000, b"1;" * 3000 + b"1", b":" * 5000, b"38;5;" + b"9" * 5000):
+        assert Discipline().clean(b"\x1b[" + parameters + final + b"end\n").rstrip(b"\n\x1b[0m").endswith(b"end")

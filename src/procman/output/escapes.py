@@ -147,12 +147,18 @@ def _replacement(match: re.Match[bytes]) -> bytes:
     if final == b"G":  # cursor to a column: the first one is a carriage return in other words
         return b"\r" if parameters in (b"", b"0", b"1") else b" "
     if final in (b"C", b"a"):  # cursor forward, as good as blanks
-        return b" " * min(int(parameters) if parameters.isdigit() else 1, _MOST_BLANKS)
+        return b" " * _distance(parameters)
     if match[0] == b"\x1b":
         return b"^["
     if osc is not None and osc.startswith(b"52;"):  # writes to the clipboard
         return b"^[]" + osc
     return b""
+
+
+def _distance(parameters: bytes) -> int:
+    """How far the cursor goes, from one column to as many as we follow; Python counts in no more than 4,300 digits."""
+    columns = parameters.lstrip(b"0")[:4]
+    return min(int(columns), _MOST_BLANKS) if columns.isdigit() else 1
 
 
 def _without_controls(line: bytes) -> bytes:
