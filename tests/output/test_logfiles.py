@@ -47,6 +47,30 @@ def test_rotation_loses_no_line(logs: LogFiles) -> None:
     assert path.read_bytes() == b"3\n"
 
 
+def test_a_folder_that_was_moved_away_is_made_anew(logs: LogFiles, complaints: list[str]) -> None:
+    path = Path(logs.path("web.1"))
+    logs.publish("web.1", "stdout", b"one\n")
+    path.parent.rename(path.parent.with_name("old"))
+    logs.publish("web.1", "stdout", b"two\n")
+    logs.reopen()
+    logs.publish("web.1", "stdout", b"three\n")
+    assert (path.parent.with_name("old") / "web.1.log").read_bytes() == b"one\ntwo\n"
+    assert path.read_bytes() == b"three\n"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert complaints == []
+
+
+def test_the_folder_stays_where_it_was_when_the_run_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir()
+    monkeypatch.chdir(tmp_path)
+    logs = LogFiles("log", print)
+    monkeypatch.chdir("app")
+    logs.publish("web.1", "stdout", b"one\n")
+    assert (tmp_path / "log" / "web.1.log").read_bytes() == b"one\n"
+
+
 def test_colors_are_left_out(logs: LogFiles) -> None:
     logs.publish("web.1", "stdout", b"\x1b[31mred\x1b[0m\n")
     assert Path(logs.path("web.1")).read_bytes() == b"red\n"

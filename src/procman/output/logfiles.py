@@ -29,7 +29,9 @@ class LogFiles(Sink):
     __slots__ = ("_complain", "_complained", "_fds", "_folder", "dropped")
 
     def __init__(self, folder: str, complain: Callable[[str], None]) -> None:
-        """Make ``folder``. Raises ConfigError when it cannot be had."""
+        """Make ``folder``, whose name means what it means here and now: the run goes on in another one. Raises
+        ConfigError when it cannot be had."""
+        folder = os.path.abspath(folder)
         try:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
         except OSError as error:
@@ -68,7 +70,12 @@ class LogFiles(Sink):
         return f"{self._folder}/{name}.log"
 
     def _open(self, name: str) -> int:
-        fd = os.open(self.path(name), FLAGS, FILE_MODE)
+        path = self.path(name)
+        try:
+            fd = os.open(path, FLAGS, FILE_MODE)
+        except FileNotFoundError:  # the whole folder was moved away
+            os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
+            fd = os.open(path, FLAGS, FILE_MODE)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "not a regular file")
