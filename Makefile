@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
+AS := # words before each command of `make pictures`; without this line, make itself says "as", the assembler
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
