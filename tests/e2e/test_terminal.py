@@ -226,6 +226,16 @@ def test_a_progress_bar_is_one_row_and_only_its_last_state_stays(place: Place) -
     assert terminal.said("web.1") == ["100%", "over"]
 
 
+def test_of_bars_that_are_painted_over_the_last_state_comes_without_a_line_behind_it(place: Place) -> None:
+    text = (
+        "for n in range(100): print('\\x1b[2A' * (n > 0) + f'\\x1b[2Kone {n}%\\n\\x1b[2Ktwo {n}%'); time.sleep(0.005)\n"
+    )
+    place.procfile(_python(place, text + "time.sleep(1e5)\n"))
+    terminal = on_terminal(place, "start")
+    terminal.see_line("web.1", "two 99%")
+    assert terminal.said("web.1") == ["one 0%", "two 0%", "one 99%", "two 99%"]
+
+
 def test_a_prompt_is_shown_and_its_line_comes_once(place: Place) -> None:
     text = (
         "print('name? ', end='')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('nobody')\ntime.sleep(1e5)\n"
@@ -237,7 +247,7 @@ def test_a_prompt_is_shown_and_its_line_comes_once(place: Place) -> None:
     terminal.see(lambda: any(row.endswith("| name? …") for row in terminal.rows), "the prompt")
     ticks = len(terminal.said("b.1"))
     terminal.see(lambda: len(terminal.said("b.1")) >= ticks + 3, "the others going on")
-    assert terminal.said("web.1") == ["name? …"]
+    terminal.see(lambda: terminal.said("web.1") == ["name? …"], "the prompt, once")
     place.write("go", "")
     terminal.see_line("web.1", "name[?] nobody")
     assert terminal.said("web.1") == ["name? nobody"]

@@ -263,6 +263,18 @@ def test_a_prompt_that_somebody_speaks_into_is_marked_and_comes_again_whole() ->
     assert screen.text.decode() == "web.1  | Password: …\nworker.1 | tick\nweb.1  | Password: secret\n"
 
 
+def test_rows_that_were_painted_over_come_before_a_prompt_below_them() -> None:
+    screen = Screen()
+    screen.publish("web.1", b"50%\n\x1b[1A100%\n")
+    assert screen.text == b"web.1  | 50%\n"
+    assert screen.hub.painting == {("web.1", "stdout")}
+    screen.clock.now = 10
+    screen.hub.partial("web.1", "stdout", b"Password: ")
+    screen.publish("web.1", b"Password: secret\n")
+    assert screen.text == b"web.1  | 50%\nweb.1  | 100%\nweb.1  | Password: secret\n"
+    assert not screen.hub.painting
+
+
 def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:
     screen = Screen()
     screen.clock.now = 10

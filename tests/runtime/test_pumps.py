@@ -33,15 +33,18 @@ class Listener:
 
     def __init__(self, outlet: FullAfterEveryChunk) -> None:
         self.taps: dict[str, Callable[[bytes], None]] = {}
+        self.painting: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, bytes]] = []
         self.asked = 0
+        self.released: list[str] = []
         self._outlet = outlet
 
     def is_plain(self, *_: object) -> bool:
         return True
 
     def release(self, name: str, stream: str) -> None:
-        """Nothing is ever held back here."""
+        self.painting.discard((name, stream))
+        self.released.append(name)
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         self.asked += 1
@@ -221,3 +224,22 @@ def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> No
         table.pumps.show_partials(due)
     assert table.hub.asked == 3
     assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([SILENCE, SILENCE])
+
+
+def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table) -> None:
+    table.seat("bars", "other")
+    due: float | None = None
+    for _ in range(2):
+        table.hub.painting.add(("bars", "stdout"))
+        os.write(table.writers["bars"], b"50%\n")
+        os.write(table.writers["other"], b"hello\n")
+        table.turn()
+        table.turn()
+        due = table.pumps.next_deadline()
+        assert due is not None
+        table.pumps.show_partials(due - 0.001)
+        assert not table.hub.released
+    assert due is not None
+    table.pumps.show_partials(due)
+    assert table.hub.released == ["bars"]
+    assert table.pumps.next_deadline() is None

@@ -22,12 +22,14 @@ class Discipline:
     """Makes whole lines of one stream harmless.
 
     Many blank lines at once are held back until it is known what comes next: vite and others push the last screen out
-    of sight with as many of them as the terminal has rows, and then go to its top. That is a cleared screen.
+    of sight with as many of them as the terminal has rows, and then go to its top. That is a cleared screen. Rows that
+    are painted over are held back until nothing more is: ``holds`` says so.
     """
 
-    __slots__ = ("_blanks", "_unruly")
+    __slots__ = ("_blanks", "_unruly", "holds")
 
     def __init__(self) -> None:
+        self.holds = False
         self._unruly: Unruly | None = None  # what is known of a stream that has ever needed a closer look
         self._blanks = b""
 
@@ -42,7 +44,9 @@ class Discipline:
             if not lines:
                 return b""
         if overwritten or not self._settled or _suspicious(lines):
-            return self._looked_at().clean(lines)
+            unruly = self._looked_at()
+            lines = unruly.clean(lines)
+            self.holds = unruly.holds
         return lines
 
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
@@ -50,10 +54,18 @@ class Discipline:
         holds_back = self._blanks or chunk.endswith(MANY_BLANKS)
         return self._settled and not holds_back and _is_plain(chunk) and _is_plain(before)
 
-    def rest(self) -> bytes:
-        """The blank lines that are held back, now that nothing more comes."""
+    def blank_lines(self) -> bytes:
+        """The blank lines that are held back, now that nothing comes that clears the screen."""
         blanks, self._blanks = self._blanks, b""
         return self._looked_at().clean(blanks) if blanks and not self._settled else blanks
+
+    def rest(self) -> bytes:
+        """All that is held back, now that nothing more comes."""
+        blanks = self.blank_lines()
+        if self._unruly is None:
+            return blanks
+        self.holds = False
+        return blanks + self._unruly.rows()
 
     def preview(self, tail: bytes) -> bytes:
         """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""

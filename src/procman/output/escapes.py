@@ -53,8 +53,17 @@ class Unruly:
         """Whether plain lines may pass without being looked at."""
         return not self.pen and self._redraws is None
 
+    @property
+    def holds(self) -> bool:
+        """Whether rows are held back because they may be painted over once more."""
+        return self._redraws is not None and self._redraws.holds
+
+    def rows(self) -> bytes:
+        """The rows that are held back, now that they stay as they are."""
+        return b"".join([row + b"\n" for row in self._redraws.painted()]) if self._redraws is not None else b""
+
     def clean(self, lines: bytes) -> bytes:
-        """Harmless lines. ``lines`` ends with a newline; lines that repeat what they paint over are left out."""
+        """Harmless lines. ``lines`` ends with a newline; lines that are painted over others are held back."""
         if not lines.isascii():
             lines = _without_c1(lines)
         rough = any(control in lines for control in _CONTROLS)
@@ -65,8 +74,9 @@ class Unruly:
                 _drop_blanks(out)
             if rough or ESC in line:
                 line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
-            if self._redraws is None or not self._repaints(line, out):
-                out.append(start + line + RESET if self.pen else start + line)
+            line = start + line + RESET if self.pen else start + line  # noqa: PLW2901
+            if self._redraws is None or not self._paints_over(line, out):
+                out.append(line)
         out.append(b"")
         return b"\n".join(out)
 
@@ -86,12 +96,16 @@ class Unruly:
         self.pen = advance(self.pen, colors)
         return line
 
-    def _repaints(self, line: bytes, out: list[bytes]) -> bool:
-        """Add the rows that this line painted over on its way; whether there is nothing new where it ends."""
+    def _paints_over(self, line: bytes, out: list[bytes]) -> bool:
+        """Whether there is nothing to be shown of this line, or not yet; add the rows that stay as they are now."""
         assert self._redraws is not None
-        painted = self._redraws.painted()
-        out += painted
-        return self._redraws.repeats(line) or (bool(painted) and is_blank(line))
+        out += self._redraws.gone()
+        only_passed = self._redraws.passed() and is_blank(line)
+        if self._redraws.take_over(None if only_passed else line):
+            return True
+        out += self._redraws.painted()
+        self._redraws.add(line)
+        return only_passed
 
     def _follow(self, line: bytes) -> bytes:
         if self._redraws is None and goes_up(line):

@@ -29,6 +29,7 @@ class Hub:
         "_footer",
         "_sinks",
         "history",
+        "painting",
         "palette",
         "prefix_width",
         "raw",
@@ -54,6 +55,7 @@ class Hub:
         self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
         self.prefix_width = prefix_width  # columns
         self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
+        self.painting: set[tuple[str, str]] = set()  # streams whose rows wait until they are not painted over any more
         self._footer = footer
         self.stage = stage  # the footer, if it can lend the terminal to an instance
         self._sinks: list[Sink] = [screen, self.history]
@@ -66,7 +68,10 @@ class Hub:
         if lines[-1] != 10:
             lines += b"\n"
         if not self.raw:
-            lines = self._discipline(name, stream).clean(lines)
+            discipline = self._discipline(name, stream)
+            lines = discipline.clean(lines)
+            if discipline.holds:
+                self.painting.add((name, stream))
             if not lines:
                 return
         for sink in self._sinks:
@@ -82,26 +87,35 @@ class Hub:
             sink.publish_parts(name, stream, before, chunk, end)
 
     def release(self, name: str, stream: str) -> None:
-        """Show what was held back of a stream: it has ended, or waits for somebody."""
-        rest = b"" if self.raw else self._discipline(name, stream).rest()
-        if rest:
-            for sink in self._sinks:
-                sink.publish(name, stream, rest)
+        """Show what was held back of a stream: it has ended, or nothing more is painted over for now."""
+        self.painting.discard((name, stream))
+        self._show(name, stream, b"" if self.raw else self._discipline(name, stream).rest())
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
 
-        Without a footer it could not be taken back, so what may still be written over is not shown there. True: others
-        are speaking, so that it cannot be shown yet.
+        Without a footer it could not be taken back, so what may still be written over is not shown there, and nothing
+        that is held back can come between it and its end. True: others are speaking, so that it cannot be shown yet.
         """
-        self.release(name, stream)
-        shown = tail if self.raw else self._discipline(name, stream).preview(tail)
-        if self._footer is None and shown != tail:
-            return False
+        if self.raw:
+            shown = tail
+        else:
+            discipline = self._discipline(name, stream)
+            self._show(name, stream, discipline.blank_lines())
+            shown = discipline.preview(tail)
+        if self._footer is None:
+            if shown != tail:
+                return False
+            self.release(name, stream)
         again = False
         for sink in self._sinks:
             again = sink.partial(name, stream, shown) or again
         return again
+
+    def _show(self, name: str, stream: str, lines: bytes) -> None:
+        if lines:
+            for sink in self._sinks:
+                sink.publish(name, stream, lines)
 
     def say(self, text: str) -> None:
         """Show one line of ``system``; it may quote a child, so that it is no more trusted than one."""

@@ -1,9 +1,8 @@
 """Shows what changed of rows that a child paints over again and again: a cursor that goes up, lines that come anew.
 
-BuildKit and the Ink programs of npm draw a block of rows, go up and draw it again. A log keeps every line that reads
-differently from the one it would replace, and leaves out those that only repeat what is there. `docker pull` goes up,
-paints over one row and comes down again, all of it without ever ending a line: of each such row a log keeps what
-stands there when a line ends at last.
+BuildKit and the Ink programs of npm draw a block of rows, go up and draw it again; `docker pull` goes up, paints over
+one row and comes down again, all of it without ever ending a line. A log keeps of each such row what stands there when
+a line comes that is painted over nothing, or when the painting pauses, and leaves out what only repeats what is there.
 """
 
 from __future__ import annotations
@@ -30,15 +29,16 @@ class Redraws:
     ``clean`` makes a piece of a line harmless.
     """
 
-    __slots__ = ("_below", "_clean", "_gone", "_painted", "_rows", "latest")
+    __slots__ = ("_below", "_clean", "_gone", "_painted", "_passed", "_rows", "latest")
 
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
         self._rows: list[bytes | None] = []  # None: from before we were here
-        self._painted: dict[int, bytes] = {}  # rows that were painted over in passing
+        self._painted: dict[int, bytes] = {}  # rows that were painted over, and may be again
         self._gone: list[bytes] = []  # and those that are on the screen no more
         self._below = 0
-        self.latest = b""  # what was painted over in passing last
+        self._passed = False  # this line has painted a row on its way
+        self.latest = b""  # what was painted over last
 
     def move(self, line: bytes) -> bytes:
         """Follow the cursor through a line; gives what is left of the line in the row where it ends."""
@@ -51,11 +51,20 @@ class Redraws:
             self._move(match[1], match[2])
         return left + line[begin:]
 
-    def painted(self) -> list[bytes]:
-        """The rows that were painted over in passing, once, from above."""
-        self._forget(0)
+    @property
+    def holds(self) -> bool:
+        """Whether there are rows that ``painted`` would give."""
+        return bool(self._painted or self._gone)
+
+    def gone(self) -> list[bytes]:
+        """The rows that nothing can be painted over any more, once, from above."""
         rows, self._gone = self._gone, []
         return rows
+
+    def painted(self) -> list[bytes]:
+        """The rows that were painted over, once, from above."""
+        self._forget()
+        return self.gone()
 
     def _move(self, count: bytes, kind: bytes) -> None:
         distance = max(1, int(count or b"1"))
@@ -67,7 +76,7 @@ class Redraws:
         elif kind == b"J" and count in (b"", b"0"):
             self._erase_below()
         else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
-            self._forget(0)
+            self._forget()
             self._rows.clear()
             self._below = 0
 
@@ -82,32 +91,43 @@ class Redraws:
         if not self._below:
             return piece
         row = self._clean(piece)
-        place = len(self._rows) - self._below
-        self.latest = row or self.latest
-        if row and self._rows[place] != row:
-            self._rows[place] = self._painted[place] = row
+        if row:
+            self._passed = True
+            self._paint(row)
         return b""
 
-    def repeats(self, line: bytes) -> bool:
-        """Take the next row; whether it is the same that is there already."""
-        if not self._below:
-            self._rows.append(line)
-            del self._rows[:-MOST_ROWS]
-            return False
+    def _paint(self, row: bytes) -> None:
         place = len(self._rows) - self._below
+        self.latest = row or self.latest
+        if self._rows[place] != row:
+            self._rows[place] = self._painted[place] = row
+
+    def passed(self) -> bool:
+        """Whether this line, which ends now, has painted a row on its way."""
+        passed, self._passed = self._passed, False
+        return passed
+
+    def take_over(self, line: bytes | None) -> bool:
+        """Paint a whole line, or nothing, over the row of the cursor; whether there is such a row."""
+        if not self._below:
+            return False
+        if line is not None:
+            self._paint(line)
         self._below -= 1
-        if self._rows[place] == line:
-            return True
-        self._rows[place] = line
-        return False
+        return True
+
+    def add(self, line: bytes) -> None:
+        """Take a line that is painted over nothing, behind all that was ``painted``."""
+        self._rows.append(line)
+        del self._rows[:-MOST_ROWS]
 
     def _erase_below(self) -> None:
-        place = len(self._rows) - self._below
-        self._forget(place)
-        del self._rows[place:]
-        self._below = 0
+        """What was painted below goes, and what comes there now is new, even if it reads the same."""
+        for place in range(len(self._rows) - self._below, len(self._rows)):
+            self._painted.pop(place, None)
+            self._rows[place] = None
 
-    def _forget(self, first: int) -> None:
+    def _forget(self) -> None:
         """Nothing more will be painted over these: they stay in the log as they are."""
-        places = [place for place in sorted(self._painted) if place >= first]
-        self._gone += [self._painted.pop(place) for place in places]
+        self._gone += [self._painted[place] for place in sorted(self._painted)]
+        self._painted.clear()

@@ -18,6 +18,8 @@ from procman.runtime.poller import Poller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
 
@@ -30,6 +32,7 @@ FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
 TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
+STILL = 1.2  # seconds after which rows that were painted over are shown as they are: a clock among them ticks sooner
 
 
 class Pump:
@@ -114,6 +117,10 @@ class Pump:
         """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
         return self._hub.partial(self.name, self.stream, self.buffer.tail)
 
+    def show_rows(self) -> None:
+        """Show the rows that were painted over."""
+        self._hub.release(self.name, self.stream)
+
     def finish(self) -> None:
         """Pass on what is left: a last line without its newline."""
         rest = self.buffer.flush()
@@ -131,6 +138,7 @@ class Pumps:
         self._poller = Poller()
         self._by_fd: dict[int, Pump] = {}
         self._unfinished: dict[Pump, float] = {}  # when to show its line; in the order of time
+        self._painting: dict[Pump, float] = {}  # when to show its rows, unless more are painted; in the order of time
         self._unserved: list[Pump] = []
         self._may_widen = MOST_WIDE
         self.dropped = 0  # bytes that were never shown
@@ -198,7 +206,14 @@ class Pumps:
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
             self._unfinished[pump] = time.monotonic() + SILENCE
+        if self._hub.painting:
+            self._notice_painting(pump)
         return flooded
+
+    def _notice_painting(self, pump: Pump) -> None:
+        self._painting.pop(pump, None)
+        if (pump.name, pump.stream) in self._hub.painting:
+            self._painting[pump] = time.monotonic() + STILL
 
     def _notice_full(self, pump: Pump) -> None:
         pump.fills += 1
@@ -207,18 +222,26 @@ class Pumps:
             self._may_widen -= pump.is_wide
 
     def next_deadline(self) -> float | None:
-        """When the first unfinished line is due to be shown."""
-        return next(iter(self._unfinished.values()), None)
+        """When the first unfinished line, or the first rows that are painted over, are due to be shown."""
+        due = next(iter(self._unfinished.values()), None)
+        if self._painting:
+            still = next(iter(self._painting.values()))
+            return still if due is None else min(due, still)
+        return due
 
     def show_partials(self, now: float) -> None:
-        """Show the unfinished lines of those who have been silent for long enough."""
-        while self._unfinished:
-            pump, due = next(iter(self._unfinished.items()))
-            if due > now:
-                return
-            del self._unfinished[pump]
-            if pump.show_partial():
-                self._unfinished[pump] = now + SILENCE
+        """Show the unfinished lines, and the painted rows, of those who have been silent for long enough."""
+        for pump in _due(self._painting, now):
+            pump.show_rows()
+            if pump.buffer.unfinished:
+                self._offer(pump, now)
+        for pump in _due(self._unfinished, now):
+            self._offer(pump, now)
+
+    def _offer(self, pump: Pump, now: float) -> None:
+        self._unfinished.pop(pump, None)
+        if pump.show_partial():
+            self._unfinished[pump] = now + SILENCE
 
     def drain(self, pump: Pump, until: float) -> bool:
         """Read what is there after the child's end, not waiting for an end of file that a grandchild may hold back.
@@ -238,6 +261,7 @@ class Pumps:
             self.dropped += pump.discard()
         pump.finish()
         self._unfinished.pop(pump, None)
+        self._painting.pop(pump, None)
         self._may_widen += pump.is_wide
         self._poller.remove(pump.fd)
         del self._by_fd[pump.fd]
@@ -246,3 +270,13 @@ class Pumps:
 
 def _last_size(pump: Pump) -> int:
     return pump.last_size
+
+
+def _due(times: dict[Pump, float], now: float) -> Iterator[Pump]:
+    """Take out whose time has come; the times are in order."""
+    while times:
+        pump, due = next(iter(times.items()))
+        if due > now:
+            return
+        del times[pump]
+        yield pump
