@@ -226,6 +226,17 @@ def test_a_progress_bar_is_one_row_and_only_its_last_state_stays(place: Place) -
     assert terminal.said("web.1") == ["100%", "over"]
 
 
+def test_a_bar_that_never_pauses_is_seen_while_it_grows(place: Place) -> None:
+    text = "n = 0\nwhile True: print(f'\\r{n} done', end=''); n += 1; time.sleep(0.01)\n"
+    place.procfile(_python(place, text))
+    terminal = on_terminal(place, "start")
+    terminal.see_line("web.1", "[0-9]+ done…")
+    first = terminal.said("web.1")
+    terminal.see(lambda: terminal.said("web.1") not in ([], first), "the next state")
+    terminal.see_line("web.1", "[0-9]+ done…")
+    assert len(terminal.said("web.1")) == 1
+
+
 def test_of_bars_that_are_painted_over_the_last_state_comes_without_a_line_behind_it(place: Place) -> None:
     text = (
         "for n in range(100): print('\\x1b[2A' * (n > 0) + f'\\x1b[2Kone {n}%\\n\\x1b[2Ktwo {n}%'); time.sleep(0.005)\n"

@@ -310,6 +310,27 @@ def test_no_more_stays_at_the_bottom_than_the_terminal_has_rows(rows: int, shown
     assert desk.shown == shown
 
 
+def test_rows_that_are_painted_over_are_below_the_log_until_they_stay() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one 0%\ntwo 0%\n")
+    desk.publish("web.1", b"\x1b[2Aone 50%\ntwo 50%\n")
+    desk.partial("web.1", b"")
+    assert desk.shown == ["web.1 | one 0%", "web.1 | two 0%", "web.1 | two 50%…", "web 1/1"]
+    desk.hub.release("web.1", "stdout")
+    desk.partial("web.1", b"")
+    assert desk.shown[2:] == ["web.1 | one 50%", "web.1 | two 50%", "web 1/1"]
+
+
+def test_unfinished_lines_keep_their_places() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    for tail in (b"10%", b"20%"):
+        for name in ("web.1", "css.1"):
+            desk.partial(name, tail)
+    assert desk.shown == ["web.1 | 20%…", "css.1 | 20%…", "web 1/1"]
+
+
 @pytest.mark.parametrize("tail", ["\x1b[?25h", "\x1b[0m", "  ", "⠙\x1b[1G\x1b[0K"])
 def test_an_unfinished_line_in_which_nothing_can_be_seen_is_not_shown(tail: str) -> None:
     desk = Desk()

@@ -30,6 +30,7 @@ class Listener:
     """A hub that notes who spoke; whoever speaks fills the output."""
 
     raw = False
+    has_footer = False
 
     def __init__(self, outlet: FullAfterEveryChunk) -> None:
         self.taps: dict[str, Callable[[bytes], None]] = {}
@@ -37,10 +38,14 @@ class Listener:
         self.heard: list[tuple[str, bytes]] = []
         self.asked = 0
         self.released: list[str] = []
+        self.partials: list[bytes] = []
         self._outlet = outlet
 
     def is_plain(self, *_: object) -> bool:
         return True
+
+    def partial(self, name: str, stream: str, tail: bytes) -> None:
+        self.partials.append(tail)
 
     def release(self, name: str, stream: str) -> None:
         self.painting.discard((name, stream))
@@ -243,3 +248,39 @@ def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table) -> 
     table.pumps.show_partials(due)
     assert table.hub.released == ["bars"]
     assert table.pumps.next_deadline() is None
+
+
+@pytest.mark.parametrize("has_footer", [True, False])
+def test_a_line_that_grows_all_the_time_is_shown_where_it_can_be_taken_back(table: Table, has_footer: bool) -> None:
+    table.hub.has_footer = has_footer
+    table.seat("bar")
+    os.write(table.writers["bar"], b"done\n10%")
+    table.turn()
+    first = table.pumps.next_deadline()
+    os.write(table.writers["bar"], b"\r20%")
+    table.turn()
+    assert first is not None
+    table.pumps.show_partials(first)
+    assert table.hub.partials == ([b"10%\r20%"] if has_footer else [])
+    os.write(table.writers["bar"], b"\rdone\n30%")
+    table.turn()
+    table.pumps.show_partials(first)
+    again = table.pumps.next_deadline()
+    assert again is not None
+    assert again > first
+
+
+def test_of_rows_that_are_painted_over_the_last_is_shown_where_it_can_be_taken_back(table: Table) -> None:
+    table.hub.has_footer = True
+    table.seat("bars")
+    dues: list[float | None] = []
+    for _ in range(3):
+        table.hub.painting.add(("bars", "stdout"))
+        os.write(table.writers["bars"], b"\x1b[1A50%\n")
+        table.turn()
+        dues.append(table.pumps.next_deadline())
+    assert dues[0] is not None
+    assert dues == [dues[0]] * 3
+    table.pumps.show_partials(dues[0])
+    assert table.hub.partials == [b""]
+    assert not table.hub.released

@@ -85,7 +85,11 @@ class Unruly:
         glance = Unruly()
         glance.pen = self.pen
         shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
-        return glance._redraws.latest if glance._redraws is not None and is_blank(shown) else shown
+        if not is_blank(shown):
+            return shown
+        if glance._redraws is not None:
+            return glance._redraws.latest
+        return self._redraws.latest if self._redraws is not None and self.holds else shown
 
     def _clean_line(self, line: bytes, rough: bool) -> bytes:
         colors = SGR.findall(line)

@@ -74,8 +74,7 @@ class Footer:
             self._rush()
 
     def hold(self, key: tuple[str, str], row: bytes) -> None:
-        """Show an unfinished line, instead of what was held under this key."""
-        self._held.pop(key, None)
+        """Show an unfinished line, instead and in the place of what was held under this key."""
         self._held[key] = row
 
     def release(self, key: tuple[str, str]) -> bool:

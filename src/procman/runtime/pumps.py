@@ -31,14 +31,26 @@ MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one use
 FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
 TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
-SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt
+SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt; in a footer, if it grows still: a bar
 STILL = 1.2  # seconds after which rows that were painted over are shown as they are: a clock among them ticks sooner
 
 
 class Pump:
     """One descriptor of one child on its way to the hub."""
 
-    __slots__ = ("_hub", "_most", "_unserved", "buffer", "ended", "fd", "fills", "last_size", "name", "stream")
+    __slots__ = (
+        "_hub",
+        "_most",
+        "_unserved",
+        "buffer",
+        "ended",
+        "fd",
+        "fills",
+        "goes_on",
+        "last_size",
+        "name",
+        "stream",
+    )
 
     def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
         self.fd = fd
@@ -47,6 +59,7 @@ class Pump:
         self.buffer = LineBuffer(fold=not hub.raw)
         self.ended = False
         self.last_size = 0
+        self.goes_on = False  # the last chunk ended no line
         self.fills = 0  # times that a whole pipe was read at once
         self._hub = hub
         self._most = CHUNK  # bytes a read
@@ -86,6 +99,7 @@ class Pump:
         if len(chunk) >= LARGE and self._pass_on(chunk):
             return True
         lines = self.buffer.feed(chunk)
+        self.goes_on = not lines
         if lines:
             self._hub.publish(self.name, self.stream, lines)
         return True
@@ -98,6 +112,7 @@ class Pump:
         if taken is None:
             return False
         before, end = taken
+        self.goes_on = False
         self._hub.publish_parts(self.name, self.stream, before, chunk, end)
         return True
 
@@ -202,18 +217,25 @@ class Pumps:
             self._notice_full(pump)
         if pump.ended:
             self._poller.remove(pump.fd)
-        if self._unfinished:
+        if self._unfinished and not self._grows(pump):
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
-            self._unfinished[pump] = time.monotonic() + SILENCE
+            self._unfinished.setdefault(pump, time.monotonic() + SILENCE)
         if self._hub.painting:
             self._notice_painting(pump)
         return flooded
 
+    def _grows(self, pump: Pump) -> bool:
+        """Whether what is due to be shown has only changed, and it can be taken back."""
+        return self._hub.has_footer and (pump.goes_on or (pump.name, pump.stream) in self._hub.painting)
+
     def _notice_painting(self, pump: Pump) -> None:
         self._painting.pop(pump, None)
         if (pump.name, pump.stream) in self._hub.painting:
-            self._painting[pump] = time.monotonic() + STILL
+            now = time.monotonic()
+            self._painting[pump] = now + STILL
+            if self._hub.has_footer:
+                self._unfinished.setdefault(pump, now + SILENCE)
 
     def _notice_full(self, pump: Pump) -> None:
         pump.fills += 1
