@@ -203,6 +203,9 @@ def test_a_chunk_without_controls_is_not_copied() -> None:
         (b"\x1b[1G\x1b[0K-\x1b[1G\x1b[0K/\x1b[1G\x1b[0Kdone\n", b"done\n"),
         (b"\r\n", b"\n"),
         (b"\x1b[32ma\rb\x1b[0m\n", b"\x1b[32mb\x1b[0m\n"),
+        (b"looking...\x1b[999D\x1b[Kfound\n", b"found\n"),
+        (b"10%\x1b[1000D20%\n", b"20%\n"),
+        (b"ab\x1b[1Dc\x1b[D\n", b"abc\n"),
     ],
 )
 def test_of_an_overwritten_line_the_last_state_is_shown(written: bytes, shown: bytes) -> None:

@@ -37,6 +37,7 @@ _SPINNER = re.compile(
 )
 _CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or goes to its top in order to
 _MOST_BLANKS = 200  # spaces for one "cursor forward"
+_FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a progress bar (1000) begin a line anew with
 
 
 class Unruly:
@@ -164,6 +165,8 @@ def _replacement(match: re.Match[bytes]) -> bytes:
     final, parameters, osc = match["final"], match["parameters"], match["osc"]
     if final == b"G":  # cursor to a column: the first one is a carriage return in other words
         return b"\r" if parameters in (b"", b"0", b"1") else b" "
+    if final == b"D" and parameters.isdigit() and int(parameters) >= _FAR_BACK:  # farther than the line is long
+        return b"\r"
     if final in (b"C", b"a"):  # cursor forward, as good as blanks
         return b" " * _distance(parameters)
     if match[0] == b"\x1b":
