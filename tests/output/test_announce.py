@@ -8,6 +8,7 @@ from procman.core.status import ExitStatus
 from procman.core.supervisor import Supervisor
 from procman.output.announce import Announcer, seconds
 from procman.output.hub import Hub
+from procman.output.palette import Palette
 from procman.output.sink import Sink
 
 
@@ -44,6 +45,19 @@ def test_a_failure_card_shows_the_words_of_the_last_life_only() -> None:
     card = "\n".join(screen.said[next(i for i, line in enumerate(screen.said) if "FAILED" in line) :])
     assert "second words" in card
     assert "first words" not in card
+
+
+def test_a_bad_end_is_red_and_a_good_one_is_not() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
+    for code, color in ((3, "\x1b[31m"), (0, "")):
+        supervisor, screen = Supervisor([plan]), Screen()
+        announcer = Announcer(Hub(screen, palette=Palette(True)), supervisor)
+        supervisor.start_all(0.0)
+        supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
+        supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=code), 0.5)
+        tell(announcer, supervisor, 0.5)
+        said = f"{color}a.1 exited with code {code} after 0.5 s"
+        assert [line for line in screen.said if line.startswith(said)]
 
 
 def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:

@@ -38,6 +38,12 @@ def test_color_changes_nothing_but_color() -> None:
     assert colored.endswith("\x1b[0m")
 
 
+def test_no_word_is_yellow_which_cannot_be_read_on_white() -> None:
+    colored = Palette(True)
+    line = status_line([Group("web", 0, 1, words="restarting")], 80, colored)
+    assert f"{colored.warning}◐{colored.reset} 0/1 restarting" in line
+
+
 def test_a_narrow_terminal_has_none() -> None:
     assert status_line(GROUPS, NARROWEST - 1, PLAIN) == ""
 

@@ -19,6 +19,12 @@ def test_it_fits_the_width() -> None:
     assert "…" in lines[1]
 
 
+def test_a_reason_is_shown_whole_or_not_at_all() -> None:
+    rows = [Row("web.1", "failed: code 127 (command not found)", 0, "0.0 s", 1)]
+    assert end_summary(rows, 127)[1] == "web.1     failed: code 127                  0   0.0 s      1"
+    assert "failed: code 127 (command not found)  " in end_summary(rows, 127, 80)[1]
+
+
 def test_long_names_leave_columns_out_rather_than_wrap() -> None:
     rows = [
         Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4),

@@ -137,7 +137,10 @@ class Announcer:
 
     def _exited(self, instance: Instance, now: float) -> None:
         words = instance.status.words() if instance.status else "ended"
-        self._hub.say(f"{instance.name} {words} after {seconds(instance.uptime(now))}")
+        text = f"{instance.name} {words} after {seconds(instance.uptime(now))}"
+        if instance.status and not instance.plan.restart.is_success(instance.status.shell_code):
+            text = f"{self._hub.palette.failure}{text}{self._hub.palette.reset}"
+        self._hub.say(text)
 
     def _stopped(self, instance: Instance, now: float) -> None:
         if instance.status is None:

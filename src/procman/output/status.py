@@ -96,6 +96,8 @@ def _width(group: Group) -> int:
 def _cell(group: Group, palette: Palette, unicode: bool) -> str:
     color = {UP: palette.good, CHANGING: palette.warning, FAILED: palette.failure, DOWN: palette.dim}[group.mark]
     mark = group.mark if unicode else IN_ASCII[group.mark]
+    if color == palette.warning:  # yellow: a sign that is seen on white paper, too, but hard to read there
+        mark += palette.reset
     return f"{palette.bold}{group.name}{palette.reset} {color}{mark} {group.text}{palette.reset}"
 
 

@@ -72,6 +72,9 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _cut(text: str, columns: int) -> str:
+    """What fits; a reason in parentheses goes whole."""
+    if len(text) > columns and text.endswith(")"):
+        text = text.partition(" (")[0]
     return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
