@@ -319,6 +319,24 @@ def test_a_row_that_goes_up_behind_others_pushes_them_down() -> None:
     assert discipline.clean(b"\x1b[1Ab passed\ntesting 3\n") == b"b passed\ntesting 3\n"
 
 
+def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
+    """What tqdm does with two bars: the lower one never ends its line before all is done."""
+    bars = b"".join(b"\router %d%%\n\rinner %d%%\x1b[A" % (n, n * 7 % 10) for n in range(101))
+    assert clean(bars + b"\n\ntrained\n") == b"outer 0%\nouter 100%\ninner 0%\ntrained\n"
+
+
+def test_what_is_wiped_out_while_it_waits_is_not_shown_and_shown_when_it_comes_again() -> None:
+    wiped = b"a\n\x1b[1Ab\n\x1b[1A\x1b[2K\x1b[1A"
+    assert clean(wiped + b"\n\nc\n").split() == [b"a", b"c"]
+    assert clean(wiped + b"\nb\nc\n").split() == [b"a", b"b", b"c"]
+
+
+def test_rows_that_never_end_their_lines_are_not_kept_for_ever() -> None:
+    discipline = Discipline()
+    shown = b"".join(discipline.clean(b"%d\x1b[A\x1b[9B%d\x1b[A\n" % (n, n)) for n in range(1000))
+    assert shown.count(b"\n") > 800
+
+
 def test_what_comes_again_behind_an_erasure_is_shown_again() -> None:
     discipline = Discipline()
     result = b"\x1b[1A\x1b[J3 passed\n"

@@ -71,12 +71,13 @@ class Unruly:
         out: list[bytes] = []
         for line in lines[:-1].split(b"\n"):
             start = self.pen
+            bare = line in (b"", b"\r")
             if ESC in line and out and _CLEARS.search(line):
                 _drop_blanks(out)
             if rough or ESC in line:
                 line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
             line = start + line + RESET if self.pen else start + line  # noqa: PLW2901
-            if self._redraws is None or not self._paints_over(line, out):
+            if self._redraws is None or not self._paints_over(line, bare, out):
                 out.append(line)
         out.append(b"")
         return b"\n".join(out)
@@ -101,12 +102,12 @@ class Unruly:
         self.pen = advance(self.pen, colors)
         return line
 
-    def _paints_over(self, line: bytes, out: list[bytes]) -> bool:
+    def _paints_over(self, line: bytes, bare: bool, out: list[bytes]) -> bool:
         """Whether there is nothing to be shown of this line, or not yet; add the rows that stay as they are now."""
         assert self._redraws is not None
         out += self._redraws.gone()
         only_passed = self._redraws.passed() and is_blank(line)
-        if self._redraws.take_over(None if only_passed else line):
+        if self._redraws.take_over(None if only_passed else line, bare=bare):
             return True
         out += self._redraws.painted()
         self._redraws.add(line)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
+_ERASES = re.compile(rb"\x1b\[[0-2]?K")
 _UP = re.compile(rb"\x1b\[[0-9]*[AF]")
 
 
@@ -46,7 +47,7 @@ class Redraws:
         begin = 0
         for match in _MOVES.finditer(line):
             if match[2] in b"ABEF":
-                left += self._passing(line[begin : match.start()])
+                left += self._passing(line[begin : match.start()], up=match[2] in b"AF")
                 begin = match.end()
             self._move(match[1], match[2])
         return left + line[begin:]
@@ -86,15 +87,32 @@ class Redraws:
             self._rows[:0] = [None] * unknown
             self._painted = {at + unknown: row for at, row in self._painted.items()}
 
-    def _passing(self, piece: bytes) -> bytes:
-        """Paint a piece over the row of the cursor; gives it back where that is no row of before."""
-        if not self._below:
-            return piece
+    def _passing(self, piece: bytes, *, up: bool) -> bytes:
+        """Paint a piece over the row of the cursor; gives it back where that is no row of before, nor becomes one
+        because the cursor leaves it for those above."""
         row = self._clean(piece)
+        if not self._below:
+            if not up or not row:
+                return piece
+            self._begin_row()
         if row:
             self._passed = True
             self._paint(row)
+        elif _ERASES.search(piece):
+            self._wipe(len(self._rows) - self._below)
         return b""
+
+    def _begin_row(self) -> None:
+        if len(self._rows) >= MOST_ROWS:
+            self._forget()
+            del self._rows[0]
+        self._rows.append(None)
+        self._below = 1
+
+    def _wipe(self, place: int) -> None:
+        """What waits in this row will not be seen any more, and is new if it comes again."""
+        if self._painted.pop(place, None) is not None:
+            self._rows[place] = None
 
     def _paint(self, row: bytes) -> None:
         place = len(self._rows) - self._below
@@ -107,11 +125,12 @@ class Redraws:
         passed, self._passed = self._passed, False
         return passed
 
-    def take_over(self, line: bytes | None) -> bool:
-        """Paint a whole line, or nothing, over the row of the cursor; whether there is such a row."""
+    def take_over(self, line: bytes | None, *, bare: bool) -> bool:
+        """Paint a whole line, or nothing, over the row of the cursor; whether there is such a row. A ``bare`` line end
+        leaves what waits there."""
         if not self._below:
             return False
-        if line is not None:
+        if line is not None and not (bare and len(self._rows) - self._below in self._painted):
             self._paint(line)
         self._below -= 1
         return True
