@@ -137,7 +137,7 @@ def test_when_room_is_short_what_is_over_goes_first_and_what_fails_last(place: P
     over = "".join(f"over{n}: true\n" for n in range(12))
     place.procfile(f"{over}web: {STAY}\nbad: no-such-program\n")
     terminal = on_terminal(place, "start")
-    terminal.see_status(r"over0 ○ done .*web ● 1/1 :6200  bad ✗ failed \(1\)  \+\d+ more$")
+    terminal.see_status(r"over0 ○ done .*web ● 1/1  bad ✗ failed \(1\)  \+\d+ more$")
 
 
 def test_no_status_leaves_it_and_the_keys_out(place: Place) -> None:

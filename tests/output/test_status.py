@@ -70,6 +70,12 @@ def test_a_hint_stands_at_the_end_where_it_takes_nobodys_place() -> None:
             assert hinted == (f"{line}  ? keys" if fits else line)
 
 
+def test_the_ports_leave_their_places_to_the_names() -> None:
+    groups = [Group(f"name{number}", 1, 1, 5000 + 100 * number) for number in range(5)]
+    assert ":5400" in status_line(groups, 100, PLAIN)
+    assert status_line(groups, 80, PLAIN) == "  ".join(f"name{number} ● 1/1" for number in range(5))
+
+
 def test_a_name_that_is_too_long_leaves_its_place_to_the_others() -> None:
     groups = [Group("x" * 90, 1, 1), *(Group(f"worker{number}", 1, 1) for number in range(3))]
     assert status_line(groups, 80, PLAIN) == "worker0 ● 1/1  worker1 ● 1/1  worker2 ● 1/1  +1 more"

@@ -33,6 +33,10 @@ class Group:
         self.failed = failed
         self.words = words
 
+    def without_port(self) -> Group:
+        """The same, said in fewer words."""
+        return Group(self.name, self.up, self.wanted, None, self.failed, self.words)
+
     @property
     def mark(self) -> str:
         """One character for how it is."""
@@ -68,17 +72,20 @@ def status_line(
         return ""
     shown = _with_room(groups, columns - 1)
     cells = [_cell(group, palette, unicode) for group in shown]
-    if hint and len(shown) == len(groups) and sum(map(_width, groups)) + len(hint) < columns:
+    if hint and len(shown) == len(groups) and sum(map(_width, shown)) + len(hint) < columns:
         cells.append(f"{palette.dim}{hint}{palette.reset}")
     return GAP.join([*cells, *_more(len(groups) - len(shown))])
 
 
 def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
-    """Those that fit. What is down is left out first, then what is well, what fails last; from the end of the line.
-    A name that is too long leaves its place to the others."""
-    widths = [_width(group) for group in groups]
-    if sum(widths) - len(GAP) <= columns:
+    """Those that fit. The ports are left out first, then what is down, then what is well, what fails last; from the end
+    of the line. A name that is too long leaves its place to the others."""
+    if _fits(groups, columns):
         return list(groups)
+    groups = [group.without_port() for group in groups]
+    if _fits(groups, columns):
+        return groups
+    widths = [_width(group) for group in groups]
     order = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
     room = columns - len(_more(len(groups))[0])
     shown: list[int] = []
@@ -87,6 +94,10 @@ def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
             room -= widths[at]
             shown.append(at)
     return [groups[at] for at in sorted(shown)]
+
+
+def _fits(groups: Sequence[Group], columns: int) -> bool:
+    return sum(map(_width, groups)) - len(GAP) <= columns
 
 
 def _width(group: Group) -> int:
