@@ -166,10 +166,10 @@ def _replacement(match: re.Match[bytes]) -> bytes:
     final, parameters, osc = match["final"], match["parameters"], match["osc"]
     if final == b"G":  # cursor to a column: the first one is a carriage return in other words
         return b"\r" if parameters in (b"", b"0", b"1") else b" "
-    if final == b"D" and parameters.isdigit() and int(parameters) >= _FAR_BACK:  # farther than the line is long
+    if final == b"D" and _distance(parameters) >= _FAR_BACK:  # farther than the line is long
         return b"\r"
     if final in (b"C", b"a"):  # cursor forward, as good as blanks
-        return b" " * _distance(parameters)
+        return b" " * min(_distance(parameters), _MOST_BLANKS)
     if match[0] == b"\x1b":
         return b"^["
     if osc is not None and osc.startswith(b"52;"):  # writes to the clipboard
@@ -178,9 +178,9 @@ def _replacement(match: re.Match[bytes]) -> bytes:
 
 
 def _distance(parameters: bytes) -> int:
-    """How far the cursor goes, from one column to as many as we follow; Python counts in no more than 4,300 digits."""
+    """How far the cursor goes, in columns: thousands are as good as more; Python reads no more than 4,300 digits."""
     columns = parameters.lstrip(b"0")[:4]
-    return min(int(columns), _MOST_BLANKS) if columns.isdigit() else 1
+    return int(columns) if columns.isdigit() else 1
 
 
 def _without_controls(line: bytes) -> bytes:

@@ -132,10 +132,6 @@ class Pump:
         """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
         return self._hub.partial(self.name, self.stream, self.buffer.tail)
 
-    def show_rows(self) -> None:
-        """Show the rows that were painted over."""
-        self._hub.release(self.name, self.stream)
-
     def finish(self) -> None:
         """Pass on what is left: a last line without its newline."""
         rest = self.buffer.flush()
@@ -254,7 +250,7 @@ class Pumps:
     def show_partials(self, now: float) -> None:
         """Show the unfinished lines, and the painted rows, of those who have been silent for long enough."""
         for pump in _due(self._painting, now):
-            pump.show_rows()
+            self._hub.release(pump.name, pump.stream)
             if pump.buffer.unfinished:
                 self._offer(pump, now)
         for pump in _due(self._unfinished, now):
