@@ -155,7 +155,36 @@ def test_names_that_are_no_text_are_shown_escaped(place: harness.Place) -> None:
     assert b"Proc\\udcfffile" in done.stderr
 
 
-def test_an_ascii_locale_prints_escapes_instead_of_failing(place: harness.Place) -> None:
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+def test_our_own_words_are_ascii_where_stdout_is_not_utf_8(place: harness.Place, env: dict[str, str]) -> None:
     place.procfile("web: true\n")
-    done = place.call("check", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"})
+    done = place.call("check", env=env)
     assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("\nProcfile: ok - 1 process type (web)\n")
+    assert place.call("check", "-m", "web=x", env=env).err.startswith(
+        'procman: "x" is no count of "web": it must be 0, 1, 2 ...'
+    )
+
+
+def test_what_others_wrote_is_escaped_where_stdout_is_not_utf_8(place: harness.Place) -> None:
+    place.procfile("w\u00e9b: true\n")
+    assert '"\\xe9" cannot be' in place.call("check", env={"PYTHONIOENCODING": "ascii"}).out
+
+
+def test_our_own_words_are_ascii_on_a_terminal_that_is_not_utf_8(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    session = place.session("check", env={"LC_ALL": "C"}, pty=True)  # Python itself takes C for UTF-8
+    session.wait_for("ok - 1 process type")
+    assert session.wait() == 0
+
+
+def test_a_printed_export_is_utf_8_as_a_written_one(place: harness.Place) -> None:
+    place.procfile("web: echo \u2026\n")
+    assert "echo \u2026" in place.call("export", "supervisord", "-", env={"PYTHONIOENCODING": "ascii"}).out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import harness
@@ -91,3 +93,13 @@ def test_a_value_that_a_target_cannot_hold_is_refused_by_name(shop: Path) -> Non
     done = harness.call("export", "systemd", "-", cwd=shop)
     assert done.code == 2
     assert 'systemd cannot hold a variable called "my.name"' in done.err
+
+
+@pytest.mark.parametrize("out", ["-", "out"])
+def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path: Path, out: str) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "Procfile").write_text("web: ./web $PORT\n")
+    done = harness.call("export", "supervisord", out, cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert "that are not UTF-8" in done.err

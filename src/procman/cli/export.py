@@ -43,12 +43,13 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     files = [item for item in rendered if isinstance(item, ExportFile)]
     for warning in (*plan.warnings, *(item.message for item in rendered if not isinstance(item, ExportFile))):
         sys.stderr.write(f"warning: {warning}\n")
+    _require_utf_8(files)
     if settings.check_files:
         from procman.cli.export_check import check
 
         check(format_name, files, user_units=options.user_units)
     if out == PRINT:
-        sys.stdout.write("".join(_printed(files)))
+        _print("".join(_printed(files)))
     elif out:
         _deliver(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
     return EXIT_OK
@@ -112,6 +113,25 @@ def _print_formats() -> None:
     formats = list(summaries())
     width = max(len(name) for name, _ in formats)
     sys.stdout.write("".join(f"{name:<{width}}  {summary}\n" for name, summary in formats))
+
+
+def _require_utf_8(files: list[ExportFile]) -> None:
+    """Raise ConfigError for bytes that are no text, as the name of a folder may have: no target can be told them."""
+    for file in files:
+        try:
+            file.content.encode()
+        except UnicodeEncodeError as error:
+            line = file.content.count("\n", 0, error.start) + 1
+            raise ConfigError(
+                f"{file.path} would have bytes in line {line} that are not UTF-8",
+                "the name of a folder, or a value of .env, may have them",
+            ) from None
+
+
+def _print(content: str) -> None:
+    """As it would be in the files, whatever the locale: it is meant for a program."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content.encode())
 
 
 def _printed(files: list[ExportFile]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_S
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 
     from procman.cli.table import Invocation
 
@@ -140,13 +141,32 @@ def safely(work: Callable[[], int]) -> int:
 
 
 def _speak_any_text() -> None:
-    """A name that is not UTF-8, or a locale that is not, is printed escaped; a closed stream takes what it is told."""
+    """Nothing fails because a stream, or the terminal behind it, has no UTF-8; a closed one takes what it is told."""
+    codecs.register_error("procman", _in_its_letters)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we live)
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(encoding="ascii" if _is_ascii_terminal(stream) else None, errors="procman")
+
+
+def _is_ascii_terminal(stream: TextIO) -> bool:
+    """Whether the locale says so of a terminal for which Python has chosen UTF-8 all the same (PEP 540)."""
+    if stream.encoding != "utf-8" or not stream.isatty():
+        return False
+    from procman.output.status import speaks_unicode
+
+    return not speaks_unicode(os.environ)
+
+
+def _in_its_letters(error: UnicodeError) -> tuple[str, int]:
+    """What stands for signs that a stream does not have: our own in ASCII, those of others escaped."""
+    assert isinstance(error, UnicodeEncodeError)
+    from procman.output.prefix import IN_ASCII
+
+    signs = error.object[error.start : error.end].translate(IN_ASCII)
+    return signs.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def _flush() -> None:

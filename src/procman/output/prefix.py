@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
-IN_ASCII = {ord("…"): "...", ord("→"): "->"}  # all that our own words have
+IN_ASCII = {ord("…"): "...", ord("→"): "->", ord("—"): "-"}  # all that our own words have
 CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
 
 
