@@ -579,6 +579,18 @@ def test_an_attached_terminal_hands_on_its_size_and_keys(place: Place) -> None:
     assert terminal.wait() == 0
 
 
+def test_attach_leaves_the_keyboard_as_it_was(place: Place) -> None:
+    place.procfile("web: echo ready; read line; printf '\\033[>1u\\033[?1049h\\033[>5utype: '; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] leaves")
+    terminal.type(b"\r")
+    terminal.wait_for("type: ")
+    terminal.type(b"\x1d")
+    terminal.wait_for(r"\x1b\[<\d+u.*\x1b\[\?1049l\x1b\[<\d+u")
+    assert terminal.wait() == 0
+
+
 def test_attach_hands_on_what_it_is_given_and_leaves_with_the_answer(place: Place) -> None:
     place.procfile("web: stty -echo; echo ready; while read -r line; do echo got $line; done\n")
     place.start("--pty").wait_for("ready")

@@ -419,6 +419,16 @@ def test_a_crash_leaves_the_keyboard_as_it_was(place: Place) -> None:
     session.wait_for("web.1 FAILED")
 
 
+def test_after_sigkill_the_keyboards_of_both_screens_are_as_they_were(place: Place) -> None:
+    place.procfile("web: printf '\\033[>1u\\033[>4;2m\\033[?1049h\\033[>5u\\033[?1004htype: '; exec sleep 1000\n")
+    session = place.start("--primary", "web", pty=True)
+    session.wait_for("type: ")
+    kit.kill(kit.roles(session)["manager"])
+    usual = r"\x1b\[<\d+u\x1b\[=0u\x1b\[>4m"
+    session.wait_for(rf"{usual}\x1b\[\?1047l{usual}.*\x1b\[\?1004l")
+    assert session.wait() == 137
+
+
 def test_without_a_pseudo_terminal_it_is_a_process_like_others_and_the_keys_are_ours(place: Place) -> None:
     kit.need_root()
     place.procfile("web: echo hello; exec sleep 1000\n")

@@ -11,6 +11,7 @@ import termios
 from procman.cli.client import accepted, connect, names
 from procman.errors import EXIT_OK, UsageError
 from procman.runtime.family import open_standard_descriptors
+from procman.runtime.keepsake import USUAL_KEYS, USUAL_MODES
 from procman.runtime.terminal import is_terminal, raw, window_size
 
 TYPE_CHECKING = False
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 LEAVE = b"\x1d"  # Ctrl-], as in telnet
 KEYS = 4096  # bytes a request
 _MAIN_SCREEN, _ALTERNATE = b"\x1b[?1049l", b"\x1b[?1049h"
-# What a program may have left behind: colors, a hidden cursor, bracketed paste, mouse reports.
-_RESET = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"
 
 
 def ask(invocation: Invocation) -> int:
@@ -96,7 +95,8 @@ class Attached:
         if not self._saved:
             return
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
-        _show((_MAIN_SCREEN if self._alternate else b"") + _RESET + b"\r\n")
+        there = USUAL_KEYS + _MAIN_SCREEN if self._alternate else b""
+        _show(there + USUAL_KEYS + USUAL_MODES + b"\r\n")
         termios.tcsetattr(0, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]  # as we got it
 
     def _hear(self) -> None:

@@ -9,10 +9,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 ERASE_BELOW = b"\r\x1b[J"  # a status line that nobody takes away any more
-# What the process that the terminal was lent to may have left: another screen, colors, a hidden cursor, no wrapping,
-# other cursor keys and keypad, bracketed paste, mouse reports. Its last line stays.
-RESET = b"\x1b[?1047l\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"
-RESET += b"\x1b[J\r\n"
+# The keyboard without kitty's protocol and xterm's modifyOtherKeys. More is popped than any terminal keeps: nobody is
+# left who knows how much was pushed. First of all, for a terminal that takes the last of it for underlining.
+USUAL_KEYS = b"\x1b[<99u\x1b[=0u\x1b[>4m"
+# What a process may have left that had the terminal: colors, a hidden cursor, no wrapping, other cursor keys and
+# keypad, bracketed paste, reports of mouse and focus.
+USUAL_MODES = b"\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l"
+USUAL_MODES += b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l"
+# The other screen as well, whose keyboard is its own, and only reached from there. Its last line stays.
+RESET = USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
 
 
 class SavedTerminal:
