@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import time
 
@@ -637,6 +638,50 @@ def test_attach_leaves_a_program_that_is_never_quiet_or_does_not_read(place: Pla
     left = place.call("attach", "web", stdin=b"x" * 40_000)
     assert "tick" in done(left)
     assert re.search(r"^procman: web has not read the last \d+ bytes$", left.err, re.MULTILINE), left
+
+
+def _paste(terminal: harness.Session, text: bytes) -> None:
+    while text:
+        select.select([], [terminal.terminal], [], harness.LIMIT)
+        text = text[os.write(terminal.terminal, text[:1024]) :]
+
+
+def test_a_large_paste_waits_for_the_program_and_can_be_left(place: Place) -> None:
+    wait = "stty raw -echo; echo ready; until test -e go; do sleep 0.01; done"
+    place.procfile(f"web: {wait}; echo $(head -c 400000 | tr -d x | wc -c) others; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] leaves")
+    _paste(terminal, b"x" * 400_000)
+    place.write("go", "")
+    terminal.wait_for("0 others")
+    terminal.type(b"\x1d")
+    assert terminal.wait() == 0
+    assert "read" not in terminal.text.rpartition("0 others")[2]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(400_000, "may not have read all that was typed"), (40_000, r"has not read the last \d+ bytes")]
+)
+def test_a_paste_that_a_program_does_not_read_can_be_left_and_is_not_lost_silently(
+    place: Place, size: int, words: str
+) -> None:
+    place.procfile("web: stty raw -echo; echo ready; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] leaves")
+    _paste(terminal, b"x" * size + b"\x1d")
+    terminal.wait_for(f"procman: web {words}")
+    assert terminal.wait() == 0
+
+
+def test_attach_is_left_by_ctrl_and_bracket_as_kitty_tells_it(place: Place) -> None:
+    place.procfile("web: echo ready; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] leaves")
+    terminal.type(b"\x1b[93;5u")
+    assert terminal.wait() == 0
 
 
 def test_attach_to_a_process_on_pipes_is_refused_in_words(place: Place, session: Session) -> None:

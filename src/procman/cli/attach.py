@@ -7,8 +7,11 @@ import select
 import signal
 import sys
 import termios
+import time
+from collections import deque
 
 from procman.cli.client import accepted, connect, names
+from procman.core.keys import split_at_switch
 from procman.errors import EXIT_OK, UsageError
 from procman.runtime.family import open_standard_descriptors
 from procman.runtime.keepsake import USUAL_KEYS, USUAL_MODES
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     from procman.cli.client import Connection, Record
     from procman.cli.table import Invocation
 
-LEAVE = b"\x1d"  # Ctrl-], as in telnet
 KEYS = 4096  # bytes a request
+MOST_OWED = 4096  # requests, of a paste that nobody reads; the keyboard is read on, since Ctrl-] may come next
+PARTING = 0.3  # seconds for the session to say what was not read
 _MAIN_SCREEN, _ALTERNATE = b"\x1b[?1049l", b"\x1b[?1049h"
 
 
@@ -48,7 +52,10 @@ class Attached:
         self._reader, self._writer = os.pipe()
         self._alternate = False
         self._typing = True
-        self._full = False  # the session takes no more for now
+        self._typed = False
+        self._owed: deque[Record] = deque()  # what the session takes no more of for now
+        self._leave_at = float("inf")
+        self._last_words = ""
         self.code: int | None = None
 
     def run(self) -> int:
@@ -62,34 +69,40 @@ class Attached:
                         self._resize()
                     elif self.code is None:
                         self._type()
+                self._pay()
         finally:
             self._give_back()
+            sys.stderr.write(self._last_words)
         return self.code if self.code is not None else EXIT_OK
 
     def _ready(self) -> list[int]:
-        """Where there is something to read; keys only when the session has let us in, and has room for them."""
+        """Where there is something to read; keys only when the session has let us in. What is no terminal may have more
+        than a program reads at once: it is not read ahead."""
         poll = select.poll()
-        poll.register(self._connection.fileno(), select.POLLIN | (select.POLLOUT if self._full else 0))
+        poll.register(self._connection.fileno(), select.POLLIN | (select.POLLOUT if self._owed else 0))
         poll.register(self._reader, select.POLLIN)
-        if self._typing and self._saved is not None and not self._full:
+        if self._typing and self._saved is not None and len(self._owed) < (MOST_OWED if self._saved else 1):
             poll.register(0, select.POLLIN)
-        ready = poll.poll()
-        self._full = self._full and not any(events & select.POLLOUT for _, events in ready)
+        patience = self._leave_at - time.monotonic()
+        ready = poll.poll(None if patience == float("inf") else max(0, patience) * 1000)
+        if patience <= 0 and self.code is None:
+            self._last_words = f"procman: {self._name} may not have read all that was typed\n"
+            self.code = EXIT_OK
         return [fd for fd, events in ready if events != select.POLLOUT]
 
     def _take(self) -> None:
         """Take the terminal, once the session has let us in: every key belongs to the process now."""
-        leaves = "Ctrl-] leaves" if is_terminal(0) else "the end of standard input leaves"
-        sys.stderr.write(f"attached to {self._name}: {leaves}\n")
-        sys.stderr.flush()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGWINCH, _nothing)
-        if not is_terminal(0):
-            self._saved = []
-            return
-        self._saved = termios.tcgetattr(0)
-        termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
+        self._saved = []
+        leaves = "the end of standard input leaves\n"
+        if is_terminal(0):
+            self._saved = termios.tcgetattr(0)
+            termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
+            leaves = "Ctrl-] leaves\r\n"  # said when it is true: of a line that is not yet ended, a terminal drops much
+        sys.stderr.write(f"attached to {self._name}: {leaves}")
+        sys.stderr.flush()
 
     def _give_back(self) -> None:
         if not self._saved:
@@ -121,7 +134,7 @@ class Attached:
         if not last.get("left"):
             self._say(str(last.get("over", "the process is down")))
         elif last.get("unread"):
-            sys.stderr.write(f"procman: {self._name} has not read the last {last['unread']} bytes\n")
+            self._last_words = f"procman: {self._name} has not read the last {last['unread']} bytes\n"
 
     def _show_screen(self, screen: bytes) -> None:
         entered, left = screen.rfind(_ALTERNATE), screen.rfind(_MAIN_SCREEN)
@@ -133,28 +146,37 @@ class Attached:
         _show(f"\r\n[{words}]\r\n".encode())
 
     def _type(self) -> None:
-        if not self._saved and not self._has_room():  # a file has more than a program may read at once
-            self._full = True
-            return
         keys = _read_keys()
-        before, leaving, _ = keys.partition(LEAVE) if self._saved else (keys, b"", b"")
+        before, leaving, _ = split_at_switch(keys) if self._saved else (keys, b"", b"")
         if before:
-            self._connection.send({"verb": "keys", "text": before.decode("latin-1")})
+            self._typed = True
+            self._owed.append({"verb": "keys", "text": before.decode("latin-1")})
         if leaving:
-            self.code = EXIT_OK
-        if not keys:
+            self._leave()
+        elif not keys:
             self._typing = False
-            self._connection.send({"verb": "leave"})
+            self._owed.append({"verb": "leave"})
 
-    def _has_room(self) -> bool:
-        poll = select.poll()
-        poll.register(self._connection.fileno(), select.POLLOUT)
-        return bool(poll.poll(0))
+    def _leave(self) -> None:
+        """At once, if need be without a word of the session: it may be suspended, or take no more for now."""
+        if not self._typed:
+            self.code = EXIT_OK
+            return
+        self._typing = False
+        self._owed.append({"verb": "leave", "wait": False})
+        self._leave_at = time.monotonic() + PARTING
 
     def _resize(self) -> None:
         os.read(self._reader, 4096)
         rows, columns = window_size(1) or (24, 80)
-        self._connection.send({"verb": "resize", "rows": rows, "columns": columns})
+        self._owed.append({"verb": "resize", "rows": rows, "columns": columns})
+
+    def _pay(self) -> None:
+        """Send what the session takes without being waited for."""
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLOUT)
+        while self._owed and poll.poll(0):
+            self._connection.send(self._owed.popleft())
 
 
 def _read_keys() -> bytes:

@@ -18,6 +18,8 @@ keys:
   q quit       ? help
 after … type a name or pattern; Tab completes, Esc leaves"""
 
+SWITCH = (b"\x1d", b"\x1b[27;5;93~", b"\x1b[93;5u")  # Ctrl-], also as xterm and kitty tell it to who asks for more
+
 _ESC, _TAB = "\x1b", "\t"
 _BACKSPACE = ("\x7f", "\b")
 _CLEAR = "\x15"  # Ctrl-U
@@ -115,3 +117,12 @@ class Keys:
             first, last = min(found), max(found)
             same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
             self._line = first[:same]
+
+
+def split_at_switch(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """What is before the first Ctrl-], that key, and what is behind it."""
+    found = [(at, key) for key in SWITCH if (at := data.find(key)) >= 0]
+    if not found:
+        return data, b"", b""
+    at, key = min(found)
+    return data[:at], key, data[at + len(key) :]

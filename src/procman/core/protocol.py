@@ -29,7 +29,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "attach": ("text", "rows", "columns"),
     "keys": ("text",),
     "resize": ("rows", "columns"),
-    "leave": (),
+    "leave": ("wait",),
     "wait": ("names", "timeout"),
     "why": ("names",),
     "events": ("names",),

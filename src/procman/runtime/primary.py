@@ -10,6 +10,7 @@ import os
 import termios
 import time
 
+from procman.core.keys import split_at_switch
 from procman.core.lifecycle import DOWN, Action
 from procman.runtime.console import Console
 from procman.runtime.poller import READ
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-SWITCH = (b"\x1d", b"\x1b[27;5;93~", b"\x1b[93;5u")  # Ctrl-], also as xterm and kitty tell it to who asks for more
 ESCAPE = b"\x1b"
 STOPPERS = {b"\x03": signal.SIGINT, b"\x1c": signal.SIGQUIT}
 SUSPEND = b"\x1a"
@@ -192,7 +192,7 @@ class Primary(Console):
     def heard(self, data: bytes) -> None:
         """Give each key to whom it is meant for."""
         while data:
-            mine, switch, data = _split(data)
+            mine, switch, data = split_at_switch(data)
             if self._ours:
                 self._hear_ours(mine, last=not switch)
             elif self._alive:
@@ -263,12 +263,3 @@ class Primary(Console):
         self._again = time.monotonic() + AGAIN if self._waiting else None
         if self._saved is not None and self._poller is not None:
             self._poller.change(self._fd, READ if len(self._waiting) < MOST_KEYS else 0)
-
-
-def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """What is before the first Ctrl-], that key, and what is behind it."""
-    found = [(at, key) for key in SWITCH if (at := data.find(key)) >= 0]
-    if not found:
-        return data, b"", b""
-    at, key = min(found)
-    return data[:at], key, data[at + len(key) :]

@@ -97,9 +97,9 @@ class Attachment(Task):
         self._keys += keys
         self._pass_on(0.0)
 
-    def leave(self, now: float) -> None:
-        """Nothing more will be typed: be over when the program has answered what was."""
-        self._end = now + LEAVE_WITHIN
+    def leave(self, now: float, patient: bool) -> None:
+        """Nothing more will be typed: be over when the program has answered what was, or at once."""
+        self._end = now + LEAVE_WITHIN if patient else now
         self._stirred = True
         self._is_answered(now)
 
@@ -108,7 +108,7 @@ class Attachment(Task):
             self._stirred = False
             self._quiet_at = now + QUIET
         due = min(self._quiet_at, self._end)
-        self.deadline = now + AGAIN if self._keys else due
+        self.deadline = min(due, now + AGAIN) if self._keys else due
         return now >= due
 
     def _pass_on(self, now: float) -> None:
@@ -186,9 +186,9 @@ def resize(desk: Desk, client: Client, request: Request) -> None:
     _attachment(desk, client).resize(_size(request))
 
 
-def leave(desk: Desk, client: Client, _request: Request) -> None:
+def leave(desk: Desk, client: Client, request: Request) -> None:
     """Nothing more will be typed."""
-    _attachment(desk, client).leave(time.monotonic())
+    _attachment(desk, client).leave(time.monotonic(), request.wait)
 
 
 def _attachment(desk: Desk, client: Client) -> Attachment:
