@@ -9,6 +9,7 @@ import re
 import resource
 import select
 import signal
+import sys
 import time
 
 import psutil
@@ -411,6 +412,27 @@ def test_a_suspended_session_is_named_at_once_with_whom_to_wake(place: Place, su
     session.signal(signal.SIGCONT)
     done(place.call("wait"))
     assert rows(place)["web.1"]["state"] == "running"
+
+
+SLEEPER = """\
+import os, signal, socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("session")
+listener.listen()
+print("ready", flush=True)
+client, _ = listener.accept()
+client.recv(4096)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_session_that_is_suspended_while_it_is_asked_is_named_as_well(place: Place) -> None:
+    place.write("sleeper.py", SLEEPER)
+    session = place.session("sleeper.py", program=sys.executable)
+    session.wait_for("ready")
+    asked = place.call("ps", "--socket", "session")
+    assert (asked.code, asked.out) == (1, "")
+    assert asked.err.startswith(f"procman: the session in {place.folder} is suspended (pid {session.pid})\n")
 
 
 def state_of(pid: int) -> str:

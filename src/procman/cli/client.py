@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from procman.cli.table import Invocation
 from procman.core.formation import flatten
 from procman.core.protocol import REQUEST_LIMIT
 from procman.errors import ProcmanError, UsageError
+from procman.runtime.control.peer import require_awake
 from procman.runtime.control.place import find, folders, is_safe, places
 from procman.runtime.control.wire import decode, encode
 
@@ -25,7 +27,8 @@ MODULES = {"signal": "signal_", "resume": "pause"}
 _PLACE = ("procfile", "root", "socket")
 _CHUNK = 65536
 ASIDE = 0.1  # seconds for a session that is only asked for a hint
-ANSWER_WITHIN = 10.0  # seconds; a session answers in milliseconds unless it is suspended
+ANSWER_WITHIN = 10.0  # seconds; a session answers in milliseconds
+LOOK_AGAIN = 0.5  # seconds without an answer until it is looked whether the session was suspended
 
 
 class NoSessionError(ProcmanError):
@@ -125,12 +128,11 @@ class Connection:
 
     def __init__(self, connection: socket, patience: float = ANSWER_WITHIN) -> None:
         """Raises SuspendedError when who listens is seen to sleep."""
-        from procman.runtime.control.peer import require_awake
-
         require_awake(connection)
         self._socket = connection
         self._in = bytearray()
-        self._socket.settimeout(patience)
+        self._patience = patience
+        self._socket.settimeout(min(patience, LOOK_AGAIN))
 
     def fileno(self) -> int:
         """What to poll for reading."""
@@ -159,16 +161,20 @@ class Connection:
         raise NoSessionError("the session has ended")
 
     def answers(self) -> Iterator[tuple[Record, bytes]]:
-        """Each record as it comes, until the session hangs up."""
+        """Each record as it comes, until the session hangs up. Raises NoSessionError, SuspendedError."""
+        last = time.monotonic()
         while True:
+            while (complete := self.take()) is not None:
+                yield complete
+                last = time.monotonic()
             try:
-                complete = self.take()
-                if complete is None and not self.receive():
+                if not self.receive():
                     return
             except TimeoutError:
-                raise NoSessionError("the session does not answer", "it may be suspended: fg, or kill -CONT") from None
-            if complete is not None:
-                yield complete
+                require_awake(self._socket)
+                if time.monotonic() - last >= self._patience:
+                    hint = "it may be suspended: fg, or kill -CONT"  # not seen where there is no /proc
+                    raise NoSessionError("the session does not answer", hint) from None
 
     def be_patient(self) -> None:
         """Wait for answers as long as it takes."""
