@@ -35,6 +35,25 @@ def manage():
 
 sys.exit(guardian.guarded(manage, enabled=sys.argv[1] == "yes"))
 """
+# A manager that suspends us as ours does, and counts what continues it.
+SUSPENDS = """
+import os, signal, sys
+from procman.runtime import guardian
+
+continued = []
+
+def manage():
+    signal.signal(signal.SIGCONT, lambda *_: continued.append(1))
+    print("up", flush=True)
+    while numbers := os.read(guardian.lifeline, 100):
+        if signal.SIGTSTP in numbers:
+            os.kill(guardian.visible, guardian.SUSPEND)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        print("asked" if signal.SIGUSR1 in numbers else "other", len(continued), flush=True)
+    return 0
+
+sys.exit(guardian.guarded(manage))
+"""
 ROLES = {"procman": "guardian", "procman-watch": "watchdog", "procman-manager": "manager"}
 LIMIT = 30.0  # seconds; only a hang reaches it
 
@@ -135,6 +154,29 @@ def test_signals_for_the_guardian_reach_the_manager(tree: Tree) -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         tree.process.send_signal(number)
         assert tree.out.readline() == f"heard {int(number)}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody sees whether the manager sleeps")
+@pytest.mark.parametrize("whom", ["group", "guardian"])
+def test_the_manager_is_continued_once_since_a_late_one_would_undo_the_next_ctrl_z(whom: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SUSPENDS], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTSTP)
+        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGCONT)
+        for _ in range(50):  # a late one would have come by then
+            process.send_signal(signal.SIGUSR1)
+            while not (line := process.stdout.readline()).startswith("asked"):
+                assert line
+        assert line == "asked 1\n"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_three_can_be_told_apart(tree: Tree) -> None:

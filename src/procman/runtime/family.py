@@ -96,6 +96,11 @@ def is_zombie(pid: int) -> bool:
     return not fields or fields[0] in (b"Z", b"X")
 
 
+def is_awake(pid: int) -> bool:
+    """Whether it is there and not stopped (state T, proc(5)); False as well where that cannot be seen."""
+    return stat_fields(pid)[:1] not in ([b"T"], [])
+
+
 def comm_of(pid: int) -> bytes:
     """The short name of `pid` and a newline; empty when it is gone, or without /proc."""
     try:

@@ -27,6 +27,7 @@ from procman.runtime.family import (
     PAUSE,
     become_subreaper,
     comm_of,
+    is_awake,
     is_zombie,
     kill_until_empty,
     let_go_of_streams,
@@ -34,9 +35,8 @@ from procman.runtime.family import (
     own_children,
     prior_children,
     send,
-    stat_fields,
 )
-from procman.runtime.keepsake import saved_terminal
+from procman.runtime.keepsake import SavedTerminal, saved_terminal
 from procman.runtime.signals import ignores_hang_up
 from procman.runtime.title import set_title
 
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from types import FrameType
-
-    from procman.runtime.keepsake import SavedTerminal
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -171,8 +169,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
 def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
     """The manager's exit code, or 137 as soon as the guardian's end of the lifeline is closed."""
     while True:
-        status = _status_of(manager)
-        if status is not None:
+        if (status := _status_of(manager)) is not None:
             return status
         # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
         if _hung_up(guardian, signals, manager):
@@ -225,9 +222,8 @@ def _nothing(_number: int, _frame: FrameType | None) -> None:
 def _wake_by_child(wake: int) -> None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in FORWARDED:
+    for number in (*FORWARDED, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)  # nobody means the watchdog; the guardian is who is asked to end
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, _nothing)
     signal.signal(signal.SIGCONT, _nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -253,21 +249,22 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     become_subreaper()
     set_title("procman")
     os.set_blocking(writer, False)
+    manager = 0  # not known before it has stopped us
     while True:
         info = _next_signal()
         if info[0] == signal.SIGCHLD:
-            status = _status_of(watchdog)
-            if status is not None:
+            if (status := _status_of(watchdog)) is not None:
                 os.close(writer)
                 _let_manager_end()  # only when the watchdog was killed is anything left
                 kill_until_empty(LAST_KILLS, spared)
                 return status
         elif info[0] == signal.SIGTTOU:
-            _stop_after(info[2])
+            manager = info[2]
+            _stop_after(manager)
         else:
             _pass_on(info[0], info[1], writer)
-            if info[0] in STOPPING or info[0] == signal.SIGCONT:
-                os.kill(watchdog, signal.SIGCONT)  # for the manager, in case that it is stopped
+            if info[0] in (*STOPPING, signal.SIGCONT) and _may_sleep(manager):
+                os.kill(watchdog, signal.SIGCONT)  # for the manager
 
 
 def _next_signal() -> tuple[int, bool, int]:
@@ -278,10 +275,16 @@ def _next_signal() -> tuple[int, bool, int]:
     return int(signal.sigwait(HEARD)), False, 0  # macOS: no si_code; the manager forgives a signal that comes twice
 
 
+def _may_sleep(manager: int) -> bool:
+    """Whether the manager may be stopped. `fg` wakes it with us: one more CONT, which comes late, would undo a Ctrl-Z
+    that was pressed at once. Nor is it to be woken that has just stopped for one, and told us."""
+    return not manager or not (is_awake(manager) or signal.SIGTTOU in signal.sigpending())
+
+
 def _stop_after(manager: int) -> None:
     """Stop when the manager has stopped: the shell that sees us stop may say `fg` at once, and must find it so."""
     end = time.monotonic() + MANAGERS_TURN
-    while stat_fields(manager)[:1] not in ([b"T"], []) and time.monotonic() < end:
+    while is_awake(manager) and time.monotonic() < end:
         time.sleep(PAUSE)
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -289,11 +292,8 @@ def _stop_after(manager: int) -> None:
 def _pass_on(number: int, by_kernel: bool, writer: int) -> None:
     """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
     ignored = number == signal.SIGHUP and ignores_hang_up()  # blocked, it arrives here in spite of `nohup`
-    if not ignored and (number == signal.SIGHUP or not by_kernel):
-        _write(writer, number)
-
-
-def _write(writer: int, number: int) -> None:
+    if ignored or (by_kernel and number != signal.SIGHUP):
+        return
     try:
         os.write(writer, bytes((number,)))
     except (BlockingIOError, BrokenPipeError):
