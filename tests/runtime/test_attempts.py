@@ -13,6 +13,7 @@ from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.runtime.attempts import Connection, Request, Run
 from procman.runtime.errands import Errands
+from procman.runtime.limits import DescriptorLimit
 from procman.runtime.marks import Marks
 from procman.runtime.poller import Poller
 
@@ -114,7 +115,7 @@ def test_the_end_of_a_command(command: str, words: str) -> None:
     env = {"PATH": os.environ["PATH"], "A": "b"}
     plan = InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
     null = os.open(os.devnull, os.O_RDWR)
-    errands, answers = Errands(null, os.getcwd(), Marks("test")), list[str]()
+    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
     Run(errands, plan, command, answers.append)
     said = until(answers, Poller(), errands.reap)
     assert (said == "") if not words else (words in said)
@@ -124,7 +125,7 @@ def test_the_end_of_a_command(command: str, words: str) -> None:
 def test_a_command_that_was_dropped_is_killed_and_reaped() -> None:
     plan = InstancePlan("web.1", "web", 1, None, "x", "/", dict(os.environ), RestartPolicy(), StopPolicy())
     null = os.open(os.devnull, os.O_RDWR)
-    errands, answers = Errands(null, os.getcwd(), Marks("test")), list[str]()
+    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
     errand = errands.run(plan, f"{sys.executable} -c 'import time; time.sleep(1000)'", lambda status, words: None)
     assert errand is not None
     errand.drop()

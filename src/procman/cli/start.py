@@ -23,7 +23,6 @@ from procman.runtime.files import read_plan
 from procman.runtime.foreground import Foreground
 from procman.runtime.latecomer import Latecomer
 from procman.runtime.leftovers import LeftoverNews
-from procman.runtime.limits import DescriptorLimit
 from procman.runtime.orders import Orders
 from procman.runtime.portowner import port_warnings
 from procman.runtime.signals import SignalPipe, deafen
@@ -95,7 +94,7 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         return _blueprint(plan, settings, here)
 
     renew = _renewal(supervisor, blueprint)
-    children = Children(plan.session, separate_streams=settings.format == "json")
+    children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
     children.complain = hub.say
     signals = SignalPipe()
     foreground = Foreground(1, hub)
@@ -110,11 +109,10 @@ def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
         guests.append(foreground)
     guests.append(LeftoverNews(hub.say))
     guests += _latecomers(supervisor, hub, children, renew)
-    limit = DescriptorLimit(len(plan.instances))
     if entrance.place is not None:
-        guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub, limit)))
+        guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub)))
     room = window(plan, settings, primary, hub.prefix_width)
-    return Engine(supervisor, children, hub, outlet, orders, signals, limit, room, guests)
+    return Engine(supervisor, children, hub, outlet, orders, signals, room, guests)
 
 
 def _heralds(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Guest]:
@@ -171,11 +169,11 @@ def _blueprint(plan: Plan, settings: Settings, here: str) -> Blueprint:
     return Blueprint(settings, plan, _environ(settings), here)
 
 
-def _desk(blueprint: Blueprint, supervisor: Supervisor, children: Children, hub: Hub, limit: DescriptorLimit) -> Desk:
+def _desk(blueprint: Blueprint, supervisor: Supervisor, children: Children, hub: Hub) -> Desk:
     """Who answers the first client, and the others."""
     from procman.runtime.control.desk import Desk
 
-    return Desk(supervisor, children, hub, blueprint, limit, guardian.visible_pid)
+    return Desk(supervisor, children, hub, blueprint, guardian.visible_pid)
 
 
 def _default_exit_rule() -> str:

@@ -13,6 +13,7 @@ from procman.core.command import through_shell
 from procman.core.status import ExitStatus
 from procman.runtime import family
 from procman.runtime.family import group_of, own_children, peek, send, send_group, session_of
+from procman.runtime.limits import DescriptorLimit
 from procman.runtime.marks import Marks
 from procman.runtime.programs import launch
 from procman.runtime.signals import DEFAULT_IN_CHILDREN
@@ -60,13 +61,14 @@ class Child:
 class Children:
     """All children of this engine, by pid."""
 
-    def __init__(self, session: str, separate_streams: bool = False) -> None:
+    def __init__(self, session: str, instances: int, separate_streams: bool = False) -> None:
         self._marks = Marks(session)
         self._separate = separate_streams
         self._by_pid: dict[int, Child] = {}
         self._asked: set[int] = set()  # orphans that were asked to end
         self.spared = family.prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
+        self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._errands: Errands | None = None
         self.complain: Callable[[str], None] = _keep_to_ourselves
@@ -84,11 +86,13 @@ class Children:
             raise _spawn_error(plan, error) from None
         self._marks.wear(plan.name)
         try:
-            pid = start_command(plan.command, plan.cwd, self._here, plan.env, self._actions(pty, ends))
+            actions = self._actions(pty, self.limit.lower_numbers(ends))
+            pid = start_command(plan.command, plan.cwd, self._here, plan.env, actions, self.limit)
         except OSError as error:
             _close_all(fd for _, fd in outputs)
             raise _spawn_error(plan, error) from None
         finally:
+            self.limit.release()
             _close_all(ends)
         child = Child(plan.name, pid, outputs, pty)
         self._by_pid[pid] = child
@@ -149,7 +153,7 @@ class Children:
         if self._errands is None:
             from procman.runtime.errands import Errands
 
-            self._errands = Errands(self._null, self._here, self._marks)
+            self._errands = Errands(self._null, self._here, self._marks, self.limit)
         return self._errands
 
     def send_all(self, number: int) -> None:
@@ -239,40 +243,42 @@ class Children:
             send(pid, signal.SIGKILL)
 
 
-def start_command(command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction]) -> int:
+def start_command(
+    command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction], limit: DescriptorLimit
+) -> int:
     """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap.
 
-    ``here`` is the current folder. Returns the pid; raises OSError.
-    """
+    ``here`` is the current folder. Returns the pid; raises OSError."""
+
+    def start() -> int:
+        return os.posix_spawn(
+            program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
+        )
+
+    def spawn() -> int:
+        return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
+
     program, words = launch(command, env.get("PATH"), cwd)
-    spawn = _spawn if cwd == here else _spawn_in
     try:
-        return spawn(cwd, program, words, env, actions)
+        return spawn()
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
         # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
         words = through_shell(command)
-        return spawn(cwd, words[0], words, env, actions)
+        program = words[0]
+        return spawn()
 
 
-def _spawn_in(
-    folder: str, program: str, words: list[str], env: Mapping[str, str], actions: Sequence[FileAction]
-) -> int:
+def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
     """Spawn in another folder. posix_spawn has no portable way to change it in the child; we are one thread."""
     here = os.open(".", os.O_RDONLY)
     try:
         os.chdir(folder)
-        return _spawn("", program, words, env, actions)
+        return spawn()
     finally:
         os.fchdir(here)
         os.close(here)
-
-
-def _spawn(_folder: str, program: str, words: list[str], env: Mapping[str, str], actions: Sequence[FileAction]) -> int:
-    return os.posix_spawn(
-        program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
-    )
 
 
 def _keep_to_ourselves(_words: str) -> None:

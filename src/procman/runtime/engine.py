@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
     from procman.runtime.children import Child, Children
     from procman.runtime.guest import Guest
-    from procman.runtime.limits import DescriptorLimit
     from procman.runtime.orders import Orders
     from procman.runtime.pty import Window
     from procman.runtime.pumps import Pump
@@ -53,7 +52,6 @@ class Engine:
         outlet: Outlet,
         orders: Orders,
         signals: SignalPipe,
-        limit: DescriptorLimit,
         window: Window | None = None,
         guests: Sequence[Guest] = (),
     ) -> None:
@@ -63,7 +61,6 @@ class Engine:
         self._outlet = outlet
         self._orders = orders
         self._signals = signals
-        self._limit = limit
         self._window = window
         self._guests = guests
         self._poller = Poller()
@@ -232,7 +229,6 @@ class Engine:
         except SpawnError as error:
             self.supervisor.spawn_failed(instance, error.reason, error.status, now)
             return
-        self._limit.restore_in(child.pid)
         pumps = [self._pumps.add(fd, child.name, stream) for stream, fd in child.outputs]
         self._lives[child.name] = (child, pumps)
         self.supervisor.spawned(instance, child.pid, now)

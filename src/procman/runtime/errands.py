@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.core.plan import InstancePlan
+    from procman.runtime.limits import DescriptorLimit
     from procman.runtime.marks import Marks
 
     Finished = Callable[[ExitStatus, str], None]
@@ -49,10 +50,11 @@ class Errand:
 class Errands:
     """All errands of this engine, by pid."""
 
-    def __init__(self, null: int, here: str, marks: Marks) -> None:
+    def __init__(self, null: int, here: str, marks: Marks, limit: DescriptorLimit) -> None:
         self._null = null
         self._here = here
         self._marks = marks
+        self._limit = limit
         self._by_pid: dict[int, Errand] = {}
 
     def __contains__(self, pid: object) -> bool:
@@ -70,16 +72,17 @@ class Errands:
             finished(ExitStatus(code=126), os.strerror(error.errno or 0))
             return None
         os.set_blocking(reader, False)
-        ends = ((self._null, 0), (writer, 1), (writer, 2))
-        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ends]
+        (low,) = self._limit.lower_numbers((writer,))
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, low, low))]
         self._marks.wear(plan.name)
         try:
-            pid = start_command(command, plan.cwd, self._here, env, actions)
+            pid = start_command(command, plan.cwd, self._here, env, actions, self._limit)
         except OSError as error:
             os.close(reader)
             finished(ExitStatus(code=127 if error.errno == errno.ENOENT else 126), os.strerror(error.errno or 0))
             return None
         finally:
+            self._limit.release()
             os.close(writer)
         errand = self._by_pid[pid] = Errand(pid, reader, finished)
         return errand

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 PER_INSTANCE = 3  # descriptors: two streams, or a terminal and its other side while spawning
 OWN = 256  # descriptors of ours, whatever the formation; most of them for clients of the control socket
 
 
 class DescriptorLimit:
-    """RLIMIT_NOFILE: raised for us where it is too low, the old value for each child.
+    """RLIMIT_NOFILE: raised for us where it is too low, the old value for each child, from its first moment on.
 
     A child that gets a higher soft limit than usual may break: select(2) handles 1024, and some programs close every
-    possible descriptor at start.
+    possible descriptor at start. So it is spawned under the old limit, which bounds new descriptors only, and those
+    that posix_spawn is told of (glibc): a child's streams go through ``null`` and two low numbers that are kept for it.
     """
 
-    def __init__(self, instances: int) -> None:
+    def __init__(self, instances: int, null: int) -> None:
         self._old: tuple[int, int] | None = None
+        self._raised = (0, 0)
+        self._null = null
+        self._low: tuple[int, ...] = ()
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
@@ -27,16 +37,58 @@ class DescriptorLimit:
             return
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         if room > soft:
+            if self._old is None:
+                self._low = self._keep_low()
             resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
             self._old = self._old or (soft, hard)
+            self._raised = (room, hard)
 
-    def restore_in(self, pid: int) -> None:
-        """Give the child `pid` the limit that we were given (prlimit(2); elsewhere it keeps ours)."""
+    def _keep_low(self) -> tuple[int, ...]:
+        """Two numbers below the limit, while it is as it was; none when there are none."""
+        try:
+            first = os.dup(self._null)
+        except OSError:
+            return ()
+        try:
+            return first, os.dup(self._null)
+        except OSError:
+            os.close(first)
+            return ()
+
+    def lower_numbers(self, ends: Sequence[int]) -> tuple[int, ...]:
+        """The same descriptors, under numbers that a child may be told of; they are ours until `release`."""
+        if not self._low:
+            return tuple(ends)
+        for end, low in zip(dict.fromkeys(ends), self._low, strict=False):
+            os.dup2(end, low, inheritable=False)
+        return self._low[: len(ends)]
+
+    def release(self) -> None:
+        """The child has its streams: hold them no longer."""
+        for low in self._low:
+            os.dup2(self._null, low, inheritable=False)
+
+    def spawn(self, start: Callable[[], int]) -> int:
+        """Start a child under the limit that we were given; returns what ``start`` does, its pid."""
         if self._old is None:
-            return
+            return start()
+        import resource
+
+        if self._low:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._old)
+        try:
+            pid = start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._raised)
+        if not self._low:
+            self._restore_in(pid)
+        return pid
+
+    def _restore_in(self, pid: int) -> None:
+        """A moment late (prlimit(2)); on macOS the child keeps ours."""
         import resource
 
         try:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._old)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._old)  # type: ignore[arg-type]
         except (AttributeError, OSError):
             pass  # no such call on macOS, or the child has ended already

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from procman.runtime.children import Children
     from procman.runtime.control.client import Client
     from procman.runtime.control.tasks import Task
-    from procman.runtime.limits import DescriptorLimit
 
 
 class NotRunningError(ProcmanError):
@@ -38,7 +37,6 @@ class Desk:
         children: Children,
         hub: Hub,
         blueprint: Blueprint,
-        limit: DescriptorLimit,
         pid: int,
     ) -> None:
         self.supervisor = supervisor
@@ -47,7 +45,6 @@ class Desk:
         self.blueprint = blueprint
         self.tasks: dict[Client, Task] = {}
         self.paused: dict[str, int] = {}  # instance → the pid that was stopped
-        self._limit = limit
         self._pid = pid
         self._began = time.time()
         self._changed = False
@@ -68,7 +65,7 @@ class Desk:
     def make_room(self, more: int) -> None:
         """Prepare for so many instances more."""
         instances = len(self.supervisor.instances) + more
-        self._limit.make_room(instances)
+        self.children.limit.make_room(instances)
         self.hub.history.make_room(instances)
 
     # Tasks ----------------------------------------------------------------------------------------------------------
