@@ -75,6 +75,15 @@ def test_forty_processes_with_a_soft_limit_of_forty_all_run_with_that_limit(plac
     assert limits == ["40"] * 40
 
 
+def test_commands_of_checks_have_the_limit_that_we_were_given(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    place.write("procman.toml", '[process.web]\nready = { exec = "ulimit -n >limit" }\n')
+    program = kit.wrapper(place, 'ulimit -S -n 40; exec "$PROCMAN" "$@"')
+    session = place.session("start", program=program)
+    session.wait_for(r"web\.1 is ready")
+    assert (place.folder / "limit").read_text() == "40\n"
+
+
 def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:
     """A daemon must not survive although we can open nothing any more, not even /proc."""
     kit.need_linux()
