@@ -317,9 +317,33 @@ def test_rows_that_are_painted_over_are_below_the_log_until_they_stay() -> None:
     desk.publish("web.1", b"\x1b[2Aone 50%\ntwo 50%\n")
     desk.partial("web.1", b"")
     assert desk.shown == ["web.1 | one 0%", "web.1 | two 0%", "web.1 | two 50%…", "web 1/1"]
-    desk.hub.release("web.1", "stdout")
-    desk.partial("web.1", b"")
+    desk.hub.release("web.1", "stdout")  # as at the end of the process: no more words bring the row away
     assert desk.shown[2:] == ["web.1 | one 50%", "web.1 | two 50%", "web 1/1"]
+
+
+def test_a_painted_row_goes_when_its_process_ends_without_words() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.publish("web.1", b"one\ntwo\n")
+    desk.publish("web.1", b"\x1b[2Aone 1\ntwo 1\n")
+    desk.partial("web.1", b"")
+    desk.publish("web.1", b"\x1b[2A\x1b[J\n")
+    desk.hub.release("web.1", "stdout")
+    assert [row for row in desk.shown if "two 1" in row] == []
+    assert not desk.footer.held
+
+
+def test_of_a_long_unfinished_line_no_more_is_sent_than_a_row_may_show() -> None:
+    desk = Desk()
+    desk.status("web 1/1")
+    desk.partial("web.1", b"x" * 60_000)
+    desk.wait()
+    count = desk.paintings
+    sent = sum(map(len, desk.terminal.writes))
+    assert sent < 10_000
+    desk.partial("web.1", b"x" * 61_000)
+    desk.wait()
+    assert desk.paintings == count
 
 
 def test_unfinished_lines_keep_their_places() -> None:

@@ -57,6 +57,13 @@ def test_small_parts_wait_for_the_flush(pipe: tuple[int, int]) -> None:
     assert (read_all(pipe[0]), outlet.owed) == (b"one line\n", 0)
 
 
+def test_a_small_part_leaves_at_once_where_nothing_comes_behind_it(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.eager = True
+    outlet.put(b"one line\n")
+    assert (read_all(pipe[0]), outlet.owed) == (b"one line\n", 0)
+
+
 def test_a_large_part_leaves_at_once_behind_the_small_ones(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
     outlet.put(b"small\n")

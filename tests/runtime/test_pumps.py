@@ -7,15 +7,17 @@ from itertools import pairwise
 
 import pytest
 
+from procman.runtime import pump as pump_module
 from procman.runtime import pumps as pumps_module
-from procman.runtime.pumps import CHUNK, PATIENCE, SILENCE, TURN, WIDE, Pumps
+from procman.runtime.pump import CHUNK, WIDE
+from procman.runtime.pumps import PATIENCE, SILENCE, TURN, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from procman.runtime.pumps import Pump
+    from procman.runtime.pump import Pump
 
 LINE = b"x" * 79 + b"\n"
 
@@ -24,6 +26,7 @@ class FullAfterEveryChunk:
     """An outlet whose reader takes one chunk a turn, as a slow one does."""
 
     blocked = False
+    eager = False
 
 
 class Listener:
@@ -36,6 +39,7 @@ class Listener:
         self.taps: dict[str, Callable[[bytes], None]] = {}
         self.painting: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, bytes]] = []
+        self.eager: list[bool] = []  # whether the outlet was, each time
         self.refusals = 0  # of unfinished lines, while others speak
         self.released: list[str] = []
         self.partials: list[bytes] = []
@@ -57,6 +61,7 @@ class Listener:
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         self.heard.append((name, lines))
+        self.eager.append(self._outlet.eager)
         self._outlet.blocked = True
 
 
@@ -125,6 +130,18 @@ def test_who_said_least_the_last_time_comes_first(table: Table) -> None:
     assert table.turn() == ["quiet"]
 
 
+def test_a_line_waits_for_others_of_its_turn_only_where_there_are_some(table: Table) -> None:
+    table.seat("one", "two")
+    os.write(table.writers["one"], b"alone\n")
+    table.turn()
+    for name in ("one", "two"):
+        os.write(table.writers[name], b"together\n")
+    table.turn()
+    table.turn()
+    assert table.hub.eager[:2] == [True, False]
+    assert not table.outlet.eager
+
+
 def test_every_flood_has_its_turn(table: Table) -> None:
     floods = [f"flood{number}" for number in range(8)]
     table.seat(*floods)
@@ -191,7 +208,7 @@ def test_only_so_many_may_write_more_at_once(table: Table, monkeypatch: pytest.M
 
 
 def test_where_no_more_is_allowed_a_flood_is_read_as_before(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pumps_module, "enlarge_pipe", lambda fd, size: False)
+    monkeypatch.setattr(pump_module, "enlarge_pipe", lambda fd, size: False)
     table.seat("flood")
     assert longest_of(table, "flood") <= CHUNK
     assert not table.readers["flood"].is_wide
@@ -229,21 +246,26 @@ def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> No
     assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([SILENCE, SILENCE])
 
 
-def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table) -> None:
+@pytest.mark.parametrize(("words", "later"), [(b"\x1b[1A50%\n", True), (b"an ordinary line\n", False)])
+def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table, words: bytes, later: bool) -> None:
+    """Other words of the same process do not put it off, only a cursor that goes up once more."""
     table.seat("bars", "other")
-    due: float | None = None
+    dues: list[float] = []
     for _ in range(2):
-        table.hub.painting.add(("bars", "stdout"))
-        os.write(table.writers["bars"], b"50%\n")
+        os.write(table.writers["bars"], words)
         os.write(table.writers["other"], b"hello\n")
         table.turn()
         table.turn()
+        table.hub.painting.add(("bars", "stdout"))
+        os.write(table.writers["bars"], words)
+        table.turn()
         due = table.pumps.next_deadline()
         assert due is not None
+        dues.append(due)
         table.pumps.show_partials(due - 0.001)
         assert not table.hub.released
-    assert due is not None
-    table.pumps.show_partials(due)
+    assert (dues[1] > dues[0]) is later
+    table.pumps.show_partials(dues[1])
     assert table.hub.released == ["bars"]
     assert table.pumps.next_deadline() is None
 

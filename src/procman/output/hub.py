@@ -90,6 +90,9 @@ class Hub:
         """Show what was held back of a stream: it has ended, or nothing more is painted over for now."""
         self.painting.discard((name, stream))
         self._show(name, stream, b"" if self.raw else self._discipline(name, stream).rest())
+        if self._footer is not None:
+            for sink in self._sinks:
+                sink.partial(name, stream, b"")  # a row that was seen there while it waited
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.

@@ -37,7 +37,7 @@ class Outlet:
     lost to an error of the system, the first of which is in ``error``.
     """
 
-    __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "error", "footer", "owed")
+    __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "eager", "error", "footer", "owed")
 
     def __init__(self, fd: int) -> None:
         _keep_freed_memory()
@@ -47,6 +47,7 @@ class Outlet:
         self.owed = 0
         self.blocked = False
         self.dropped = 0
+        self.eager = False  # nothing more comes in this turn: what is put need not wait for its end
         self.error = ""
         self.footer: Footer | None = None
 
@@ -65,13 +66,13 @@ class Outlet:
         return self._way.fd
 
     def put(self, *parts: Buffer) -> None:
-        """Owe these bytes, in this order. Small ones wait for ``flush``, a large one tries to leave at once."""
+        """Owe these bytes, in this order. Small ones wait for ``flush`` unless ``eager``, a large one leaves at once."""
         size = 0
         for part in parts:
             size += len(part)
         self.owed += size
         self._queue += parts
-        if (size >= LARGE or self.owed >= GATHER) and not self.blocked:
+        if (size >= LARGE or self.eager or self.owed >= GATHER) and not self.blocked:
             self._push()
         elif len(self._queue) >= MOST_PARTS:
             self._queue = [b"".join(self._queue)]  # a stuck reader must not cost us an object for every line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.output.discipline import whole_part
 from procman.output.outlet import LARGE
 from procman.output.sink import Sink
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SYSTEM = "system"
 MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
 IN_ASCII = {ord("…"): "...", ord("→"): "->", ord("—"): "-"}  # all that our own words have
+MOST_HELD = 4096  # bytes of an unfinished line that a footer is given: no terminal shows more of one row
 CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
 
 
@@ -202,7 +204,7 @@ class Prefix(Sink):
             return
         label.renew(self._stamp.text())
         self._unfinished = True
-        footer.hold(key, label.head + tail + self._mark)
+        footer.hold(key, label.head + whole_part(tail[:MOST_HELD]) + self._mark)
 
     def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> bool:
         """Show it if nothing else is going on, or go on with it; False if another line has its place or is moving."""

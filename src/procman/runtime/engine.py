@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from procman.runtime.guest import Guest
     from procman.runtime.orders import Orders
     from procman.runtime.pty import Window
-    from procman.runtime.pumps import Pump
+    from procman.runtime.pump import Pump
     from procman.runtime.signals import SignalPipe
 else:
     import _signal as signal  # without the enums: see signals.py

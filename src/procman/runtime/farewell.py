@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle import Instance
     from procman.runtime.children import Child, Children
-    from procman.runtime.pumps import Pump, Pumps
+    from procman.runtime.pump import Pump
+    from procman.runtime.pumps import Pumps
 
 LEFTOVER_GRACE = 0.25  # seconds for what a crashed leader left behind; one that was asked to stop has its own grace
 DRAIN_LIMIT = 0.25  # seconds to read the last words of one child

@@ -1,20 +1,16 @@
 """Does: reads what children write, fairly, and stops reading while nobody takes our output.
 
-A pump moves chunks from one descriptor into a LineBuffer and whole lines from there to the hub. All pumps share a
-poller of their own inside the engine's: taking that one descriptor out of the engine's poller stops them all at once,
-the children block in their own `write`, and the kernel does our back-pressure.
+All pumps share a poller of their own inside the engine's: taking that one descriptor out of the engine's poller stops
+them all at once, the children block in their own `write`, and the kernel does our back-pressure.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
-from procman.core.lines import LineBuffer
-from procman.output.outlet import LARGE
-from procman.output.ways import enlarge_pipe
 from procman.runtime.poller import Poller
+from procman.runtime.pump import Pump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +19,6 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
 
-CHUNK = 64 << 10  # bytes a read: the default size of a pipe
-WIDE = 128 << 10  # bytes a read, and the size of the pipe, of a child that has filled its own pipe again and again
 FULL = 48 << 10  # bytes of a read that found the pipe full: what is written next may not fit in the rest of a page
 PATIENCE = 16  # full pipes before that: a burst at the start is no flood
 MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
@@ -33,111 +27,6 @@ TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have thei
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt; in a footer, if it grows still: a bar
 STILL = 1.2  # seconds after which rows that were painted over are shown as they are: a clock among them ticks sooner
-
-
-class Pump:
-    """One descriptor of one child on its way to the hub."""
-
-    __slots__ = (
-        "_hub",
-        "_most",
-        "_unserved",
-        "buffer",
-        "ended",
-        "fd",
-        "fills",
-        "goes_on",
-        "last_size",
-        "name",
-        "stream",
-    )
-
-    def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
-        self.fd = fd
-        self.name = name
-        self.stream = stream
-        self.buffer = LineBuffer(fold=not hub.raw)
-        self.ended = False
-        self.last_size = 0
-        self.goes_on = False  # the last chunk ended no line
-        self.fills = 0  # times that a whole pipe was read at once
-        self._hub = hub
-        self._most = CHUNK  # bytes a read
-        self._unserved = unserved
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether more is read at once than a pipe usually holds."""
-        return self._most > CHUNK
-
-    def widen(self) -> None:
-        """Let the child write more, and read more, at once: fewer calls and wake-ups for each byte, on both sides."""
-        if enlarge_pipe(self.fd, WIDE):
-            self._most = WIDE
-
-    def announce(self) -> None:
-        """There is something to read: be served in this turn, or in one of the next."""
-        self._unserved.append(self)
-
-    def read(self) -> bool:
-        """Move one chunk; False when there was none."""
-        try:
-            chunk = os.read(self.fd, self._most)
-        except BlockingIOError:
-            self.last_size = 0
-            return False
-        except OSError as error:
-            if error.errno != errno.EIO:  # how a pseudo-terminal says end of file on Linux
-                raise
-            chunk = b""
-        self.last_size = len(chunk)
-        if not chunk:
-            self.ended = True
-            return False
-        if self._hub.taps:
-            self._tap(chunk)
-        if len(chunk) >= LARGE and self._pass_on(chunk):
-            return True
-        lines = self.buffer.feed(chunk)
-        self.goes_on = not lines
-        if lines:
-            self._hub.publish(self.name, self.stream, lines)
-        return True
-
-    def _pass_on(self, chunk: bytes) -> bool:
-        """Publish a large chunk without copying its lines together; False when it has to be looked at."""
-        if not self._hub.is_plain(self.name, self.stream, self.buffer.tail, chunk):
-            return False
-        taken = self.buffer.take(chunk)
-        if taken is None:
-            return False
-        before, end = taken
-        self.goes_on = False
-        self._hub.publish_parts(self.name, self.stream, before, chunk, end)
-        return True
-
-    def _tap(self, chunk: bytes) -> None:
-        tap = self._hub.taps.get(self.name)
-        if tap is not None:
-            tap(chunk)
-
-    def discard(self) -> int:
-        """Throw away at most one pipe's fill; returns the number of bytes."""
-        try:
-            return len(os.read(self.fd, 16 * CHUNK))
-        except OSError:
-            return 0
-
-    def show_partial(self) -> bool:
-        """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
-        return self._hub.partial(self.name, self.stream, self.buffer.tail)
-
-    def finish(self) -> None:
-        """Pass on what is left: a last line without its newline."""
-        rest = self.buffer.flush()
-        if rest:
-            self._hub.publish(self.name, self.stream, rest)
-        self._hub.release(self.name, self.stream)
 
 
 class Pumps:
@@ -197,7 +86,9 @@ class Pumps:
             most = FLOOD
         flooded = 0
         while unserved and not self._outlet.blocked:
+            self._outlet.eager = most == ALONE
             flooded += self._serve(unserved.pop(0), most)
+        self._outlet.eager = False
         return flooded
 
     def _serve(self, pump: Pump, most: int) -> int:
@@ -226,10 +117,14 @@ class Pumps:
         return self._hub.has_footer and (pump.goes_on or (pump.name, pump.stream) in self._hub.painting)
 
     def _notice_painting(self, pump: Pump) -> None:
-        self._painting.pop(pump, None)
-        if (pump.name, pump.stream) in self._hub.painting:
+        """Wait for the end of the painting, which is not the end of all words: only who goes up puts it off."""
+        paints = (pump.name, pump.stream) in self._hub.painting
+        if pump.climbs or not paints:
+            self._painting.pop(pump, None)
+            pump.climbs = False
+        if paints:
             now = time.monotonic()
-            self._painting[pump] = now + STILL
+            self._painting.setdefault(pump, now + STILL)
             if self._hub.has_footer:
                 self._unfinished.setdefault(pump, now + SILENCE)
 
