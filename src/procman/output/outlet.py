@@ -66,7 +66,7 @@ class Outlet:
         return self._way.fd
 
     def put(self, *parts: Buffer) -> None:
-        """Owe these bytes, in this order. Small ones wait for ``flush`` unless ``eager``, a large one leaves at once."""
+        """Owe these bytes, in order. Small ones wait for ``flush`` unless ``eager``; a large one leaves at once."""
         size = 0
         for part in parts:
             size += len(part)
