@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import uuid
@@ -82,6 +83,27 @@ def test_commands_of_checks_have_the_limit_that_we_were_given(place: Place) -> N
     session = place.session("start", program=program)
     session.wait_for(r"web\.1 is ready")
     assert (place.folder / "limit").read_text() == "40\n"
+
+
+@pytest.mark.parametrize(("given", "soft", "hard"), [(40, 262, 1000), (300, 200, 1000), (300, 200, 200)])
+def test_a_limit_that_the_administrator_lowers_meanwhile_is_kept(
+    place: Place, given: int, soft: int, hard: int
+) -> None:
+    """Ours is changed around each spawn: that must undo nothing, nor fail since we may not."""
+    kit.need_linux()
+    argument = kit.sleep_time()
+    place.procfile(f'web: echo "$(ulimit -S -n) $(ulimit -H -n)"; exec sleep {argument}\n')
+    program = kit.wrapper(place, f'ulimit -S -n {given}; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=20", program=program)
+    kit.wait_running(20, argument)
+    manager = kit.roles(session)["manager"]
+    resource.prlimit(manager, resource.RLIMIT_NOFILE, (soft, hard))
+    for _ in range(2):  # the second one finds ours as the first one has left it
+        assert place.call("restart", "web.1").code == 0
+        session.wait_for(rf"\| {min(given, soft)} {hard}$")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    _no_traceback(session)
 
 
 def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:

@@ -21,8 +21,7 @@ class DescriptorLimit:
     """
 
     def __init__(self, instances: int, null: int) -> None:
-        self._old: tuple[int, int] | None = None
-        self._raised = (0, 0)
+        self._old: int | None = None  # the soft limit that we were given, once it is raised
         self._null = null
         self._low: tuple[int, ...] = ()
         self.make_room(instances)
@@ -38,10 +37,9 @@ class DescriptorLimit:
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         if room > soft:
             if self._old is None:
-                self._low = self._keep_low()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
-            self._old = self._old or (soft, hard)
-            self._raised = (room, hard)
+                self._low = self._low or self._keep_low()
+            if _set_soft(room) and self._old is None:
+                self._old = soft
 
     def _keep_low(self) -> tuple[int, ...]:
         """Two numbers below the limit, while it is as it was; none when there are none."""
@@ -69,26 +67,46 @@ class DescriptorLimit:
             os.dup2(self._null, low, inheritable=False)
 
     def spawn(self, start: Callable[[], int]) -> int:
-        """Start a child under the limit that we were given; returns what ``start`` does, its pid."""
+        """Start a child under the limit that we were given; returns what ``start`` does, its pid.
+
+        An administrator may have lowered ours since (prlimit(1)): then it is the child's as well, and stays so.
+        """
         if self._old is None:
             return start()
         import resource
 
-        if self._low:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._old)
-        try:
-            pid = start()
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._raised)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        old = min(self._old, soft)
         if not self._low:
-            self._restore_in(pid)
-        return pid
-
-    def _restore_in(self, pid: int) -> None:
-        """A moment late (prlimit(2)); on macOS the child keeps ours."""
-        import resource
-
+            pid = start()
+            _restore_in(pid, (old, hard))
+            return pid
+        _set_soft(old)
         try:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._old)  # type: ignore[arg-type]
-        except (AttributeError, OSError):
-            pass  # no such call on macOS, or the child has ended already
+            return start()
+        finally:
+            _set_soft(soft)
+
+
+def _set_soft(soft: int) -> bool:
+    """Change our soft limit, as far as the hard one lets us now, and leave that as it is; False if we may not."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (OSError, ValueError):  # ValueError: lowered in this very moment, or above what the system has (macOS)
+        return False
+    return True
+
+
+def _restore_in(pid: int, limit: tuple[int, int]) -> None:
+    """A moment late (prlimit(2)); on macOS the child keeps ours."""
+    import resource
+
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    except (AttributeError, OSError, ValueError):
+        pass  # no such call on macOS, or the child has ended already
