@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -106,6 +109,45 @@ def test_a_proc_of_another_namespace_misleads_nobody(place: Place) -> None:
     kit.kill(_inside(session), number=signal.SIGTERM)
     assert session.wait() == 0
     assert kit.running(argument) == []
+
+
+def _suspend(guardian: int, manager: int) -> None:
+    kit.kill(guardian, number=signal.SIGTSTP)
+    kit.wait_until(lambda: _is_stopped(guardian) and _is_stopped(manager), "both to stop")
+
+
+def _is_stopped(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def test_a_suspended_session_wakes_and_ends_whatever_proc_says(place: Place) -> None:
+    """Not as PID 1, so with a guardian: the manager's number is a stranger's in a /proc of another namespace."""
+    kit.in_pid_namespace(place)  # or skip
+    kit.need_root()
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    inside = f'exec {kit.need_tool("unshare")} --pid --fork --kill-child sh -c \'"$0" "$@"; exit $?\' "$PROCMAN" "$@"'
+    session = place.session("start", program=kit.wrapper(place, inside))
+    kit.wait_running(1, argument)
+    roles = kit.roles(session)
+    guardian, manager = roles["guardian"], roles["manager"]
+    _suspend(guardian, manager)
+    kit.kill(guardian, number=signal.SIGCONT)
+    kit.wait_until(lambda: not _is_stopped(manager), "the manager to go on")
+    _suspend(guardian, manager)
+    kit.kill(guardian, number=signal.SIGTERM)
+    kit.kill(guardian, number=signal.SIGCONT)  # as a shell's `kill %1` does
+    assert session.wait() == 0
+    assert kit.running(argument) == []
+
+
+def test_awake_is_not_said_of_a_stranger_with_the_same_number(place: Place) -> None:
+    kit.in_pid_namespace(place)  # or skip
+    kit.need_root()
+    words = [kit.need_tool("unshare"), "--pid", "--fork", "--kill-child", sys.executable, "-c"]
+    code = "import sys; from procman.runtime.family import is_awake; print(is_awake(int(sys.argv[1])))"
+    done = subprocess.run([*words, code, str(os.getpid())], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_run_reaps_strangers_too_and_passes_the_code_on(place: Place) -> None:

@@ -98,7 +98,7 @@ def is_zombie(pid: int) -> bool:
 
 def is_awake(pid: int) -> bool:
     """Whether it is there and not stopped (state T, proc(5)); False as well where that cannot be seen."""
-    return stat_fields(pid)[:1] not in ([b"T"], [])
+    return proc_is_ours() and stat_fields(pid)[:1] not in ([b"T"], [])
 
 
 def comm_of(pid: int) -> bytes:
