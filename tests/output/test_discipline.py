@@ -325,6 +325,22 @@ def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
     assert clean(bars + b"\n\ntrained\n") == b"outer 0%\nouter 100%\ninner 0%\ntrained\n"
 
 
+@pytest.mark.parametrize("wipe", [b"\x1b[2K", b"\x1b[2K\r", b"\r\x1b[K", b"\x1b[1G\x1b[0K"])
+def test_a_row_that_is_wiped_out_before_the_cursor_leaves_it_upwards_is_gone(wipe: bytes) -> None:
+    """What log-update does with a block whose last row has no line end."""
+    discipline = Discipline()
+    frame = wipe + b"\x1b[1A\x1b[2Ktitle %d\nrow %d"
+    assert discipline.clean(b"title 0\n") == b"title 0\n"
+    for n in range(1, 4):
+        assert discipline.clean(b"row %d" % (n - 1) + (frame % (n, n)).partition(b"\n")[0] + b"\n") == b""
+        assert discipline.rest() == b"title %d\n" % n
+    assert discipline.clean(b"row 3\n") == b"row 3\n"
+
+
+def test_colors_that_are_switched_on_in_what_is_wiped_out_stay_on() -> None:
+    assert clean(b"a\n\x1b[32mb\x1b[2K\x1b[1Ac\n") == b"a\n\x1b[32mc\x1b[0m\n"
+
+
 def test_what_is_wiped_out_while_it_waits_is_not_shown_and_shown_when_it_comes_again() -> None:
     wiped = b"a\n\x1b[1Ab\n\x1b[1A\x1b[2K\x1b[1A"
     assert clean(wiped + b"\n\nc\n").split() == [b"a", b"c"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 100
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
 _ERASES = re.compile(rb"\x1b\[[0-2]?K")
+_WIPES = re.compile(rb"\x1b\[2K|(?:\r|\x1b\[[01]?G)\x1b\[0?K")  # the whole row, whatever stands there
+_COLORS = re.compile(rb"\x1b\[[0-9:;]*m")
 _UP = re.compile(rb"\x1b\[[0-9]*[AF]")
 
 
@@ -90,10 +92,11 @@ class Redraws:
     def _passing(self, piece: bytes, *, up: bool) -> bytes:
         """Paint a piece over the row of the cursor; gives it back where that is no row of before, nor becomes one
         because the cursor leaves it for those above."""
-        row = self._clean(piece)
+        left = _not_wiped(piece)
+        row = self._clean(left)
         if not self._below:
             if not up or not row:
-                return piece
+                return left
             self._begin_row()
         if row:
             self._passed = True
@@ -150,3 +153,11 @@ class Redraws:
         """Nothing more will be painted over these: they stay in the log as they are."""
         self._gone += [self._painted[place] for place in sorted(self._painted)]
         self._painted.clear()
+
+
+def _not_wiped(piece: bytes) -> bytes:
+    """What is left of a piece that wipes out its row: the colors, and what stands behind."""
+    end = 0
+    for match in _WIPES.finditer(piece):
+        end = match.end()
+    return b"".join(_COLORS.findall(piece[:end])) + piece[end:]
