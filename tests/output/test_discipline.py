@@ -363,6 +363,29 @@ def test_colors_of_painted_rows_are_kept_by_the_row() -> None:
     assert clean(b"\x1b[2A\x1b[31mone\ntwo\x1b[0m\n") == b"\x1b[31mone\x1b[0m\n\x1b[31mtwo\x1b[0m\n"
 
 
+@pytest.mark.parametrize(
+    ("second", "shown"),
+    [
+        (b"\x1b[1A\x1b[0m\x1b[1Bworld\n", b"\x1b[32m\x1b[0mworld\n"),
+        (b"\x1b[1A\x1b[0mred\x1b[1B\rworld\n", b"\x1b[0mred\x1b[0m\n\x1b[32m\x1b[0mworld\n"),
+        (b"\x1b[1A\x1b[31m\x1b[1B\rworld\x1b[0m\n", b"\x1b[32m\x1b[0m\x1b[31mworld\x1b[0m\n"),
+        (b"\x1b[1A\x1b[0mred\x1b[1B\x1b[0J\n", b"\x1b[0mred\x1b[0m\n"),
+    ],
+)
+def test_colors_that_are_switched_in_passing_hold_for_what_comes_behind(second: bytes, shown: bytes) -> None:
+    stream = Discipline()
+    assert stream.clean(b"\x1b[32mhello\n") == b"\x1b[32mhello\x1b[0m\n"
+    assert stream.clean(second) + stream.rest() == shown
+    assert stream.clean(b"more\n") == b"more\n"
+
+
+def test_colors_of_many_rows_painted_in_passing_do_not_pile_up() -> None:
+    stream = Discipline()
+    stream.clean(b"a\n")
+    painted = b"".join(b"\x1b[1A\x1b[2K\r\x1b[32m%d\x1b[0m\r\x1b[1B" % n for n in range(100))
+    assert stream.clean(painted + b"done\n") == b"\x1b[32m99\x1b[0m\x1b[0m\ndone\n"
+
+
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
     discipline = Discipline()
     for _ in range(2):
@@ -379,10 +402,10 @@ def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None
     stream = Discipline()
     assert stream.clean(b"a: Pulling\nb: Pulling\n") == b"a: Pulling\nb: Pulling\n"
     progress = pull(
-        (2, "a: 1 MB"), (1, "b: 1 MB"), (2, "a: 2 MB"), (1, "b: 2 MB"), (2, "a: \x1b[32mdone"), (1, "b: done")
+        (2, "a: 1 MB"), (1, "b: 1 MB"), (2, "a: 2 MB"), (1, "b: 2 MB"), (2, "a: \x1b[32mdone\x1b[39m"), (1, "b: done")
     )
-    assert stream.clean(progress + b"Status: new\n") == b"a: \x1b[32mdone\x1b[0m\nb: done\nStatus: new\n"
-    assert stream.clean(pull((3, "a: \x1b[32mdone")) + b"over\n") == b"over\n"
+    assert stream.clean(progress + b"Status: new\n") == b"a: \x1b[32mdone\x1b[39m\x1b[0m\nb: done\nStatus: new\n"
+    assert stream.clean(pull((3, "a: \x1b[32mdone\x1b[39m")) + b"over\n") == b"over\n"
     assert stream.clean(pull((4, "higher"), (1, "lower")) + b"over\n") == b"higher\nlower\nover\n"
 
 

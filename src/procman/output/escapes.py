@@ -25,6 +25,7 @@ SEQUENCE = re.compile(
     rb")?"
 )
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
+_COLORS = re.compile(rb"(?:\x1b\[[0-9:;]*m)+")
 ENCODED_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _C1 = re.compile("[\x80-\x9f\udc80-\udc9f]")  # encoded, or a byte that is part of no UTF-8 character
 _CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ESC
@@ -116,7 +117,21 @@ class Unruly:
     def _follow(self, line: bytes) -> bytes:
         if self._redraws is None and goes_up(line):
             self._redraws = Redraws(_row)
-        return line if self._redraws is None else self._redraws.move(line)
+        if self._redraws is None:
+            return line
+        left = self._redraws.move(line)
+        return left if left == line else self._added_up(left)
+
+    def _added_up(self, line: bytes) -> bytes:
+        """Make one of the colors that a line begins with: each row that was painted on its way left some."""
+        colors = _COLORS.match(line)
+        if colors is None:
+            return line
+        pen = advance(self.pen, SGR.findall(colors[0]))
+        line = line[colors.end() :]
+        if pen == self.pen:
+            return line
+        return (RESET + pen if self.pen else pen) + line
 
 
 def without_color(lines: bytes) -> bytes:

@@ -90,8 +90,8 @@ class Redraws:
             self._painted = {at + unknown: row for at, row in self._painted.items()}
 
     def _passing(self, piece: bytes, *, up: bool) -> bytes:
-        """Paint a piece over the row of the cursor; gives it back where that is no row of before, nor becomes one
-        because the cursor leaves it for those above."""
+        """Paint a piece over the row of the cursor; gives its colors back, which stay on, or all of it where that is no
+        row of before, nor becomes one because the cursor leaves it for those above."""
         left = _not_wiped(piece)
         row = self._clean(left)
         if not self._below:
@@ -103,7 +103,7 @@ class Redraws:
             self._paint(row)
         elif _ERASES.search(piece):
             self._wipe(len(self._rows) - self._below)
-        return b""
+        return b"".join(_COLORS.findall(piece))
 
     def _begin_row(self) -> None:
         if len(self._rows) >= MOST_ROWS:
