@@ -386,6 +386,33 @@ def test_colors_of_many_rows_painted_in_passing_do_not_pile_up() -> None:
     assert stream.clean(painted + b"done\n") == b"\x1b[32m99\x1b[0m\x1b[0m\ndone\n"
 
 
+def test_a_row_that_comes_back_to_what_the_log_says_is_not_shown_again() -> None:
+    stream = Discipline()
+    assert stream.clean(b"x 0%\n\x1b[1Ax 1%\n") + stream.rest() == b"x 0%\nx 1%\n"
+    assert stream.clean(b"\x1b[1Ax 2%\n") == b""
+    assert stream.holds
+    assert stream.clean(b"\x1b[1Ax 1%\n") == b""
+    assert not stream.holds
+    assert stream.clean(b"\x1b[1Ax 0%\n") + stream.rest() == b"x 0%\n"
+
+
+@pytest.mark.parametrize(
+    ("painted", "shown"),
+    [
+        (b"\x1b[2Aa 1\nb 1\n\x1b[2Aa\nb 2\n", b"b 2\n"),
+        (b"\x1b[2Aa 1\nb 1\n\x1b[3Atop\na\nb 2\n", b"top\nb 2\n"),  # a row of before comes in above
+        (b"\x1b[1Ac\n\x1b[1Ab\x1b[1A\n\nd\n", b"d\n"),  # a bare line end leaves it
+        (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nb\n", b""),  # wiped out while it waited
+        (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nc\n", b"c\n"),
+        (b"\x1b[1Ac\n\x1b[1A\x1b[J\x1b[Gb\n", b"b\n"),  # new behind an erasure
+    ],
+)
+def test_what_rows_come_back_to_is_what_the_log_says_in_their_place(painted: bytes, shown: bytes) -> None:
+    stream = Discipline()
+    assert stream.clean(b"\x1b[2Aa\nb\n") + stream.rest() == b"a\nb\n"
+    assert stream.clean(painted) + stream.rest() == shown
+
+
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
     discipline = Discipline()
     for _ in range(2):

@@ -37,7 +37,8 @@ class Redraws:
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
         self._rows: list[bytes | None] = []  # None: from before we were here
-        self._painted: dict[int, bytes] = {}  # rows that were painted over, and may be again
+        # Rows that were painted over, and may be again, with what the log says in their place.
+        self._painted: dict[int, tuple[bytes, bytes | None]] = {}
         self._gone: list[bytes] = []  # and those that are on the screen no more
         self._below = 0
         self._passed = False  # this line has painted a row on its way
@@ -57,7 +58,7 @@ class Redraws:
     @property
     def holds(self) -> bool:
         """Whether there are rows that ``painted`` would give."""
-        return bool(self._painted or self._gone)
+        return bool(self._gone) or any(row != said for row, said in self._painted.values())
 
     def gone(self) -> list[bytes]:
         """The rows that nothing can be painted over any more, once, from above."""
@@ -113,15 +114,19 @@ class Redraws:
         self._below = 1
 
     def _wipe(self, place: int) -> None:
-        """What waits in this row will not be seen any more, and is new if it comes again."""
-        if self._painted.pop(place, None) is not None:
-            self._rows[place] = None
+        """What waits in this row will not be seen any more, and is new if it comes again: the log does not say it."""
+        waiting = self._painted.pop(place, None)
+        if waiting is not None:
+            self._rows[place] = waiting[1]
 
     def _paint(self, row: bytes) -> None:
         place = len(self._rows) - self._below
         self.latest = row or self.latest
-        if self._rows[place] != row:
-            self._rows[place] = self._painted[place] = row
+        before = self._rows[place]
+        if before != row:
+            said = self._painted[place][1] if place in self._painted else before
+            self._rows[place] = row
+            self._painted[place] = row, said
 
     def passed(self) -> bool:
         """Whether this line, which ends now, has painted a row on its way."""
@@ -151,7 +156,7 @@ class Redraws:
 
     def _forget(self) -> None:
         """Nothing more will be painted over these: they stay in the log as they are."""
-        self._gone += [self._painted[place] for place in sorted(self._painted)]
+        self._gone += [row for _, (row, said) in sorted(self._painted.items()) if row != said]
         self._painted.clear()
 
 
