@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import assume, given
@@ -411,6 +412,26 @@ def test_what_rows_come_back_to_is_what_the_log_says_in_their_place(painted: byt
     stream = Discipline()
     assert stream.clean(b"\x1b[2Aa\nb\n") + stream.rest() == b"a\nb\n"
     assert stream.clean(painted) + stream.rest() == shown
+
+
+@pytest.mark.parametrize("up", [b"", b"\x1b[100A"])
+def test_long_rows_are_not_kept_as_they_are(up: bytes) -> None:
+    stream = Discipline()
+    stream.clean(b"\x1b[100A" + b"\n" * 100)
+    stream.rest()
+    rows = [b"%d" % row * 30_000 + b"\n" for row in range(10, 110)]
+    shown = 0
+    tracemalloc.start()
+    for row in rows:
+        shown += len(stream.clean(up + row))
+        up = b""
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert shown + len(stream.rest()) == len(b"".join(rows))
+    assert stream.clean(b"\x1b[100A" + b"".join(rows)) + stream.rest() == b""
+    rows[7] = b"x" + rows[7][1:]
+    assert stream.clean(b"\x1b[100A" + b"".join(rows)) + stream.rest() == rows[7]
 
 
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_ROWS = 100
+LONG = 4096  # bytes: of a longer row it is remembered only whether it is the same
+_MOST_WAITING = 256 * 1024  # bytes, if long rows are among them
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
 _ERASES = re.compile(rb"\x1b\[[0-2]?K")
 _WIPES = re.compile(rb"\x1b\[2K|(?:\r|\x1b\[[01]?G)\x1b\[0?K")  # the whole row, whatever stands there
@@ -36,7 +38,7 @@ class Redraws:
 
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
-        self._rows: list[bytes | None] = []  # None: from before we were here
+        self._rows: list[bytes | None] = []  # as they are remembered; None: from before we were here
         # Rows that were painted over, and may be again, with what the log says in their place.
         self._painted: dict[int, tuple[bytes, bytes | None]] = {}
         self._gone: list[bytes] = []  # and those that are on the screen no more
@@ -58,7 +60,7 @@ class Redraws:
     @property
     def holds(self) -> bool:
         """Whether there are rows that ``painted`` would give."""
-        return bool(self._gone) or any(row != said for row, said in self._painted.values())
+        return bool(self._gone) or any(self._rows[place] != said for place, (_, said) in self._painted.items())
 
     def gone(self) -> list[bytes]:
         """The rows that nothing can be painted over any more, once, from above."""
@@ -122,11 +124,13 @@ class Redraws:
     def _paint(self, row: bytes) -> None:
         place = len(self._rows) - self._below
         self.latest = row or self.latest
-        before = self._rows[place]
-        if before != row:
+        before, now = self._rows[place], _remembered(row)
+        if before != now:
             said = self._painted[place][1] if place in self._painted else before
-            self._rows[place] = row
+            self._rows[place] = now
             self._painted[place] = row, said
+            if len(row) > LONG and sum([len(waiting) for waiting, _ in self._painted.values()]) > _MOST_WAITING:
+                self._forget()
 
     def passed(self) -> bool:
         """Whether this line, which ends now, has painted a row on its way."""
@@ -145,19 +149,30 @@ class Redraws:
 
     def add(self, line: bytes) -> None:
         """Take a line that is painted over nothing, behind all that was ``painted``."""
-        self._rows.append(line)
+        self._rows.append(_remembered(line))
         del self._rows[:-MOST_ROWS]
 
     def _erase_below(self) -> None:
         """What was painted below goes, and what comes there now is new, even if it reads the same."""
-        for place in range(len(self._rows) - self._below, len(self._rows)):
+        begin = len(self._rows) - self._below
+        if self._rows[begin:].count(None) == self._below:
+            return
+        for place in range(begin, len(self._rows)):
             self._painted.pop(place, None)
             self._rows[place] = None
 
     def _forget(self) -> None:
         """Nothing more will be painted over these: they stay in the log as they are."""
-        self._gone += [row for _, (row, said) in sorted(self._painted.items()) if row != said]
+        for place in sorted(self._painted):
+            row, said = self._painted[place]
+            if self._rows[place] != said:
+                self._gone.append(row)
         self._painted.clear()
+
+
+def _remembered(row: bytes) -> bytes:
+    """What a row is known again by: itself, or, if it is long, what no other row comes to but by chance in 2^64."""
+    return row if len(row) <= LONG else b"\n%d" % hash(row)
 
 
 def _not_wiped(piece: bytes) -> bytes:
