@@ -493,3 +493,15 @@ def test_the_cursor_goes_no_farther_than_a_line_may_be_wide(parameters: bytes, b
 def test_no_number_is_too_long(final: bytes) -> None:
     for parameters in (b"9" * 5000, b"1;" * 3000 + b"1", b":" * 5000, b"38;5;" + b"9" * 5000):
         assert Discipline().clean(b"\x1b[" + parameters + final + b"end\n").rstrip(b"\n\x1b[0m").endswith(b"end")
+
+
+def test_a_log_behind_a_block_that_shrank_waits_only_once() -> None:
+    """Its lines are written over rows of the block, but nobody paints any more."""
+    discipline = Discipline()
+    assert discipline.clean(b"a\nb\nc\n") == b"a\nb\nc\n"
+    assert discipline.clean(b"\x1b[3Aready\n") == b""
+    assert discipline.rest() == b"ready\n"
+    assert discipline.clean(b"one\n") == b"one\n"
+    assert not discipline.holds
+    assert discipline.clean(b"\x1b[1Apainted\n") == b""
+    assert discipline.holds

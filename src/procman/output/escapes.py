@@ -62,7 +62,10 @@ class Unruly:
 
     def rows(self) -> bytes:
         """The rows that are held back, now that they stay as they are."""
-        return b"".join([row + b"\n" for row in self._redraws.painted()]) if self._redraws is not None else b""
+        if self._redraws is None:
+            return b""
+        self._redraws.calm = True
+        return b"".join([row + b"\n" for row in self._redraws.painted()])
 
     def clean(self, lines: bytes) -> bytes:
         """Harmless lines. ``lines`` ends with a newline; lines that are painted over others are held back."""
@@ -109,6 +112,8 @@ class Unruly:
         out += self._redraws.gone()
         only_passed = self._redraws.passed() and is_blank(line)
         if self._redraws.take_over(None if only_passed else line, bare=bare):
+            if self._redraws.calm:
+                out += self._redraws.painted()
             return True
         out += self._redraws.painted()
         self._redraws.add(line)

@@ -34,7 +34,7 @@ class Redraws:
     ``clean`` makes a piece of a line harmless.
     """
 
-    __slots__ = ("_below", "_clean", "_gone", "_painted", "_passed", "_rows", "latest")
+    __slots__ = ("_below", "_clean", "_gone", "_painted", "_passed", "_rows", "calm", "latest")
 
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
@@ -43,6 +43,7 @@ class Redraws:
         self._painted: dict[int, tuple[bytes, bytes | None]] = {}
         self._gone: list[bytes] = []  # and those that are on the screen no more
         self._below = 0
+        self.calm = False  # the painting was over: what is written over a row does not wait before the cursor goes up
         self._passed = False  # this line has painted a row on its way
         self.latest = b""  # what was painted over last
 
@@ -75,6 +76,7 @@ class Redraws:
     def _move(self, count: bytes, kind: bytes) -> None:
         distance = max(1, int(count or b"1"))
         if kind in b"AF":
+            self.calm = False
             self._below = min(MOST_ROWS, self._below + distance)
             self._reach(self._below - len(self._rows))
         elif kind in b"BE":
