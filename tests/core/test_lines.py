@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from procman.core.lines import CAP, MARK, LineBuffer
+from procman.core.lines import CAP, MARK, STAYS, LineBuffer
 
 STREAMS = st.lists(
     st.sampled_from(
@@ -21,6 +21,7 @@ STREAMS = st.lists(
             b"x" * 20,
             b"\x1b",
             b"\x1b[31m",
+            b"\x1b[2A",
             b"\x1b]8;;x\x1b\\",
         ]
     )
@@ -66,12 +67,13 @@ def test_pieces_of_a_long_line_add_up_to_it(stream: bytes, cuts: list[int], cap:
 
 
 @given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+@example(stream=b"abcd\r", cuts=[], cap=4)  # the return may be half of the line's end
 def test_the_tail_never_passes_the_cap(stream: bytes, cuts: list[int], cap: int) -> None:
     buffer = LineBuffer(cap)
     for chunk in in_chunks(stream, cuts):
         lines = buffer.feed(chunk)
         assert lines == b"" or lines.endswith(b"\n")
-        assert len(buffer.tail) <= cap
+        assert len(buffer.tail.removesuffix(b"\r")) <= cap
         assert b"\n" not in buffer.tail
 
 
@@ -111,6 +113,38 @@ def test_a_progress_bar_without_an_end_does_not_come_out_in_pieces() -> None:
     lines = through([bar], cap=50)
     assert lines.count(b"\n") == 1
     assert lines.endswith(b"\rdone\n")
+
+
+def test_rows_that_are_painted_without_an_end_are_left_behind_as_lines_that_stay_in_their_row() -> None:
+    paint = b"\x1b[2A\rrow %3d\r\x1b[2B"
+    painted = b"".join(paint % percent for percent in range(100)) + b"done\n"
+    lines = through([painted], cap=50)
+    assert lines.count(STAYS) + 1 == lines.count(b"\n")
+    assert lines.replace(STAYS, b"") == painted
+
+
+def test_rows_are_left_behind_when_asked_for() -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(b"one\n\x1b[Arow\r\x1b[B$ ") == b"one\n"
+    assert buffer.leave_rows() == b"\x1b[Arow" + STAYS
+    assert buffer.tail == b"\r\x1b[B$ "
+    assert buffer.leave_rows() == b""
+    assert buffer.feed(b"ls\n") == b"\r\x1b[B$ ls\n"
+    assert not buffer.unfinished
+
+
+@pytest.mark.parametrize("tail", [b"\x1b[A", b"10%\r20%\r", b"\r\x1b[A", b"\x1b[32mx\r"])
+def test_where_no_row_is_left_there_is_nothing_to_leave_behind(tail: bytes) -> None:
+    buffer = LineBuffer()
+    buffer.feed(tail)
+    assert buffer.leave_rows() == b""
+    assert buffer.tail == tail
+
+
+def test_bytes_that_pass_as_they_are_are_not_left_behind() -> None:
+    buffer = LineBuffer(fold=False)
+    buffer.feed(b"\x1b[Arow\r\x1b[B")
+    assert buffer.leave_rows() == b""
 
 
 def test_single_bytes_are_no_list_of_objects() -> None:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from procman.output.discipline import MANY_BLANKS, Discipline
+from procman.core.lines import STAYS, LineBuffer
+from procman.output.discipline import CR, MANY_BLANKS, Discipline
+from procman.output.escapes import without_color
 from procman.output.pen import advance
 
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
@@ -455,6 +457,40 @@ def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None
     assert stream.clean(progress + b"Status: new\n") == b"a: \x1b[32mdone\x1b[39m\x1b[0m\nb: done\nStatus: new\n"
     assert stream.clean(pull((3, "a: \x1b[32mdone\x1b[39m")) + b"over\n") == b"over\n"
     assert stream.clean(pull((4, "higher"), (1, "lower")) + b"over\n") == b"higher\nlower\nover\n"
+
+
+def test_a_pull_that_is_longer_than_a_line_may_be_is_shown_as_a_short_one_is() -> None:
+    """It is cut where it begins a row anew."""
+    progress = [(layer, f"{layer}: {percent}%") for percent in range(101) for layer in (3, 2, 1)]
+    buffer, stream = LineBuffer(cap=200), Discipline()
+    shown = stream.clean(b"a\nb\nc\n")
+    for update in progress:
+        lines = buffer.feed(pull(update))
+        shown += stream.clean(lines) if lines else b""
+    assert shown == b"a\nb\nc\n"
+    assert stream.clean(buffer.feed(b"Status: new\n")) == b"3: 100%\n2: 100%\n1: 100%\nStatus: new\n"
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["a", "b", "\x1b[31mc", ""])), max_size=12), st.data())
+def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], data: st.DataObject) -> None:
+    """Wherever what is painted is cut, it comes to the same rows."""
+    painted = pull(*updates) + b"end\n"
+    returns = [at for at, byte in enumerate(painted) if byte == CR]
+    cuts = sorted(data.draw(st.sets(st.sampled_from(returns)))) if returns else []
+    pieces = [painted[a:b] for a, b in zip([0, *cuts], [*cuts, len(painted)], strict=True)]
+    whole, cut = Discipline(), Discipline()
+    for stream in (whole, cut):
+        stream.clean(b"1\n2\n\x1b[2A1\n2\n")
+    shown = b"".join(cut.clean(piece + STAYS) for piece in pieces[:-1] if piece) + cut.clean(pieces[-1])
+    assert without_color(shown) == without_color(whole.clean(painted))
+
+
+def test_a_cursor_that_only_passes_leaves_the_row_as_it_is() -> None:
+    stream = Discipline()
+    assert stream.clean(b"a\nb\n") == b"a\nb\n"
+    assert stream.clean(b"\x1b[2A\n\x1b[B\x1b[A\n") == b""
+    assert stream.rest() == b""
+    assert stream.clean(b"c\n") == b"c\n"
 
 
 def test_an_unfinished_line_shows_what_was_painted_last() -> None:

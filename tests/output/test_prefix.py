@@ -270,9 +270,14 @@ def test_rows_that_were_painted_over_come_before_a_prompt_below_them() -> None:
     assert screen.hub.painting == {("web.1", "stdout")}
     screen.clock.now = 10
     screen.hub.partial("web.1", "stdout", b"Password: ")
+    assert screen.text == b"web.1  | 50%\n"  # it may be the last row of a frame, and painted over as well
+    screen.hub.release("web.1", "stdout")
+    assert not screen.hub.painting
+    screen.clock.now = 11
+    screen.hub.partial("web.1", "stdout", b"Password: ")
+    assert screen.text == b"web.1  | 50%\nweb.1  | 100%\nweb.1  | Password: "
     screen.publish("web.1", b"Password: secret\n")
     assert screen.text == b"web.1  | 50%\nweb.1  | 100%\nweb.1  | Password: secret\n"
-    assert not screen.hub.painting
 
 
 def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from procman.core.lines import STAYS
 from procman.runtime import pump as pump_module
 from procman.runtime import pumps as pumps_module
 from procman.runtime.pump import CHUNK, WIDE
-from procman.runtime.pumps import PATIENCE, SILENCE, TURN, Pumps
+from procman.runtime.pumps import PATIENCE, SILENCE, STILL, TURN, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -304,3 +305,28 @@ def test_of_rows_that_are_painted_over_the_last_is_shown_where_it_can_be_taken_b
     table.pumps.show_partials(dues[0])
     assert table.hub.partials == [b""]
     assert not table.hub.released
+
+
+def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_lasts(table: Table) -> None:
+    """Who pulls images paints for minutes, and ends no line."""
+
+    def publish(name: str, stream: str, lines: bytes) -> None:
+        table.hub.heard.append((name, lines))
+        table.hub.painting.add((name, stream))
+
+    table.hub.publish = publish  # type: ignore[method-assign]  # one that holds rows back
+    table.seat("pull")
+    painted = b"\x1b[2A\rlayer 1 MB\r\x1b[2B"
+    os.write(table.writers["pull"], painted)
+    table.turn()
+    assert not table.hub.heard
+    pause = table.pumps.next_deadline()
+    assert pause is not None
+    table.pumps.show_partials(pause)
+    assert table.hub.heard == [("pull", b"\x1b[2A\rlayer 1 MB" + STAYS)]
+    assert not table.hub.released
+    still = table.pumps.next_deadline()
+    assert still == pytest.approx(pause + STILL)
+    assert still is not None
+    table.pumps.show_partials(still)
+    assert table.hub.released == ["pull"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CAP = 65536
 MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
+STAYS = b"\x1b[A\n"  # the cursor goes up, and the line end brings it down again: an end that leaves it in its row
 _LONGEST = 4096  # bytes of an escape sequence that is not cut: a hyperlink may hold a long address
 _UNFINISHED_CSI = bytes(range(0x20, 0x40))  # what stands between "ESC [" and the byte that ends the sequence
 _COMPACT = 64  # parts kept before they are joined: keeps a writer of single bytes from costing a list of 64 K objects
@@ -14,7 +15,8 @@ class LineBuffer:
 
     A line longer than ``cap`` bytes leaves in pieces, each ended by ``…``. Where pieces are cut depends on the line
     alone, never on how it arrived. With ``fold`` an overlong line drops what a carriage return has already hidden, so
-    that a progress bar which never ends its line does not come out in pieces.
+    that a progress bar which never ends its line does not come out in pieces. If it painted other rows on its way, it
+    leaves them behind as a line that ``STAYS`` in its row.
     """
 
     __slots__ = ("_cap", "_fold", "_parts", "_size")
@@ -69,6 +71,16 @@ class LineBuffer:
         self._size = 0
         return rest + b"\n" if rest else b""
 
+    def leave_rows(self) -> bytes:
+        """Give what the unfinished line has painted over other rows so far, as a line that ``STAYS``, or ``b""``."""
+        tail = self.tail
+        hidden = tail.rfind(b"\r")
+        if not self._fold or not goes_up(tail[: hidden + 1]):
+            return b""
+        self._parts = [tail[hidden:]]
+        self._size = len(tail) - hidden
+        return tail[:hidden] + STAYS
+
     def _keep(self, rest: bytes) -> None:
         self._parts.append(rest)
         self._size += len(rest)
@@ -105,6 +117,8 @@ class LineBuffer:
         while end - start > self._cap:
             hidden = data.rfind(b"\r", start, start + self._cap) if self._fold else -1
             if hidden > start:
+                if goes_up(data[start:hidden]):
+                    out += (data[start:hidden], STAYS)
                 start = hidden
                 continue
             if end - start == self._cap + 1 and data[end - 1] == 13:
@@ -113,6 +127,15 @@ class LineBuffer:
             out += (data[start:stop], MARK, b"\n")
             start = stop
         return start
+
+
+def goes_up(data: bytes) -> bool:
+    """Whether the cursor is sent up: other rows are painted over."""
+    if b"\x1b[" not in data:
+        return False
+    import re  # not before a child does such things: it costs more than all of this module
+
+    return re.search(rb"\x1b\[[0-9]*[AF]", data) is not None
 
 
 def _is_too_long_behind(chunk: bytes, at: int, cap: int) -> bool:

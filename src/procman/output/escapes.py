@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
+from procman.core.lines import goes_up
 from procman.output.discipline import MANY_BLANKS
 from procman.output.pen import advance
-from procman.output.redraws import Redraws, goes_up
+from procman.output.redraws import Redraws, leaves_row_alone
 
 RESET = b"\x1b[0m"
 ESC = 27
@@ -73,15 +74,15 @@ class Unruly:
             lines = _without_c1(lines)
         rough = any(control in lines for control in _CONTROLS)
         out: list[bytes] = []
-        for line in lines[:-1].split(b"\n"):
+        for written in lines[:-1].split(b"\n"):
+            line = written
             start = self.pen
-            bare = line in (b"", b"\r")
             if ESC in line and out and _CLEARS.search(line):
                 _drop_blanks(out)
             if rough or ESC in line:
-                line = self._clean_line(line, rough)  # noqa: PLW2901 (each line is remade)
-            line = start + line + RESET if self.pen else start + line  # noqa: PLW2901
-            if self._redraws is None or not self._paints_over(line, bare, out):
+                line = self._clean_line(line, rough)
+            line = start + line + RESET if self.pen else start + line
+            if self._redraws is None or not self._paints_over(written, line, out):
                 out.append(line)
         out.append(b"")
         return b"\n".join(out)
@@ -106,12 +107,15 @@ class Unruly:
         self.pen = advance(self.pen, colors)
         return line
 
-    def _paints_over(self, line: bytes, bare: bool, out: list[bytes]) -> bool:
-        """Whether there is nothing to be shown of this line, or not yet; add the rows that stay as they are now."""
+    def _paints_over(self, written: bytes, line: bytes, out: list[bytes]) -> bool:
+        """Whether there is nothing to be shown of a line that was ``written``, or not yet; add the rows that stay as
+        they are now."""
         assert self._redraws is not None
         out += self._redraws.gone()
         only_passed = self._redraws.passed() and is_blank(line)
-        if self._redraws.take_over(None if only_passed else line, bare=bare):
+        bare = written in (b"", b"\r")
+        nothing = only_passed or leaves_row_alone(written)
+        if self._redraws.take_over(None if nothing else line, bare=bare):
             if self._redraws.calm:
                 out += self._redraws.painted()
             return True

@@ -107,7 +107,7 @@ class Hub:
             self._show(name, stream, discipline.blank_lines())
             shown = discipline.preview(tail)
         if self._footer is None:
-            if shown != tail:
+            if shown != tail or (name, stream) in self.painting:
                 return False
             self.release(name, stream)
         again = False

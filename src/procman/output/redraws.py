@@ -17,15 +17,15 @@ MOST_ROWS = 100
 LONG = 4096  # bytes: of a longer row it is remembered only whether it is the same
 _MOST_WAITING = 256 * 1024  # bytes, if long rows are among them
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
+_COMES = re.compile(rb"\x1b\[[0-9]{0,4}[ABEF]\r*\Z")
 _ERASES = re.compile(rb"\x1b\[[0-2]?K")
 _WIPES = re.compile(rb"\x1b\[2K|(?:\r|\x1b\[[01]?G)\x1b\[0?K")  # the whole row, whatever stands there
 _COLORS = re.compile(rb"\x1b\[[0-9:;]*m")
-_UP = re.compile(rb"\x1b\[[0-9]*[AF]")
 
 
-def goes_up(line: bytes) -> bool:
-    """Whether the cursor is moved up in this line: the first one begins the bookkeeping."""
-    return _UP.search(line) is not None
+def leaves_row_alone(line: bytes) -> bool:
+    """Whether the line ends in a row that the cursor has only come to, up or down."""
+    return _COMES.search(line) is not None
 
 
 class Redraws:

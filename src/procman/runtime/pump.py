@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from procman.core.lines import LineBuffer
+from procman.core.lines import LineBuffer, goes_up
 from procman.output.outlet import LARGE
 from procman.output.ways import enlarge_pipe
 
@@ -81,7 +81,7 @@ class Pump:
         if self._hub.taps:
             self._tap(chunk)
         if self._hub.painting:
-            self.climbs |= _goes_up(chunk)
+            self.climbs |= goes_up(chunk)
         if len(chunk) >= LARGE and self._pass_on(chunk):
             return True
         lines = self.buffer.feed(chunk)
@@ -114,6 +114,13 @@ class Pump:
         except OSError:
             return 0
 
+    def leave_rows(self) -> bool:
+        """Pass on what the line that has not ended yet painted over other rows; whether it did."""
+        lines = self.buffer.leave_rows()
+        if lines:
+            self._hub.publish(self.name, self.stream, lines)
+        return bool(lines)
+
     def show_partial(self) -> bool:
         """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
         return self._hub.partial(self.name, self.stream, self.buffer.tail)
@@ -124,9 +131,3 @@ class Pump:
         if rest:
             self._hub.publish(self.name, self.stream, rest)
         self._hub.release(self.name, self.stream)
-
-
-def _goes_up(chunk: bytes) -> bool:
-    from procman.output.redraws import goes_up
-
-    return goes_up(chunk)

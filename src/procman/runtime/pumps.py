@@ -145,6 +145,7 @@ class Pumps:
     def show_partials(self, now: float) -> None:
         """Show the unfinished lines, and the painted rows, of those who have been silent for long enough."""
         for pump in _due(self._painting, now):
+            pump.leave_rows()
             self._hub.release(pump.name, pump.stream)
             if pump.buffer.unfinished:
                 self._offer(pump, now)
@@ -153,6 +154,9 @@ class Pumps:
 
     def _offer(self, pump: Pump, now: float) -> None:
         self._unfinished.pop(pump, None)
+        if pump.leave_rows() and (pump.name, pump.stream) in self._hub.painting:
+            self._painting.pop(pump, None)
+            self._painting[pump] = now + STILL
         if pump.show_partial():
             self._unfinished[pump] = now + SILENCE
 
