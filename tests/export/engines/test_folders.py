@@ -43,7 +43,8 @@ class Runit:
         call("sv", "-w", "30", "stop", str(self.folder / f"shop-{name}"))
 
     def is_down(self, name: str) -> bool:
-        return attempt("sv", "status", str(self.folder / f"shop-{name}")).stdout.startswith("down:")
+        status = attempt("sv", "status", str(self.folder / f"shop-{name}")).stdout
+        return status.startswith("down:") and "want up" not in status  # which it says in the second between two lives
 
     def end(self) -> None:
         """HUP makes runsvdir tell each runsv to end its service and its log, then itself."""
