@@ -71,6 +71,17 @@ def test_all_ends_when_nothing_runs_or_will_run() -> None:
     assert world.supervisor.exit_code == 0
 
 
+def test_who_is_to_be_launched_can_be_taken_before_all_else() -> None:
+    supervisor = World("web.1", "worker.1").supervisor
+    supervisor.exited(supervisor.instances["web.1"], CRASH, 0.0)
+    supervisor.wish(Event.RESTART, [supervisor.instances["web.1"]], 0.0)
+    assert [instance.name for instance in supervisor.take_launches()] == ["web.1"]
+    assert supervisor.take_launches() == []
+    left = [action for action, _ in supervisor.take_actions()]
+    assert Action.TELL_EXITED in left
+    assert Action.LAUNCH not in left
+
+
 def test_a_backoff_keeps_the_run_alive() -> None:
     world = World("web.1")
     world.end("web.1", CRASH)

@@ -201,7 +201,8 @@ def test_a_child_cannot_damage_the_screen(place: Place, what: str) -> None:
     terminal.see_line("web.1", "after")
     terminal.see_status("^web ● 1/1")
     said = terminal.said("web.1")
-    assert (said[0], said[-1], len(said)) == ("before", "after", 3)
+    rows = 2 if what == "go up" else 3  # a cursor that only passes leaves no blank row behind
+    assert (said[0], said[-1], len(said)) == ("before", "after", rows)
     assert any("web.1 started" in row for row in terminal.log)
     assert terminal.emulator.damage == []
     assert terminal.emulator.title == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 import pytest
@@ -28,3 +29,37 @@ def test_a_signal_at_any_moment_of_the_start_ends_all(place: Place, number: int)
         session.wait_until_gone()
         assert kit.running(argument) == []
         assert b"bug in procman" not in session.err
+
+
+BETWEEN = """import os, signal, sys, time
+from procman.cli import start
+begin = start.Beginning.begin
+def begin_and_then(self):
+    begin(self)
+    while not os.path.exists("up"):
+        time.sleep(0.01)
+    {then}
+start.Beginning.begin = begin_and_then
+from procman.cli.main import main
+sys.exit(main())
+"""
+
+
+def test_a_signal_before_anybody_hears_the_first_instances_stops_them_with_grace(place: Place) -> None:
+    place.write("start.py", BETWEEN.format(then="os.kill(os.getpid(), signal.SIGINT)"))
+    place.procfile("web: trap 'echo goodbye; exit 0' TERM; touch up; while :; do sleep 0.1; done\n")
+    session = place.session("start.py", "start", program=sys.executable)
+    assert session.wait() == 130
+    assert b"| goodbye\n" in session.out
+
+
+@pytest.mark.parametrize("guardian", [[], ["--no-guardian"]], ids=["guardian", "alone"])
+def test_if_what_hears_the_first_instances_cannot_be_had_they_do_not_stay(place: Place, guardian: list[str]) -> None:
+    kit.need_linux()
+    argument = kit.sleep_time()
+    place.write("start.py", BETWEEN.format(then="sys.modules['procman.cli.wiring'] = None"))
+    place.procfile(f"web: touch up; setsid sleep {argument} & exec sleep {argument}\n")
+    session = place.session("start.py", "start", *guardian, program=sys.executable)
+    assert session.wait() == 70
+    assert b"this is a bug in procman: ModuleNotFoundError" in session.err
+    assert kit.running(argument) == []

@@ -1,48 +1,87 @@
-"""Asks: ``procman start``: puts the parts together and lets the engine run."""
+"""Asks: ``procman start``: brings the first instances up, then loads and runs what looks after them."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 
 from procman.cli.session import enter, join
-from procman.cli.terminal import bottom_line, find_primary, lending, wants_terminals, window
+from procman.cli.terminal import find_primary, wants_terminals, window
 from procman.core.supervisor import Supervisor
-from procman.errors import ConfigError
-from procman.output.announce import Announcer
 from procman.output.factory import open_output
 from procman.output.outlet import Outlet
 from procman.output.palette import wants_color
 from procman.runtime import guardian
 from procman.runtime.children import Children
-from procman.runtime.control.listener import Control
-from procman.runtime.engine import Engine
-from procman.runtime.family import become_subreaper, close_inherited_on_exec, open_standard_descriptors
+from procman.runtime.earshot import hand_over
+from procman.runtime.family import (
+    become_subreaper,
+    close_inherited_on_exec,
+    kill_until_empty,
+    open_standard_descriptors,
+)
 from procman.runtime.files import read_plan
-from procman.runtime.foreground import Foreground
-from procman.runtime.latecomer import Latecomer
-from procman.runtime.leftovers import LeftoverNews
-from procman.runtime.orders import Orders
+from procman.runtime.launcher import Launcher
 from procman.runtime.portowner import port_warnings
 from procman.runtime.signals import SignalPipe, deafen
 from procman.runtime.terminal import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from procman.cli.session import Entrance
-    from procman.core.lifecycle import Instance
     from procman.core.plan import Plan
     from procman.core.settings import Settings
-    from procman.output.hub import Hub
-    from procman.runtime.blueprint import Blueprint
-    from procman.runtime.control.desk import Desk
-    from procman.runtime.guest import Guest
-    from procman.runtime.refresh import Renew
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
+
+
+class Beginning:
+    """What a run consists of when its first instances are on their way, and nobody hears them yet.
+
+    Everything that a user may have got wrong was found by then; ``here`` is where paths of the settings are seen from.
+    """
+
+    __slots__ = (
+        "children",
+        "entrance",
+        "here",
+        "hub",
+        "launcher",
+        "outlet",
+        "plan",
+        "primary",
+        "settings",
+        "signals",
+        "supervisor",
+    )
+
+    def __init__(self, plan: Plan, settings: Settings, entrance: Entrance) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.entrance = entrance
+        self.outlet = Outlet(1)
+        self.primary, lack = find_primary(plan, settings)
+        lends = bool(self.primary)
+        self.hub = hub = open_output(plan, settings, self.outlet, os.environ, is_terminal(1), lends)
+        for warning in (*_warnings(plan), *filter(None, (entrance.warning, lack))):
+            hub.say(f"warning: {warning}")
+        self.here = os.getcwd()
+        os.chdir(plan.root)
+        self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
+        self.children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
+        self.children.complain = hub.say
+        self.signals = SignalPipe()
+        room = window(plan, settings, self.primary, hub.prefix_width)
+        self.launcher = Launcher(self.supervisor, self.children, room)
+
+    def begin(self) -> None:
+        """Listen to signals, and bring the first instances up."""
+        self.signals.open()
+        if guardian.lifeline is not None:
+            hand_over()
+        self.launcher.begin()
 
 
 def start(settings: Settings) -> int:
@@ -51,18 +90,30 @@ def start(settings: Settings) -> int:
     joined = join(settings)
     if joined is not None:
         return joined
-    plan = read_plan(settings, _environ(settings), _new_session())
+    plan = read_plan(settings, environ_of_children(settings), _new_session())
     close_inherited_on_exec()
     become_subreaper()
     entrance = enter(settings, plan)
     if entrance.code is not None:
         return entrance.code
-    code = _engine(plan, settings, entrance).run()
+    code = _run(Beginning(plan, settings, entrance))
     deafen()
     return code
 
 
-def _environ(settings: Settings) -> Mapping[str, str]:
+def _run(beginning: Beginning) -> int:
+    beginning.begin()
+    try:
+        from procman.cli.wiring import wire  # a fifth of the start, for which no child has to wait
+
+        engine = wire(beginning)
+    except BaseException:
+        kill_until_empty(beginning.children.spared)
+        raise
+    return engine.run()
+
+
+def environ_of_children(settings: Settings) -> Mapping[str, str]:
     """What children inherit. Those on pipes cannot see that they may use color, so they are told where we do.
 
     Those on a terminal see for themselves, and better: FORCE_COLOR=1 stands for 16 colors (force-color.org).
@@ -77,103 +128,6 @@ def _environ(settings: Settings) -> Mapping[str, str]:
 def _new_session() -> str:
     """The mark of everything that comes from this run; it holds nothing secret and need only be unique."""
     return f"{os.getpid():x}-{os.urandom(6).hex()}"
-
-
-def _engine(plan: Plan, settings: Settings, entrance: Entrance) -> Engine:
-    """Wire the parts: each is told only of those that it speaks to."""
-    outlet = Outlet(1)
-    primary, lack = find_primary(plan, settings)
-    hub = open_output(plan, settings, outlet, os.environ, is_terminal(1), lends=bool(primary))
-    for warning in (*_warnings(plan), *filter(None, (entrance.warning, lack))):
-        hub.say(f"warning: {warning}")
-    here = os.getcwd()
-    os.chdir(plan.root)
-    supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
-
-    def blueprint() -> Blueprint:
-        return _blueprint(plan, settings, here)
-
-    renew = _renewal(supervisor, blueprint)
-    children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
-    children.complain = hub.say
-    signals = SignalPipe()
-    foreground = Foreground(1, hub)
-    orders = Orders(supervisor, children, hub, outlet, foreground, signals, guardian.lifeline)
-    guests = _heralds(hub, supervisor, settings)
-    if primary:
-        guests[:0] = lending(primary, hub, supervisor, children, orders, foreground, renew)
-        guests.append(foreground)
-    elif hub.has_footer:
-        if settings.status is not False:
-            guests += bottom_line(hub, supervisor, foreground, renew, always=settings.status is True)
-        guests.append(foreground)
-    guests.append(LeftoverNews(hub.say))
-    guests += _latecomers(supervisor, hub, children, renew)
-    if entrance.place is not None:
-        guests.append(Control(entrance.place, lambda: _desk(blueprint(), supervisor, children, hub)))
-    room = window(plan, settings, primary, hub.prefix_width)
-    return Engine(supervisor, children, hub, outlet, orders, signals, room, guests)
-
-
-def _heralds(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Guest]:
-    """Who tells what happens: a person always, systemd and programs that read us where they are there."""
-    heralds: list[Guest] = [Announcer(hub, supervisor)]
-    if os.environ.get("NOTIFY_SOCKET"):
-        from procman.runtime.notify import Notifier
-
-        heralds.append(Notifier(supervisor, os.environ, time.monotonic()))
-    if settings.format == "json":
-        from procman.output.events import Events
-
-        heralds.append(Events(hub))
-    return heralds
-
-
-def _renewal(supervisor: Supervisor, blueprint: Callable[[], Blueprint]) -> Renew:
-    """What lets new lives of instances follow their files as they are by then."""
-
-    def renew(chosen: list[Instance]) -> list[str]:
-        try:
-            from procman.runtime import refresh
-
-            return refresh.renew(supervisor, blueprint(), chosen)
-        except OSError as error:  # of a disk, or for want of descriptors: no reason for the session to end
-            raise ConfigError(f"the files cannot be read again: {(error.strerror or str(error)).lower()}") from None
-
-    return renew
-
-
-def _latecomers(supervisor: Supervisor, hub: Hub, children: Children, renew: Renew) -> list[Guest]:
-    """Who asks instances how they are, and who looks at files: not here before a plan wants them."""
-
-    def probes() -> Guest:
-        from procman.runtime.probes import Probes
-
-        return Probes(supervisor, hub, children)
-
-    def watch() -> Guest:
-        from procman.runtime.watch import Watch
-
-        return Watch(supervisor, hub, renew)
-
-    return [
-        Latecomer(lambda plan: plan.ready is not None or plan.health is not None, probes),
-        Latecomer(lambda plan: bool(plan.watch), watch),
-    ]
-
-
-def _blueprint(plan: Plan, settings: Settings, here: str) -> Blueprint:
-    """How the plan was made; ``here`` is where paths of the settings are seen from."""
-    from procman.runtime.blueprint import Blueprint
-
-    return Blueprint(settings, plan, _environ(settings), here)
-
-
-def _desk(blueprint: Blueprint, supervisor: Supervisor, children: Children, hub: Hub) -> Desk:
-    """Who answers the first client, and the others."""
-    from procman.runtime.control.desk import Desk
-
-    return Desk(supervisor, children, hub, blueprint, guardian.visible_pid)
 
 
 def _default_exit_rule() -> str:

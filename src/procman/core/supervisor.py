@@ -197,6 +197,11 @@ class Supervisor:
         actions, self._actions = self._actions, []
         return actions
 
+    def take_launches(self) -> list[Instance]:
+        """Of what `take_actions` would give only whom to launch; the rest stays."""
+        actions, self._actions = self._actions, [pair for pair in self._actions if pair[0] != Action.LAUNCH]
+        return [instance for action, instance in actions if action == Action.LAUNCH]
+
     @property
     def has_news(self) -> bool:
         """Whether something was decided that the engine has not heard yet."""

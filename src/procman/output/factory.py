@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from procman.output.footer import Footer
 from procman.output.history import History
 from procman.output.hub import Hub
 from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from procman.core.plan import Plan
     from procman.core.settings import Settings
+    from procman.output.footer import Footer
     from procman.output.outlet import Outlet
     from procman.output.sink import Sink
     from procman.output.stage import Stage
@@ -32,7 +32,7 @@ def open_output(
     stamp = Stamp(settings.timestamps)
     labels = _labels(plan, settings, palette, stamp)
     stage = _stage(outlet, settings) if lends else None
-    footer = stage or (Footer(outlet) if takes_footer(settings, environ, isatty) else None)
+    footer = stage or (_footer(outlet) if takes_footer(settings, environ, isatty) else None)
     screen: Sink
     if settings.format == "json":
         screen = _json(outlet, labels)
@@ -72,6 +72,12 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
     elif template == "none":
         template = ""
     return Labels(template, palette, names, indexes, plan.unseen)
+
+
+def _footer(outlet: Outlet) -> Footer:
+    from procman.output.footer import Footer
+
+    return Footer(outlet)
 
 
 def _stage(outlet: Outlet, settings: Settings) -> Stage:

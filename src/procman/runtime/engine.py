@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 
-from procman.core.lifecycle import Action, State
+from procman.core.lifecycle import Action
 from procman.core.outcome import HUNG_UP, OUTPUT_CLOSED
 from procman.runtime.aside import say_aside, tell_loss
-from procman.runtime.children import SpawnError
 from procman.runtime.family import kill_until_empty
 from procman.runtime.farewell import Farewells
 from procman.runtime.poller import READ, WRITE, Poller, has_hung_up
@@ -29,15 +28,13 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
     from procman.runtime.children import Child, Children
     from procman.runtime.guest import Guest
+    from procman.runtime.launcher import Launcher
     from procman.runtime.orders import Orders
-    from procman.runtime.pty import Window
     from procman.runtime.pump import Pump
     from procman.runtime.signals import SignalPipe
 else:
     import _signal as signal  # without the enums: see signals.py
 
-LAUNCHES_PER_TURN = 32  # so that signals and output are looked at while a thousand instances come up
-LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up
 LAST_WORDS = 1.0  # seconds for the output to take what is owed to it at the end
 
 
@@ -48,20 +45,20 @@ class Engine:
         self,
         supervisor: Supervisor,
         children: Children,
+        launcher: Launcher,
         hub: Hub,
         outlet: Outlet,
         orders: Orders,
         signals: SignalPipe,
-        window: Window | None = None,
         guests: Sequence[Guest] = (),
     ) -> None:
         self.supervisor = supervisor
         self._children = children
+        self._launcher = launcher
         self._hub = hub
         self._outlet = outlet
         self._orders = orders
         self._signals = signals
-        self._window = window
         self._guests = guests
         self._poller = Poller()
         self._pumps = Pumps(hub, outlet)
@@ -74,7 +71,6 @@ class Engine:
             *(guest.next_deadline for guest in guests),
         ]
         self._lives: dict[str, tuple[Child, list[Pump]]] = {}
-        self._launches: list[Instance] = []
         self._orphans_until: float | None = None
         self._full = False
         self._error_told = False
@@ -82,10 +78,9 @@ class Engine:
     # The loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Bring everything up, keep it so, bring it down; returns the exit code of the run."""
-        self._open()
+        """Bring up what is not yet, keep it so, bring it down; returns the exit code of the run."""
         try:
-            self.supervisor.start_all(time.monotonic())
+            self._open()
             while True:
                 self._perform()
                 self._flush()
@@ -95,11 +90,10 @@ class Engine:
                 self._reap()
                 self._wake()
         finally:
-            stuck = self._farewells.stuck + kill_until_empty(LAST_KILLS, self._children.spared)
+            stuck = self._farewells.stuck + kill_until_empty(self._children.spared)
         return self._end(stuck)
 
     def _open(self) -> None:
-        self._orders.open()
         self._poller.add(self._signals.fileno(), self._orders.hear)
         if self._orders.lifeline is not None:
             self._poller.add(self._orders.lifeline, self._hear_guardian)
@@ -122,17 +116,25 @@ class Engine:
 
     def _perform(self) -> None:
         """Do what was decided, and what is decided because of that."""
+        self._adopt()
         self._obey()
-        if self._launches:
-            self._launch_some()
+        if self._launcher.busy:
+            self._launcher.launch_some()
+            self._adopt()
             self._obey()  # a start is told before the child's first words
+
+    def _adopt(self) -> None:
+        """Be there for those who were launched: what is decided next may concern them."""
+        for child in self._launcher.take_born():
+            pumps = [self._pumps.add(fd, child.name, stream) for stream, fd in child.outputs]
+            self._lives[child.name] = (child, pumps)
 
     def _obey(self) -> None:
         while actions := self.supervisor.take_actions():
             asked: list[Instance] = []
             for action, instance in actions:
                 if action == Action.LAUNCH:
-                    self._launches.append(instance)
+                    self._launcher.add(instance)
                 elif action == Action.ASK:
                     asked.append(instance)
                 elif action == Action.KILL:
@@ -156,7 +158,7 @@ class Engine:
             self._poller.change(self._pumps.fileno(), 0 if self._full else READ)
 
     def _finished(self) -> bool:
-        if self._launches or not self.supervisor.settled:
+        if self._launcher.busy or not self.supervisor.settled:
             return False
         return not self._orphans_remain(time.monotonic())
 
@@ -174,7 +176,7 @@ class Engine:
         return max((i.plan.stop.grace for i in self.supervisor.instances.values()), default=0.0)
 
     def _wait(self) -> None:
-        if self._launches or (self._pumps.backlog and not self._full):
+        if self._launcher.busy or (self._pumps.backlog and not self._full):
             timeout: float | None = 0.0
         else:
             due = self._nearest_deadline()
@@ -213,33 +215,6 @@ class Engine:
             guest.tick(now)
 
     # Deeds ----------------------------------------------------------------------------------------------------------
-
-    def _launch_some(self) -> None:
-        batch, self._launches = self._launches[:LAUNCHES_PER_TURN], self._launches[LAUNCHES_PER_TURN:]
-        for instance in batch:
-            self._launch(instance)
-
-    def _launch(self, instance: Instance) -> None:
-        now = time.monotonic()
-        if instance.state != State.STARTING:
-            self.supervisor.spawn_failed(instance, "stopped before it was started", None, now)
-            return
-        try:
-            child = self._spawn(instance)
-        except SpawnError as error:
-            self.supervisor.spawn_failed(instance, error.reason, error.status, now)
-            return
-        pumps = [self._pumps.add(fd, child.name, stream) for stream, fd in child.outputs]
-        self._lives[child.name] = (child, pumps)
-        self.supervisor.spawned(instance, child.pid, now)
-
-    def _spawn(self, instance: Instance) -> Child:
-        window = self._window and self._window.of(instance.plan)
-        if window is None:
-            return self._children.spawn(instance.plan)
-        from procman.runtime.pty import spawn_on_terminal
-
-        return spawn_on_terminal(self._children, instance.plan, window)
 
     def _ask(self, instances: list[Instance]) -> None:
         """Send each its stop signal, all in parallel; and to what has left their groups."""

@@ -18,6 +18,7 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 REAPED_PER_ROUND = 256  # a process that forks faster than we reap must not hold us here for ever
 PAUSE = 0.001  # seconds between two rounds of killing
+LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 
 
 def prctl(option: int, value: int) -> bool:
@@ -183,7 +184,7 @@ def prior_children() -> tuple[int, ...]:
     return () if os.getpid() == 1 else tuple(own_children())
 
 
-def kill_until_empty(limit: float, spare: tuple[int, ...] = ()) -> list[int]:
+def kill_until_empty(spare: tuple[int, ...] = (), limit: float = LAST_KILLS) -> list[int]:
     """SIGKILL and reap all our children, adopted ones included, until the kernel says that there is none.
 
     A subreaper's children are all that ever came from it, and an unreaped child's pid cannot be recycled, so nobody

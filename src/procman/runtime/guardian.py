@@ -52,7 +52,6 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signa
 HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
 SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # what the manager stops us with
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
@@ -94,6 +93,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     open_standard_descriptors()
     _flush()
     terminal = saved_terminal()
+    become_subreaper()  # not inherited, but what it has to import is: the other two find that in memory
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would let no end be seen
     spared = prior_children()
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
@@ -160,7 +160,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     let_go_of_streams()
     _wake_by_child(wake)
     status = _wait_for_either(manager, reader, signals)
-    left = kill_until_empty(LAST_KILLS)
+    left = kill_until_empty()
     if status in UNTIDY:
         terminal.restore()
     return status if not left else (status or EXIT_LOST)
@@ -246,7 +246,6 @@ def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
 
 def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     """Pass signals on until the watchdog ends; its exit code is the manager's."""
-    become_subreaper()
     set_title("procman")
     os.set_blocking(writer, False)
     manager = 0  # not known before it has stopped us
@@ -256,7 +255,7 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
             if (status := _status_of(watchdog)) is not None:
                 os.close(writer)
                 _let_manager_end()  # only when the watchdog was killed is anything left
-                kill_until_empty(LAST_KILLS, spared)
+                kill_until_empty(spared)
                 return status
         elif info[0] == signal.SIGTTOU:
             manager = info[2]

@@ -24,6 +24,7 @@ class DescriptorLimit:
         self._old: int | None = None  # the soft limit that we were given, once it is raised
         self._null = null
         self._low: tuple[int, ...] = ()
+        self.ample = True  # all of us, and all instances, have room
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
@@ -35,10 +36,13 @@ class DescriptorLimit:
         if soft == resource.RLIM_INFINITY or soft >= needed:
             return
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        self.ample = room == needed
         if room > soft:
             if self._old is None:
                 self._low = self._low or self._keep_low()
-            if _set_soft(room) and self._old is None:
+            if not _set_soft(room):
+                self.ample = False
+            elif self._old is None:
                 self._old = soft
 
     def _keep_low(self) -> tuple[int, ...]:

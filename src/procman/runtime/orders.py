@@ -8,7 +8,6 @@ import time
 from procman.core.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.runtime import guardian
 from procman.runtime.aside import say_aside
-from procman.runtime.earshot import hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,12 +66,6 @@ class Orders:
             signal.SIGUSR2: hub.reopen,
             signal.SIGWINCH: self._resize,
         }
-
-    def open(self) -> None:
-        """Begin to listen."""
-        self._signals.open()
-        if self.lifeline is not None:
-            hand_over()
 
     def hear(self) -> None:
         """Obey the signals that arrived here."""
