@@ -181,7 +181,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("-t", "--tools", nargs="+", help="only these")
     parser.add_argument("-m", "--measures", nargs="+", help="only these; --list shows all")
     parser.add_argument("-r", "--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, default=200, help="at most so much a flood")
+    parser.add_argument("--megabytes", type=int, default=600, help="at most so much a flood")
     parser.add_argument("--crowd", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write all samples to this file")
     parser.add_argument("--list", action="store_true", help="show the measures and the tools that are here")
@@ -201,6 +201,9 @@ def main() -> None:
     if options.list:
         print("measures:", "version check", *every, "\ntools:", *tools)
         return
+    unknown = {*(options.measures or ())} - {"version", "check", *every} | {*(options.tools or ())} - {*tools}
+    if unknown:
+        sys.exit(f"there is no {', '.join(sorted(unknown))} here; --list shows what is")
     chosen = options.tools or [name for name in tools if name != "procman-pty"]
     tools = {name: tools[name] for name in tools if name in chosen}
     results: dict[str, object] = {"environment": environment()}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
 
 FULL = 48 << 10  # bytes of a read that found the pipe full: what is written next may not fit in the rest of a page
-PATIENCE = 16  # full pipes before that: a burst at the start is no flood
+PATIENCE = 4  # full pipes before that: a burst at the start is no flood
 MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
 FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
 TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
