@@ -94,16 +94,17 @@ def test_what_a_primary_needs_is_imported_for_one_only(place: harness.Place) -> 
     assert not lending & imported(place.folder, "start", "--restart", "never")
 
 
-@pytest.mark.parametrize("options", [[], ["--pty"]], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("options", [[], ["--pty"], ["--color"]], ids=["pipe", "terminal", "color"])
 def test_the_first_instance_does_not_wait_for_what_will_look_after_it(place: harness.Place, options: list[str]) -> None:
-    place.procfile("web: true\n")
+    place.procfile("web: nohup true\n")  # with a warning
     code = f"import os; os.posix_spawn = lambda *_, **__: os._exit(print(*sys.modules, flush=True) or 7)\n{RUN}"
     command = [sys.executable, "-c", f"import sys; {code}", "start", "--no-guardian", *options]
     done = subprocess.run(
         command, cwd=place.folder, env=harness.environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 7, done
-    assert not {"procman.runtime.engine", "procman.runtime.pumps", "procman.cli.wiring"} & set(done.stdout.split())
+    late = {"procman.runtime.engine", "procman.runtime.pumps", "procman.cli.wiring", "colorama"}
+    assert not late & set(done.stdout.split())
 
 
 def test_a_plain_env_file_does_not_change_that(place: harness.Place) -> None:
