@@ -54,12 +54,19 @@ def test_a_signal_before_anybody_hears_the_first_instances_stops_them_with_grace
 
 
 @pytest.mark.parametrize("guardian", [[], ["--no-guardian"]], ids=["guardian", "alone"])
-def test_if_what_hears_the_first_instances_cannot_be_had_they_do_not_stay(place: Place, guardian: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("then", "error"),
+    [("sys.modules['procman.cli.wiring'] = None", b"ModuleNotFoundError"), ("raise ValueError", b"ValueError")],
+    ids=["what hears them cannot be had", "one of them cannot be begun"],
+)
+def test_if_the_beginning_fails_the_first_instances_do_not_stay(
+    place: Place, guardian: list[str], then: str, error: bytes
+) -> None:
     kit.need_linux()
     argument = kit.sleep_time()
-    place.write("start.py", BETWEEN.format(then="sys.modules['procman.cli.wiring'] = None"))
+    place.write("start.py", BETWEEN.format(then=then))
     place.procfile(f"web: touch up; setsid sleep {argument} & exec sleep {argument}\n")
     session = place.session("start.py", "start", *guardian, program=sys.executable)
     assert session.wait() == 70
-    assert b"this is a bug in procman: ModuleNotFoundError" in session.err
+    assert b"this is a bug in procman: " + error in session.err
     assert kit.running(argument) == []

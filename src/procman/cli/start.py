@@ -107,8 +107,8 @@ def start(settings: Settings) -> int:
 
 
 def _run(beginning: Beginning) -> int:
-    beginning.begin()
     try:
+        beginning.begin()
         from procman.cli.wiring import wire  # a fifth of the start, for which no child has to wait
 
         engine = wire(beginning)
