@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import socket
+import sys
 import uuid
 from pathlib import Path
 
@@ -133,6 +134,33 @@ def test_next_to_no_descriptors_give_a_sentence(place: Place, descriptors: int) 
     _no_traceback(session)
     assert code in (0, 70, 126)  # 126: we came up, but had none for the process
     assert code == 0 or "too many open files" in (session.text + session.err.decode()).lower()
+    assert kit.running(argument) == []
+
+
+CROWDED = """import os, resource, sys
+limit, free = 270, int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+for fd in range(3, limit - free):
+    os.dup2(0, fd)
+os.closerange(limit - free, limit)
+os.execv({procman!r}, sys.argv)
+"""
+
+
+@pytest.mark.parametrize("free", [*range(5, 13), 16, 20, 24])
+def test_descriptors_that_we_inherited_leave_too_few_for_us(place: Place, free: int) -> None:
+    """The limit alone looks as if there were plenty."""
+    kit.need_linux()
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    place.write("crowded.py", CROWDED.format(procman=harness.PROCMAN))
+    words = ["start", "--no-guardian", "--max-restarts", "1"]
+    session = place.session("crowded.py", str(free), *words, program=sys.executable)
+    kit.wait_until(lambda: kit.running(argument) or kit.is_over(session), "a process, or an end")
+    session.signal(signal.SIGTERM)
+    code = session.wait()
+    _no_traceback(session)
+    assert code in (0, 70, 126)
     assert kit.running(argument) == []
 
 

@@ -10,6 +10,7 @@ import time
 
 from procman.core.lifecycle import State
 from procman.runtime.children import SpawnError
+from procman.runtime.limits import PER_INSTANCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from procman.runtime.pty import Window
 
 BATCH = 32  # launches a turn, so that signals and output are looked at while a thousand instances come up
+LOOP = 16  # descriptors: more than the loop takes until it runs, those included by which it is imported
 
 
 class Launcher:
@@ -46,7 +48,7 @@ class Launcher:
         """
         self._supervisor.start_all(time.monotonic())
         self._waiting += self._supervisor.take_launches()
-        if self._children.limit.ample:
+        if self._children.limit.has_room(LOOP + PER_INSTANCE * min(BATCH, len(self._waiting))):
             self.launch_some()
 
     def add(self, instance: Instance) -> None:

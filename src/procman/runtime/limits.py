@@ -24,7 +24,6 @@ class DescriptorLimit:
         self._old: int | None = None  # the soft limit that we were given, once it is raised
         self._null = null
         self._low: tuple[int, ...] = ()
-        self.ample = True  # all of us, and all instances, have room
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
@@ -36,14 +35,25 @@ class DescriptorLimit:
         if soft == resource.RLIM_INFINITY or soft >= needed:
             return
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        self.ample = room == needed
         if room > soft:
             if self._old is None:
                 self._low = self._low or self._keep_low()
-            if not _set_soft(room):
-                self.ample = False
-            elif self._old is None:
+            if _set_soft(room) and self._old is None:
                 self._old = soft
+
+    def has_room(self, descriptors: int) -> bool:
+        """Whether so many more can be had, found by trying: the system has a limit, too, and we may have inherited some
+        that nobody counts."""
+        tried: list[int] = []
+        try:
+            while len(tried) < descriptors:
+                tried.append(os.dup(self._null))
+        except OSError:
+            return False
+        finally:
+            for fd in tried:
+                os.close(fd)
+        return True
 
     def _keep_low(self) -> tuple[int, ...]:
         """Two numbers below the limit, while it is as it was; none when there are none."""
