@@ -40,12 +40,14 @@ JITTER = 0.1  # of a backoff: instances that died together shall not come back t
 class Beginning:
     """What a run consists of when its first instances are on their way, and nobody hears them yet.
 
-    Everything that a user may have got wrong was found by then; ``here`` is where paths of the settings are seen from.
+    Everything that a user may have got wrong was found by then; ``environ`` is what children inherit, ``here`` is where
+    paths of the settings are seen from.
     """
 
     __slots__ = (
         "children",
         "entrance",
+        "environ",
         "here",
         "hub",
         "launcher",
@@ -58,9 +60,10 @@ class Beginning:
         "warnings",
     )
 
-    def __init__(self, plan: Plan, settings: Settings, entrance: Entrance) -> None:
+    def __init__(self, plan: Plan, settings: Settings, environ: Mapping[str, str], entrance: Entrance) -> None:
         self.plan = plan
         self.settings = settings
+        self.environ = environ
         self.entrance = entrance
         self.outlet = Outlet(1)
         self.primary, lack = find_primary(plan, settings)
@@ -95,13 +98,14 @@ def start(settings: Settings) -> int:
     joined = join(settings)
     if joined is not None:
         return joined
-    plan = read_plan(settings, environ_of_children(settings), _new_session())
+    environ = _environ(settings)
+    plan = read_plan(settings, environ, _new_session())
     close_inherited_on_exec()
     become_subreaper()
     entrance = enter(settings, plan)
     if entrance.code is not None:
         return entrance.code
-    code = _run(Beginning(plan, settings, entrance))
+    code = _run(Beginning(plan, settings, environ, entrance))
     deafen()
     return code
 
@@ -118,7 +122,7 @@ def _run(beginning: Beginning) -> int:
     return engine.run()
 
 
-def environ_of_children(settings: Settings) -> Mapping[str, str]:
+def _environ(settings: Settings) -> Mapping[str, str]:
     """What children inherit. Those on pipes cannot see that they may use color, so they are told where we do.
 
     Those on a terminal see for themselves, and better: FORCE_COLOR=1 stands for 16 colors (force-color.org).

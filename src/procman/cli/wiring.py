@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-from procman.cli.start import environ_of_children
 from procman.cli.terminal import bottom_line, lending
 from procman.errors import ConfigError
 from procman.output.announce import Announcer
@@ -40,7 +39,7 @@ def wire(run: Beginning) -> Engine:
     def blueprint() -> Blueprint:
         from procman.runtime.blueprint import Blueprint
 
-        return Blueprint(settings, run.plan, environ_of_children(settings), run.here)
+        return Blueprint(settings, run.plan, run.environ, run.here)
 
     renew = _renewal(supervisor, blueprint)
     foreground = Foreground(1, hub)

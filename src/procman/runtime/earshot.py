@@ -43,7 +43,8 @@ def obey_alone(lifeline: int) -> None:
 
 
 def hand_over() -> None:
-    """The engine reads the lifeline itself from now on."""
+    """What comes from now on is for the engine to read, be it still on its way itself: somebody is about to be started,
+    and has a grace."""
     signal.signal(signal.SIGALRM, _nothing)  # not the default, which ends us: one may be on its way
     signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -184,14 +184,14 @@ def prior_children() -> tuple[int, ...]:
     return () if os.getpid() == 1 else tuple(own_children())
 
 
-def kill_until_empty(spare: tuple[int, ...] = (), limit: float = LAST_KILLS) -> list[int]:
+def kill_until_empty(spare: tuple[int, ...] = ()) -> list[int]:
     """SIGKILL and reap all our children, adopted ones included, until the kernel says that there is none.
 
     A subreaper's children are all that ever came from it, and an unreaped child's pid cannot be recycled, so nobody
-    else is hit and an empty result proves that nothing is left. Returns the pids that outlived `limit` seconds: they
-    hang in the kernel (state D). `spare` are children to leave alone.
+    else is hit and an empty result proves that nothing is left. Returns the pids that outlived LAST_KILLS: they hang
+    in the kernel (state D). `spare` are children to leave alone.
     """
-    end = time.monotonic() + limit
+    end = time.monotonic() + LAST_KILLS
     while True:
         left = [pid for pid in own_children() if pid not in spare]
         for pid in left:
