@@ -34,6 +34,7 @@ from procman.runtime.family import (
     open_standard_descriptors,
     own_children,
     prior_children,
+    reap_some,
     send,
 )
 from procman.runtime.keepsake import SavedTerminal, saved_terminal
@@ -254,8 +255,9 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
         if info[0] == signal.SIGCHLD:
             if (status := _status_of(watchdog)) is not None:
                 os.close(writer)
-                _let_manager_end()  # only when the watchdog was killed is anything left
-                kill_until_empty(spared)
+                if reap_some():  # only when the watchdog was killed is anything left
+                    _let_manager_end()
+                    kill_until_empty(spared)
                 return status
         elif info[0] == signal.SIGTTOU:
             manager = info[2]
