@@ -198,10 +198,14 @@ def test_a_chunk_without_controls_is_not_copied() -> None:
         (b"text\r\n", b"text\n"),
         (b"text\r\r\n", b"text\n"),
         (b"50%\r100%\r\n", b"100%\n"),
-        (b"bar\r\x1b[K\n", b"bar\n"),
+        (b"bar\r\x1b[K\n", b"\n"),
+        (b"bar\x1b[2K\x1b[1G\n", b"\n"),
+        (b"bar\x1b[1000D\x1b[0J\n", b"\n"),
+        (b"bar\r\x1b[K\rmore\r\n", b"more\n"),
+        (b"50%\x1b[K\r100%\x1b[K\r\n", b"100%\n"),
         ("⠙\x1b[1G\x1b[0K⠹\x1b[1G\x1b[0K\n".encode(), b"\n"),
         ("⠙\r\x1b[K-\r\x1b[2Kadded\n".encode(), b"added\n"),
-        ("fetching ⠙\r\x1b[K⠹\r\x1b[K\n".encode(), "⠹\n".encode()),
+        ("fetching ⠙\r\x1b[K⠹\r\x1b[K\n".encode(), b"\n"),
         (b"-----\r\r\n", b"-----\n"),
         (b"\x1b[1G\x1b[0K-\x1b[1G\x1b[0K/\x1b[1G\x1b[0Kdone\n", b"done\n"),
         (b"\r\n", b"\n"),
@@ -212,6 +216,49 @@ def test_a_chunk_without_controls_is_not_copied() -> None:
     ],
 )
 def test_of_an_overwritten_line_the_last_state_is_shown(written: bytes, shown: bytes) -> None:
+    assert clean(written) == shown
+
+
+@pytest.mark.parametrize("again", [b"\r", b"\r\x1b[2K", b"\r\x1b[K"])
+def test_colors_of_an_overwritten_line_do_not_pile_up(again: bytes) -> None:
+    stream = Discipline()
+    bar = b"".join(again + b"\x1b[31m==\x1b[0m %d\x1b[1m%%" % n for n in range(100))
+    assert stream.clean(bar + b"\n") == b"\x1b[1;31m==\x1b[0m 99\x1b[1m%\x1b[0m\n"
+    assert stream.clean(b"\x1b[0m-" + again + b"plain\n") == b"\x1b[1m\x1b[0mplain\n"
+    assert stream.clean(b"\x1b[32mgreen\n") == b"\x1b[32mgreen\x1b[0m\n"
+    assert stream.clean(b"\x1b[0m1" + again + b"\x1b[34m2" + again + b"3\n") == b"\x1b[32m\x1b[0m\x1b[34m3\x1b[0m\n"
+
+
+@pytest.mark.parametrize("written", ["\x1b[?25h", "\x1b[0m", "\r", "⠋ Loading\r\x1b[K", "⠋\x1b[2K\x1b[1G\x1b[?25h"])
+def test_an_end_that_shows_nothing_is_no_line(written: str) -> None:
+    assert Discipline().last(written.encode()) == b""
+
+
+@pytest.mark.parametrize("end", [b"", b"\r", b"\x1b[?25h"])
+def test_an_end_that_shows_something_is_a_line(end: bytes) -> None:
+    assert Discipline().last(b"\x1b[2Ktext" + end) == b"text\n"
+
+
+def test_of_an_end_that_shows_nothing_the_rows_it_painted_are_shown() -> None:
+    assert Discipline().last(b"\x1b[Aa\r\x1b[B\x1b[?25h") == b"a\n"
+
+
+@pytest.mark.parametrize("written", [b"  ", b"text", b"\xff"])
+def test_an_end_of_plain_bytes_is_a_line(written: bytes) -> None:
+    assert Discipline().last(written) == written + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"\x1b7\x1b[24;0f\x1b[42mProgress: [ 20%]\x1b[49m [##...] \x1b8Unpacking a\n", b"Unpacking a\n"),
+        (b"\x1b7\x1b[0;23r\x1b8\x1b7\x1b[24;1H 5%\x1b8one\x1b[s\x1b[1;70Hclock\x1b[utwo\n", b"onetwo\n"),
+        (b"\x1b7here\x1b8\n", b"here\n"),
+        (b"\x1b7\x1b[24;0fnever restored\n", b"never restored\n"),
+        (b"a\x1b[24;0fb\x1b7c\x1b8\n", b"abc\n"),
+    ],
+)
+def test_what_is_written_elsewhere_on_the_screen_is_no_part_of_the_line(written: bytes, shown: bytes) -> None:
     assert clean(written) == shown
 
 
@@ -483,6 +530,15 @@ def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], da
         stream.clean(b"1\n2\n\x1b[2A1\n2\n")
     shown = b"".join(cut.clean(piece + STAYS) for piece in pieces[:-1] if piece) + cut.clean(pieces[-1])
     assert without_color(shown) == without_color(whole.clean(painted))
+
+
+def test_a_new_row_below_painted_ones_is_no_blank_line() -> None:
+    """`docker pull` ends the line in a row for each layer, goes up, and fills it."""
+    buffer, stream = LineBuffer(), Discipline()
+    shown = b""
+    for layer in ("a", "b", "c"):
+        shown += stream.clean(buffer.feed(b"\n" + pull((1, f"{layer}: 1 MB"))) + buffer.leave_rows())
+    assert shown + stream.rest() == b"\na: 1 MB\nb: 1 MB\nc: 1 MB\n"
 
 
 def test_a_cursor_that_only_passes_leaves_the_row_as_it_is() -> None:

@@ -65,11 +65,11 @@ class LineBuffer:
         return before, end
 
     def flush(self) -> bytes:
-        """Give the rest as a line of its own, newline added, or ``b""``."""
+        """Give the rest: what a last line that was never ended has, or ``b""``."""
         rest = self.tail
         self._parts.clear()
         self._size = 0
-        return rest + b"\n" if rest else b""
+        return rest
 
     def leave_rows(self) -> bytes:
         """Give what the unfinished line has painted over other rows so far, as a line that ``STAYS``, or ``b""``."""

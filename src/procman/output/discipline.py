@@ -49,6 +49,20 @@ class Discipline:
             self.holds = unruly.holds
         return lines
 
+    def last(self, rest: bytes) -> bytes:
+        """Harmless lines for what a stream ends with, its last line end missing. No line for what only shows the
+        cursor again, or switches colors off: on a terminal nothing is to be seen of it.
+        """
+        if not rest.strip(b"\r"):
+            return b""
+        lines = self.clean(rest + b"\n")
+        if self._unruly is None:
+            return lines
+        from procman.output.escapes import is_blank
+
+        begin = lines.rfind(b"\n", 0, -1) + 1
+        return lines[:begin] if is_blank(lines[begin:]) else lines
+
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
         """Whether ``clean`` would give both as they are, wherever they are cut. Never said of what is not ASCII."""
         holds_back = self._blanks or chunk.endswith(MANY_BLANKS)

@@ -10,7 +10,7 @@ import re
 from procman.core.lines import goes_up
 from procman.output.discipline import MANY_BLANKS
 from procman.output.pen import advance
-from procman.output.redraws import Redraws, leaves_row_alone
+from procman.output.redraws import Redraws, leaves_row_alone, not_wiped
 
 RESET = b"\x1b[0m"
 ESC = 27
@@ -33,10 +33,10 @@ _CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ES
 _SILENT = b"\x07\x0e\x0f"  # bell and charset shifts
 _VISIBLE = ((b"\x05", b"^E"), (b"\x0b", b"^K"), (b"\x0c", b"^L"))
 _CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
-# What npm does before each line: symbols (ASCII or U+2000-U+2FFF, braille among them), each wiped out again.
-_SPINNER = re.compile(
-    rb"\A(?:(?:[ -/:-@\[-`{-~]|\xe2[\x80-\xbf]{2})*+(?:\r|\x1b\[[01]?G)\x1b\[[02]?K)+",
-)
+_ANEW = re.compile(rb"\r|\x1b\[(?:[01]?G|[0-9]{3,4}D|2K)")  # a line is written over
+_PLACES = re.compile(rb"(\x1b(?:[78]|\[[su]))")  # the cursor's place is kept, or gone back to
+_SAVES = (b"\x1b7", b"\x1b[s")
+_ELSEWHERE = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # the cursor goes to a row that we cannot know
 _CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or goes to its top in order to
 _MOST_BLANKS = 200  # spaces for one "cursor forward"
 _FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a progress bar (1000) begin a line anew with
@@ -101,8 +101,11 @@ class Unruly:
     def _clean_line(self, line: bytes, rough: bool) -> bytes:
         colors = SGR.findall(line)
         if rough or len(colors) != line.count(b"\x1b"):
-            line = self._follow(line)
+            line = self._follow(_without_asides(line))
+            overwritten = _ANEW.search(line)
             line = _tamed(line)
+            if overwritten:
+                line = self._added_up(line)
             colors = SGR.findall(line)
         self.pen = advance(self.pen, colors)
         return line
@@ -112,9 +115,10 @@ class Unruly:
         they are now."""
         assert self._redraws is not None
         out += self._redraws.gone()
-        only_passed = self._redraws.passed() and is_blank(line)
+        only_came = leaves_row_alone(written)
+        only_passed = (self._redraws.passed() or only_came) and is_blank(line)
         bare = written in (b"", b"\r")
-        nothing = only_passed or leaves_row_alone(written)
+        nothing = only_passed or only_came
         if self._redraws.take_over(None if nothing else line, bare=bare):
             if self._redraws.calm:
                 out += self._redraws.painted()
@@ -132,7 +136,7 @@ class Unruly:
         return left if left == line else self._added_up(left)
 
     def _added_up(self, line: bytes) -> bytes:
-        """Make one of the colors that a line begins with: each row that was painted on its way left some."""
+        """Make one of the colors that a line begins with: what was written over, or painted on the way, left some."""
         colors = _COLORS.match(line)
         if colors is None:
             return line
@@ -149,7 +153,16 @@ def without_color(lines: bytes) -> bytes:
 
 
 def _tamed(line: bytes) -> bytes:
-    return _without_controls(SEQUENCE.sub(_replacement, _SPINNER.sub(b"", line)))
+    return _without_controls(SEQUENCE.sub(_replacement, not_wiped(line)))
+
+
+def _without_asides(line: bytes) -> bytes:
+    """Leave out what is written in another row, behind which the cursor comes back: apt's bar at the bottom."""
+    pieces = _PLACES.split(line)
+    for at in range(1, len(pieces) - 2, 2):
+        if pieces[at] in _SAVES and pieces[at + 2] not in _SAVES and _ELSEWHERE.search(pieces[at + 1]):
+            pieces[at + 1] = b""
+    return b"".join(pieces)
 
 
 def _drop_blanks(lines: list[bytes]) -> None:

@@ -62,14 +62,14 @@ class Hub:
         self._disciplines: dict[tuple[str, str], Discipline] = {}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Show whole lines of an instance. A missing last newline is added."""
+        """Show whole lines of an instance. Without a last newline it is what the stream ends with."""
         if not lines:
             return
-        if lines[-1] != 10:
-            lines += b"\n"
-        if not self.raw:
+        if self.raw:
+            lines = lines if lines[-1] == 10 else lines + b"\n"
+        else:
             discipline = self._discipline(name, stream)
-            lines = discipline.clean(lines)
+            lines = discipline.clean(lines) if lines[-1] == 10 else discipline.last(lines)
             if discipline.holds:
                 self.painting.add((name, stream))
             if not lines:

@@ -19,7 +19,9 @@ _MOST_WAITING = 256 * 1024  # bytes, if long rows are among them
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
 _COMES = re.compile(rb"\x1b\[[0-9]{0,4}[ABEF]\r*\Z")
 _ERASES = re.compile(rb"\x1b\[[0-2]?K")
-_WIPES = re.compile(rb"\x1b\[2K|(?:\r|\x1b\[[01]?G)\x1b\[0?K")  # the whole row, whatever stands there
+_WIPES = re.compile(  # the whole row, whatever stands there
+    rb"\x1b\[2K|(?:\r|\x1b\[(?:[01]?G|[0-9]{3,4}D))\x1b\[0?[JK]"
+)
 _COLORS = re.compile(rb"\x1b\[[0-9:;]*m")
 
 
@@ -97,7 +99,7 @@ class Redraws:
     def _passing(self, piece: bytes, *, up: bool) -> bytes:
         """Paint a piece over the row of the cursor; gives its colors back, which stay on, or all of it where that is no
         row of before, nor becomes one because the cursor leaves it for those above."""
-        left = _not_wiped(piece)
+        left = not_wiped(piece)
         row = self._clean(left)
         if not self._below:
             if not up or not row:
@@ -177,7 +179,7 @@ def _remembered(row: bytes) -> bytes:
     return row if len(row) <= LONG else b"\n%d" % hash(row)
 
 
-def _not_wiped(piece: bytes) -> bytes:
+def not_wiped(piece: bytes) -> bytes:
     """What is left of a piece that wipes out its row: the colors, and what stands behind."""
     end = 0
     for match in _WIPES.finditer(piece):
