@@ -110,11 +110,12 @@ def test_pieces_do_not_split_characters() -> None:
     assert through(["éééééé".encode()], cap=5, fold=False) == "éé…\néé…\néé\n".encode()
 
 
-def test_a_progress_bar_without_an_end_does_not_come_out_in_pieces() -> None:
-    bar = b"".join(b"%3d%%\r" % percent for percent in range(100)) + b"done\n"
+@pytest.mark.parametrize("again", [b"\r", b"\x1b[G", b"\x1b[1G", b"\x1b[2K\x1b[1G", b"\x1b[1G\x1b[0K"])
+def test_a_progress_bar_without_an_end_does_not_come_out_in_pieces(again: bytes) -> None:
+    bar = b"".join(b"%3d%%" % percent + again for percent in range(100)) + b"done\n"
     lines = through([bar], cap=50)
     assert lines.count(b"\n") == 1
-    assert lines.endswith(b"\rdone\n")
+    assert lines.endswith(again + b"done\n")
 
 
 def test_rows_that_are_painted_without_an_end_are_left_behind_as_lines_that_stay_in_their_row() -> None:

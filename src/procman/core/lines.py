@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CAP = 65536
+RETURNS = (b"\r", b"\x1b[1G", b"\x1b[G")  # the cursor goes to the beginning of its row
 MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
 STAYS = b"\x1b[A\n"  # the cursor goes up, and the line end brings it down again: an end that leaves it in its row
 _LONGEST = 4096  # bytes of an escape sequence that is not cut: a hyperlink may hold a long address
@@ -115,7 +116,7 @@ class LineBuffer:
     def _cut(self, data: bytes, start: int, end: int, out: list[bytes]) -> int:
         """Move pieces of the line ``data[start:end]`` to ``out`` until the rest fits; give where the rest begins."""
         while end - start > self._cap:
-            hidden = data.rfind(b"\r", start, start + self._cap) if self._fold else -1
+            hidden = max([data.rfind(way, start, start + self._cap) for way in RETURNS]) if self._fold else -1
             if hidden > start:
                 if goes_up(data[start:hidden]):
                     out += (data[start:hidden], STAYS)

@@ -157,12 +157,27 @@ def _tamed(line: bytes) -> bytes:
 
 
 def _without_asides(line: bytes) -> bytes:
-    """Leave out what is written in another row, behind which the cursor comes back: apt's bar at the bottom."""
-    pieces = _PLACES.split(line)
-    for at in range(1, len(pieces) - 2, 2):
-        if pieces[at] in _SAVES and pieces[at + 2] not in _SAVES and _ELSEWHERE.search(pieces[at + 1]):
-            pieces[at + 1] = b""
-    return b"".join(pieces)
+    """Leave out what is written in another row (apt's bar at the bottom), or over, before the cursor comes back to the
+    place that was kept."""
+    first, *pieces = _PLACES.split(line)
+    kept = [first]
+    place = len(line)  # in `kept`: none yet
+    back = 0  # up to where the pieces since then will be written over
+    elsewhere = False
+    for code, text in zip(pieces[::2], pieces[1::2], strict=True):
+        if code in _SAVES:
+            place = place if back else len(kept)
+        else:
+            back = len(kept)
+            if elsewhere:
+                del kept[place:]
+                back, elsewhere = place, False
+        if back and SEQUENCE.sub(b"", text).strip():
+            del kept[place:back]
+            back = 0
+        kept.append(text)
+        elsewhere = elsewhere or _ELSEWHERE.search(text) is not None
+    return b"".join(kept)
 
 
 def _drop_blanks(lines: list[bytes]) -> None:
