@@ -410,3 +410,17 @@ def test_outlet_kinds_are_those_of_descriptors() -> None:
     assert Outlet(writer).kind == "pipe"
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("template", "widest"),
+    [
+        ("{time} {name} | ", "12:00:00 worker.12 | "),
+        ("{type}.{number:03}> ", "worker.012> "),
+        ("{name} {pid}: ", f"worker.12 {os.getpid()}: "),
+        ("", ""),
+    ],
+)
+def test_the_width_is_that_of_the_widest_prefix(template: str, widest: str) -> None:
+    labels = Labels(template, Palette(False), ["web.1", "worker.12"], {})
+    assert labels.width("12:00:00") == len(widest)

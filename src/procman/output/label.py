@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -68,6 +70,7 @@ class Labels:
         "_indexes",
         "_lent",
         "_muted",
+        "_names",
         "_palette",
         "_template",
         "_width",
@@ -92,7 +95,8 @@ class Labels:
         self._muted: set[str] = set()
         self._focus: set[str] = set()
         self._lent = ""
-        self._width = max(map(len, (SYSTEM, *names)))
+        self._names = (SYSTEM, *names)
+        self._width = max(map(len, self._names))
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
 
@@ -106,8 +110,10 @@ class Labels:
         return label
 
     def width(self, stamp: str) -> int:
-        """The columns that the prefix of ``system`` takes."""
-        return len(self._template.format(time=stamp, **self._fields(SYSTEM)))
+        """The columns that the widest prefix takes, if pids are as long as ours."""
+        names = self._names if self._template not in (WITH_TIME, WITHOUT_TIME, "") else (SYSTEM,)
+        pid = {"pid": os.getpid()}
+        return max([len(self._template.format(time=stamp, **self._fields(name) | pid)) for name in names])
 
     def _fields(self, name: str) -> dict[str, object]:
         kind, _, number = name.partition(".")
