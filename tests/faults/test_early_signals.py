@@ -70,3 +70,31 @@ def test_if_the_beginning_fails_the_first_instances_do_not_stay(
     assert session.wait() == 70
     assert b"this is a bug in procman: " + error in session.err
     assert kit.running(argument) == []
+
+
+FORK = """import os, signal, sys, time
+fork, left = os.fork, [{before}]
+def fork_when_asked(*_):
+    left[0] -= 1
+    if left[0] == 0:
+        print("now", flush=True)
+        while not signal.sigpending():
+            time.sleep(0.01)
+    return fork()
+from procman.runtime import guardian
+guardian.os.fork = fork_when_asked
+from procman.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("before", [1, 2], ids=["guardian", "watchdog"])
+def test_a_key_that_comes_before_the_manager_is_there_reaches_it(place: Place, before: int) -> None:
+    kit.need_linux()
+    place.write("start.py", FORK.format(before=before))
+    place.procfile("web: exec sleep 1000\n")
+    session = place.session("start.py", "start", program=sys.executable, pty=True)
+    session.wait_for("now")
+    session.type(b"\x03")
+    assert session.wait() == 130
+    session.wait_until_gone()

@@ -22,7 +22,7 @@ import select
 import sys
 import time
 
-from procman.errors import EXIT_SOFTWARE
+from procman.errors import EXIT_INTERRUPTED, EXIT_SOFTWARE
 from procman.runtime.family import (
     PAUSE,
     become_subreaper,
@@ -38,7 +38,7 @@ from procman.runtime.family import (
     send,
 )
 from procman.runtime.keepsake import SavedTerminal, saved_terminal
-from procman.runtime.signals import ignores_hang_up
+from procman.runtime.signals import STOPPING, pass_on, pass_on_early
 from procman.runtime.title import set_title
 
 TYPE_CHECKING = False
@@ -52,7 +52,6 @@ else:
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
 SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # what the manager stops us with
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
@@ -110,6 +109,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     if watchdog == 0:
         _leave(_watch, run, reader, writer, terminal)
     os.close(reader)
+    pass_on_early(writer)
     status = _guard(watchdog, writer, spared)
     if status in UNTIDY:
         terminal.restore()
@@ -123,6 +123,8 @@ def _leave(work: Callable[..., int], *arguments: object) -> None:
         code = work(*arguments)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
+    except KeyboardInterrupt:  # in the few lines around the work
+        code = EXIT_INTERRUPTED
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = EXIT_SOFTWARE
@@ -145,18 +147,20 @@ def _flush() -> None:
 def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerminal) -> int:
     """Fork the manager, then wait for its end or the guardian's; then end all that is left."""
     guardian = os.getppid()
-    os.close(writer)
     become_subreaper()
     try:
         signals, wake = os.pipe()
         manager = os.fork()
     except OSError:
+        os.close(writer)
         return _manage(run, reader, guardian)  # no process to be had: the guardian alone must do
     if manager == 0:
-        os.close(signals)
-        os.close(wake)
+        for fd in (writer, signals, wake):
+            os.close(fd)
         _leave(_manage, run, reader, guardian)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
+    pass_on_early(writer)
+    os.close(writer)
     set_title(WATCHDOG_NAME, "procman: watchdog")
     let_go_of_streams()
     _wake_by_child(wake)
@@ -263,7 +267,7 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
             manager = info[2]
             _stop_after(manager)
         else:
-            _pass_on(info[0], info[1], writer)
+            pass_on(info[0], info[1], writer)
             if info[0] in (*STOPPING, signal.SIGCONT) and _may_sleep(manager):
                 os.kill(watchdog, signal.SIGCONT)  # for the manager
 
@@ -288,14 +292,3 @@ def _stop_after(manager: int) -> None:
     while is_awake(manager) and time.monotonic() < end:
         time.sleep(PAUSE)
     os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _pass_on(number: int, by_kernel: bool, writer: int) -> None:
-    """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
-    ignored = number == signal.SIGHUP and ignores_hang_up()  # blocked, it arrives here in spite of `nohup`
-    if ignored or (by_kernel and number != signal.SIGHUP):
-        return
-    try:
-        os.write(writer, bytes((number,)))
-    except (BlockingIOError, BrokenPipeError):
-        pass  # a manager that has ended needs no signal; one that is stuck is killed by the next step of the user

@@ -28,6 +28,8 @@ HEARD = (
     signal.SIGWINCH,
 )
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
 # What a child must not inherit as ignored: `nohup`, `cmd &` of a shell without job control, and Python itself
 # (SIGPIPE, SIGXFSZ) all hand down SIG_IGN through exec. Handlers are reset by the kernel.
 DEFAULT_IN_CHILDREN = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -46,6 +48,25 @@ def deafen() -> None:
     """Hear nothing more: all is over and told. The interpreter gives handlers back before it ends, and a signal in that
     moment would be our end by that signal, in place of the exit status that was told."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+
+
+def pass_on_early(writer: int) -> None:
+    """Pass on what was sent to all of the user's job before the manager was there to hear it: a key of the terminal.
+    A fork does not inherit it. Who hears it twice takes it for once."""
+    for number in signal.sigpending():
+        if number in STOPPING:
+            pass_on(number, by_kernel=False, writer=writer)
+
+
+def pass_on(number: int, by_kernel: bool, writer: int) -> None:
+    """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
+    ignored = number == signal.SIGHUP and ignores_hang_up()  # blocked, it arrives here in spite of `nohup`
+    if ignored or (by_kernel and number != signal.SIGHUP):
+        return
+    try:
+        os.write(writer, bytes((number,)))
+    except (BlockingIOError, BrokenPipeError):
+        pass  # a manager that has ended needs no signal; one that is stuck is killed by the next step of the user
 
 
 class SignalPipe:
