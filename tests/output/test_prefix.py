@@ -214,6 +214,17 @@ def test_what_matches_is_marked_while_it_runs() -> None:
     assert screen.text == b"an \x1b[7merror\x1b[27m\nall well\nerror\n"
 
 
+def test_a_pattern_that_takes_too_long_is_given_up_and_the_lines_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.output.highlight.LIMIT", 0.01)
+    screen = Screen("{name}: ")
+    screen.hub.highlight("(a+)+$")
+    screen.publish("web.1", b"aa\n" + b"a" * 60 + b"b\n")
+    screen.publish("web.1", b"aa\n")
+    told, *lines = screen.text.splitlines()
+    assert told == b"system: what to highlight takes too long to find: nothing is marked any more"
+    assert lines == [b"web.1 : aa", b"web.1 : " + b"a" * 60 + b"b", b"web.1 : aa"]
+
+
 def test_transforms_remake_the_lines_before_they_are_prefixed() -> None:
     screen = Screen(transforms=(bytes.upper,))
     screen.publish("web.1", b"x\n")

@@ -88,7 +88,7 @@ class Prefix(Sink):
         for transform in self._transforms:
             lines = transform(lines)
         if self._marker is not None:
-            lines = self._marker(lines)
+            lines = self._marked(self._marker, lines)
         if self._unfinished and self._goes_on(name, stream, lines):
             self._finish(label, lines)
         else:
@@ -165,6 +165,15 @@ class Prefix(Sink):
         """How many lines an instance has published, shown or not."""
         label = self._labels.get(name)
         return label.lines if label else 0
+
+    def _marked(self, marker: Callable[[bytes], bytes], lines: bytes) -> bytes:
+        """The lines with their marks; a pattern that takes too long is given up."""
+        try:
+            return marker(lines)
+        except TimeoutError:
+            self.highlight("")
+            self.say("what to highlight takes too long to find: nothing is marked any more")
+            return lines
 
     def _put(self, label: Label, lines: bytes) -> None:
         if not label.cut:
