@@ -21,6 +21,24 @@ def test_a_key_that_asks_takes_a_line() -> None:
     assert keys.prompt == ""
 
 
+def test_of_a_long_answer_the_end_is_seen_where_it_is_typed() -> None:
+    keys = Keys(NAMES)
+    keys.feed(b"/GET /index")
+    assert keys.prompt_within(22) == "highlight: GET /index"
+    assert keys.prompt_within(20) == "highlight: ET /index"
+    assert keys.prompt_within(11) == "highlight: "
+    assert keys.prompt_within(5) == "highl"
+    keys.feed(b"\x15")
+    assert keys.prompt_within(15) == "highlight: (Ent"
+
+
+def test_what_a_mouse_reports_is_no_key() -> None:
+    assert Keys(NAMES).feed(b"\x1b[M qq\x1b[<0;5;5M\x1b[<0;5;5m?") == [Command("help")]
+    keys = Keys(NAMES)
+    keys.feed(b"r\x1b[M")
+    assert keys.feed(b" qqweb\r") == [Command("restart", "web")]
+
+
 @pytest.mark.parametrize("key", ASKING)
 def test_a_question_says_what_enter_alone_means(key: str) -> None:
     keys = Keys(NAMES)

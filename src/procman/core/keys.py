@@ -21,6 +21,7 @@ after … type a name or pattern; Tab completes, Esc leaves"""
 SWITCH = (b"\x1d", b"\x1b[27;5;93~", b"\x1b[93;5u")  # Ctrl-], also as xterm and kitty tell it to who asks for more
 
 _ESC, _TAB = "\x1b", "\t"
+_MOUSE = "\x1b[M"  # of a mouse that another program left on: three more characters tell what it did
 _BACKSPACE = ("\x7f", "\b")
 _CLEAR = "\x15"  # Ctrl-U
 
@@ -62,6 +63,14 @@ class Keys:
             return ""
         return f"{self._asking}: {self._line or f'(Enter alone: {ALONE[self._asking]})'}"
 
+    def prompt_within(self, columns: int) -> str:
+        """The same in so many columns: what is too long is cut at its end, an answer at its beginning."""
+        question = f"{self._asking}: "
+        room = columns - len(question)
+        if len(self._line) <= room or room <= 0:
+            return self.prompt[:columns]
+        return question + self._line[-room:]
+
     def feed(self, data: bytes) -> list[Command]:
         """The commands that these bytes complete, in order."""
         commands = []
@@ -78,7 +87,8 @@ class Keys:
         """Swallow a control sequence, ESC [ … letter; an ESC with nothing like that behind it is the key itself."""
         if self._sequence:
             self._sequence += character
-            if character.isalpha() or character == "~":
+            mouse = self._sequence.startswith(_MOUSE)
+            if len(self._sequence) == len(_MOUSE) + 3 if mouse else character.isalpha() or character == "~":
                 self._sequence = ""
             return True
         if character == _ESC and following in ("[", "O") and following:

@@ -50,7 +50,7 @@ class StatusLine(QuietGuest):
 
     def _line(self, columns: int) -> bytes:
         if self.keys is not None and self.keys.prompt:
-            return self.keys.prompt[: columns - 1].encode("utf-8", "replace")
+            return self.keys.prompt_within(columns - 1).encode("utf-8", "replace")
         room, hint = columns - len(self.lead), KEYS if self.keys is not None else ""
         text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint, self._narrowest)
         return (self.lead + text).encode("utf-8", "replace")
