@@ -199,6 +199,22 @@ def test_q_quits_like_an_interrupt(two: Terminal) -> None:
     assert two.survivors() == []
 
 
+def test_a_second_q_kills_like_a_second_interrupt(place: Place) -> None:
+    place.procfile("web: trap '' TERM; echo up; while :; do sleep 0.05; done\n")
+    terminal = on_terminal(place, "start", "--timeout", "1000")
+    terminal.see_line("web.1", "up")
+    terminal.type(b"q")
+    terminal.see_status("^web .* stopping")
+
+    def killing() -> bool:
+        terminal.type(b"q")
+        return any("killing at once" in line for line in terminal.said("system"))
+
+    terminal.see(killing, "the kill")
+    assert terminal.wait() == 130
+    assert terminal.survivors() == []
+
+
 def test_a_child_that_reads_does_not_get_the_keys(place: Place) -> None:
     place.procfile("web: printf 'name? '; read name; echo \"got [$name]\"\n")
     terminal = on_terminal(place, "start")

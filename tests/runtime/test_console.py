@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import termios
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from procman.core.keys import HELP
 from procman.core.lifecycle import Action, State
-from procman.core.outcome import INTERRUPTED
 from procman.core.plan import InstancePlan
 from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
@@ -45,10 +45,10 @@ class Screen:
         self.said.append(text)
 
     def show_only(self, names: list[str]) -> None:
-        self.focus = names
+        self.focus, self.hidden = names, []
 
     def hide(self, names: list[str]) -> None:
-        self.hidden = names
+        self.focus, self.hidden = [], names
 
     def highlight(self, pattern: str) -> None:
         if pattern == "(":
@@ -64,6 +64,8 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         self.ours = True
+        self.raised: list[int] = []
+        monkeypatch.setattr("_signal.raise_signal", self.raised.append)
         monkeypatch.setattr(console, "in_foreground", lambda _fd: self.ours)
         self.master, self.slave = os.openpty()
         self.screen = Screen()
@@ -150,7 +152,7 @@ def test_in_the_background_the_keyboard_is_left_alone_and_not_read(desk: Desk) -
     assert desk.settings == before
     os.write(desk.master, b"q\n")
     assert desk.poller.ready(0) == []
-    assert desk.supervisor.stopping is None
+    assert not desk.raised
 
 
 def test_away_and_back_reads_again(desk: Desk) -> None:
@@ -160,7 +162,7 @@ def test_away_and_back_reads_again(desk: Desk) -> None:
     desk.console.resume()
     assert desk.raw
     desk.type(b"q")
-    assert desk.supervisor.stopping is INTERRUPTED
+    assert desk.raised == [signal.SIGINT]
 
 
 def test_a_keyboard_that_the_shell_took_is_not_set_any_more(desk: Desk) -> None:
@@ -169,7 +171,7 @@ def test_a_keyboard_that_the_shell_took_is_not_set_any_more(desk: Desk) -> None:
     of_the_shell = desk.settings
     desk.type(b"q")
     assert desk.settings == of_the_shell
-    assert desk.supervisor.stopping is None
+    assert not desk.raised
     assert desk.poller.ready(0) == []
 
 
@@ -259,6 +261,36 @@ def test_m_hides_shows_again_and_shows_all_again(desk: Desk) -> None:
     assert desk.screen.hidden == []
 
 
+def test_a_mistyped_name_leaves_shown_what_was_shown(desk: Desk) -> None:
+    desk.open()
+    desk.type(b"fweb\nfwbe\nmwbe\n")
+    assert desk.screen.focus == ["web.1", "web.2"]
+    desk.type(b"f\nmweb\nfwbe\nmwbe\n")
+    assert desk.screen.hidden == ["web.1", "web.2"]
+
+
+def test_m_takes_one_out_of_the_focus_or_into_it(desk: Desk) -> None:
+    desk.open()
+    desk.type(b"fweb\nmweb.2\n")
+    assert desk.screen.focus == ["web.1"]
+    desk.type(b"mworker\n")
+    assert desk.screen.focus == ["web.1", "worker.1"]
+    desk.type(b"mworker\nmweb.1\n")
+    assert (desk.screen.focus, desk.screen.hidden) == ([], ["web.1"])
+
+
+def test_m_mutes_all_of_a_type_of_which_one_is_muted(desk: Desk) -> None:
+    desk.open()
+    desk.type(b"mweb.1\nmweb\n")
+    assert desk.screen.hidden == ["web.1", "web.2"]
+
+
+def test_m_alone_shows_everybody_who_is_not_in_the_focus_either(desk: Desk) -> None:
+    desk.open()
+    desk.type(b"fweb\nm\n")
+    assert (desk.screen.focus, desk.screen.hidden) == ([], [])
+
+
 def test_a_slash_highlights_and_complains_about_what_is_no_pattern(desk: Desk) -> None:
     desk.open()
     desk.type(b"/err.*\n")
@@ -274,12 +306,12 @@ def test_a_name_that_nobody_has_is_said(desk: Desk) -> None:
     assert desk.asked() == []
 
 
-def test_a_question_mark_helps_and_q_quits(desk: Desk) -> None:
+def test_a_question_mark_helps_and_q_is_an_interrupt(desk: Desk) -> None:
     desk.open()
     desk.type(b"?")
     assert desk.screen.said == [HELP]
     desk.type(b"q")
-    assert desk.supervisor.stopping is INTERRUPTED
+    assert desk.raised == [signal.SIGINT]
 
 
 def test_tab_completes_types_and_instances(desk: Desk) -> None:

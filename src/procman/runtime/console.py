@@ -8,13 +8,13 @@ import time
 
 from procman.core.keys import HELP, Keys
 from procman.core.lifecycle import Event, State
-from procman.core.outcome import INTERRUPTED
 from procman.errors import ProcmanError
 from procman.runtime.guest import QuietGuest
 from procman.runtime.terminal import in_foreground, key_by_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from procman.runtime.poller import Poller
     from procman.runtime.refresh import Renew
     from procman.runtime.statusline import StatusLine
+else:
+    import _signal as signal  # without the enums: see signals.py
 
 READ_AT_MOST = 1024
 
@@ -50,6 +52,7 @@ class Console(QuietGuest):
         status.keys = self._keys
         self._saved: list[Any] | None = None
         self._muted: set[str] = set()
+        self._shown: set[str] = set()  # and nobody else, while there is one
         self._poller: Poller | None = None
         self._deeds: dict[str, Callable[[str], None]] = {
             "restart": lambda line: self._begin_again(Event.RESTART, self._chosen(line)),
@@ -59,7 +62,7 @@ class Console(QuietGuest):
             "mute": self._mute,
             "highlight": self._highlight,
             "help": lambda _line: self._hub.say(HELP),
-            "quit": lambda _line: self._supervisor.stop_all(INTERRUPTED, time.monotonic()),
+            "quit": lambda _line: signal.raise_signal(signal.SIGINT),  # a second one kills, as a second Ctrl-C does
         }
 
     def open(self, poller: Poller) -> None:
@@ -170,17 +173,30 @@ class Console(QuietGuest):
 
     def _focus(self, line: str) -> None:
         """Show only this one; with no name, everybody again."""
-        self._muted.clear()
-        self._hub.show_only([i.name for i in self._chosen(line)] if line else [])
+        names = {i.name for i in self._chosen(line)} if line else set()
+        if names or not line:  # a mistyped name changes nothing
+            self._muted.clear()
+            self._shown = names
+            self._hub.show_only(sorted(names))
 
     def _mute(self, line: str) -> None:
-        """Show this one no longer, or again; with no name, everybody again."""
-        names = {i.name for i in self._chosen(line)} if line else set(self._muted)
-        self._muted ^= names
+        """Show this one no longer, or again; with no name, everybody again. In a focus that is about its members."""
+        names = {i.name for i in self._chosen(line)} if line else set()
+        if line and self._shown and (rest := _toggled(self._shown, names)):
+            self._shown = rest
+            self._hub.show_only(sorted(rest))
+            return
+        self._shown = set()
+        self._muted = _toggled(self._muted, names) if line else set()
         self._hub.hide(sorted(self._muted))
 
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
+
+
+def _toggled(members: set[str], names: set[str]) -> set[str]:
+    """The members without these names, if all are in; else with all of them."""
+    return members - names if names <= members else members | names
 
 
 def _names(supervisor: Supervisor) -> tuple[str, ...]:
