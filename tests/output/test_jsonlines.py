@@ -44,6 +44,13 @@ def test_any_bytes_make_valid_json(lines: bytes) -> None:
     assert len(shown(("web.1", "stdout", lines + b"\n"))) <= lines.count(b"\n") + 1
 
 
+def test_bytes_that_system_quotes_become_replacement_characters_too() -> None:
+    parts: list[bytes] = []
+    sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False)
+    Hub(sink).say(b"    caf\xe9".decode("utf-8", "surrogateescape"))
+    assert json.loads(b"".join(parts))["line"] == "    caf\ufffd"
+
+
 def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
     assert shown(("web.1", "stdout", b"caf\xe9\n"))[0]["line"] == "caf�"
 

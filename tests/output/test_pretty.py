@@ -17,7 +17,8 @@ plain = prettifier(Palette(False))
     ("line", "shown"),
     [
         ('{"time":"12:00","level":"info","message":"up","port":80}', "12:00 INFO  up port=80"),
-        ('{"level":50,"time":1,"msg":"boom","err":{"a":1}}', '1 ERROR boom err="{\\"a\\": 1}"'),
+        ('{"level":50,"time":1,"msg":"boom","err":{"a":1}}', '1 ERROR boom err={"a": 1}'),
+        ('{"msg":"x","stack":"a\\n  b","ok":true,"none":null}', 'x stack="a\\n  b" ok=true none=null'),
         ('{"msg":"two\\nlines \\u001b[2J"}', "two\\nlines \\x1b[2J"),
         ('ts=1 level=warn msg="disk \\"a\\" full" free=3%', '1 WARN  disk "a" full free=3%'),
         ('{"msg":"\\udcc2\\udc9b2J"}', "\\udcc2\\udc9b2J"),  # halves that would come together as a C1 control

@@ -44,6 +44,13 @@ def test_finer_forms_are_made_anew_each_time() -> None:
     assert at([1.25, 1.5], "%S.%f") == ["01.250000", "01.500000"]
 
 
+def test_iso_is_not_a_millisecond_late() -> None:
+    assert [iso(thousandths / 1000)[20:23] for thousandths in range(1767225600000, 1767225601000)] == [
+        f"{thousandths:03}" for thousandths in range(1000)
+    ]
+    assert iso(0.9996) == iso(1.0)
+
+
 def test_iso_has_milliseconds_and_the_zone() -> None:
     assert iso(0.25) == "1970-01-01T05:30:00.250+05:30"
     assert at([0.25], "iso") == [iso(0.25)]

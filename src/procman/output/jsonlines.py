@@ -46,7 +46,7 @@ class JsonLines(Sink):
 
     def say(self, text: str) -> None:
         """Show a line of our own."""
-        self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "replace") + b"\n")
+        self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "surrogateescape") + b"\n")
 
     def began(self, name: str, pid: int) -> None:
         """Remember the pid for the lines to come."""

@@ -112,8 +112,8 @@ def _level_color(level: str, palette: Palette) -> str:
 
 
 def _value(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)
+    """A word as it is, all else as JSON has it."""
+    return value if isinstance(value, str) and _PLAIN.match(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(value: object) -> str:

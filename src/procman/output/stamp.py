@@ -63,9 +63,10 @@ class Stamp:
 
 def iso(now: float) -> str:
     """ISO 8601 with milliseconds and the local zone: ``2026-05-01T12:00:00.250+02:00``."""
-    local = time.localtime(now)
+    seconds, thousandths = divmod(round(now * 1000), 1000)  # a float is a hair below as often as above
+    local = time.localtime(seconds)
     zone = time.strftime("%z", local)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now % 1 * 1000):03d}{zone[:3]}:{zone[3:5]}"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{thousandths:03d}{zone[:3]}:{zone[3:5]}"
 
 
 def utc(now: float) -> str:
