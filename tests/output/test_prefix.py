@@ -177,6 +177,13 @@ def test_hidden_ones_are_counted_but_not_shown() -> None:
     assert screen.hub.last_lines("web.1") == [b"x", b"y"]
 
 
+def test_a_very_long_name_does_not_take_the_room_of_all_lines() -> None:
+    screen = Screen(names=("web.1", "x" * 63 + ".1"))
+    screen.publish("web.1", b"up\n")
+    screen.publish("x" * 63 + ".1", b"up\n")
+    assert screen.text == b"web.1".ljust(24) + b" | up\n" + b"x" * 63 + b".1 | up\n"
+
+
 def test_in_focus_only_some_are_shown_and_system_always() -> None:
     screen = Screen()
     screen.hub.show_only(["web.1"])

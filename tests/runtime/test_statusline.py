@@ -89,7 +89,7 @@ def test_one_that_is_asked_to_end_is_stopping() -> None:
     world = World("web.1")
     world.up()
     world.supervisor.stop_all(INTERRUPTED, 1.0)
-    assert world.text() == "web ○ stopping"
+    assert world.text() == "web ◐ stopping"
 
 
 @pytest.mark.parametrize(("status", "words"), [(ExitStatus(code=0), "done"), (ExitStatus(code=127), "failed (1)")])

@@ -9,6 +9,8 @@ import termios
 
 import pytest
 
+from procman.core.plan import InstancePlan
+from procman.core.policy import RestartPolicy, StopPolicy
 from procman.runtime.pty import Window, open_pty
 from procman.runtime.terminal import LOCAL_FLAGS, OUTPUT_FLAGS, in_foreground, is_terminal, window_size
 
@@ -44,6 +46,16 @@ def pty(screen: int) -> Iterator[Pty]:
 
 def test_a_child_has_the_window_less_the_prefix(screen: int) -> None:
     assert Window(screen, 20).size() == (40, 80)
+
+
+@pytest.mark.parametrize(("name", "prefix", "expected"), [(24, 36, 64), (40, 36, 48), (65, 36, 23), (65, 0, 100)])
+def test_a_child_whose_name_is_beyond_the_others_has_so_much_less(
+    screen: int, name: int, prefix: int, expected: int
+) -> None:
+    plan = InstancePlan("x" * name, "x", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy())
+    window = Window(screen, prefix).of(plan)
+    assert window is not None
+    assert window.size() == (40, expected)
 
 
 @pytest.mark.parametrize(("columns", "expected"), [(35, 20), (20, 20), (12, 12), (1, 1)])

@@ -17,6 +17,7 @@ WITH_TIME = "{time} {name} | "
 WITHOUT_TIME = "{name} | "
 FIELDS = ("time", "name", "type", "number", "pid")
 NUMBERS = ("number", "pid")  # of instances; `system` has none
+WIDEST = 24  # columns that a short name is filled up to, or one long name would take the room of all lines
 
 
 class Label:
@@ -95,8 +96,8 @@ class Labels:
         self._muted: set[str] = set()
         self._focus: set[str] = set()
         self._lent = ""
-        self._names = (SYSTEM, *names)
-        self._width = max(map(len, self._names))
+        self._names = (SYSTEM, *[name for name in names if len(name) <= WIDEST])  # a longer one has a longer prefix
+        self._width = min(max(map(len, (SYSTEM, *names))), WIDEST)
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
 

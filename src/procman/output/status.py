@@ -12,6 +12,7 @@ NARROWEST = 60  # columns: below, the line is not worth its place
 GAP = "  "
 UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
 LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
+STOPPING = "stopping"
 IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-"}
 
 
@@ -42,9 +43,13 @@ class Group:
         """One character for how it is."""
         if self.failed:
             return FAILED
-        if not self.wanted and not self.up:
-            return DOWN
+        if self._down:
+            return CHANGING if self.words == STOPPING else DOWN
         return UP if self.up >= self.wanted else CHANGING
+
+    @property
+    def _down(self) -> bool:
+        return not self.wanted and not self.up
 
     @property
     def text(self) -> str:
@@ -52,7 +57,7 @@ class Group:
         if self.failed:
             some = f"{self.up}/{self.wanted} " if self.up else ""
             return f"{some}failed ({self.failed})"
-        if self.mark == DOWN:
+        if self._down:
             return self.words or "stopped"
         port = f" :{self.port}" if self.port is not None else ""
         return f"{self.up}/{self.wanted}{port}" + (f" {self.words}" if self.words else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import termios
 
+from procman.output.label import WIDEST
 from procman.runtime.children import SpawnError
 from procman.runtime.terminal import LOCAL_FLAGS, OUTPUT_FLAGS, window_size
 
@@ -36,7 +37,10 @@ class Window:
         """What this child may fill; None: it gets no terminal."""
         if plan.name == self._lent_to:
             return Window(self._fd, 0, ends_lines=True)
-        return self if self.is_for(plan.pty) else None
+        if not self.is_for(plan.pty):
+            return None
+        longer = len(plan.name) - WIDEST  # than the names are filled up to
+        return Window(self._fd, self._prefix_width + longer) if longer > 0 and self._prefix_width > WIDEST else self
 
     def is_for(self, wish: bool | None) -> bool:
         """Whether a child gets a terminal; ``wish`` is what is said of this one."""

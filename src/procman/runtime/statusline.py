@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle import State
-from procman.output.status import NARROWEST, Group, speaks_unicode, status_line
+from procman.output.status import NARROWEST, STOPPING, Group, speaks_unicode, status_line
 from procman.runtime.guest import QuietGuest
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procman.runtime.poller import Poller
 
 KEYS = "? keys"  # else nobody would know that there are any
-_WORDS = {State.BACKOFF: "restarting", State.STOPPING: "stopping", State.WAITING: "waiting"}
+_WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
 
 
 class StatusLine(QuietGuest):
