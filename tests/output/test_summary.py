@@ -39,7 +39,12 @@ def test_long_names_leave_columns_out_rather_than_wrap() -> None:
 
 def test_a_name_wider_than_the_screen_is_shortened_and_how_it_ended_stays() -> None:
     rows = [Row("a-rather-long-name-for-a-process-type.1", "failed: code 137, perhaps", 4, "12 s", 4)]
-    assert end_summary(rows, 1, 31)[:2] == ["instance      exit             ", "a-rather-lo…  failed: code 137…"]
+    assert end_summary(rows, 1, 31)[:2] == ["instance   exit                ", "a-rather…  failed: code 137, p…"]
+
+
+def test_a_code_is_never_cut_off() -> None:
+    rows = [Row("x" * 65, "exited with code 127 (command not found)", 0, "12 s", 4)]
+    assert end_summary(rows, 127, 44)[1] == "x" * 21 + "…  exited with code 127"
 
 
 def test_hundreds_of_instances_are_not_listed() -> None:

@@ -10,7 +10,7 @@ COLUMNS = 60  # beside the prefix, on a terminal of 80
 MOST_ROWS = 40
 TITLES = ("instance", "exit", "restarts", "uptime", "lines")
 GAP = "  "
-LEAST = len("killed by SIGTERM")  # columns for how one ended, however long the names are
+LEAST = len("exited with code 255")  # columns for how one ended, however long the names are
 
 
 class Row:
