@@ -210,6 +210,8 @@ def test_focus_beats_what_is_hidden_and_mute_adds_to_it() -> None:
     assert shown() == b"wo"
     screen.hub.hide([])
     assert shown() == b"wo cs"
+    screen.hub.hide(["web.1"])  # once more what is hidden: to see it after all
+    assert shown() == b"we wo cs"
 
 
 def test_what_matches_is_marked_while_it_runs() -> None:

@@ -16,6 +16,7 @@ from procman.core.policy import RestartPolicy, StopPolicy
 from procman.core.status import ExitStatus
 from procman.core.supervisor import Supervisor
 from procman.errors import ConfigError, UsageError
+from procman.output.palette import Palette
 from procman.runtime import console
 from procman.runtime.console import Console
 from procman.runtime.poller import Poller
@@ -39,6 +40,7 @@ class Screen:
         self.focus: list[str] = []
         self.pattern = ""
         self.keys: Any = None
+        self.palette = Palette(True)
         self.changes = 0
 
     def say(self, text: str) -> None:
@@ -297,6 +299,13 @@ def test_a_slash_highlights_and_complains_about_what_is_no_pattern(desk: Desk) -
     assert desk.screen.pattern == "err.*"
     desk.type(b"/(\n")
     assert desk.screen.said == ["that is no regular expression"]
+
+
+def test_where_nothing_can_be_marked_that_is_said(desk: Desk) -> None:
+    desk.open()
+    desk.screen.palette = Palette(False)
+    desk.type(b"/err\n/\n")
+    assert desk.screen.said == ["nothing is marked without color"]
 
 
 def test_a_name_that_nobody_has_is_said(desk: Desk) -> None:

@@ -173,7 +173,8 @@ class Hub:
     # What the screen shows -------------------------------------------------------------------------------------------
 
     def hide(self, names: Iterable[str]) -> None:
-        """Hide these instances or process types too, instead of those named before. Other sinks hear them still."""
+        """Hide these instances or process types too, instead of those named before; and show those of them that the
+        settings hide. Other sinks hear them still."""
         self.screen.choose(names, ())
 
     def show_only(self, names: Iterable[str]) -> None:

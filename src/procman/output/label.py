@@ -130,7 +130,8 @@ class Labels:
         (self.get(name) or self.introduce(name)).know(pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
-        """Hide these instances or process types as well; or show nothing but ``focus``, unless that is empty."""
+        """Hide these instances or process types, or show those that are hidden from the start; or show nothing but
+        ``focus``, unless that is empty."""
         self._muted = set(muted)
         self._focus = set(focus)
         self._hide()
@@ -154,7 +155,7 @@ class Labels:
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus
-        return bool(either & (self._hidden | self._muted))
+        return bool(either & self._hidden) != bool(either & self._muted)
 
 
 def check_template(template: str) -> None:

@@ -129,7 +129,7 @@ class Prefix(Sink):
         self._labels.began(name, pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
-        """Hide these as well, or show nothing but ``focus``; their unfinished lines, too."""
+        """Hide these, or show nothing but ``focus``; their unfinished lines, too."""
         self._labels.choose(muted, focus)
         if self._footer is not None:
             for key in self._footer.held:

@@ -192,6 +192,8 @@ class Console(QuietGuest):
 
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
+        if line and not self._hub.palette.colored:
+            self._hub.say("nothing is marked without color")
 
 
 def _toggled(members: set[str], names: set[str]) -> set[str]:
