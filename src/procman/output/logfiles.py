@@ -35,7 +35,7 @@ class LogFiles(Sink):
         try:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"--log-dir {folder}: {error.strerror}") from None
+            raise ConfigError(f"--log-dir {folder}: {_reason(error)}") from None
         self._folder = folder
         self._complain = complain
         self._complained: set[str] = set()
@@ -62,8 +62,10 @@ class LogFiles(Sink):
         self._complained.clear()
 
     def close(self) -> None:
-        """Close every file."""
+        """Close every file, and say what is not in them."""
         self.reopen()
+        if self.dropped:
+            self._complain(f"the log files lack up to {self.dropped:,} bytes")
 
     def path(self, name: str) -> str:
         """Where the lines of an instance go."""
@@ -92,4 +94,10 @@ class LogFiles(Sink):
         self.dropped += len(lines)
         if name not in self._complained:
             self._complained.add(name)
-            self._complain(f"{self.path(name)} cannot be written: {error.strerror}")
+            self._complain(f"{self.path(name)} cannot be written: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    """What the system says, in words for this place."""
+    words = {errno.EEXIST: "it is no folder", errno.ELOOP: "it is a symbolic link, which is not followed"}
+    return words.get(error.errno or 0) or error.strerror or str(error)
