@@ -53,5 +53,13 @@ def test_hundreds_of_instances_are_not_listed() -> None:
     assert lines[-2] == "and 160 instances more"
 
 
+def test_of_hundreds_what_has_failed_is_listed() -> None:
+    rows = [
+        Row(f"web.{number}", "failed: code 1" if number in (3, 190) else "done", 0, "1 s", 1) for number in range(200)
+    ]
+    lines = end_summary(rows, 1)
+    assert [line.split()[0] for line in lines[1:-2]] == [*(f"web.{number}" for number in range(39)), "web.190"]
+
+
 def test_nothing_ran_is_a_sentence_alone() -> None:
     assert end_summary([], 2) == ["all stopped: 0 instances; exit status 2"]

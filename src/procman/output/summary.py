@@ -35,7 +35,13 @@ def end_summary(rows: Sequence[Row], code: int, columns: int = COLUMNS) -> list[
     """The last lines of a run that exits with ``code``; none is wider than ``columns``, if that can be."""
     restarts = sum(row.restarts for row in rows)
     counts = [_count(len(rows), "instance")] + ([_count(restarts, "restart")] if restarts else [])
-    return [*_table([row.cells for row in rows[:MOST_ROWS]], columns), *_rest(rows), _last(counts, code)]
+    return [*_table([row.cells for row in _listed(rows)], columns), *_rest(rows), _last(counts, code)]
+
+
+def _listed(rows: Sequence[Row]) -> list[Row]:
+    """Those that have a row, in their order; of very many, what has failed before what has not."""
+    first = sorted(range(len(rows)), key=lambda at: not rows[at].exit.startswith("failed"))[:MOST_ROWS]
+    return [rows[at] for at in sorted(first)]
 
 
 def _last(counts: list[str], code: int) -> str:
