@@ -97,5 +97,5 @@ def test_a_full_disk_is_complained_about(logs: LogFiles, complaints: list[str]) 
 
 def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="file: it is no folder$"):
+    with pytest.raises(ConfigError, match=r"file: it is no folder$"):
         LogFiles(str(tmp_path / "file"), print)
