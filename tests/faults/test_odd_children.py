@@ -101,3 +101,21 @@ def test_a_child_killed_from_outside_is_told_and_restarted(place: Place) -> None
     kit.wait_running(1, argument)
     session.signal(signal.SIGTERM)
     session.wait()
+
+
+def test_who_outlives_the_shell_that_ran_it_is_asked_once(place: Place) -> None:
+    """The shell obeys at once, and leaves its child to us, which has heard what its group was told."""
+    place.write(
+        "helper",
+        "#!/bin/sh\ntrap 'echo heard; heard=1' TERM\necho up\n"
+        'while [ -z "$heard" ]; do sleep 0.05; done\nsleep 0.2\n',
+        mode=0o755,
+    )
+    place.procfile("helper: ./helper; exit 0\n")
+    session = place.start("-m", "helper=40")
+    for _ in range(40):
+        session.wait_for(r"helper\.\d+ +\| up")
+    session.signal(signal.SIGTERM)
+    session.wait()
+    assert session.text.count("| heard") == 40
+    session.wait_until_gone()

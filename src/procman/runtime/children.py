@@ -225,9 +225,11 @@ class Children:
         self._ask_each((pid for pid in pids if group_of(pid) != child.pid), number)
 
     def ask_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
-        """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten."""
+        """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten. Who
+        has not is asked with it: as soon as a shell has obeyed, its command is an orphan."""
         wanted = None if names is None else set(names)
-        self._ask_each((pid for pid in self.orphans() if wanted is None or self._marks.owner_of(pid) in wanted), number)
+        strays = (pid for pid in self.orphans() if group_of(pid) not in self._by_pid)
+        self._ask_each((pid for pid in strays if wanted is None or self._marks.owner_of(pid) in wanted), number)
 
     def _ask_each(self, pids: Iterable[int], number: int) -> None:
         for pid in pids:
