@@ -131,8 +131,9 @@ def wait_running(number: int, *arguments: str) -> None:
 
 
 def roles(session: Session) -> dict[str, int]:
-    """The pids of guardian, watchdog and manager of a session that has begun to speak."""
-    return {ROLES[name]: pid for pid in all_pids(session) if (name := _name(pid)) in ROLES}
+    """The pids of guardian, watchdog and manager of a session that has begun to speak. Parents win: a child has the
+    manager's name until it has become what it shall be."""
+    return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := _name(pid)) in ROLES}
 
 
 def is_over(session: Session) -> bool:

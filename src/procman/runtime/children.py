@@ -212,10 +212,8 @@ class Children:
         return strangers if self._errands is None else [pid for pid in strangers if pid not in self._errands]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
-        """Those of `orphans` that came from `child`: of its session, or with its instance's mark.
-
-        What is deeper in the family is a descendant of one of these, and is adopted, and found, when that one ends.
-        """
+        """Those of `orphans` that came from `child`: of its session, or with its instance's mark. What is deeper in
+        the family is a descendant of one of these, and is adopted, and found, when that one ends."""
         return [pid for pid in orphans if session_of(pid) == child.pid or self._marks.owner_of(pid) == child.name]
 
     def ask_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
