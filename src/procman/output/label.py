@@ -8,7 +8,7 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from procman.output.palette import Palette
 
@@ -82,7 +82,7 @@ class Labels:
         self,
         template: str,
         palette: Palette,
-        names: Iterable[str],
+        names: Collection[str],
         indexes: Mapping[str, int],
         hidden: Iterable[str] = (),
     ) -> None:
