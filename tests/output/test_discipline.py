@@ -173,7 +173,7 @@ def test_blank_lines_alone_are_held_back_where_colors_are_on_or_rows_are_painted
 def test_blank_lines_are_rows_too_that_may_be_painted_over() -> None:
     discipline = Discipline()
     discipline.clean(b"a\n\x1b[1Ab\nc\n" + b"\n" * 9)
-    assert discipline.rest() == b"\n" * 9
+    assert discipline.rest() == b"b\nc\n" + b"\n" * 9
     painted = b"".join(b"%d\n" % row for row in range(7)) + b"b\nc\n"  # the last two not over those that read the same
     assert discipline.clean(b"\x1b[9A" + painted) + discipline.rest() == painted
 
@@ -358,8 +358,10 @@ def test_of_rows_that_are_painted_over_the_last_state_is_shown_before_the_next_l
     assert discipline.clean(b"one 0%\ntwo 0%\n") == b"one 0%\ntwo 0%\n"
     assert discipline.clean(frames(*range(1, 100), begin=begin)) == b""
     assert discipline.holds
-    assert discipline.clean(frames(100, begin=begin) + b"done\n") == b"one 100%\ntwo 50%\ndone\n"
+    assert discipline.clean(frames(100, begin=begin) + b"done\n") == b""  # which may be a row that is new in the block
+    assert discipline.rest() == b"one 100%\ntwo 50%\ndone\n"
     assert not discipline.holds
+    assert discipline.clean(b"more\n") == b"more\n"
     assert discipline.rest() == b""
 
 
@@ -368,8 +370,30 @@ def test_a_row_that_goes_up_behind_others_pushes_them_down() -> None:
     discipline = Discipline()
     discipline.clean(b"testing 0\n")
     assert discipline.clean(b"\x1b[1Atesting 1\n") == b""
-    assert discipline.clean(b"\x1b[1Aa passed\ntesting 2\n") == b"a passed\ntesting 2\n"
-    assert discipline.clean(b"\x1b[1Ab passed\ntesting 3\n") == b"b passed\ntesting 3\n"
+    assert discipline.clean(b"\x1b[1Aa passed\ntesting 2\n") == b""
+    assert discipline.clean(b"\x1b[1Atesting 3\n") == b"a passed\n"  # above the block: it stays
+    assert discipline.clean(b"\x1b[1Ab passed\nc passed\ntesting 4\n") == b""
+    assert discipline.clean(b"\x1b[1Atesting 5\n") == b"b passed\nc passed\n"
+    assert discipline.rest() == b"testing 5\n"
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS)
+def test_what_only_shows_the_cursor_again_at_the_end_is_no_row_of_a_block(begin: str) -> None:
+    discipline = Discipline()
+    discipline.clean(b"one 0%\ntwo 0%\n" + frames(1, begin=begin))
+    assert discipline.last(b"\x1b[?25h\x1b[0m") == b""
+    assert discipline.rest() == b"one 1%\ntwo 0%\n"
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS)
+def test_a_row_that_reads_the_same_for_long_is_shown_while_others_go_on(begin: str) -> None:
+    """BuildKit paints each step of a build again and again, for minutes, also those that are done."""
+    discipline = Discipline()
+    discipline.clean(b"one\ntwo\n")
+    shown = [discipline.clean(f"{begin}\x1b[2Kone done\n\x1b[2Ktwo {n}%\n".encode()) for n in range(100)]
+    assert b"".join(shown[:10]) == b""
+    assert b"".join(shown) == b"one done\n"
+    assert discipline.rest() == b"two 99%\n"
 
 
 def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
@@ -457,7 +481,7 @@ def test_a_row_that_comes_back_to_what_the_log_says_is_not_shown_again() -> None
         (b"\x1b[1Ac\n\x1b[1Ab\x1b[1A\n\nd\n", b"d\n"),  # a bare line end leaves it
         (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nb\n", b""),  # wiped out while it waited
         (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nc\n", b"c\n"),
-        (b"\x1b[1Ac\n\x1b[1A\x1b[J\x1b[Gb\n", b"b\n"),  # new behind an erasure
+        (b"\x1b[1Ac\n\x1b[1A\x1b[J\x1b[Gb\n", b""),
     ],
 )
 def test_what_rows_come_back_to_is_what_the_log_says_in_their_place(painted: bytes, shown: bytes) -> None:
@@ -488,9 +512,10 @@ def test_long_rows_are_not_kept_as_they_are(up: bytes) -> None:
 
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
     discipline = Discipline()
-    for _ in range(2):
-        assert discipline.clean(b"\x1b[2J\x1b[1Aa\nb\n") == b"a\nb\n"
-    assert discipline.clean(b"\x1b[2Ac\n\x1b[2J\x1b[1Aa\nb\n") == b"c\na\nb\n"
+    for shown in (b"", b"a\nb\n"):
+        assert discipline.clean(b"\x1b[2J\x1b[1Aa\nb\n") == shown
+    assert discipline.clean(b"\x1b[2Ac\n\x1b[2J\x1b[1Aa\nb\n") == b"c\nb\n"
+    assert discipline.rest() == b"a\nb\n"
 
 
 def pull(*updates: tuple[int, str]) -> bytes:

@@ -8,6 +8,8 @@ visible. NUL and the other controls that no terminal acts upon, and bytes that a
 
 from __future__ import annotations
 
+from procman.core.lines import STAYS
+
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
 
 MANY_BLANKS = b"\n" * 8  # fewer are nobody's cleared screen
@@ -55,13 +57,12 @@ class Discipline:
         """
         if not rest.strip(b"\r"):
             return b""
-        lines = self.clean(rest + b"\n")
-        if self._unruly is None:
-            return lines
-        from procman.output.escapes import is_blank
+        end = b"\n"
+        if ESC in rest:
+            from procman.output.escapes import visible
 
-        begin = lines.rfind(b"\n", 0, -1) + 1
-        return lines[:begin] if is_blank(lines[begin:]) else lines
+            end = end if visible(rest) else STAYS
+        return self.clean(rest + end)
 
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
         """Whether ``clean`` would give both as they are, wherever they are cut. Never said of what is not ASCII."""

@@ -120,8 +120,11 @@ class Unruly:
         bare = written in (b"", b"\r")
         nothing = only_passed or only_came
         if self._redraws.take_over(None if nothing else line, bare=bare):
-            if self._redraws.calm:
-                out += self._redraws.painted()
+            out += self._redraws.painted() if self._redraws.calm else self._redraws.gone()
+            return True
+        if self._redraws.paints_new and not only_passed:
+            self._redraws.begin(line)
+            out += self._redraws.gone()
             return True
         out += self._redraws.painted()
         self._redraws.add(line)
@@ -129,7 +132,7 @@ class Unruly:
 
     def _follow(self, line: bytes) -> bytes:
         if self._redraws is None and goes_up(line):
-            self._redraws = Redraws(_row)
+            self._redraws = Redraws(visible)
         if self._redraws is None:
             return line
         left = self._redraws.move(line)
@@ -189,7 +192,7 @@ def _drop_blanks(lines: list[bytes]) -> None:
         del lines[kept:]
 
 
-def _row(piece: bytes) -> bytes:
+def visible(piece: bytes) -> bytes:
     """A piece of a line as a line of its own, its colors off at the end; empty where nothing is to be seen."""
     row = _tamed(piece)
     if is_blank(row):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_ROWS = 100
+STEADY = 20  # frames in which a row reads the same: at ten to thirty a second, one to two seconds
 LONG = 4096  # bytes: of a longer row it is remembered only whether it is the same
 _MOST_WAITING = 256 * 1024  # bytes, if long rows are among them
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
@@ -30,21 +31,79 @@ def leaves_row_alone(line: bytes) -> bool:
     return _COMES.search(line) is not None
 
 
+class _Row:
+    """One row: what is ``seen`` in it, what was seen before it was erased, and what the log has ``said`` in its place.
+    None: not known, or nothing."""
+
+    __slots__ = ("before", "painted", "said", "seen", "since", "text")
+
+    def __init__(self, line: bytes | None = None) -> None:
+        self.seen = self.said = None if line is None else _remembered(line)
+        self.before: bytes | None = None
+        self.text = b""  # what the log would say now
+        self.painted = False  # over what the log has said
+        self.since = 0  # the frame in which it came to read as it does
+
+    @property
+    def waits(self) -> bool:
+        """Whether the log has not said yet what is seen here."""
+        return self.seen not in (None, self.said)
+
+    def paint(self, line: bytes, frame: int) -> None:
+        now = _remembered(line)
+        if now == self.seen:
+            return
+        if now != self.before:
+            self.since = frame
+        self.seen = now
+        self.before = None
+        self.text = line
+        self.painted = True
+
+    def say(self) -> bytes:
+        """What waits here; it waits no more."""
+        text, self.text = self.text, b""
+        self.said = self.seen
+        self.painted = False
+        return text
+
+    def erase(self, leaving: bytes | None = None) -> None:
+        """What waits here is not seen any more."""
+        self.before, self.seen = self.seen, leaving
+        self.text = b""
+        self.painted = False
+
+
 class Redraws:
     """The latest rows of one stream, and how many of them lie below the cursor, to be painted over.
 
-    ``clean`` makes a piece of a line harmless.
+    ``clean`` makes a piece of a line harmless. A frame begins where the cursor has come up and a line ends: it is
+    painted from there on downwards, so that the rows above it stay as they are, and new rows below belong to it.
     """
 
-    __slots__ = ("_below", "_clean", "_gone", "_painted", "_passed", "_rows", "calm", "latest")
+    __slots__ = (
+        "_anew",
+        "_below",
+        "_by_frames",
+        "_clean",
+        "_climb",
+        "_frame",
+        "_gone",
+        "_passed",
+        "_rows",
+        "calm",
+        "latest",
+    )
 
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
-        self._rows: list[bytes | None] = []  # as they are remembered; None: from before we were here
-        # Rows that were painted over, and may be again, with what the log says in their place.
-        self._painted: dict[int, tuple[bytes, bytes | None]] = {}
-        self._gone: list[bytes] = []  # and those that are on the screen no more
+        self._rows: list[_Row] = []
+        self._gone: list[bytes] = []  # what waited in rows that nothing is painted over any more
         self._below = 0
+        self._climb = 0  # how far the cursor came up in this line
+        self._anew = True  # nothing was painted before this line for some time
+        self._frame = 0  # how many there were
+        self._by_frames = False
         self.calm = False  # the painting was over: what is written over a row does not wait before the cursor goes up
         self._passed = False  # this line has painted a row on its way
         self.latest = b""  # what was painted over last
@@ -63,7 +122,12 @@ class Redraws:
     @property
     def holds(self) -> bool:
         """Whether there are rows that ``painted`` would give."""
-        return bool(self._gone) or any(self._rows[place] != said for place, (_, said) in self._painted.items())
+        return bool(self._gone) or any(row.waits for row in self._rows)
+
+    @property
+    def paints_new(self) -> bool:
+        """Whether a new row belongs to a frame, and may be painted over as well."""
+        return self._by_frames and not self.calm
 
     def gone(self) -> list[bytes]:
         """The rows that nothing can be painted over any more, once, from above."""
@@ -72,29 +136,27 @@ class Redraws:
 
     def painted(self) -> list[bytes]:
         """The rows that were painted over, once, from above."""
-        self._forget()
+        self._leave(self._rows)
         return self.gone()
 
     def _move(self, count: bytes, kind: bytes) -> None:
         distance = max(1, int(count or b"1"))
         if kind in b"AF":
+            self._anew = self.calm or (self._anew and self._climb > 0)
             self.calm = False
             self._below = min(MOST_ROWS, self._below + distance)
-            self._reach(self._below - len(self._rows))
+            self._climb = max(self._climb, self._below)
+            self._rows[:0] = [_Row() for _ in range(self._below - len(self._rows))]  # of which we know nothing
         elif kind in b"BE":
+            self._climb = 0  # it paints single rows: any may be next
             self._below = max(0, self._below - distance)
         elif kind == b"J" and count in (b"", b"0"):
             self._erase_below()
         else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
-            self._forget()
+            self._leave(self._rows)
             self._rows.clear()
-            self._below = 0
-
-    def _reach(self, unknown: int) -> None:
-        """Put rows of which we know nothing before all others."""
-        if unknown > 0:
-            self._rows[:0] = [None] * unknown
-            self._painted = {at + unknown: row for at, row in self._painted.items()}
+            self._below = self._climb = 0
+            self._by_frames = False
 
     def _passing(self, piece: bytes, *, up: bool) -> bytes:
         """Paint a piece over the row of the cursor; gives its colors back, which stay on, or all of it where that is no
@@ -104,37 +166,37 @@ class Redraws:
         if not self._below:
             if not up or not row:
                 return left
-            self._begin_row()
+            self._append(_Row())
+            self._below = 1
         if row:
             self._passed = True
             self._paint(row)
         elif _ERASES.search(piece):
-            self._wipe(len(self._rows) - self._below)
+            row_here = self._rows[-self._below]
+            row_here.erase(row_here.said)
         return b"".join(_COLORS.findall(piece))
 
-    def _begin_row(self) -> None:
+    def _erase_below(self) -> None:
+        """What is painted there after a pause is new, even if it reads the same."""
+        for row in self._rows[len(self._rows) - self._below :]:
+            row.erase()
+            if self._anew:
+                row.said = None
+
+    def _append(self, row: _Row) -> None:
         if len(self._rows) >= MOST_ROWS:
-            self._forget()
+            self._leave(self._rows[:1])
             del self._rows[0]
-        self._rows.append(None)
-        self._below = 1
+        self._rows.append(row)
 
-    def _wipe(self, place: int) -> None:
-        """What waits in this row will not be seen any more, and is new if it comes again: the log does not say it."""
-        waiting = self._painted.pop(place, None)
-        if waiting is not None:
-            self._rows[place] = waiting[1]
-
-    def _paint(self, row: bytes) -> None:
-        place = len(self._rows) - self._below
-        self.latest = row or self.latest
-        before, now = self._rows[place], _remembered(row)
-        if before != now:
-            said = self._painted[place][1] if place in self._painted else before
-            self._rows[place] = now
-            self._painted[place] = row, said
-            if len(row) > LONG and sum([len(waiting) for waiting, _ in self._painted.values()]) > _MOST_WAITING:
-                self._forget()
+    def _paint(self, line: bytes) -> None:
+        self.latest = line or self.latest
+        row = self._rows[-self._below]
+        row.paint(line, self._frame)
+        if row.waits and row.since <= self._frame - STEADY:  # what is done is painted on and on, too
+            self._leave([row])
+        if len(line) > LONG and sum([len(row.text) for row in self._rows]) > _MOST_WAITING:
+            self._leave(self._rows)
 
     def passed(self) -> bool:
         """Whether this line, which ends now, has painted a row on its way."""
@@ -144,34 +206,35 @@ class Redraws:
     def take_over(self, line: bytes | None, *, bare: bool) -> bool:
         """Paint a whole line, or nothing, over the row of the cursor; whether there is such a row. A ``bare`` line end
         leaves what waits there."""
+        climb, self._climb = self._climb, 0
+        if climb and line is not None:
+            self._begin_frame(len(self._rows) - climb)
         if not self._below:
             return False
-        if line is not None and not (bare and len(self._rows) - self._below in self._painted):
+        if line is not None and not (bare and self._rows[-self._below].painted):
             self._paint(line)
         self._below -= 1
         return True
 
+    def _begin_frame(self, top: int) -> None:
+        self._frame += 1
+        self._by_frames = True
+        self._leave(self._rows[:top])
+
     def add(self, line: bytes) -> None:
         """Take a line that is painted over nothing, behind all that was ``painted``."""
-        self._rows.append(_remembered(line))
-        del self._rows[:-MOST_ROWS]
+        self._append(_Row(line))
 
-    def _erase_below(self) -> None:
-        """What was painted below goes, and what comes there now is new, even if it reads the same."""
-        begin = len(self._rows) - self._below
-        if self._rows[begin:].count(None) == self._below:
-            return
-        for place in range(begin, len(self._rows)):
-            self._painted.pop(place, None)
-            self._rows[place] = None
+    def begin(self, line: bytes) -> None:
+        """Take a line that is painted over nothing, and waits as what was painted does."""
+        self._append(_Row())
+        self._below = 1
+        self._paint(line)
+        self._below = 0
 
-    def _forget(self) -> None:
+    def _leave(self, rows: list[_Row]) -> None:
         """Nothing more will be painted over these: they stay in the log as they are."""
-        for place in sorted(self._painted):
-            row, said = self._painted[place]
-            if self._rows[place] != said:
-                self._gone.append(row)
-        self._painted.clear()
+        self._gone += [row.say() for row in rows if row.waits]
 
 
 def _remembered(row: bytes) -> bytes:
