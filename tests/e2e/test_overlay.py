@@ -184,6 +184,16 @@ def test_an_unhealthy_process_is_restarted(place: Place) -> None:
     assert finish(session) == 0
 
 
+def test_a_line_that_takes_for_ever_to_find_is_not_looked_for_any_more(place: Place) -> None:
+    place.procfile(f"web: printf '{'a' * 60}b\\nup\\n'; exec sleep 1000\n")
+    place.write("procman.toml", '[process.web]\nready = { log = "(a+)+$", timeout = 3 }\n')
+    session = place.start()
+    session.wait_for(r"web\.1  \| up")  # the loop goes on
+    session.wait_for(r"web\.1 .*'\(a\+\)\+\$' takes too long to find")
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
 @pytest.mark.parametrize(
     ("on_fail", "said"), [("fail", r"web\.1 FAILED: unhealthy: HTTP 503"), ("none", "is unhealthy: HTTP 503")]
 )

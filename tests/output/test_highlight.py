@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from procman.errors import UsageError
-from procman.output import highlight
+from procman.output import timelimit
 from procman.output.highlight import highlighter
 
 
@@ -39,7 +39,7 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize("lines", [b"a" * 60 + b"b\n", b"\x1b[1m" + b"a" * 60 + b"b\n"])
 def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(highlight, "LIMIT", 0.01)
+    monkeypatch.setattr(timelimit, "LIMIT", 0.01)
     marked = highlighter("(a+)+$")
     with pytest.raises(TimeoutError):
         marked(lines)

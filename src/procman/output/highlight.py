@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
 
 from procman.core.values import regex
 from procman.errors import UsageError
+from procman.output.timelimit import in_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
 
-LIMIT = 1.0  # seconds of computing for what was read at once: a search that takes longer may well take for ever
 ON, OFF = "\x1b[7m", "\x1b[27m"  # inverse: seen on dark and light terminals, and it leaves colors alone
 
 
@@ -30,25 +28,10 @@ def highlighter(pattern: str) -> Callable[[bytes], bytes]:
 
     def highlight(lines: bytes) -> bytes:
         text = lines.decode("utf-8", "surrogateescape")
-        marked = _in_time(lambda: [_marked(search, mark, line) for line in text.split("\n")])
+        marked = in_time(lambda: [_marked(search, mark, line) for line in text.split("\n")])
         return "\n".join(marked).encode("utf-8", "surrogateescape")
 
-    signal.signal(signal.SIGVTALRM, _too_slow)
     return highlight
-
-
-def _in_time(search: Callable[[], list[str]]) -> list[str]:
-    """What the search gives, or TimeoutError: `(a+)+$` doubles its time with each letter, and all would wait for it.
-    What is measured is our own computing, so that a busy machine or a Ctrl-Z is no reason."""
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT)
-        return search()
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-def _too_slow(_number: int, _frame: FrameType | None) -> None:
-    raise TimeoutError
 
 
 def _marked(search: re.Pattern[str], mark: Callable[[re.Match[str]], str], line: str) -> str:

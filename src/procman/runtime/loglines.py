@@ -6,6 +6,7 @@ import re
 
 from procman.output.escapes import without_color
 from procman.output.sink import Sink
+from procman.output.timelimit import in_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,16 +19,17 @@ class LogLines(Sink):
     __slots__ = ("_expected",)
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[re.Pattern[bytes], Callable[[], None]]] = {}
+        self._expected: dict[str, tuple[re.Pattern[bytes], Callable[[str], None]]] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether no line is waited for."""
         return not self._expected
 
-    def expect(self, name: str, pattern: str, found: Callable[[], None]) -> None:
-        """Call ``found`` once, when a line of the instance matches the regular expression."""
-        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), found)
+    def expect(self, name: str, pattern: str, answer: Callable[[str], None]) -> None:
+        """Call ``answer`` once, when a line of the instance matches the regular expression; or, with words, when it is
+        not looked for any more, because it takes too long."""
+        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), answer)
 
     def forget(self, name: str) -> None:
         """Do not wait for the instance's line any more."""
@@ -36,9 +38,17 @@ class LogLines(Sink):
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Look for the line; colors do not hide it."""
         expected = self._expected.get(name)
-        if expected is not None and expected[0].search(without_color(lines) if 27 in lines else lines):
-            del self._expected[name]
-            expected[1]()
+        if expected is None:
+            return
+        pattern, answer = expected
+        words = ""
+        try:
+            if not in_time(lambda: pattern.search(without_color(lines) if 27 in lines else lines)):
+                return
+        except TimeoutError:
+            words = f"{pattern.pattern.decode()!r} takes too long to find"
+        del self._expected[name]
+        answer(words)
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """A prompt counts, too."""

@@ -126,7 +126,13 @@ class Probes(QuietGuest):
         if self._lines is None:
             self._lines = LogLines()
             self._hub.add(self._lines)
-        self._lines.expect(question.instance.name, question.check.target, lambda: self._answered(question, ""))
+        self._lines.expect(question.instance.name, question.check.target, lambda words: self._heard(question, words))
+
+    def _heard(self, question: Question, words: str) -> None:
+        if words:
+            self._supervisor.probed(question.instance, words)  # until its time is over
+        else:
+            self._answered(question, "")
 
     def _begin_attempt(self, question: Question, now: float) -> None:
         question.due = None
