@@ -224,7 +224,7 @@ def test_what_matches_is_marked_while_it_runs() -> None:
 
 
 def test_a_pattern_that_takes_too_long_is_given_up_and_the_lines_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("procman.output.highlight.LIMIT", 0.01)
+    monkeypatch.setattr("procman.output.timelimit.LIMIT", 0.01)
     screen = Screen("{name}: ")
     screen.hub.highlight("(a+)+$")
     screen.publish("web.1", b"aa\n" + b"a" * 60 + b"b\n")
