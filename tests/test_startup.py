@@ -127,6 +127,7 @@ def test_version_reads_no_more_than_the_table_of_options(place: harness.Place) -
         "procman.cli.control_options",
         "procman.cli.main",
         "procman.cli.options",
+        "procman.cli.program",
         "procman.cli.reader",
         "procman.cli.table",
         "procman.errors",

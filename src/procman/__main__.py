@@ -1,5 +1,5 @@
 """Asks: ``python -m procman``."""
 
-from procman.cli.main import program
+from procman.cli.program import program
 
 program()

@@ -72,6 +72,37 @@ def test_if_the_beginning_fails_the_first_instances_do_not_stay(
     assert kit.running(argument) == []
 
 
+LOST = """import os, signal, sys
+class Weak:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "{module}":
+            Weak()
+sys.meta_path.insert(0, Finder)
+from procman.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "status"), [("procman.runtime.guardian", -signal.SIGINT), ("procman.cli.start", 130)]
+)
+def test_an_interrupt_that_cannot_be_raised_ends_the_start_all_the_same(place: Place, module: str, status: int) -> None:
+    """While one of the modules is imported, in the process that will be the guardian and in the manager."""
+    kit.need_linux()
+    place.write("start.py", LOST.format(module=module))
+    place.procfile("web: exec sleep 1000\n")
+    session = place.session("start.py", "start", program=sys.executable)
+    assert session.wait() == status
+    session.wait_until_gone()
+    assert session.err == b""
+
+
 FORK = """import os, signal, sys, time
 fork, left = os.fork, [{before}]
 def fork_when_asked(*_):

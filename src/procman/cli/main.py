@@ -9,32 +9,18 @@ import sys
 
 from procman import __version__
 from procman.cli.options import ALIASES, ASKING
+from procman.cli.program import end_by_interrupt, raise_interrupts
 from procman.cli.reader import read
 from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn, TextIO
+    from typing import TextIO
 
     from procman.cli.table import Invocation
 
 FEW_COLLECTIONS = 10_000  # objects: the usual 700 looks for cycles a dozen times while we import, a tenth of the start
-
-
-def program() -> NoReturn:
-    """The installed command: ``main``, and the end of the process.
-
-    What was said is flushed, and what we hold the system takes back. The interpreter's own tidying would cost 2 ms: a
-    seventh of ``--version``, and a quarter of what a session takes to stop.
-    """
-    code = main()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody can be told any more
-    os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,6 +47,8 @@ def _command(words: list[str]) -> int:
 
 def _perform(invocation: Invocation) -> int:
     """Late imports: each command pays for what it uses."""
+    take_interrupts = end_by_interrupt if invocation.command == "start" else raise_interrupts
+    take_interrupts()
     _require_folder()
     if invocation.command == "completion":
         from procman.cli.completion import completion
