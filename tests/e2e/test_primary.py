@@ -116,8 +116,7 @@ def test_a_debugger_is_used_while_others_chatter(place: Place) -> None:
     place.procfile(f"web: python3 -u web.py\nclock: {TICK}\n")
     terminal = on_terminal(place, "start", "--primary=web")
     terminal.see(lambda: terminal.status == "(Pdb)", "the debugger's prompt")
-    terminal.type(b"\x03")
-    terminal.see(lambda: any("nterrupt" in row for row in terminal.log), "what it says to Ctrl-C")
+    terminal.insist(b"\x03", lambda: any("nterrupt" in row for row in terminal.log), "what it says to Ctrl-C")
     _hear(terminal, "clock.1")
     assert terminal.process.poll() is None
     if terminal.status != "(Pdb)":  # Ctrl-C at the prompt goes on with the program, as pdb has it
