@@ -11,7 +11,7 @@ from procman.core.lines import STAYS
 from procman.runtime import pump as pump_module
 from procman.runtime import pumps as pumps_module
 from procman.runtime.pump import CHUNK, WIDE
-from procman.runtime.pumps import PATIENCE, SILENCE, STILL, TURN, Pumps
+from procman.runtime.pumps import ALONE, ASK, FEW, PATIENCE, SILENCE, STILL, TURN, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +92,16 @@ class Table:
             except BlockingIOError:
                 pass
 
+    def flood_for_ever(self) -> None:
+        """From now on the output is never full, and each flood that is heard has more to say at once."""
+
+        def taken(name: str, stream: str, lines: bytes) -> None:
+            self.hub.heard.append((name, lines))
+            if name.startswith("flood"):
+                self.flood(name)
+
+        self.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of those who never end
+
     def turn(self) -> list[str]:
         """One turn of the engine, which serves nobody while the output is full; who was heard in it."""
         self.outlet.blocked = False
@@ -153,33 +163,74 @@ def test_every_flood_has_its_turn(table: Table) -> None:
     assert {heard.count(name) for name in floods} == {3}
 
 
-def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table) -> None:
-    floods = ["flood0", "flood1", "flood2"]
+@pytest.mark.parametrize("number", [3, FEW, 3 * FEW])
+def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table, number: int) -> None:
+    floods = [f"flood{place}" for place in range(number)]
     table.seat(*floods)
-
-    def taken(name: str, stream: str, lines: bytes) -> None:
-        table.hub.heard.append((name, lines))
-        table.flood(name)
-
-    table.hub.publish = taken  # type: ignore[method-assign]  # the output is never full
+    table.flood_for_ever()
     table.flood(*floods)
-    heard = [name for _ in range(5) for name in table.turn()]
-    assert len({heard.count(name) for name in floods}) == 1
+    heard = dict.fromkeys(floods, 0)
+    for _ in range(20 * number):
+        before = len(table.hub.heard)
+        table.turn()
+        for name, lines in table.hub.heard[before:]:
+            heard[name] += len(lines)
+    assert max(heard.values()) - min(heard.values()) <= TURN + WIDE
 
 
 def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
     """Signals and ends have their turn behind it."""
     table.seat("flood")
-
-    def taken(name: str, stream: str, lines: bytes) -> None:
-        table.hub.heard.append((name, lines))
-        table.flood(name)
-
-    table.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of one who never ends
+    table.flood_for_ever()
     table.flood("flood")
     table.turn()
     heard = sum(len(lines) for _, lines in table.hub.heard)
-    assert TURN <= heard < TURN + WIDE
+    assert TURN <= heard < TURN + ALONE + WIDE
+
+
+def test_of_many_floods_one_has_the_whole_turn(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(3 * FEW)]
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    for _ in range(6 * FEW):  # all are known, and have their larger pipes
+        table.turn()
+    before = len(table.hub.heard)
+    assert len(set(table.turn())) == 1
+    assert sum(len(lines) for _, lines in table.hub.heard[before:]) < TURN + WIDE
+
+
+def test_who_speaks_among_many_floods_waits_for_a_few_of_them(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8 * FEW)]
+    table.seat(*floods, "quiet")
+    table.flood_for_ever()
+    publish, waited = table.hub.publish, [0]
+
+    def taken(name: str, stream: str, lines: bytes) -> None:
+        publish(name, stream, lines)
+        if name == "quiet":
+            waited.append(0)
+        else:
+            waited[-1] += len(lines)
+        if waited[-1] == len(lines):  # the first chunk since
+            os.write(table.writers["quiet"], b"hello\n")
+
+    table.hub.publish = taken  # type: ignore[method-assign]  # speaks in the midst of the turns, too
+    table.flood(*floods)
+    while len(waited) < 40:
+        table.turn()
+    begun = 10  # all are known by then
+    assert max(waited[begun:]) <= ASK + TURN + WIDE
+
+
+def test_of_many_who_begin_at_once_each_is_read_once_before_any_is_read_again(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8 * FEW)]
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    while len(table.hub.heard) < len(floods):
+        table.turn()
+    assert sorted(name for name, _ in table.hub.heard[: len(floods)]) == sorted(floods)
 
 
 def longest_of(table: Table, name: str, turns: int = 2 * PATIENCE) -> int:

@@ -33,6 +33,8 @@ class Pump:
         "last_size",
         "name",
         "stream",
+        "taken",
+        "waits",
     )
 
     def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
@@ -43,6 +45,8 @@ class Pump:
         self.ended = False
         self.climbs = False  # it paints: the cursor was sent up
         self.last_size = 0
+        self.taken = 0  # bytes, in its last turn
+        self.waits = False  # announced, and not served yet
         self.goes_on = False  # the last chunk ended no line
         self.fills = 0  # times that a whole pipe was read at once
         self._hub = hub
@@ -61,7 +65,9 @@ class Pump:
 
     def announce(self) -> None:
         """There is something to read: be served in this turn, or in one of the next."""
-        self._unserved.append(self)
+        if not self.waits:
+            self.waits = True
+            self._unserved.append(self)
 
     def read(self) -> bool:
         """Move one chunk; False when there was none."""

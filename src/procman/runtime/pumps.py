@@ -23,8 +23,10 @@ FULL = 48 << 10  # bytes of a read that found the pipe full: what is written nex
 PATIENCE = 4  # full pipes before that: a burst at the start is no flood
 MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
 FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
-TURN = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
+TURN = 512 << 10  # bytes of floods after which signals, ends and deadlines have their turn: about half a millisecond
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
+FEW = 8  # floods whose pipes a core's cache holds: each is read once and then the next; of more, one has a whole turn
+ASK = 2 << 20  # bytes of waiting floods before anybody is asked again: to ask a hundred costs what 20 KiB of lines do
 SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt; in a footer, if it grows still: a bar
 STILL = 1.2  # seconds after which rows that were painted over are shown as they are: a clock among them ticks sooner
 
@@ -40,6 +42,8 @@ class Pumps:
         self._unfinished: dict[Pump, float] = {}  # when to show its line; in the order of time
         self._painting: dict[Pump, float] = {}  # when to show its rows, unless more are painted; in the order of time
         self._unserved: list[Pump] = []
+        self._unasked = 0  # bytes of floods since anybody was asked
+        self._most = ALONE  # bytes of a flood before the next has its turn
         self._may_widen = MOST_WIDE
         self.dropped = 0  # bytes that were never shown
 
@@ -56,7 +60,7 @@ class Pumps:
 
     @property
     def backlog(self) -> bool:
-        """Whether pumps that were ready have not been served, because the output was full."""
+        """Whether pumps that were ready have not been served: the output was full, or the turn was over."""
         return bool(self._unserved)
 
     def serve(self) -> None:
@@ -65,34 +69,44 @@ class Pumps:
         """
         left = TURN
         while left > 0 and not self._outlet.blocked:
-            flooded = self._serve_ready()
+            if self._unasked >= ASK or not self._unserved:
+                self._ask()
+            flooded = self._serve_waiting(left)
             if not flooded:
                 return
             left -= flooded
 
-    def _serve_ready(self) -> int:
-        """Read from each; how many bytes came in large chunks, behind which there may be more.
+    def _ask(self) -> None:
+        """Ask who has something to say: he stands behind those who wait already, but who says little before all floods.
 
-        Who was ready and not served comes first the next time, the smallest reader before the others: else a flood
-        would be polled again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
+        Else a flood would be read again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
+        """
+        self._unasked = 0
+        for announce in self._poller.ready(0):
+            announce()
+        number = len(self._unserved)
+        self._most = ALONE if number == 1 else FLOOD if number <= FEW else TURN
+        if number > 1:
+            self._unserved.sort(key=_size)
+
+    def _serve_waiting(self, left: int) -> int:
+        """Read from one after the other until so many bytes came in large chunks, behind which there may be more; how
+        many. Who was no flood so far is read once: of a hundred who begin at the same time, each is soon heard.
         """
         unserved = self._unserved
-        if not unserved:
-            for announce in self._poller.ready(0):
-                announce()
-        most = ALONE
-        if len(unserved) > 1:
-            unserved.sort(key=_last_size)
-            most = FLOOD
+        alone = len(unserved) == 1
         flooded = 0
-        while unserved and not self._outlet.blocked:
-            self._outlet.eager = most == ALONE
-            flooded += self._serve(unserved.pop(0), most)
+        while unserved and flooded < left and not self._outlet.blocked:
+            self._outlet.eager = alone
+            pump = unserved.pop(0)
+            flooded += self._serve(pump, self._most if pump.taken >= FLOOD else FLOOD)
         self._outlet.eager = False
+        self._unasked += flooded
         return flooded
 
     def _serve(self, pump: Pump, most: int) -> int:
         """Read chunks up to so many bytes, as long as they are large; how many bytes those were."""
+        pump.waits = False
         if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
             return 0
         flooded = 0
@@ -100,6 +114,7 @@ class Pumps:
             flooded += pump.last_size
             if flooded >= most or self._outlet.blocked:
                 break
+        pump.taken = flooded or pump.last_size
         if pump.last_size >= FULL:
             self._notice_full(pump)
         if pump.ended:
@@ -185,8 +200,11 @@ class Pumps:
         os.close(pump.fd)
 
 
-def _last_size(pump: Pump) -> int:
-    return pump.last_size
+def _size(pump: Pump) -> int:
+    """The bytes of its last turn; floods are all alike, so that they keep the order in which they came: if the largest
+    were always the last, it might never be its turn.
+    """
+    return min(pump.taken, FLOOD)
 
 
 def _due(times: dict[Pump, float], now: float) -> Iterator[Pump]:
