@@ -91,3 +91,32 @@ def test_an_arrow_key_may_come_in_two_reads() -> None:
     assert keys.feed(b"\x1b[") == []
     assert keys.feed(b"A") == []
     assert keys.feed(b"q") == [Command("quit")]
+
+
+PASTE, PASTED = b"\x1b[200~", b"\x1b[201~"
+
+
+def test_what_is_pasted_is_no_key() -> None:
+    keys = Keys(NAMES)
+    assert keys.feed(PASTE + b"questions\rRs\r" + PASTED) == []
+    assert keys.prompt == ""
+    assert keys.feed(b"?") == [Command("help")]
+
+
+def test_what_is_pasted_behind_a_question_is_typed_there_but_sends_nothing() -> None:
+    keys = Keys(NAMES)
+    assert keys.feed(b"r" + PASTE + b"web.1\r" + PASTED) == []
+    assert keys.prompt == "restart: web.1 "
+    assert keys.feed(b"\r") == [Command("restart", "web.1")]
+    keys.feed(b"/" + PASTE + b"two\r\n\x1b[31mlines\t\x7f" + PASTED)
+    assert keys.feed(b"\r") == [Command("highlight", "two  lines")]
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_what_is_pasted_may_come_in_many_reads(size: int) -> None:
+    keys = Keys(NAMES)
+    pasted = PASTE + b"qs\r\x1b" + PASTED + b"R"
+    start = len(PASTE)  # a terminal writes that at once, and an ESC at the end of a read is the key
+    assert keys.feed(pasted[:start]) == []
+    commands = [one for at in range(start, len(pasted), size) for one in keys.feed(pasted[at : at + size])]
+    assert commands == [Command("restart failed")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 24, 80  # what the harness begins with
 OURS = (7, 2026)  # private modes
+BRACKETED_PASTE = 2004  # the same; ours while the keys are
 JOINERS = dict.fromkeys(map(ord, "\u200d\ufe0f"))  # pyte draws nothing more of a text that holds one
 PYTHON = f"{sys.executable} -I -S"
 
@@ -29,6 +30,7 @@ class Emulator(pyte.Screen):
     def __init__(self, columns: int, lines: int) -> None:
         self.scrollback: list[str] = []
         self.damage: list[str] = []  # what nobody but the user may do to his terminal
+        self.pastes: list[str] = []  # how often bracketed paste was set and reset
         super().__init__(columns, lines)
         self.damage.clear()
 
@@ -97,7 +99,10 @@ class Emulator(pyte.Screen):
         raise AssertionError(f"{text!r} is not on the screen")
 
     def _note_modes(self, verb: str, modes: tuple[int, ...], kwargs: dict[str, Any]) -> None:
-        self.damage += [f"{verb} mode {mode}" for mode in modes if mode not in OURS or not kwargs.get("private")]
+        if kwargs.get("private"):
+            self.pastes += [verb] * modes.count(BRACKETED_PASTE)
+            modes = tuple(mode for mode in modes if mode not in (*OURS, BRACKETED_PASTE))
+        self.damage += [f"{verb} mode {mode}" for mode in modes]
 
 
 class Terminal(harness.Session):

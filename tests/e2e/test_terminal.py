@@ -171,6 +171,7 @@ DAMAGE = {
     "hide the cursor": b"\x1b[?25l",
     "mouse": b"\x1b[?1000h\x1b[?1006h",
     "bracketed paste": b"\x1b[?2004h",
+    "no bracketed paste": b"\x1b[?2004l",
     "no wrapping": b"\x1b[?7l",
     "insert mode": b"\x1b[4h",
     "scroll region": b"\x1b[2;5r",
@@ -205,6 +206,7 @@ def test_a_child_cannot_damage_the_screen(place: Place, what: str) -> None:
     assert (said[0], said[-1], len(said)) == ("before", "after", rows)
     assert any("web.1 started" in row for row in terminal.log)
     assert terminal.emulator.damage == []
+    assert terminal.emulator.pastes == ["set"]
     assert terminal.emulator.title == ""
     assert terminal.emulator.charset == 0
 

@@ -164,6 +164,7 @@ def _check_restored(place: Place, terminal: Terminal, code: str) -> None:
     assert len(shown) == 2
     assert shown[0] == shown[1]
     assert not any("●" in row or "○" in row for row in terminal.log)
+    assert (terminal.emulator.pastes[0], terminal.emulator.pastes[-1]) == ("set", "reset")
     terminal.wait_until_gone()
 
 

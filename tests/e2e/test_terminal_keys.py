@@ -215,6 +215,16 @@ def test_a_second_q_kills_like_a_second_interrupt(place: Place) -> None:
     assert terminal.survivors() == []
 
 
+def test_what_is_pasted_by_mistake_is_no_key(two: Terminal) -> None:
+    two.see(lambda: two.emulator.pastes == ["set"], "that pastes are asked for")
+    two.type(b"\x1b[200~s\rq\r" + b"services:\r" * 500 + b"\x1b[201~")
+    two.type(b"s\x1b[200~work\r\x1b[201~er")
+    two.see_status("^stop: work er$")
+    two.type(b"\x15worker\r")
+    two.see_status("^web ● 1/1 :5000  worker ○ stopped")
+    assert [line for line in two.said("system") if "is asked to stop" in line] == ["worker.1 is asked to stop"]
+
+
 def test_a_child_that_reads_does_not_get_the_keys(place: Place) -> None:
     place.procfile("web: printf 'name? '; read name; echo \"got [$name]\"\n")
     terminal = on_terminal(place, "start")

@@ -42,6 +42,10 @@ class Screen:
         self.keys: Any = None
         self.palette = Palette(True)
         self.changes = 0
+        self.pastes: list[bool] = []
+
+    def bracket_pastes(self, on: bool) -> None:
+        self.pastes.append(on)
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -165,6 +169,7 @@ def test_away_and_back_reads_again(desk: Desk) -> None:
     assert desk.raw
     desk.type(b"q")
     assert desk.raised == [signal.SIGINT]
+    assert desk.screen.pastes == [True, False, True]
 
 
 def test_a_keyboard_that_the_shell_took_is_not_set_any_more(desk: Desk) -> None:
@@ -173,6 +178,7 @@ def test_a_keyboard_that_the_shell_took_is_not_set_any_more(desk: Desk) -> None:
     of_the_shell = desk.settings
     desk.type(b"q")
     assert desk.settings == of_the_shell
+    assert desk.screen.pastes == [True]  # the shell has set that as well
     assert not desk.raised
     assert desk.poller.ready(0) == []
 

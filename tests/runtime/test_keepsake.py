@@ -8,7 +8,7 @@ import termios
 import pytest
 
 from procman.runtime import terminal
-from procman.runtime.keepsake import ERASE_BELOW, SavedTerminal
+from procman.runtime.keepsake import LEFT, SavedTerminal
 from procman.runtime.terminal import LOCAL_FLAGS, key_by_key
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ def desk() -> Iterator[Desk]:
 def test_what_the_manager_had_set_is_put_back_and_its_line_erased(desk: Desk) -> None:
     desk.saved.restore()
     assert desk.settings == desk.found
-    assert desk.shown == ERASE_BELOW
+    assert desk.shown == LEFT
 
 
 def test_what_a_shell_has_set_since_is_left_to_it(desk: Desk) -> None:

@@ -22,6 +22,7 @@ SWITCH = (b"\x1d", b"\x1b[27;5;93~", b"\x1b[93;5u")  # Ctrl-], also as xterm and
 
 _ESC, _TAB = "\x1b", "\t"
 _MOUSE = "\x1b[M"  # of a mouse that another program left on: three more characters tell what it did
+_PASTE, _PASTED = "\x1b[200~", "\x1b[201~"  # around what is pasted, where the terminal was asked to say so
 _BACKSPACE = ("\x7f", "\b")
 _CLEAR = "\x15"  # Ctrl-U
 
@@ -48,12 +49,13 @@ class Command:
 class Keys:
     """The keys typed so far; `names` are what Tab completes."""
 
-    __slots__ = ("_asking", "_line", "_names", "_sequence")
+    __slots__ = ("_asking", "_line", "_names", "_pasting", "_sequence")
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         self._names = names
         self._asking = ""
         self._line = ""
+        self._pasting = False
         self._sequence = ""  # of an arrow key or the like, so far: it means nothing here
 
     @property
@@ -78,6 +80,9 @@ class Keys:
         for index, character in enumerate(text):
             if self._skips(character, text[index + 1 : index + 2]):
                 continue
+            if self._pasting:
+                self._paste(character)
+                continue
             command = self._answer(character) if self._asking else self._press(character)
             if command is not None:
                 commands.append(command)
@@ -85,16 +90,22 @@ class Keys:
 
     def _skips(self, character: str, following: str) -> bool:
         """Swallow a control sequence, ESC [ … letter; an ESC with nothing like that behind it is the key itself."""
-        if self._sequence:
-            self._sequence += character
-            mouse = self._sequence.startswith(_MOUSE)
-            if len(self._sequence) == len(_MOUSE) + 3 if mouse else character.isalpha() or character == "~":
-                self._sequence = ""
-            return True
-        if character == _ESC and following in ("[", "O") and following:
+        if character == _ESC and (self._sequence or self._pasting or (following and following in "[O")):
             self._sequence = character
             return True
-        return False
+        if not self._sequence:
+            return False
+        self._sequence += character
+        mouse = self._sequence.startswith(_MOUSE)
+        if len(self._sequence) == len(_MOUSE) + 3 if mouse else character.isalpha() or character == "~":
+            self._pasting = self._sequence == _PASTE or (self._pasting and self._sequence != _PASTED)
+            self._sequence = ""
+        return True
+
+    def _paste(self, character: str) -> None:
+        """Take what is pasted as a part of the answer, never for keys: its line ends send nothing."""
+        if self._asking and (character.isprintable() or character.isspace()):
+            self._line += character if character.isprintable() else " "
 
     def _press(self, character: str) -> Command | None:
         if character in AT_ONCE:

@@ -26,6 +26,7 @@ MOST_HELD = 3  # unfinished lines at a time: the latest
 ERASE = b"\r\x1b[J"
 NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off, never two rows
 BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"  # "show all of this at once"; terminals that do not know it ignore it
+PASTES = b"\x1b[?2004h", b"\x1b[?2004l"  # "bracketed paste" (xterm's ctlseqs): on and off
 RESET = b"\x1b[0m"
 USUAL_SIZE = os.terminal_size((80, 24))
 
@@ -117,6 +118,10 @@ class Footer:
             now = self._clock()
             if now >= self._painted_at + INTERVAL:
                 self._paint(rows, now)
+
+    def bracket_pastes(self, on: bool) -> None:
+        """Ask the terminal to say where what is pasted begins and ends, or no longer."""
+        self._outlet.put(PASTES[not on])
 
     def resized(self) -> None:
         """The terminal has another size: paint the rows anew."""

@@ -205,6 +205,11 @@ class Hub:
         if self._footer is not None:
             self._footer.show(status)
 
+    def bracket_pastes(self, on: bool) -> None:
+        """Have what is pasted told from what is typed, or no longer."""
+        if self._footer is not None:
+            self._footer.bracket_pastes(on)
+
     def next_deadline(self) -> float | None:
         """When ``outlet.flush`` wants to be called although nothing was published (monotonic seconds), or None."""
         return self._footer.next_repaint if self._footer is not None else None

@@ -34,6 +34,8 @@ READ_AT_MOST = 1024
 class Console(QuietGuest):
     """The keyboard, as a guest. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
 
+    brackets_pastes = True  # or a pasted word with an `s` and a line end in it would stop everything
+
     def __init__(
         self,
         fd: int,
@@ -89,6 +91,8 @@ class Console(QuietGuest):
         except (OSError, termios.error):
             return  # the terminal is gone, or no keyboard: a run without keys
         self._saved = found
+        if self.brackets_pastes:
+            self._hub.bracket_pastes(True)
         assert self._poller is not None
         self._poller.add(self._fd, self._read)
 
@@ -107,6 +111,8 @@ class Console(QuietGuest):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
             except (OSError, termios.error):
                 pass  # the terminal is gone, and its settings with it
+            if self.brackets_pastes:
+                self._hub.bracket_pastes(False)
         self._saved = None
 
     def close(self, now: float, code: int) -> None:

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ERASE_BELOW = b"\r\x1b[J"  # a status line that nobody takes away any more
+LEFT = b"\x1b[?2004l\r\x1b[J"  # bracketed paste, and a status line, that nobody takes away any more
 # The keyboard without kitty's protocol and xterm's modifyOtherKeys. More is popped than any terminal keeps: nobody is
 # left who knows how much was pushed. First of all, for a terminal that takes the last of it for underlining.
 USUAL_KEYS = b"\x1b[<99u\x1b[=0u\x1b[>4m"
@@ -47,7 +47,7 @@ class SavedTerminal:
             lent = (raw(self._attributes), raw(self._attributes, signals=True))
             if found in (key_by_key(self._attributes), *lent):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
-                os.write(self._fd, RESET if found in lent else ERASE_BELOW)
+                os.write(self._fd, RESET if found in lent else LEFT)
         except (OSError, termios.error):
             pass  # the terminal is gone as well
 

@@ -47,6 +47,8 @@ ENDS = (Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED)
 class Primary(Console):
     """The keyboard, while it is lent and while it is not."""
 
+    brackets_pastes = False  # that is for the process to ask for, which has the screen
+
     def __init__(
         self,
         fd: int,
