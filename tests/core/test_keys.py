@@ -120,3 +120,17 @@ def test_what_is_pasted_may_come_in_many_reads(size: int) -> None:
     assert keys.feed(pasted[:start]) == []
     commands = [one for at in range(start, len(pasted), size) for one in keys.feed(pasted[at : at + size])]
     assert commands == [Command("restart failed")]
+
+
+def test_a_paste_whose_end_went_to_the_shell_is_over() -> None:
+    keys = Keys(NAMES)
+    keys.feed(PASTE + b"half of it \x1b[20")
+    keys.resume()
+    assert keys.feed(b"R") == [Command("restart failed")]
+
+
+def test_an_answer_is_as_long_as_an_answer_may_be() -> None:
+    keys = Keys(NAMES)
+    keys.feed(b"/" + PASTE + b"x" * 100_000 + PASTED + b"y" * 100_000)
+    (command,) = keys.feed(b"\r")
+    assert command == Command("highlight", "x" * 1000)

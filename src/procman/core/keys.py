@@ -25,6 +25,7 @@ _MOUSE = "\x1b[M"  # of a mouse that another program left on: three more charact
 _PASTE, _PASTED = "\x1b[200~", "\x1b[201~"  # around what is pasted, where the terminal was asked to say so
 _BACKSPACE = ("\x7f", "\b")
 _CLEAR = "\x15"  # Ctrl-U
+_LONGEST = 1000  # characters of an answer: what is pasted by mistake may be megabytes
 
 
 class Command:
@@ -57,6 +58,11 @@ class Keys:
         self._line = ""
         self._pasting = False
         self._sequence = ""  # of an arrow key or the like, so far: it means nothing here
+
+    def resume(self) -> None:
+        """The keyboard is ours again: the end of what was being pasted, or of a sequence, went to somebody else."""
+        self._pasting = False
+        self._sequence = ""
 
     @property
     def prompt(self) -> str:
@@ -105,7 +111,11 @@ class Keys:
     def _paste(self, character: str) -> None:
         """Take what is pasted as a part of the answer, never for keys: its line ends send nothing."""
         if self._asking and (character.isprintable() or character.isspace()):
-            self._line += character if character.isprintable() else " "
+            self._add(character if character.isprintable() else " ")
+
+    def _add(self, character: str) -> None:
+        if len(self._line) < _LONGEST:
+            self._line += character
 
     def _press(self, character: str) -> Command | None:
         if character in AT_ONCE:
@@ -128,7 +138,7 @@ class Keys:
         elif character == _TAB:
             self._complete()
         elif character.isprintable():
-            self._line += character
+            self._add(character)
         return None
 
     def _complete(self) -> None:

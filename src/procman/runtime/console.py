@@ -91,6 +91,7 @@ class Console(QuietGuest):
         except (OSError, termios.error):
             return  # the terminal is gone, or no keyboard: a run without keys
         self._saved = found
+        self._keys.resume()
         if self.brackets_pastes:
             self._hub.bracket_pastes(True)
         assert self._poller is not None
