@@ -62,7 +62,7 @@ class Run:
                         _kill(one.pid)
                 process.kill()
                 process.wait()
-        for pid in self.survivors():
+        for pid in (*self.survivors(), *processes.mentioning(Path(self.folder.name))):  # overmind's tmux outlives it
             _kill(pid)
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
