@@ -96,6 +96,17 @@ def test_quick_deaths_wait_longer_each_time_and_then_give_up() -> None:
     assert instance.restarts == 4
 
 
+def test_a_start_that_the_user_wished_counts_as_a_restart_but_the_first_does_not() -> None:
+    instance = an_instance("never")
+    live(instance, (Event.START, 0))
+    assert instance.restarts == 0
+    live(instance, (Event.SPAWNED, 0), (Event.EXITED, 1))
+    live(instance, (Event.RESTART, 2), (Event.SPAWNED, 2))  # it had failed
+    assert instance.restarts == 1
+    live(instance, (Event.STOP, 3), (Event.EXITED, 4), (Event.START, 5), (Event.SPAWNED, 5))
+    assert instance.restarts == 2
+
+
 def test_ten_good_seconds_clear_the_record() -> None:
     instance = an_instance()
     live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1), (Event.TIMEOUT, 2), (Event.SPAWNED, 2))

@@ -78,7 +78,7 @@ def _wait(instance: Instance, fact: Fact) -> Actions:
 
 def _afresh(instance: Instance, fact: Fact) -> Actions:
     instance.quick_deaths = 0
-    return _launch(instance, fact)
+    return _launch(instance, fact) if instance.started is None else _relaunch(instance, fact)
 
 
 def _relaunch(instance: Instance, fact: Fact) -> Actions:
