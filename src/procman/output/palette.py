@@ -10,7 +10,10 @@ ORDER = ("CYAN", "YELLOW", "GREEN", "MAGENTA", "BLUE", "RED")
 
 
 def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> bool:
-    """Whether to color: the user's wish, then NO_COLOR, then FORCE_COLOR, then whether a terminal reads us."""
+    """Whether to color: the user's wish, then NO_COLOR, then FORCE_COLOR, then whether a terminal reads us.
+
+    CLICOLOR=0 says no where nobody forces it (http://bixense.com/clicolors/).
+    """
     if wish is not None:
         return wish
     if environ.get("NO_COLOR"):
@@ -18,7 +21,7 @@ def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> 
     forced = environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE")
     if forced:
         return forced.lower() not in ("0", "false")
-    return isatty and environ.get("TERM") != "dumb"
+    return isatty and environ.get("TERM") != "dumb" and environ.get("CLICOLOR") != "0"
 
 
 def refuses_color(wish: bool | None, environ: Mapping[str, str]) -> bool:
