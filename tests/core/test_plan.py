@@ -63,6 +63,8 @@ def test_instances_and_ports(given: dict[str, Any], expected: str) -> None:
         ({"names": ("wbe",)}, 'Procfile has no process type "wbe"'),
         ({"quiet": ("wbe",)}, 'Procfile has no process type "wbe"'),
         ({"only": ("wbe",)}, 'Procfile has no process type "wbe"'),
+        ({"only": ("wbe.1",)}, 'Procfile has no process type "wbe"'),
+        ({"quiet": ("web.one",)}, 'Procfile has no process type "web.one"'),
     ],
 )
 def test_what_cannot_be(given: dict[str, Any], message: str) -> None:
@@ -78,7 +80,7 @@ def test_an_instance_is_worked_out_completely() -> None:
     plan = planned(formation=parse_formation("worker=2"), env={"X": "1"}, restart=restart, stop=stop)
     second = plan.instances[1]
     assert (second.name, second.type, second.number, second.port) == ("worker.2", "worker", 2, 5101)
-    assert (second.command, second.cwd, second.index, second.quiet) == ("work", "/app", 1, False)
+    assert (second.command, second.cwd, second.index) == ("work", "/app", 1)
     assert (second.restart, second.stop) == (restart, stop)
     assert second.env == {
         "HOME": "/h",
@@ -121,10 +123,14 @@ def test_a_type_whose_port_cannot_be_and_that_does_not_run_hinders_nobody() -> N
         ({"quiet": ("web,clock",)}, ["web", "clock"]),
         ({"only": ("web",)}, ["worker", "clock"]),
         ({"only": ("web", "clock"), "quiet": ("clock",)}, ["worker", "clock"]),
+        ({"quiet": ("web.1", "clock.2")}, ["web"]),
+        ({"only": ("web.1,clock",)}, ["worker"]),
+        ({"only": ("web.2",)}, ["web", "worker", "clock"]),
     ],
 )
-def test_quiet_types_run_without_being_shown(given: dict[str, Any], quiet: list[str]) -> None:
-    assert [instance.type for instance in planned(**given).instances if instance.quiet] == quiet
+def test_quiet_types_and_instances_run_without_being_shown(given: dict[str, Any], quiet: list[str]) -> None:
+    plan = planned(**given)
+    assert [instance.type for instance in plan.instances if plan.hides(instance.name)] == quiet
 
 
 def test_the_plan_keeps_what_it_was_made_from() -> None:

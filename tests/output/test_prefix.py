@@ -56,12 +56,12 @@ class Screen:
         form: str = "off",
         transforms: tuple[Callable[[bytes], bytes], ...] = (),
         raw: bool = False,
-        hidden: tuple[str, ...] = (),
+        hidden: tuple[str, ...] = (),  # what their names begin with
     ) -> None:
         self.clock = Clock()
         self.outlet = Outlet(1)
         self.paper = self.outlet._way = Paper(kind)
-        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, hidden)
+        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, lambda name: name.startswith(hidden))
         self.prefix = Prefix(self.outlet, labels, Stamp(form, self.clock), None, transforms)
         self.hub = Hub(self.prefix, raw=raw)
 

@@ -151,7 +151,14 @@ def _jitter() -> float:
 def _warnings(plan: Plan) -> list[str]:
     problems = [f"{plan.procfile.name}:{p.line}:{p.column}: {p.message}" for p in plan.procfile.warnings]
     root = ["running as root; children have all its rights"] if os.geteuid() == 0 and _is_not_boxed() else []
-    return [*problems, *plan.warnings, *port_warnings(plan.instances), *root]
+    return [*problems, *plan.warnings, *_unheard(plan), *port_warnings(plan.instances), *root]
+
+
+def _unheard(plan: Plan) -> list[str]:
+    """A word where `--only` names nobody who runs: a log that stays empty would be taken for silence."""
+    if not plan.only or any({instance.name, instance.type} & plan.only for instance in plan.instances):
+        return []
+    return [f"nothing is shown: {', '.join(sorted(plan.only))} does not run"]
 
 
 def _is_not_boxed() -> bool:

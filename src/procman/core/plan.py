@@ -51,7 +51,6 @@ class InstancePlan:
         "port",
         "primary",
         "pty",
-        "quiet",
         "ready",
         "restart",
         "stop",
@@ -70,7 +69,6 @@ class InstancePlan:
         env: Mapping[str, str],
         restart: RestartPolicy,
         stop: StopPolicy,
-        quiet: bool = False,
         index: int = 0,
         shared_env: Mapping[str, str] = _NOTHING,
     ) -> None:
@@ -82,7 +80,6 @@ class InstancePlan:
         self.cwd = cwd
         self.restart = restart
         self.stop = stop
-        self.quiet = quiet
         self.index = index
         self._own = env
         self._shared = shared_env
@@ -119,11 +116,21 @@ class InstancePlan:
 class Plan:
     """What should run: the instances in the Procfile's order, and what they were worked out from.
 
-    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user; ``unseen`` the names of the
-    types that run, or would run, without being shown.
+    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user; ``quiet`` and ``only`` the
+    types and instances that run without being shown, or are the only ones to be shown.
     """
 
-    __slots__ = ("environment", "instances", "procfile", "procfile_path", "root", "session", "unseen", "warnings")
+    __slots__ = (
+        "environment",
+        "instances",
+        "only",
+        "procfile",
+        "procfile_path",
+        "quiet",
+        "root",
+        "session",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -134,7 +141,8 @@ class Plan:
         instances: tuple[InstancePlan, ...],
         environment: Environment,
         warnings: tuple[str, ...] = (),
-        unseen: Iterable[str] = (),
+        quiet: Iterable[str] = (),
+        only: Iterable[str] = (),
     ) -> None:
         self.procfile = procfile
         self.procfile_path = procfile_path
@@ -143,7 +151,13 @@ class Plan:
         self.instances = instances
         self.environment = environment
         self.warnings = warnings
-        self.unseen = unseen
+        self.quiet = frozenset(quiet)
+        self.only = frozenset(only)
+
+    def hides(self, name: str) -> bool:
+        """Whether the instance ``name`` runs, or would run, without being shown."""
+        either = {name, name.partition(".")[0]}
+        return bool(either & self.quiet or (self.only and not either & self.only))
 
 
 def make_plan(
@@ -181,7 +195,8 @@ def make_plan(
         firsts = overlay_plan.first_ports(overlay, firsts)
         quiet, only = overlay.expanded(quiet), overlay.expanded(only)
         warnings += lacking
-    unseen = _unseen(procfile, flatten(quiet), flatten(only))
+    quiet, only = tuple(flatten(quiet)), tuple(flatten(only))
+    require_known(procfile, map(_type_of, (*quiet, *only)))
     shared = shared_environment(environment, session, _known_ports(firsts))
     rules = restart or RestartPolicy(), stop or StopPolicy()
 
@@ -190,20 +205,20 @@ def make_plan(
         first = firsts[type_.name]
         own_port = None if first is None else first + number - 1
         own = own_environment(type_.name, name, own_port)
-        how = (root, own, *rules, type_.name in unseen, type_.index, shared)
+        how = (root, own, *rules, type_.index, shared)
         return InstancePlan(name, type_.name, number, own_port, type_.command, *how)
 
     instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
     if overlay is not None:
         overlay_plan.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
-    return Plan(procfile, procfile_path, root, session, instances, environment, warnings, unseen)
+    return Plan(procfile, procfile_path, root, session, instances, environment, warnings, quiet, only)
 
 
-def _unseen(procfile: Procfile, quiet: list[str], only: list[str]) -> set[str]:
-    """Return the names of the types that run without being shown."""
-    require_known(procfile, (*quiet, *only))
-    return {name for name in procfile.names if name in quiet or (only and name not in only)}
+def _type_of(name: str) -> str:
+    """The type that is meant by it or by one of its instances, ``web`` or ``web.2``."""
+    kind, _, number = name.partition(".")
+    return kind if number.isdecimal() else name
 
 
 def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int | None]:

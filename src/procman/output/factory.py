@@ -71,7 +71,7 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
         template = WITHOUT_TIME if stamp.off else WITH_TIME
     elif template == "none":
         template = ""
-    return Labels(template, palette, names, indexes, plan.unseen)
+    return Labels(template, palette, names, indexes, plan.hides)
 
 
 def _footer(outlet: Outlet) -> Footer:

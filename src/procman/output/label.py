@@ -8,7 +8,7 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from procman.output.palette import Palette
 
@@ -67,7 +67,7 @@ class Labels:
     __slots__ = (
         "_by_name",
         "_focus",
-        "_hidden",
+        "_hides",
         "_indexes",
         "_lent",
         "_muted",
@@ -84,15 +84,15 @@ class Labels:
         palette: Palette,
         names: Collection[str],
         indexes: Mapping[str, int],
-        hidden: Iterable[str] = (),
+        hides: Callable[[str], bool] = lambda _name: False,
     ) -> None:
-        """``names`` of instances give the width, ``indexes`` of process types the color; ``hidden`` holds either.
-        Raises UsageError for a template that is none."""
+        """``names`` of instances give the width, ``indexes`` of process types the color; ``hides`` says of a name
+        whether it is hidden from the start. Raises UsageError for a template that is none."""
         check_template(template)
         self._template = template
         self._palette = palette
         self._indexes = indexes
-        self._hidden = set(hidden)
+        self._hides = hides
         self._muted: set[str] = set()
         self._focus: set[str] = set()
         self._lent = ""
@@ -155,7 +155,7 @@ class Labels:
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus
-        return bool(either & self._hidden) != bool(either & self._muted)
+        return self._hides(name) != bool(either & self._muted)
 
 
 def check_template(template: str) -> None:
