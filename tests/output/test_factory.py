@@ -24,13 +24,18 @@ def plan(quiet: tuple[str, ...] = ()) -> Plan:
     return make_plan(procfile, Environment({}, {}), quiet=quiet)
 
 
-def shown(environ: dict[str, str] | None = None, isatty: bool = False, **settings: object) -> bytes:
+def shown(
+    environ: dict[str, str] | None = None,
+    isatty: bool = False,
+    said: bytes = b"\x1b[31mGET\x1b[0m /\n",
+    **settings: object,
+) -> bytes:
     """What comes out of a pipe when two instances have spoken."""
     reader, writer = os.pipe()
     outlet = Outlet(writer)
     hub = open_output(plan(), Settings(None, **settings), outlet, environ or {}, isatty)
     hub.say("hello")
-    hub.publish("web.1", "stdout", b"\x1b[31mGET\x1b[0m /\n")
+    hub.publish("web.1", "stdout", said)
     hub.close()
     outlet.close(time.monotonic())
     os.close(writer)
@@ -54,6 +59,19 @@ def test_force_color_colors_a_pipe() -> None:
 @pytest.mark.parametrize("prefix", ["", "none"])
 def test_no_prefix(prefix: str) -> None:
     assert shown(prefix=prefix, color=False) == b"hello\nGET /\n"
+
+
+def test_tabs_are_lined_up_behind_a_prefix_of_a_terminal_only() -> None:
+    said = b"a\tb\n"
+    assert shown(said=said, isatty=True, color=False).endswith(b"web.1         | a       b\n")
+    assert shown(said=said, isatty=True, color=False, prefix="{name}: ").endswith(b": a       b\n")
+    for plain in (
+        {},
+        {"isatty": True, "prefix": "none"},
+        {"isatty": True, "prefix": ""},
+        {"isatty": True, "raw": True},
+    ):
+        assert shown(said=said, **plain).endswith(b"a\tb\n")
 
 
 def test_json_has_no_colors_even_on_a_terminal() -> None:

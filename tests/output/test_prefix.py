@@ -61,7 +61,9 @@ class Screen:
         self.clock = Clock()
         self.outlet = Outlet(1)
         self.paper = self.outlet._way = Paper(kind)
-        labels = Labels(template, Palette(colored), names, {"web": 0, "worker": 1}, lambda name: name.startswith(hidden))
+        labels = Labels(
+            template, Palette(colored), names, {"web": 0, "worker": 1}, lambda name: name.startswith(hidden)
+        )
         self.prefix = Prefix(self.outlet, labels, Stamp(form, self.clock), None, transforms)
         self.hub = Hub(self.prefix, raw=raw)
 
@@ -255,8 +257,8 @@ def test_a_missing_last_newline_is_added() -> None:
 # Unfinished lines in a pipe -------------------------------------------------------------------------------------------
 
 
-def prompting(kind: str = "pipe") -> Screen:
-    screen = Screen(kind=kind)
+def prompting(kind: str = "pipe", transforms: tuple[Callable[[bytes], bytes], ...] = ()) -> Screen:
+    screen = Screen(kind=kind, transforms=transforms)
     screen.clock.now = 10
     screen.hub.partial("web.1", "stdout", b"Password: ")
     return screen
@@ -268,6 +270,13 @@ def test_a_prompt_is_shown_without_an_invented_newline_and_goes_on() -> None:
     screen.publish("web.1", b"Password: secret\nnext\n")
     assert screen.text == b"web.1  | Password: secret\nweb.1  | next\n"
     assert screen.hub.line_count("web.1") == 2
+
+
+def test_a_prompt_is_remade_as_its_whole_line_is() -> None:
+    screen = prompting(transforms=(bytes.upper,))
+    assert screen.text == b"web.1  | PASSWORD: "
+    screen.publish("web.1", b"Password: secret\n")
+    assert screen.text == b"web.1  | PASSWORD: SECRET\n"
 
 
 def test_a_prompt_that_grows_is_not_repeated() -> None:

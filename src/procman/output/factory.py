@@ -37,7 +37,7 @@ def open_output(
     if settings.format == "json":
         screen = _json(outlet, labels)
     else:
-        transforms, unicode = _transforms(settings, environ, palette), not isatty or _speaks_unicode(environ)
+        transforms, unicode = _transforms(settings, environ, palette, isatty), not isatty or _speaks_unicode(environ)
         screen = Prefix(outlet, labels, stamp, footer, transforms, marks=palette.colored, unicode=unicode)
         if settings.highlight:
             screen.highlight(settings.highlight)
@@ -103,7 +103,9 @@ def _json(outlet: Outlet, labels: Labels) -> Sink:
     return JsonLines(outlet.put, time.time, labels.is_hidden)
 
 
-def _transforms(settings: Settings, environ: Mapping[str, str], palette: Palette) -> list[Callable[[bytes], bytes]]:
+def _transforms(
+    settings: Settings, environ: Mapping[str, str], palette: Palette, isatty: bool
+) -> list[Callable[[bytes], bytes]]:
     transforms: list[Callable[[bytes], bytes]] = []
     if refuses_color(settings.color, environ) and not settings.raw:
         transforms.append(_colorless)
@@ -111,6 +113,8 @@ def _transforms(settings: Settings, environ: Mapping[str, str], palette: Palette
         from procman.output.pretty import prettifier
 
         transforms.append(prettifier(palette))
+    if isatty and not settings.raw and settings.prefix not in ("", "none"):
+        transforms.append(_lined_up)
     return transforms
 
 
@@ -121,3 +125,12 @@ def _colorless(lines: bytes) -> bytes:
     from procman.output.escapes import without_color
 
     return without_color(lines)
+
+
+def _lined_up(lines: bytes) -> bytes:
+    """Lines with spaces for the tabs that a prefix would shift."""
+    if 9 not in lines:
+        return lines
+    from procman.output.tabs import without_tabs
+
+    return without_tabs(lines)

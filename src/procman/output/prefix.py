@@ -85,8 +85,7 @@ class Prefix(Sink):
         stamp = self._stamp.text()
         if label.stamp is not stamp:
             label.renew(stamp)
-        for transform in self._transforms:
-            lines = transform(lines)
+        lines = self._remade(lines)
         if self._marker is not None:
             lines = self._marked(self._marker, lines)
         if self._unfinished and self._goes_on(name, stream, lines):
@@ -112,6 +111,8 @@ class Prefix(Sink):
         label = self._labels.get(name) or self._labels.introduce(name)
         if label.hidden:
             return False
+        if self._transforms and tail:
+            tail = self._remade(tail + b"\n")[:-1]
         if self._footer is not None:
             self._hold(self._footer, label, (name, stream), tail)
             return False
@@ -165,6 +166,11 @@ class Prefix(Sink):
         """How many lines an instance has published, shown or not."""
         label = self._labels.get(name)
         return label.lines if label else 0
+
+    def _remade(self, lines: bytes) -> bytes:
+        for transform in self._transforms:
+            lines = transform(lines)
+        return lines
 
     def _marked(self, marker: Callable[[bytes], bytes], lines: bytes) -> bytes:
         """The lines with their marks; a pattern that takes too long is given up."""
