@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -13,6 +14,16 @@ from faults import kit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness import Place
+
+
+_COUNTS_CONT = """\
+import signal
+signal.signal(signal.SIGCONT, lambda *_: print("woken"))
+signal.signal(signal.SIGTERM, lambda *_: print("asked"))
+print("up")
+while True:
+    signal.pause()
+"""
 
 
 def _is_stopped(pid: int) -> bool:
@@ -29,6 +40,18 @@ def test_a_stopped_child_obeys_the_stop_signal(place: Place) -> None:
     kit.wait_until(lambda: _is_stopped(pid), "the stop")
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
+
+
+def test_who_is_told_to_stop_is_woken_once(place: Place) -> None:
+    """The manager need not be woken, so that it has no CONT to hand on to those whom it has just asked to end."""
+    kit.need_linux()
+    place.write("child.py", _COUNTS_CONT)
+    place.procfile(f"web: exec {sys.executable} -u child.py\n")
+    session = place.start("-t", "1")
+    session.wait_for(r"\| up")
+    session.signal(signal.SIGTERM)
+    session.wait()  # until the grace is over: what is late comes before its end
+    assert session.text.count("| woken") == 1
 
 
 def test_a_stopped_daemon_obeys_the_stop_signal(place: Place) -> None:

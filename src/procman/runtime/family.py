@@ -42,15 +42,30 @@ def become_subreaper() -> bool:
 
 
 def own_children() -> list[int]:
-    """The pids of all our direct children, zombies and adopted orphans included; one small read on Linux."""
-    me = os.getpid()
+    """The pids of all our direct children, zombies and adopted orphans included; a few small calls on Linux."""
+    return children_of(os.getpid())
+
+
+def children_of(parent: int) -> list[int]:
+    """The pids of all direct children of a process of one thread, zombies included; empty without /proc."""
     if not proc_is_ours():
         return []
     try:
-        with open(f"/proc/{me}/task/{me}/children", "rb", buffering=0) as file:
-            return [int(pid) for pid in file.read().split()]
+        return [int(pid) for pid in _content(f"/proc/{parent}/task/{parent}/children").split()]
     except OSError:
-        return _children_by_scan(me)
+        return _children_by_scan(parent)
+
+
+def _content(path: str) -> bytes:
+    """All of a file below /proc; an open file of Python's would ask for its size and place, too, at each look."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
 
 
 def proc_is_ours() -> bool:
@@ -64,9 +79,9 @@ def proc_is_ours() -> bool:
         return True
 
 
-def _children_by_scan(me: int) -> list[int]:
+def _children_by_scan(parent: int) -> list[int]:
     """For kernels without CONFIG_PROC_CHILDREN: look at every process. Empty without /proc (macOS)."""
-    return [int(name) for name in _listing("/proc") if name.isdigit() and parent_of(int(name)) == me]
+    return [int(name) for name in _listing("/proc") if name.isdigit() and parent_of(int(name)) == parent]
 
 
 def _listing(folder: str) -> list[str]:

@@ -26,6 +26,7 @@ from procman.errors import EXIT_INTERRUPTED, EXIT_SOFTWARE
 from procman.runtime.family import (
     PAUSE,
     become_subreaper,
+    children_of,
     comm_of,
     is_awake,
     is_zombie,
@@ -253,7 +254,6 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     """Pass signals on until the watchdog ends; its exit code is the manager's."""
     set_title("procman")
     os.set_blocking(writer, False)
-    manager = 0  # not known before it has stopped us
     while True:
         info = _next_signal()
         if info[0] == signal.SIGCHLD:
@@ -264,11 +264,10 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
                     kill_until_empty(spared)
                 return status
         elif info[0] == signal.SIGTTOU:
-            manager = info[2]
-            _stop_after(manager)
+            _stop_after(manager=info[2])
         else:
             pass_on(info[0], info[1], writer)
-            if info[0] in (*STOPPING, signal.SIGCONT) and _may_sleep(manager):
+            if info[0] in (*STOPPING, signal.SIGCONT) and _may_sleep(watchdog):
                 os.kill(watchdog, signal.SIGCONT)  # for the manager
 
 
@@ -280,10 +279,15 @@ def _next_signal() -> tuple[int, bool, int]:
     return int(signal.sigwait(HEARD)), False, 0  # macOS: no si_code; the manager forgives a signal that comes twice
 
 
-def _may_sleep(manager: int) -> bool:
-    """Whether the manager may be stopped. `fg` wakes it with us: one more CONT, which comes late, would undo a Ctrl-Z
-    that was pressed at once. Nor is it to be woken that has just stopped for one, and told us."""
-    return not manager or not (is_awake(manager) or signal.SIGTTOU in signal.sigpending())
+def _may_sleep(watchdog: int) -> bool:
+    """Whether the manager is stopped, or the watchdog, who is to wake it; true where that cannot be seen.
+
+    A CONT too many goes on to every child, and one that comes late would undo a Ctrl-Z that was pressed right after
+    `fg`, which has woken the manager with us. Nor is it to be woken that has just stopped for one, and told us.
+    """
+    if signal.SIGTTOU in signal.sigpending():
+        return False
+    return not all(map(is_awake, (watchdog, *(children_of(watchdog) or (0,)))))
 
 
 def _stop_after(manager: int) -> None:
