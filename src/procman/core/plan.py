@@ -199,20 +199,29 @@ def make_plan(
     require_known(procfile, map(_type_of, (*quiet, *only)))
     shared = shared_environment(environment, session, _known_ports(firsts))
     rules = restart or RestartPolicy(), stop or StopPolicy()
-
-    def instance(type_: ProcessType, number: int) -> InstancePlan:
-        name = f"{type_.name}.{number}"
-        first = firsts[type_.name]
-        own_port = None if first is None else first + number - 1
-        own = own_environment(type_.name, name, own_port)
-        how = (root, own, *rules, type_.index, shared)
-        return InstancePlan(name, type_.name, number, own_port, type_.command, *how)
-
-    instances = tuple(instance(type_, number) for type_, count in chosen for number in range(1, count + 1))
+    instances = tuple(
+        _instance(type_, number, firsts[type_.name], root, rules, shared)
+        for type_, count in chosen
+        for number in range(1, count + 1)
+    )
     if overlay is not None:
         overlay_plan.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
     return Plan(procfile, procfile_path, root, session, instances, environment, warnings, quiet, only)
+
+
+def _instance(
+    type_: ProcessType,
+    number: int,
+    first_port: int | None,
+    root: str,
+    rules: tuple[RestartPolicy, StopPolicy],
+    shared: Mapping[str, str],
+) -> InstancePlan:
+    name = f"{type_.name}.{number}"
+    port = None if first_port is None else first_port + number - 1
+    own = own_environment(type_.name, name, port)
+    return InstancePlan(name, type_.name, number, port, type_.command, root, own, *rules, type_.index, shared)
 
 
 def _type_of(name: str) -> str:
