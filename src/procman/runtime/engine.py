@@ -102,6 +102,11 @@ class Engine:
             self._poller.add(self._outlet.fileno(), self._look_at_reader, 0)
         for guest in self._guests:
             guest.open(self._poller)
+        self._hear(0)  # a signal that came before anybody listened, before more is launched
+
+    def _hear(self, timeout: float | None) -> None:
+        for callback in self._poller.ready(timeout):
+            callback()
 
     def _nothing(self) -> None:
         """Pumps have their turn once a loop, after everything else."""
@@ -181,8 +186,7 @@ class Engine:
         else:
             due = self._nearest_deadline()
             timeout = None if due is None else max(0.0, due - time.monotonic())
-        for callback in self._poller.ready(timeout):
-            callback()
+        self._hear(timeout)
 
     def _nearest_deadline(self) -> float | None:
         nearest = self._orphans_until
