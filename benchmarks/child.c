@@ -209,12 +209,18 @@ static void sink(char **words) {
     struct pollfd input = {0, POLLIN, 0};
     prefixed = !strcmp(words[0], "prefixed");
     memset(filling, 'x', sizeof filling);
+    int silent = 0; /* tenths of a second */
     while ((ended < children || ticks < wanted) && now() < until) {
-        if (poll(&input, 1, 100) == 0) continue;
+        if (poll(&input, 1, 100) == 0) {
+            if (count_only && ended && ++silent == 10) break; /* an end in the midst of another's line is not seen */
+            continue;
+        }
+        silent = 0;
         ssize_t n = read(0, buffer + kept, BUFFER);
         int64_t arrived = now();
         if (n <= 0) break;
         bytes += n;
+        if (count_only) last = arrived;
         char *line = buffer, *end, *stop = buffer + kept + n;
         for (;; line = end + 1) {
             for (; is_foreseen(line, stop); line += guess->size) {
@@ -224,7 +230,7 @@ static void sink(char **words) {
             if (!(end = memchr(line, '\n', stop - line))) break;
             newlines++;
             if (!count_only) look_at(line, end, arrived);
-            else if (line[0] == '#' && line[1] == 'E') ended++, last = arrived;
+            else if (line[0] == '#' && line[1] == 'E') ended++;
         }
         kept = stop - line;
         if (kept > BUFFER) kept = 0, bad++;
