@@ -42,7 +42,7 @@ PURE = {
 
 # Processes of an application come from two places only; the guardian, the lifeline of `run` and what looks after them
 # are ours, and fork without executing anything.
-SPAWNERS = {"runtime/children.py", "runtime/oneoff.py"}
+SPAWNERS = {"runtime/programs.py", "runtime/oneoff.py"}
 FORKERS = {"runtime/guardian.py", "runtime/lifeline.py", "runtime/backdrop.py"}
 LONGER = {"core/lifecycle.py": 400}  # the table and its cells are read as one thing
 EXECUTING = ("os.posix_spawn", "os.exec", "os.spawn", "os.system", "os.popen", "os.forkpty")

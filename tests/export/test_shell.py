@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from procman.export.shell import container_argv, direct, is_simple, patient
+from procman.core.simple import direct, is_simple
+from procman.export.shell import container_argv, patient
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,22 @@ def test_a_plain_line_is_executed_directly(folder: Path) -> None:
 
 def test_the_shell_takes_all_else(folder: Path) -> None:
     path = f"{folder}/bin"
-    assert launch("web -p $PORT", path, "/") == ("/bin/sh", ["/bin/sh", "-c", "web -p $PORT"])
     assert launch("missing x", path, "/") == ("/bin/sh", ["/bin/sh", "-c", "missing x"])
     assert launch("web && x", path, "/", ("a b",)) == ("/bin/sh", ["/bin/sh", "-c", "web && x 'a b'"])
+
+
+@pytest.mark.parametrize(
+    ("line", "shell"),
+    [
+        ("web -p $PORT", "exec web -p $PORT"),
+        ('A=1 web "a; b" > log 2>&1', 'A=1 exec web "a; b" > log 2>&1'),
+        ("web $X; true", "web $X; true"),
+        ("true && web", "true && web"),
+        ("web $(id)", "web $(id)"),
+        ("cd $X", "cd $X"),
+        ("exec web $X", "exec web $X"),
+        ("nothing $X", "nothing $X"),  # so that the shell complains of it as it does
+    ],
+)
+def test_a_shell_that_would_only_wait_is_spared(folder: Path, line: str, shell: str) -> None:
+    assert launch(line, f"{folder}/bin", "/") == ("/bin/sh", ["/bin/sh", "-c", shell])

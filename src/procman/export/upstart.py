@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from procman.core.simple import direct
 from procman.export.application import application
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
 from procman.export.overlay import left_out
 from procman.export.place import installed
 from procman.export.script import environment_file, start_lines
-from procman.export.shell import direct, signal_name
+from procman.export.shell import signal_name
 from procman.export.times import budget_window, starts_allowed, whole_seconds
 
 TYPE_CHECKING = False

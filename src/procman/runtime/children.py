@@ -9,25 +9,23 @@ from __future__ import annotations
 import errno
 import os
 
-from procman.core.command import through_shell
 from procman.core.status import ExitStatus
 from procman.runtime import family
 from procman.runtime.family import group_of, own_children, peek, send, send_group, session_of
 from procman.runtime.limits import DescriptorLimit
 from procman.runtime.marks import Marks
-from procman.runtime.programs import launch
-from procman.runtime.signals import DEFAULT_IN_CHILDREN
+from procman.runtime.programs import start_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from procman.core.plan import InstancePlan
+    from procman.runtime.anchor import Anchors
     from procman.runtime.errands import Errand, Errands
+    from procman.runtime.programs import FileAction
     from procman.runtime.pty import Pty
-
-    FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -71,6 +69,7 @@ class Children:
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._errands: Errands | None = None
+        self._anchors: Anchors | None = None
         self.complain: Callable[[str], None] = _keep_to_ourselves
 
     def __len__(self) -> int:
@@ -135,7 +134,7 @@ class Children:
     def stop(self, child: Child, plan: InstancePlan) -> None:
         """Ask the child to end, in the way of its plan: by a signal, or a command, and the signal when that fails."""
         if not plan.stop.command:
-            self.ask(child, plan.stop.signal_number)
+            self._ask_all(child, plan.stop.signal_number)
             return
 
         def finished(status: ExitStatus, words: str) -> None:
@@ -143,9 +142,32 @@ class Children:
             if not status.ok and child.status is None:
                 said = f": {words}" if words else ""
                 self.complain(f"the stop command of {child.name} {status.words()}{said}; it gets the signal instead")
-                self.ask(child, plan.stop.signal_number)
+                self._ask_all(child, plan.stop.signal_number)
 
         child.stopper = self.errands.run(plan, plan.stop.command, finished, child.pid)
+
+    def _ask_all(self, child: Child, number: int) -> None:
+        """Ask a child that lives, and its group; on a terminal, the leader's end must not hang up on the others."""
+        if child.pty is None or not self.anchors.hold(child.pid, number):
+            self.ask(child, number)
+
+    @property
+    def anchors(self) -> Anchors:
+        """The leaders that wait for their groups. They do not exist before somebody on a terminal is asked to end."""
+        if self._anchors is None:
+            from procman.runtime.anchor import Anchors
+
+            self._anchors = Anchors(self.orphans)
+        return self._anchors
+
+    def next_deadline(self) -> float | None:
+        """When `let_go` wants to be called, in seconds of the monotonic clock, or None."""
+        return None if self._anchors is None else self._anchors.next_deadline()
+
+    def let_go(self, now: float) -> None:
+        """Let those leaders end whose groups have."""
+        if self._anchors is not None:
+            self._anchors.tick(now)
 
     @property
     def errands(self) -> Errands:
@@ -186,6 +208,8 @@ class Children:
         del self._by_pid[child.pid]
         if child.stopper is not None:
             child.stopper.drop()
+        if self._anchors is not None:
+            self._anchors.forget(child.pid)
         try:
             os.waitpid(child.pid, 0)
         except ChildProcessError:
@@ -241,44 +265,6 @@ class Children:
         send_group(child.pid, signal.SIGKILL)
         for pid in pids:
             send(pid, signal.SIGKILL)
-
-
-def start_command(
-    command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction], limit: DescriptorLimit
-) -> int:
-    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap.
-
-    ``here`` is the current folder. Returns the pid; raises OSError."""
-
-    def start() -> int:
-        return os.posix_spawn(
-            program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
-        )
-
-    def spawn() -> int:
-        return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
-
-    program, words = launch(command, env.get("PATH"), cwd)
-    try:
-        return spawn()
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
-        # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
-        words = through_shell(command)
-        program = words[0]
-        return spawn()
-
-
-def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
-    """Spawn in another folder. posix_spawn has no portable way to change it in the child; we are one thread."""
-    here = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(folder)
-        return spawn()
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 def _keep_to_ourselves(_words: str) -> None:

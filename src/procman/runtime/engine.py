@@ -67,6 +67,7 @@ class Engine:
             supervisor.next_deadline,
             self._pumps.next_deadline,
             self._farewells.next_deadline,
+            children.next_deadline,
             hub.next_deadline,
             *(guest.next_deadline for guest in guests),
         ]
@@ -212,6 +213,7 @@ class Engine:
             self._pumps.serve()
             self._flush()  # a line is on its way before anything else is asked for
         now = time.monotonic()
+        self._children.let_go(now)
         self._farewells.proceed(now, self.supervisor.stopping is not None)
         self.supervisor.tick(now)
         self._pumps.show_partials(now)

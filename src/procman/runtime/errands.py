@@ -11,8 +11,8 @@ import os
 
 from procman.core.printable import printable
 from procman.core.status import ExitStatus
-from procman.runtime.children import start_command
 from procman.runtime.family import peek, send_group
+from procman.runtime.programs import start_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,20 +43,34 @@ def become_subreaper() -> bool:
 
 def own_children() -> list[int]:
     """The pids of all our direct children, zombies and adopted orphans included; a few small calls on Linux."""
-    return children_of(os.getpid())
-
-
-def children_of(parent: int) -> list[int]:
-    """The pids of all direct children of a process of one thread, zombies included; empty without /proc."""
+    me = os.getpid()
     if not proc_is_ours():
         return []
     try:
-        return [int(pid) for pid in _content(f"/proc/{parent}/task/{parent}/children").split()]
+        return _children_of_thread(me, str(me))
     except OSError:
-        return _children_by_scan(parent)
+        return _children_by_scan(me)
 
 
-def _content(path: str) -> bytes:
+def children_of(parent: int) -> list[int]:
+    """The pids of another process' direct children, zombies included; empty where /proc does not tell."""
+    if not proc_is_ours():
+        return []
+    found = []
+    for thread in _listing(f"/proc/{parent}/task"):
+        try:
+            found += _children_of_thread(parent, thread)
+        except OSError:
+            pass  # it has just ended
+    return found
+
+
+def _children_of_thread(process: int, thread: str) -> list[int]:
+    """Those that this thread has forked (proc(5))."""
+    return [int(pid) for pid in content(f"/proc/{process}/task/{thread}/children").split()]
+
+
+def content(path: str) -> bytes:
     """All of a file below /proc; an open file of Python's would ask for its size and place, too, at each look."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
