@@ -247,7 +247,9 @@ def test_of_bars_that_are_painted_over_the_last_state_comes_without_a_line_behin
     place.procfile(_python(place, text + "time.sleep(1e5)\n"))
     terminal = on_terminal(place, "start")
     terminal.see_line("web.1", "two 99%")
-    assert terminal.said("web.1") == ["one 0%", "two 0%", "one 99%", "two 99%"]
+    said = terminal.said("web.1")  # the first state too, if it was there alone when we looked
+    assert said[-2:] == ["one 99%", "two 99%"]
+    assert len(said) in (2, 4)
 
 
 def test_a_prompt_is_shown_and_its_line_comes_once(place: Place) -> None:

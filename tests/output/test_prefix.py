@@ -294,7 +294,8 @@ def test_a_prompt_that_somebody_speaks_into_is_marked_and_comes_again_whole() ->
 
 def test_rows_that_were_painted_over_come_before_a_prompt_below_them() -> None:
     screen = Screen()
-    screen.publish("web.1", b"50%\n\x1b[1A100%\n")
+    screen.publish("web.1", b"50%\n")
+    screen.publish("web.1", b"\x1b[1A100%\n")
     assert screen.text == b"web.1  | 50%\n"
     assert screen.hub.painting == {("web.1", "stdout")}
     screen.clock.now = 10

@@ -51,6 +51,10 @@ class Discipline:
             self.holds = unruly.holds
         return lines
 
+    def foresee(self, tail: bytes) -> None:
+        """Know what comes behind the lines that are about to be cleaned, as far as it is there: the cursor goes up."""
+        self._looked_at().foresee(tail)
+
     def last(self, rest: bytes) -> bytes:
         """Harmless lines for what a stream ends with, its last line end missing. No line for what only shows the
         cursor again, or switches colors off: on a terminal nothing is to be seen of it.

@@ -10,7 +10,11 @@ import re
 from procman.core.lines import goes_up
 from procman.output.discipline import MANY_BLANKS
 from procman.output.pen import advance
-from procman.output.redraws import Redraws, leaves_row_alone, not_wiped
+from procman.output.redraws import Redraws, climb, leaves_row_alone, not_wiped, reached
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RESET = b"\x1b[0m"
 ESC = 27
@@ -45,16 +49,21 @@ _FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a prog
 class Unruly:
     """What one stream has left behind: ``pen``, the colors that are on, as one SGR; the rows it paints over."""
 
-    __slots__ = ("_redraws", "pen")
+    __slots__ = ("_climb", "_redraws", "pen")
 
     def __init__(self) -> None:
         self.pen = b""
         self._redraws: Redraws | None = None
+        self._climb = 0  # how many rows the cursor goes up behind the next lines, as far as that is known
 
     @property
     def settled(self) -> bool:
         """Whether plain lines may pass without being looked at."""
-        return not self.pen and self._redraws is None
+        return not self.pen and self._redraws is None and not self._climb
+
+    def foresee(self, tail: bytes) -> None:
+        """Know what comes behind the next lines: where the cursor goes up, they may be painted over at once."""
+        self._climb = climb(tail)
 
     @property
     def holds(self) -> bool:
@@ -74,7 +83,12 @@ class Unruly:
             lines = _without_c1(lines)
         rough = any(control in lines for control in _CONTROLS)
         out: list[bytes] = []
-        for written in lines[:-1].split(b"\n"):
+        rows = lines[:-1].split(b"\n")
+        waiting: Collection[int] = ()
+        if self._climb or goes_up(lines):
+            waiting = reached(rows, self._climb, self._redraws is not None)
+            self._climb = 0
+        for at, written in enumerate(rows):
             line = written
             start = self.pen
             if ESC in line and out and _CLEARS.search(line):
@@ -82,7 +96,9 @@ class Unruly:
             if rough or ESC in line:
                 line = self._clean_line(line, rough)
             line = start + line + RESET if self.pen else start + line
-            if self._redraws is None or not self._paints_over(written, line, out):
+            if at in waiting and self._redraws is None:
+                self._redraws = Redraws(visible)
+            if self._redraws is None or not self._paints_over(written, line, out, waits=at in waiting):
                 out.append(line)
         out.append(b"")
         return b"\n".join(out)
@@ -110,7 +126,7 @@ class Unruly:
         self.pen = advance(self.pen, colors)
         return line
 
-    def _paints_over(self, written: bytes, line: bytes, out: list[bytes]) -> bool:
+    def _paints_over(self, written: bytes, line: bytes, out: list[bytes], *, waits: bool) -> bool:
         """Whether there is nothing to be shown of a line that was ``written``, or not yet; add the rows that stay as
         they are now."""
         assert self._redraws is not None
@@ -122,7 +138,7 @@ class Unruly:
         if self._redraws.take_over(None if nothing else line, bare=bare):
             out += self._redraws.painted() if self._redraws.calm else self._redraws.gone()
             return True
-        if self._redraws.paints_new and not only_passed:
+        if (waits or self._redraws.paints_new) and not only_passed:
             self._redraws.begin(line)
             out += self._redraws.gone()
             return True

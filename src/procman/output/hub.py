@@ -77,6 +77,11 @@ class Hub:
         for sink in self._sinks:
             sink.publish(name, stream, lines)
 
+    def foresee(self, name: str, stream: str, tail: bytes) -> None:
+        """Say what is there already of the line behind those that are published next: it goes up to them."""
+        if not self.raw:
+            self._discipline(name, stream).foresee(tail)
+
     def is_plain(self, name: str, stream: str, before: bytes, chunk: bytes) -> bool:
         """Whether these bytes can be shown as they are, so that their lines need not be copied together."""
         return self.raw or self._discipline(name, stream).is_plain(before, chunk)

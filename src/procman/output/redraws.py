@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from procman.core.lines import STAYS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,35 @@ _COLORS = re.compile(rb"\x1b\[[0-9:;]*m")
 def leaves_row_alone(line: bytes) -> bool:
     """Whether the line ends in a row that the cursor has only come to, up or down."""
     return _COMES.search(line) is not None
+
+
+def climb(data: bytes) -> int:
+    """How far the cursor goes up from where it is: the rows above that it comes to, MOST_ROWS at most."""
+    up = highest = 0
+    for match in _MOVES.finditer(data):
+        distance = max(1, int(match[1] or b"1"))
+        if match[2] in b"AF":
+            up += distance
+            highest = max(highest, up)
+        elif match[2] in b"BE":
+            up -= distance
+    return min(highest, MOST_ROWS)
+
+
+def reached(rows: list[bytes], behind: int, known: bool) -> set[int]:
+    """Which of these rows the cursor goes back to at once, as a spinner does that ends its row and then wipes it out.
+
+    ``behind`` is how far it goes up behind the last; ``known``: whether there are rows before the first. Who goes up
+    farther than that paints over others, and his rows stay where they are.
+    """
+    climbs = [*(climb(row.removesuffix(STAYS[:-1])) for row in rows), behind]
+    found = set()
+    up = 0
+    for at in range(len(rows), 0, -1):
+        up = max(up - 1, climbs[at] if known or climbs[at] <= at else 0)
+        if up > 0:
+            found.add(at - 1)
+    return found
 
 
 class _Row:

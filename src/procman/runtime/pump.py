@@ -93,6 +93,8 @@ class Pump:
         lines = self.buffer.feed(chunk)
         self.goes_on = not lines
         if lines:
+            if self.buffer.unfinished and goes_up(self.buffer.tail):
+                self._hub.foresee(self.name, self.stream, self.buffer.tail)
             self._hub.publish(self.name, self.stream, lines)
         return True
 
