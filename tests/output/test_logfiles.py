@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from procman.errors import ConfigError
 from procman.output.logfiles import LogFiles
+from procman.output.ownlogs import OwnLogs
 
 
 @pytest.fixture
@@ -93,6 +95,69 @@ def test_a_full_disk_is_complained_about(logs: LogFiles, complaints: list[str]) 
     logs._fds["web.1"] = os.open("/dev/full", os.O_WRONLY)
     logs.publish("web.1", "stdout", b"x\n")
     assert "No space left" in complaints[0]
+
+
+class Disk:
+    """A disk that has room for so many bytes, and cuts the write short that takes the last of them."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sent = _write(fd, data[: self.room])
+        self.room -= sent
+        return sent
+
+
+_write = os.write
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk(6)
+    monkeypatch.setattr(os, "write", disk.write)
+    return disk
+
+
+@pytest.mark.parametrize(("room", "kept"), [(0, b""), (4, b"one\n"), (6, b"one\ntw\n"), (7, b"one\ntwo\n")])
+def test_a_line_that_a_full_disk_cut_shares_its_row_with_no_other(
+    logs: LogFiles, disk: Disk, room: int, kept: bytes
+) -> None:
+    disk.room = room
+    logs.publish("web.1", "stdout", b"one\ntwo\nthree\n")
+    logs.publish("web.1", "stdout", b"lost\n")
+    disk.room = 1000
+    logs.publish("web.2", "stdout", b"other\n")
+    logs.publish("web.1", "stdout", b"later\n")
+    logs.publish("web.1", "stdout", b"last\n")
+    assert Path(logs.path("web.1")).read_bytes() == kept + b"later\nlast\n"
+    assert Path(logs.path("web.2")).read_bytes() == b"other\n"
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_cut_line_ends_in_its_own_file_when_the_files_are_opened_anew(
+    logs: LogFiles, disk: Disk, rotated: bool
+) -> None:
+    logs.publish("web.1", "stdout", b"one\ntwo\n")
+    path = Path(logs.path("web.1"))
+    if rotated:
+        path.rename(f"{path}.old")
+    logs.reopen()
+    disk.room = 1000
+    logs.publish("web.1", "stdout", b"later\n")
+    assert path.read_bytes() == (b"later\n" if rotated else b"one\ntw\nlater\n")
+
+
+def test_a_cut_line_of_one_instance_shares_its_row_with_none_of_another(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "web.log"
+    logs = OwnLogs({"web": str(path)}, lambda _: None)
+    logs.publish("web.1", "stdout", b"one\ntwo\n")
+    disk.room = 1000
+    logs.publish("web.2", "stdout", b"later\n")
+    logs.publish("web.1", "stdout", b"last\n")
+    assert path.read_bytes() == b"one\ntw\nlater\nlast\n"
 
 
 def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:

@@ -232,6 +232,58 @@ def test_a_full_disk_is_counted_and_named_but_never_raised() -> None:
     os.close(fd)
 
 
+class Disk(Way):
+    """A file on a disk that has room for so many bytes, and cuts the write short that takes the last of them."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(1, "file")
+        self.room = room
+        self.text = b""
+
+    def send(self, parts: object) -> int:
+        data = b"".join(parts)[: self.room]  # type: ignore[arg-type]
+        if not data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= len(data)
+        self.text += data
+        return len(data)
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [
+        (0, b"later\n"),
+        (4, b"one\nlater\n"),
+        (6, b"one\ntw\nlater\n"),
+        (7, b"one\ntwo\nlater\n"),
+        (10, b"one\ntwo\nth\nlater\n"),
+    ],
+)
+def test_a_line_that_a_full_disk_cut_shares_its_row_with_no_other(room: int, kept: bytes) -> None:
+    outlet = Outlet(1)
+    disk = outlet._way = Disk(room)
+    outlet.put(b"one\n", b"two\nth", b"ree\n")
+    for _ in range(2):  # the disk stays full for a while
+        outlet.flush()
+        outlet.put(b"lost\n")
+    outlet.flush()
+    disk.room = 1000
+    outlet.put(b"later\n")
+    outlet.flush()
+    assert disk.text == kept
+    assert outlet.dropped == len(b"one\ntwo\nthree\nlost\nlost\n") - room
+
+
+def test_a_disk_that_was_full_twice_has_cut_two_lines() -> None:
+    outlet = Outlet(1)
+    disk = outlet._way = Disk(0)
+    for line in (b"one\n", b"two\n", b"three\n"):
+        disk.room = 1000 if line == b"three\n" else 3  # of the second, the end of the first row takes one
+        outlet.put(line)
+        outlet.flush()
+    assert disk.text == b"one\ntw\nthree\n"
+
+
 def test_nothing_is_complained_about_when_all_went_well(pipe: tuple[int, int]) -> None:
     assert complaint(Outlet(pipe[1])) == ""
 
@@ -282,6 +334,14 @@ def test_a_shared_blocking_descriptor_is_written_to_carefully(pipe: tuple[int, i
             break
     assert sent == len(read_all(pipe[0]))
     assert select.select([], [pipe[1]], [], 0)[1]
+
+
+def test_an_empty_part_before_a_long_one_is_written_carefully_too(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet._way = CarefulWay(pipe[1], "pipe")
+    outlet.put(b"", b"x" * 10_000)
+    outlet.flush()
+    assert read_all(pipe[0]) == b"x" * 10_000
 
 
 def test_footers_have_the_last_word(pipe: tuple[int, int]) -> None:

@@ -23,10 +23,11 @@ FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | 
 class LogFiles(Sink):
     """One file for each instance, appended to, opened when it first speaks; colors are left out.
 
-    A file that cannot be written is complained about once (by ``complain``) and tried again at the next lines.
+    A file that cannot be written is complained about once (by ``complain``) and tried again at the next lines. A line
+    of which only half was written stays in a row of its own.
     """
 
-    __slots__ = ("_complain", "_complained", "_fds", "_folder", "dropped")
+    __slots__ = ("_complain", "_complained", "_fds", "_folder", "_torn", "dropped")
 
     def __init__(self, folder: str, complain: Callable[[str], None]) -> None:
         """Make ``folder``, whose name means what it means here and now: the run goes on in another one. Raises
@@ -40,6 +41,7 @@ class LogFiles(Sink):
         self._complain = complain
         self._complained: set[str] = set()
         self._fds: dict[str, int] = {}
+        self._torn: set[str] = set()  # paths of the files that end in half a line
         self.dropped = 0  # bytes
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
@@ -50,7 +52,7 @@ class LogFiles(Sink):
             lines = without_color(lines)
         try:
             fd = self._fds.get(name)
-            self._write(self._open(name) if fd is None else fd, lines)
+            self._write(name, self._open(name) if fd is None else fd, lines)
         except OSError as error:
             self._lose(name, lines, error)
 
@@ -78,17 +80,27 @@ class LogFiles(Sink):
         except FileNotFoundError:  # the whole folder was moved away
             os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
             fd = os.open(path, FLAGS, FILE_MODE)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "not a regular file")
+        if not status.st_size:  # another file with the same name
+            self._torn.discard(path)
         self._fds[name] = fd
         return fd
 
-    @staticmethod
-    def _write(fd: int, lines: bytes) -> None:
+    def _write(self, name: str, fd: int, lines: bytes) -> None:
+        if self._torn and (path := self.path(name)) in self._torn:
+            os.write(fd, b"\n")
+            self._torn.discard(path)
         sent = os.write(fd, lines)
-        while sent < len(lines):  # a full disk cuts a write short before it refuses the next
-            sent += os.write(fd, memoryview(lines)[sent:])
+        try:
+            while sent < len(lines):  # a full disk cuts a write short before it refuses the next
+                sent += os.write(fd, memoryview(lines)[sent:])
+        except OSError:
+            if lines[sent - 1] != 10:
+                self._torn.add(self.path(name))
+            raise
 
     def _lose(self, name: str, lines: bytes, error: OSError) -> None:
         self.dropped += len(lines)

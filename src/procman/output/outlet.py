@@ -9,6 +9,7 @@ from procman.output.ways import CLOSED, FILE, Way, find_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     from procman.output.ways import Buffer
@@ -34,16 +35,19 @@ class Outlet:
 
     ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: read no child, wait until
     ``fileno()`` is writable, then flush. So little more than one turn's chunks is ever owed. ``dropped`` bytes were
-    lost to an error of the system, the first of which is in ``error``.
+    lost to an error of the system, the first of which is in ``error``. If that cut a line (a full disk takes half of
+    it), the next that is taken begins in a row of its own.
     """
 
-    __slots__ = ("_gone", "_queue", "_way", "blocked", "dropped", "eager", "error", "footer", "owed")
+    __slots__ = ("_cut", "_gone", "_queue", "_torn", "_way", "blocked", "dropped", "eager", "error", "footer", "owed")
 
     def __init__(self, fd: int) -> None:
         _keep_freed_memory()
         self._way: Way = find_way(fd)
         self._queue: list[Buffer] = []
         self._gone = False
+        self._cut = False  # the last byte that was taken ends no line, and what comes behind it is owed
+        self._torn = False  # it was, and is dropped
         self.owed = 0
         self.blocked = False
         self.dropped = 0
@@ -106,6 +110,9 @@ class Outlet:
         while self._queue:
             batch = self._queue if len(self._queue) <= MOST_PARTS else self._queue[:MOST_PARTS]
             try:
+                if self._torn:
+                    self._way.send((b"\n",))
+                    self._torn = False
                 sent = self._way.send(batch)
             except BlockingIOError:
                 self.blocked = True
@@ -115,6 +122,7 @@ class Outlet:
                 self._drop()
             except OSError as error:
                 self.error = self.error or error.strerror or str(error)
+                self._torn = self._torn or self._cut
                 self._drop()
             else:
                 self._forget(sent)
@@ -122,8 +130,11 @@ class Outlet:
     def _forget(self, sent: int) -> None:
         self.owed -= sent
         if not self.owed:
+            self._cut = False
             self._queue.clear()
             return
+        if sent:
+            self._cut = _byte_at(sent - 1, self._queue) != 10
         whole = 0
         for part in self._queue:
             if len(part) > sent:
@@ -138,7 +149,15 @@ class Outlet:
         self.dropped += self.owed
         self.owed = 0
         self._queue.clear()
-        self.blocked = False
+        self._cut = self.blocked = False
+
+
+def _byte_at(place: int, parts: Sequence[Buffer]) -> int:
+    for part in parts:
+        if place < len(part):
+            return part[place]
+        place -= len(part)
+    raise IndexError(place)
 
 
 def _keep_freed_memory() -> None:
