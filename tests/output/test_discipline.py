@@ -513,6 +513,29 @@ def test_long_rows_are_not_kept_as_they_are(up: bytes) -> None:
     assert stream.clean(b"\x1b[100A" + b"".join(rows)) + stream.rest() == rows[7]
 
 
+def test_of_one_sequence_only_as_many_parameters_count_as_a_terminal_takes() -> None:
+    """Thousands of them would cost time and change nothing."""
+    assert advance(b"", [b"\x1b[" + b"1;" * 30 + b"31m"]) == b"\x1b[1;31m"
+    assert advance(b"", [b"\x1b[" + b"1;" * 40 + b"31m"]) == b"\x1b[1m"
+
+
+def test_all_that_can_be_on_at_once_stays_on() -> None:
+    switches = b"1;2;3;4:3;5;7;8;9;12;51;53;73;38;2;1;2;3;48;2;4;5;6;58;2;7;8;9"
+    pen = advance(b"", [b"\x1b[%bm" % switches])
+    assert pen == b"\x1b[%bm" % switches
+    assert advance(pen, [b"\x1b[9m"]) == pen
+
+
+def test_thousands_of_colors_in_a_line_are_not_kept() -> None:
+    tracemalloc.start()
+    for number in range(20):
+        color = b"\x1b[38;5;%dm" % number
+        assert advance(b"", [color] * 5000) == color
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
+
+
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
     discipline = Discipline()
     for shown in (b"", b"a\nb\n"):

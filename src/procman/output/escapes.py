@@ -210,6 +210,8 @@ def _drop_blanks(lines: list[bytes]) -> None:
 
 def visible(piece: bytes) -> bytes:
     """A piece of a line as a line of its own, its colors off at the end; empty where nothing is to be seen."""
+    if not piece:  # between two moves of the cursor nothing is written, most of the time
+        return b""
     row = _tamed(piece)
     if is_blank(row):
         return b""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 _KNOWN: dict[tuple[bytes, bytes], bytes] = {}  # (pen, sequences of a line) → pen; programs repeat themselves
 _MOST_KNOWN = 1024
+_LONGEST_KNOWN = 512  # bytes: lines with more of them seldom come again, and would be kept
 _LONGEST = 64  # bytes of one parameter; a longer one is no color
+_MOST_PARAMETERS = 32  # of one sequence; terminals take 16 to 32, and leave the rest alone, too
 
 # What each code switches: it replaces what is on the same switch.
 _SWITCH = {1: "bold", 2: "faint", 3: "italic", 4: "underline", 5: "blink", 6: "blink", 7: "inverse", 8: "conceal"}
@@ -23,6 +25,8 @@ def advance(pen: bytes, colors: list[bytes]) -> bytes:
     if not colors:
         return pen
     key = (pen, b"".join(colors))
+    if len(key[1]) > _LONGEST_KNOWN:
+        return _added_up(pen, colors)
     known = _KNOWN.get(key)
     if known is None:
         if len(_KNOWN) >= _MOST_KNOWN:
@@ -39,7 +43,7 @@ def _added_up(pen: bytes, colors: list[bytes]) -> bytes:
 
 
 def _apply(parameters: bytes, on: dict[str, bytes]) -> None:
-    values = parameters.split(b";")
+    values = parameters.split(b";", _MOST_PARAMETERS)[:_MOST_PARAMETERS]
     while values:
         value = values.pop(0)
         code = int(value.split(b":")[0] or b"0") if len(value) < _LONGEST else 0

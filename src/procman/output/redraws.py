@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ESC = 27
 MOST_ROWS = 100
 STEADY = 20  # frames in which a row reads the same: at ten to thirty a second, one to two seconds
 LONG = 4096  # bytes: of a longer row it is remembered only whether it is the same
@@ -205,7 +206,7 @@ class Redraws:
         elif _ERASES.search(piece):
             row_here = self._rows[-self._below]
             row_here.erase(row_here.said)
-        return b"".join(_COLORS.findall(piece))
+        return b"".join(_COLORS.findall(piece)) if ESC in piece else b""
 
     def _erase_below(self) -> None:
         """What is painted there after a pause is new, even if it reads the same."""
@@ -275,6 +276,8 @@ def _remembered(row: bytes) -> bytes:
 
 def not_wiped(piece: bytes) -> bytes:
     """What is left of a piece that wipes out its row: the colors, and what stands behind."""
+    if ESC not in piece:
+        return piece
     end = 0
     for match in _WIPES.finditer(piece):
         end = match.end()
