@@ -11,7 +11,7 @@ from procman.core.lines import STAYS
 from procman.runtime import pump as pump_module
 from procman.runtime import pumps as pumps_module
 from procman.runtime.pump import CHUNK, WIDE
-from procman.runtime.pumps import ALONE, ASK, FEW, PATIENCE, SILENCE, STILL, TURN, Pumps
+from procman.runtime.pumps import ALONE, ASK, FEW, LONGEST, PATIENCE, SILENCE, STILL, TURN, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,6 +186,53 @@ def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table
     table.turn()
     heard = sum(len(lines) for _, lines in table.hub.heard)
     assert TURN <= heard < TURN + ALONE + WIDE
+
+
+class Costly:
+    """A hub to whom every chunk costs the same time, and its clock."""
+
+    def __init__(self, table: Table, cost: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        publish = table.hub.publish
+
+        def dear(name: str, stream: str, lines: bytes) -> None:
+            self.now += cost
+            publish(name, stream, lines)
+            table.outlet.blocked = False
+
+        table.hub.publish = dear  # type: ignore[method-assign]  # it takes its time, and all is read
+        monkeypatch.setattr(pumps_module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_a_turn_is_over_when_its_time_is_and_the_others_have_the_next(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals are heard in between, however much the lines of many cost."""
+    names = [f"child{number}" for number in range(10)]
+    table.seat(*names)
+    Costly(table, 0.6 * LONGEST, monkeypatch)
+    for name in names:
+        os.write(table.writers[name], b"dear\n")
+    turns = [table.turn()]
+    while table.pumps.backlog:
+        os.write(table.writers[turns[-1][0]], b"again\n")  # who was heard waits until the others were
+        turns.append(table.turn())
+    assert [len(turn) for turn in turns[:5]] == [2] * 5
+    assert sorted(name for turn in turns[:5] for name in turn) == sorted(names)
+
+
+def test_of_a_flood_that_costs_much_one_chunk_is_read_a_turn(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.seat("flood")
+    table.flood_for_ever()
+    table.flood("flood")
+    table.turn()
+    assert len(table.turn()) > 1
+    Costly(table, LONGEST, monkeypatch)
+    for _ in range(3):
+        assert table.turn() == ["flood"]
 
 
 def test_of_many_floods_one_has_the_whole_turn(table: Table) -> None:

@@ -24,6 +24,7 @@ PATIENCE = 4  # full pipes before that: a burst at the start is no flood
 MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
 FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
 TURN = 512 << 10  # bytes of floods after which signals, ends and deadlines have their turn: about half a millisecond
+LONGEST = 0.05  # seconds of a turn: colors and cursors, or what is highlighted, may cost a thousand times what lines do
 ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
 FEW = 8  # floods whose pipes a core's cache holds: each is read once and then the next; of more, one has a whole turn
 ASK = 2 << 20  # bytes of waiting floods before anybody is asked again: to ask a hundred costs what 20 KiB of lines do
@@ -64,14 +65,15 @@ class Pumps:
         return bool(self._unserved)
 
     def serve(self) -> None:
-        """Read from whoever is ready, until the output is full; in a flood several times before the rest of the turn,
-        which costs a sixth of a chunk's way.
+        """Read from whoever is ready, until the output is full or the time is up; in a flood several times before the
+        rest of the turn, which costs a sixth of a chunk's way. Who has not been served comes first in the next turn.
         """
         left = TURN
-        while left > 0 and not self._outlet.blocked:
+        until = time.monotonic() + LONGEST
+        while left > 0 and not self._outlet.blocked and time.monotonic() < until:
             if self._unasked >= ASK or not self._unserved:
                 self._ask()
-            flooded = self._serve_waiting(left)
+            flooded = self._serve_waiting(left, until)
             if not flooded:
                 return
             left -= flooded
@@ -89,9 +91,10 @@ class Pumps:
         if number > 1:
             self._unserved.sort(key=_size)
 
-    def _serve_waiting(self, left: int) -> int:
-        """Read from one after the other until so many bytes came in large chunks, behind which there may be more; how
-        many. Who was no flood so far is read once: of a hundred who begin at the same time, each is soon heard.
+    def _serve_waiting(self, left: int, until: float) -> int:
+        """Read from one after the other, not longer than ``until``, nor when so many bytes came in large chunks, behind
+        which there may be more; how many. Who was no flood so far is read once: of a hundred who begin at the same
+        time, each is soon heard.
         """
         unserved = self._unserved
         alone = len(unserved) == 1
@@ -99,20 +102,23 @@ class Pumps:
         while unserved and flooded < left and not self._outlet.blocked:
             self._outlet.eager = alone
             pump = unserved.pop(0)
-            flooded += self._serve(pump, self._most if pump.taken >= FLOOD else FLOOD)
+            flooded += self._serve(pump, self._most if pump.taken >= FLOOD else FLOOD, until)
+            if time.monotonic() >= until:
+                break
         self._outlet.eager = False
         self._unasked += flooded
         return flooded
 
-    def _serve(self, pump: Pump, most: int) -> int:
-        """Read chunks up to so many bytes, as long as they are large; how many bytes those were."""
+    def _serve(self, pump: Pump, most: int, until: float) -> int:
+        """Read chunks up to so many bytes, not longer than ``until``, as long as they are large; how many bytes those
+        were."""
         pump.waits = False
         if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
             return 0
         flooded = 0
         while pump.read() and pump.last_size >= FLOOD:
             flooded += pump.last_size
-            if flooded >= most or self._outlet.blocked:
+            if flooded >= most or self._outlet.blocked or time.monotonic() >= until:
                 break
         pump.taken = flooded or pump.last_size
         if pump.last_size >= FULL:
