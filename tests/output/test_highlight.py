@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from procman.errors import UsageError
 from procman.output import timelimit
 from procman.output.highlight import highlighter
+from procman.output.timelimit import TimeLimit
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,59 @@ def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch
     with pytest.raises(TimeoutError):
         marked(lines)
     assert marked(b"aa\n") == b"\x1b[7maa\x1b[27m\n"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, and what a search computes in it, as they are set by hand: seconds, and seconds of the timer left."""
+    clock = [0.0, 0.0]
+
+    def set_timer(_which: int, seconds: float) -> tuple[float, float]:
+        left, clock[1] = clock[1], seconds
+        return left, 0.0
+
+    monkeypatch.setattr(timelimit, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("signal.setitimer", set_timer)
+    return clock
+
+
+def search(limit: TimeLimit, clock: list[float], cost: float, size: int = 25) -> None:
+    """A search that computes for so long."""
+
+    def find() -> None:
+        clock[0] += cost
+        clock[1] -= cost
+        if clock[1] <= 0:
+            clock[1] = 0.0
+            raise TimeoutError
+
+    limit.search(find, size)
+
+
+def test_many_long_searches_take_no_more_together_than_one_may(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(3):
+        search(limit, clock, 0.3)
+    with pytest.raises(TimeoutError):
+        search(limit, clock, 0.3)
+
+
+def test_a_long_search_now_and_then_is_forgiven(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(100):
+        search(limit, clock, 0.6)
+        clock[0] += 6.0
+
+
+def test_an_ordinary_search_in_a_flood_never_takes_too_long(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(1000):
+        search(limit, clock, 0.04, 65536)
+
+
+def test_what_was_not_needed_is_no_reserve(clock: list[float]) -> None:
+    limit = TimeLimit()
+    search(limit, clock, 0.0, 100_000_000)
+    clock[0] += 1000.0
+    with pytest.raises(TimeoutError):
+        search(limit, clock, 1.1)

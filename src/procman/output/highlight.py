@@ -6,7 +6,7 @@ import re
 
 from procman.core.values import regex
 from procman.errors import UsageError
-from procman.output.timelimit import in_time
+from procman.output.timelimit import TimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,19 +16,21 @@ ON, OFF = "\x1b[7m", "\x1b[27m"  # inverse: seen on dark and light terminals, an
 
 
 def highlighter(pattern: str) -> Callable[[bytes], bytes]:
-    """A function that marks each match in whole lines; it raises TimeoutError where that takes too long. Raises
-    UsageError for a pattern that is none."""
+    """A function that marks each match in whole lines; it raises TimeoutError where that takes too long, now or all in
+    all. Raises UsageError for a pattern that is none."""
     try:
         search = re.compile(regex(pattern))
     except ValueError as error:
         raise UsageError(f"{pattern!r} is not {error}") from None
+
+    limit = TimeLimit()
 
     def mark(match: re.Match[str]) -> str:
         return f"{ON}{match[0]}{OFF}" if match[0] else ""
 
     def highlight(lines: bytes) -> bytes:
         text = lines.decode("utf-8", "surrogateescape")
-        marked = in_time(lambda: [_marked(search, mark, line) for line in text.split("\n")])
+        marked = limit.search(lambda: [_marked(search, mark, line) for line in text.split("\n")], len(lines))
         return "\n".join(marked).encode("utf-8", "surrogateescape")
 
     return highlight

@@ -6,7 +6,7 @@ import re
 
 from procman.output.escapes import without_color
 from procman.output.sink import Sink
-from procman.output.timelimit import in_time
+from procman.output.timelimit import TimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class LogLines(Sink):
     __slots__ = ("_expected",)
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[re.Pattern[bytes], Callable[[str], None]]] = {}
+        self._expected: dict[str, tuple[re.Pattern[bytes], TimeLimit, Callable[[str], None]]] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -29,7 +29,7 @@ class LogLines(Sink):
     def expect(self, name: str, pattern: str, answer: Callable[[str], None]) -> None:
         """Call ``answer`` once, when a line of the instance matches the regular expression; or, with words, when it is
         not looked for any more, because it takes too long."""
-        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), answer)
+        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), TimeLimit(), answer)
 
     def forget(self, name: str) -> None:
         """Do not wait for the instance's line any more."""
@@ -40,10 +40,10 @@ class LogLines(Sink):
         expected = self._expected.get(name)
         if expected is None:
             return
-        pattern, answer = expected
+        pattern, limit, answer = expected
         words = ""
         try:
-            if not in_time(lambda: pattern.search(without_color(lines) if 27 in lines else lines)):
+            if not limit.search(lambda: pattern.search(without_color(lines) if 27 in lines else lines), len(lines)):
                 return
         except TimeoutError:
             words = f"{pattern.pattern.decode()!r} takes too long to find"
