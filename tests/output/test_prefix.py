@@ -279,6 +279,37 @@ def test_a_prompt_is_remade_as_its_whole_line_is() -> None:
     assert screen.text == b"web.1  | PASSWORD: SECRET\n"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "shown", "rest"),
+    [
+        ("word", b"Pass\x1b[7mword\x1b[27m: ", b"secret\n"),
+        ("secret", b"Password: ", b"\x1b[7msecret\x1b[27m\n"),
+        ("w.*", b"Pass\x1b[7mword: \x1b[27m", b"\xe2\x80\xa6\nweb.1  | Pass\x1b[7mword: secret\x1b[27m\n"),
+    ],
+)
+def test_a_prompt_is_marked_and_goes_on_unless_the_mark_does(pattern: str, shown: bytes, rest: bytes) -> None:
+    screen = Screen()
+    screen.clock.now = 10
+    screen.hub.highlight(pattern)
+    screen.hub.partial("web.1", "stdout", b"Password: ")
+    assert screen.text == b"web.1  | " + shown
+    screen.publish("web.1", b"Password: secret\n")
+    assert screen.text == b"web.1  | " + shown + rest
+
+
+def test_a_prompt_in_which_nothing_is_found_in_time_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.output.timelimit.LIMIT", 0.01)
+    screen = Screen()
+    screen.clock.now = 10
+    screen.hub.highlight("(a+)+$")
+    assert screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")  # a line of our own was just said
+    screen.clock.now = 11
+    screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")
+    told, prompt = screen.text.splitlines()
+    assert told.startswith(b"system | what to highlight takes too long")
+    assert prompt == b"web.1  | " + b"a" * 60 + b"?"
+
+
 def test_a_prompt_that_grows_is_not_repeated() -> None:
     screen = prompting()
     screen.hub.partial("web.1", "stdout", b"Password: sec")

@@ -85,9 +85,8 @@ class Prefix(Sink):
         stamp = self._stamp.text()
         if label.stamp is not stamp:
             label.renew(stamp)
-        lines = self._remade(lines)
-        if self._marker is not None:
-            lines = self._marked(self._marker, lines)
+        if self._remakes:
+            lines = self._remade(lines)
         if self._unfinished and self._goes_on(name, stream, lines):
             self._finish(label, lines)
         else:
@@ -109,14 +108,14 @@ class Prefix(Sink):
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Show what there is of an unfinished line; whether this is not the time for it."""
         label = self._labels.get(name) or self._labels.introduce(name)
-        if label.hidden:
+        if label.hidden or (self._footer is None and not (self._inline and tail)):
             return False
-        if self._transforms and tail:
+        if self._remakes and tail:
             tail = self._remade(tail + b"\n")[:-1]
         if self._footer is not None:
             self._hold(self._footer, label, (name, stream), tail)
             return False
-        return self._inline and bool(tail) and not self._show_inline(label, name, stream, tail)
+        return not self._show_inline(label, name, stream, tail)
 
     def say(self, text: str) -> None:
         """Show a line of our own; text of several lines gets a prefix for each."""
@@ -168,14 +167,13 @@ class Prefix(Sink):
         return label.lines if label else 0
 
     def _remade(self, lines: bytes) -> bytes:
+        """Whole lines as they are shown; a pattern to mark that takes too long is given up."""
         for transform in self._transforms:
             lines = transform(lines)
-        return lines
-
-    def _marked(self, marker: Callable[[bytes], bytes], lines: bytes) -> bytes:
-        """The lines with their marks; a pattern that takes too long is given up."""
+        if self._marker is None:
+            return lines
         try:
-            return marker(lines)
+            return self._marker(lines)
         except TimeoutError:
             self.highlight("")
             self.say("what to highlight takes too long to find: nothing is marked any more")
