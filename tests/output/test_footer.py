@@ -355,6 +355,41 @@ def test_unfinished_lines_keep_their_places() -> None:
     assert desk.shown == ["web.1 | 20%…", "css.1 | 20%…", "web 1/1"]
 
 
+@pytest.mark.parametrize(("rows", "most"), [(8, 3), (12, 3), (24, 6), (50, 12)])
+def test_unfinished_lines_have_a_quarter_of_the_rows_and_three_at_least(rows: int, most: int) -> None:
+    desk = Desk(rows=rows)
+    desk.status("web 1/1")
+    for number in range(20):
+        desk.partial(f"ask.{number + 10}", b"yes? ")
+    assert desk.shown == [*(f"ask.{number + 10}| yes? …" for number in range(20 - most, 20)), "web 1/1"]
+
+
+def test_what_moves_gives_way_to_what_waits_for_an_answer() -> None:
+    desk = Desk(rows=12)
+    desk.status("web 1/1")
+    desk.partial("ask.1", b"yes? ")
+    for tail in (b"10%", b"20%"):
+        for name in ("bar.1", "bar.2", "bar.3", "bar.4"):
+            desk.partial(name, tail)
+    assert desk.shown == ["ask.1 | yes? …", "bar.3 | 20%…", "bar.4 | 20%…", "web 1/1"]
+    desk.partial("ask.2", b"no? ")
+    assert desk.shown == ["ask.1 | yes? …", "bar.4 | 20%…", "ask.2 | no? …", "web 1/1"]
+    desk.publish("bar.4", b"100%\n")
+    desk.partial("bar.4", b"sure? ")  # another line, which stands still so far
+    assert desk.shown[-4:] == ["ask.1 | yes? …", "ask.2 | no? …", "bar.4 | sure? …", "web 1/1"]
+
+
+def test_what_is_held_back_for_want_of_room_comes_when_there_is_some() -> None:
+    desk = Desk(rows=12)
+    desk.status("web 1/1")
+    for number in range(5):
+        desk.partial(f"ask.{number}", b"yes? ")
+    assert [row for row in desk.shown if "ask.0" in row] == []
+    desk.footer._size = (80, 24)
+    desk.partial("ask.4", b"yes? ")
+    assert desk.shown == [*(f"ask.{number} | yes? …" for number in range(5)), "web 1/1"]
+
+
 @pytest.mark.parametrize("tail", ["\x1b[?25h", "\x1b[0m", "  ", "⠙\x1b[1G\x1b[0K"])
 def test_an_unfinished_line_in_which_nothing_can_be_seen_is_not_shown(tail: str) -> None:
     desk = Desk()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.1  # seconds between two repaints
 FLOOD = 64 << 10  # bytes: more than that between two repaints does not wait for the second
-MOST_HELD = 3  # unfinished lines at a time: the latest
+PART = 4  # a quarter of the rows is for unfinished lines
+LEAST = 3  # of them have room on any terminal
 ERASE = b"\r\x1b[J"
 NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off, never two rows
 BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"  # "show all of this at once"; terminals that do not know it ignore it
@@ -38,6 +39,7 @@ class Footer:
         "_begun",
         "_clock",
         "_held",
+        "_moving",
         "_outlet",
         "_painted",
         "_painted_at",
@@ -56,6 +58,7 @@ class Footer:
         self._clock = clock
         self._size = size  # columns and rows; None: to be asked
         self._held: dict[tuple[str, str], bytes] = {}
+        self._moving: set[tuple[str, str]] = set()  # whose line has changed since it is held: bars, not prompts
         self._status: Callable[[int], bytes] | None = None
         self._row: bytes | None = None  # the status line as it reads now; None: to be made
         self._painted: list[bytes] | None = None  # the rows on the screen; None: none are
@@ -76,11 +79,14 @@ class Footer:
 
     def hold(self, key: tuple[str, str], row: bytes) -> None:
         """Show an unfinished line, instead and in the place of what was held under this key."""
+        if self._held.get(key, row) != row:
+            self._moving.add(key)
         self._held[key] = row
 
     def release(self, key: tuple[str, str]) -> bool:
         """Forget an unfinished line; whether others are left."""
         self._held.pop(key, None)
+        self._moving.discard(key)
         return bool(self._held)
 
     @property
@@ -154,12 +160,21 @@ class Footer:
 
     def _rows(self) -> list[bytes]:
         """What stays at the bottom; not more than fits, or rows would be pushed into the log."""
-        rows = list(self._held.values())[-MOST_HELD:]
+        rows = self._held_rows()
         if self._row is None:
             self._row = self._status(self.columns) if self._status is not None else b""
         if self._row:
             rows.append(self._row)
         return rows[-self._measured()[1] :] if len(rows) > 1 else rows
+
+    def _held_rows(self) -> list[bytes]:
+        """The unfinished lines for which there is room: those that stand still, since somebody may have to answer, and
+        then those that move; of each the latest."""
+        if len(self._held) <= LEAST:
+            return list(self._held.values())
+        most = max(LEAST, self._measured()[1] // PART)
+        last = set(sorted(self._held, key=lambda key: key not in self._moving)[-most:])
+        return [row for key, row in self._held.items() if key in last]
 
     def _paint(self, rows: list[bytes], now: float) -> None:
         up = b"\x1b[%dA" % (len(rows) - 1) if len(rows) > 1 else b""
