@@ -252,6 +252,35 @@ def test_of_bars_that_are_painted_over_the_last_state_comes_without_a_line_behin
     assert len(said) in (2, 4)
 
 
+ASKS = """
+import re, select, sys, termios, tty
+before = termios.tcgetattr(0)
+if {raw}:
+    tty.setcbreak(0)
+for query, end in (("6n", "R"), ("5n", "n"), ("c", "c")):
+    print("ab\\x1b[" + query, end="", flush=True)
+    answer = ""
+    while not answer.endswith(end) and select.select([0], [], [], {patience})[0]:
+        answer += os.read(0, 1).decode()
+    print("\\ranswer:", re.sub(r"[0-9]+;3R", "ROW;3R", repr(answer)), flush=True)
+print("asked")
+"""
+
+
+def test_a_program_that_asks_its_terminal_does_not_wait_for_ever(place: Place) -> None:
+    place.procfile(_python(place, ASKS.format(raw=True, patience=30)))
+    text = place.call("start", "--pty").out
+    answers = [line.partition("answer: ")[2] for line in text.splitlines() if "answer: " in line]
+    assert answers == [r"'\x1b[ROW;3R'", r"'\x1b[0n'", r"'\x1b[?1;2c'"]
+
+
+def test_nothing_is_typed_into_a_program_that_reads_whole_lines(place: Place) -> None:
+    """It only shows a file with such bytes, say."""
+    place.procfile(_python(place, ASKS.format(raw=False, patience=0.1)))
+    text = place.call("start", "--pty").out
+    assert text.count("answer: ''") == 3
+
+
 def test_a_prompt_is_shown_and_its_line_comes_once(place: Place) -> None:
     text = (
         "print('name? ', end='')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('nobody')\ntime.sleep(1e5)\n"

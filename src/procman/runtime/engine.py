@@ -132,7 +132,8 @@ class Engine:
     def _adopt(self) -> None:
         """Be there for those who were launched: what is decided next may concern them."""
         for child in self._launcher.take_born():
-            pumps = [self._pumps.add(fd, child.name, stream) for stream, fd in child.outputs]
+            hear = None if child.pty is None else child.pty.hear
+            pumps = [self._pumps.add(fd, child.name, stream, hear) for stream, fd in child.outputs]
             self._lives[child.name] = (child, pumps)
 
     def _obey(self) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from procman.runtime.children import Child, Children
 
 
+QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # of questions to a terminal, see answers.py
+
+
 class Window:
     """What a child may fill of the terminal that we are shown on: its size, less our prefix.
 
@@ -92,6 +95,18 @@ class Pty:
         except termios.error:
             pass  # the child's side is gone
         self.fit()
+
+    def hear(self, before: bytes, chunk: bytes) -> None:
+        """Answer what is asked in a chunk, with the unfinished line ``before`` it: only who does not read whole lines
+        waits for that."""
+        if not any(query in chunk for query in QUERY_ENDS) or self.modes()[1]:
+            return
+        from procman.runtime.answers import answers
+
+        try:
+            os.write(self.master, answers(before, chunk, self._window.size()[0]))
+        except OSError:
+            pass  # he asks more than he reads, or is gone
 
     def makes_signals(self) -> bool:
         """Whether Ctrl-C and its like are signals at the moment, and no mere keys."""

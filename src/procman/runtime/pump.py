@@ -11,6 +11,8 @@ from procman.output.ways import enlarge_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procman.output.hub import Hub
 
 CHUNK = 64 << 10  # bytes a read: the default size of a pipe
@@ -21,6 +23,7 @@ class Pump:
     """One descriptor of one child on its way to the hub."""
 
     __slots__ = (
+        "_hear",
         "_hub",
         "_most",
         "_unserved",
@@ -37,7 +40,17 @@ class Pump:
         "waits",
     )
 
-    def __init__(self, fd: int, name: str, stream: str, hub: Hub, unserved: list[Pump]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        name: str,
+        stream: str,
+        hub: Hub,
+        unserved: list[Pump],
+        hear: Callable[[bytes, bytes], None] | None = None,
+    ) -> None:
+        """``hear`` gets the unfinished line and the chunk behind it, if that has an escape sequence and nobody who is
+        attached sees it: his terminal answers."""
         self.fd = fd
         self.name = name
         self.stream = stream
@@ -49,6 +62,7 @@ class Pump:
         self.waits = False  # announced, and not served yet
         self.goes_on = False  # the last chunk ended no line
         self.fills = 0  # times that a whole pipe was read at once
+        self._hear = hear
         self._hub = hub
         self._most = CHUNK  # bytes a read
         self._unserved = unserved
@@ -84,8 +98,8 @@ class Pump:
         if not chunk:
             self.ended = True
             return False
-        if self._hub.taps:
-            self._tap(chunk)
+        if self._hub.taps or self._hear is not None:
+            self._let_hear(chunk)
         if self._hub.painting:
             self.climbs |= goes_up(chunk)
         if len(chunk) >= LARGE and self._pass_on(chunk):
@@ -110,10 +124,12 @@ class Pump:
         self._hub.publish_parts(self.name, self.stream, before, chunk, end)
         return True
 
-    def _tap(self, chunk: bytes) -> None:
+    def _let_hear(self, chunk: bytes) -> None:
         tap = self._hub.taps.get(self.name)
         if tap is not None:
             tap(chunk)
+        elif self._hear is not None and b"\x1b[" in chunk:
+            self._hear(self.buffer.tail, chunk)
 
     def discard(self) -> int:
         """Throw away at most one pipe's fill; returns the number of bytes."""

@@ -14,7 +14,7 @@ from procman.runtime.pump import Pump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
@@ -52,9 +52,9 @@ class Pumps:
         """Readable when a child has written."""
         return self._poller.fileno()
 
-    def add(self, fd: int, name: str, stream: str) -> Pump:
-        """Begin to read `fd`."""
-        pump = Pump(fd, name, stream, self._hub, self._unserved)
+    def add(self, fd: int, name: str, stream: str, hear: Callable[[bytes, bytes], None] | None = None) -> Pump:
+        """Begin to read `fd`; `hear`: who answers what is asked there."""
+        pump = Pump(fd, name, stream, self._hub, self._unserved, hear)
         self._by_fd[fd] = pump
         self._poller.add(fd, pump.announce)
         return pump
