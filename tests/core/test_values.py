@@ -68,3 +68,22 @@ def test_a_wrong_choice_is_told_the_right_ones() -> None:
 def test_what_cannot_be_a_file(text: str) -> None:
     with pytest.raises(ValueError, match="file"):
         values.path(text)
+
+
+@pytest.mark.parametrize("text", ["{name} | ", "", "none", "→ {name}\t", "👩‍💻 {name} "])
+def test_a_template_is_any_text(text: str) -> None:
+    assert values.template(text) == text
+
+
+@pytest.mark.parametrize("sign", ["\x1b[1m", "\n", "\r", "\x07", "\x7f", "\x9b", "\u202e", "\u2028", "\0"])
+def test_what_stands_before_each_line_says_nothing_to_the_terminal(sign: str) -> None:
+    with pytest.raises(ValueError, match="a template without control characters"):
+        values.template(f"{{name}}{sign} ")
+    with pytest.raises(ValueError, match="a format without control characters"):
+        values.stamp(f"%H:%M{sign}")
+
+
+def test_a_time_is_in_one_line() -> None:
+    assert values.stamp("%%n %H") == "%%n %H"
+    with pytest.raises(ValueError, match="a new line"):
+        values.stamp("%H%n")

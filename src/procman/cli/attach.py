@@ -12,6 +12,7 @@ from collections import deque
 
 from procman.cli.client import accepted, connect, names
 from procman.core.keys import split_at_switch
+from procman.core.printable import visible
 from procman.errors import EXIT_OK, UsageError
 from procman.runtime.family import open_standard_descriptors
 from procman.runtime.keepsake import USUAL_KEYS, USUAL_MODES
@@ -47,7 +48,7 @@ class Attached:
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
-        self._name = name
+        self._name = visible(name)
         self._saved: list[object] | None = None
         self._reader, self._writer = os.pipe()
         self._alternate = False
@@ -101,7 +102,7 @@ class Attached:
             self._saved = termios.tcgetattr(0)
             termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
             leaves = "Ctrl-] leaves\r\n"  # said when it is true: of a line that is not yet ended, a terminal drops much
-        sys.stderr.write(f"attached to {self._name}: {leaves}")
+        sys.stderr.buffer.write(f"attached to {self._name}: {leaves}".encode())
         sys.stderr.flush()
 
     def _give_back(self) -> None:
@@ -143,7 +144,7 @@ class Attached:
         _show(screen)
 
     def _say(self, words: str) -> None:
-        _show(f"\r\n[{words}]\r\n".encode())
+        _show(f"\r\n[{visible(words)}]\r\n".encode())
 
     def _type(self) -> None:
         keys = _read_keys()

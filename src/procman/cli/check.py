@@ -7,6 +7,7 @@ import sys
 
 from procman.core.environment import REAL
 from procman.core.masking import masked
+from procman.core.printable import visible
 from procman.core.settings import NAMES
 from procman.errors import EXIT_OK, EXIT_PROBLEMS
 from procman.runtime.files import plan_for, read_environment, read_procfile, says_how
@@ -39,9 +40,10 @@ def check(settings: Settings) -> int:
     problems = overlay.problems if overlay else []
     told = {f"{problem.place}: {problem.message}" for problem in problems}
     for warning in (*warnings, *(set(plan.warnings) - told if plan else ())):
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {visible(warning)}\n")
     if settings.json:
-        _print([_as_json(settings, procfile, plan.instances if plan else (), environment, problems)])
+        report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
+        sys.stdout.write(f"{report}\n")
     else:
         _print(map(str, problems))
         _print(_summary(settings, procfile, environment, wrong))
@@ -74,13 +76,8 @@ def _variables(settings: Settings, environment: Environment) -> list[tuple[str, 
         shown = value if settings.show_values else masked(name, value)
         differs = environment.origin[name] != REAL and os.environ.get(name, value) != value
         note = "  (the environment has another value)" if differs else ""
-        rows.append((environment.origin[name], f"{name}={_printable(shown)}{note}"))
+        rows.append((environment.origin[name], f"{name}={shown}{note}"))
     return rows
-
-
-def _printable(value: str) -> str:
-    """Return ``value`` on one line and without control characters, which could repaint the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in value)
 
 
 def _as_json(
@@ -125,11 +122,11 @@ def _in_words(value: object) -> str:
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    kept = list(rows)
+    kept = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
 
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{visible(line)}\n")

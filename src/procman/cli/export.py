@@ -7,6 +7,7 @@ import sys
 
 from procman.cli.export_folder import Folder
 from procman.core.environment import REAL, Layer, merge
+from procman.core.printable import visible
 from procman.errors import EXIT_OK, ConfigError, UsageError
 from procman.export.application import app_name
 from procman.export.file import ExportFile
@@ -42,7 +43,7 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     rendered = list(render(plan, options))
     files = [item for item in rendered if isinstance(item, ExportFile)]
     for warning in (*plan.warnings, *(item.message for item in rendered if not isinstance(item, ExportFile))):
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {visible(warning)}\n")
     _require_utf_8(files)
     if settings.check_files:
         from procman.cli.export_check import check

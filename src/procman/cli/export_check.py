@@ -33,7 +33,7 @@ class Validator:
 
 
 def check(format_name: str, files: Sequence[ExportFile], *, user_units: bool) -> None:
-    """Run the first validator that is installed, on a copy. Raises ProcmanError, exit code 1, with what it says."""
+    """Run the first validator that is installed, on a copy. Raises ProcmanError, exit code 1, when it finds fault."""
     validator = next((known for known in _validators(format_name, user_units) if shutil.which(known.argv[0])), None)
     if validator is None:
         sys.stderr.write(f"warning: nothing checks {format_name} on this machine\n")
@@ -93,8 +93,9 @@ def _run(validator: Validator, argv: tuple[str, ...], folder: str) -> None:
     except subprocess.TimeoutExpired:
         raise ValidatorError(f"{argv[0]} did not end within {_LIMIT:.0f} s") from None
     if done.returncode or (validator.silent and done.stderr.strip()):
-        said = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "")
-        raise ValidatorError(f"{' '.join(argv[:2])} complains:\n{said}")
+        said = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
+        sys.stderr.write(f"{said}\n")
+        raise ValidatorError(f"{' '.join(argv[:2])} complains, as shown above")
 
 
 class ValidatorError(ProcmanError):

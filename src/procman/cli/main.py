@@ -15,7 +15,7 @@ from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
     from procman.cli.table import Invocation
@@ -128,6 +128,35 @@ def safely(work: Callable[[], int]) -> int:
         return _tell(refusal) if refusal else _tell_bug(error)
 
 
+class _Shown:
+    """stdout or stderr, on which all of a text can be seen: nothing that a terminal would act upon gets through.
+
+    Names of folders, lines of files, words of a command line: strangers' text is in most of our sentences. Newlines are
+    ours. Bytes that shall pass as they are go to the ``buffer``.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        if not text.replace("\n", "").isprintable():
+            text = "\n".join(map(_visible, text.split("\n")))
+        return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+
+def _visible(text: str) -> str:
+    from procman.core.printable import visible
+
+    return visible(text)
+
+
 def _speak_any_text() -> None:
     """Nothing fails because a stream, or the terminal behind it, has no UTF-8; a closed one takes what it is told."""
     codecs.register_error("procman", _in_its_letters)
@@ -137,6 +166,8 @@ def _speak_any_text() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we live)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="ascii" if _is_ascii_terminal(stream) else None, errors="procman")
+            if not isinstance(stream, _Shown):
+                setattr(sys, name, _Shown(stream))
 
 
 def _is_ascii_terminal(stream: TextIO) -> bool:
@@ -177,7 +208,7 @@ def _forget_output() -> None:
 
 
 def _tell(error: ProcmanError) -> int:
-    _say(f"procman: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+    _say(f"procman: {_visible(error.message)}\n" + (f"hint: {_visible(error.hint)}\n" if error.hint else ""))
     return error.exit_code
 
 

@@ -70,7 +70,7 @@ OPTIONS = (
     Option("color", "--no-color", value=False),
     Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "stamp", "FORMAT"),
     Option("timestamps", "--no-timestamp", value="off"),
-    Option("prefix", "--prefix", "what stands before each line", "text", "TEMPLATE"),
+    Option("prefix", "--prefix", "what stands before each line", "template", "TEMPLATE"),
     Option("prefix", "--no-prefix", value=""),
     Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
     Option("format", "--json", value="json", config=False, variable=""),

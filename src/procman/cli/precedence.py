@@ -117,6 +117,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "path": values.path,
     "regex": values.regex,
     "stamp": values.stamp,
+    "template": values.template,
     "text": str,
     "optional": str,
 }

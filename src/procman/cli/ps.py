@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EVERY = 2.0  # seconds between two looks of --watch
 TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "PORT", "CPU", "MEMORY", "LAST EXIT")
 _RIGHT = (2, 4, 5, 6, 7)  # columns of numbers
-_CLEAR = "\x1b[H\x1b[J"
+_CLEAR = b"\x1b[H\x1b[J"
 
 
 def ask(invocation: Invocation) -> int:
@@ -38,7 +38,7 @@ def ask(invocation: Invocation) -> int:
             row["memory_bytes"] = usage.memory if usage else None
             row["processes"] = usage.processes if usage else 0
         if given.get("watch") and sys.stdout.isatty() and not given.get("as_json"):
-            sys.stdout.write(_CLEAR)
+            sys.stdout.buffer.write(_CLEAR)
         show(answer, rows)
         if not given.get("watch"):
             return 0

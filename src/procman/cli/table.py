@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class Option:
-    """One option. ``kind`` is "text", "path", "regex", "stamp", "whole", "port", "seconds", "list", "choice",
-    "switch" or "optional", a text that may be left out.
+    """One option. ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list",
+    "choice", "switch" or "optional", a text that may be left out.
 
     A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
     options are explained by ``--help``, the others by ``--help-all`` and the man page. ``variable`` stands for the

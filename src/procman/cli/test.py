@@ -73,8 +73,8 @@ def _connect(socket: str, backdrop: Backdrop, log: str) -> Connection:
             return Connection(found)
         code = backdrop.code()
         if code is not None:
-            with open(log, encoding="utf-8", errors="replace") as file:
-                sys.stderr.write(file.read())
+            with open(log, "rb") as file:
+                sys.stderr.buffer.write(file.read())
             raise NotReadyError(f"the processes could not be started (exit status {code}), so nothing was tested")
         time.sleep(LOOK_AGAIN)
 
@@ -120,5 +120,5 @@ def _show_failures(connection: Connection) -> None:
         for record, lines in connection.answers():
             if record.get("done"):
                 break
-            sys.stderr.write(lines.decode("utf-8", "replace"))
+            sys.stderr.buffer.write(lines)
     sys.stderr.flush()

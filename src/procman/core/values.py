@@ -53,8 +53,26 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
 
 def stamp(text: str) -> str:
     """A form of time before each line: a word for one, or a format of strftime(3)."""
-    if text not in ("off", "none", "", "iso", "elapsed") and "%" not in text:
+    if text in ("off", "none", "", "iso", "elapsed"):
+        return text
+    if "%" not in text:
         raise ValueError("off, iso, elapsed or a format such as %H:%M")
+    if "%n" in text.replace("%%", ""):
+        raise ValueError("a format without a new line")
+    return _undirected(text, "a format")
+
+
+def template(text: str) -> str:
+    """What stands before each line; whether it is a template is seen where it is filled in."""
+    return _undirected(text, "a template")
+
+
+def _undirected(text: str, kind: str) -> str:
+    """Text that comes before each line says nothing to the terminal: colors are not its business."""
+    from procman.core.printable import is_directing
+
+    if any(map(is_directing, text)):
+        raise ValueError(f"{kind} without control characters")
     return text
 
 
