@@ -44,6 +44,14 @@ def test_finer_forms_are_made_anew_each_time() -> None:
     assert at([1.25, 1.5], "%S.%f") == ["01.250000", "01.500000"]
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("%%f", "%f"), ("%%%f", "%250000"), ("%%%%f", "%%f"), ("%f%%f", "250000%f"), ("%S%%", "01%"), ("%%S%f", "%S250000")],
+)
+def test_two_percent_signs_are_one(form: str, text: str) -> None:
+    assert at([1.25], form) == [text]
+
+
 def test_iso_is_not_a_millisecond_late() -> None:
     assert [iso(thousandths / 1000)[20:23] for thousandths in range(1767225600000, 1767225601000)] == [
         f"{thousandths:03}" for thousandths in range(1000)

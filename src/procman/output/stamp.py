@@ -47,8 +47,8 @@ class Stamp:
             return self._finer(iso)
         if form == "elapsed":
             return self._finer(lambda now: f"{now - self._began:9.3f}")
-        if "%f" in form:
-            return self._finer(lambda now: time.strftime(form.replace("%f", _micro(now)), time.localtime(now)))
+        if "%f" in form.replace("%%", ""):
+            return self._finer(lambda now: time.strftime(_with_micro(form, now), time.localtime(now)))
         return lambda now: time.strftime(form, time.localtime(now))
 
     def _finer(self, make: Callable[[float], str]) -> Callable[[float], str]:
@@ -72,6 +72,12 @@ def iso(now: float) -> str:
 def utc(now: float) -> str:
     """RFC 3339 in UTC with microseconds: ``2026-05-01T10:00:00.250000Z``."""
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{_micro(now)}Z"
+
+
+def _with_micro(form: str, now: float) -> str:
+    """The format with its ``%f`` filled in; in ``%%f`` the sign before the ``f`` belongs to the one before it."""
+    micro = _micro(now)
+    return "%%".join([part.replace("%f", micro) for part in form.split("%%")])
 
 
 def _micro(now: float) -> str:
