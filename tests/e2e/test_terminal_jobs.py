@@ -194,7 +194,7 @@ def test_after_a_signal_the_terminal_is_as_it_was(place: Place, number: int, cod
     _check_restored(place, terminal, code)
 
 
-@pytest.mark.parametrize("victims", [["manager"], ["guardian"], ["manager", "guardian"]], ids="+".join)
+@pytest.mark.parametrize("victims", [["manager"], ["guardian"], ["manager", "guardian"], ["guardian", "watchdog"]], ids="+".join)
 def test_after_sigkill_the_terminal_is_as_it_was(place: Place, victims: list[str]) -> None:
     place.procfile(LIVES)
     terminal = _script(place)
@@ -203,6 +203,17 @@ def test_after_sigkill_the_terminal_is_as_it_was(place: Place, victims: list[str
     roles = _roles(terminal)
     kit.kill(*(roles[victim] for victim in victims))
     _check_restored(place, terminal, "137")
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGXCPU, signal.SIGTRAP])
+def test_after_any_other_sudden_death_the_terminal_is_as_it_was(place: Place, number: int) -> None:
+    place.procfile(LIVES)
+    terminal = _script(place)
+    terminal.see_line("web.1", "life of web")
+    terminal.see_status("^web ● 1/1")
+    os.kill(_roles(terminal)["manager"], number)
+    _check_restored(place, terminal, str(128 + number))
+    assert terminal.emulator.pastes[-1] == "reset"
 
 
 def _ours(terminal: Terminal) -> list[int]:

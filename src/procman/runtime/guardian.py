@@ -56,7 +56,6 @@ SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
-UNTIDY = (EXIT_LOST, EXIT_SOFTWARE)  # ends after which the terminal may not be as it was
 
 lifeline: int | None = None
 """In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
@@ -111,10 +110,10 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
         _leave(_watch, run, reader, writer, terminal)
     os.close(reader)
     pass_on_early(writer)
-    status = _guard(watchdog, writer, spared)
-    if status in UNTIDY:
+    end = _guard(watchdog, writer, spared)
+    if _is_untidy(end):
         terminal.restore()
-    return status
+    return _in_shell(end)
 
 
 def _leave(work: Callable[..., int], *arguments: object) -> None:
@@ -165,18 +164,18 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     set_title(WATCHDOG_NAME, "procman: watchdog")
     let_go_of_streams()
     _wake_by_child(wake)
-    status = _wait_for_either(manager, reader, signals)
+    end = _wait_for_either(manager, reader, signals)
     left = kill_until_empty()
-    if status in UNTIDY:
+    if _is_untidy(end):
         terminal.restore()
-    return status if not left else (status or EXIT_LOST)
+    return _in_shell(end) if not left else (_in_shell(end) or EXIT_LOST)
 
 
 def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
-    """The manager's exit code, or 137 as soon as the guardian's end of the lifeline is closed."""
+    """How the manager ended, or 137 as soon as the guardian's end of the lifeline is closed."""
     while True:
-        if (status := _status_of(manager)) is not None:
-            return status
+        if (end := _end_of(manager)) is not None:
+            return end
         # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
         if _hung_up(guardian, signals, manager):
             _let_manager_end()
@@ -194,13 +193,20 @@ def _hung_up(guardian: int, signals: int, manager: int) -> bool:
     return guardian in ready
 
 
-def _status_of(child: int) -> int | None:
-    """The exit code of `child` as a shell has it, once it has ended; None while it lives."""
+def _end_of(child: int) -> int | None:
+    """The exit code of `child`, or the number of the signal that killed it below 0; None while it lives."""
     pid, status = os.waitpid(child, os.WNOHANG)
-    if not pid:
-        return None
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def _in_shell(end: int) -> int:
+    """Such an end as a shell has it."""
+    return end if end >= 0 else 128 - end
+
+
+def _is_untidy(end: int) -> bool:
+    """Whether the terminal may not be as it was. Who exits with 128 + n has tidied up, but for what says he did not."""
+    return end < 0 or end in (EXIT_LOST, EXIT_SOFTWARE)
 
 
 def _let_manager_end() -> None:
@@ -251,18 +257,18 @@ def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
 
 
 def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
-    """Pass signals on until the watchdog ends; its exit code is the manager's."""
+    """Pass signals on until the watchdog ends; returns how: its exit code is the manager's."""
     set_title("procman")
     os.set_blocking(writer, False)
     while True:
         info = _next_signal()
         if info[0] == signal.SIGCHLD:
-            if (status := _status_of(watchdog)) is not None:
+            if (end := _end_of(watchdog)) is not None:
                 os.close(writer)
                 if reap_some():  # only when the watchdog was killed is anything left
                     _let_manager_end()
                     kill_until_empty(spared)
-                return status
+                return end
         elif info[0] == signal.SIGTTOU:
             _stop_after(manager=info[2])
         else:
