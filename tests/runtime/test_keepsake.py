@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import termios
 
+import pyte
 import pytest
 
 from procman.runtime import terminal
-from procman.runtime.keepsake import LEFT, SavedTerminal
+from procman.runtime.keepsake import LEFT, RESET, SavedTerminal
 from procman.runtime.terminal import LOCAL_FLAGS, key_by_key
 
 TYPE_CHECKING = False
@@ -70,6 +71,34 @@ def test_from_the_background_it_is_not_touched(desk: Desk, monkeypatch: pytest.M
     desk.saved.restore()
     assert desk.settings == before
     assert desk.shown == b""
+
+
+@pytest.mark.parametrize("said", [LEFT, RESET], ids=["ours", "lent"])
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"a line\r\nhal",
+        b"\x1b[31mred",
+        b"\x1b",
+        b"\x1b[",
+        b"\x1b[1;3",
+        b"\x1b[?20",
+        b"\x1b]0;a tit",
+        b"\x1b(",
+        b"\x1bPq",
+        b"\xe2\x82",
+        b"\x1b[?2026h\x1b[?7lhalf a status line",
+    ],
+)
+def test_whatever_was_cut_short_the_next_line_is_a_line_of_the_shells(half: bytes, said: bytes) -> None:
+    screen = pyte.Screen(40, 5)
+    stream = pyte.ByteStream(screen)
+    stream.feed(half + said + b"$ next")
+    row = next(row for row in screen.display if "next" in row)
+    assert row.rstrip() == "$ next"
+    assert {cell.fg for cell in screen.buffer[screen.cursor.y].values()} == {"default"}
+    assert pyte.modes.DECAWM in screen.mode
+    assert 2026 << 5 not in screen.mode
 
 
 def test_without_a_terminal_nothing_is_done() -> None:

@@ -8,7 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LEFT = b"\x1b[?2004l\r\x1b[J"  # bracketed paste, and a status line, that nobody takes away any more
+# Half a sequence in which we were killed, of any kind, and an update that was to be seen when it is whole. CAN (0x18)
+# ends every sequence, but in kitty no string; ST (ESC \\) ends those. Neither is shown, nor does more where none is open.
+ENDED = b"\x18\x1b\\\x1b[?2026l"
+# Colors, no wrapping, bracketed paste, and a status line, that nobody takes away any more.
+LEFT = ENDED + b"\x1b[0m\x1b[?7h\x1b[?2004l\r\x1b[J"
 # The keyboard without kitty's protocol and xterm's modifyOtherKeys. More is popped than any terminal keeps: nobody is
 # left who knows how much was pushed. First of all, for a terminal that takes the last of it for underlining.
 USUAL_KEYS = b"\x1b[<99u\x1b[=0u\x1b[>4m"
@@ -17,7 +21,7 @@ USUAL_KEYS = b"\x1b[<99u\x1b[=0u\x1b[>4m"
 USUAL_MODES = b"\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l"
 USUAL_MODES += b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l"
 # The other screen as well, whose keyboard is its own, and only reached from there. Its last line stays.
-RESET = USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
+RESET = ENDED + USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
 
 
 class SavedTerminal:
