@@ -194,7 +194,9 @@ def test_after_a_signal_the_terminal_is_as_it_was(place: Place, number: int, cod
     _check_restored(place, terminal, code)
 
 
-@pytest.mark.parametrize("victims", [["manager"], ["guardian"], ["manager", "guardian"], ["guardian", "watchdog"]], ids="+".join)
+@pytest.mark.parametrize(
+    "victims", [["manager"], ["guardian"], ["manager", "guardian"], ["guardian", "watchdog"]], ids="+".join
+)
 def test_after_sigkill_the_terminal_is_as_it_was(place: Place, victims: list[str]) -> None:
     place.procfile(LIVES)
     terminal = _script(place)

@@ -46,7 +46,14 @@ def test_finer_forms_are_made_anew_each_time() -> None:
 
 @pytest.mark.parametrize(
     ("form", "text"),
-    [("%%f", "%f"), ("%%%f", "%250000"), ("%%%%f", "%%f"), ("%f%%f", "250000%f"), ("%S%%", "01%"), ("%%S%f", "%S250000")],
+    [
+        ("%%f", "%f"),
+        ("%%%f", "%250000"),
+        ("%%%%f", "%%f"),
+        ("%f%%f", "250000%f"),
+        ("%S%%", "01%"),
+        ("%%S%f", "%S250000"),
+    ],
 )
 def test_two_percent_signs_are_one(form: str, text: str) -> None:
     assert at([1.25], form) == [text]
