@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import termios
 from functools import partial
 
 import psutil
@@ -216,6 +217,23 @@ def test_after_any_other_sudden_death_the_terminal_is_as_it_was(place: Place, nu
     os.kill(_roles(terminal)["manager"], number)
     _check_restored(place, terminal, str(128 + number))
     assert terminal.emulator.pastes[-1] == "reset"
+
+
+def test_a_shell_that_sets_nothing_gets_the_terminal_as_it_was_from_the_last_of_us(place: Place) -> None:
+    """dash takes the terminal for its own job when the guardian is gone, and leaves it as it finds it."""
+    place.procfile(LIVES)
+    env = {"PS1": f"{PROMPT} ", "procman": harness.PROCMAN}
+    terminal = on_terminal(place, "-i", program=kit.need_tool("dash"), env=env)
+    terminal.see_status(f"^{PROMPT}$")
+    before = termios.tcgetattr(terminal.terminal)
+    _start(terminal)
+    roles = _roles(terminal)
+    kit.kill(roles["guardian"], roles["watchdog"])
+    kit.wait_until(lambda: not psutil.pid_exists(roles["manager"]), "the end of the manager")
+    assert termios.tcgetattr(terminal.terminal) == before
+    terminal.type(b"echo word=$((6 * 7))\n")
+    terminal.see(lambda: "word=42" in terminal.rows, "the shell's answer")
+    assert (terminal.emulator.pastes[0], terminal.emulator.pastes[-1]) == ("set", "reset")
 
 
 def _ours(terminal: Terminal) -> list[int]:

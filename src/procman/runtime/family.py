@@ -194,6 +194,17 @@ def peek(pid: int) -> ExitStatus | None:
     return ExitStatus(signal=info.si_status)
 
 
+def end_of(child: int) -> int | None:
+    """The exit code of `child`, or the number of the signal that killed it below 0; None while it lives."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def in_shell(end: int) -> int:
+    """Such an end as a shell has it."""
+    return end if end >= 0 else 128 - end
+
+
 def reap_some() -> bool:
     """Reap up to 256 children; False when there is no child at all any more: nothing of ours is left."""
     try:

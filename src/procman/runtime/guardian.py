@@ -28,6 +28,8 @@ from procman.runtime.family import (
     become_subreaper,
     children_of,
     comm_of,
+    end_of,
+    in_shell,
     is_awake,
     is_zombie,
     kill_until_empty,
@@ -113,7 +115,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     end = _guard(watchdog, writer, spared)
     if _is_untidy(end):
         terminal.restore()
-    return _in_shell(end)
+    return in_shell(end)
 
 
 def _leave(work: Callable[..., int], *arguments: object) -> None:
@@ -153,11 +155,11 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
         manager = os.fork()
     except OSError:
         os.close(writer)
-        return _manage(run, reader, guardian)  # no process to be had: the guardian alone must do
+        return _manage(run, reader, guardian, terminal)  # no process to be had: the guardian alone must do
     if manager == 0:
         for fd in (writer, signals, wake):
             os.close(fd)
-        _leave(_manage, run, reader, guardian)
+        _leave(_manage, run, reader, guardian, terminal)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
     pass_on_early(writer)
     os.close(writer)
@@ -168,13 +170,13 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     left = kill_until_empty()
     if _is_untidy(end):
         terminal.restore()
-    return _in_shell(end) if not left else (_in_shell(end) or EXIT_LOST)
+    return in_shell(end) if not left else (in_shell(end) or EXIT_LOST)
 
 
 def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
     """How the manager ended, or 137 as soon as the guardian's end of the lifeline is closed."""
     while True:
-        if (end := _end_of(manager)) is not None:
+        if (end := end_of(manager)) is not None:
             return end
         # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
         if _hung_up(guardian, signals, manager):
@@ -191,17 +193,6 @@ def _hung_up(guardian: int, signals: int, manager: int) -> bool:
     if signals in ready and signal.SIGCONT in os.read(signals, 4096):
         os.kill(manager, signal.SIGCONT)  # not reaped yet: its number is its own
     return guardian in ready
-
-
-def _end_of(child: int) -> int | None:
-    """The exit code of `child`, or the number of the signal that killed it below 0; None while it lives."""
-    pid, status = os.waitpid(child, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if pid else None
-
-
-def _in_shell(end: int) -> int:
-    """Such an end as a shell has it."""
-    return end if end >= 0 else 128 - end
 
 
 def _is_untidy(end: int) -> bool:
@@ -244,13 +235,17 @@ def _wake_by_child(wake: int) -> None:
 # The manager --------------------------------------------------------------------------------------------------------
 
 
-def _manage(run: Callable[[], int], reader: int, guardian: int) -> int:
+def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedTerminal) -> int:
     global lifeline, visible
     lifeline, visible = reader, guardian
     become_subreaper()
     set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
-    return run()
+    watchdog = os.getppid()
+    code = run()
+    if os.getppid() != watchdog:  # killed; a guardian that lives would not have let us come this far
+        terminal.restore(alone=True)
+    return code
 
 
 # The guardian: the visible pid --------------------------------------------------------------------------------------
@@ -263,7 +258,7 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     while True:
         info = _next_signal()
         if info[0] == signal.SIGCHLD:
-            if (end := _end_of(watchdog)) is not None:
+            if (end := end_of(watchdog)) is not None:
                 os.close(writer)
                 if reap_some():  # only when the watchdog was killed is anything left
                     _let_manager_end()

@@ -6,10 +6,13 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    import _signal as signal  # without the enums: see signals.py
 
 # Half a sequence in which we were killed, of any kind, and an update that was to be seen when it is whole. CAN (0x18)
-# ends every sequence, but in kitty no string; ST (ESC \\) ends those. Neither is shown, nor does more where none is open.
+# ends a sequence, ST (ESC \\) a string where CAN does not. Neither is shown, nor does anything where none is open.
 ENDED = b"\x18\x1b\\\x1b[?2026l"
 # Colors, no wrapping, bracketed paste, and a status line, that nobody takes away any more.
 LEFT = ENDED + b"\x1b[0m\x1b[?7h\x1b[?2004l\r\x1b[J"
@@ -35,9 +38,10 @@ class SavedTerminal:
         self._fd = fd
         self._attributes = attributes
 
-    def restore(self) -> None:
+    def restore(self, *, alone: bool = False) -> None:
         """Put it back as it was, if it is as the manager had set it: else it is the shell's already, which asks for
-        its next line. From the background it must not even be tried (TTOU)."""
+        its next line. From the background it is not tried, but by who is ``alone``: the shell took the terminal since
+        all of us seemed to be gone, and not every shell sets it (dash). Then TTOU must not stop us."""
         if self._fd is None or self._attributes is None:
             return
         import termios
@@ -45,7 +49,9 @@ class SavedTerminal:
         from procman.runtime.terminal import in_foreground, key_by_key, raw
 
         try:
-            if not in_foreground(self._fd):
+            if alone:
+                signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
+            elif not in_foreground(self._fd):
                 return
             found = termios.tcgetattr(self._fd)
             lent = (raw(self._attributes), raw(self._attributes, signals=True))
