@@ -152,6 +152,8 @@ class _Shown:
 
 
 def _visible(text: str) -> str:
+    if text.isprintable():  # nearly always; and where there is no descriptor to import by, that is said all the same
+        return text
     from procman.core.printable import visible
 
     return visible(text)
