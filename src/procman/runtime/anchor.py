@@ -24,6 +24,7 @@ else:
 STOP_LIMIT = 0.05  # seconds for a leader to stop; it mostly sleeps and needs none
 STOP_PAUSE = 0.0002  # seconds between two looks whether it has
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds until somebody looks again who is left; twice as long each time
+FRESH = 0.005  # seconds for which it is known who is an orphan, while a thousand are asked at once
 
 # What ends nobody by default (signal(7)), or cannot wait (KILL), or is the very signal to be kept away (HUP).
 _NO_END = frozenset(
@@ -47,7 +48,9 @@ class Anchors:
     """The leaders that are stopped. ``orphans()`` gives the processes that we have adopted."""
 
     def __init__(self, orphans: Callable[[], list[int]]) -> None:
-        self._orphans = orphans
+        self._find_orphans = orphans
+        self._orphans: list[int] = []
+        self._found_at = float("-inf")
         self._held: set[int] = set()
         self._pause = FIRST_PAUSE
         self._look_at: float | None = None
@@ -55,7 +58,10 @@ class Anchors:
     def hold(self, leader: int, number: int) -> bool:
         """Ask the leader's group to end by this signal, and keep the leader; False, and nothing is done, where there is
         no need to, or it cannot be had. Our children only: their numbers are their own."""
-        if not (_ends_by(leader, number) and self._others_live(leader)):
+        now = time.monotonic()
+        if now - self._found_at > FRESH:
+            self._find(now)
+        if not (self._others_live(leader) and _ends_by(leader, number)):
             return False
         send_group(leader, signal.SIGCONT)  # a stopped one could not obey; later it would wake the leader
         send(leader, signal.SIGSTOP)
@@ -76,6 +82,7 @@ class Anchors:
         """Let those leaders go on who are alone."""
         if self._look_at is None or now < self._look_at:
             return
+        self._find(now)
         for leader in [pid for pid in self._held if not self._others_live(pid)]:
             self._held.remove(leader)
             send(leader, signal.SIGCONT)
@@ -86,9 +93,13 @@ class Anchors:
         """It has ended, and its number is about to be given back."""
         self._held.discard(leader)
 
+    def _find(self, now: float) -> None:
+        self._orphans = self._find_orphans()
+        self._found_at = now
+
     def _others_live(self, leader: int) -> bool:
         """Whether anybody but the leader lives in its group: its descendants, or those of them that we adopted."""
-        unseen = [*children_of(leader), *self._orphans()]
+        unseen = [*children_of(leader), *self._orphans]
         while unseen:
             pid = unseen.pop()
             if group_of(pid) == leader and not is_zombie(pid):

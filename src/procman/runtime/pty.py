@@ -104,7 +104,8 @@ class Pty:
         from procman.runtime.answers import answers
 
         try:
-            os.write(self.master, answers(before, chunk, self._window.size()[0]))
+            if answer := answers(before, chunk, self._window.size()[0]):
+                os.write(self.master, answer)
         except OSError:
             pass  # he asks more than he reads, or is gone
 
