@@ -23,7 +23,21 @@ if TYPE_CHECKING:
 
     Record = dict[str, object]
 
-MODULES = {"signal": "signal_", "resume": "pause"}
+FUNCTIONS = {  # a command → the function that performs it
+    "ps": "procman.cli.ps:ask",
+    "stop": "procman.cli.stop:ask",
+    "restart": "procman.cli.restart:ask",
+    "scale": "procman.cli.scale:ask",
+    "signal": "procman.cli.signal_:ask",
+    "pause": "procman.cli.pause:ask",
+    "resume": "procman.cli.pause:ask",
+    "logs": "procman.cli.logs:ask",
+    "attach": "procman.cli.attach:ask",
+    "wait": "procman.cli.wait:ask",
+    "why": "procman.cli.why:ask",
+    "events": "procman.cli.events:ask",
+    "test": "procman.cli.test:ask",
+}
 _PLACE = ("procfile", "root", "socket")
 _CHUNK = 65536
 ASIDE = 0.1  # seconds for a session that is only asked for a hint
@@ -49,8 +63,8 @@ def perform(invocation: Invocation) -> int:
     """Run one of the commands for a running session; returns the exit code. With --json an error is an object, too."""
     from importlib import import_module
 
-    name = invocation.command
-    ask: Callable[[Invocation], int] = import_module(f"procman.cli.{MODULES.get(name, name)}").ask
+    module, _, name = FUNCTIONS[invocation.command].partition(":")
+    ask: Callable[[Invocation], int] = getattr(import_module(module), name)
     try:
         return ask(invocation)
     except ProcmanError as error:

@@ -14,10 +14,24 @@ if TYPE_CHECKING:
 
     Verb = Callable[[Desk, Client, Request], None]
 
-_HOMES = {
-    "questions": ("hello", "ps", "why", "wait", "events", "logs"),
-    "wishes": ("start", "stop", "restart", "scale"),
-    "signals": ("signal", "pause", "resume"),
+FUNCTIONS = {  # a verb → the function that answers it
+    "hello": "procman.runtime.control.questions:hello",
+    "ps": "procman.runtime.control.questions:ps",
+    "why": "procman.runtime.control.questions:why",
+    "wait": "procman.runtime.control.questions:wait",
+    "events": "procman.runtime.control.questions:events",
+    "logs": "procman.runtime.control.questions:logs",
+    "start": "procman.runtime.control.wishes:start",
+    "stop": "procman.runtime.control.wishes:stop",
+    "restart": "procman.runtime.control.wishes:restart",
+    "scale": "procman.runtime.control.wishes:scale",
+    "signal": "procman.runtime.control.signals:signal",
+    "pause": "procman.runtime.control.signals:pause",
+    "resume": "procman.runtime.control.signals:resume",
+    "attach": "procman.runtime.control.attach:attach",
+    "keys": "procman.runtime.control.attach:keys",
+    "resize": "procman.runtime.control.attach:resize",
+    "leave": "procman.runtime.control.attach:leave",
 }
 WHILE_ATTACHED = ("keys", "resize", "leave")
 LONGEST = 1000  # characters of a refusal
@@ -45,6 +59,6 @@ def _brief(message: str) -> str:
 def _find(verb: str) -> Verb:
     from importlib import import_module
 
-    home = next((place for place, verbs in _HOMES.items() if verb in verbs), "attach")
-    found: Verb = getattr(import_module(f"procman.runtime.control.{home}"), verb)
+    module, _, name = FUNCTIONS[verb].partition(":")
+    found: Verb = getattr(import_module(module), name)
     return found
