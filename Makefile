@@ -34,7 +34,7 @@ types: $(INSTALLED) $(TOOLS) ## check the types, strictly
 	$(BIN)/mypy
 
 man: $(INSTALLED) ## write the man page anew, from the table of options
-	PYTHONPATH=src $(BIN)/python -m procman.cli.manual > man/procman.1
+	PYTHONPATH=src $(BIN)/python -m procman.cli.options.manual > man/procman.1
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation anew
 	$(BIN)/python docs/pictures/record.py $(AS)

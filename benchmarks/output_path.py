@@ -36,10 +36,10 @@ ACCENTED = ("12:00:00 zażółć gęślą jaźń ✓ " + "x" * 60).encode()[:76]
 
 def steps() -> dict[str, Callable[[], object]]:
     """The choices for each step, by name."""
-    from procman.core.lines import LineBuffer
-    from procman.output.discipline import Discipline
-    from procman.output.history import History
-    from procman.output.jsonlines import JsonLines
+    from procman.core.text.lines import LineBuffer
+    from procman.output.sanitize.sanitizer import Discipline
+    from procman.output.sinks.history import History
+    from procman.output.sinks.jsonlines import JsonLines
 
     chunk = (LINE * 900)[:CHUNK]
     colored, accented = (COLORED * 900)[:CHUNK], (ACCENTED * 900)[: CHUNK // len(ACCENTED) * len(ACCENTED)]
@@ -130,11 +130,11 @@ def middle_procman(**settings: object) -> None:
     """Our output path, with an outlet that waits where the engine would."""
     import select
 
-    from procman.core.environment import Environment
-    from procman.core.lines import LineBuffer
-    from procman.core.plan import make_plan
-    from procman.core.procfile import parse_procfile
-    from procman.core.settings import Settings
+    from procman.core.model.settings import Settings
+    from procman.core.planner import make_plan
+    from procman.core.procfile.environment import Environment
+    from procman.core.procfile.parser import parse_procfile
+    from procman.core.text.lines import LineBuffer
     from procman.output.factory import open_output
     from procman.output.outlet import Outlet
 

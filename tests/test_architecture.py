@@ -20,9 +20,10 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "core": {"errors"},
     "output": {"core", "errors"},
-    "runtime": {"output", "core", "errors"},
+    "config": {"core", "errors"},
+    "runtime": {"config", "output", "core", "errors"},
     "export": {"core", "errors"},
-    "cli": {"runtime", "output", "core", "errors", "export", "procman"},
+    "cli": {"config", "runtime", "output", "core", "errors", "export", "procman"},
     "procman": {"cli"},
 }
 PURE = {
@@ -42,9 +43,9 @@ PURE = {
 
 # Processes of an application come from two places only; the guardian, the lifeline of `run` and what looks after them
 # are ours, and fork without executing anything.
-SPAWNERS = {"runtime/programs.py", "runtime/oneoff.py"}
-FORKERS = {"runtime/guardian.py", "runtime/lifeline.py", "runtime/backdrop.py"}
-LONGER = {"core/lifecycle.py": 400}  # the table and its cells are read as one thing
+SPAWNERS = {"runtime/processes/spawn.py", "runtime/guardian/foreground_run.py"}
+FORKERS = {"runtime/guardian/guardian.py", "runtime/guardian/run_watcher.py", "runtime/guardian/background.py"}
+LONGER = {"core/lifecycle/transitions.py": 400}  # the table and its cells are read as one thing
 EXECUTING = ("os.posix_spawn", "os.exec", "os.spawn", "os.system", "os.popen", "os.forkpty")
 
 
@@ -53,7 +54,7 @@ def name_of(path: Path) -> str:
 
 
 def ring_of(module: str) -> str:
-    """`procman.core.plan` is of the ring core."""
+    """`procman.core.planner` is of the ring core."""
     _, _, rest = module.partition(".")
     return rest.split(".")[0] or "procman"
 
@@ -139,7 +140,7 @@ def test_only_cli_knows_click_and_exits(path: Path) -> None:
 def test_only_the_outlet_writes_to_standard_output(path: Path) -> None:
     names = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute | ast.Name)}
     assert "print" not in names
-    if name_of(path) not in {"output/outlet.py", "runtime/guardian.py"}:  # the guardian flushes before it forks
+    if name_of(path) not in {"output/outlet.py", "runtime/guardian/guardian.py"}:  # it flushes before it forks
         assert "sys.stdout" not in names
 
 

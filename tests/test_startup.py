@@ -90,7 +90,12 @@ def test_a_command_imports_nothing_but_what_is_named(place: harness.Place, words
 
 def test_what_a_primary_needs_is_imported_for_one_only(place: harness.Place) -> None:
     place.procfile("web: true\n")
-    lending = {"procman.runtime.primary", "procman.output.stage", "procman.output.canvas", "procman.output.grid"}
+    lending = {
+        "procman.runtime.terminal.primary",
+        "procman.output.screen.passthrough",
+        "procman.output.screen.emulator",
+        "procman.output.screen.grid",
+    }
     assert not lending & imported(place.folder, "start", "--restart", "never")
 
 
@@ -103,7 +108,7 @@ def test_the_first_instance_does_not_wait_for_what_will_look_after_it(place: har
         command, cwd=place.folder, env=harness.environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 7, done
-    late = {"procman.runtime.engine", "procman.runtime.pumps", "procman.cli.wiring", "colorama"}
+    late = {"procman.runtime.loop.engine", "procman.runtime.loop.pumps", "procman.cli.commands.wiring", "colorama"}
     assert not late & set(done.stdout.split())
 
 
@@ -118,18 +123,19 @@ def test_help_imports_click_and_nothing_else_that_costs(place: harness.Place) ->
     modules = imported(place.folder, "start", "--help")
     assert "click" in modules
     assert not NOT_FOR_HELP & modules
-    assert not {module for module in modules if module.startswith(("procman.output", "procman.runtime.engine"))}
+    assert not {module for module in modules if module.startswith(("procman.output", "procman.runtime.loop.engine"))}
 
 
 def test_version_reads_no_more_than_the_table_of_options(place: harness.Place) -> None:
     assert {module for module in imported(place.folder, "--version") if module.startswith("procman.")} == {
         "procman.cli",
-        "procman.cli.control_options",
         "procman.cli.main",
         "procman.cli.options",
+        "procman.cli.options.control_table",
+        "procman.cli.options.option",
+        "procman.cli.options.reader",
+        "procman.cli.options.table",
         "procman.cli.program",
-        "procman.cli.reader",
-        "procman.cli.table",
         "procman.errors",
     }
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from procman.core.procfile import Problem
+    from procman.core.procfile.parser import Problem
 
 EXIT_OK = 0
 EXIT_PROBLEMS = 1

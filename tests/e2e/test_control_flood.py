@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import harness
-from procman.runtime.control.place import places
+from procman.runtime.control.endpoint import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from procman.cli.export import read_plan
-from procman.core.settings import Settings
+from procman.cli.commands.export import read_plan
+from procman.core.model.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

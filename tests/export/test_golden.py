@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from procman.core.checks import Check
-from procman.core.dependencies import Dependency
-from procman.core.environment import Environment
-from procman.core.formation import parse_formation
-from procman.core.plan import make_plan
-from procman.core.policy import RestartPolicy, StopPolicy
-from procman.core.procfile import parse_procfile
+from procman.core.lifecycle.order import Dependency
+from procman.core.model.checks import Check
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.planner import make_plan
+from procman.core.procfile.environment import Environment
+from procman.core.procfile.formation import parse_formation
+from procman.core.procfile.parser import parse_procfile
 from procman.export.file import ExportFile
 from procman.export.options import ExportOptions
 from procman.export.registry import BUILT_IN, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.plan import Plan
+    from procman.core.planner import Plan
 
 GOLDEN = Path(__file__).parent / "golden"
 

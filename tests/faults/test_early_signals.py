@@ -9,7 +9,7 @@ import time
 import pytest
 
 from faults import kit
-from procman.runtime.launcher import BATCH
+from procman.runtime.processes.launcher import BATCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_all(place: Place, number: int)
 
 
 BETWEEN = """import os, signal, sys, time
-from procman.cli import start
+from procman.cli.commands import start
 begin = start.Beginning.begin
 def begin_and_then(self):
     begin(self)
@@ -65,7 +65,10 @@ def test_a_signal_before_anybody_hears_it_keeps_the_rest_from_being_started(plac
 @pytest.mark.parametrize("guardian", [[], ["--no-guardian"]], ids=["guardian", "alone"])
 @pytest.mark.parametrize(
     ("then", "error"),
-    [("sys.modules['procman.cli.wiring'] = None", b"ModuleNotFoundError"), ("raise ValueError", b"ValueError")],
+    [
+        ("sys.modules['procman.cli.commands.wiring'] = None", b"ModuleNotFoundError"),
+        ("raise ValueError", b"ValueError"),
+    ],
     ids=["what hears them cannot be had", "one of them cannot be begun"],
 )
 def test_if_the_beginning_fails_the_first_instances_do_not_stay(
@@ -99,7 +102,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    ("module", "status"), [("procman.runtime.guardian", -signal.SIGINT), ("procman.cli.start", 130)]
+    ("module", "status"), [("procman.runtime.guardian.guardian", -signal.SIGINT), ("procman.cli.commands.start", 130)]
 )
 def test_an_interrupt_that_cannot_be_raised_ends_the_start_all_the_same(place: Place, module: str, status: int) -> None:
     """While one of the modules is imported, in the process that will be the guardian and in the manager."""
@@ -121,7 +124,7 @@ def fork_when_asked(*_):
         while not signal.sigpending():
             time.sleep(0.01)
     return fork()
-from procman.runtime import guardian
+from procman.runtime.guardian import guardian
 guardian.os.fork = fork_when_asked
 from procman.cli.main import main
 sys.exit(main())

@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from faults import kit
-from procman.runtime.control.place import places
+from procman.runtime.control.endpoint import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from procman.core.environment import Environment
-from procman.core.plan import Plan, make_plan
-from procman.core.procfile import parse_procfile
-from procman.core.settings import Settings
+from procman.core.model.settings import Settings
+from procman.core.planner import Plan, make_plan
+from procman.core.procfile.environment import Environment
+from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError, UsageError
 from procman.output.factory import open_output
 from procman.output.outlet import Outlet

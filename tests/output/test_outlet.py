@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.outlet import GATHER, LARGE, MOST_PARTS, Outlet, complaint
-from procman.output.ways import CarefulWay, Way
+from procman.output.writers import CarefulWay, Way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

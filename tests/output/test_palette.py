@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from procman.output.label import WITH_TIME, Labels
 from procman.output.palette import Palette, refuses_color, wants_color
+from procman.output.sinks.label import WITH_TIME, Labels
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import os
 import sys
 
 from procman import __version__
-from procman.cli.options import ALIASES, ASKING
+from procman.cli.options.reader import read
+from procman.cli.options.table import ALIASES, ASKING
 from procman.cli.program import end_by_interrupt, raise_interrupts
-from procman.cli.reader import read
 from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError, UsageError
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO
 
-    from procman.cli.table import Invocation
+    from procman.cli.options.option import Invocation
 
 FEW_COLLECTIONS = 10_000  # objects: the usual 700 looks for cycles a dozen times while we import, a tenth of the start
 
@@ -39,7 +39,7 @@ def _command(words: list[str]) -> int:
     words = [ALIASES.get(words[0], words[0]), *words[1:]] if words else words
     invocation = None if "_PROCMAN_COMPLETE" in os.environ else read(words)
     if invocation is None:
-        from procman.cli.app import parse
+        from procman.cli.options.click_app import parse
 
         invocation = parse(words)
     return EXIT_OK if invocation is None else _perform(invocation)
@@ -51,38 +51,38 @@ def _perform(invocation: Invocation) -> int:
     take_interrupts()
     _require_folder()
     if invocation.command == "completion":
-        from procman.cli.completion import completion
+        from procman.cli.options.completion import completion
 
         return completion(invocation.words[0])
 
     if invocation.command in ASKING:
-        from procman.cli.client import perform
+        from procman.cli.control.connection import perform
 
         return perform(invocation)
 
-    from procman.cli.precedence import settle, wants_guardian
+    from procman.cli.options.precedence import settle, wants_guardian
 
     if invocation.command == "start":
-        from procman.runtime.guardian import guarded
+        from procman.runtime.guardian.guardian import guarded
 
         # The guardian forks here, before config, environment and Procfile are read: it stays small, they are not its.
         return guarded(lambda: safely(lambda: _start(invocation)), wants_guardian(invocation))
     if invocation.command == "run":
-        from procman.cli.run import run
+        from procman.cli.commands.run import run
 
         return run(settle(invocation), invocation.words)
 
     if invocation.command == "prune":
-        from procman.cli.prune import prune
+        from procman.cli.commands.prune import prune
 
         return prune(settle(invocation))
 
     if invocation.command == "export":
-        from procman.cli.export import export
+        from procman.cli.commands.export import export
 
         return export(settle(invocation), invocation.words)
 
-    from procman.cli.check import check
+    from procman.cli.commands.check import check
 
     return check(settle(invocation))
 
@@ -95,14 +95,14 @@ def _require_folder() -> None:
 
 
 def _start(invocation: Invocation) -> int:
-    from procman.runtime import guardian
-    from procman.runtime.earshot import obey_alone
+    from procman.runtime.guardian import guardian
+    from procman.runtime.guardian.early_signals import obey_alone
 
     if guardian.lifeline is not None:
         obey_alone(guardian.lifeline)
 
-    from procman.cli.precedence import settle
-    from procman.cli.start import start
+    from procman.cli.commands.start import start
+    from procman.cli.options.precedence import settle
 
     return start(settle(invocation))
 
@@ -154,7 +154,7 @@ class _Shown:
 def _visible(text: str) -> str:
     if text.isprintable():  # nearly always; and where there is no descriptor to import by, that is said all the same
         return text
-    from procman.core.printable import visible
+    from procman.core.text.printable import visible
 
     return visible(text)
 
@@ -176,7 +176,7 @@ def _is_ascii_terminal(stream: TextIO) -> bool:
     """Whether the locale says so of a terminal for which Python has chosen UTF-8 all the same (PEP 540)."""
     if stream.encoding != "utf-8" or not stream.isatty():
         return False
-    from procman.output.status import speaks_unicode
+    from procman.output.screen.statusline import speaks_unicode
 
     return not speaks_unicode(os.environ)
 
@@ -184,7 +184,7 @@ def _is_ascii_terminal(stream: TextIO) -> bool:
 def _in_its_letters(error: UnicodeError) -> tuple[str, int]:
     """What stands for signs that a stream does not have: our own in ASCII, those of others escaped."""
     assert isinstance(error, UnicodeEncodeError)
-    from procman.output.prefix import IN_ASCII
+    from procman.output.sinks.prefix import IN_ASCII
 
     signs = error.object[error.start : error.end].translate(IN_ASCII)
     return signs.encode("ascii", "backslashreplace").decode(), error.end

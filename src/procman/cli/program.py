@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import signal
     from typing import NoReturn
 else:
-    import _signal as signal  # without the enums: see runtime/signals.py
+    import _signal as signal  # without the enums: see runtime/system/signals.py
 
 
 def program() -> NoReturn:

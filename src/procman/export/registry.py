@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from procman.core.suggest import did_you_mean
+from procman.core.text.suggest import did_you_mean
 from procman.errors import ProcmanError, UsageError
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
-    from procman.core.plan import Plan
+    from procman.core.planner import Plan
     from procman.export.file import ExportFile, ExportWarning
     from procman.export.options import ExportOptions
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 GROUP = "procman.exporters"
 BUILT_IN = {
-    "systemd": "procman.export.systemd",
-    "supervisord": "procman.export.supervisord",
-    "runit": "procman.export.runit",
-    "s6": "procman.export.s6",
-    "compose": "procman.export.compose",
-    "kubernetes": "procman.export.kubernetes",
-    "nomad": "procman.export.nomad",
-    "quadlet": "procman.export.quadlet",
-    "launchd": "procman.export.launchd",
-    "upstart": "procman.export.upstart",
-    "app-json": "procman.export.app_json",
+    "systemd": "procman.export.init.systemd",
+    "supervisord": "procman.export.init.supervisord",
+    "runit": "procman.export.init.runit",
+    "s6": "procman.export.init.s6",
+    "compose": "procman.export.container.compose",
+    "kubernetes": "procman.export.container.kubernetes",
+    "nomad": "procman.export.container.nomad",
+    "quadlet": "procman.export.container.quadlet",
+    "launchd": "procman.export.init.launchd",
+    "upstart": "procman.export.init.upstart",
+    "app-json": "procman.export.container.app_json",
 }
 
 

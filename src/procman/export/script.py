@@ -9,7 +9,7 @@ from procman.export.shell import LATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.plan import InstancePlan
+    from procman.core.planner import InstancePlan
     from procman.export.application import Application, Service
 
 # Linux; an init system's scripts may count on util-linux. The test spares those who run the supervisor as that user.

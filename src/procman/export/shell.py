@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from signal import Signals
 
-from procman.core.simple import direct, is_simple
+from procman.core.procfile.simple import direct, is_simple
 
 # What must reach the child but would hurt the script on its way: read-only or special in dash, bash or busybox, or
 # changing which tools the script finds (PATH). They are handed over by env(1) at the very end.

@@ -6,7 +6,7 @@ from math import ceil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.policy import RestartPolicy
+    from procman.core.model.policy import RestartPolicy
 
 
 def seconds(value: float, least: float = 0.0) -> str:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 
-from procman.output.history import History
 from procman.output.hub import Hub
-from procman.output.label import WITH_TIME, WITHOUT_TIME, Labels
 from procman.output.palette import Palette, refuses_color, wants_color
-from procman.output.prefix import Prefix
+from procman.output.sinks.history import History
+from procman.output.sinks.label import WITH_TIME, WITHOUT_TIME, Labels
+from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from procman.core.plan import Plan
-    from procman.core.settings import Settings
-    from procman.output.footer import Footer
+    from procman.core.model.settings import Settings
+    from procman.core.planner import Plan
     from procman.output.outlet import Outlet
+    from procman.output.screen.footer import Footer
+    from procman.output.screen.passthrough import Stage
     from procman.output.sink import Sink
-    from procman.output.stage import Stage
 
 
 def open_output(
@@ -51,12 +51,12 @@ def open_output(
         prefix_width=labels.width(stamp.text()),
     )
     if settings.log_dir:
-        from procman.output.logfiles import LogFiles
+        from procman.output.sinks.logfiles import LogFiles
 
         hub.add(LogFiles(settings.log_dir, hub.say))
     own_logs = {instance.type: instance.log_file for instance in plan.instances if instance.log_file}
     if own_logs:
-        from procman.output.ownlogs import OwnLogs
+        from procman.output.sinks.ownlogs import OwnLogs
 
         hub.add(OwnLogs(own_logs, hub.say))
     return hub
@@ -75,13 +75,13 @@ def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> L
 
 
 def _footer(outlet: Outlet) -> Footer:
-    from procman.output.footer import Footer
+    from procman.output.screen.footer import Footer
 
     return Footer(outlet)
 
 
 def _stage(outlet: Outlet, settings: Settings) -> Stage:
-    from procman.output.stage import Stage
+    from procman.output.screen.passthrough import Stage
 
     return Stage(outlet, settings.status is not False)
 
@@ -92,13 +92,13 @@ def takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -
 
 
 def _speaks_unicode(environ: Mapping[str, str]) -> bool:
-    from procman.output.status import speaks_unicode
+    from procman.output.screen.statusline import speaks_unicode
 
     return speaks_unicode(environ)
 
 
 def _json(outlet: Outlet, labels: Labels) -> Sink:
-    from procman.output.jsonlines import JsonLines
+    from procman.output.sinks.jsonlines import JsonLines
 
     return JsonLines(outlet.put, time.time, labels.is_hidden)
 
@@ -110,7 +110,7 @@ def _transforms(
     if refuses_color(settings.color, environ) and not settings.raw:
         transforms.append(_colorless)
     if settings.pretty:
-        from procman.output.pretty import prettifier
+        from procman.output.sinks.pretty import prettifier
 
         transforms.append(prettifier(palette))
     if isatty and not settings.raw and settings.prefix not in ("", "none"):
@@ -122,7 +122,7 @@ def _colorless(lines: bytes) -> bytes:
     """Lines without the colors of children, which only few of them have."""
     if 27 not in lines:
         return lines
-    from procman.output.escapes import without_color
+    from procman.output.sanitize.escapes import without_color
 
     return without_color(lines)
 
@@ -131,6 +131,6 @@ def _lined_up(lines: bytes) -> bytes:
     """Lines with spaces for the tabs that a prefix would shift."""
     if 9 not in lines:
         return lines
-    from procman.output.tabs import without_tabs
+    from procman.output.sinks.tabs import without_tabs
 
     return without_tabs(lines)

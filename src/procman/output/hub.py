@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from procman.output.discipline import Discipline
-from procman.output.history import History
 from procman.output.palette import Palette
+from procman.output.sanitize.sanitizer import Discipline
+from procman.output.sinks.history import History
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from procman.output.footer import Footer
+    from procman.output.screen.footer import Footer
+    from procman.output.screen.passthrough import Stage
     from procman.output.sink import Sink
-    from procman.output.stage import Stage
 
 COLUMNS = 80  # where there is no terminal to ask
 PREFIX_WIDTH = 20  # columns: the usual prefix

@@ -5,14 +5,14 @@ from __future__ import annotations
 import select
 import time
 
-from procman.output.ways import CLOSED, FILE, Way, find_way
+from procman.output.writers import CLOSED, FILE, Way, find_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from procman.output.ways import Buffer
+    from procman.output.writers import Buffer
 
     class Footer(Protocol):
         """What stays below the lines on a terminal."""

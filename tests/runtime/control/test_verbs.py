@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from procman.core.protocol import VERBS
+from procman.core.text.protocol import VERBS
 from procman.runtime.control.verbs import FUNCTIONS
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from procman.core.protocol import REQUEST_LIMIT
+from procman.core.text.protocol import REQUEST_LIMIT
 from procman.runtime.control.wire import encode
-from procman.runtime.poller import READ, WRITE
+from procman.runtime.system.poller import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from socket import socket
 
-    from procman.runtime.poller import Poller
+    from procman.runtime.system.poller import Poller
 
 ROOM = 1 << 20  # bytes owed above which live output is skipped
 AHEAD = 4  # parts taken from an iterator in advance

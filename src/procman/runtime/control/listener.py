@@ -6,19 +6,19 @@ While nobody is connected it costs a comparison a turn; most of it is imported w
 from __future__ import annotations
 
 from procman.errors import EXIT_FAILURE, EXIT_SOFTWARE
-from procman.runtime.guest import QuietGuest
-from procman.runtime.poller import READ
+from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.system.poller import READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
-    from procman.core.lifecycle import Instance
+    from procman.core.lifecycle.transitions import Instance
     from procman.runtime.control.client import Client
-    from procman.runtime.control.desk import Desk
-    from procman.runtime.control.place import Place
-    from procman.runtime.poller import Poller
+    from procman.runtime.control.endpoint import Place
+    from procman.runtime.control.session import Desk
+    from procman.runtime.system.poller import Poller
 
 MOST_CLIENTS = 160
 PAUSE = 0.5  # seconds until the door is tried again when there was no descriptor for who knocked
@@ -92,21 +92,26 @@ class Control(QuietGuest):
                 return
             connection = _socket.socket(fileno=fd)
             connection.setblocking(False)
-            self._admit(connection)  # type: ignore[arg-type]  # see place.connect
+            self._admit(connection)  # type: ignore[arg-type]  # see endpoint.connect
 
     def _prepare(self) -> None:
         """Import what a client needs before he is let in: he might take the last descriptor."""
         import json  # noqa: F401  (for wire: without it not even a refusal can be said)
 
-        from procman.core import protocol  # noqa: F401  (for _obey)
-        from procman.runtime.control import client, place, verbs, wire  # noqa: F401  (for _admit and _obey)
+        from procman.core.text import protocol  # noqa: F401  (for _obey)
+        from procman.runtime.control import (
+            client,  # noqa: F401  (for _admit and _obey)
+            endpoint,  # noqa: F401  (for _admit and _obey)
+            verbs,  # noqa: F401  (for _admit and _obey)
+            wire,  # noqa: F401  (for _admit and _obey)
+        )
 
         if self._desk is None:
             self._desk = self._open_desk()
 
     def _admit(self, connection: socket) -> None:
         from procman.runtime.control.client import Client
-        from procman.runtime.control.place import peer_is_allowed
+        from procman.runtime.control.endpoint import peer_is_allowed
 
         if not peer_is_allowed(connection):
             connection.close()
@@ -149,7 +154,7 @@ class Control(QuietGuest):
             )
 
     def _obey(self, client: Client, line: bytes) -> None:
-        from procman.core.protocol import ProtocolError, read_request
+        from procman.core.text.protocol import ProtocolError, read_request
         from procman.runtime.control.verbs import obey
         from procman.runtime.control.wire import decode
 

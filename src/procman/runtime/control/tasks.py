@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time as clock
 
-from procman.core.choice import matches
-from procman.core.lifecycle import DOWN, Action, Event, State
+from procman.core.lifecycle.transitions import DOWN, Action, Event, State
+from procman.core.procfile.selection import matches
+from procman.output.messages.sentences import event_record, failure, in_words
 from procman.output.stamp import utc
-from procman.runtime.control.words import event_record, failure, in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from procman.core.lifecycle import Instance
-    from procman.core.supervisor import Supervisor
+    from procman.core.lifecycle.supervisor import Supervisor
+    from procman.core.lifecycle.transitions import Instance
     from procman.runtime.control.client import Client
 
 SETTLING = 0.5  # seconds that an instance without a readiness check must live to count as ready

@@ -8,30 +8,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procman.core.protocol import Request
+    from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
-    from procman.runtime.control.desk import Desk
+    from procman.runtime.control.session import Desk
 
     Verb = Callable[[Desk, Client, Request], None]
 
 FUNCTIONS = {  # a verb → the function that answers it
-    "hello": "procman.runtime.control.questions:hello",
-    "ps": "procman.runtime.control.questions:ps",
-    "why": "procman.runtime.control.questions:why",
-    "wait": "procman.runtime.control.questions:wait",
-    "events": "procman.runtime.control.questions:events",
-    "logs": "procman.runtime.control.questions:logs",
-    "start": "procman.runtime.control.wishes:start",
-    "stop": "procman.runtime.control.wishes:stop",
-    "restart": "procman.runtime.control.wishes:restart",
-    "scale": "procman.runtime.control.wishes:scale",
-    "signal": "procman.runtime.control.signals:signal",
-    "pause": "procman.runtime.control.signals:pause",
-    "resume": "procman.runtime.control.signals:resume",
-    "attach": "procman.runtime.control.attach:attach",
-    "keys": "procman.runtime.control.attach:keys",
-    "resize": "procman.runtime.control.attach:resize",
-    "leave": "procman.runtime.control.attach:leave",
+    "hello": "procman.runtime.control.queries:hello",
+    "ps": "procman.runtime.control.queries:ps",
+    "why": "procman.runtime.control.queries:why",
+    "wait": "procman.runtime.control.queries:wait",
+    "events": "procman.runtime.control.queries:events",
+    "logs": "procman.runtime.control.queries:logs",
+    "start": "procman.runtime.control.commands:start",
+    "stop": "procman.runtime.control.commands:stop",
+    "restart": "procman.runtime.control.commands:restart",
+    "scale": "procman.runtime.control.commands:scale",
+    "signal": "procman.runtime.control.signalling:signal",
+    "pause": "procman.runtime.control.signalling:pause",
+    "resume": "procman.runtime.control.signalling:resume",
+    "attach": "procman.runtime.control.attachment:attach",
+    "keys": "procman.runtime.control.attachment:keys",
+    "resize": "procman.runtime.control.attachment:resize",
+    "leave": "procman.runtime.control.attachment:leave",
 }
 WHILE_ATTACHED = ("keys", "resize", "leave")
 LONGEST = 1000  # characters of a refusal

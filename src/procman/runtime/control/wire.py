@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.protocol import ProtocolError
+from procman.core.text.protocol import ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,132 @@
+"""Asks whether the Procfile is sound: ``procman check``, and as ``--json`` the dry run of ``start``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procman.config.files import plan_for, read_environment, read_procfile, says_how
+from procman.core.model.settings import NAMES
+from procman.core.procfile.environment import REAL
+from procman.core.text.masking import masked
+from procman.core.text.printable import visible
+from procman.errors import EXIT_OK, EXIT_PROBLEMS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.core.model.settings import Settings
+    from procman.core.overlay.tables import Overlay, OverlayProblem
+    from procman.core.planner import InstancePlan
+    from procman.core.procfile.environment import Environment
+    from procman.core.procfile.parser import Procfile
+
+
+def check(settings: Settings) -> int:
+    """Print every problem of the Procfile, or that there is none; return the exit code.
+
+    Raises ConfigError for files that cannot be read, UsageError for a formation or ports that cannot be.
+    """
+    if settings.show_config and not settings.json:
+        _print(_table((name, "=", _in_words(value), source) for name, value, source in _config(settings)))
+    procfile = read_procfile(settings.procfile)
+    if not settings.json:
+        _print(problem.at(procfile.name) for problem in procfile.problems)
+    environment, warnings = read_environment(settings, os.environ)
+    overlay = _overlay(settings, procfile, environment)
+    wrong = bool(procfile.errors or (overlay and overlay.errors))
+    plan = None if wrong else plan_for(settings, procfile, environment, overlay=overlay)
+    problems = overlay.problems if overlay else []
+    told = {f"{problem.place}: {problem.message}" for problem in problems}
+    for warning in (*warnings, *(set(plan.warnings) - told if plan else ())):
+        sys.stderr.write(f"warning: {visible(warning)}\n")
+    if settings.json:
+        report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
+        sys.stdout.write(f"{report}\n")
+    else:
+        _print(map(str, problems))
+        _print(_summary(settings, procfile, environment, wrong))
+    return EXIT_PROBLEMS if wrong else EXIT_OK
+
+
+def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay | None:
+    if not says_how(settings):
+        return None
+    from procman.config.overlays import read_overlay
+
+    return read_overlay(settings, procfile, environment)
+
+
+def _summary(settings: Settings, procfile: Procfile, environment: Environment, wrong: bool) -> list[str]:
+    lines = []
+    if not wrong:
+        names = procfile.names
+        lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
+    if settings.show_env or settings.show_values:
+        lines += _table(_variables(settings, environment)) or ["no env file gives any variable"]
+    return lines
+
+
+def _variables(settings: Settings, environment: Environment) -> list[tuple[str, str]]:
+    """Return a row for each variable of the env files: its place, and its value as it may be shown."""
+    rows = []
+    for name in environment.given:
+        value = environment.values[name]
+        shown = value if settings.show_values else masked(name, value)
+        differs = environment.origin[name] != REAL and os.environ.get(name, value) != value
+        note = "  (the environment has another value)" if differs else ""
+        rows.append((environment.origin[name], f"{name}={shown}{note}"))
+    return rows
+
+
+def _as_json(
+    settings: Settings,
+    procfile: Procfile,
+    instances: Iterable[InstancePlan],
+    environment: Environment,
+    problems: Iterable[OverlayProblem],
+) -> str:
+    import json
+
+    report = {
+        "ok": not procfile.errors and all(problem.severity != "error" for problem in problems),
+        "procfile": procfile.name,
+        "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
+        "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in instances],
+        "env": {name: environment.values[name] if settings.show_values else None for name in environment.given},
+        "problems": [
+            {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
+            for p in procfile.problems
+        ]
+        + [p.as_record() for p in problems],
+    }
+    if settings.show_env:
+        report["env_sources"] = {name: environment.origin[name] for name in environment.given}
+    if settings.show_config:
+        report["config"] = {name: {"value": value, "source": source} for name, value, source in _config(settings)}
+    return json.dumps(report, indent=2)
+
+
+def _config(settings: Settings) -> list[tuple[str, object, str]]:
+    """Return each setting's name, value, and the place it comes from."""
+    return [(name, getattr(settings, name), settings.origin.get(name, "default")) for name in NAMES]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if value is None or isinstance(value, bool):
+        return "-" if value is None else "yes" if value else "no"
+    return str(value)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    kept = [tuple(map(visible, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{visible(line)}\n")

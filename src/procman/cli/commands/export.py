@@ -1,0 +1,170 @@
+"""Asks for an export: ``procman export FORMAT``, which hands the application to another process manager."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procman.cli.commands.export_folder import Folder
+from procman.config.files import plan_for, read_env_files, read_procfile, require_sound
+from procman.core.procfile.environment import REAL, Layer, merge
+from procman.core.text.printable import visible
+from procman.errors import EXIT_OK, ConfigError, UsageError
+from procman.export.application import app_name
+from procman.export.file import ExportFile
+from procman.export.options import ExportOptions
+from procman.export.registry import find, summaries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procman.cli.commands.export_folder import Change
+    from procman.core.model.settings import Settings
+    from procman.core.planner import Plan
+
+PRINT = "-"
+_OF_A_USER = ("systemd", "quadlet", "launchd")  # targets that a user without rights can have for himself
+_SHOWN = {"create": "write", "update": "change", "remove": "remove"}
+
+
+def export(settings: Settings, words: tuple[str, ...]) -> int:
+    """Write, print, check or compare the files of one format; return the exit code.
+
+    Raises UsageError and ConfigError for what is asked, ProcmanError for a folder that cannot be written.
+    """
+    if settings.list_formats:
+        _print_formats()
+        return EXIT_OK
+    format_name, out = _asked(settings, words)
+    render = find(format_name)
+    plan = read_plan(settings, os.environ)
+    options = _options(settings, plan, format_name, out)
+    rendered = list(render(plan, options))
+    files = [item for item in rendered if isinstance(item, ExportFile)]
+    for warning in (*plan.warnings, *(item.message for item in rendered if not isinstance(item, ExportFile))):
+        sys.stderr.write(f"warning: {visible(warning)}\n")
+    _require_utf_8(files)
+    if settings.check_files:
+        from procman.cli.commands.export_check import check
+
+        check(format_name, files, user_units=options.user_units)
+    if out == PRINT:
+        _print("".join(_printed(files)))
+    elif out:
+        _deliver(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
+    return EXIT_OK
+
+
+def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Read what ``start`` would read, but for the real environment, which does not come along: only its PORT counts."""
+    procfile = read_procfile(settings.procfile)
+    require_sound(procfile)
+    layers, warnings = read_env_files(settings, environ)
+    if "PORT" in environ and not settings.no_port:
+        base = Layer(REAL, {"PORT": environ["PORT"]})
+        layers = [*layers, base] if settings.os_env_wins else [base, *layers]
+    plan = plan_for(settings, procfile, merge(layers), warnings=tuple(warnings))
+    if not plan.instances:
+        raise UsageError("there is nothing to export", "the formation has no instance at all")
+    return plan
+
+
+def _asked(settings: Settings, words: tuple[str, ...]) -> tuple[str, str]:
+    """Return the format and the folder, which Foreman takes as a second word; an empty folder for a mere check."""
+    if not words or len(words) > 2:
+        raise UsageError("export takes a format and a folder", "procman export --list shows the formats")
+    out = settings.out or ""
+    if len(words) == 2:
+        if out and out != words[1]:
+            raise UsageError(f'"{words[1]}" and --out {out} contradict each other', "leave one of them out")
+        out = words[1]
+    if not out and not settings.check_files:
+        raise UsageError("where shall the files go?", f"procman export {words[0]} --out DIR, or - to print them")
+    return words[0], out
+
+
+def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> ExportOptions:
+    user_units = settings.user == ""
+    if user_units and format_name not in _OF_A_USER:
+        raise UsageError(f"--user wants the name of an account for {format_name}")
+    return ExportOptions(
+        app=settings.app or app_name(os.path.basename(plan.root)),
+        user=settings.user or "",
+        owner=_owner(plan.root),
+        image=settings.image or "",
+        location="" if out in ("", PRINT) else os.path.abspath(out),
+        log=os.path.abspath(settings.log) if settings.log else "",
+        user_units=user_units,
+    )
+
+
+def _owner(folder: str) -> str:
+    """Return who owns the folder, unless it is root or nobody that this machine knows."""
+    import pwd
+
+    uid = os.stat(folder).st_uid
+    try:
+        return pwd.getpwuid(uid).pw_name if uid else ""
+    except KeyError:
+        return ""
+
+
+def _print_formats() -> None:
+    formats = list(summaries())
+    width = max(len(name) for name, _ in formats)
+    sys.stdout.write("".join(f"{name:<{width}}  {summary}\n" for name, summary in formats))
+
+
+def _require_utf_8(files: list[ExportFile]) -> None:
+    """Raise ConfigError for bytes that are no text, as the name of a folder may have: no target can be told them."""
+    for file in files:
+        try:
+            file.content.encode()
+        except UnicodeEncodeError as error:
+            line = file.content.count("\n", 0, error.start) + 1
+            raise ConfigError(
+                f"{file.path} would have bytes in line {line} that are not UTF-8",
+                "the name of a folder, or a value of .env, may have them",
+            ) from None
+
+
+def _print(content: str) -> None:
+    """As it would be in the files, whatever the locale: it is meant for a program."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content.encode())
+
+
+def _printed(files: list[ExportFile]) -> Iterable[str]:
+    """One file as it is; several each below a line with its name, which is a comment in most formats."""
+    if len(files) == 1:
+        return [files[0].content]
+    return (_headline(file) + file.content for file in files)
+
+
+def _headline(file: ExportFile) -> str:
+    return f"# ==> {file.path} -> {file.link}\n" if file.link else f"# ==> {file.path} (mode {file.mode:04o})\n"
+
+
+def _deliver(folder: Folder, files: list[ExportFile], dry_run: bool) -> None:
+    changes = folder.changes(files)
+    try:
+        if not dry_run:
+            folder.apply(changes)
+    except OSError as error:
+        raise ConfigError(f"{folder.path}: {error.strerror or error}", "may you write there?") from None
+    sys.stdout.write("".join(_told(change, dry_run) for change in changes if change.kind in _SHOWN))
+    same = sum(change.kind == "keep" for change in changes)
+    sys.stdout.write(f"{folder.path}: {len(files)} files{f', {same} unchanged' if same else ''}\n")
+
+
+def _told(change: Change, dry_run: bool) -> str:
+    """One line; in a dry run also what would be written, unless it is secret."""
+    line = f"{'would ' if dry_run else ''}{_SHOWN[change.kind]} {change.path}\n"
+    if not dry_run or change.file is None or change.file.link:
+        return line
+    return line + ("    (secret: not shown)\n" if change.file.is_secret else _quoted(change.file.content))
+
+
+def _quoted(content: str) -> str:
+    return "".join(f"    {line}".rstrip() + "\n" for line in content.split("\n")[:-1])

@@ -1,0 +1,104 @@
+"""Asks the target's own validator about an export, where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+from procman.cli.commands.export_folder import Folder
+from procman.errors import ProcmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from procman.export.file import ExportFile
+
+_LIMIT = 120.0  # seconds; only a validator that hangs needs them
+_QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A program that reads the files of an export. ``wants`` chooses them by path; all go to one call, or one each."""
+
+    argv: tuple[str, ...]
+    wants: Callable[[str], bool]
+    each: bool = False
+    silent: bool = False  # it exits 0 whatever it finds: any word on stderr is a fault
+
+
+def check(format_name: str, files: Sequence[ExportFile], *, user_units: bool) -> None:
+    """Run the first validator that is installed, on a copy. Raises ProcmanError, exit code 1, when it finds fault."""
+    validator = next((known for known in _validators(format_name, user_units) if shutil.which(known.argv[0])), None)
+    if validator is None:
+        sys.stderr.write(f"warning: nothing checks {format_name} on this machine\n")
+        return
+    with tempfile.TemporaryDirectory(prefix="procman-check-") as folder:
+        place = Folder(folder, format_name, "")
+        place.apply(place.changes(files))
+        paths = [file.path for file in files if not file.link and validator.wants(file.path)]
+        for argv in _calls(validator, paths):
+            _run(validator, argv, folder)
+    sys.stderr.write(f"{' '.join(validator.argv[:2])}: no complaint\n")
+
+
+def _validators(format_name: str, user_units: bool) -> list[Validator]:
+    scope = ("--user",) if user_units else ()
+    units = (".service", ".target", ".slice")
+    verify = ("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *scope)
+    scripts = Validator(("sh", "-n"), lambda path: path.endswith((".sh", "run", "finish", "control/t")), each=True)
+    compose = ("config", "-q")
+    known = {
+        "systemd": [Validator(verify, lambda path: path.endswith(units), silent=True)],
+        "supervisord": [scripts],
+        "runit": [scripts],
+        "s6": [scripts],
+        "compose": [
+            Validator(("docker-compose", *compose), lambda _: False),
+            Validator(("docker", "compose", *compose), lambda _: False),
+        ],
+        "kubernetes": [
+            Validator(("kubeconform", "-strict"), _is_yaml),
+            Validator(("kubernetes-validate", "--strict"), _is_yaml),
+        ],
+        "nomad": [Validator(("nomad", "job", "validate"), lambda path: path.endswith(".hcl"))],
+        "quadlet": [Validator((path, "-dryrun", *scope), lambda _: False) for path in _QUADLETS],
+        "launchd": [Validator(("plutil", "-lint"), lambda path: path.endswith(".plist"))],
+        "upstart": [Validator(("init-checkconf",), lambda path: path.endswith(".conf"), each=True)],
+    }
+    return known.get(format_name, [])
+
+
+def _is_yaml(path: str) -> bool:
+    return path.endswith(".yaml")
+
+
+def _calls(validator: Validator, paths: list[str]) -> list[tuple[str, ...]]:
+    if validator.each:
+        return [(*validator.argv, path) for path in paths]
+    return [(*validator.argv, *(f"./{path}" for path in paths))]
+
+
+def _run(validator: Validator, argv: tuple[str, ...], folder: str) -> None:
+    environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:", "QUADLET_UNIT_DIRS": folder}
+    try:
+        done = subprocess.run(  # noqa: S603 (a fixed program, and paths of our own)
+            argv, cwd=folder, env=environment, capture_output=True, timeout=_LIMIT, check=False, text=True
+        )
+    except subprocess.TimeoutExpired:
+        raise ValidatorError(f"{argv[0]} did not end within {_LIMIT:.0f} s") from None
+    if done.returncode or (validator.silent and done.stderr.strip()):
+        said = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
+        sys.stderr.write(f"{said}\n")
+        raise ValidatorError(f"{' '.join(argv[:2])} complains, as shown above")
+
+
+class ValidatorError(ProcmanError):
+    """A validator did not take the files."""
+
+    exit_code = 1

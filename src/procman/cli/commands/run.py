@@ -1,0 +1,104 @@
+"""Asks: ``procman run``: one line of the Procfile, or any command, in the environment of the formation."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from procman.config.files import read_environment, read_procfile, require_sound, root_of, says_how
+from procman.core.procfile.command import is_shell_word
+from procman.core.text.suggest import nearest
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError
+from procman.runtime.guardian.foreground_run import run_in_foreground
+from procman.runtime.processes.spawn import candidates, find_program, launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.model.settings import Settings
+    from procman.core.procfile.parser import ProcessType, Procfile
+
+
+def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:
+    """Run ``words`` to their end, with ``more`` in their environment, and return exactly their exit code.
+
+    Raises CommandError (126, 127) for what cannot be run, ConfigError for files that cannot be read.
+    """
+    procfile = _procfile(settings)
+    process = procfile.get(words[0]) if procfile else None
+    environment, _warnings = read_environment(settings, os.environ)  # `check` shows them; here nobody asked us to speak
+    env = {"PYTHONUNBUFFERED": "1", **environment.values, **(more or {})}
+    if process is not None and procfile is not None:
+        _warn(procfile, process)
+        cwd = os.path.abspath(root_of(settings))
+        if says_how(settings):
+            from procman.config.overlays import surroundings
+
+            cwd, own = surroundings(settings, procfile, environment, process.name, cwd)
+            env |= own
+        env["PROCMAN_PROCESS"] = process.name
+        program, argv = launch(process.command, env.get("PATH"), cwd, words[1:])
+    else:
+        cwd = _folder(settings, env)
+        program, argv = _program(words[0], env.get("PATH"), cwd, procfile), list(words)
+    try:
+        return run_in_foreground(program, argv, env, cwd)
+    except OSError as error:
+        raise _cannot_run(words[0], error) from None
+
+
+def _procfile(settings: Settings) -> Procfile | None:
+    """The Procfile; a command can do without, unless it was asked for."""
+    if "procfile" not in settings.origin and not os.path.lexists(settings.procfile):
+        return None
+    procfile = read_procfile(settings.procfile)
+    require_sound(procfile)
+    return procfile
+
+
+def _warn(procfile: Procfile, process: ProcessType) -> None:
+    for problem in procfile.warnings:
+        if problem.line == process.line:
+            sys.stderr.write(f"{problem.at(procfile.name)}\n")
+
+
+def _folder(settings: Settings, env: dict[str, str]) -> str:
+    """A command that is not of the Procfile runs where the user is, unless the root was named."""
+    if "root" in settings.origin:
+        return os.path.abspath(root_of(settings))
+    if "PWD" in os.environ and env.get("PWD") == os.path.abspath(root_of(settings)):
+        env["PWD"] = os.environ["PWD"]
+    return os.getcwd()
+
+
+def _program(name: str, path_value: str | None, cwd: str, procfile: Procfile | None) -> str:
+    program = find_program(name, path_value, cwd)
+    if program is not None:
+        return program
+    places = [name] if "/" in name else candidates(name, path_value, cwd)
+    if name and any(os.path.isfile(os.path.join(cwd, place)) for place in places):
+        raise CommandError(f"{name}: permission denied", EXIT_CANNOT_EXECUTE, f"it is not executable: chmod +x {name}")
+    if "/" in name and os.path.isdir(os.path.join(cwd, name)):
+        raise CommandError(f"{name} is a folder", EXIT_CANNOT_EXECUTE)
+    raise CommandError(f'"{name}": command not found', EXIT_NOT_FOUND, _hint(name, procfile))
+
+
+def _hint(name: str, procfile: Procfile | None) -> str:
+    if is_shell_word(name):
+        return f"it is a word of the shell: procman run -- sh -c '{name} …'"
+    near = nearest(name, procfile.names) if procfile else ""
+    if near:
+        return f'did you mean "{near}"?'
+    if "/" in name:
+        return "there is no such file"
+    return f"it is no program on PATH{f', and no process of {procfile.name}' if procfile else ''}"
+
+
+def _cannot_run(name: str, error: OSError) -> CommandError:
+    if error.errno == errno.ENOENT:
+        return CommandError(
+            f"{name}: the interpreter that its first line names does not exist", EXIT_NOT_FOUND, "see the line with #!"
+        )
+    return CommandError(f"{name}: {os.strerror(error.errno or 0).lower()}", EXIT_CANNOT_EXECUTE)

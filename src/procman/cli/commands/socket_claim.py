@@ -1,0 +1,109 @@
+"""Asks who runs here already: ``start`` gets a place for its socket, or a session to speak to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from procman.errors import UsageError
+from procman.runtime.control.endpoint import LivingSessionError, Place, PlaceError, claim, find, places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+    from procman.core.model.settings import Settings
+    from procman.core.planner import Plan
+
+PATIENCE = 30.0  # seconds beyond a session's own grace until it is given up
+_HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")
+
+
+class Entrance:
+    """What `start` finds: a ``place`` of its own, or None with a ``warning``; or ``code``, when all is done."""
+
+    __slots__ = ("code", "place", "warning")
+
+    def __init__(self, place: Place | None = None, warning: str = "", code: int | None = None) -> None:
+        self.place = place
+        self.warning = warning
+        self.code = code
+
+
+def join(settings: Settings) -> int | None:
+    """Ask the session that runs here to start what is named; None when there is none, or nothing is named.
+
+    Asked before files are read: names may be instances and patterns, which only a session knows.
+    """
+    if not settings.names or not settings.control or settings.replace:
+        return None
+    paths = places(settings.procfile, settings.root, settings.socket, os.environ)
+    try:
+        found = find(paths, settings.socket is not None)
+    except PlaceError:
+        return None
+    return None if found is None else _join(found, settings)
+
+
+def enter(settings: Settings, plan: Plan) -> Entrance:
+    """Claim the place. With names, a session that runs is asked to start these; with ``replace`` it is stopped first.
+
+    Raises UsageError when there is one and nothing was said about it.
+    """
+    if not settings.control:
+        return Entrance()
+    paths = places(plan.procfile_path, plan.root, settings.socket, os.environ)
+    try:
+        return Entrance(claim(paths, settings.socket is not None))
+    except PlaceError as error:
+        return Entrance(warning=error.message)
+    except LivingSessionError as living:
+        if settings.replace:
+            return Entrance(_replace(living.connection, paths, settings))
+        if settings.names:
+            return Entrance(code=_join(living.connection, settings))
+        raise _refusal(living.connection, plan) from None
+
+
+def _refusal(connection: socket, plan: Plan) -> UsageError:
+    from procman.cli.control.connection import Connection
+
+    about = Connection(connection).ask({"verb": "hello"})
+    state = f" and is stopping: {about['stopping']}" if about.get("stopping") else ""
+    return UsageError(
+        f"{plan.procfile_path} runs already, with pid {about['pid']}{state}",
+        "procman ps shows it, procman stop ends it, procman start --replace does that first",
+    )
+
+
+def _replace(connection: socket, paths: list[str], settings: Settings) -> Place:
+    from procman.cli.control.connection import Connection, NoSessionError
+
+    old = Connection(connection)
+    sys.stderr.write(f"procman: stopping the session with pid {old.ask({'verb': 'hello'})['pid']}\n")
+    try:
+        old.ask({"verb": "stop"}, patient=True)
+    except NoSessionError:
+        pass  # it has ended in another way
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return claim(paths, settings.socket is not None)
+        except LivingSessionError as living:
+            living.connection.close()
+            if time.monotonic() > until:
+                raise UsageError("the session that runs here does not end", "procman ps shows it") from None
+            time.sleep(0.01)
+
+
+def _join(connection: socket, settings: Settings) -> int:
+    from procman.cli.control.connection import Connection, fulfil
+
+    unused = [place for name, place in settings.origin.items() if name not in _HERE and place.startswith("--")]
+    if unused:
+        sys.stderr.write(
+            f"procman: a session runs here already and keeps its settings: {' '.join(unused)} is not used\n"
+        )
+    record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
+    return fulfil(Connection(connection), record, as_json=settings.format == "json")

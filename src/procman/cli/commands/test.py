@@ -1,0 +1,124 @@
+"""Asks: ``procman test``: everything up, one command, everything down; the command's exit status."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+
+from procman.cli.commands.run import run
+from procman.cli.control.connection import Connection, RefusedError, extras
+from procman.cli.options.option import Invocation
+from procman.core.model.settings import Settings
+from procman.errors import ProcmanError
+from procman.runtime.control.endpoint import find
+from procman.runtime.guardian.background import Backdrop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.control.connection import Record
+
+PATIENCE = 60.0  # seconds until all must be ready
+LAST_LINES = 40
+LOOK_AGAIN = 0.01  # seconds between two knocks at a session that is about to begin
+
+
+class NotReadyError(ProcmanError):
+    """The command was not run."""
+
+    exit_code = 1
+
+
+def ask(invocation: Invocation) -> int:
+    """Start a session of its own, wait until it is ready, run the command, stop the session."""
+    patience = extras(invocation).get("patience", PATIENCE)
+    folder = tempfile.mkdtemp(prefix="procman-test-")
+    socket, log = f"{folder}/sock", f"{folder}/log"
+    settings = _settings(invocation, socket)
+    backdrop = Backdrop(lambda: _start(settings), log)
+    try:
+        connection = _connect(socket, backdrop, log)
+        _wait(connection, patience)
+        code = run(settings, invocation.words, _ports(connection))
+        _stop(socket, code)
+        return code
+    finally:
+        backdrop.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settings(invocation: Invocation, socket: str) -> Settings:
+    """Those of `start`, for a session that nobody else speaks to and that goes on whoever ends."""
+    from procman.cli.options.precedence import settle
+
+    given = {option: texts for option, texts in invocation.given.items() if option.setting != "patience"}
+    settings = vars(settle(Invocation(invocation.command, given, ())))
+    own = {"socket": socket, "control": True, "exit": "never", "color": False, "status": False, "pty": False}
+    return Settings(settings.pop("origin"), **{**settings, **own})
+
+
+def _start(settings: Settings) -> int:
+    from procman.cli.commands.start import start
+    from procman.cli.main import safely
+    from procman.runtime.guardian.guardian import guarded
+
+    return guarded(lambda: safely(lambda: start(settings)), settings.guardian)
+
+
+def _connect(socket: str, backdrop: Backdrop, log: str) -> Connection:
+    while True:
+        found = find([socket], given=True)
+        if found is not None:
+            return Connection(found)
+        code = backdrop.code()
+        if code is not None:
+            with open(log, "rb") as file:
+                sys.stderr.buffer.write(file.read())
+            raise NotReadyError(f"the processes could not be started (exit status {code}), so nothing was tested")
+        time.sleep(LOOK_AGAIN)
+
+
+def _wait(connection: Connection, patience: object) -> None:
+    try:
+        connection.ask({"verb": "wait", "timeout": patience}, patient=True)
+    except RefusedError as error:
+        _show_failures(connection)
+        raise RefusedError(f"{error.message}; so nothing was tested", "", error.exit_code) from None
+
+
+def _ports(connection: Connection) -> dict[str, str]:
+    """Where the processes listen: what they themselves are told of each other."""
+    rows = _rows(connection)
+    first = [row for row in rows if row["number"] == 1 and row["port"] is not None]
+    return {f"PROCMAN_{str(row['type']).upper().replace('-', '_')}_PORT": str(row["port"]) for row in first}
+
+
+def _stop(socket: str, code: int) -> None:
+    found = find([socket], given=True)
+    if found is None:
+        return
+    connection = Connection(found)
+    if code:
+        _show_failures(connection)
+    connection.ask({"verb": "stop"}, patient=True)
+
+
+def _rows(connection: Connection) -> list[Record]:
+    rows = connection.ask({"verb": "ps"})["instances"]
+    assert isinstance(rows, list)
+    return rows
+
+
+def _show_failures(connection: Connection) -> None:
+    """The last words of every process that failed or had to be started again."""
+    for row in _rows(connection):
+        if row["state"] not in ("failed", "backoff") and not row["restarts"] and not row["code"]:
+            continue
+        sys.stderr.write(f"--- {row['name']}: {row['exit'] or row['state']}\n")
+        connection.send({"verb": "logs", "names": [row["name"]], "lines": LAST_LINES})
+        for record, lines in connection.answers():
+            if record.get("done"):
+                break
+            sys.stderr.buffer.write(lines)
+    sys.stderr.flush()

@@ -1,0 +1,107 @@
+"""Asks: ``procman logs``: what processes said, and what they go on to say."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from procman.cli.control.connection import accepted, connect, extras, names, settings_of, show_json
+from procman.core.text.values import seconds
+from procman.errors import UsageError
+from procman.output.palette import Palette, wants_color
+from procman.output.sanitize.escapes import without_color
+from procman.output.stamp import utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.control.connection import Connection, Record
+    from procman.cli.options.option import Invocation
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def ask(invocation: Invocation) -> int:
+    """Show what there is; with --follow until Ctrl-C or the session's end."""
+    given = extras(invocation)
+    since = _age(str(given["since"])) if "since" in given else None
+    connection = connect(invocation)
+    shown = JsonShown() if given.get("as_json") else Shown(_palette(given.get("color", settings_of(invocation).color)))
+    if isinstance(shown, Shown):
+        shown.learn(connection.ask({"verb": "ps"}))
+    follow = bool(given.get("follow"))
+    connection.send(
+        {"verb": "logs", "names": names(invocation), "lines": given.get("lines"), "since": since, "follow": follow}
+    )
+    if follow:
+        connection.be_patient()
+    return _show_all(connection, shown)
+
+
+def _show_all(connection: Connection, shown: Shown | JsonShown) -> int:
+    for record, lines in connection.answers():
+        if record.get("done"):
+            sys.stdout.flush()
+            accepted(record)
+            return 0
+        if "skipped" in record:
+            sys.stderr.write(f"procman: {record['skipped']} lines skipped: this reader is too slow\n")
+        else:
+            shown.show(record, lines)
+    return 0
+
+
+class Shown:
+    """Lines with their time and name, as `start` shows them."""
+
+    def __init__(self, palette: Palette) -> None:
+        self._palette = palette
+        self._width = len("system")
+        self._indexes: dict[str, int] = {}
+        self._heads: dict[tuple[object, object], bytes] = {}
+
+    def learn(self, answer: Record) -> None:
+        """Take the names, for the width, and the colors from what `ps` answers."""
+        rows = answer["instances"]
+        assert isinstance(rows, list)
+        self._width = max((self._width, *(len(row["name"]) for row in rows)))
+        self._indexes = {row["type"]: row["index"] for row in rows}
+
+    def show(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance; what it wrote to stderr, where that is known, has an ``!`` instead of ``|``."""
+        moment = record["time"]
+        assert isinstance(moment, (int, float))
+        stamp = time.strftime("%H:%M:%S", time.localtime(moment))
+        name = str(record["log"])
+        kind = name.partition(".")[0]
+        color = self._palette.bold if name == "system" else self._palette.of(self._indexes.get(kind, 0))
+        mark = "!" if record["stream"] == "stderr" else "|"
+        head = f"{color}{stamp} {name.ljust(self._width)} {mark}{self._palette.reset} ".encode()
+        if not self._palette.reset and 27 in lines:
+            lines = without_color(lines)
+        sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+class JsonShown:
+    """One object a line, as ``start --format json`` has them."""
+
+    def show(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance, without their colors."""
+        moment, name = record["time"], str(record["log"])
+        assert isinstance(moment, (int, float))
+        head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
+        for line in without_color(lines)[:-1].split(b"\n"):
+            text = line.decode("utf-8", "replace")
+            show_json({**head, "line": text})
+
+
+def _palette(color: object) -> Palette:
+    return Palette(wants_color(color if isinstance(color, bool) else None, os.environ, sys.stdout.isatty()))
+
+
+def _age(text: str) -> float:
+    try:
+        return seconds(text[:-1] if text[-1:] in _UNITS else text) * _UNITS.get(text[-1:], 1)
+    except ValueError:
+        raise UsageError(f'--since wants an age, not "{text}"', "30s, 5m, 2h or 1d") from None

@@ -1,0 +1,103 @@
+"""Asks: ``procman ps``: how the processes are, and what they use."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from procman.cli.control.connection import connect, extras, names, show_json
+from procman.cli.control.usage import Usage, measure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.cli.control.connection import Record
+    from procman.cli.options.option import Invocation
+
+EVERY = 2.0  # seconds between two looks of --watch
+TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "PORT", "CPU", "MEMORY", "LAST EXIT")
+_RIGHT = (2, 4, 5, 6, 7)  # columns of numbers
+_CLEAR = b"\x1b[H\x1b[J"
+
+
+def ask(invocation: Invocation) -> int:
+    """Show them once, or with --watch until Ctrl-C."""
+    given = extras(invocation)
+    show = _show_json if given.get("as_json") else _show_table
+    before: Mapping[int, Usage] = {}
+    while True:
+        began = time.monotonic()
+        answer = connect(invocation).ask({"verb": "ps", "names": names(invocation)})
+        rows = answer["instances"]
+        assert isinstance(rows, list)
+        usages = measure({row["pid"]: row["uptime"] for row in rows if row["pid"] is not None}, before)
+        for row in rows:
+            usage = usages.get(row["pid"])
+            row["cpu_percent"] = round(usage.percent, 1) if usage else None
+            row["memory_bytes"] = usage.memory if usage else None
+            row["processes"] = usage.processes if usage else 0
+        if given.get("watch") and sys.stdout.isatty() and not given.get("as_json"):
+            sys.stdout.buffer.write(_CLEAR)
+        show(answer, rows)
+        if not given.get("watch"):
+            return 0
+        before = usages
+        time.sleep(max(0.0, began + EVERY - time.monotonic()))
+
+
+def _show_json(answer: Record, _rows: list[Record]) -> None:
+    show_json({key: value for key, value in answer.items() if key not in ("done", "code")})
+
+
+def _show_table(answer: Record, rows: list[Record]) -> None:
+    cells = [TITLES, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
+    stopping = f"the session is stopping: {answer['stopping']}\n" if answer.get("stopping") else ""
+    sys.stdout.write(stopping + "".join(_line(line, widths) for line in cells))
+    sys.stdout.flush()
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    placed = [
+        cell.rjust(width) if column in _RIGHT else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(placed).rstrip() + "\n"
+
+
+def _cells(row: Record) -> tuple[str, ...]:
+    percent, memory = row["cpu_percent"], row["memory_bytes"]
+    return (
+        str(row["name"]),
+        str(row["state"]),
+        _or_dash(row["pid"]),
+        _span(row["uptime"]),
+        str(row["restarts"]),
+        _or_dash(row["port"]),
+        "-" if percent is None else f"{percent:.1f}%",
+        _size(memory) if isinstance(memory, int) else "-",
+        _or_dash(row["exit"]),
+    )
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _span(seconds: object) -> str:
+    """``45s``, ``3m05s``, ``2h07m``, ``4d02h``."""
+    if not isinstance(seconds, (int, float)):
+        return "-"
+    total = int(seconds)
+    if total < 60:
+        return f"{total}s"
+    if total < 3600:
+        return f"{total // 60}m{total % 60:02}s"
+    if total < 86400:
+        return f"{total // 3600}h{total % 3600 // 60:02}m"
+    return f"{total // 86400}d{total % 86400 // 3600:02}h"
+
+
+def _size(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MB" if size < 1 << 30 else f"{size / (1 << 30):.2f} GB"

@@ -1,0 +1,1 @@
+"""The table of commands and options, and what reads it."""

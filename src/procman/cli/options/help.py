@@ -1,0 +1,109 @@
+"""Asks nothing, answers ``--help``: a command's page, laid out so that it fits a screen of 80 × 24."""
+
+from __future__ import annotations
+
+import textwrap
+
+from procman.cli.options.control_table import CONTROL_COMMANDS
+from procman.cli.options.table import COMMANDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.cli.options.table import Command, Option
+
+WIDTH = 80
+
+
+def overview() -> str:
+    """The page of ``procman --help``."""
+    control = [command.name for command in CONTROL_COMMANDS]
+    commands = [(command.name, command.summary) for command in COMMANDS.values() if command.name not in control]
+    return "\n".join(
+        (
+            "Usage: procman COMMAND [OPTIONS] [WORDS]...",
+            "Run the process formation of a Procfile.",
+            "",
+            *_columns(commands),
+            "For a session that runs:",
+            *_indented(" ".join(control)),
+            "",
+            *_columns(
+                [("-h, --help", "this page; procman COMMAND --help for a command"), ("--version", "the version")]
+            ),
+            "",
+            "Every option can also be given as PROCMAN_<OPTION>=… in the environment, or in",
+            "procman.toml, procman.local.toml or [tool.procman] of pyproject.toml.",
+            "",
+            *_columns([COMMANDS[name].examples[0] for name in ("start", "check", "run")]),
+        )
+    )
+
+
+def page(command: Command, everything: bool = False) -> str:
+    """The page of ``procman COMMAND --help``; ``everything``: of ``--help-all``."""
+    shown = [option for option in command.options if everything or _is_everyday(command, option)]
+    names = [option.long_flags[0] for option in command.options if option not in shown]
+    options = rows(shown) + ([("-h, --help", "this page")] if everything or not shown else [])
+    others = ["", *_others(names)] if names else []
+    return "\n".join(
+        (usage(command), command.summary, "", *_columns(options), *others, "", *_columns(command.examples))
+    )
+
+
+def usage(command: Command) -> str:
+    """How the command is written."""
+    words = f"{{{'|'.join(command.words)}}}" if isinstance(command.words, tuple) else _WORDS[command.words]
+    return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}"
+
+
+_WORDS = {
+    "NAMES": "[NAMES]...",
+    "COMMAND": "COMMAND [ARGS]...",
+    "CHANGES": "TYPE=N...",
+    "SIGNAL": "SIGNAL NAMES...",
+    "FORMAT": "FORMAT [DIR]",
+}
+
+
+def _is_everyday(command: Command, option: Option) -> bool:
+    """A row without help goes with the row before it, and a command with few options shows them all."""
+    if option.setting in command.rare:
+        return False
+    return len(command.options) < 10 or any(row.everyday for row in command.options if row.setting == option.setting)
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _others(names: list[str]) -> list[str]:
+    text = f"More, explained by --help-all: {' '.join(names)}"
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+
+
+def rows(options: Iterable[Option], all_flags: bool = False) -> list[tuple[str, str]]:
+    """Pairs of flags and help; "--no-color" stands beside "--color"."""
+    found: list[tuple[str, str]] = []
+    for option in options:
+        flags = ", ".join(option.flags if all_flags else option.flags[:2])
+        value = option.metavar or "|".join(option.choices)
+        text = f"{flags} {value}".rstrip()
+        if option.help:
+            found.append((text, option.help))
+        else:
+            before, help_text = found.pop()
+            found.append((f"{before} / {text}", help_text))
+    return found
+
+
+def _columns(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    pairs = list(pairs)
+    left = max(len(pair[0]) for pair in pairs) + 4
+    lines: list[str] = []
+    for term, text in pairs:
+        wrapped = textwrap.wrap(text, WIDTH - left)
+        lines.append(f"  {term}".ljust(left) + wrapped[0])
+        lines.extend(" " * left + line for line in wrapped[1:])
+    return lines

@@ -1,0 +1,126 @@
+"""Writes the man page from the table of options: ``python -m procman.cli.options.manual > man/procman.1``."""
+
+from __future__ import annotations
+
+from procman import __version__
+from procman.cli.options.help import rows, usage
+from procman.cli.options.table import COMMANDS, OPTIONS, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_DESCRIPTION = """\
+procman runs the processes that a Procfile names, each as often as the formation asks, and shows their output together.
+A line of a Procfile is a name, a colon and a command. Every process gets PORT, the variables of .env, and its own name;
+what dies is started again, and when procman ends, all that it started ends with it."""
+
+_PRECEDENCE = """\
+A setting is taken from the first place that gives it: the command line, the environment (PROCMAN_ and the long option
+in upper case, with underscores), procman.local.toml, procman.toml (or, without one, the table tool.procman of
+pyproject.toml), .foreman, the default. The files are looked for in the root if that is given, else beside the Procfile
+if that is given, else in the current folder; paths in them start from where they are."""
+
+_FILES = (
+    ("Procfile", "The process types and their commands."),
+    (".env", "Variables for the processes, KEY=value a line; --env names others instead."),
+    ("procman.toml, procman.local.toml, pyproject.toml", "Settings by the names below; an unknown one is an error."),
+    (".foreman", "Foreman's settings: procfile, env, formation, port, timeout and root are read."),
+)
+
+_EXIT_STATUS = (
+    ("0", "All went well; or stopped by SIGTERM within the grace; or help was asked for, also by procman alone."),
+    ("1", "check found problems. start: the code of the first process that failed, as far as it is below 126."),
+    ("2", "Wrong usage, or a file that is missing or wrong."),
+    ("70", "A bug in procman."),
+    ("126, 127", "The command of run cannot be executed, or was not found."),
+    ("128+n", "The process that failed first, or the command of run, was ended by signal n."),
+    ("129, 130, 143", "Ended by a hang-up; by Ctrl-C; by SIGTERM with processes left after the grace."),
+    ("141", "The reader of standard output went away."),
+)
+
+_VARIABLES = (
+    ("PORT", "The first port, if no option gives it; each process gets its own."),
+    ("NO_COLOR, FORCE_COLOR", "Colors never, or also where standard output is no terminal."),
+    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait until processes are ready, unless their --timeout says."),
+    ("PROCMAN_DEBUG", "1 shows where in procman an unexpected error happened."),
+)
+
+
+def manual() -> str:
+    """The man page, in the language of man(7)."""
+    return "\n".join((*_head(), *_commands(), *_tail())) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield f'.TH PROCMAN 1 "" "procman {__version__}" "User Commands"'
+    yield from (".SH NAME", "procman \\- run the process formation of a Procfile", ".SH SYNOPSIS")
+    for command in COMMANDS.values():
+        yield f".B {_plain(usage(command).removeprefix('Usage: '))}"
+        yield ".br"
+    yield from (".B procman \\-\\-help", ".br", ".B procman \\-\\-version")
+    yield from (".SH DESCRIPTION", _plain(_DESCRIPTION), ".SH COMMANDS", "Defaults stand in brackets.")
+
+
+def _commands() -> Iterator[str]:
+    for command in COMMANDS.values():
+        yield f'.SS "procman {command.name}"'
+        yield _plain(command.summary)
+        yield from _options(command)
+        yield from (".PP", "Examples:")
+        yield from _terms((line, text) for line, text in command.examples)
+
+
+def _options(command: Command) -> Iterator[str]:
+    if command.name == "start" or len(command.options) < len(OPTIONS) // 4:
+        yield from _terms(rows(command.options, all_flags=True))
+    elif command.options:
+        own = [option for option in command.options if option not in COMMANDS["start"].options]
+        shared = [option.long_flags[0] for option in command.options if option not in own]
+        yield from (".PP", _plain(f"As in start: {', '.join(shared)}."))
+        yield from _terms(rows(own, all_flags=True))
+
+
+def _tail() -> Iterator[str]:
+    yield from (".SH SETTINGS", _plain(_PRECEDENCE), ".PP", "Option, environment variable and key in a file:")
+    yield from (f".TP\n.B {_plain(option.long_flags[0])}\n{_plain(_places(option.setting))}" for option in _settings())
+    yield ".SH ENVIRONMENT"
+    yield from _terms(_VARIABLES)
+    yield ".SH FILES"
+    yield from _terms(_FILES)
+    yield ".SH EXIT STATUS"
+    yield from _terms(_EXIT_STATUS)
+    yield from (".SH SEE ALSO", ".BR sh (1),", ".BR environ (7),", ".BR systemd.service (5)")
+
+
+def _settings() -> Iterator[Option]:
+    seen = set()
+    for option in OPTIONS:
+        if option.setting not in seen:
+            seen.add(option.setting)
+            yield option
+
+
+def _places(setting: str) -> str:
+    variables = [name for option in OPTIONS if option.setting == setting for name in option.variables]
+    in_files = any(option.config for option in OPTIONS if option.setting == setting)
+    return ", ".join(variables) + (f"; {setting}" if in_files else "")
+
+
+def _terms(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for term, text in pairs:
+        yield f".TP\n.B {_plain(term)}\n{_sentence(_plain(text))}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.startswith("off, ") else text[:1].upper() + text[1:]  # "off" is a word to type
+
+
+def _plain(text: str) -> str:
+    """Text that roff takes as it is: a hyphen that can be copied, no backslash, no leading dot or quote."""
+    lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
+    return "\n".join("\\&" + line if line[:1] in (".", "'") else line for line in lines)
+
+
+if __name__ == "__main__":
+    print(manual(), end="")

@@ -1,0 +1,197 @@
+"""Asks every place where a setting can be given, and lets the nearest win: flag, PROCMAN_*, config files, default."""
+
+from __future__ import annotations
+
+import os
+
+from procman.cli.options.table import OPTIONS, Option
+from procman.config.configfiles import read_config_files
+from procman.core.model.settings import Settings
+from procman.core.text import values
+from procman.errors import ConfigError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from procman.cli.options.table import Invocation
+    from procman.config.configfiles import ConfigFile
+
+Given = dict[str, tuple[object, str]]  # setting → value and the place it was given in
+
+_PATHS = ("procfile", "root", "log_dir", "socket")
+_CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
+
+
+def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> Settings:
+    """All settings of one invocation. Raises UsageError for a wrong value, ConfigError for a wrong file."""
+    flags = _from_flags(invocation)
+    variables = _from_environment(os.environ if environ is None else environ)
+    near = {**variables, **flags}
+    layers = [_from_config(file) for file in reversed(read_config_files(_project_folder(near)))]
+    merged: Given = {}
+    for layer in (*layers, variables, flags):
+        merged.update(_with_foreman(layer))
+    merged.pop("foreman", None)
+    if "processes" in merged:
+        merged["names"] = merged.pop("processes")
+    if invocation.words and invocation.command != "export":  # whose words are a format and a folder
+        named, place = merged.get("names", ((), ""))
+        words = (*named, *invocation.words) if place.startswith("-") and isinstance(named, tuple) else invocation.words
+        merged["names"] = (words, "the command line")
+    return Settings(
+        {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
+    )
+
+
+def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the guardian is wanted: asked before anything else is read, so that it stays small."""
+    near = {**_from_environment(os.environ if environ is None else environ), **_from_flags(invocation)}
+    return bool(near.get("guardian", (True, ""))[0])
+
+
+def _project_folder(near: Given) -> str:
+    """Where the config files are: the root, else the Procfile's folder, as far as flags and environment say."""
+    if "root" in near:
+        return str(near["root"][0])
+    return os.path.dirname(str(near["procfile"][0])) if "procfile" in near else ""
+
+
+def _with_foreman(layer: Given) -> Given:
+    value, place = layer.get("foreman", (False, ""))
+    return {"restart": ("never", place), "exit": ("any", place), **layer} if value else layer
+
+
+def _from_flags(invocation: Invocation) -> Given:
+    given: Given = {}
+    for option, texts in invocation.given.items():
+        flag = option.long_flags[0]
+        if option.kind not in ("list", "switch") and len(texts) > 1:
+            raise UsageError(f"{flag} is given twice, but takes one value", f"leave one of them out: {' '.join(texts)}")
+        value = converted(option, texts, flag)
+        if given.setdefault(option.setting, (value, flag)) != (value, flag):
+            raise UsageError(f"{given[option.setting][1]} and {flag} contradict each other", "leave one of them out")
+    return given
+
+
+def _from_environment(environ: Mapping[str, str]) -> Given:
+    given: Given = {}
+    for option in OPTIONS:
+        for name in option.variables:
+            text = environ.get(name, "")
+            if not text or option.setting in given:
+                continue
+            if option.kind != "switch":
+                given[option.setting] = converted(option, [text], name), name
+            elif _checked(values.truth, text, name):
+                given[option.setting] = option.value, name
+            elif isinstance(option.value, bool):
+                given[option.setting] = not option.value, name
+    return given
+
+
+def converted(option: Option, texts: list[str], place: str) -> object:
+    """The value that ``texts`` give the option; raises UsageError, which names the ``place``."""
+    if option.kind == "switch":
+        return option.value
+    if option.setting == "env":
+        if not all(texts):
+            raise UsageError(f"{place} wants the name of a file", "leave it out to read .env")
+        return tuple(texts)  # a comma may be part of a file's name: who opens it knows
+    if option.kind == "list":
+        return tuple(entry for text in texts for entry in values.items(text))
+    return _checked(lambda text: _value(option, text), texts[0], place)
+
+
+def _checked(convert: Callable[[str], object], text: str, place: str) -> object:
+    try:
+        return convert(text)
+    except ValueError as error:
+        raise UsageError(f'{place} wants {error}, not "{text}"') from None
+
+
+_CONVERTERS: dict[str, Callable[[str], object]] = {
+    "whole": values.whole,
+    "port": values.port,
+    "seconds": values.seconds,
+    "path": values.path,
+    "regex": values.regex,
+    "stamp": values.stamp,
+    "template": values.template,
+    "text": str,
+    "optional": str,
+}
+
+
+def _value(option: Option, text: str) -> object:
+    if option.kind == "choice":
+        return values.choice(text, option.choices)
+    return _CONVERTERS[option.kind](text)
+
+
+def _from_config(file: ConfigFile) -> Given:
+    given: Given = {}
+    for key, value in file.values.items():
+        if key == "process" and not file.is_text:  # who reads the overlay says what is wrong in it
+            given[key] = tuple(value) if isinstance(value, dict) else (key,), file.place(key)
+            continue
+        option = _CONFIG.get(key.replace("-", "_"))
+        if option is None:
+            raise _unknown(file, key)
+        place = file.place(key)
+        if file.is_text:
+            setting = converted(option, [str(value)], f"{place}: {key}")
+        else:
+            setting = _from_toml(option, value, f"{place}: {key}")
+        given[option.setting] = _from_folder(option, setting, file.folder), place
+    return given
+
+
+def _unknown(file: ConfigFile, key: str) -> ConfigError:
+    from procman.core.text.suggest import did_you_mean
+
+    return ConfigError(f'{file.place(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
+
+
+def _from_toml(option: Option, value: object, place: str) -> object:
+    if "\0" in str(value) or (isinstance(value, list) and any("\0" in str(entry) for entry in value)):
+        raise UsageError(f"{place} wants {_kind_in_words(option)}, without a NUL")
+    if option.kind == "switch" or isinstance(value, bool):
+        return _from_boolean(option, value, place)
+    if option.kind == "list" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return tuple(value)
+    if option.setting == "formation" and isinstance(value, dict):
+        return ",".join(f"{name}={count}" for name, count in value.items())
+    wanted = {"whole": int, "port": int, "seconds": (int, float)}.get(option.kind, str)
+    if not isinstance(value, wanted):  # type: ignore[arg-type]
+        raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
+    return converted(option, [str(value)], place)
+
+
+def _from_boolean(option: Option, value: object, place: str) -> object:
+    """``color = false`` is --no-color; ``port = false`` is --no-port, whose value is not a boolean."""
+    rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
+    if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
+        return value if option.value else not value
+    if value is False and rows:
+        return rows[0].value
+    raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
+
+
+def _from_folder(option: Option, value: object, folder: str) -> object:
+    """Paths in a config file start from its folder."""
+    if option.setting == "env" and isinstance(value, tuple):
+        return tuple(os.path.join(folder, entry) for text in value for entry in values.items(text))
+    return os.path.join(folder, value) if option.setting in _PATHS and isinstance(value, str) else value
+
+
+def _kind_in_words(option: Option) -> str:
+    words = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": "a number of seconds"}
+    return words.get(option.kind, "a list of texts" if option.kind == "list" else "a text")
+
+
+def _toml_in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds = {str: f'the text "{value}"', int: f"the number {value}", float: f"the number {value}", list: "a list"}
+    return kinds.get(type(value), "a table" if isinstance(value, dict) else "a date or time")

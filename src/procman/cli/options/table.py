@@ -1,0 +1,208 @@
+"""Asks in one table: every command and option, its type, its help and where else it can be given.
+
+The reader, click, the environment, the config files, the man page and the completion all read this table.
+An option's environment name is PROCMAN_ and its long flag; its config key is the setting's name.
+"""
+
+from __future__ import annotations
+
+from procman.cli.options.control_table import CONTROL_COMMANDS, PATIENCE, SOCKET
+from procman.cli.options.option import Command, Invocation, Option
+
+__all__ = ["ALIASES", "ASKING", "COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
+
+OPTIONS = (
+    # what to run
+    Option("procfile", "-f --procfile", "the Procfile [Procfile]", "path", "FILE", everyday=True),
+    Option("root", "-d --root", "the folder to run in [the Procfile's]", "path", "DIR", everyday=True),
+    Option("env", "-e --env", "an env file instead of .env; repeatable", "list", "FILE", everyday=True),
+    Option(
+        "formation",
+        "-m --formation -c --concurrency",
+        "how many of each: web=2,all=1",
+        "text",
+        "FORMATION",
+        everyday=True,
+        names=True,
+    ),
+    Option("port", "-p --port", "the first port; 0 for none [5000]", "port", "PORT", everyday=True),
+    Option("port", "--no-port", value=0),
+    Option("port_step", "--port-step", "ports from one process type to the next [100]", "whole", "N"),
+    Option("exclude", "-x --exclude", "start all but these", "list", "NAMES", everyday=True, names=True),
+    Option("processes", "-l --processes", "start just these, as if they were named", "list", "NAMES", names=True),
+    Option("os_env_wins", "--os-env-wins", "the real environment wins over env files"),
+    Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
+    # how long and how often
+    Option("timeout", "-t --timeout", "from the stop signal to the kill [5]", "seconds", "SECONDS", everyday=True),
+    Option(
+        "restart",
+        "--restart",
+        "what to restart [on-failure]",
+        "choice",
+        choices=("on-failure", "always", "never"),
+        everyday=True,
+    ),
+    Option("auto_restart", "-r --auto-restart", "always restart these, or all", "list", "NAMES", names=True),
+    Option("stop_signals", "-i --stop-signals", "signals to stop with: web=INT,db=QUIT", "list", "SIGNALS"),
+    Option("can_die", "--can-die", "whose end never ends the run, nor is a failure", "list", "NAMES", names=True),
+    Option("primary", "--primary", "who has the terminal of start: its keys and screen", "text", "NAME", names=True),
+    Option("max_restarts", "--max-restarts", "quick deaths in a row before giving up [5]", "whole", "N"),
+    Option(
+        "exit",
+        "--exit",
+        "whose exit ends the run [all]",
+        "choice",
+        choices=("all", "any", "failure", "never"),
+        everyday=True,
+    ),
+    Option("foreman", "--foreman", "as Foreman: --restart never --exit any"),
+    # decided before any file is read, so it has no config key
+    Option("guardian", "--no-guardian", "no helper process that cleans up after a SIGKILL", value=False, config=False),
+    # who may ask it something
+    SOCKET,
+    Option("control", "--no-control", "no control socket, so nobody can ask ps, stop, logs", value=False),
+    Option("replace", "--replace", "stop the session that runs here first", config=False),
+    Option("wait", "--no-wait", "do not wait until the session that runs has done it", value=False, config=False),
+    # what to show
+    Option("quiet", "-q --quiet", "run these without showing them", "list", "NAMES", everyday=True, names=True),
+    Option("only", "--only", "show only these", "list", "NAMES", names=True),
+    Option("color", "--color", "colors [on a terminal]", everyday=True),
+    Option("color", "--no-color", value=False),
+    Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "stamp", "FORMAT"),
+    Option("timestamps", "--no-timestamp", value="off"),
+    Option("prefix", "--prefix", "what stands before each line", "template", "TEMPLATE"),
+    Option("prefix", "--no-prefix", value=""),
+    Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
+    Option("format", "--json", value="json", config=False, variable=""),
+    Option("raw", "--raw", "pass all control sequences of the processes on"),
+    Option("pty", "--pty", "give each process a terminal [on a terminal]"),
+    Option("pty", "--no-pty", value=False),
+    Option("highlight", "--highlight", "mark what matches", "regex", "REGEX"),
+    Option("pretty", "--pretty", "lay JSON lines out to be read"),
+    Option("log_dir", "--log-dir", "write a log file for each process, too", "path", "DIR"),
+    Option("status", "--status", "the status line at the bottom of a terminal"),
+    Option("status", "--no-status", value=False),
+    # what check prints
+    Option("json", "--json", "one JSON object; the dry run of start", config=False, everyday=True),
+    Option("show_env", "--show-env", "where each variable comes from", config=False, everyday=True),
+    Option("show_values", "--show-values", "the variables' values, too", config=False, everyday=True),
+    Option("show_config", "--show-config", "each setting and where it comes from", config=False, everyday=True),
+    # what export writes
+    Option("out", "-o --out", "the folder to write to, or - to print", "path", "DIR", config=False, everyday=True),
+    Option("app", "-a --app", "its name at the target [the folder's]", "text", "NAME", config=False, everyday=True),
+    Option(
+        "user", "-u --user", "the account; alone: a user's own units", "optional", "USER", config=False, everyday=True
+    ),
+    Option("image", "-i --image", "the container image", "text", "REF", config=False, everyday=True),
+    Option("log", "-l --log", "the folder for log files", "path", "DIR", config=False, everyday=True),
+    Option("dry_run", "--dry-run", "show what would change", config=False, everyday=True),
+    Option("check_files", "--check", "ask the target's own validator", config=False, everyday=True),
+    Option("list_formats", "--list", "all formats, and plug-ins'", config=False, everyday=True),
+)
+
+_ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
+_OF_TYPES = ("auto_restart", "stop_signals", "can_die")
+_PLANNING = (*_ENVIRONMENT, "formation", "processes", "port", "port_step", "exclude", *_OF_TYPES)
+_EXPORTING = ("out", "app", "user", "image", "log", "dry_run", "check_files", "list_formats")
+_CHECKING = ("json", "show_env", "show_values", "show_config")
+
+
+def _only(*settings: str) -> tuple[Option, ...]:
+    return tuple(option for option in OPTIONS if option.setting in settings)
+
+
+def _long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """The options, without the short flags that a later one has, too: -l and -i are an export's own."""
+    last = {flag: option for option in options for flag in option.flags}
+    return tuple(_without(option, [flag for flag in option.flags if last[flag] is not option]) for option in options)
+
+
+def _without(option: Option, flags: list[str]) -> Option:
+    if not flags:
+        return option
+    kept = " ".join(flag for flag in option.flags if flag not in flags)
+    return Option(option.setting, kept, option.help, option.kind, option.metavar, names=option.names)
+
+
+ALIASES = {"status": "ps", "connect": "attach"}
+ASKING = (*(command.name for command in CONTROL_COMMANDS), "test")  # those that speak to a session
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            "start",
+            "Run the processes of the Procfile until they end, or Ctrl-C.",
+            "NAMES",
+            tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
+            (
+                ("procman start", "one of each"),
+                ("procman start web worker=2", "just these"),
+                ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
+            ),
+        ),
+        Command(
+            "run",
+            "Run one command, or one line of the Procfile, in the same environment.",
+            "COMMAND",
+            _only(*_ENVIRONMENT),
+            (
+                ("procman run web --verbose", "the line of web, with an argument more"),
+                ("procman run -- python manage.py migrate", "any command"),
+                ("procman run -e .env.test env", "the environment it would get"),
+            ),
+        ),
+        Command(
+            "check",
+            "Check the Procfile and show what start would do.",
+            "NAMES",
+            _only(*_PLANNING, "primary", *_CHECKING),
+            (
+                ("procman check", "all problems, with line and column"),
+                ("procman check --json -m web=2", "instances and ports, without starting them"),
+                ("procman check --show-env", "which file each variable comes from"),
+            ),
+        ),
+        Command(
+            "export",
+            "Write the files of another process manager, such as systemd.",
+            "FORMAT",
+            _long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
+            (
+                ("procman export systemd -o /etc/systemd/system -u shop", "units"),
+                ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
+                ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
+            ),
+            rare=("exclude", "timeout", "restart"),
+        ),
+        *CONTROL_COMMANDS,
+        Command(
+            "test",
+            "Run one command, such as tests, while all the processes are up.",
+            "COMMAND",
+            (*_only(*_PLANNING), PATIENCE),
+            (
+                ("procman test -- pytest", "with everything up"),
+                ("procman test -m web=1,db=1 -- pytest -q", "with just these"),
+            ),
+        ),
+        Command(
+            "prune",
+            "End what sessions that were killed have left running.",
+            "NAMES",
+            _only("timeout"),
+            (("procman prune", "all of your own; start says when there is something"), ("procman prune web", "of web")),
+        ),
+        Command(
+            "completion",
+            "Print the completion script of a shell.",
+            ("bash", "zsh", "fish"),
+            (),
+            (
+                ('eval "$(procman completion bash)"', "in ~/.bashrc"),
+                ('eval "$(procman completion zsh)"', "in ~/.zshrc"),
+                ("procman completion fish | source", "in ~/.config/fish/config.fish"),
+            ),
+        ),
+    )
+}

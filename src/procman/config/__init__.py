@@ -1,0 +1,1 @@
+"""Reads what the user wrote: Procfile, env files, config files, overlays."""

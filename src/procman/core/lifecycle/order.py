@@ -1,0 +1,257 @@
+"""Decides who waits for whom: what keeps an instance from starting, and in which order all are stopped."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.transitions import ALIVE, DOWN, Event, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procman.core.lifecycle.transitions import Instance
+
+STARTED = "started"
+READY = "ready"
+COMPLETED = "completed"
+SUCCEEDED = "completed_successfully"
+CONDITIONS = (STARTED, READY, COMPLETED, SUCCEEDED)
+
+Edges = dict[str, tuple[str, ...]]  # a type and the types that it depends on
+
+
+class Dependency:
+    """One type that another waits for, until all its instances meet ``condition``; ``timeout`` in seconds, or None.
+
+    ``healthy``: the condition was said in Compose's word, so that a health check may stand for a readiness check.
+    """
+
+    __slots__ = ("condition", "healthy", "timeout", "type")
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 (the glossary's word)
+        condition: str = READY,
+        timeout: float | None = None,
+        healthy: bool = False,
+    ) -> None:
+        self.type = type
+        self.healthy = healthy
+        self.condition = condition
+        self.timeout = timeout
+
+    def __repr__(self) -> str:
+        return f"Dependency({self.type!r}, {self.condition!r})"
+
+
+class Hindrance:
+    """Why an instance cannot start yet, in words; ``final`` when waiting longer would not help."""
+
+    __slots__ = ("final", "words")
+
+    def __init__(self, words: str, final: bool) -> None:
+        self.words = words
+        self.final = final
+
+    def __repr__(self) -> str:
+        return f"Hindrance({self.words!r}, {self.final})"
+
+
+class Order:
+    """Who depends on whom among the instances of a run; ``instances`` is the supervisor's own mapping, by name."""
+
+    def __init__(self, instances: Mapping[str, Instance]) -> None:
+        self._instances = instances
+        self.needed_types: set[str] = set()  # that some instance depends on
+
+    # Starting -----------------------------------------------------------------------------------------------------
+
+    def hindrances(self, instance: Instance) -> list[Hindrance]:
+        """Return what keeps ``instance`` from starting; an empty list when nothing does."""
+        found = []
+        for dependency in instance.plan.depends_on:
+            for needed in self._of_type(dependency.type):
+                hindrance = _hindrance(needed, dependency.condition)
+                if hindrance is not None:
+                    found.append(hindrance)
+        return found
+
+    def waiting_for(self, instance: Instance) -> list[Instance]:
+        """Return the instances that wait, among others for that one's type; and itself, if it waits."""
+        name = instance.plan.type
+        if name not in self.needed_types:
+            return [instance] if instance.state == State.WAITING else []
+        waiting = (one for one in self._instances.values() if one.state == State.WAITING)
+        return [one for one in waiting if one is instance or _needs(one, name)]
+
+    def verdict(self, waiting: Instance) -> tuple[str, str] | None:
+        """Return the event that ends its waiting, with the reason: START, or TIMEOUT when it waits in vain."""
+        hindrances = self.hindrances(waiting)
+        final = [one.words for one in hindrances if one.final]
+        if waiting.state != State.WAITING or (hindrances and not final):
+            return None
+        return (Event.TIMEOUT, f"not started: {'; '.join(final)}") if final else (Event.START, "")
+
+    def needed_by(self, chosen: Iterable[Instance]) -> list[Instance]:
+        """Return what is down and must be started for ``chosen`` to start, in an order that lets it."""
+        asked = list(chosen)
+        names = {instance.name for instance in asked}
+        needed: dict[str, Instance] = {}
+        while asked:
+            for other in self._missing_for(asked.pop()):
+                if other.name not in names and other.name not in needed:
+                    needed[other.name] = other
+                    asked.append(other)
+        return self.sorted(needed.values())
+
+    def sorted(self, instances: Iterable[Instance]) -> list[Instance]:
+        """Return ``instances`` with those first that others of them depend on; else their order stays."""
+        levels = self._levels()
+        return sorted(instances, key=lambda instance: levels.get(instance.plan.type, 0))
+
+    def ends_as_planned(self, type_name: str) -> bool:
+        """Tell whether somebody waits for this type to complete, so that its end is good news."""
+        return any(
+            dependency.type == type_name and dependency.condition in (COMPLETED, SUCCEEDED)
+            for instance in self._instances.values()
+            for dependency in instance.plan.depends_on
+        )
+
+    # Stopping -----------------------------------------------------------------------------------------------------
+
+    def in_use(self, instance: Instance) -> bool:
+        """Tell whether something is alive that depends on ``instance``'s type."""
+        return any(one.state in ALIVE and _needs(one, instance.plan.type) for one in self._instances.values())
+
+    def postponed(self, now: float) -> tuple[float, dict[str, float]]:
+        """Return when a shutdown kills the last, and when each instance that others use must be asked at the latest.
+
+        That end is the longest grace from now. The time is shared evenly by the levels: nobody is killed unasked.
+        """
+        graces = [one.plan.stop.grace for one in self._instances.values() if one.pid is not None]
+        until = now + max(graces, default=0.0)
+        alive = [instance for instance in self._instances.values() if instance.state in ALIVE]
+        used = [instance for instance in alive if instance.pid is not None and self.in_use(instance)]
+        heights = longest_paths(_turned(self._edges({instance.plan.type for instance in alive})))
+        shares = max(heights.values(), default=0) + 1
+        turns = [one for one in used if one.state != State.STOPPING]
+        return until, {one.name: now + (until - now) * heights[one.plan.type] / shares for one in turns}
+
+    # The inside ---------------------------------------------------------------------------------------------------
+
+    def _of_type(self, type_name: str) -> list[Instance]:
+        return [instance for instance in self._instances.values() if instance.plan.type == type_name]
+
+    def _missing_for(self, instance: Instance) -> list[Instance]:
+        return [
+            needed
+            for dependency in instance.plan.depends_on
+            for needed in self._of_type(dependency.type)
+            if needed.state in DOWN and _hindrance(needed, dependency.condition) is not None
+        ]
+
+    def _edges(self, types: set[str]) -> Edges:
+        plans = {one.plan.type: one.plan for one in self._instances.values() if one.plan.type in types}
+        return {
+            name: tuple(dependency.type for dependency in plan.depends_on if dependency.type in types)
+            for name, plan in plans.items()
+        }
+
+    def _levels(self) -> dict[str, int]:
+        return longest_paths(self._edges({instance.plan.type for instance in self._instances.values()}))
+
+
+def _needs(instance: Instance, type_name: str) -> bool:
+    return any(dependency.type == type_name for dependency in instance.plan.depends_on)
+
+
+def _hindrance(needed: Instance, condition: str) -> Hindrance | None:
+    """What is still missing for ``needed`` to meet ``condition``, or None."""
+    if needed.state == State.FAILED and not (condition == COMPLETED and needed.status is not None):
+        return Hindrance(f"{needed.name} failed{_because(needed)}", final=True)
+    if _meets(needed, condition):
+        return None
+    if needed.state == State.EXITED:
+        return Hindrance(f"{needed.name} {_at_rest(needed)}{_other_word(needed, condition)}", final=True)
+    return Hindrance(f"{needed.name} {_not_yet(needed, condition)}", final=False)
+
+
+def _meets(needed: Instance, condition: str) -> bool:
+    if condition == STARTED:
+        return needed.pid is not None or needed.status is not None
+    if condition == READY:
+        return needed.state == State.RUNNING
+    if needed.state not in DOWN or needed.status is None:
+        return False
+    return condition == COMPLETED or needed.plan.restart.is_success(needed.status.shell_code)
+
+
+def _because(needed: Instance) -> str:
+    words = needed.failure or (needed.status.words() if needed.status else "")
+    return f": {words}" if words else ""
+
+
+def _at_rest(needed: Instance) -> str:
+    return "is not running" if needed.status is None else f"is not running: {needed.status.words(asked=True)}"
+
+
+def _other_word(needed: Instance, condition: str) -> str:
+    """What was most likely meant, where one that does its work and ends is waited for as if it stayed."""
+    status = needed.status
+    if condition != READY or status is None or not needed.plan.restart.is_success(status.shell_code):
+        return ""
+    return f' (to wait for its end: {needed.plan.type} = "{SUCCEEDED}")'
+
+
+def _not_yet(needed: Instance, condition: str) -> str:
+    if needed.state == State.WAITING:
+        return "is itself waiting"
+    if needed.state == State.BACKOFF:
+        return f"is about to be started again{_because(needed)}"
+    if condition in (COMPLETED, SUCCEEDED):
+        return "has not completed"
+    if needed.state == State.STOPPING:
+        return "is stopping"
+    return f"is not ready{f': {needed.trouble}' if needed.trouble else ''}"
+
+
+def longest_paths(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Return for each node the length of the longest path that leads on from it; those of a cycle are left at 0."""
+    lengths = dict.fromkeys(edges, 0)
+    behind = _turned(edges)
+    left = {node: len(set(others) & edges.keys()) for node, others in edges.items()}
+    free = [node for node, count in left.items() if count == 0]
+    while free:
+        node = free.pop()
+        for other in behind[node]:
+            lengths[other] = max(lengths[other], lengths[node] + 1)
+            left[other] -= 1
+            if left[other] == 0:
+                free.append(other)
+    return lengths
+
+
+def find_cycle(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the nodes of one cycle in order, or an empty list when there is none."""
+    left = {node: set(others) & edges.keys() for node, others in edges.items()}
+    while leaves := [node for node, others in left.items() if not others]:
+        for leaf in leaves:
+            del left[leaf]
+        for others in left.values():
+            others.difference_update(leaves)
+    if not left:
+        return []
+    path: list[str] = []
+    node = next(iter(left))
+    while node not in path:  # every node that is left leads to another one that is left
+        path.append(node)
+        node = next(other for other in edges[node] if other in left)
+    return path[path.index(node) :]
+
+
+def _turned(edges: Mapping[str, Iterable[str]]) -> Edges:
+    turned: dict[str, list[str]] = {node: [] for node in edges}
+    for node, others in edges.items():
+        for other in dict.fromkeys(others):
+            if other in turned:
+                turned[other].append(node)
+    return {node: tuple(others) for node, others in turned.items()}

@@ -1,0 +1,68 @@
+"""Decides why a run ends, and with which exit code."""
+
+from __future__ import annotations
+
+from procman.errors import (
+    EXIT_CANNOT_EXECUTE,
+    EXIT_FAILURE,
+    EXIT_HANGUP,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_OUTPUT_CLOSED,
+    EXIT_TERMINATED,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.lifecycle.instance import Instance
+
+EXIT_RULES = ("all", "any", "failure", "never")
+
+
+class Reason:
+    """Why everything is stopped: words for the user, and the exit code that follows from it, if one does."""
+
+    __slots__ = ("code", "words")
+
+    def __init__(self, words: str, code: int | None = None) -> None:
+        self.words = words
+        self.code = code
+
+    def __repr__(self) -> str:
+        return f"Reason({self.words!r}, {self.code})"
+
+
+INTERRUPTED = Reason("interrupted", EXIT_INTERRUPTED)
+QUIT = Reason("quit", 131)  # 128 + SIGQUIT
+TERMINATED = Reason("terminated", EXIT_TERMINATED)
+HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
+OUTPUT_CLOSED = Reason("nobody reads the output any more", EXIT_OUTPUT_CLOSED)
+GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
+ASKED = Reason("asked to stop", EXIT_TERMINATED)
+
+
+class Outcome:
+    """What the run has come to so far: the first failure's code, and whether anything had to be killed."""
+
+    __slots__ = ("failure", "stopped_in_time")
+
+    def __init__(self) -> None:
+        self.failure = EXIT_OK
+        self.stopped_in_time = True
+
+    def note_failure(self, code: int) -> None:
+        """Remember the exit code of a failure; the first one counts."""
+        self.failure = self.failure or code
+
+    def exit_code(self, reason: Reason | None) -> int:
+        """What the run ends with: the reason's code where the user ended it, else the first failure's."""
+        if reason is None or reason.code is None:
+            return self.failure
+        return EXIT_OK if reason in (TERMINATED, ASKED) and self.stopped_in_time else reason.code
+
+
+def failure_code(instance: Instance) -> int:
+    """The exit code that stands for an instance that gave up; never 0."""
+    if instance.status is None:  # waited in vain, or could not be spawned
+        return EXIT_FAILURE if instance.started is None else EXIT_CANNOT_EXECUTE
+    return EXIT_FAILURE if instance.condemned else instance.status.shell_code or EXIT_FAILURE

@@ -1,0 +1,332 @@
+"""Decides what happens next to one instance: State × Event → State, Actions.
+
+Two axes, as in runit and s6: `state` is what *is*, `wanted` is what *should be*. Restart, scale and shutdown are each
+a change of `wanted`. An instance waits for one thing at a time, so it has one `deadline`.
+
+| state    | meaning                                     | its deadline means              |
+|----------|---------------------------------------------|---------------------------------|
+| WAITING  | not begun: waits for a dependency           | give up waiting                 |
+| STARTING | asked for, or spawned and not yet ready     | ready-by, or the next probe     |
+| RUNNING  | up and ready                                | the next health probe, or none  |
+| STOPPING | asked to stop                               | the grace ends: KILL            |
+| BACKOFF  | died; will be started again                 | start again                     |
+| EXITED   | down, at rest                               | –                               |
+| FAILED   | down, gave up                               | –                               |
+
+Nothing here reads a clock or performs anything: `now` is given, and the actions are for the engine.
+"""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.instance import ALIVE, DOWN, Action, Event, Fact, Instance, State
+from procman.core.model.status import CANNOT_RUN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+__all__ = ("ALIVE", "DOWN", "TABLE", "Action", "Event", "Fact", "ImpossibleEventError", "Instance", "State", "step")
+
+
+class ImpossibleEventError(Exception):
+    """A fact that cannot be in this state: a bug of ours. The instance is left as it was."""
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"{event!r} cannot happen to an instance that is {state}")
+
+
+Actions = tuple[str, ...]
+NOTHING: Actions = ()
+
+
+def step(instance: Instance, event: str, fact: Fact) -> Actions:
+    """Apply `event` to `instance` and return what shall be done, in order.
+
+    Raises ImpossibleEventError, and changes nothing, when the event cannot be in the instance's state.
+    """
+    return TABLE[instance.state, event](instance, fact)
+
+
+def _ignore(_instance: Instance, _fact: Fact) -> Actions:
+    return NOTHING
+
+
+def _launch(instance: Instance, fact: Fact) -> Actions:
+    """Begin a life, or wait for what it depends on. A wish of the user's clears the record of quick deaths, a
+    backoff's end does not."""
+    instance.wanted = True
+    instance.killed = instance.condemned = False
+    instance.failure = instance.trouble = ""
+    instance.failed_probes = 0
+    instance.ready_at = None
+    if fact.blocked:
+        return _wait(instance, fact)
+    instance.state = State.STARTING
+    instance.deadline = None
+    return (Action.LAUNCH,)
+
+
+def _wait(instance: Instance, fact: Fact) -> Actions:
+    if instance.state == State.WAITING:
+        return NOTHING
+    limits = [dependency.timeout for dependency in instance.plan.depends_on if dependency.timeout is not None]
+    instance.state = State.WAITING
+    instance.deadline = fact.now + min(limits) if limits else None
+    return (Action.TELL_WAITING,)
+
+
+def _afresh(instance: Instance, fact: Fact) -> Actions:
+    instance.quick_deaths = 0
+    return _launch(instance, fact) if instance.started is None else _relaunch(instance, fact)
+
+
+def _relaunch(instance: Instance, fact: Fact) -> Actions:
+    instance.restarts += 1
+    return _launch(instance, fact)
+
+
+def _rest(instance: Instance, _fact: Fact) -> Actions:
+    """Come to rest from a state without a child."""
+    instance.wanted = False
+    instance.state = State.EXITED
+    instance.deadline = None
+    return (Action.TELL_CANCELLED,)
+
+
+def _give_up(instance: Instance, fact: Fact) -> Actions:
+    instance.failure = fact.reason or f"not started in time: {'; '.join(fact.blocked)}"
+    return _fail(instance)
+
+
+def _fail(instance: Instance) -> Actions:
+    instance.wanted = False
+    instance.state = State.FAILED
+    instance.deadline = None
+    return (Action.TELL_FAILED,)
+
+
+def _ask(instance: Instance, fact: Fact) -> Actions:
+    instance.wanted = False
+    return _begin_stopping(instance, fact)
+
+
+def _cycle(instance: Instance, fact: Fact) -> Actions:
+    """Restart: ask it to stop and go on wanting it. That is all that a restart is."""
+    instance.wanted = True
+    instance.quick_deaths = 0
+    return _begin_stopping(instance, fact)
+
+
+def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
+    instance.state = State.STOPPING
+    instance.deadline = fact.now + instance.plan.stop.grace
+    if fact.until is not None:
+        instance.deadline = min(instance.deadline, fact.until)
+    return (Action.TELL_STOPPING, Action.ASK) if instance.pid is not None else (Action.TELL_STOPPING,)
+
+
+def _kill(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = False
+    return _begin_killing(instance)
+
+
+def _overdue(instance: Instance, _fact: Fact) -> Actions:
+    return _begin_killing(instance)
+
+
+def _begin_killing(instance: Instance) -> Actions:
+    instance.state = State.STOPPING
+    instance.deadline = None
+    instance.killed = True
+    return (Action.KILL,) if instance.pid is not None else NOTHING
+
+
+def _want_up(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = True
+    instance.condemned = False
+    return NOTHING
+
+
+def _want_down(instance: Instance, _fact: Fact) -> Actions:
+    instance.wanted = False
+    return NOTHING
+
+
+def _up(instance: Instance, fact: Fact) -> Actions:
+    """Spawned. Without a readiness check, an instance that runs is ready."""
+    _note_life(instance, fact)
+    ready = instance.plan.ready
+    if ready is None:
+        _begin_running(instance, fact)
+    else:
+        instance.deadline = None if ready.timeout is None else fact.now + ready.timeout
+    return (Action.TELL_STARTED,)
+
+
+def _ready(instance: Instance, fact: Fact) -> Actions:
+    _begin_running(instance, fact)
+    return (Action.TELL_READY,)
+
+
+def _begin_running(instance: Instance, fact: Fact) -> None:
+    instance.state = State.RUNNING
+    instance.ready_at = fact.now
+    instance.trouble = ""
+    _plan_probe(instance, fact)
+
+
+def _plan_probe(instance: Instance, fact: Fact) -> None:
+    health = instance.plan.health
+    instance.deadline = None if health is None else fact.now + health.interval
+
+
+def _probe(instance: Instance, fact: Fact) -> Actions:
+    _plan_probe(instance, fact)
+    return (Action.PROBE,)
+
+
+def _unready(instance: Instance, fact: Fact) -> Actions:
+    """It did not become ready in time: a life that failed, whatever code it will end with."""
+    limit = instance.plan.ready.timeout if instance.plan.ready else None
+    after = f" after {limit:g} s" if limit is not None else ""
+    said = f": {instance.trouble}" if instance.trouble else ""
+    return _condemn(instance, fact, f"not ready{after}{said}")
+
+
+def _unfit(instance: Instance, fact: Fact) -> Actions:
+    return _condemn(instance, fact, fact.reason)
+
+
+def _condemn(instance: Instance, fact: Fact, reason: str) -> Actions:
+    """Stop it, to be judged by the policy as if it had died."""
+    _begin_stopping(instance, fact)
+    instance.condemned = True
+    instance.failure = reason
+    return (Action.TELL_UNHEALTHY, Action.ASK) if instance.pid is not None else (Action.TELL_UNHEALTHY,)
+
+
+def _note_pid(instance: Instance, fact: Fact) -> Actions:
+    """The stop came between the launch and its performance: do now what could not be done then."""
+    _note_life(instance, fact)
+    return (Action.KILL,) if instance.killed else (Action.ASK,)
+
+
+def _note_life(instance: Instance, fact: Fact) -> None:
+    instance.pid = fact.pid
+    instance.started = fact.now
+    instance.ended = None
+    instance.status = None
+
+
+def _note_death(instance: Instance, fact: Fact) -> None:
+    instance.pid = None
+    instance.ended = fact.now
+    instance.status = fact.status
+
+
+def _fail_start(instance: Instance, fact: Fact) -> Actions:
+    """Spawning failed. `status` says how a shell would put it (126, 127), or is None when trying again may help."""
+    instance.failure = fact.reason
+    instance.started = instance.ended = fact.now
+    instance.status = fact.status
+    if not instance.wanted:
+        return _rest(instance, fact)
+    if fact.status is not None:
+        return _fail(instance)
+    return _quick_death(instance, fact)
+
+
+def _unborn(instance: Instance, fact: Fact) -> Actions:
+    instance.failure = fact.reason
+    return _gone(instance, fact)
+
+
+def _died(instance: Instance, fact: Fact) -> Actions:
+    """Nobody asked it to end: the policy decides. Who is not wanted any more rests, however it ended."""
+    _note_death(instance, fact)
+    policy = instance.plan.restart
+    success = fact.status is None or policy.is_success(fact.status.shell_code)
+    if not instance.wanted or (success and policy.mode != "always"):
+        return _rest_after_death(instance)
+    return (Action.TELL_EXITED, *_judge(instance, fact, success))
+
+
+def _judge(instance: Instance, fact: Fact, success: bool) -> Actions:
+    """What follows a life that has ended. One that never was ready was a short one, however long it lasted."""
+    policy = instance.plan.restart
+    if policy.mode == "never" or (instance.condemned and instance.plan.fails_unhealthy):
+        return _fail(instance)
+    if instance.ready_at is not None and instance.uptime(fact.now) >= policy.min_uptime:
+        instance.quick_deaths = 0
+        return _back_off(instance, fact, 0.0)
+    if not instance.condemned and fact.status is not None and fact.status.code in CANNOT_RUN:
+        return _fail(instance)
+    return _quick_death(instance, fact, counts=not success)
+
+
+def _rest_after_death(instance: Instance) -> Actions:
+    instance.wanted = False
+    instance.state = State.EXITED
+    instance.deadline = None
+    return (Action.TELL_EXITED,)
+
+
+def _quick_death(instance: Instance, fact: Fact, counts: bool = True) -> Actions:
+    """Wait longer after each death in a row, and give up when the budget is spent; a success spends nothing."""
+    policy = instance.plan.restart
+    instance.quick_deaths = min(instance.quick_deaths + 1, policy.max_restarts)
+    if counts and instance.quick_deaths >= policy.max_restarts:
+        return _fail(instance)
+    return _back_off(instance, fact, policy.delay(instance.quick_deaths) * fact.jitter)
+
+
+def _back_off(instance: Instance, fact: Fact, delay: float) -> Actions:
+    instance.state = State.BACKOFF
+    instance.delay = delay
+    instance.deadline = fact.now + delay
+    return (Action.TELL_RESTARTING,)
+
+
+def _gone(instance: Instance, fact: Fact) -> Actions:
+    """The end that was asked for: up again if it is wanted, else at rest."""
+    _note_death(instance, fact)
+    instance.deadline = None
+    if instance.wanted and instance.condemned:
+        return (Action.TELL_EXITED, *_judge(instance, fact, success=False))
+    if instance.wanted:
+        return (Action.TELL_STOPPED, *_relaunch(instance, fact))
+    instance.state = State.EXITED
+    return (Action.TELL_STOPPED,)
+
+
+_WISHES = (Event.START, Event.STOP, Event.KILL, Event.RESTART)
+_FACTS = (Event.SPAWNED, Event.SPAWN_FAILED, Event.READY, Event.EXITED, Event.TIMEOUT, Event.UNHEALTHY)
+_X = None  # impossible: raises, naming state and event
+
+# fmt: off
+_ROWS = {
+    #                START      STOP         KILL     RESTART    SPAWNED     SPAWN_FAILED  READY     EXITED  TIMEOUT    UNHEALTHY
+    State.WAITING:  (_launch,   _rest,       _rest,   _launch,   _X,         _X,           _X,       _X,     _give_up,  _X),
+    State.STARTING: (_ignore,   _ask,        _kill,   _cycle,    _up,        _fail_start,  _ready,   _died,  _unready,  _ignore),
+    State.RUNNING:  (_ignore,   _ask,        _kill,   _cycle,    _X,         _X,           _ignore,  _died,  _probe,    _unfit),
+    State.STOPPING: (_want_up,  _want_down,  _kill,   _want_up,  _note_pid,  _unborn,      _ignore,  _gone,  _overdue,  _ignore),
+    State.BACKOFF:  (_afresh,   _rest,       _rest,   _afresh,   _X,         _X,           _X,       _X,     _relaunch, _X),
+    State.EXITED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
+    State.FAILED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
+}
+# fmt: on
+
+
+def _impossible(state: str, event: str) -> Callable[[Instance, Fact], Actions]:
+    def refuse(_instance: Instance, _fact: Fact) -> Actions:
+        raise ImpossibleEventError(state, event)
+
+    return refuse
+
+
+TABLE: dict[tuple[str, str], Callable[[Instance, Fact], Actions]] = {
+    (state, event): cell or _impossible(state, event)
+    for state, row in _ROWS.items()
+    for event, cell in zip(_WISHES + _FACTS, row, strict=True)
+}

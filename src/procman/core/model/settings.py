@@ -1,0 +1,97 @@
+"""Decides what holds where nobody has said anything: every setting, its type and its default."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Settings:
+    """What the user wants, from all places it can be said in, one attribute per option.
+
+    Defaults are class attributes, so that one line holds name, type and default. ``origin`` names the place that each
+    setting was given in ("--port", "PROCMAN_PORT", "procman.toml:3"); a name that is not in it has its default.
+    """
+
+    # what to run
+    procfile: str = "Procfile"  # path as seen from the current folder; never empty
+    root: str = "."  # the folder commands run in and the default .env is read from; the Procfile's, unless given
+    env: tuple[str, ...] = ()  # env files by order of reading; empty: ROOT/.env, if it exists
+    formation: str | None = None  # "web=2,all=1"
+    names: tuple[str, ...] = ()  # "web" or "web=2", as given on the command line
+    exclude: tuple[str, ...] = ()
+    port: int | None = None  # the base; 0: no process gets a PORT
+    port_step: int = 100
+    os_env_wins: bool = False
+    env_interpolate: bool = False
+
+    # how long and how often
+    timeout: float = 5.0  # seconds of grace between the stop signal and KILL
+    restart: str = "on-failure"  # or "always", "never"
+    max_restarts: int = 5  # quick deaths in a row before an instance is FAILED
+    exit: str | None = None  # "all", "any", "failure", "never"; None: "all", but "failure" as PID 1 or under systemd
+    guardian: bool = True
+
+    # what is said of single process types; a table of a config file says more, see core/overlay/tables.py
+    process: tuple[str, ...] = ()  # the types that have a table
+    auto_restart: tuple[str, ...] = ()  # names, or "all": restart = "always"
+    stop_signals: tuple[str, ...] = ()  # "web=INT"
+    can_die: tuple[str, ...] = ()
+    primary: str | None = None  # "web" or "web.2": whose the terminal of `start` is
+
+    # who may ask it something
+    control: bool = True
+    socket: str | None = None  # path of the control socket; None: one for each Procfile and folder
+    replace: bool = False  # stop the session that runs here already
+    wait: bool = True  # until the session that runs here has started what is named
+
+    # what to show
+    quiet: tuple[str, ...] = ()  # process types that run without being shown
+    only: tuple[str, ...] = ()  # if not empty: the process types that are shown
+    color: bool | None = None  # None: on a terminal, as NO_COLOR and FORCE_COLOR say
+    timestamps: str = "%H:%M:%S"  # strftime, "iso", "elapsed" or "off"
+    prefix: str | None = None  # a template; None: the usual prefix; "": none
+    format: str = "text"  # or "json"
+    raw: bool = False  # pass control sequences of children through
+    pty: bool | None = None  # None: when stdout is a terminal
+    highlight: str | None = None  # regular expression
+    pretty: bool = False
+    log_dir: str | None = None
+    status: bool | None = None  # the status line; None: as the output sees fit
+
+    # what check prints
+    json: bool = False
+    show_env: bool = False
+    show_values: bool = False
+    show_config: bool = False
+
+    # what export writes
+    out: str | None = None  # a folder, or "-" to print
+    app: str | None = None  # the application's name at the target; None: its folder's
+    user: str | None = None  # the account it runs as; "": units of a user's own service manager
+    image: str | None = None
+    log: str | None = None  # the folder for log files
+    dry_run: bool = False
+    check_files: bool = False
+    list_formats: bool = False
+
+    def __init__(self, origin: Mapping[str, str] | None = None, **given: object) -> None:
+        for name, value in given.items():
+            if name not in NAMES:
+                raise TypeError(f"there is no setting called {name!r}")
+            setattr(self, name, value)
+        self.origin: dict[str, str] = dict(origin or {})
+        if "procfile" not in given and "root" in given:
+            self.procfile = f"{self.root.rstrip('/')}/Procfile"
+        if "root" not in given:
+            folder, slash, _ = self.procfile.rpartition("/")
+            self.root = folder or slash or "."
+
+    @property
+    def no_port(self) -> bool:
+        """Whether processes get no PORT at all (``-p 0`` or ``--no-port``)."""
+        return self.port == 0
+
+
+NAMES = tuple(Settings.__annotations__)

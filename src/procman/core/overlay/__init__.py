@@ -1,0 +1,1 @@
+"""How each process type is to run: the tables [process.NAME]."""

@@ -1,0 +1,253 @@
+"""Decides what each key of a [process.NAME] table may hold, and what it means."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.order import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
+from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check
+from procman.core.model.status import signal_name
+from procman.core.model.targets import http_target, tcp_target
+from procman.core.overlay.converters import (
+    WrongValueError,
+    in_words,
+    period,
+    seconds,
+    table,
+    text,
+    texts,
+    truth,
+    whole,
+    word,
+    wrong,
+)
+from procman.core.text.suggest import nearest
+from procman.core.text.values import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HIGHEST_PORT = 65535
+MOST_INSTANCES = 10_000
+COLORS = ("cyan", "yellow", "green", "magenta", "blue", "red")  # in the order of the palette
+COLOR_NAMES = (*COLORS, *(f"bright-{color}" for color in COLORS))
+_WITHOUT_END = (1.0, 60.0)  # seconds: interval and timeout of readiness
+_HEALTH_INTERVAL, _HEALTH_TIMEOUT, _THRESHOLD = 10.0, 5.0, 3
+
+_RESTARTS = {"no": "never", "unless-stopped": "always", "on_failure": "on-failure", "exit_on_failure": "never"}
+_CONDITION_WORDS = {
+    "service_started": STARTED,
+    "process_started": STARTED,
+    "running": STARTED,
+    "healthy": READY,
+    "service_healthy": READY,
+    "process_healthy": READY,
+    "process_log_ready": READY,
+    "process_completed": COMPLETED,
+    "service_completed_successfully": SUCCEEDED,
+    "process_completed_successfully": SUCCEEDED,
+}
+# Values with a meaning of their own ----------------------------------------------------------------------------------
+
+
+def _restart(value: object) -> str:
+    if value is False:
+        return "never"
+    return word(("on-failure", "always", "never"), _RESTARTS)(value)
+
+
+def _backoff(value: object) -> tuple[float, float | None]:
+    """The first delay, and the longest one where it is said."""
+    if not isinstance(value, dict):
+        return seconds(value), None
+    found = table(value, {"initial": seconds, "max": seconds})
+    return float(found.get("initial", 1.0)), found.get("max")  # type: ignore[arg-type, return-value]  # seconds made them
+
+
+def signal_number(value: object) -> int:
+    """The number of a signal: ``INT``, ``SIGINT`` or 2."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65:
+        return value
+    names = {signal_name(number): number for number in range(1, 65)}
+    if not isinstance(value, str):
+        raise wrong("the name of a signal", value)
+    name = f"SIG{value.strip().upper().removeprefix('SIG')}"
+    if name not in names:
+        near = nearest(name, [known for known in names if known.startswith("SIG")])
+        raise wrong("the name of a signal", value, f'did you mean "{near[3:]}"?' if near else "")
+    return names[name]
+
+
+def _codes(value: object) -> tuple[int, ...]:
+    """Exit codes, and names of signals as 128 + n; 0 is always one of them."""
+    codes = [0]
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            codes.append(128 + signal_number(one))
+        else:
+            codes.append(whole(0, 255, "exit codes")(one))
+    return tuple(dict.fromkeys(codes))
+
+
+def _depends_on(value: object) -> tuple[Dependency, ...]:
+    if isinstance(value, dict):
+        return tuple(_dependency(name, how) for name, how in value.items())
+    return tuple(Dependency(name) for name in dict.fromkeys(texts(value)))
+
+
+def _dependency(name: str, how: object) -> Dependency:
+    try:
+        said_of_it = how if isinstance(how, dict) else {"condition": how}
+        found = table(said_of_it, {"condition": text, "timeout": period})
+        said = str(found.get("condition", READY))
+        condition = word(CONDITIONS, _CONDITION_WORDS)(said)
+    except WrongValueError as error:
+        raise WrongValueError(error.message, error.hint, (name, *error.path)) from None
+    timeout = found.get("timeout")
+    return Dependency(name, condition, timeout if isinstance(timeout, float) else None, said.endswith("healthy"))
+
+
+def _port(value: object) -> int:
+    return 0 if value is False else whole(0, HIGHEST_PORT, "a port, or false for none,")(value)
+
+
+def _env(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise wrong("a table of variables", value, 'as in env = { NAME = "value" }')
+    return {name: _variable(name, one) for name, one in value.items()}
+
+
+def _variable(name: str, value: object) -> str:
+    if not name or "=" in name or "\0" in name:
+        raise WrongValueError("is no name of a variable", "", (name,))
+    if name == "PORT":
+        raise WrongValueError("is set by procman", "use the key port", (name,))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)) or "\0" in str(value):
+        raise WrongValueError(f"wants a text, not {in_words(value)}", "", (name,))
+    return str(value)
+
+
+def _color(value: object) -> int:
+    aliases = {name.replace("-", "_"): name for name in COLOR_NAMES}
+    return COLOR_NAMES.index(word(COLOR_NAMES, aliases)(value))
+
+
+def _groups(value: object) -> tuple[str, ...]:
+    names = texts(value)
+    for name in names:
+        if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+            raise WrongValueError(f'"{name}" is no name of a group', 'letters, digits, "_" and "-"')
+    return names
+
+
+# Checks -------------------------------------------------------------------------------------------------------------
+
+
+def _http(value: object) -> str:
+    return _target(http_target, value)
+
+
+def _tcp(value: object) -> str:
+    return _target(tcp_target, value)
+
+
+def _target(parse: Callable[[object], str], value: object) -> str:
+    try:
+        return parse(value)
+    except ValueError as error:
+        wanted, _, hint = str(error).partition(" | ")
+        raise wrong(wanted, value, hint) from None
+
+
+def _pattern(value: object) -> str:
+    try:
+        return regex(text(value))
+    except ValueError as error:
+        raise WrongValueError(f"is not {error}") from None
+
+
+def _delay(value: object) -> str:
+    return str(seconds(value))
+
+
+def _timeout(value: object) -> float | None:
+    return None if value is False else period(value)
+
+
+_TARGETS: dict[str, Callable[[object], object]] = {
+    HTTP: _http,
+    TCP: _tcp,
+    LOG: _pattern,
+    EXEC: text,
+    DELAY: _delay,
+}
+_READY = {**_TARGETS, "interval": period, "timeout": _timeout}
+_HEALTH = {
+    **{kind: _TARGETS[kind] for kind in (HTTP, TCP, EXEC)},
+    "interval": period,
+    "timeout": period,
+    "failure_threshold": whole(1, 1000, "a number"),
+    "on_fail": word(ON_FAIL, {"stop": "fail", "ignore": "none", "warn": "none"}),
+}
+
+
+def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tuple[str, str, dict[str, object]]:
+    """The kind, the target and the other keys of a check's table."""
+    kinds = [kind for kind in KINDS if kind in keys]
+    example = "as in { tcp = 5432 }"
+    if not isinstance(value, dict):
+        raise wrong(f"a table with {', '.join(kinds[:-1])} or {kinds[-1]}", value, example)
+    found = table(value, keys)
+    said = [kind for kind in KINDS if kind in found]
+    if len(said) != 1:
+        what = " and ".join(said) if said else "none of them"
+        raise WrongValueError(f"wants one of {', '.join(kinds)}, and has {what}", example)
+    return said[0], str(found.pop(said[0])), found
+
+
+def _ready(value: object) -> Check:
+    kind, target, found = _check(value, _READY)
+    interval, limit = _WITHOUT_END
+    timeout = found.get("timeout", None if kind == DELAY else limit)
+    return Check(kind, target, found.get("interval", interval), timeout)  # type: ignore[arg-type]  # _READY made them
+
+
+def _health(value: object) -> Check:
+    kind, target, found = _check(value, _HEALTH)
+    return Check(
+        kind,
+        target,
+        interval=found.get("interval", _HEALTH_INTERVAL),  # type: ignore[arg-type]  # _HEALTH made them
+        attempt=found.get("timeout", _HEALTH_TIMEOUT),  # type: ignore[arg-type]
+        threshold=found.get("failure_threshold", _THRESHOLD),  # type: ignore[arg-type]
+        on_fail=found.get("on_fail", "restart"),  # type: ignore[arg-type]
+    )
+
+
+KEYS: dict[str, Callable[[object], object]] = {
+    "restart": _restart,
+    "max_restarts": whole(0, 1_000_000, "a number"),
+    "backoff": _backoff,
+    "min_uptime": seconds,
+    "success_exit_codes": _codes,
+    "can_die": truth,
+    "depends_on": _depends_on,
+    "ready": _ready,
+    "health": _health,
+    "stop_signal": signal_number,
+    "stop_timeout": seconds,
+    "stop_command": text,
+    "watch": texts,
+    "env": _env,
+    "env_file": texts,
+    "cwd": text,
+    "port": _port,
+    "formation": whole(0, MOST_INSTANCES, "a number"),
+    "autostart": truth,
+    "pty": truth,
+    "color": _color,
+    "log_file": text,
+    "groups": _groups,
+    "primary": truth,
+}

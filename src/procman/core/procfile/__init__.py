@@ -1,0 +1,1 @@
+"""What a Procfile, a formation and an environment ask for."""

@@ -1,0 +1,70 @@
+"""Decides which environment a child gets: layers of mappings, the later wins, then our own variables."""
+
+from __future__ import annotations
+
+from procman.core.procfile.ports import port_variable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REAL = "environment"  # the source of what we inherited ourselves
+
+
+class Layer:
+    """Variables from one ``source`` (``environment``, ``.env`` …); ``lines`` says where in it, if known."""
+
+    __slots__ = ("lines", "source", "values")
+
+    def __init__(self, source: str, values: Mapping[str, str], lines: Mapping[str, int] | None = None) -> None:
+        self.source = source
+        self.values = values
+        self.lines = lines or {}
+
+    def place(self, name: str) -> str:
+        """Return where this layer has the variable ``name``: ``.env:3``."""
+        return f"{self.source}:{self.lines[name]}" if name in self.lines else self.source
+
+
+class Environment:
+    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``).
+
+    ``given`` are the names that files give, in order, also where the real environment wins.
+    """
+
+    __slots__ = ("given", "origin", "values")
+
+    def __init__(self, values: dict[str, str], origin: dict[str, str], given: tuple[str, ...] = ()) -> None:
+        self.values = values
+        self.origin = origin
+        self.given = given
+
+
+def merge(layers: Iterable[Layer]) -> Environment:
+    """Lay ``layers`` over one another; the later wins."""
+    values: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    given: dict[str, None] = {}
+    for layer in layers:
+        values.update(layer.values)
+        origin.update({name: layer.place(name) for name in layer.values})
+        if layer.source != REAL:
+            given.update(dict.fromkeys(layer.values))
+    return Environment(values, origin, tuple(given))
+
+
+def shared_environment(environment: Environment, session: str, ports: dict[str, int]) -> dict[str, str]:
+    """Return what all children of a session have: the layers, its mark, the port of each type's first instance."""
+    shared = {"PYTHONUNBUFFERED": "1", **environment.values}
+    shared["PROCMAN_SESSION"] = session
+    # Of two names that share a variable ("a-b" and "a_b") the first keeps it; check warns.
+    shared.update((port_variable(name), str(port)) for name, port in reversed(ports.items()))
+    return shared
+
+
+def own_environment(process: str, instance: str, port: int | None) -> dict[str, str]:
+    """Return what only this instance has: its names, and PORT unless it is None."""
+    own = {"PS": instance, "PROCMAN_INSTANCE": instance, "PROCMAN_PROCESS": process}
+    if port is not None:
+        own["PORT"] = str(port)
+    return own

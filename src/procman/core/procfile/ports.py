@@ -1,0 +1,61 @@
+"""Decides which port an instance gets: base + step × type + number."""
+
+from __future__ import annotations
+
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.core.procfile.environment import Environment
+
+DEFAULT_PORT = 5000
+DEFAULT_STEP = 100
+HIGHEST_PORT = 65535
+
+
+def port_variable(name: str) -> str:
+    """Return the variable that tells the port of a type's first instance: ``PROCMAN_WEB_PORT``."""
+    return f"PROCMAN_{name.upper().replace('-', '_')}_PORT"
+
+
+def in_range(port: int) -> bool:
+    """Tell whether ``port`` can be listened on by number; 0 means "any" to the system."""
+    return 1 <= port <= HIGHEST_PORT
+
+
+def port_of(base: int, step: int, index: int, number: int) -> int:
+    """Return the port of instance ``number`` (from 1) of the type with that ``index`` (from 0) in the Procfile."""
+    return base + step * index + number - 1
+
+
+def base_port(port: int | None, environment: Environment) -> int:
+    """Return the base: ``port`` if given, else PORT of the environment, else 5000; raises UsageError."""
+    if port is not None:
+        return port
+    text = environment.values.get("PORT", "").strip()
+    if not text:
+        return DEFAULT_PORT
+    base = whole_number(text)
+    if base is not None and in_range(base):
+        return base
+    message = f'{environment.origin["PORT"]}: PORT is "{text}", not a port'
+    raise UsageError(message, "a port is a number from 1 to 65535; -p sets another base, --no-port none")
+
+
+def whole_number(text: str) -> int | None:
+    """Read plain digits; None for anything else. int() alone takes "1_0", " 1", "+1" and Arabic digits too."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def check_ports(ports: Iterable[tuple[str, int]]) -> None:
+    """Raise UsageError unless the ports of the named instances exist and differ."""
+    owners: dict[int, str] = {}
+    for name, port in ports:
+        if not in_range(port):
+            raise UsageError(f"{name} would get port {port}, outside 1-65535", "choose a lower base with -p")
+        owner = owners.setdefault(port, name)
+        if owner != name:
+            hint = "choose a larger --port-step, or fewer instances"
+            raise UsageError(f"{owner} and {name} would both get port {port}", hint)

@@ -1,0 +1,80 @@
+"""Decides which instances a user means: names of types, of instances, and patterns such as ``web*`` or ``*.2``."""
+
+from __future__ import annotations
+
+from procman.core.text.suggest import did_you_mean
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether ``pattern`` means the instance ``name``: its own name, its type's, or a glob (``*``, ``?``) of either."""
+    kind = name.partition(".")[0]
+    if not is_pattern(pattern):
+        return pattern in (name, kind)
+    return fits(pattern, name) or fits(pattern, kind)
+
+
+def is_pattern(word: str) -> bool:
+    """Whether it is more than a name."""
+    return "*" in word or "?" in word
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Match a glob of ``*`` and ``?``; linear, as it goes back to the latest star only."""
+    at = begin = resume = 0
+    star = -1
+    while begin < len(text) or at < len(pattern):
+        if at < len(pattern) and pattern[at] == "*":
+            star, at, resume = at, at + 1, begin
+        elif begin < len(text) and at < len(pattern) and pattern[at] in ("?", text[begin]):
+            at, begin = at + 1, begin + 1
+        elif star >= 0 and resume < len(text):
+            resume += 1
+            at, begin = star + 1, resume
+        else:
+            return False
+    return True
+
+
+def choose(patterns: Iterable[str], names: Sequence[str], groups: Sequence[str] = ()) -> list[str]:
+    """The instances among ``names`` that the patterns mean, each once, in the order of ``names``.
+
+    Raises UsageError for a pattern that means none; ``groups`` are names that could have been meant as well.
+    """
+    labels: dict[str, list[str]] = {}  # there may be thousands of patterns, and most are names
+    for name in names:
+        for label in {name, name.partition(".")[0]}:
+            labels.setdefault(label, []).append(name)
+    found = {name for pattern in patterns for name in labels.get(pattern) or _meant(pattern, names, groups)}
+    return [name for name in names if name in found]
+
+
+def _meant(pattern: str, names: Sequence[str], groups: Sequence[str]) -> list[str]:
+    meant = [name for name in names if matches(pattern, name)]
+    if not meant:
+        known = (*dict.fromkeys(name.partition(".")[0] for name in names), *groups, *names)
+        raise UsageError(f'there is no process "{pattern}" in this session', did_you_mean(pattern, known[:40]))
+    return meant
+
+
+def parse_change(word: str) -> tuple[str, str, int]:
+    """``web=3``, ``worker+1``, ``worker-2`` as name, sign and number; raises UsageError."""
+    for sign in "=+":
+        name, found, number = word.rpartition(sign)
+        if found:
+            break
+    else:
+        sign = "-"
+        name, _, number = word.rpartition("-")
+    if not name or not (number.isascii() and number.isdigit() and len(number) < 6):
+        raise UsageError(f'"{word}" is no change of scale', "write web=3, worker+1 or worker-1")
+    return name, sign, int(number)
+
+
+def changed_count(sign: str, number: int, present: int) -> int:
+    """How many instances there shall be, where ``present`` are now; never less than none."""
+    return number if sign == "=" else max(0, present + (number if sign == "+" else -number))

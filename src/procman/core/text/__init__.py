@@ -1,0 +1,1 @@
+"""Small pure tools for text: lines, values, suggestions, what may be printed."""

@@ -1,0 +1,94 @@
+"""Decides what a text means as the value of a setting; raises ValueError with what would have been right."""
+
+from __future__ import annotations
+
+_TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
+_FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
+_DIGITS = 9  # more than any count, port or time needs, and far from what `int` refuses
+HIGHEST_PORT = 65535
+
+
+def whole(text: str) -> int:
+    """A whole number, zero or more; no sign, blank, underscore or foreign digit, which `int` would take."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise ValueError("a whole number")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port, or 0 for none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= HIGHEST_PORT):
+        raise ValueError(f"a port from 1 to {HIGHEST_PORT}, or 0 for none")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, zero or more, with or without a fraction."""
+    before, _, after = text.partition(".")
+    if not (text.isascii() and (before + after).isdigit() and len(text) <= _DIGITS):
+        raise ValueError("a number of seconds")
+    return float(text)
+
+
+def truth(text: str) -> bool:
+    """Yes or no, in any of the usual words."""
+    word = text.lower()
+    if word not in _TRUE and word not in _FALSE:
+        raise ValueError('"true" or "false"')
+    return word in _TRUE
+
+
+def items(text: str) -> tuple[str, ...]:
+    """The entries of a list with commas; blanks around them and empty ones do not count."""
+    return tuple(entry for entry in map(str.strip, text.split(",")) if entry)
+
+
+def choice(text: str, choices: tuple[str, ...]) -> str:
+    """One of the words that are allowed."""
+    if text not in choices:
+        *others, last = choices
+        raise ValueError(f"{', '.join(others)} or {last}")
+    return text
+
+
+def stamp(text: str) -> str:
+    """A form of time before each line: a word for one, or a format of strftime(3)."""
+    if text in ("off", "none", "", "iso", "elapsed"):
+        return text
+    if "%" not in text:
+        raise ValueError("off, iso, elapsed or a format such as %H:%M")
+    if "%n" in text.replace("%%", ""):
+        raise ValueError("a format without a new line")
+    return _undirected(text, "a format")
+
+
+def template(text: str) -> str:
+    """What stands before each line; whether it is a template is seen where it is filled in."""
+    return _undirected(text, "a template")
+
+
+def _undirected(text: str, kind: str) -> str:
+    """Text that comes before each line says nothing to the terminal: colors are not its business."""
+    from procman.core.text.printable import is_directing
+
+    if any(map(is_directing, text)):
+        raise ValueError(f"{kind} without control characters")
+    return text
+
+
+def regex(text: str) -> str:
+    """A regular expression."""
+    import re
+
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    return text
+
+
+def path(text: str) -> str:
+    """The name of a file or folder."""
+    if not text or "\0" in text:
+        raise ValueError("the name of a file")
+    return text

@@ -1,0 +1,1 @@
+"""Formats of container engines and platforms."""

@@ -1,0 +1,34 @@
+"""Writes app.json for Heroku: how many of each process type, and which variables the application wants."""
+
+from __future__ import annotations
+
+import json
+
+from procman.export.application import application
+from procman.export.file import ExportFile, ExportWarning, marker
+from procman.export.overlay import left_out
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.planner import Plan
+    from procman.export.options import ExportOptions
+
+SUMMARY = "app.json for Heroku (it reads the Procfile, too)"
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield app.json: counts, and names of variables, never values."""
+    app = application(plan, options)
+    yield from left_out(app, "Heroku")
+    yield ExportWarning("app.json holds the names of variables: `heroku config:set` gives them their values")
+    secrets = dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)])
+    content = {
+        # JSON has no comments.
+        "name": app.name,
+        "description": f"{marker('app-json', app.name)} Install: heroku apps:create, then git push heroku.",
+        "formation": {service.name: {"quantity": len(service.instances)} for service in app.services},
+        "env": {name: {"required": True} for name in secrets},
+    }
+    yield ExportFile("app.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,125 @@
+"""Writes a job for Nomad: a group per process type, run by the docker driver."""
+
+from __future__ import annotations
+
+from procman.export.application import application
+from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
+from procman.export.file import SECRET, ExportFile, ExportWarning, header
+from procman.export.grammar import assignments, hcl, nomad_environment, sh, text
+from procman.export.overlay import left_out
+from procman.export.shell import container_argv, signal_name
+from procman.export.times import budget_window, seconds, starts_allowed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.core.planner import Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "a job for Nomad"
+
+# Nomad itself expands ${…} in env and in arguments, and its templates expand {{ }}; a template with delimiters that no
+# text of ours contains expands nothing.
+_LEFT, _RIGHT = "<<procman:", ":procman>>"
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield the job, then the env files that ``nomad job run`` reads into it."""
+    app = application(plan, options)
+    yield from left_out(app, "the export for Nomad")
+    yield from warnings_of(app, options, "Nomad")
+    yield from log_warning(options, "Nomad")
+    yield ExportWarning("no Nomad has run this job yet: `nomad job validate` checks it")
+    yield ExportFile(f"{app.name}.nomad.hcl", _job(app, options))
+    for path, env in _env_files(app):
+        comment = header("nomad", app.name, "nomad job run reads this file into the job: keep it at mode 0600.")
+        values = assignments(env, "Nomad", lambda name, value: f"{name}={nomad_environment(value)}")
+        yield ExportFile(path, comment + values, SECRET)
+
+
+def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
+    files = [(f"{app.name}.env", app.secrets)]
+    files += [(f"{app.name}-{service.name}.env", service.env) for service in app.services]
+    return [(path, env) for path, env in files if env]
+
+
+def _job(app: Application, options: ExportOptions) -> str:
+    comment = header(
+        "nomad",
+        app.name,
+        "",
+        f"Install:  nomad job run {app.name}.nomad.hcl   (in this folder: it reads the env files)",
+        f"Look:     nomad job status {app.name}",
+        f"Stop:     nomad job stop {app.name}",
+    )
+    labels = labels_of(app)
+    groups = "\n".join(_group(app, service, labels[service.name], options) for service in app.services)
+    return f'{comment}\njob {hcl(app.name)} {{\n  type = "service"\n\n{groups}}}\n'
+
+
+def _group(app: Application, service: Service, label: str, options: ExportOptions) -> str:
+    port = _port(service)
+    return (
+        f"  group {hcl(label)} {{\n    count = {len(service.instances)}\n\n"
+        + (f'    network {{\n      port "http" {{\n        to = {port}\n      }}\n    }}\n\n' if port else "")
+        + _restart(service.restart)
+        + f"\n    task {hcl(label)} {{\n"
+        + _task(app, service, options)
+        + "    }\n  }\n"
+    )
+
+
+def _port(service: Service) -> int | None:
+    return service.port if service.serves else None
+
+
+def _restart(policy: RestartPolicy) -> str:
+    if policy.mode == "never":
+        return '    restart {\n      attempts = 0\n      mode     = "fail"\n    }\n'
+    return (
+        f"    restart {{\n      attempts = {starts_allowed(policy) - 1}\n"
+        f"      interval = {hcl(f'{budget_window(policy)}s')}\n"
+        f'      delay    = {hcl(f"{seconds(policy.backoff)}s")}\n      mode     = "fail"\n    }}\n'
+    )
+
+
+def _task(app: Application, service: Service, options: ExportOptions) -> str:
+    argv = container_argv(service.command, service.stop.signal_number)
+    script = "exec " + " ".join(sh(word) for word in argv) + "\n"
+    data = text(script, "Nomad", f"the command of {service.name}", hcl)
+    stop = hcl(f"SIG{signal_name(service.stop.signal_number)}")
+    ports = '        ports   = ["http"]\n' if _port(service) else ""
+    return (
+        '      driver       = "docker"\n'
+        + (f"      user         = {hcl(options.user)}\n" if options.user else "")
+        + f"      kill_signal  = {stop}\n      kill_timeout = {hcl(f'{seconds(service.stop.grace)}s')}\n\n"
+        f'      config {{\n        image   = {hcl(image_of(app, options))}\n        command = "/bin/sh"\n'
+        f'        args    = ["/local/command"]\n{ports}      }}\n\n'
+        f"      # The command, in a file: in args Nomad itself would expand ${{PORT}}.\n"
+        f"{_template('local/command', data)}\n      env {{\n{_environment(app, service)}      }}\n"
+        + _secrets(app, service)
+    )
+
+
+def _environment(app: Application, service: Service) -> str:
+    # NOMAD_ALLOC_INDEX counts from 0 and HCL cannot add at run time.
+    names = own_environment(service, f"{service.name}.${{NOMAD_ALLOC_INDEX}}")
+    lines = assignments({**names, **app.contract}, "Nomad", lambda name, value: f"        {name} = {hcl(value)}")
+    return f"        # Nomad counts from 0: the first instance is {service.name}.0.\n{lines}"
+
+
+def _secrets(app: Application, service: Service) -> str:
+    files = [f"{app.name}.env"] if app.secrets else []
+    files += [f"{app.name}-{service.name}.env"] if service.env else []
+    return "".join(f"\n{_template(f'secrets/{name}', f'file({hcl(name)})', is_env=True)}" for name in files)
+
+
+def _template(destination: str, data: str, is_env: bool = False) -> str:
+    return (
+        f"      template {{\n        destination     = {hcl(destination)}\n        data            = {data}\n"
+        + ("        env             = true\n" if is_env else "")
+        + f"        left_delimiter  = {hcl(_LEFT)}\n        right_delimiter = {hcl(_RIGHT)}\n      }}\n"
+    )

@@ -1,0 +1,131 @@
+"""Writes container units for Podman Quadlet: a template per process type, which systemd runs like any service."""
+
+from __future__ import annotations
+
+from procman.export.application import application, own
+from procman.export.container.containers import image_of, log_warning, warnings_of
+from procman.export.file import SECRET, ExportFile, ExportWarning, header
+from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.overlay import left_out
+from procman.export.place import installed
+from procman.export.shell import container_argv, signal_name
+from procman.export.times import budget_window, seconds, starts_allowed, whole_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.core.planner import Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "container units for Podman Quadlet"
+
+SYSTEM_FOLDERS = ("/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd")
+USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield the container units, the links that say what runs, and the environment files."""
+    app = application(plan, options)
+    yield from left_out(app, "the export for Quadlet")
+    yield from warnings_of(app, options, "Quadlet")
+    yield from log_warning(options, "the journal")
+    folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
+    for service in app.services:
+        unit = f"{app.name}-{service.name}"
+        yield ExportFile(f"{unit}@.container", _unit(app, service, options, f"{folder}/{app.name}"))
+        for instance in service.instances:
+            yield ExportFile(f"{unit}@{instance.number}.container", link=f"{unit}@.container")
+            yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
+        if service.env:
+            yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
+    yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+
+
+def _environment(app: Application, env: Mapping[str, str]) -> str:
+    values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
+    return header("quadlet", app.name, "Only systemd has to read this file: keep it at mode 0600.") + "\n" + values
+
+
+def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
+    manager, place = "systemctl", SYSTEM_FOLDERS[0]
+    if options.user_units:
+        manager, place = "systemctl --user", "~/.config/containers/systemd"
+    unit = f"{app.name}-{service.name}"
+    comment = header(
+        "quadlet",
+        app.name,
+        "",
+        f"Install:  cp -a * {place}/",
+        f"          {manager} daemon-reload",
+        f"          {manager} start {unit}@1.service      (and at each boot by itself)",
+        f"Look:     journalctl -f -u '{unit}@*'",
+        f"Stop:     {manager} stop '{unit}@*'",
+    )
+    wanted_by = "default.target" if options.user_units else "multi-user.target default.target"
+    return "\n".join(
+        [
+            comment,
+            "[Unit]",
+            f"Description={app.name} {service.name}.%i",
+            *_budget(service.restart),
+            "",
+            "[Container]",
+            *_container(app, service, options),
+            "",
+            "[Service]",
+            "# systemd reads these into Podman's environment, and Podman hands on what --env names: no value is an",
+            "# argument, and none has to pass the grammar of Podman's own env files, which has no newline.",
+            f"EnvironmentFile={folder}/{app.name}.env",
+            *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
+            f"EnvironmentFile={folder}/{service.name}.%i.env",
+            *_restart(service),
+            f"TimeoutStopSec={seconds(service.stop.grace + 10)}",
+            "",
+            "[Install]",
+            f"WantedBy={wanted_by}",
+            "",
+        ]
+    )
+
+
+def _container(app: Application, service: Service, options: ExportOptions) -> list[str]:
+    argv = container_argv(service.command, service.stop.signal_number)
+    words = text(
+        service.command,
+        "Quadlet",
+        f"the command of {service.name}",
+        lambda _: " ".join([argv[0], argv[1], *map(systemd_word, argv[2:])]),
+    )
+    names = [*app.shared, *service.env, *own(service.first)]
+    return [
+        f"ContainerName={app.name}-{service.name}-%i",
+        f"Image={text(image_of(app, options), 'Quadlet', 'the image', systemd_path)}",
+        *([f"User={options.user}"] if options.user else []),
+        f"Exec={words}",
+        *(f"PodmanArgs=--env={name}" for name in names),
+        f"PodmanArgs=--stop-signal=SIG{signal_name(service.stop.signal_number)}",
+        f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
+        *(["PublishPort=${PORT}:${PORT}"] if service.serves else []),
+    ]
+
+
+def _budget(policy: RestartPolicy) -> list[str]:
+    if policy.mode == "never":
+        return []
+    return [f"StartLimitIntervalSec={budget_window(policy)}", f"StartLimitBurst={starts_allowed(policy)}"]
+
+
+def _restart(service: Service) -> list[str]:
+    policy, stopped = service.restart, 128 + service.stop.signal_number
+    if policy.mode == "never":
+        return ["Restart=no", f"SuccessExitStatus={stopped}"]
+    return [
+        f"Restart={policy.mode}",
+        f"RestartSec={seconds(policy.backoff)}",
+        "RestartPreventExitStatus=126 127",
+        f"SuccessExitStatus={' '.join(str(code) for code in (*(c for c in policy.success_codes if c), stopped))}",
+        *([f"RestartForceExitStatus={stopped}"] if policy.mode == "on-failure" else []),
+    ]

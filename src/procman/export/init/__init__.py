@@ -1,0 +1,1 @@
+"""Formats of init systems and process supervisors."""

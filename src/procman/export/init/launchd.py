@@ -1,0 +1,109 @@
+"""Writes property lists for launchd: one per instance, with a script and an environment file."""
+
+from __future__ import annotations
+
+from procman.export.application import application
+from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
+from procman.export.grammar import sh, text, xml
+from procman.export.overlay import left_out
+from procman.export.place import installed
+from procman.export.script import environment_file, start_lines
+from procman.export.shell import patient
+from procman.export.times import whole_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.core.planner import InstancePlan, Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "property lists for launchd, the macOS service manager"
+
+DAEMONS, AGENTS = "/Library/LaunchDaemons", "/Library/LaunchAgents"
+_TERM = 15
+_DOCTYPE = '"-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd"'
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield a property list, a script and an environment file for each instance."""
+    app = application(plan, options)
+    yield from left_out(app, "launchd")
+    yield ExportWarning("these files are checked as property lists only: they have not run on macOS yet")
+    folder = installed(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
+    yield from _limits(app)
+    for service, instance in app.instances:
+        base = f"{app.name}/{instance.name}"
+        secret = header("launchd", app.name, "Only the script has to read this file: keep it at mode 0600.")
+        yield ExportFile(f"{app.name}.{instance.name}.plist", _plist(app, service, instance, options, folder))
+        yield ExportFile(f"{base}.sh", _script(app, service, instance, options), SCRIPT)
+        yield environment_file(f"{base}.env", secret, app, service, instance)
+
+
+def _limits(app: Application) -> Iterator[ExportWarning]:
+    policies = [service.restart for service in app.services]
+    if any(policy.mode != "never" for policy in policies):
+        yield ExportWarning("launchd has no budget: what dies again and again is started again for ever")
+    if any(service.stop.signal_number != _TERM for service in app.services):
+        yield ExportWarning("launchd stops with TERM only: the other stop signals are left out")
+
+
+def _plist(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
+    label = f"{app.name}.{instance.name}"
+    log = f"{options.log or '/Library/Logs'}/{label}.log"
+    domain = "gui/$UID" if options.user_units else "system"
+    comment = header(
+        "launchd",
+        app.name,
+        "",
+        f"Install:  cp -a * {folder}/",
+        f"          launchctl bootstrap {domain} {folder}/{label}.plist",
+        f"Look:     launchctl print {domain}/{label}",
+        f"Stop:     launchctl bootout {domain}/{label}",
+        sign=" ",
+    )
+    entries = [
+        ("Label", _string(label)),
+        ("ProgramArguments", _array("/bin/sh", f"{folder}/{app.name}/{instance.name}.sh")),
+        ("RunAtLoad", "<true/>"),
+        ("KeepAlive", _keep_alive(service.restart)),
+        ("ThrottleInterval", f"<integer>{whole_seconds(service.restart.backoff, 1)}</integer>"),
+        ("ExitTimeOut", f"<integer>{whole_seconds(service.stop.grace, 1)}</integer>"),
+        ("StandardOutPath", _string(log)),
+        ("StandardErrorPath", _string(log)),
+    ]
+    body = "".join(f"    <key>{key}</key>\n    {value}\n" for key, value in entries)
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist PUBLIC {_DOCTYPE}>\n<!--\n{_in_comment(comment)}-->\n'
+        f'<plist version="1.0">\n<dict>\n{body}</dict>\n</plist>\n'
+    )
+
+
+def _in_comment(comment: str) -> str:
+    """XML ends a comment at two dashes."""
+    return comment.replace("--", "- -")
+
+
+def _string(value: str) -> str:
+    return f"<string>{text(value, 'launchd', 'a path', xml)}</string>"
+
+
+def _array(*values: str) -> str:
+    return "<array>\n" + "".join(f"        {_string(value)}\n" for value in values) + "    </array>"
+
+
+def _keep_alive(policy: RestartPolicy) -> str:
+    if policy.mode == "on-failure":
+        return "<dict>\n        <key>SuccessfulExit</key>\n        <false/>\n    </dict>"
+    return "<true/>" if policy.mode == "always" else "<false/>"
+
+
+def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
+    comment = header("launchd", app.name, f"{instance.name}: started by {app.name}.{instance.name}.plist")
+    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', patient(service.command, _TERM))
+    account = "" if options.user_units else options.account
+    # launchd's own UserName would have the script run as that user, who may not read the environment file.
+    user = f'set -- sudo -n -E -u {sh(account)} -- /usr/bin/env PATH="$PATH" "$@"\n' if account else ""
+    return f'#!/bin/sh\n{comment}\n{start}{user}exec "$@"\n'

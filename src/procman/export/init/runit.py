@@ -1,0 +1,97 @@
+"""Writes service directories for runit: one per instance, with its log and what ends the whole process group."""
+
+from __future__ import annotations
+
+from procman.export.file import SCRIPT, ExportFile, header
+from procman.export.grammar import sh
+from procman.export.init.service_directory import as_user, folders, judgment, log_folder, run_script, sweep
+from procman.export.script import environment_file
+from procman.export.shell import signal_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.planner import InstancePlan, Plan
+    from procman.export.application import Application, Service
+    from procman.export.file import ExportWarning
+    from procman.export.options import ExportOptions
+
+SUMMARY = "service directories for runit, with svlogd"
+
+_NOTE = """\
+# For ./finish and ./control/t: when this life began, and the process group that chpst -P makes of it.
+date +%s >supervise/procman.started
+echo $$ >supervise/procman.group
+"""
+
+_FINISH = """\
+state=supervise/procman
+group=$(cat "$state.group" 2>/dev/null)
+wanted() {{ ! grep -q "want [de]" supervise/stat; }}
+rest() {{ printf d >supervise/control; exit 0; }}
+
+{sweep}rm -f "$state.group"
+
+{judgment}"""
+
+_CONTROL = """\
+# runsv runs this instead of sending TERM to the shell alone: the whole group is asked, and killed after the grace.
+group=$(cat supervise/procman.group 2>/dev/null) && [ -n "$group" ] || exit 1
+kill -s {signal} -- "-$group" 2>/dev/null || exit 1
+kill -s CONT -- "-$group" 2>/dev/null
+{{
+    left={tenths}
+    while [ "$left" -gt 0 ]; do
+        [ "$(cat supervise/procman.group 2>/dev/null)" = "$group" ] || exit 0
+        sleep 0.1
+        left=$((left - 1))
+    done
+    kill -s KILL -- "-$group"
+}} >/dev/null 2>&1 &
+exit 0
+"""
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield a service directory for each instance."""
+    yield from folders("runit", plan, options, _directory)
+
+
+def _directory(
+    app: Application, service: Service, instance: InstancePlan, options: ExportOptions
+) -> Iterator[ExportFile]:
+    base = f"{app.name}-{instance.name}"
+    secret = header("runit", app.name, "Only ./run has to read this file: keep it at mode 0600.")
+    last = as_user(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
+    install = (
+        "",
+        "Install:  cp -a * /etc/sv/",
+        f"          ln -s /etc/sv/{base} /etc/service/",
+        f"Look:     sv status {base}",
+        f"Stop:     sv stop {base}",
+    )
+    run = run_script(header("runit", app.name, *install), service, _NOTE, last)
+    yield ExportFile(f"{base}/run", run, SCRIPT)
+    yield environment_file(f"{base}/env", secret, app, service, instance)
+    yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)
+    yield ExportFile(f"{base}/control/t", _control(app, service), SCRIPT)
+    yield ExportFile(f"{base}/log/run", _log(app, instance, options), SCRIPT)
+
+
+def _finish(app: Application, service: Service, base: str) -> str:
+    comment = header("runit", app.name, "runsv runs this after each life, with the exit code (or -1) and the signal.")
+    body = _FINISH.format(sweep=sweep(service), judgment=judgment(service, base))
+    return f"#!/bin/sh\n{comment}\n{body}"
+
+
+def _control(app: Application, service: Service) -> str:
+    tenths = max(1, round(service.stop.grace * 10))
+    body = _CONTROL.format(signal=signal_name(service.stop.signal_number), tenths=tenths)
+    return f"#!/bin/sh\n{header('runit', app.name)}\n{body}"
+
+
+def _log(app: Application, instance: InstancePlan, options: ExportOptions) -> str:
+    folder = sh(log_folder(app, instance.name, options.log))
+    comment = header("runit", app.name, "10 files of 1 MB each, a time before each line.")
+    return f"#!/bin/sh\n{comment}\nmkdir -p {folder} || exit 111\nexec svlogd -tt {folder}\n"

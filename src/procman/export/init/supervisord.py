@@ -1,0 +1,100 @@
+"""Writes a configuration for supervisord: a program per instance in one group, and a script for each."""
+
+from __future__ import annotations
+
+from procman.export.application import application
+from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
+from procman.export.grammar import supervisord, text
+from procman.export.overlay import left_out
+from procman.export.script import as_user, environment_file, start_lines
+from procman.export.shell import patient, signal_name
+from procman.export.times import starts_allowed, whole_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.planner import InstancePlan, Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "a configuration file for supervisord, and a script per process"
+
+_AUTORESTART = {"on-failure": "unexpected", "always": "true", "never": "false"}
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
+    app = application(plan, options)
+    yield from left_out(app, "supervisord")
+    if not options.account:
+        yield ExportWarning(
+            "supervisord will run the application as itself does, and its folder is root's: --user names an account"
+        )
+    yield ExportFile(f"{app.name}.conf", _configuration(app, options))
+    for service, instance in app.instances:
+        base = f"{app.name}/{instance.name}"
+        comment = header("supervisord", app.name, "Only the script has to read this file: keep it at mode 0600.")
+        yield ExportFile(f"{base}.sh", _script(app, service, instance, options), SCRIPT)
+        yield environment_file(f"{base}.env", comment, app, service, instance)
+
+
+def _configuration(app: Application, options: ExportOptions) -> str:
+    comment = header(
+        "supervisord",
+        app.name,
+        "",
+        "Install:  cp -a * /etc/supervisor/conf.d/  (or wherever [include] files= looks)",
+        f"          supervisorctl update {app.name}",
+        f"Look:     supervisorctl status {app.name}:*",
+        f"          supervisorctl tail -f {app.name}:{app.services[0].name}.1",
+        f"Stop:     supervisorctl stop {app.name}:*",
+        sign=";",
+    )
+    programs = ",".join(f"{app.name}-{instance.name}" for _, instance in app.instances)
+    sections = [_program(app, service, instance, options) for service, instance in app.instances]
+    return "\n".join([comment, f"[group:{app.name}]\nprograms={programs}\n", *sections])
+
+
+def _program(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
+    policy, stop = service.restart, service.stop
+    lines = [
+        f"[program:{app.name}-{instance.name}]",
+        f"process_name={instance.name}",
+        f'command=/bin/sh "%(here)s/{app.name}/{instance.name}.sh"',
+        f"autorestart={_AUTORESTART[policy.mode]}",
+        f"exitcodes={','.join(str(code) for code in policy.success_codes)}",
+        *_budget(service),
+        f"stopsignal={signal_name(stop.signal_number)}",
+        f"stopwaitsecs={whole_seconds(stop.grace)}",
+        "stopasgroup=true",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        *_log(instance, options),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _budget(service: Service) -> list[str]:
+    policy = service.restart
+    if policy.mode == "never":
+        return ["; Whatever its end, it is not tried again.", "startsecs=0", "startretries=0"]
+    return [
+        f"; {starts_allowed(policy)} quick deaths in a row, each wait longer than the last, and it is FATAL.",
+        f"startsecs={whole_seconds(policy.min_uptime)}",
+        f"startretries={starts_allowed(policy) - 1}",
+    ]
+
+
+def _log(instance: InstancePlan, options: ExportOptions) -> list[str]:
+    if not options.log:
+        return ["; A file in childlogdir, gone when supervisord stops: --log DIR of the export makes it a lasting one."]
+    folder = text(options.log, "supervisord", "the folder for logs", supervisord)
+    return [f"stdout_logfile={folder}/{instance.name}.log"]
+
+
+def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
+    comment = header("supervisord", app.name, f"{instance.name}: started by {app.name}.conf")
+    command = patient(service.command, service.stop.signal_number)
+    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', command)
+    return f'#!/bin/sh\n{comment}\n{start}{as_user(options.account)}exec "$@"\n'

@@ -1,0 +1,252 @@
+"""Writes units for systemd: a template per process type, targets, a slice, and environment files."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.order import STARTED
+from procman.core.procfile.simple import direct, is_simple
+from procman.export.application import application, own
+from procman.export.file import SECRET, ExportFile, ExportWarning, header
+from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.overlay import DEPENDENCIES, left_out, needs
+from procman.export.place import installed
+from procman.export.shell import signal_name
+from procman.export.times import budget_window, seconds, starts_allowed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.core.planner import Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "units for systemd, of the system or (--user without a name) of a user"
+
+SYSTEM_FOLDERS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+# %E is ~/.config there, wherever the home is: systemd.unit(5).
+USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
+
+# systemd takes a death by these for a clean end; procman start does not.
+_CLEAN_SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
+
+_SANDBOX = """\
+# What no line of a Procfile needs. "systemd-analyze security {app}-{type}@1" shows what else could be forbidden:
+# PrivateTmp=, ProtectHome=, PrivateDevices=, RestrictNamespaces= and UMask= are for who knows the application.
+NoNewPrivileges=yes
+LockPersonality=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+{system}RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+{capabilities}"""
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield the units of ``plan``, then the links that say what runs, then the environment files."""
+    app = application(plan, options)
+    yield from left_out(app, "systemd", DEPENDENCIES)
+    yield from _conditions(app)
+    folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
+    if options.user_units and options.user:
+        yield ExportWarning("the units of a user's service manager run as that user; the name is left out")
+    if not options.account and not options.user_units:
+        yield ExportWarning("systemd will run the application as root, who owns its folder: --user names an account")
+    yield ExportFile(f"{app.name}.target", _app_target(app, options))
+    yield ExportFile(f"{app.name}.slice", _comment(app) + f"[Unit]\nDescription={app.name}: limits for all of it\n")
+    for service in app.services:
+        yield from _service_files(app, service, options, f"{folder}/{app.name}")
+    yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+
+
+def _service_files(
+    app: Application, service: Service, options: ExportOptions, folder: str
+) -> Iterator[ExportFile | ExportWarning]:
+    unit = f"{app.name}-{service.name}"
+    yield ExportFile(f"{unit}.target", _type_target(app, service))
+    yield ExportFile(f"{unit}@.service", _unit(app, service, options, folder))
+    yield ExportFile(f"{app.name}.target.wants/{unit}.target", link=f"../{unit}.target")
+    for instance in service.instances:
+        yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
+        yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
+    if service.env:
+        yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
+
+
+def _comment(app: Application, *lines: str) -> str:
+    return header("systemd", app.name, *lines) + "\n"
+
+
+def _environment(app: Application, env: Mapping[str, str]) -> str:
+    values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
+    return _comment(app, "Only systemd itself has to read this file: keep it at mode 0600.") + values
+
+
+def _app_target(app: Application, options: ExportOptions) -> str:
+    manager, folder, wanted_by = "systemctl", SYSTEM_FOLDERS[0], "multi-user.target"
+    if options.user_units:
+        manager, folder, wanted_by = "systemctl --user", "~/.config/systemd/user", "default.target"
+    first = f"{app.services[0].name}.1"
+    comment = _comment(
+        app,
+        "",
+        f"Install:  cp -a * {folder}/",
+        f"          {manager} daemon-reload",
+        f"          {manager} enable --now {app.name}.target",
+        f"Look:     {manager} list-dependencies {app.name}.target",
+        f"          journal{'ctl --user' if options.user_units else 'ctl'} -f -t {app.name}-{first}",
+        f"Stop:     {manager} stop {app.name}.target",
+    )
+    return f"{comment}[Unit]\nDescription={app.name}\n\n[Install]\nWantedBy={wanted_by}\n"
+
+
+def _type_target(app: Application, service: Service) -> str:
+    instances = f"{app.name}-{service.name}@NUMBER.service"
+    comment = _comment(
+        app, f"All of {service.name}. Its instances are links in {app.name}-{service.name}.target.wants/."
+    )
+    return (
+        f"{comment}[Unit]\nDescription={app.name} {service.name}: all of {instances}\n"
+        f"# Stopping or restarting {app.name}.target reaches this one, and through it each instance.\n"
+        f"PartOf={app.name}.target\n"
+    )
+
+
+def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
+    system = not options.user_units
+    lines = [
+        _comment(
+            app, f"One instance of {service.name}: {app.name}-{service.name}@1.service is {service.name}.1."
+        ).rstrip(),
+        "",
+        "[Unit]",
+        f"Description={app.name} {service.name}.%i",
+        f"PartOf={app.name}-{service.name}.target",
+        *(["After=network.target"] if system else []),
+        *_needs(app, service),
+        *_budget(service.restart),
+        "",
+        "[Service]",
+        *_process(app, service, options, folder),
+        "",
+        *_restart(service),
+        "",
+        *_stop(service),
+        "",
+        *(_sandbox(app, service, options) if system else ["NoNewPrivileges=yes"]),
+        "",
+        "[Install]",
+        f"WantedBy={app.name}-{service.name}.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _process(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
+    command = text(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
+    root = text(service.cwd, "systemd", "the path of the application", systemd_path)
+    account = options.account if not options.user_units else ""
+    return [
+        "Type=exec",
+        *([f"User={account}"] if account else []),
+        f"Slice={app.name}.slice",
+        f"WorkingDirectory={root}",
+        f"EnvironmentFile={folder}/{app.name}.env",
+        *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
+        f"EnvironmentFile={folder}/{service.name}.%i.env",
+        f"ExecStart=/bin/sh -c {command}",
+        f"SyslogIdentifier={app.name}-{service.name}.%i",
+    ]
+
+
+def _needs(app: Application, service: Service) -> list[str]:
+    targets = [f"{app.name}-{other.name}.target" for other, _ in needs(app, service)]
+    return [line for target in targets for line in (f"Wants={target}", f"After={target}")]
+
+
+def _conditions(app: Application) -> Iterator[ExportWarning]:
+    """systemd knows the order of starts, and with Type=exec no more than that."""
+    for service in app.services:
+        for other, condition in needs(app, service):
+            if condition != STARTED:
+                yield ExportWarning(
+                    f"{service.name} waits under systemd until {other.name} is started, not {condition}"
+                )
+
+
+def _budget(policy: RestartPolicy) -> list[str]:
+    if policy.mode == "never":
+        return []
+    return [
+        f"# {starts_allowed(policy)} starts within this time mean that each life was short: systemd gives up.",
+        f"StartLimitIntervalSec={budget_window(policy)}",
+        f"StartLimitBurst={starts_allowed(policy)}",
+    ]
+
+
+def _restart(service: Service) -> list[str]:
+    policy, stopped = service.restart, 128 + service.stop.signal_number
+    if policy.mode == "never":
+        return ["Restart=no", f"SuccessExitStatus={stopped}"]
+    codes = [code for code in policy.success_codes if code and code != stopped]
+    forced = [*_unclean(policy), *([] if stopped in policy.success_codes else [str(stopped)])]
+    return [
+        f"Restart={policy.mode}",
+        f"RestartSec={seconds(policy.backoff)}",
+        "# From systemd 254 on, these two would make each wait longer than the last:",
+        f"# RestartSteps={policy.max_restarts}",
+        f"# RestartMaxDelaySec={seconds(policy.backoff_max)}",
+        "# A command that cannot be run will not be better the next time.",
+        "RestartPreventExitStatus=126 127",
+        f"# {stopped} is how a shell says that it was stopped: no failure when asked for, but one when not.",
+        f"SuccessExitStatus={' '.join(str(code) for code in (*codes, stopped))}",
+        *([f"RestartForceExitStatus={' '.join(forced)}"] if policy.mode == "on-failure" and forced else []),
+    ]
+
+
+def _unclean(policy: RestartPolicy) -> list[str]:
+    return [name for code, name in _CLEAN_SIGNALS.items() if code not in policy.success_codes]
+
+
+def _stop(service: Service) -> list[str]:
+    if is_simple(service.command):
+        mode = ["# The program is asked to stop; what it leaves behind is killed.", "KillMode=mixed"]
+    else:
+        reason = (
+            "# A shell runs this command and would not pass the signal on, so all of its processes are asked to stop."
+        )
+        mode = [reason, "KillMode=control-group"]
+    return [
+        *mode,
+        f"KillSignal={_signal(service.stop.signal_number)}",
+        f"TimeoutStopSec={seconds(service.stop.grace, least=0.001)}",
+    ]
+
+
+def _signal(number: int) -> str:
+    name = signal_name(number)
+    return name if name.isdigit() else f"SIG{name}"
+
+
+def _sandbox(app: Application, service: Service, options: ExportOptions) -> list[str]:
+    own_files = f"{service.cwd}/".startswith(("/usr/", "/etc/", "/boot/", "/efi/"))
+    low = any(instance.port and instance.port < 1024 for instance in service.instances)
+    capability = "CAP_NET_BIND_SERVICE" if low else ""
+    capabilities = f"CapabilityBoundingSet={capability}\nAmbientCapabilities={capability}\n"
+    return _SANDBOX.format(
+        app=app.name,
+        type=service.name,
+        system="" if own_files else "ProtectSystem=full\n",
+        capabilities=capabilities if options.account and options.account != "root" else "",
+    ).splitlines()

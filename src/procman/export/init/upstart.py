@@ -1,0 +1,88 @@
+"""Writes jobs for Upstart, in Foreman's three levels: the application, a process type, an instance. Historic."""
+
+from __future__ import annotations
+
+from procman.core.procfile.simple import direct
+from procman.export.application import application
+from procman.export.file import ExportFile, ExportWarning, header
+from procman.export.grammar import sh
+from procman.export.overlay import left_out
+from procman.export.place import installed
+from procman.export.script import environment_file, start_lines
+from procman.export.shell import signal_name
+from procman.export.times import budget_window, starts_allowed, whole_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.core.planner import InstancePlan, Plan
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+SUMMARY = "jobs for Upstart (historic: Ubuntu 6.10 to 14.10, RHEL 6)"
+
+_FOLDERS = ("/etc/init",)
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield the jobs of the application, of its process types and of their instances."""
+    app = application(plan, options)
+    yield from left_out(app, "Upstart")
+    yield ExportWarning("Upstart is history, and these files have not been run: only their text is tested")
+    if options.log:
+        yield ExportWarning("Upstart keeps the logs itself, in /var/log/upstart: --log is left out")
+    folder = installed(options.location, _FOLDERS)
+    yield ExportFile(f"{app.name}.conf", _master(app, folder))
+    for service in app.services:
+        yield ExportFile(f"{app.name}-{service.name}.conf", _process_type(app, service))
+        for instance in service.instances:
+            secret = header("upstart", app.name, "Only the job has to read this file: keep it at mode 0600.")
+            yield ExportFile(
+                f"{app.name}-{service.name}-{instance.number}.conf", _job(app, service, instance, options, folder)
+            )
+            yield environment_file(f"{app.name}/{instance.name}.env", secret, app, service, instance)
+
+
+def _master(app: Application, folder: str) -> str:
+    comment = header(
+        "upstart",
+        app.name,
+        "",
+        f"Install:  cp -a * {folder}/",
+        f"          start {app.name}",
+        f"Look:     initctl list | grep {app.name}",
+        f"Stop:     stop {app.name}",
+    )
+    return f"{comment}\nstart on runlevel [2345]\nstop on runlevel [!2345]\n"
+
+
+def _process_type(app: Application, service: Service) -> str:
+    comment = header("upstart", app.name, f"All of {service.name}.")
+    return f"{comment}\nstart on starting {app.name}\nstop on stopping {app.name}\n"
+
+
+def _job(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
+    group = f"{app.name}-{service.name}"
+    script = start_lines(service.cwd, f"{folder}/{app.name}/{instance.name}.env", direct(service.command))
+    account = sh(options.account)
+    user = (
+        f'set -- start-stop-daemon --start --chuid {account} --exec /usr/bin/env -- "$@"\n' if options.account else ""
+    )
+    body = "".join(f"    {line}\n" for line in f'{script}{user}exec "$@"'.splitlines())
+    return (
+        f"{header('upstart', app.name, instance.name)}\n"
+        f"start on starting {group}\nstop on stopping {group}\n\n{_restart(service.restart)}"
+        f"kill signal {signal_name(service.stop.signal_number)}\nkill timeout {whole_seconds(service.stop.grace, 1)}\n"
+        f"console log\n\nscript\n{body}end script\n"
+    )
+
+
+def _restart(policy: RestartPolicy) -> str:
+    if policy.mode == "never":
+        return ""
+    done = (
+        f"normal exit {' '.join(str(code) for code in policy.success_codes)}\n" if policy.mode == "on-failure" else ""
+    )
+    return f"respawn\nrespawn limit {starts_allowed(policy)} {budget_window(policy)}\n{done}"

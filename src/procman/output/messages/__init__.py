@@ -1,0 +1,1 @@
+"""procman's own sentences and records."""

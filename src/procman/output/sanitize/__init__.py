@@ -1,0 +1,1 @@
+"""Keeps what processes write from damaging the screen."""

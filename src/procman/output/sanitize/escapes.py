@@ -1,0 +1,298 @@
+"""Shows what unruly lines come to: escape sequences, overwriting, backspaces, control characters.
+
+Only imported when a line holds such bytes (it costs the import of ``re``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from procman.core.text.lines import goes_up
+from procman.output.sanitize.redraws import Redraws, climb, leaves_row_alone, not_wiped, reached
+from procman.output.sanitize.sanitizer import MANY_BLANKS
+from procman.output.sanitize.sgr import advance
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+RESET = b"\x1b[0m"
+ESC = 27
+
+# ECMA-48: CSI and its parameters; strings ended by ST (or BEL, for OSC); two- and three-byte escapes; a lone ESC.
+SEQUENCE = re.compile(
+    rb"\x1b(?:"
+    rb"\[(?P<parameters>[0-?]*)(?P<between>[ -/]*)(?P<final>[@-~])"
+    rb"|\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
+    rb"|[PX^_][^\x1b]*\x1b\\"
+    rb"|[ -/]+[0-~]"
+    rb"|[0-OQ-WYZ\\`-~]"
+    rb")?"
+)
+SGR = re.compile(rb"\x1b\[[0-9:;]*m")
+_COLORS = re.compile(rb"(?:\x1b\[[0-9:;]*m)+")
+ENCODED_C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_C1 = re.compile("[\x80-\x9f\udc80-\udc9f]")  # encoded, or a byte that is part of no UTF-8 character
+_CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ESC
+_SILENT = b"\x07\x0e\x0f"  # bell and charset shifts
+_VISIBLE = ((b"\x05", b"^E"), (b"\x0b", b"^K"), (b"\x0c", b"^L"))
+_CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
+_ANEW = re.compile(rb"\r|\x1b\[(?:[01]?G|[0-9]{3,4}D|2K)")  # a line is written over
+_PLACES = re.compile(rb"(\x1b(?:[78]|\[[su]))")  # the cursor's place is kept, or gone back to
+_SAVES = (b"\x1b7", b"\x1b[s")
+_ELSEWHERE = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # the cursor goes to a row that we cannot know
+_CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or goes to its top in order to
+_MOST_BLANKS = 200  # spaces for one "cursor forward"
+_FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a progress bar (1000) begin a line anew with
+
+
+class Unruly:
+    """What one stream has left behind: ``pen``, the colors that are on, as one SGR; the rows it paints over."""
+
+    __slots__ = ("_climb", "_redraws", "pen")
+
+    def __init__(self) -> None:
+        self.pen = b""
+        self._redraws: Redraws | None = None
+        self._climb = 0  # how many rows the cursor goes up behind the next lines, as far as that is known
+
+    @property
+    def settled(self) -> bool:
+        """Whether plain lines may pass without being looked at."""
+        return not self.pen and self._redraws is None and not self._climb
+
+    def foresee(self, tail: bytes) -> None:
+        """Know what comes behind the next lines: where the cursor goes up, they may be painted over at once."""
+        self._climb = climb(tail)
+
+    @property
+    def holds(self) -> bool:
+        """Whether rows are held back because they may be painted over once more."""
+        return self._redraws is not None and self._redraws.holds
+
+    def rows(self) -> bytes:
+        """The rows that are held back, now that they stay as they are."""
+        if self._redraws is None:
+            return b""
+        self._redraws.calm = True
+        return b"".join([row + b"\n" for row in self._redraws.painted()])
+
+    def clean(self, lines: bytes) -> bytes:
+        """Harmless lines. ``lines`` ends with a newline; lines that are painted over others are held back."""
+        if not lines.isascii():
+            lines = _without_c1(lines)
+        rough = any(control in lines for control in _CONTROLS)
+        out: list[bytes] = []
+        rows = lines[:-1].split(b"\n")
+        waiting: Collection[int] = ()
+        if self._climb or goes_up(lines):
+            waiting = reached(rows, self._climb, self._redraws is not None)
+            self._climb = 0
+        for at, written in enumerate(rows):
+            line = written
+            start = self.pen
+            if ESC in line and out and _CLEARS.search(line):
+                _drop_blanks(out)
+            if rough or ESC in line:
+                line = self._clean_line(line, rough)
+            line = start + line + RESET if self.pen else start + line
+            if at in waiting and self._redraws is None:
+                self._redraws = Redraws(visible)
+            if self._redraws is None or not self._paints_over(written, line, out, waits=at in waiting):
+                out.append(line)
+        out.append(b"")
+        return b"\n".join(out)
+
+    def preview(self, tail: bytes) -> bytes:
+        """One harmless unfinished line; nothing of it is remembered."""
+        glance = Unruly()
+        glance.pen = self.pen
+        shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
+        if not is_blank(shown):
+            return shown
+        if glance._redraws is not None:
+            return glance._redraws.latest
+        return self._redraws.latest if self._redraws is not None and self.holds else shown
+
+    def _clean_line(self, line: bytes, rough: bool) -> bytes:
+        colors = SGR.findall(line)
+        if rough or len(colors) != line.count(b"\x1b"):
+            line = self._follow(_without_asides(line))
+            overwritten = _ANEW.search(line)
+            line = _tamed(line)
+            if overwritten:
+                line = self._added_up(line)
+            colors = SGR.findall(line)
+        self.pen = advance(self.pen, colors)
+        return line
+
+    def _paints_over(self, written: bytes, line: bytes, out: list[bytes], *, waits: bool) -> bool:
+        """Whether there is nothing to be shown of a line that was ``written``, or not yet; add the rows that stay as
+        they are now."""
+        assert self._redraws is not None
+        out += self._redraws.gone()
+        only_came = leaves_row_alone(written)
+        only_passed = (self._redraws.passed() or only_came) and is_blank(line)
+        bare = written in (b"", b"\r")
+        nothing = only_passed or only_came
+        if self._redraws.take_over(None if nothing else line, bare=bare):
+            out += self._redraws.painted() if self._redraws.calm else self._redraws.gone()
+            return True
+        if (waits or self._redraws.paints_new) and not only_passed:
+            self._redraws.begin(line)
+            out += self._redraws.gone()
+            return True
+        out += self._redraws.painted()
+        self._redraws.add(line)
+        return only_passed
+
+    def _follow(self, line: bytes) -> bytes:
+        if self._redraws is None and goes_up(line):
+            self._redraws = Redraws(visible)
+        if self._redraws is None:
+            return line
+        left = self._redraws.move(line)
+        return left if left == line else self._added_up(left)
+
+    def _added_up(self, line: bytes) -> bytes:
+        """Make one of the colors that a line begins with: what was written over, or painted on the way, left some."""
+        colors = _COLORS.match(line)
+        if colors is None:
+            return line
+        pen = advance(self.pen, SGR.findall(colors[0]))
+        line = line[colors.end() :]
+        if pen == self.pen:
+            return line
+        return (RESET + pen if self.pen else pen) + line
+
+
+def without_color(lines: bytes) -> bytes:
+    """Clean lines without their colors, for readers that are no terminal."""
+    return SGR.sub(b"", lines)
+
+
+def _tamed(line: bytes) -> bytes:
+    return _without_controls(SEQUENCE.sub(_replacement, not_wiped(line)))
+
+
+def _without_asides(line: bytes) -> bytes:
+    """Leave out what is written in another row (apt's bar at the bottom), or over, before the cursor comes back to the
+    place that was kept."""
+    first, *pieces = _PLACES.split(line)
+    kept = [first]
+    place = len(line)  # in `kept`: none yet
+    back = 0  # up to where the pieces since then will be written over
+    elsewhere = False
+    for code, text in zip(pieces[::2], pieces[1::2], strict=True):
+        if code in _SAVES:
+            place = place if back else len(kept)
+        else:
+            back = len(kept)
+            if elsewhere:
+                del kept[place:]
+                back, elsewhere = place, False
+        if back and SEQUENCE.sub(b"", text).strip():
+            del kept[place:back]
+            back = 0
+        kept.append(text)
+        elsewhere = elsewhere or _ELSEWHERE.search(text) is not None
+    return b"".join(kept)
+
+
+def _drop_blanks(lines: list[bytes]) -> None:
+    """Drop the blank lines at the end if they are many: they pushed away a screen that is now cleared."""
+    kept = len(lines)
+    while kept and is_blank(lines[kept - 1]):
+        kept -= 1
+    if len(lines) - kept >= len(MANY_BLANKS):
+        del lines[kept:]
+
+
+def visible(piece: bytes) -> bytes:
+    """A piece of a line as a line of its own, its colors off at the end; empty where nothing is to be seen."""
+    if not piece:  # between two moves of the cursor nothing is written, most of the time
+        return b""
+    row = _tamed(piece)
+    if is_blank(row):
+        return b""
+    return row + RESET if ESC in row else row
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether there is nothing to be seen in a clean line."""
+    return not SGR.sub(b"", line).strip()
+
+
+def _without_c1(lines: bytes) -> bytes:
+    text = lines.decode("utf-8", "surrogateescape")
+    return _C1.sub(_hexadecimal, text).encode("utf-8", "surrogateescape")
+
+
+def _hexadecimal(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]) & 0xFF:02x}"
+
+
+def _replacement(match: re.Match[bytes]) -> bytes:
+    """What stands in a line for one escape sequence."""
+    if SGR.fullmatch(match[0]):
+        return match[0]
+    final, parameters, osc = match["final"], match["parameters"], match["osc"]
+    if final == b"G":  # cursor to a column: the first one is a carriage return in other words
+        return b"\r" if parameters in (b"", b"0", b"1") else b" "
+    if final == b"D" and _distance(parameters) >= _FAR_BACK:  # farther than the line is long
+        return b"\r"
+    if final in (b"C", b"a"):  # cursor forward, as good as blanks
+        return b" " * min(_distance(parameters), _MOST_BLANKS)
+    if match[0] == b"\x1b":
+        return b"^["
+    if osc is not None and osc.startswith(b"52;"):  # writes to the clipboard
+        return b"^[]" + osc
+    return b""
+
+
+def _distance(parameters: bytes) -> int:
+    """How far the cursor goes, in columns: thousands are as good as more; Python reads no more than 4,300 digits."""
+    columns = parameters.lstrip(b"0")[:4]
+    return int(columns) if columns.isdigit() else 1
+
+
+def _without_controls(line: bytes) -> bytes:
+    """Apply carriage returns and backspaces; drop or show the other controls. Only SGR escapes are left in ``line``."""
+    line = line.translate(None, _SILENT)
+    for control, picture in _VISIBLE:
+        line = line.replace(control, picture)
+    if b"\r" in line:
+        line = _last_state(line)
+    if b"\b" in line:
+        line = _overstruck(line)
+    return line
+
+
+def _last_state(line: bytes) -> bytes:
+    """The last state of a line that was written over, with the colors that were on when it began."""
+    states = line.split(b"\r")
+    last = len(states) - 1
+    while last and not SGR.sub(b"", states[last]):
+        last -= 1
+    before = b"".join(SGR.findall(b"".join(states[:last])))
+    after = b"".join(SGR.findall(b"".join(states[last + 1 :])))
+    return before + states[last] + after
+
+
+def _overstruck(line: bytes) -> bytes:
+    """What is left on the paper when backspaces go back and later characters are printed over earlier ones."""
+    cells: list[tuple[bytes, bytes]] = []  # the colors met there, and the character
+    at = 0
+    colors = b""
+    for match in _CELL.finditer(line):
+        cell = match[0]
+        if cell == b"\b":
+            at = max(0, at - 1)
+        elif cell[0] == ESC:
+            colors += cell
+        else:
+            before = cells[at][0] if at < len(cells) else b""
+            cells[at : at + 1] = ((before + colors, cell),)
+            colors = b""
+            at += 1
+    return b"".join([color + cell for color, cell in cells]) + colors

@@ -1,0 +1,1 @@
+"""The terminal: its bottom lines, and the process that has it to itself."""

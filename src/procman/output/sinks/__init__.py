@@ -1,0 +1,1 @@
+"""The places that lines go to: screen, JSON, log files, history."""

@@ -1,0 +1,89 @@
+"""Shows lines as JSON, one object a line, for programs that collect logs.
+
+``{"time": "…Z", "instance": "web.1", "type": "web", "stream": "stdout", "pid": 4711, "line": "…"}``; what happens to
+an instance comes as ``{"time": …, "event": "exited", "instance": …, …}``. Colors are left out; bytes that are no UTF-8
+become U+FFFD, so that every line is valid JSON.
+"""
+
+from __future__ import annotations
+
+from procman.output.sink import Sink
+from procman.output.stamp import utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SYSTEM = "system"
+
+
+class JsonLines(Sink):
+    """The screen when a program reads it. A chunk is escaped as a whole: no object for a line."""
+
+    __slots__ = ("_clock", "_dumps", "_heads", "_is_hidden", "_lines", "_put")
+
+    def __init__(self, put: Callable[..., None], clock: Callable[[], float], is_hidden: Callable[[str], bool]) -> None:
+        from json import dumps
+
+        self._put = put
+        self._clock = clock
+        self._is_hidden = is_hidden
+        self._dumps = dumps
+        self._lines: dict[str, int] = {}
+        self._heads: dict[str, dict[str, object]] = {SYSTEM: {"pid": None}}
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Show lines as objects that differ in ``line`` alone: they came at one time."""
+        if self._is_hidden(name):
+            self._lines[name] = self._lines.get(name, 0) + lines.count(b"\n")
+            return
+        head = self._head({"instance": name, "type": name.partition(".")[0], "stream": stream, **self._fields(name)})
+        glue = b'"}\n' + head
+        lines = escaped(lines)
+        body = lines.replace(b"\n", glue)
+        self._lines[name] = self._lines.get(name, 0) + (len(body) - len(lines)) // (len(glue) - 1)
+        self._put(head, memoryview(body)[: -len(head)])
+
+    def say(self, text: str) -> None:
+        """Show a line of our own."""
+        self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "surrogateescape") + b"\n")
+
+    def began(self, name: str, pid: int) -> None:
+        """Remember the pid for the lines to come."""
+        self._heads[name] = {"pid": pid}
+
+    def event(self, kind: str, name: str, fields: Mapping[str, object]) -> None:
+        """Show what happened to an instance."""
+        record = {"time": utc(self._clock()), "event": kind, "instance": name, "type": name.partition(".")[0], **fields}
+        self._put(self._dumps(record, default=str).encode() + b"\n")
+
+    def line_count(self, name: str) -> int:
+        """How many lines an instance has published, shown or not."""
+        return self._lines.get(name, 0)
+
+    def _fields(self, name: str) -> dict[str, object]:
+        return self._heads.get(name, self._heads[SYSTEM])
+
+    def _head(self, fields: dict[str, object]) -> bytes:
+        """The object up to where its line begins."""
+        record = self._dumps({"time": utc(self._clock()), **fields})
+        return f'{record[:-1]}, "line": "'.encode()
+
+
+def escaped(lines: bytes) -> bytes:
+    """Whole lines as the inside of JSON strings, newlines left alone."""
+    if 27 in lines:
+        from procman.output.sanitize.escapes import without_color
+
+        lines = without_color(lines)
+    if not lines.isascii():
+        lines = lines.decode("utf-8", "replace").encode()
+    lines = lines.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    for control in _CONTROLS:
+        if control in lines:
+            lines = lines.replace(bytes((control,)), _ESCAPES.get(control) or b"\\u%04x" % control)
+    return lines
+
+
+_CONTROLS = tuple(code for code in range(32) if code != 10)
+_ESCAPES = {8: b"\\b", 9: b"\\t", 12: b"\\f", 13: b"\\r"}

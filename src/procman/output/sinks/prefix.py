@@ -1,0 +1,250 @@
+"""Shows lines on the screen, each with its prefix: ``12:00:01 web.1  | ``. One replace per chunk."""
+
+from __future__ import annotations
+
+from procman.output.outlet import LARGE
+from procman.output.sanitize.sanitizer import whole_part
+from procman.output.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from procman.output.outlet import Outlet
+    from procman.output.screen.footer import Footer
+    from procman.output.sinks.label import Label, Labels
+    from procman.output.stamp import Stamp
+
+SYSTEM = "system"
+MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
+IN_ASCII = {ord("…"): "...", ord("→"): "->", ord("—"): "-"}  # all that our own words have
+MOST_HELD = 4096  # bytes of an unfinished line that a footer is given: no terminal shows more of one row
+CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
+
+
+class Prefix(Sink):
+    """The screen: a terminal, a pipe or a file.
+
+    An unfinished line is shown by the ``footer`` of a terminal, from where it vanishes when the rest arrives. In a
+    pipe it is shown only when nothing else is going on (a full pipe is silent for another reason), and goes on in place
+    if nobody else speaks before its rest; else it is ended with ``…`` and shown again as a whole. A file gets whole
+    lines only.
+    """
+
+    __slots__ = (
+        "_footer",
+        "_inline",
+        "_labels",
+        "_mark",
+        "_marker",
+        "_marks",
+        "_out",
+        "_outlet",
+        "_remakes",
+        "_shown",
+        "_stamp",
+        "_transforms",
+        "_unfinished",
+        "_unicode",
+    )
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        labels: Labels,
+        stamp: Stamp,
+        footer: Footer | None = None,
+        transforms: Sequence[Callable[[bytes], bytes]] = (),
+        *,
+        marks: bool = True,
+        unicode: bool = True,
+    ) -> None:
+        """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all; ``unicode``:
+        whether our own words may have more than ASCII."""
+        self._outlet = outlet
+        self._out: Outlet | Footer = footer or outlet
+        self._labels = labels
+        self._stamp = stamp
+        self._footer = footer
+        self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
+        self._transforms = tuple(transforms)
+        self._remakes = bool(transforms)  # lines are not shown as they are
+        self._marks = marks
+        self._unicode = unicode
+        self._mark = MARK if unicode else b"..."
+        self._marker: Callable[[bytes], bytes] | None = None
+        self._unfinished = False  # an unfinished line is shown
+        self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Show whole lines: one replace puts the prefix before each but the first."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if label.hidden:
+            label.lines += lines.count(b"\n")
+            return
+        stamp = self._stamp.text()
+        if label.stamp is not stamp:
+            label.renew(stamp)
+        if self._remakes:
+            lines = self._remade(lines)
+        if self._unfinished and self._goes_on(name, stream, lines):
+            self._finish(label, lines)
+        else:
+            self._put(label, lines)
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        """Show whole lines without copying them together: all of ``chunk`` gets its prefixes, its rest is left out."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if self._remakes or self._unfinished or label.hidden or not label.cut:
+            super().publish_parts(name, stream, before, chunk, end)
+            return
+        stamp = self._stamp.text()
+        if label.stamp is not stamp:
+            label.renew(stamp)
+        body = chunk.replace(b"\n", label.glue)
+        label.lines += (len(body) - len(chunk)) // label.cut
+        self._out.put(label.head + before, memoryview(body)[: end - len(chunk) - label.cut])
+
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        """Show what there is of an unfinished line; whether this is not the time for it."""
+        label = self._labels.get(name) or self._labels.introduce(name)
+        if label.hidden or (self._footer is None and not (self._inline and tail)):
+            return False
+        if self._remakes and tail:
+            tail = self._remade(tail + b"\n")[:-1]
+        if self._footer is not None:
+            self._hold(self._footer, label, (name, stream), tail)
+            return False
+        return not self._show_inline(label, name, stream, tail)
+
+    def say(self, text: str) -> None:
+        """Show a line of our own; text of several lines gets a prefix for each."""
+        if not self._unicode:
+            text = text.translate(IN_ASCII)
+        lines = text.encode("utf-8", "surrogateescape") + b"\n"
+        self.publish(SYSTEM, SYSTEM, lines)
+
+    def began(self, name: str, pid: int) -> None:
+        """Use the new child's pid in its prefix."""
+        self._labels.began(name, pid)
+
+    def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        """Hide these, or show nothing but ``focus``; their unfinished lines, too."""
+        self._labels.choose(muted, focus)
+        if self._footer is not None:
+            for key in self._footer.held:
+                if self._labels.is_hidden(key[0]):
+                    self._unfinished = self._footer.release(key)
+
+    def hides(self, name: str) -> bool:
+        """Whether this instance runs without being shown."""
+        return self._labels.is_hidden(name)
+
+    def lend(self, name: str) -> None:
+        """Leave out the lines of the instance that has the terminal."""
+        self._labels.lend(name)
+        if self._footer is not None:
+            self._footer.release((name, "stdout"))
+
+    def highlight(self, pattern: str) -> None:
+        """Mark what matches. Raises UsageError for a pattern that is none."""
+        self._marker = None
+        if pattern:
+            from procman.output.sinks.transforms import highlighter
+
+            marker = highlighter(pattern)
+            self._marker = marker if self._marks else None
+        self._remakes = bool(self._transforms) or self._marker is not None
+
+    def close(self) -> None:
+        """End an unfinished line."""
+        if self._unfinished and self._footer is None:
+            self._break_off()
+
+    def line_count(self, name: str) -> int:
+        """How many lines an instance has published, shown or not."""
+        label = self._labels.get(name)
+        return label.lines if label else 0
+
+    def _remade(self, lines: bytes) -> bytes:
+        """Whole lines as they are shown; a pattern to mark that takes too long is given up."""
+        for transform in self._transforms:
+            lines = transform(lines)
+        if self._marker is None:
+            return lines
+        try:
+            return self._marker(lines)
+        except TimeoutError:
+            self.highlight("")
+            self.say("what to highlight takes too long to find: nothing is marked any more")
+            return lines
+
+    def _put(self, label: Label, lines: bytes) -> None:
+        if not label.cut:
+            label.lines += lines.count(b"\n")
+            self._out.put(lines)
+            return
+        body = lines.replace(b"\n", label.glue)
+        label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, dearer pass
+        if len(body) < LARGE:
+            self._out.put(label.head + body[: -label.cut])
+        else:
+            self._out.put(label.head, memoryview(body)[: -label.cut])
+
+    def _goes_on(self, name: str, stream: str, lines: bytes) -> bool:
+        """Settle the unfinished line; whether these lines go on in place, where it ends on the screen."""
+        if self._footer is not None:
+            self._unfinished = self._footer.release((name, stream))
+            return False
+        shown_name, shown_stream, shown = self._shown
+        if name == shown_name and stream == shown_stream and lines.startswith(shown):
+            return True
+        self._break_off()
+        return False
+
+    def _finish(self, label: Label, lines: bytes) -> None:
+        """Show the rest of a line that is on the screen already, and the lines behind it."""
+        end = lines.index(b"\n") + 1
+        self._unfinished = False
+        label.lines += 1
+        self._out.put(lines[len(self._shown[2]) : end])
+        if end < len(lines):
+            self._put(label, lines[end:])
+
+    def _hold(self, footer: Footer, label: Label, key: tuple[str, str], tail: bytes) -> None:
+        if not tail.strip() or (27 in tail and _is_blank(tail)):  # a cursor switched on again, a spinner wiped out
+            self._unfinished = footer.release(key)
+            return
+        label.renew(self._stamp.text())
+        self._unfinished = True
+        footer.hold(key, label.head + whole_part(tail[:MOST_HELD]) + self._mark)
+
+    def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> bool:
+        """Show it if nothing else is going on, or go on with it; False if another line has its place or is moving."""
+        if self._unfinished:
+            shown_name, shown_stream, shown = self._shown
+            if (name, stream) != (shown_name, shown_stream) or not tail.startswith(shown):
+                return False
+            self._out.put(tail[len(shown) :])
+        else:
+            spoken = self._stamp.now
+            stamp = self._stamp.text()
+            if self._stamp.now - spoken < CALM or self._outlet.blocked:
+                self._stamp.now = spoken  # nothing was said
+                return False
+            if label.stamp is not stamp:
+                label.renew(stamp)
+            self._out.put(label.head + tail)
+            self._unfinished = True
+        self._shown = (name, stream, tail)
+        return True
+
+    def _break_off(self) -> None:
+        self._out.put(self._mark + b"\n")
+        self._unfinished = False
+
+
+def _is_blank(tail: bytes) -> bool:
+    from procman.output.sanitize.escapes import is_blank
+
+    return is_blank(tail)

@@ -1,0 +1,72 @@
+"""Does: gives a client what instances said: from the memory, and live, skipping what it is too slow for."""
+
+from __future__ import annotations
+
+import time
+
+from procman.output.sink import Sink
+from procman.runtime.control.tasks import Task, is_meant
+from procman.runtime.control.wire import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from procman.output.hub import Hub
+    from procman.output.sinks.history import Entry
+    from procman.runtime.control.client import Client
+
+
+def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:
+    """Each entry as a record and its bytes, made when there is room for it; and the last record, if this is all."""
+    for entry in entries:
+        lines = entry.lines
+        head = {"log": entry.name, "stream": entry.stream, "time": round(entry.time, 3), "size": len(lines)}
+        yield encode(head) + lines
+    if is_all:
+        yield encode({"done": True, "code": 0})
+
+
+class Follower(Task):
+    """`logs -f`: hears the hub until the client leaves."""
+
+    def __init__(self, client: Client, hub: Hub, names: Sequence[str]) -> None:
+        super().__init__(client)
+        self._hub = hub
+        self._sink = _Ear(client, lambda name: is_meant(names, name))
+        hub.add(self._sink)
+
+    def drop(self) -> None:
+        """Stop hearing."""
+        self._hub.remove(self._sink)
+
+
+class _Ear(Sink):
+    """Hands lines to one client. Who is too slow misses some, and is told how many; nobody waits for him."""
+
+    __slots__ = ("_client", "_is_meant", "_meant")
+
+    def __init__(self, client: Client, is_meant: Callable[[str], bool]) -> None:
+        self._client = client
+        self._is_meant = is_meant
+        self._meant: dict[str, bool] = {}
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        """Hand on these lines."""
+        meant = self._meant.get(name)
+        if meant is None:
+            meant = self._meant[name] = self._is_meant(name)
+        client = self._client
+        if not meant or client.closed:
+            return
+        if client.full:
+            client.skipped += lines.count(b"\n")
+            return
+        if client.skipped:
+            client.tell({"skipped": client.skipped})
+            client.skipped = 0
+        client.tell({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
+
+    def say(self, text: str) -> None:
+        """Hand on a line of our own."""
+        self.publish("system", "system", text.encode("utf-8", "replace") + b"\n")

@@ -1,0 +1,162 @@
+"""Does the bookkeeping for those who ask: what the session is, who waits for what, whom names mean."""
+
+from __future__ import annotations
+
+import time
+
+from procman import __version__
+from procman.core.procfile.selection import choose
+from procman.errors import ProcmanError, UsageError
+from procman.runtime.control.names import Census
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.config.plan_source import Blueprint
+    from procman.core.lifecycle.supervisor import Supervisor
+    from procman.core.lifecycle.transitions import Instance
+    from procman.output.hub import Hub
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.tasks import Task
+    from procman.runtime.processes.children import Children
+
+
+class NotRunningError(ProcmanError):
+    """What was asked for needs a process that runs."""
+
+    exit_code = 1
+
+
+class Desk:
+    """What can be asked of this session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        children: Children,
+        hub: Hub,
+        blueprint: Blueprint,
+        pid: int,
+    ) -> None:
+        self.supervisor = supervisor
+        self.children = children
+        self.hub = hub
+        self.blueprint = blueprint
+        self.tasks: dict[Client, Task] = {}
+        self.paused: dict[str, int] = {}  # instance → the pid that was stopped
+        self._pid = pid
+        self._began = time.time()
+        self._changed = False
+
+    def about(self) -> dict[str, object]:
+        """What this session is."""
+        stopping = self.supervisor.stopping
+        return {
+            "pid": self._pid,
+            "procfile": self.blueprint.procfile,
+            "root": self.blueprint.root,
+            "session": self.blueprint.session,
+            "version": __version__,
+            "since": round(self._began, 3),
+            "stopping": stopping.words if stopping else None,
+        }
+
+    def make_room(self, more: int) -> None:
+        """Prepare for so many instances more."""
+        instances = len(self.supervisor.instances) + more
+        self.children.limit.make_room(instances)
+        self.hub.history.make_room(instances)
+
+    # Tasks ----------------------------------------------------------------------------------------------------------
+
+    def begin(self, task: Task) -> None:
+        """Look after a task until it is finished or its client is gone."""
+        self.tasks[task.client] = task
+        self._changed = True  # it may be finished already
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Something happened: tell who waits for it."""
+        self._changed = True
+        for task in list(self.tasks.values()):
+            task.note(action, instance, now)
+
+    def next_deadline(self) -> float | None:
+        """When a task wants to be looked at, though nothing happens."""
+        if self._changed:
+            return 0.0
+        return min((task.deadline for task in self.tasks.values() if task.deadline is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Go on with the tasks for which something may have changed.
+
+        A task may be finished before it has heard of it: it is looked at when the engine has told all there is to tell.
+        """
+        if self.supervisor.has_news:
+            self._changed = True
+            return
+        due = self.next_deadline()
+        if not self._changed and (due is None or due > now):
+            return
+        self._changed = False
+        for client, task in list(self.tasks.items()):
+            if task.check(now):
+                self.forget(client)
+
+    def forget(self, client: Client) -> None:
+        """The client is gone, or has got its answer."""
+        task = self.tasks.pop(client, None)
+        if task is not None:
+            task.drop()
+
+    def close(self, now: float, code: int) -> None:
+        """The session is over: that is what some have waited for."""
+        for client, task in list(self.tasks.items()):
+            if not task.check(now):
+                client.finish({"over": True, "exit": code})
+            self.forget(client)
+
+    # Who is meant ---------------------------------------------------------------------------------------------------
+
+    def chosen(self, names: Iterable[str]) -> list[Instance]:
+        """The instances that the names mean, all without names; raises UsageError."""
+        here = self.supervisor.instances
+        wanted = list(names)
+        if not wanted:
+            return list(here.values())
+        census = self.census()
+        try:
+            return [here[name] for name in choose(wanted, list(here), census.groups)]
+        except UsageError as error:
+            raise _explained(census, wanted, error) from None
+
+    def census(self) -> Census:
+        """What names mean at this moment; one for a request."""
+        return Census(self.supervisor.instances, self.blueprint)
+
+    def alive(self, names: Iterable[str]) -> list[tuple[Instance, int]]:
+        """Those of the chosen that have a child, with its pid; raises NotRunningError when there is none."""
+        alive = [
+            (instance, instance.pid)
+            for instance in self.chosen(names)
+            if instance.pid is not None and self.children.of(instance.name) is not None
+        ]
+        if not alive:
+            raise NotRunningError("none of them is running", "procman ps shows how they are")
+        return alive
+
+    def is_paused(self, instance: Instance) -> bool:
+        """Whether this very life of it was stopped by `pause`."""
+        return instance.pid is not None and self.paused.get(instance.name) == instance.pid
+
+    def require_going_on(self) -> None:
+        """Raise UsageError when the session is about to end."""
+        if self.supervisor.stopping is not None:
+            raise UsageError(f"the session is stopping: {self.supervisor.stopping.words}")
+
+
+def _explained(census: Census, names: list[str], error: UsageError) -> UsageError:
+    for name in names:
+        if not census.is_here(name) and (absence := census.absence(name)):
+            return UsageError(f"{name} is not part of this session: {absence}", f"procman start {name} adds it")
+    return error

@@ -1,0 +1,97 @@
+"""Does the signalling: verbs that signal, pause and resume."""
+
+from __future__ import annotations
+
+from procman.core.model.status import signal_name
+from procman.errors import UsageError
+from procman.runtime.system.descendants import send, send_group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as signals
+
+    from procman.core.text.protocol import Request
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.session import Desk
+else:
+    import _signal as signals  # without the enums: see signals.py
+
+SHELLS = (b"sh", b"bash", b"dash", b"zsh", b"ksh", b"ash")
+TO_ALL = frozenset(
+    (
+        signals.SIGTERM,
+        signals.SIGINT,
+        signals.SIGQUIT,
+        signals.SIGKILL,
+        signals.SIGSTOP,
+        signals.SIGCONT,
+        signals.SIGTSTP,
+    )
+)
+
+
+def signal(desk: Desk, client: Client, request: Request) -> None:
+    """Send a signal to the programs."""
+    number = signal_number(request.text)
+    if not request.names:
+        raise UsageError("signal whom?", "as in: procman signal USR1 web")
+    for instance, pid in desk.alive(request.names):
+        send_to_program(pid, number)
+        client.tell({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
+    client.finish()
+
+
+def pause(desk: Desk, client: Client, request: Request) -> None:
+    """Stop their processes where they are (SIGSTOP)."""
+    for instance, pid in desk.alive(request.names):
+        send_group(pid, signals.SIGSTOP)
+        desk.paused[instance.name] = pid
+        client.tell({"say": f"{instance.name} is paused"})
+    client.finish()
+
+
+def resume(desk: Desk, client: Client, request: Request) -> None:
+    """Let them go on (SIGCONT)."""
+    for instance, pid in desk.alive(request.names):
+        send_group(pid, signals.SIGCONT)
+        desk.paused.pop(instance.name, None)
+        client.tell({"say": f"{instance.name} goes on"})
+    client.finish()
+
+
+def signal_number(text: str) -> int:
+    """``USR1``, ``SIGUSR1`` or ``10``, in any case; raises UsageError."""
+    name = text.upper().removeprefix("SIG")
+    number = int(name) if name.isascii() and name.isdigit() and len(name) < 4 else getattr(signals, f"SIG{name}", None)
+    if not isinstance(number, int) or not 0 < number < signals.NSIG:
+        raise UsageError(f'"{text}" is no signal', "as in: procman signal USR1 web")
+    return number
+
+
+def send_to_program(leader: int, number: int) -> None:
+    """Signal the program behind `leader`, the pid of a child of ours that is not reaped.
+
+    What ends, stops or continues goes to the whole group, as from a keyboard. Any other signal is meant for the
+    program: where the leader is the shell around it, which such a signal would kill, the shell's children get it.
+    """
+    programs = _children(leader) if number not in TO_ALL and _is_shell(leader) else []
+    if number in TO_ALL:
+        send_group(leader, number)
+    for pid in programs or ([] if number in TO_ALL else [leader]):
+        send(pid, number)
+
+
+def _is_shell(pid: int) -> bool:
+    return _read(f"/proc/{pid}/comm").strip() in SHELLS
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:
+        return b""

@@ -1,0 +1,1 @@
+"""Makes sure that nothing outlives procman, however it ends."""

@@ -1,0 +1,113 @@
+"""Does: runs one process in the foreground, as if we were not there, and ends as it ended (``procman run``).
+
+The child shares our session and process group: terminal and job control are its own. We block every signal and take
+them one by one (signal.sigwaitinfo): what the terminal made has reached the child already, because it goes to the whole
+group; what somebody sent to us alone is passed on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procman.core.procfile.command import SHELL
+from procman.runtime.guardian.run_watcher import Lifeline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping
+else:
+    import _signal as signal  # without the enums: `import signal` takes 5 ms
+
+# Faults of our own are not for the child; KILL and STOP cannot be blocked.
+_OURS = ("KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TRAP", "SYS", "ABRT", "PIPE")
+HEARD = frozenset(signal.valid_signals()) - {getattr(signal, f"SIG{name}") for name in _OURS}
+TO_ALL = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # the child hears of these whoever made them
+JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+REAPED_PER_ROUND = 256  # as PID 1 a process that forks faster than we reap must not keep signals from the child
+
+
+def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd: str) -> int:
+    """Run ``program`` in ``cwd`` to its end; returns its exit code, 128 + n when signal n ended it.
+
+    Raises OSError when it cannot be started. Signals stay blocked in this process, which has nothing left to do.
+    """
+    os.chdir(cwd)
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # ignored, it would make the kernel reap the child and lose its status
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    child = _spawn(program, argv, env)
+    with Lifeline(child):
+        status = _wait(child)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
+    """Start it with default signals and an empty mask; what we were given open it is given open, too."""
+    defaults = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        defaults.discard(signal.SIGHUP)  # the user said nohup
+    try:
+        return os.posix_spawn(program, argv, env, setsigmask=(), setsigdef=defaults)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:  # a script without `#!`, which every shell would run
+            raise
+    return os.posix_spawn(SHELL, [SHELL, program, *argv[1:]], env, setsigmask=(), setsigdef=defaults)
+
+
+def _wait(child: int) -> int:
+    """Pass signals on until the child ends; returns its wait status."""
+    while True:
+        number, by_terminal = _next_signal()
+        if number == signal.SIGCHLD:
+            status = _reap(child)
+            if status is not None:
+                return status
+        elif number in TO_ALL or not by_terminal:
+            os.kill(child, number)  # not reaped yet, so the pid is still its own
+
+
+def _next_signal() -> tuple[int, bool]:
+    """The next signal, and whether the kernel made it (si_code > 0, sigaction(2)), on behalf of the terminal."""
+    if hasattr(signal, "sigwaitinfo"):
+        found = signal.sigwaitinfo(HEARD)
+        return found.si_signo, found.si_code > 0
+    number = signal.sigwait(HEARD)  # macOS has no sigwaitinfo
+    return number, number in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, *JOB_CONTROL) and _has_terminal()
+
+
+def _reap(child: int) -> int | None:
+    """Reap what has ended, strangers included (as PID 1 we inherit them); the child's status if it was among them."""
+    for _ in range(REAPED_PER_ROUND):
+        pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+        if pid == 0:
+            return None
+        if pid == child and os.WIFSTOPPED(status):
+            _stop_with(child, os.WSTOPSIG(status))
+        elif pid == child:
+            return status
+    os.kill(os.getpid(), signal.SIGCHLD)  # look again, after the signals that came meanwhile
+    return None
+
+
+def _stop_with(child: int, number: int) -> None:
+    """The child was stopped: so are we, or the shell would wait for a job that does nothing. Both go on together.
+
+    A SIGSTOP where there is no terminal to give back was meant for the child alone, and so will be its SIGCONT.
+    """
+    if number in JOB_CONTROL or _has_terminal():
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(child, signal.SIGCONT)
+
+
+def _has_terminal() -> bool:
+    """Whether our group is the one in the terminal's foreground."""
+    for fd in (0, 1, 2):
+        try:
+            return os.tcgetpgrp(fd) == os.getpgrp()
+        except OSError:
+            continue
+    return False

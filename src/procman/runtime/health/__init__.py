@@ -1,0 +1,1 @@
+"""Readiness, health, file watching, and notices."""

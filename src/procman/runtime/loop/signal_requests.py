@@ -1,0 +1,144 @@
+"""Does: hears signals, from the kernel or through the guardian, and turns them into wishes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
+from procman.output.aside import say_aside
+from procman.runtime.guardian import guardian
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from procman.core.lifecycle.outcome import Reason
+    from procman.core.lifecycle.supervisor import Supervisor
+    from procman.output.hub import Hub
+    from procman.output.outlet import Outlet
+    from procman.runtime.loop.job_control import Foreground
+    from procman.runtime.processes.children import Children
+    from procman.runtime.system.signals import SignalPipe
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+REPEAT_AFTER = 0.3  # seconds: some shells and `timeout` deliver one signal twice
+
+STOPPING: dict[int, Reason] = {
+    signal.SIGINT: INTERRUPTED,
+    signal.SIGTERM: TERMINATED,
+    signal.SIGQUIT: QUIT,
+    signal.SIGHUP: HUNG_UP,
+}
+IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wait for the grace
+
+
+class Orders:
+    """What the user says to the run by signals. `lifeline` carries those that were sent to the guardian."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        children: Children,
+        hub: Hub,
+        outlet: Outlet,
+        foreground: Foreground,
+        signals: SignalPipe,
+        lifeline: int | None,
+    ) -> None:
+        self._supervisor = supervisor
+        self._children = children
+        self._hub = hub
+        self._outlet = outlet
+        self._signals = signals
+        self.lifeline = lifeline
+        self._stopped_at: float | None = None
+        self._foreground = foreground
+        foreground.add(self)
+        self.child_ended = False
+        self._deeds: dict[int, Callable[[], None]] = {
+            signal.SIGCHLD: self._note_child,
+            signal.SIGTSTP: self._suspend,
+            signal.SIGCONT: self._resume,
+            signal.SIGUSR1: self._dump_states,
+            signal.SIGUSR2: hub.reopen,
+            signal.SIGWINCH: self._resize,
+        }
+
+    def hear(self) -> None:
+        """Obey the signals that arrived here."""
+        self._obey(self._signals.read())
+
+    def hear_guardian(self) -> None:
+        """Obey the signals that the guardian passed on, or end everything: with it dead nobody would end us."""
+        assert self.lifeline is not None
+        numbers = os.read(self.lifeline, 4096)
+        self._obey(numbers)
+        if not numbers:
+            self.lifeline = None
+            self._supervisor.kill_all(GUARDIAN_DIED, time.monotonic())
+
+    def _obey(self, numbers: bytes) -> None:
+        for number in dict.fromkeys(numbers):  # each once, in order
+            if number in STOPPING:
+                self.stop(number)
+            elif number in self._deeds:
+                self._deeds[number]()
+
+    def stop(self, number: int) -> None:
+        """End the run as this signal does; a second time it kills."""
+        now = time.monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = now
+            self._supervisor.stop_all(STOPPING[number], now)
+        elif number in IMPATIENT and now - self._stopped_at >= REPEAT_AFTER:
+            self._hub.say("asked again: killing at once")
+            self._supervisor.kill_all(STOPPING[number], now)
+
+    def _note_child(self) -> None:
+        self.child_ended = True
+
+    def _suspend(self) -> None:
+        """Ctrl-Z: leave the terminal, then stop; the guardian follows, and then the shell takes the terminal.
+
+        Children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends CONT to us.
+        """
+        self._children.send_all(signal.SIGSTOP)
+        self._foreground.leave()
+        self._flush()
+        if self.lifeline is not None and guardian.visible is not None:
+            os.kill(guardian.visible, guardian.SUSPEND)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._resume()
+
+    def _flush(self) -> None:
+        try:
+            self._outlet.flush()
+        except BrokenPipeError:
+            pass  # the loop will see that for itself
+
+    def _resume(self) -> None:
+        """Go on. In the background (`bg`) the terminal belongs to the shell: what we have on it stays away."""
+        self._foreground.look()
+        self._children.send_all(signal.SIGCONT)
+
+    def pause(self) -> None:
+        """The terminal is somebody else's: nobody tells us any more when its size changes."""
+
+    def resume(self) -> None:
+        """The terminal is ours again, and may have another size."""
+        self._resize()
+
+    def _resize(self) -> None:
+        self._hub.resized()
+        self._children.resize()
+
+    def _dump_states(self) -> None:
+        now = time.monotonic()
+        lines = [
+            f"{i.name} {i.state} pid={i.pid} uptime={i.uptime(now):.0f}s restarts={i.restarts}\n"
+            for i in self._supervisor.instances.values()
+        ]
+        say_aside("".join(lines))

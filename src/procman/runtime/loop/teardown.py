@@ -1,0 +1,121 @@
+"""Does: the end of one life, in the only order that loses nothing and leaves nothing.
+
+The leader has ended and is a zombie, which pins the numbers of its group → its last words are read → what is left of
+its group, and its escaped helpers, are asked to end, then killed → it is reaped → the supervisor is told. So a restart
+never begins beside leftovers of the life before, which would hold its port.
+"""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.transitions import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.core.lifecycle.transitions import Instance
+    from procman.runtime.loop.pump import Pump
+    from procman.runtime.loop.pumps import Pumps
+    from procman.runtime.processes.children import Child, Children
+
+LEFTOVER_GRACE = 0.25  # seconds for what a crashed leader left behind; one that was asked to stop has its own grace
+DRAIN_LIMIT = 0.25  # seconds to read the last words of one child
+STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the kernel
+OUTPUT_LIMIT = 0.25  # seconds that a full output may hold up the end of a child while everything stops
+
+
+class Farewell:
+    """One ended leader on its way to being reaped. Times are seconds of the monotonic clock."""
+
+    __slots__ = ("begun", "child", "deadline", "group_asked", "instance", "killed", "pumps")
+
+    def __init__(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
+        self.child = child
+        self.instance = instance
+        self.pumps = pumps
+        self.begun = now
+        self.group_asked = instance.state == State.STOPPING and not instance.plan.stop.command
+        self.killed = False
+        self.deadline: float | None = None
+
+
+class Farewells:
+    """All ends under way. `finished(child, instance)` is called for each, when nothing of it is left."""
+
+    def __init__(self, children: Children, pumps: Pumps, finished: Callable[[Child, Instance], None]) -> None:
+        self._children = children
+        self._pumps = pumps
+        self._finished = finished
+        self._under_way: dict[str, Farewell] = {}
+        self.stuck: list[int] = []  # pids that did not even die of SIGKILL
+
+    def begin(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
+        """Take over an ended leader."""
+        self._under_way[child.name] = Farewell(child, instance, pumps, now)
+
+    def kill(self, name: str) -> None:
+        """The instance's grace is over: what is left of it is killed at the next step."""
+        if name in self._under_way:
+            self._under_way[name].deadline = 0.0
+
+    def next_deadline(self) -> float | None:
+        """When a leftover's time is over, or a full output need not be waited for any longer."""
+        if not self._under_way:  # nearly always, and asked at every turn
+            return None
+        return min((f.deadline for f in self._under_way.values() if f.deadline is not None), default=None)
+
+    def proceed(self, now: float, stopping: bool) -> None:
+        """Take every end as far as it can go now."""
+        if not self._under_way:
+            return
+        orphans = self._children.orphans()
+        for farewell in list(self._under_way.values()):
+            if not self._drained(farewell, now, stopping):
+                continue
+            leftovers = self._children.leftovers(farewell.child, orphans) if orphans else []
+            if not leftovers or self._given_up(farewell, leftovers, now):
+                self._complete(farewell, now)
+            else:
+                self._end(farewell, leftovers, now)
+
+    def _drained(self, farewell: Farewell, now: float, stopping: bool) -> bool:
+        """Read what the leader said last. While the output is full this waits: for as long as it takes, but only
+        for a moment when everything stops."""
+        full = False
+        for pump in farewell.pumps:
+            full = not self._pumps.drain(pump, now + DRAIN_LIMIT) or full
+        if not full:
+            return True
+        if stopping and now - farewell.begun >= OUTPUT_LIMIT:
+            return True
+        if stopping and farewell.deadline is None:
+            farewell.deadline = now + OUTPUT_LIMIT
+        return False
+
+    def _end(self, farewell: Farewell, leftovers: list[int], now: float) -> None:
+        overdue = farewell.deadline is not None and farewell.deadline <= now
+        if not farewell.killed and (overdue or farewell.instance.killed):
+            farewell.killed = True
+            farewell.deadline = now + STUCK_LIMIT
+        if farewell.killed:
+            self._children.kill(farewell.child, leftovers)
+            return
+        number = farewell.instance.plan.stop.signal_number
+        self._children.ask_leftovers(farewell.child, leftovers, number, group_too=not farewell.group_asked)
+        farewell.group_asked = True
+        if farewell.deadline is None and farewell.instance.state != State.STOPPING:
+            farewell.deadline = now + LEFTOVER_GRACE
+
+    def _given_up(self, farewell: Farewell, leftovers: list[int], now: float) -> bool:
+        if not farewell.killed or farewell.deadline is None or farewell.deadline > now:
+            return False
+        self.stuck.extend(leftovers)
+        return True
+
+    def _complete(self, farewell: Farewell, now: float) -> None:
+        for pump in farewell.pumps:
+            self._pumps.drain(pump, now + DRAIN_LIMIT)  # the words of the leftovers
+            self._pumps.remove(pump)  # and what nobody could be shown is counted
+        del self._under_way[farewell.child.name]
+        self._children.reap(farewell.child)
+        self._finished(farewell.child, farewell.instance)

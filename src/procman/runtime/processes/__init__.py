@@ -1,0 +1,1 @@
+"""Spawns, signals and reaps processes."""

@@ -1,0 +1,128 @@
+"""Does: keeps the leader of a session until the others of its group have ended, so that nobody hangs up on them.
+
+When a process ends that leads a session with a terminal, everybody in the foreground group of that gets SIGHUP
+(POSIX.1-2017, "Consequences of Process Termination" of _exit(2)). A shell that runs `migrate && server` ends as soon as
+its group is asked to, and the server would be hung up in the midst of its last requests. So such a leader is stopped
+before its group is asked, and goes on, to its end, when nobody else is left.
+
+Linux only, as /proc says who is left. A leader that handles the signal by itself is not touched.
+"""
+
+from __future__ import annotations
+
+import time
+
+from procman.runtime.system.descendants import children_of, content, group_of, is_zombie, send, send_group, stat_fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+STOP_LIMIT = 0.05  # seconds for a leader to stop; it mostly sleeps and needs none
+STOP_PAUSE = 0.0002  # seconds between two looks whether it has
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds until somebody looks again who is left; twice as long each time
+FRESH = 0.005  # seconds for which it is known who is an orphan, while a thousand are asked at once
+
+# What ends nobody by default (signal(7)), or cannot wait (KILL), or is the very signal to be kept away (HUP).
+_NO_END = frozenset(
+    {
+        signal.SIGHUP,
+        signal.SIGKILL,
+        signal.SIGCHLD,
+        signal.SIGCONT,
+        signal.SIGURG,
+        signal.SIGWINCH,
+        signal.SIGSTOP,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    }
+)
+_HANDLED = (b"SigBlk:", b"SigIgn:", b"SigCgt:")  # lines of /proc/PID/status, proc(5)
+
+
+class Anchors:
+    """The leaders that are stopped. ``orphans()`` gives the processes that we have adopted."""
+
+    def __init__(self, orphans: Callable[[], list[int]]) -> None:
+        self._find_orphans = orphans
+        self._orphans: list[int] = []
+        self._found_at = float("-inf")
+        self._held: set[int] = set()
+        self._pause = FIRST_PAUSE
+        self._look_at: float | None = None
+
+    def hold(self, leader: int, number: int) -> bool:
+        """Ask the leader's group to end by this signal, and keep the leader; False, and nothing is done, where there is
+        no need to, or it cannot be had. Our children only: their numbers are their own."""
+        now = time.monotonic()
+        if now - self._found_at > FRESH:
+            self._find(now)
+        if not (self._others_live(leader) and _ends_by(leader, number)):
+            return False
+        send_group(leader, signal.SIGCONT)  # a stopped one could not obey; later it would wake the leader
+        send(leader, signal.SIGSTOP)
+        if not _has_stopped(leader):
+            send(leader, signal.SIGCONT)
+            return False
+        send_group(leader, number)
+        self._held.add(leader)
+        self._pause = FIRST_PAUSE
+        self._look_at = time.monotonic() + self._pause
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When to look again who is left, in seconds of the monotonic clock; no signal tells, as they are not ours."""
+        return self._look_at
+
+    def tick(self, now: float) -> None:
+        """Let those leaders go on who are alone."""
+        if self._look_at is None or now < self._look_at:
+            return
+        self._find(now)
+        for leader in [pid for pid in self._held if not self._others_live(pid)]:
+            self._held.remove(leader)
+            send(leader, signal.SIGCONT)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._look_at = now + self._pause if self._held else None
+
+    def forget(self, leader: int) -> None:
+        """It has ended, and its number is about to be given back."""
+        self._held.discard(leader)
+
+    def _find(self, now: float) -> None:
+        self._orphans = self._find_orphans()
+        self._found_at = now
+
+    def _others_live(self, leader: int) -> bool:
+        """Whether anybody but the leader lives in its group: its descendants, or those of them that we adopted."""
+        unseen = [*children_of(leader), *self._orphans]
+        while unseen:
+            pid = unseen.pop()
+            if group_of(pid) == leader and not is_zombie(pid):
+                return True
+            unseen += children_of(pid)
+        return False
+
+
+def _ends_by(pid: int, number: int) -> bool:
+    """Whether this signal ends the process at once."""
+    if number in _NO_END:
+        return False
+    try:
+        lines = content(f"/proc/{pid}/status").splitlines()
+    except OSError:
+        return False
+    bit = 1 << (number - 1)
+    return not any(int(line.split()[1], 16) & bit for line in lines if line.startswith(_HANDLED))
+
+
+def _has_stopped(pid: int) -> bool:
+    """Wait for it: with both of them pending, the kernel takes the lower signal first, which is TERM."""
+    end = time.monotonic() + STOP_LIMIT
+    while (stopped := stat_fields(pid)[:1]) != [b"T"] and time.monotonic() < end:
+        time.sleep(STOP_PAUSE)
+    return stopped == [b"T"]

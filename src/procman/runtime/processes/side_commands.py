@@ -1,0 +1,111 @@
+"""Does: runs short commands beside the application, such as checks and stop commands; none of them outlives its use.
+
+An errand has the environment and the folder of the instance that it serves, and a session of its own. Its end is
+noticed like any child's; it is no child of the formation, nobody restarts it, and its output is only kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procman.core.model.status import ExitStatus
+from procman.core.text.printable import printable
+from procman.runtime.processes.spawn import start_command
+from procman.runtime.system.descendants import peek, send_group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+
+    from procman.core.planner import InstancePlan
+    from procman.runtime.processes.tags import Marks
+    from procman.runtime.system.limits import DescriptorLimit
+
+    Finished = Callable[[ExitStatus, str], None]
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+ROOM = 1 << 16  # bytes: what a pipe holds. Who prints more than that has to wait, and ends with its time
+SHOWN = 200  # characters of its last line
+
+
+class Errand:
+    """One command under way; ``finished`` is called with its status and its last line, unless it was dropped."""
+
+    __slots__ = ("fd", "finished", "pid")
+
+    def __init__(self, pid: int, fd: int, finished: Finished) -> None:
+        self.pid = pid
+        self.fd = fd
+        self.finished: Finished | None = finished
+
+    def drop(self) -> None:
+        """Kill it, group and all; nobody is told. It is reaped like any other."""
+        self.finished = None
+        send_group(self.pid, signal.SIGKILL)
+
+
+class Errands:
+    """All errands of this engine, by pid."""
+
+    def __init__(self, null: int, here: str, marks: Marks, limit: DescriptorLimit) -> None:
+        self._null = null
+        self._here = here
+        self._marks = marks
+        self._limit = limit
+        self._by_pid: dict[int, Errand] = {}
+
+    def __contains__(self, pid: object) -> bool:
+        return pid in self._by_pid
+
+    def run(self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None) -> Errand | None:
+        """Start ``command`` for an instance; ``leader`` becomes its PROCMAN_PID.
+
+        None when it cannot be started: ``finished`` has been told by then.
+        """
+        env = plan.env if leader is None else {**plan.env, "PROCMAN_PID": str(leader)}
+        try:
+            reader, writer = os.pipe()
+        except OSError as error:
+            finished(ExitStatus(code=126), os.strerror(error.errno or 0))
+            return None
+        os.set_blocking(reader, False)
+        (low,) = self._limit.lower_numbers((writer,))
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, low, low))]
+        self._marks.wear(plan.name)
+        try:
+            pid = start_command(command, plan.cwd, self._here, env, actions, self._limit)
+        except OSError as error:
+            os.close(reader)
+            finished(ExitStatus(code=127 if error.errno == errno.ENOENT else 126), os.strerror(error.errno or 0))
+            return None
+        finally:
+            self._limit.release()
+            os.close(writer)
+        errand = self._by_pid[pid] = Errand(pid, reader, finished)
+        return errand
+
+    def reap(self) -> None:
+        """Notice who has ended; kill what it left in its group before its number is free again."""
+        for errand in list(self._by_pid.values()):
+            status = peek(errand.pid)
+            if status is None:
+                continue
+            send_group(errand.pid, signal.SIGKILL)
+            os.waitpid(errand.pid, 0)
+            del self._by_pid[errand.pid]
+            words = _last_line(errand.fd)
+            os.close(errand.fd)
+            if errand.finished is not None:
+                errand.finished(status, words)
+
+
+def _last_line(fd: int) -> str:
+    try:
+        text = os.read(fd, ROOM).decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return printable(lines[-1][:SHOWN]) if lines else ""

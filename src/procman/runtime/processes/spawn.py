@@ -1,0 +1,113 @@
+"""Does what a shell does: finds a program, by asking PATH, and starts it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from procman.core.procfile.command import SHELL, argv, needs_shell, through_shell, with_arguments
+from procman.runtime.system.signals import DEFAULT_IN_CHILDREN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from procman.runtime.system.limits import DescriptorLimit
+
+    FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
+
+
+def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+    """The file to execute and its argument vector, for a line of the Procfile with ``arguments`` behind it.
+
+    A plain command whose program is on ``path_value`` (the child's PATH) is executed directly, all else by ``sh -c``,
+    which then says itself what it cannot find; by ``exec``, where one program is all that it would start. The path is
+    absolute, or holds for a process in ``cwd``. A text file without ``#!`` makes the spawn fail with ENOEXEC; a shell
+    would run it: so may the caller, with `through_shell`.
+    """
+    if not needs_shell(command):
+        words = argv(command)
+        if program := find_program(words[0], path_value, cwd):
+            return program, [*words, *arguments]
+    return SHELL, through_shell(with_arguments(_spared(command, path_value, cwd), arguments))
+
+
+def _spared(command: str, path_value: str | None, cwd: str) -> str:
+    """The command with ``exec`` where the shell would only wait for one program, and take the signals meant for that;
+    what is no program is left to its own words."""
+    from procman.core.procfile.simple import program_at
+
+    at = program_at(command)
+    if at is None or not find_program(command[at:].split(maxsplit=1)[0], path_value, cwd):
+        return command
+    return f"{command[:at]}exec {command[at:]}"
+
+
+def start_command(
+    command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction], limit: DescriptorLimit
+) -> int:
+    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap.
+
+    ``here`` is the current folder. Returns the pid; raises OSError."""
+
+    def start() -> int:
+        return os.posix_spawn(
+            program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
+        )
+
+    def spawn() -> int:
+        return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
+
+    program, words = launch(command, env.get("PATH"), cwd)
+    try:
+        return spawn()
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
+        words = through_shell(command)
+        program = words[0]
+        return spawn()
+
+
+def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
+    """Spawn in another folder. posix_spawn has no portable way to change it in the child; we are one thread."""
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        return spawn()
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def find_program(name: str, path_value: str | None, cwd: str) -> str | None:
+    """The path of an executable file, searched as a shell in ``cwd`` would; None if there is none.
+
+    ``path_value`` is PATH, or None where it is not set. A name with a slash is looked up from ``cwd``.
+    """
+    if "/" in name:
+        return name if is_executable(os.path.join(cwd, name)) else None
+    for path in candidates(name, path_value, cwd):
+        if is_executable(path):
+            return path
+    return None
+
+
+def candidates(name: str, path_value: str | None, cwd: str) -> list[str]:
+    """Where a program of this name could be, in order; an empty entry of PATH is the current folder."""
+    entries = (os.defpath if path_value is None else path_value).split(os.pathsep)
+    return [entry + "/" + name if entry[:1] == "/" else _absolute(cwd, entry, name) for entry in entries]
+
+
+def _absolute(cwd: str, entry: str, name: str) -> str:
+    return os.path.join(os.getcwd(), cwd, entry, name)
+
+
+def is_executable(path: str) -> bool:
+    """Whether this is a regular file that we may execute; a folder is not, though its x bit is set."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False

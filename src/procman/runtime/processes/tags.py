@@ -1,0 +1,67 @@
+"""Does: marks all that comes from an instance, in a way that survives a cleared environment and a session of its own.
+
+A process inherits its resource limits through fork and exec, and everybody may read them. RLIMIT_LOCKS limits nothing
+since Linux 2.4.25 (getrlimit(2)), so its soft value is free to carry the number of an instance. Where it cannot be set
+or read, the environment must do.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procman.runtime.system.descendants import environ_of
+
+RLIMIT_LOCKS = 10  # asm-generic/resource.h; the module `resource` has no name for it
+ROOM = 1 << 14  # numbers for the instances of one session
+
+
+class Marks:
+    """The marks of the instances of one session; ``session`` is its PROCMAN_SESSION."""
+
+    def __init__(self, session: str) -> None:
+        self._session = f"PROCMAN_SESSION={session}".encode()
+        self._first = int.from_bytes(os.urandom(5), "big") * ROOM  # another session's numbers are others
+        self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._owners: dict[int, str | None] = {}  # by pid: nobody is asked twice
+
+    def wear(self, name: str) -> None:
+        """Let whatever is spawned from now on carry the mark of the instance ``name``."""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = self._first + len(self._numbers)
+            self._names[number] = name
+        _limit_locks(number)
+
+    def owner_of(self, pid: int) -> str | None:
+        """The instance that ``pid``, which we have adopted, comes from; None where nothing tells."""
+        if pid not in self._owners:
+            self._owners[pid] = self._names.get(_locks_of(pid)) or self._owner_by_environment(pid)
+        return self._owners[pid]
+
+    def forget(self, pid: int) -> None:
+        """``pid`` is reaped: its number may return as somebody else's."""
+        self._owners.pop(pid, None)
+
+    def _owner_by_environment(self, pid: int) -> str | None:
+        variables = environ_of(pid).split(b"\0")
+        names = [variable[17:].decode() for variable in variables if variable.startswith(b"PROCMAN_INSTANCE=")]
+        return names[0] if names and self._session in variables else None
+
+
+def _limit_locks(number: int) -> None:
+    import resource
+
+    try:
+        resource.setrlimit(RLIMIT_LOCKS, (number, resource.getrlimit(RLIMIT_LOCKS)[1]))
+    except (OSError, ValueError):
+        pass  # somebody has lowered the hard limit, or the system has no such limit
+
+
+def _locks_of(pid: int) -> int:
+    import resource
+
+    try:
+        return resource.prlimit(pid, RLIMIT_LOCKS)[0]
+    except (AttributeError, OSError, ValueError):
+        return -1  # it is gone or another user's, or the system has no such call

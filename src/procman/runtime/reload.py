@@ -1,0 +1,79 @@
+"""Does the reading anew, for a restart: what the Procfile, the env files and the overlay say now, and what is new."""
+
+from __future__ import annotations
+
+from procman.core.text.masking import masked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from procman.config.plan_source import Blueprint
+    from procman.core.lifecycle.supervisor import Supervisor
+    from procman.core.lifecycle.transitions import Instance
+    from procman.core.planner import InstancePlan
+
+    Renew = Callable[[list[Instance]], list[str]]  # the next lives of these follow their files; what changed, in words
+
+_SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
+_RULES = ("restart", "stop", "ready", "health", "depends_on")
+_PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
+
+
+def changes(old: InstancePlan, new: InstancePlan) -> list[str]:
+    """Return a sentence for each thing that differs between two plans of one instance; values are masked."""
+    variables = _variables(old.env, new.env)
+    keys = [f"{new.type}: {key} is now {_in_words(getattr(new, key))}" for key in _SHOWN if _differs(old, new, key)]
+    rules = [f"{new.type}: {key} changed" for key in _RULES if _fields(old, key) != _fields(new, key)]
+    return [*variables, *keys, *rules]
+
+
+def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    sentences = []
+    for name in (*new, *(name for name in old if name not in new)):
+        if name in _PER_INSTANCE or old.get(name) == new.get(name):
+            continue
+        if name not in old:
+            sentences.append(f"{name} is new: {masked(name, new[name])}")
+        elif name not in new:
+            sentences.append(f"{name} is gone")
+        else:
+            sentences.append(f"{name} changed: {masked(name, old[name])} → {masked(name, new[name])}")
+    return sentences
+
+
+def _differs(old: InstancePlan, new: InstancePlan, key: str) -> bool:
+    return bool(getattr(old, key) != getattr(new, key))
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _fields(plan: InstancePlan, key: str) -> object:
+    """The record behind a key as plain values, to compare it by."""
+    record = getattr(plan, key)
+    records = record if isinstance(record, tuple) else (record,)
+    return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
+
+
+def renew(supervisor: Supervisor, blueprint: Blueprint, chosen: Iterable[Instance]) -> list[str]:
+    """Let the next lives of ``chosen`` follow the files as they are now; returns what changed, in sentences.
+
+    Raises UsageError and ConfigError, and changes nothing, when the files do not make a plan.
+    """
+    chosen = list(chosen)
+    if not chosen:
+        return []
+    counts: dict[str, int] = {}
+    for instance in supervisor.instances.values():
+        counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
+    wanted = {instance.plan.type for instance in chosen}
+    plans = {plan.name: plan for plan in blueprint.instances(counts, wanted)}
+    sentences: list[str] = []
+    for instance in chosen:
+        plan = plans.get(instance.name)
+        if plan is not None:
+            sentences += changes(instance.plan, plan)
+            supervisor.replan(instance, plan)
+    return list(dict.fromkeys(sentences))

@@ -1,0 +1,1 @@
+"""Thin wrappers around the kernel and the terminal."""

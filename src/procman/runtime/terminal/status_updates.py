@@ -1,0 +1,90 @@
+"""Does: keeps the line at the bottom of the terminal true."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.transitions import State
+from procman.output.screen.statusline import NARROWEST, STOPPING, Group, speaks_unicode, status_line
+from procman.runtime.loop.guest import QuietGuest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.lifecycle.supervisor import Supervisor
+    from procman.core.lifecycle.transitions import Instance
+    from procman.core.text.keybindings import Keys
+    from procman.output.hub import Hub
+    from procman.runtime.system.poller import Poller
+
+KEYS = "? keys"  # else nobody would know that there are any
+_WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
+
+
+class StatusLine(QuietGuest):
+    """Says one word per process type; a question that is being typed takes its place."""
+
+    def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str], always: bool = False) -> None:
+        """``always``: on a narrow terminal, too."""
+        self._hub = hub
+        self._supervisor = supervisor
+        self._unicode = speaks_unicode(environ)
+        self._narrowest = 0 if always else NARROWEST
+        self.keys: Keys | None = None
+        self.lead = ""  # what stands before the words of all
+
+    def open(self, poller: Poller) -> None:
+        """Show the line for the first time."""
+        self.change()
+
+    def note(self, action: str, instance: Instance, now: float) -> None:
+        """Something has changed, so the line has."""
+        self.change()
+
+    def change(self) -> None:
+        """Let the line be made anew when it is painted the next time."""
+        self._hub.show_status(self._line)
+
+    def close(self, now: float, code: int) -> None:
+        """Leave the terminal as it was."""
+        self._hub.show_status(None)
+
+    def _line(self, columns: int) -> bytes:
+        if self.keys is not None and self.keys.prompt:
+            return self.keys.prompt_within(columns - 1).encode("utf-8", "replace")
+        room, hint = columns - len(self.lead), KEYS if self.keys is not None else ""
+        text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint, self._narrowest)
+        return (self.lead + text).encode("utf-8", "replace")
+
+    def _groups(self) -> list[Group]:
+        by_type: dict[str, list[Instance]] = {}
+        for instance in self._supervisor.instances.values():
+            by_type.setdefault(instance.plan.type, []).append(instance)
+        return [self._group(name, instances) for name, instances in by_type.items()]
+
+    def _group(self, name: str, instances: list[Instance]) -> Group:
+        held = all(map(self._supervisor.is_held, instances))
+        words = _words(instances, held)
+        if not words and all(self._hub.hides(instance.name) for instance in instances):
+            words = "muted"  # or its silence would be taken for its own
+        return _group(name, instances, words)
+
+
+def _words(instances: list[Instance], held: bool) -> str:
+    """What is worth a word; how they ended is not, where the user stopped them by name (``held``)."""
+    states = [instance.state for instance in instances]
+    words = next((word for state, word in _WORDS.items() if state in states), "")
+    if not words and not held and all(instance.state == State.EXITED and instance.status for instance in instances):
+        words = "done" if all(i.status is not None and i.status.ok for i in instances) else "exited"
+    return words
+
+
+def _group(name: str, instances: list[Instance], words: str) -> Group:
+    states = [instance.state for instance in instances]
+    return Group(
+        name,
+        up=states.count(State.RUNNING),
+        wanted=sum(instance.wanted for instance in instances),
+        port=instances[0].plan.port,
+        failed=states.count(State.FAILED),
+        words=words,
+    )

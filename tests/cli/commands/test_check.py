@@ -1,0 +1,251 @@
+"""``procman check``: what it prints, and the code it returns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from procman.cli.commands.check import check
+from procman.core.model.settings import NAMES, Settings
+from procman.errors import ConfigError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "A"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def write(path: str, text: str | bytes) -> None:
+    Path(path).write_bytes(text if isinstance(text, bytes) else text.encode())
+    Path(path).chmod(0o600)
+
+
+class Checked:
+    """What one run of ``check`` printed and returned."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], **settings: Any) -> None:
+        self.code = check(Settings(**settings))
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.out)
+        return report
+
+
+def test_a_good_procfile_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nworker: b\nclock: c\n")
+    done = Checked(capsys)
+    assert (done.out, done.err, done.code) == ("Procfile: ok — 3 process types (web, worker, clock)\n", "", 0)
+
+
+def test_one_process_type_is_not_plural(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile.dev", "worker: b\n")
+    assert Checked(capsys, procfile="Procfile.dev").out == "Procfile.dev: ok — 1 process type (worker)\n"
+
+
+def test_problems_are_listed_all_and_the_code_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nclock\nweb: b\nworker: c &\n")
+    done = Checked(capsys)
+    assert done.code == 1
+    assert done.err == ""
+    assert done.out.splitlines() == [
+        'Procfile:2:6: error: expected ":" right after "clock": a process line is `name: command`',
+        'Procfile:3:1: error: "web" is already defined on line 1',
+        'Procfile:4:11: warning: ends in "&": it goes to the background and counts as ended at once',
+    ]
+
+
+def test_warnings_and_hints_alone_leave_it_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a\nworker: b &\n")
+    done = Checked(capsys)
+    assert done.code == 0
+    assert [line.split(": ")[1] for line in done.out.splitlines()] == [
+        "hint",
+        "warning",
+        "ok — 2 process types (web, worker)",
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"# nothing\n", b"web: \xff\n", "web: a\n".encode("utf-16")])
+def test_what_holds_no_process_or_no_text_has_problems(data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", data)
+    done = Checked(capsys)
+    assert done.code == 1
+    assert done.out.startswith("Procfile:1:")
+
+
+def test_a_missing_procfile_is_an_error_of_its_own() -> None:
+    with pytest.raises(ConfigError, match=r"^Procfile: no such file$") as caught:
+        check(Settings())
+    assert caught.value.exit_code == 2
+
+
+def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "# hi\nweb: a\nworker: b & \n")
+    write(".env", "A=1\nPORT=7000\n")
+    done = Checked(capsys, json=True, formation="web=2,worker=1")
+    assert (done.code, done.err) == (0, "")
+    assert done.report == {
+        "ok": True,
+        "procfile": "Procfile",
+        "process_types": [
+            {"name": "web", "command": "a", "line": 2},
+            {"name": "worker", "command": "b &", "line": 3},
+        ],
+        "instances": [
+            {"name": "web.1", "type": "web", "number": 1, "port": 7000},
+            {"name": "web.2", "type": "web", "number": 2, "port": 7001},
+            {"name": "worker.1", "type": "worker", "number": 1, "port": 7100},
+        ],
+        "env": {"A": None, "PORT": None},
+        "problems": [
+            {
+                "severity": "hint",
+                "line": 2,
+                "column": 6,
+                "message": "web never mentions $PORT: does it listen on the port it is given?",
+            },
+            {
+                "severity": "warning",
+                "line": 3,
+                "column": 11,
+                "message": 'ends in "&": it goes to the background and counts as ended at once',
+            },
+        ],
+    }
+
+
+def test_json_of_a_procfile_with_errors_has_no_instances(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nweb: b\n")
+    done = Checked(capsys, json=True)
+    assert done.code == 1
+    assert done.report["ok"] is False
+    assert done.report["process_types"] == [{"name": "web", "command": "a $PORT", "line": 1}]
+    assert done.report["instances"] == []
+    assert [problem["line"] for problem in done.report["problems"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "instances"),
+    [
+        ({}, {"web.1": 5000, "worker.1": 5100}),
+        ({"formation": "worker=2"}, {"worker.1": 5100, "worker.2": 5101}),
+        ({"port": 8000}, {"web.1": 8000, "worker.1": 8100}),
+        ({"port": 0}, {"web.1": None, "worker.1": None}),
+        ({"exclude": ("web",)}, {"worker.1": 5100}),
+        ({"names": ("worker=2",)}, {"worker.1": 5100, "worker.2": 5101}),
+        ({"env": ("b.env",)}, {"web.1": 9000, "worker.1": 9100}),
+        ({"port_step": 1}, {"web.1": 5000, "worker.1": 5001}),
+    ],
+)
+def test_json_is_the_dry_run_of_start(
+    settings: dict[str, Any], instances: dict[str, int | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("Procfile", "web: a $PORT\nworker: b\n")
+    write("b.env", "PORT=9000\n")
+    report = Checked(capsys, json=True, **settings).report
+    assert {each["name"]: each["port"] for each in report["instances"]} == instances
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("settings", [{"formation": "wbe=1"}, {"port": 65536}, {"exclude": ("web",)}])
+def test_what_start_would_refuse_check_refuses(settings: dict[str, Any], as_json: bool) -> None:
+    write("Procfile", "web: a $PORT\n")
+    with pytest.raises(UsageError):
+        check(Settings(json=as_json, **settings))
+
+
+def test_json_gives_values_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", 'SECRET_KEY=hunter2\nA="ä\n2"\n')
+    assert "hunter2" not in Checked(capsys, json=True, show_env=True).out
+    report = Checked(capsys, json=True, show_values=True).report
+    assert report["env"] == {"SECRET_KEY": "hunter2", "A": "ä\n2"}
+
+
+def test_json_names_the_places_of_the_variables_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "A=1\nB=2\n")
+    assert "env_sources" not in Checked(capsys, json=True).report
+    assert Checked(capsys, json=True, show_env=True).report["env_sources"] == {"A": ".env:1", "B": ".env:2"}
+
+
+def test_show_env_says_where_from_and_masks_secrets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A", "real")
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "SECRET_KEY=hunter2\nA=1\nURL=postgres://u:hunter2@h/db\n")
+    assert Checked(capsys, show_env=True).out.splitlines()[1:] == [
+        ".env:1  SECRET_KEY=********",
+        ".env:2  A=1  (the environment has another value)",
+        ".env:3  URL=postgres://u:********@h/db",
+    ]
+    assert "hunter2" in Checked(capsys, show_env=True, show_values=True).out
+
+
+def test_show_env_says_so_where_the_real_environment_wins(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A", "real")
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "A=1\nB=2\n")
+    assert Checked(capsys, show_env=True, os_env_wins=True).out.splitlines()[1:] == [
+        "environment  A=real",
+        ".env:2       B=2",
+    ]
+
+
+def test_show_env_without_env_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    assert Checked(capsys, show_env=True).out.splitlines()[1:] == ["no env file gives any variable"]
+
+
+def test_values_cannot_repaint_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "A=\x1b[2J\u202e\n")
+    assert Checked(capsys, show_env=True, show_values=True).out.splitlines()[1] == ".env:1  A=\\x1b[2J\\u202e"
+
+
+def test_warnings_of_env_files_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "A\nB=1\n")
+    done = Checked(capsys, json=True)
+    assert done.err == 'warning: .env:1: "A" has no "=", ignored: a line is KEY=value\n'
+    assert list(done.report["env"]) == ["B"]
+
+
+def test_show_config_names_every_setting_and_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    origin = {"port": "procman.toml:3", "env": "-e"}
+    Path("b.env").touch()
+    done = Checked(capsys, origin=origin, port=7000, env=("b.env",), show_config=True)
+    rows = {line.split()[0]: line.split() for line in done.out.splitlines()[:-1]}
+    assert list(rows) == list(NAMES)
+    assert rows["port"] == ["port", "=", "7000", "procman.toml:3"]
+    assert rows["env"] == ["env", "=", "b.env", "-e"]
+    assert rows["port_step"] == ["port_step", "=", "100", "default"]
+    assert rows["os_env_wins"] == ["os_env_wins", "=", "no", "default"]
+
+
+def test_show_config_is_printed_though_the_procfile_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError):
+        check(Settings(show_config=True, procfile="gone"))
+    assert capsys.readouterr().out.startswith("procfile         =  gone")
+
+
+def test_show_config_in_json_is_one_more_key(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    report = Checked(capsys, json=True, show_config=True, port=7000).report
+    assert report["config"]["port"] == {"value": 7000, "source": "default"}
+    assert list(report["config"]) == list(NAMES)

@@ -1,0 +1,307 @@
+"""Who waits for whom: orders, cycles, what a run with dependencies does from start to end. No process, no clock."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from procman.core.lifecycle.order import Dependency, find_cycle, longest_paths
+from procman.core.lifecycle.outcome import ASKED
+from procman.core.lifecycle.supervisor import Supervisor
+from procman.core.lifecycle.transitions import Action, Event, State
+from procman.core.model.checks import Check
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.status import ExitStatus
+from procman.core.planner import InstancePlan
+
+CRASH = ExitStatus(code=3)
+GOOD = ExitStatus(code=0)
+TERM = ExitStatus(signal=15)
+
+
+def a_plan(name: str, *needs: str, ready: bool = False, mode: str = "on-failure", grace: float = 6.0) -> InstancePlan:
+    """``needs`` are written ``db`` or ``migrate:completed_successfully``."""
+    plan = InstancePlan(
+        name, name.partition(".")[0], 1, None, "x", "/", {}, RestartPolicy(mode), StopPolicy(grace=grace)
+    )
+    plan.depends_on = tuple(Dependency(*need.split(":")) for need in needs)  # type: ignore[arg-type]  # no timeout in them
+    plan.ready = Check("tcp", "x", timeout=60.0) if ready else None
+    return plan
+
+
+class World:
+    """Answers the supervisor as the engine would; what was asked to stop ends when the test says so."""
+
+    def __init__(self, *plans: InstancePlan, exit_rule: str = "all") -> None:
+        self.supervisor = Supervisor(plans, exit_rule)
+        self.now = 0.0
+        self.launched: list[str] = []
+        self.asked: list[str] = []
+        self.killed: list[str] = []
+        self.supervisor.start_all(0.0)
+        self.perform()
+
+    def perform(self) -> None:
+        while actions := self.supervisor.take_actions():
+            for action, instance in actions:
+                if action == Action.LAUNCH:
+                    self.launched.append(instance.name)
+                    self.supervisor.spawned(instance, 1, self.now)
+                elif action == Action.ASK:
+                    self.asked.append(instance.name)
+                elif action == Action.KILL:
+                    self.killed.append(instance.name)
+
+    def ready(self, name: str) -> None:
+        self.supervisor.ready(self.supervisor.instances[name], self.now)
+        self.perform()
+
+    def end(self, name: str, status: ExitStatus = GOOD) -> None:
+        self.supervisor.exited(self.supervisor.instances[name], status, self.now)
+        self.perform()
+
+    def wish(self, event: str, *names: str) -> None:
+        self.supervisor.wish(event, [self.supervisor.instances[name] for name in names], self.now)
+        self.perform()
+
+    def stop(self) -> None:
+        self.supervisor.stop_all(ASKED, self.now)
+        self.perform()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.supervisor.tick(self.now)
+        self.perform()
+
+    def state(self, name: str) -> str:
+        return self.supervisor.instances[name].state
+
+    def failure(self, name: str) -> str:
+        return self.supervisor.instances[name].failure
+
+
+# Starting ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_dependant_waits_until_all_instances_of_the_type_are_ready() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True), a_plan("db.2", ready=True))
+    assert world.launched == ["db.1", "db.2"]
+    assert world.state("web.1") == State.WAITING
+    world.ready("db.1")
+    assert world.state("web.1") == State.WAITING
+    world.ready("db.2")
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_started_does_not_wait_for_readiness() -> None:
+    world = World(a_plan("web.1", "db:started"), a_plan("db.1", ready=True))
+    assert world.launched == ["db.1", "web.1"]
+
+
+def test_a_migration_is_waited_for_to_its_end() -> None:
+    world = World(a_plan("web.1", "migrate:completed_successfully"), a_plan("migrate.1"))
+    assert world.launched == ["migrate.1"]
+    world.end("migrate.1")
+    assert world.launched == ["migrate.1", "web.1"]
+
+
+def test_completed_does_not_ask_for_success() -> None:
+    world = World(a_plan("web.1", "job:completed"), a_plan("job.1", mode="never"))
+    world.end("job.1", CRASH)
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_a_failed_dependency_leaves_its_dependants_down_and_they_say_why() -> None:
+    world = World(
+        a_plan("web.1", "api"), a_plan("api.1", "migrate:completed_successfully"), a_plan("migrate.1", mode="never")
+    )
+    world.end("migrate.1", CRASH)
+    assert (world.state("api.1"), world.state("web.1")) == (State.FAILED, State.FAILED)
+    assert world.failure("api.1") == "not started: migrate.1 failed: exited with code 3"
+    assert world.failure("web.1").startswith("not started: api.1 failed: not started: migrate.1 failed")
+    assert world.launched == ["migrate.1"]
+    assert world.supervisor.settled
+    assert world.supervisor.exit_code == 3
+
+
+def test_a_dependency_that_ends_before_it_is_ready_is_no_success() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.end("db.1", GOOD)
+    assert world.state("web.1") == State.FAILED
+    hint = '(to wait for its end: db = "completed_successfully")'
+    assert world.failure("web.1") == f"not started: db.1 is not running: exited with code 0 {hint}"
+    assert world.supervisor.exit_code == 1
+
+
+def test_a_crash_of_the_dependency_is_waited_out() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.end("db.1", CRASH)
+    assert world.supervisor.hindrances(world.supervisor.instances["web.1"]) == [
+        "db.1 is about to be started again: exited with code 3"
+    ]
+    world.pass_time(2)
+    world.ready("db.1")
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_a_dependant_that_crashes_with_its_dependency_spends_no_budget_while_that_is_down() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.ready("db.1")
+    world.end("db.1", CRASH)
+    world.end("web.1", CRASH)
+    world.pass_time(2)
+    assert world.state("web.1") == State.WAITING
+    world.ready("db.1")
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_the_patience_of_a_dependency_ends() -> None:
+    plan = a_plan("web.1")
+    plan.depends_on = (Dependency("db", timeout=10.0),)
+    world = World(plan, a_plan("db.1", ready=True))
+    assert world.supervisor.next_deadline() == 10.0
+    world.pass_time(10)
+    assert (world.state("web.1"), world.state("db.1")) == (State.FAILED, State.STARTING)
+    assert world.failure("web.1") == "not started in time: db.1 is not ready"
+
+
+def test_what_does_not_start_by_itself_starts_with_what_needs_it() -> None:
+    lazy, lone = a_plan("db.1"), a_plan("console.1")
+    lazy.autostart = lone.autostart = False
+    world = World(a_plan("web.1", "db"), lazy, lone)
+    assert world.launched == ["db.1", "web.1"]
+    assert world.state("console.1") == State.EXITED
+
+
+def test_a_start_by_name_brings_up_what_was_stopped_below_it() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.ready("db.1")
+    world.wish(Event.STOP, "web.1", "db.1")
+    world.end("db.1", TERM)
+    world.end("web.1", TERM)
+    world.wish(Event.START, "web.1")
+    assert (world.state("web.1"), world.state("db.1")) == (State.WAITING, State.STARTING)
+
+
+def test_a_migration_that_is_done_is_not_done_again() -> None:
+    world = World(a_plan("web.1", "migrate:completed_successfully"), a_plan("migrate.1"))
+    world.end("migrate.1")
+    world.wish(Event.RESTART, "web.1")
+    world.end("web.1", TERM)
+    assert world.launched == ["migrate.1", "web.1", "web.1"]
+
+
+def test_waiting_is_no_reason_to_go_on_once_the_dependency_was_stopped() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.wish(Event.STOP, "db.1")
+    world.end("db.1", TERM)
+    assert world.failure("web.1") == "not started: db.1 is not running: killed by SIGTERM"
+
+
+def test_a_job_that_others_wait_for_may_end_under_the_rule_of_foreman() -> None:
+    world = World(a_plan("web.1", "migrate:completed_successfully"), a_plan("migrate.1", mode="never"), exit_rule="any")
+    world.end("migrate.1")
+    assert world.state("web.1") == State.RUNNING
+    assert world.supervisor.stopping is None
+
+
+def test_what_can_die_ends_nothing_and_is_no_failure() -> None:
+    for rule in ("any", "failure", "all"):
+        plan = a_plan("css.1", mode="never")
+        plan.can_die = True
+        world = World(a_plan("web.1"), plan, exit_rule=rule)
+        world.end("css.1", CRASH)
+        assert world.supervisor.stopping is None
+        assert world.supervisor.exit_code == 0
+
+
+# Stopping ---------------------------------------------------------------------------------------------------------
+
+
+def chain() -> World:
+    world = World(a_plan("web.1", "api"), a_plan("api.1", "db"), a_plan("db.1"), a_plan("css.1"))
+    assert set(world.launched) == set(world.supervisor.instances)
+    return world
+
+
+def test_a_shutdown_goes_in_reverse_order() -> None:
+    world = chain()
+    world.stop()
+    assert world.asked == ["web.1", "css.1"]
+    assert world.supervisor.holds_back
+    world.end("web.1", TERM)
+    assert world.asked == ["web.1", "css.1", "api.1"]
+    world.end("api.1", TERM)
+    world.end("css.1", TERM)
+    world.end("db.1", TERM)
+    assert world.asked == ["web.1", "css.1", "api.1", "db.1"]
+    assert world.supervisor.settled
+
+
+def test_who_does_not_stop_delays_the_others_by_their_share_only_and_all_end_at_one_deadline() -> None:
+    world = chain()
+    world.stop()
+    assert world.supervisor.next_deadline() == 2.0
+    world.pass_time(2)
+    assert world.asked == ["web.1", "css.1", "api.1"]
+    world.pass_time(2)
+    assert world.asked == ["web.1", "css.1", "api.1", "db.1"]
+    assert world.killed == []
+    world.pass_time(2)
+    assert sorted(world.killed) == ["api.1", "css.1", "db.1", "web.1"]
+
+
+def test_what_dies_while_its_turn_has_not_come_stays_down() -> None:
+    world = chain()
+    world.stop()
+    world.end("db.1", CRASH)
+    assert world.state("db.1") == State.EXITED
+    world.pass_time(40)
+    assert world.launched.count("db.1") == 1
+
+
+def test_a_kill_waits_for_nobody() -> None:
+    world = chain()
+    world.stop()
+    world.supervisor.kill_all(ASKED, world.now)
+    world.perform()
+    assert sorted(world.killed) == ["api.1", "css.1", "db.1", "web.1"]
+
+
+def test_a_stop_while_some_still_wait_starts_nothing() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
+    world.stop()
+    world.end("db.1", TERM)
+    assert world.launched == ["db.1"]
+    assert world.supervisor.settled
+    assert world.supervisor.exit_code == 0
+
+
+# Graphs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edges", "cycle"),
+    [
+        ({}, []),
+        ({"a": ("b",), "b": ()}, []),
+        ({"a": ("a",)}, ["a"]),
+        ({"a": ("b",), "b": ("c",), "c": ("b",)}, ["b", "c"]),
+        ({"a": ("b",), "b": ("nobody",)}, []),
+    ],
+)
+def test_cycles_are_found(edges: dict[str, tuple[str, ...]], cycle: list[str]) -> None:
+    assert find_cycle(edges) == cycle
+
+
+def test_a_chain_of_ten_thousand_is_no_problem() -> None:
+    edges: dict[str, tuple[str, ...]] = {str(number): (str(number + 1),) for number in range(10_000)}
+    assert longest_paths(edges)["0"] == 9_999
+
+
+def test_a_thousand_instances_come_up_in_order() -> None:
+    plans = [a_plan(f"p{number}.1", *([f"p{number - 1}"] if number else [])) for number in range(1000)]
+    random.Random(1).shuffle(plans)
+    world = World(*plans)
+    assert world.launched == [f"p{number}.1" for number in range(1000)]

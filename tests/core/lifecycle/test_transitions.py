@@ -1,0 +1,331 @@
+"""The table of one instance: every cell, named histories, and a random walk that looks for holes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from procman.core.lifecycle.order import Dependency
+from procman.core.lifecycle.transitions import TABLE, Action, Event, Fact, ImpossibleEventError, Instance, State, step
+from procman.core.model.checks import Check
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.status import ExitStatus
+from procman.core.planner import InstancePlan
+
+STATES = [value for name, value in vars(State).items() if name.isupper()]
+EVENTS = [value for name, value in vars(Event).items() if name.isupper()]
+ACTIONS = [value for name, value in vars(Action).items() if name.isupper()]
+CRASH = ExitStatus(code=1)
+GOOD = ExitStatus(code=0)
+
+
+def an_instance(mode: str = "on-failure", **policy: float) -> Instance:
+    restart = RestartPolicy(mode, **policy)  # type: ignore[arg-type]  # the test names only what it cares about
+    return Instance(InstancePlan("web.1", "web", 1, 5000, "x", "/", {}, restart, StopPolicy(grace=5.0)))
+
+
+def put(instance: Instance, state: str, pid: int | None = 7) -> Instance:
+    instance.state = state
+    instance.pid = pid if state in (State.RUNNING, State.STOPPING, State.STARTING) else None
+    instance.wanted = state in (State.WAITING, State.STARTING, State.RUNNING, State.BACKOFF)
+    instance.started = 0.0
+    return instance
+
+
+def test_every_cell_is_spoken_for() -> None:
+    assert set(TABLE) == {(state, event) for state in STATES for event in EVENTS}
+
+
+#            START  STOP  KILL  RESTART SPAWNED SPAWN_FAILED READY EXITED TIMEOUT UNHEALTHY
+EXPECTED = {
+    State.WAITING: "starting exited exited starting ! ! ! ! failed !",
+    State.STARTING: "starting stopping stopping stopping running failed running backoff stopping starting",
+    State.RUNNING: "running stopping stopping stopping ! ! running backoff running stopping",
+    State.STOPPING: "stopping stopping stopping stopping stopping exited stopping exited stopping stopping",
+    State.BACKOFF: "starting exited exited starting ! ! ! ! starting !",
+    State.EXITED: "starting exited exited starting ! ! ! ! ! !",
+    State.FAILED: "starting failed failed starting ! ! ! ! ! !",
+}
+WALK = [
+    (state, event, after) for state, row in EXPECTED.items() for event, after in zip(EVENTS, row.split(), strict=True)
+]
+
+
+@pytest.mark.parametrize(("state", "event", "after"), WALK)
+def test_each_event_leads_to_the_state_of_the_table(state: str, event: str, after: str) -> None:
+    instance = put(an_instance(), state)
+    if state == State.STOPPING:
+        instance.wanted = False
+    fact = Fact(1.0, pid=8, status=ExitStatus(code=126) if event == Event.SPAWN_FAILED else CRASH, reason="no")
+    if after == "!":
+        with pytest.raises(ImpossibleEventError, match=event):
+            step(instance, event, fact)
+        assert instance.state == state
+    else:
+        step(instance, event, fact)
+        assert instance.state == after
+
+
+def live(instance: Instance, *events: tuple[str, float], status: ExitStatus = CRASH) -> list[str]:
+    """Play a history of (event, time); returns the actions of the last event."""
+    actions: tuple[str, ...] = ()
+    for event, now in events:
+        actions = step(instance, event, Fact(now, pid=9, status=status))
+    return list(actions)
+
+
+def test_a_long_life_comes_back_at_once() -> None:
+    instance = an_instance()
+    actions = live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 10.0))
+    assert actions == [Action.TELL_EXITED, Action.TELL_RESTARTING]
+    assert (instance.delay, instance.deadline) == (0.0, 10.0)
+
+
+def test_quick_deaths_wait_longer_each_time_and_then_give_up() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 0.5))
+    delays = [instance.delay]
+    now = 0.5
+    while instance.state == State.BACKOFF:
+        now += instance.delay
+        live(instance, (Event.TIMEOUT, now), (Event.SPAWNED, now), (Event.EXITED, now + 0.5))
+        delays.append(instance.delay)
+    assert instance.state == State.FAILED
+    assert delays[:4] == [1, 2, 4, 8]
+    assert instance.restarts == 4
+
+
+def test_a_start_that_the_user_wished_counts_as_a_restart_but_the_first_does_not() -> None:
+    instance = an_instance("never")
+    live(instance, (Event.START, 0))
+    assert instance.restarts == 0
+    live(instance, (Event.SPAWNED, 0), (Event.EXITED, 1))
+    live(instance, (Event.RESTART, 2), (Event.SPAWNED, 2))  # it had failed
+    assert instance.restarts == 1
+    live(instance, (Event.STOP, 3), (Event.EXITED, 4), (Event.START, 5), (Event.SPAWNED, 5))
+    assert instance.restarts == 2
+
+
+def test_ten_good_seconds_clear_the_record() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1), (Event.TIMEOUT, 2), (Event.SPAWNED, 2))
+    assert instance.quick_deaths == 1
+    live(instance, (Event.EXITED, 12.0))
+    assert (instance.quick_deaths, instance.delay) == (0, 0.0)
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_what_cannot_run_is_not_tried_again(code: int) -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0))
+    actions = live(instance, (Event.EXITED, 0.1), status=ExitStatus(code=code))
+    assert instance.state == State.FAILED
+    assert actions[-1] == Action.TELL_FAILED
+
+
+def test_a_success_rests_unless_it_is_always_restarted() -> None:
+    for mode, after in (("on-failure", State.EXITED), ("never", State.EXITED), ("always", State.BACKOFF)):
+        instance = an_instance(mode)
+        live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1), status=GOOD)
+        assert instance.state == after, mode
+
+
+def test_success_never_spends_the_budget() -> None:
+    instance = an_instance("always")
+    live(instance, (Event.START, 0))
+    for now in range(20):
+        live(instance, (Event.SPAWNED, now), (Event.EXITED, now + 0.5), (Event.TIMEOUT, now + 1), status=GOOD)
+    assert instance.state == State.STARTING
+
+
+def test_a_crash_without_restarts_fails() -> None:
+    instance = an_instance("never")
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 100))
+    assert instance.state == State.FAILED
+
+
+def test_the_end_of_the_grace_kills() -> None:
+    instance = an_instance()
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1)) == [Action.TELL_STOPPING, Action.ASK]
+    assert instance.deadline == 6.0
+    assert live(instance, (Event.TIMEOUT, 6.0)) == [Action.KILL]
+    assert instance.deadline is None
+
+
+def test_a_restart_is_a_stop_that_goes_on_wanting_it() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.RESTART, 1))
+    assert live(instance, (Event.EXITED, 2)) == [Action.TELL_STOPPED, Action.LAUNCH]
+
+
+def test_a_stop_between_launch_and_spawn_is_not_forgotten() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.STOP, 0))
+    assert live(instance, (Event.SPAWNED, 0)) == [Action.ASK]
+
+
+def test_a_kill_between_launch_and_spawn_is_not_forgotten() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.KILL, 0))
+    assert live(instance, (Event.SPAWNED, 0)) == [Action.KILL]
+
+
+def test_a_shortage_is_tried_again_and_a_missing_program_is_not() -> None:
+    for status, after in ((None, State.BACKOFF), (ExitStatus(code=127), State.FAILED)):
+        instance = an_instance()
+        live(instance, (Event.START, 0))
+        step(instance, Event.SPAWN_FAILED, Fact(0, status=status, reason="Cannot allocate memory"))
+        assert instance.state == after
+        assert instance.failure == "Cannot allocate memory"
+
+
+# Readiness and health -------------------------------------------------------------------------------------------
+
+
+def a_checked_instance(timeout: float | None = 60.0, **policy: float) -> Instance:
+    instance = an_instance(**policy)  # type: ignore[arg-type]  # the mode is not among them
+    instance.plan.ready = Check("tcp", "127.0.0.1:1", timeout=timeout)
+    return instance
+
+
+def test_with_a_readiness_check_it_starts_until_it_is_ready() -> None:
+    instance = a_checked_instance()
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 1)) == [Action.TELL_STARTED]
+    assert (instance.state, instance.deadline, instance.ready_at) == (State.STARTING, 61.0, None)
+    assert live(instance, (Event.READY, 3)) == [Action.TELL_READY]
+    assert (instance.state, instance.deadline, instance.ready_at) == (State.RUNNING, None, 3)
+
+
+def test_one_that_is_never_ready_is_a_failed_life_and_spends_the_budget() -> None:
+    instance = a_checked_instance(timeout=60.0, max_restarts=2)
+    now, lives = 0.0, 0
+    live(instance, (Event.START, now))
+    while instance.state != State.FAILED:
+        lives += 1
+        live(instance, (Event.SPAWNED, now))
+        instance.trouble = "connection refused"
+        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.TELL_UNHEALTHY, Action.ASK]
+        live(instance, (Event.EXITED, now + 61), status=GOOD)
+        now += 100
+        if instance.state == State.BACKOFF:
+            live(instance, (Event.TIMEOUT, now))
+    assert lives == 2
+    assert instance.failure == "not ready after 60 s: connection refused"
+
+
+def test_a_long_life_that_never_was_ready_is_a_quick_death() -> None:
+    instance = a_checked_instance(timeout=None)
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 500))
+    assert (instance.state, instance.quick_deaths, instance.delay) == (State.BACKOFF, 1, 1.0)
+
+
+def test_an_unhealthy_one_is_stopped_and_judged_as_a_death() -> None:
+    instance = an_instance()
+    instance.plan.health = Check("tcp", "127.0.0.1:1", interval=7.0)
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0))
+    assert instance.deadline == 7.0
+    assert live(instance, (Event.TIMEOUT, 7.0)) == [Action.PROBE]
+    assert instance.deadline == 14.0
+    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.TELL_UNHEALTHY, Action.ASK]
+    assert live(instance, (Event.EXITED, 21.0), status=GOOD) == [Action.TELL_EXITED, Action.TELL_RESTARTING]
+    assert instance.delay == 0.0
+
+
+def test_an_unhealthy_one_fails_when_it_shall() -> None:
+    instance = an_instance()
+    instance.plan.health = Check("tcp", "127.0.0.1:1", on_fail="fail")
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.UNHEALTHY, 20.0), (Event.EXITED, 21.0))
+    assert instance.state == State.FAILED
+
+
+def test_a_restart_by_the_user_overrules_the_verdict() -> None:
+    instance = a_checked_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.TIMEOUT, 60), (Event.RESTART, 61))
+    assert live(instance, (Event.EXITED, 62)) == [Action.TELL_STOPPED, Action.LAUNCH]
+
+
+def test_who_is_not_wanted_any_more_stays_down_when_it_dies() -> None:
+    instance = an_instance("always")
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0))
+    instance.wanted = False
+    assert live(instance, (Event.EXITED, 1)) == [Action.TELL_EXITED]
+    assert instance.state == State.EXITED
+
+
+def test_success_can_have_other_codes_and_signals() -> None:
+    for status in (ExitStatus(code=3), ExitStatus(signal=15)):
+        instance = an_instance()
+        instance.plan.restart.success_codes = (0, 3, 143)
+        live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1), status=status)
+        assert instance.state == State.EXITED
+
+
+def test_what_is_blocked_waits_and_launches_when_it_is_free() -> None:
+    instance = an_instance()
+    instance.plan.depends_on = (Dependency("db", timeout=30.0), Dependency("cache", timeout=20.0))
+    blocked = Fact(1.0)
+    blocked.blocked = ["db.1 is not ready"]
+    assert step(instance, Event.START, blocked) == (Action.TELL_WAITING,)
+    assert (instance.state, instance.deadline) == (State.WAITING, 21.0)
+    assert step(instance, Event.START, blocked) == ()
+    assert live(instance, (Event.START, 2)) == [Action.LAUNCH]
+
+
+def test_a_backoff_that_ends_while_it_is_blocked_waits() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 1))
+    fact = Fact(2.0)
+    fact.blocked = ["db.1 is not ready"]
+    step(instance, Event.TIMEOUT, fact)
+    assert (instance.state, instance.restarts, instance.quick_deaths) == (State.WAITING, 1, 1)
+
+
+def an_instance_of_chance(chance: random.Random) -> Instance:
+    instance = an_instance(chance.choice(["on-failure", "always", "never"]))
+    if chance.random() < 0.5:
+        instance.plan.ready = Check("tcp", "", timeout=chance.choice([None, 4.0]))
+    if chance.random() < 0.5:
+        instance.plan.health = Check("tcp", "", interval=2.0, on_fail=chance.choice(["restart", "fail"]))
+    if chance.random() < 0.5:
+        instance.plan.depends_on = (Dependency("db", timeout=chance.choice([None, 5.0])),)
+    return instance
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_a_random_walk_finds_no_hole(seed: int) -> None:
+    """Whatever is wished, with a world that answers as the real one does, the instance settles when it is stopped."""
+    chance = random.Random(seed)
+    instance = an_instance_of_chance(chance)
+    now, alive, launches = 0.0, False, 0
+    wishes = [Event.START, Event.STOP, Event.KILL, Event.RESTART]
+    for _ in range(400):
+        now += chance.random() * 6
+        event = chance.choice([*wishes, Event.EXITED, Event.TIMEOUT, Event.READY, Event.UNHEALTHY])
+        if event in (Event.EXITED, Event.READY, Event.UNHEALTHY) and not alive:
+            continue
+        if event == Event.TIMEOUT:
+            if instance.deadline is None:
+                continue
+            now = max(now, instance.deadline)
+        fact = Fact(now, status=chance.choice([CRASH, GOOD]), reason="because")
+        fact.blocked = ["db.1 is not ready"] if instance.plan.depends_on and chance.random() < 0.3 else []
+        pending = list(step(instance, event, fact))
+        alive = alive and event != Event.EXITED
+        while pending:
+            action = pending.pop(0)
+            assert action in ACTIONS
+            if action == Action.LAUNCH:
+                assert not alive, "two lives at once"
+                launches += 1
+                failed = chance.random() < 0.2
+                alive = not failed
+                answer = Event.SPAWN_FAILED if failed else Event.SPAWNED
+                pending += step(instance, answer, Fact(now, pid=launches))
+            elif action in (Action.ASK, Action.KILL):
+                assert alive
+        assert (instance.pid is not None) == alive
+    step(instance, Event.STOP, Fact(now))
+    if alive:
+        step(instance, Event.EXITED, Fact(now, status=GOOD))
+    assert instance.at_rest

@@ -1,0 +1,162 @@
+"""The plan, whole: instances in order, ports that do not move, complete environments; and the policies in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.planner import Plan, make_plan
+from procman.core.procfile.environment import Layer, merge
+from procman.core.procfile.formation import parse_formation
+from procman.core.procfile.parser import parse_procfile
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PROCFILE = parse_procfile(b"web: serve $PORT\nworker: work\nclock: tick\n")
+
+
+def planned(**given: Any) -> Plan:
+    layers = [Layer("environment", {"HOME": "/h"}), Layer(".env", given.pop("env", {}))]
+    return make_plan(PROCFILE, merge(layers), session="s1", root="/app", **given)
+
+
+def ports(plan: Plan) -> str:
+    return " ".join(f"{instance.name}:{instance.port}" for instance in plan.instances)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "web.1:5000 worker.1:5100 clock.1:5200"),
+        ({"formation": "web=2,worker=2"}, "web.1:5000 web.2:5001 worker.1:5100 worker.2:5101"),
+        ({"formation": "clock=1"}, "clock.1:5200"),
+        ({"names": ("clock",)}, "clock.1:5200"),
+        ({"exclude": ("web",)}, "worker.1:5100 clock.1:5200"),
+        ({"port": 8000}, "web.1:8000 worker.1:8100 clock.1:8200"),
+        ({"env": {"PORT": "7000"}}, "web.1:7000 worker.1:7100 clock.1:7200"),
+        ({"env": {"PORT": "7000"}, "port": 8000}, "web.1:8000 worker.1:8100 clock.1:8200"),
+        ({"port_step": 10}, "web.1:5000 worker.1:5010 clock.1:5020"),
+        ({"port": 0}, "web.1:None worker.1:None clock.1:None"),
+        ({"no_port": True, "env": {"PORT": "abc"}}, "web.1:None worker.1:None clock.1:None"),
+        ({"port": 65535, "names": ("web",)}, "web.1:65535"),
+        ({"formation": "web=100,worker=1"}, " ".join(f"web.{n}:{4999 + n}" for n in range(1, 101)) + " worker.1:5100"),
+    ],
+)
+def test_instances_and_ports(given: dict[str, Any], expected: str) -> None:
+    if "formation" in given:
+        given = {**given, "formation": parse_formation(given["formation"])}
+    assert ports(planned(**given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"port": 65500}, "worker.1 would get port 65600, outside 1-65535"),
+        ({"port": 70000}, "web.1 would get port 70000, outside 1-65535"),
+        ({"port": -1}, "web.1 would get port -1, outside 1-65535"),
+        ({"port_step": 0}, "web.1 and worker.1 would both get port 5000"),
+        ({"formation": "web=101,worker=1"}, "web.101 and worker.1 would both get port 5100"),
+        ({"env": {"PORT": "abc"}}, '.env: PORT is "abc", not a port'),
+        ({"names": ("wbe",)}, 'Procfile has no process type "wbe"'),
+        ({"quiet": ("wbe",)}, 'Procfile has no process type "wbe"'),
+        ({"only": ("wbe",)}, 'Procfile has no process type "wbe"'),
+        ({"only": ("wbe.1",)}, 'Procfile has no process type "wbe"'),
+        ({"quiet": ("web.one",)}, 'Procfile has no process type "web.one"'),
+    ],
+)
+def test_what_cannot_be(given: dict[str, Any], message: str) -> None:
+    if "formation" in given:
+        given = {**given, "formation": parse_formation(given["formation"])}
+    with pytest.raises(UsageError) as caught:
+        planned(**given)
+    assert caught.value.message == message
+
+
+def test_an_instance_is_worked_out_completely() -> None:
+    restart, stop = RestartPolicy("always"), StopPolicy(grace=1.0)
+    plan = planned(formation=parse_formation("worker=2"), env={"X": "1"}, restart=restart, stop=stop)
+    second = plan.instances[1]
+    assert (second.name, second.type, second.number, second.port) == ("worker.2", "worker", 2, 5101)
+    assert (second.command, second.cwd, second.index) == ("work", "/app", 1)
+    assert (second.restart, second.stop) == (restart, stop)
+    assert second.env == {
+        "HOME": "/h",
+        "X": "1",
+        "PORT": "5101",
+        "PS": "worker.2",
+        "PROCMAN_INSTANCE": "worker.2",
+        "PROCMAN_PROCESS": "worker",
+        "PROCMAN_SESSION": "s1",
+        "PROCMAN_WEB_PORT": "5000",
+        "PROCMAN_WORKER_PORT": "5100",
+        "PROCMAN_CLOCK_PORT": "5200",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def test_each_environment_is_the_callers_own() -> None:
+    plan = planned()
+    plan.instances[0].env["X"] = "changed"
+    assert "X" not in plan.instances[0].env
+    assert "X" not in plan.instances[1].env
+
+
+def test_without_ports_the_environments_port_is_left_alone() -> None:
+    plan = planned(port=0, env={"PORT": "abc"})
+    assert plan.instances[0].env["PORT"] == "abc"
+    assert "PROCMAN_WEB_PORT" not in plan.instances[0].env
+
+
+def test_a_type_whose_port_cannot_be_and_that_does_not_run_hinders_nobody() -> None:
+    plan = planned(port=65500, names=("web",))
+    assert "PROCMAN_WORKER_PORT" not in plan.instances[0].env
+
+
+@pytest.mark.parametrize(
+    ("given", "quiet"),
+    [
+        ({}, []),
+        ({"quiet": ("web",)}, ["web"]),
+        ({"quiet": ("web,clock",)}, ["web", "clock"]),
+        ({"only": ("web",)}, ["worker", "clock"]),
+        ({"only": ("web", "clock"), "quiet": ("clock",)}, ["worker", "clock"]),
+        ({"quiet": ("web.1", "clock.2")}, ["web"]),
+        ({"only": ("web.1,clock",)}, ["worker"]),
+        ({"only": ("web.2",)}, ["web", "worker", "clock"]),
+    ],
+)
+def test_quiet_types_and_instances_run_without_being_shown(given: dict[str, Any], quiet: list[str]) -> None:
+    plan = planned(**given)
+    assert [instance.type for instance in plan.instances if plan.hides(instance.name)] == quiet
+
+
+def test_the_plan_keeps_what_it_was_made_from() -> None:
+    plan = planned(warnings=("mind the gap",))
+    assert (plan.procfile, plan.root, plan.session, plan.warnings) == (PROCFILE, "/app", "s1", ("mind the gap",))
+    assert plan.environment.origin["HOME"] == "environment"
+
+
+@pytest.mark.parametrize(
+    ("deaths", "seconds"), [(0, 0), (1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30), (10**6, 30)]
+)
+def test_backoff_doubles_up_to_its_ceiling(deaths: int, seconds: float) -> None:
+    assert RestartPolicy().delay(deaths) == seconds
+
+
+def test_jitter_is_a_factor_of_the_delay() -> None:
+    assert RestartPolicy().delay(3, 1.1) == pytest.approx(4.4)
+    assert RestartPolicy().delay(0, 1.1) == 0
+
+
+def test_other_codes_may_count_as_success() -> None:
+    policy = RestartPolicy(success_codes=(0, 143))
+    assert policy.is_success(143)
+    assert policy.is_success(0)
+
+
+def test_a_life_of_ten_seconds_is_no_quick_death() -> None:
+    assert RestartPolicy().is_quick(9.99)
+    assert not RestartPolicy().is_quick(10.0)

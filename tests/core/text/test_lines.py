@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from procman.core.text.lines import CAP, MARK, STAYS, LineBuffer
+
+STREAMS = st.lists(
+    st.sampled_from(
+        [
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"ab",
+            b"word ",
+            b"\xc3\xa9",
+            b"\xe2\x9c\x93",
+            b"\xff",
+            b"\x00",
+            b"x" * 20,
+            b"\x1b",
+            b"\x1b[31m",
+            b"\x1b[2A",
+            b"\x1b]8;;x\x1b\\",
+        ]
+    )
+).map(b"".join)
+
+
+def in_chunks(stream: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({min(cut, len(stream)) for cut in cuts})
+    return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+
+
+def through(chunks: list[bytes], cap: int = CAP, fold: bool = True) -> bytes:
+    buffer = LineBuffer(cap, fold=fold)
+    lines = b"".join([buffer.feed(chunk) for chunk in chunks])
+    rest = buffer.flush()
+    return lines + rest + b"\n" if rest else lines
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40), st.booleans())
+def test_any_chunking_gives_the_same_lines(stream: bytes, cuts: list[int], cap: int, fold: bool) -> None:
+    assert through(in_chunks(stream, cuts), cap, fold) == through([stream], cap, fold)
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+def test_lines_taken_without_copying_are_those_fed(stream: bytes, cuts: list[int], cap: int) -> None:
+    taking, feeding = LineBuffer(cap), LineBuffer(cap)
+    for chunk in in_chunks(stream, cuts):
+        taken = taking.take(chunk)
+        lines = taken[0] + chunk[: taken[1]] if taken is not None else taking.feed(chunk)
+        assert lines == feeding.feed(chunk)
+        assert taking.tail == feeding.tail
+        assert taking.unfinished == bool(taking.tail)
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)))
+def test_no_byte_is_lost_or_changed(stream: bytes, cuts: list[int]) -> None:
+    whole = stream if not stream or stream.endswith(b"\n") else stream + b"\n"
+    assert through(in_chunks(stream, cuts)) == whole
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+def test_pieces_of_a_long_line_add_up_to_it(stream: bytes, cuts: list[int], cap: int) -> None:
+    whole = stream if not stream or stream.endswith(b"\n") else stream + b"\n"
+    assert through(in_chunks(stream, cuts), cap, fold=False).replace(MARK + b"\n", b"") == whole
+
+
+@given(STREAMS, st.lists(st.integers(0, 400)), st.integers(4, 40))
+@example(stream=b"abcd\r", cuts=[], cap=4)  # the return may be half of the line's end
+def test_the_tail_never_passes_the_cap(stream: bytes, cuts: list[int], cap: int) -> None:
+    buffer = LineBuffer(cap)
+    for chunk in in_chunks(stream, cuts):
+        lines = buffer.feed(chunk)
+        assert lines == b"" or lines.endswith(b"\n")
+        assert len(buffer.tail.removesuffix(b"\r")) <= cap
+        assert b"\n" not in buffer.tail
+
+
+def test_whole_lines_leave_as_they_came() -> None:
+    chunk = b"one\ntwo\n"
+    assert LineBuffer().feed(chunk) is chunk
+
+
+def test_an_unfinished_line_is_kept_and_completed() -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(b"one\ntw") == b"one\n"
+    assert buffer.tail == b"tw"
+    assert buffer.feed(b"o") == b""
+    assert buffer.feed(b"!\nthree") == b"two!\n"
+    assert buffer.tail == b"three"
+
+
+def test_the_last_line_gets_its_newline_once() -> None:
+    buffer = LineBuffer()
+    buffer.feed(b"last words")
+    assert buffer.flush() == b"last words"
+    assert buffer.flush() == b""
+    assert buffer.tail == b""
+
+
+def test_a_line_of_exactly_the_cap_stays_whole() -> None:
+    assert through([b"x" * 10, b"\n"], cap=10) == b"x" * 10 + b"\n"
+    assert through([b"x" * 11, b"\n"], cap=10) == b"x" * 10 + MARK + b"\nx\n"
+
+
+def test_pieces_do_not_split_characters() -> None:
+    assert through(["éééééé".encode()], cap=5, fold=False) == "éé…\néé…\néé\n".encode()
+
+
+@pytest.mark.parametrize("again", [b"\r", b"\x1b[G", b"\x1b[1G", b"\x1b[2K\x1b[1G", b"\x1b[1G\x1b[0K"])
+def test_a_progress_bar_without_an_end_does_not_come_out_in_pieces(again: bytes) -> None:
+    bar = b"".join(b"%3d%%" % percent + again for percent in range(100)) + b"done\n"
+    lines = through([bar], cap=50)
+    assert lines.count(b"\n") == 1
+    assert lines.endswith(again + b"done\n")
+
+
+def test_rows_that_are_painted_without_an_end_are_left_behind_as_lines_that_stay_in_their_row() -> None:
+    paint = b"\x1b[2A\rrow %3d\r\x1b[2B"
+    painted = b"".join(paint % percent for percent in range(100)) + b"done\n"
+    lines = through([painted], cap=50)
+    assert lines.count(STAYS) + 1 == lines.count(b"\n")
+    assert lines.replace(STAYS, b"") == painted
+
+
+def test_rows_are_left_behind_when_asked_for() -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(b"one\n\x1b[Arow\r\x1b[B$ ") == b"one\n"
+    assert buffer.leave_rows() == b"\x1b[Arow" + STAYS
+    assert buffer.tail == b"\r\x1b[B$ "
+    assert buffer.leave_rows() == b""
+    assert buffer.feed(b"ls\n") == b"\r\x1b[B$ ls\n"
+    assert not buffer.unfinished
+
+
+@pytest.mark.parametrize("tail", [b"\x1b[A", b"10%\r20%\r", b"\r\x1b[A", b"\x1b[32mx\r"])
+def test_where_no_row_is_left_there_is_nothing_to_leave_behind(tail: bytes) -> None:
+    buffer = LineBuffer()
+    buffer.feed(tail)
+    assert buffer.leave_rows() == b""
+    assert buffer.tail == tail
+
+
+def test_bytes_that_pass_as_they_are_are_not_left_behind() -> None:
+    buffer = LineBuffer(fold=False)
+    buffer.feed(b"\x1b[Arow\r\x1b[B")
+    assert buffer.leave_rows() == b""
+
+
+def test_single_bytes_are_no_list_of_objects() -> None:
+    buffer = LineBuffer()
+    for _ in range(5000):
+        buffer.feed(b"x")
+    assert buffer.tail == b"x" * 5000
+
+
+def test_a_chunk_larger_than_the_cap_is_cut_line_by_line() -> None:
+    assert through([b"ab\n" + b"c" * 12 + b"\nd"], cap=10) == b"ab\n" + b"c" * 10 + MARK + b"\ncc\nd\n"
+
+
+def test_a_chunk_larger_than_the_cap_is_taken_whole_if_its_lines_are_not() -> None:
+    assert LineBuffer(10).take(b"abcdefghij\n" * 3 + b"tail") == (b"", 33)
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11 + b"\n") is None
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 11) is None
+    assert LineBuffer(10).take(b"abcdefghij\n" + b"k" * 10) == (b"", 11)
+
+
+@pytest.mark.parametrize(
+    "sequence", [b"\x1b[38;2;1;22;3m", b"\x1b]8;;http://here/\x1b\\", b"\x1b]8;;here\x07", b"\x1b[K"]
+)
+def test_pieces_do_not_split_escape_sequences(sequence: bytes) -> None:
+    for before in range(30 - len(sequence) + 1, 30):
+        text = b"a" * before
+        assert through([text + sequence + b"b" * 9 + b"\n"], 30) == text + MARK + b"\n" + sequence + b"b" * 9 + b"\n"
+
+
+def test_escapes_that_never_end_are_cut_all_the_same() -> None:
+    stream = b"\x1b[" + b"1" * 100 + b"\n\x1b]0;" + b"x" * 100 + b"\n\x1b" + b"\x1b" * 100 + b"\n"
+    assert through([stream], 30).replace(MARK + b"\n", b"") == stream
+
+
+def test_a_line_of_exactly_the_cap_stays_whole_with_a_return_too() -> None:
+    line = b"x" * CAP + b"\r\n"
+    assert through([line]) == through([line[:-1], line[-1:]]) == line
+    assert through([line[:-1], b"y\n"]) == b"x" * CAP + MARK + b"\n\ry\n"

@@ -1,0 +1,72 @@
+"""Requests are read strictly: what is not understood is refused, never guessed."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from procman.core.text.protocol import VERBS, ProtocolError, read_request, session_name
+
+
+def test_a_request_is_read_with_its_fields() -> None:
+    request = read_request({"verb": "logs", "names": ["web", "db.1"], "lines": 5, "since": 1.5, "follow": True})
+    assert (request.verb, request.names, request.lines) == ("logs", ("web", "db.1"), 5)
+    assert (request.since, request.follow) == (1.5, True)
+
+
+def test_a_field_that_is_null_is_left_out() -> None:
+    assert read_request({"verb": "logs", "names": [], "lines": None}).lines is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        [],
+        "ps",
+        {},
+        {"verb": 1},
+        {"verb": "exec"},
+        {"verb": "ps", "command": "rm"},
+        {"verb": "ps", "names": "web"},
+        {"verb": "ps", "names": [1]},
+        {"verb": "logs", "lines": "5"},
+        {"verb": "logs", "lines": True},
+        {"verb": "logs", "lines": -5},
+        {"verb": "logs", "since": 1e300},
+        {"verb": "logs", "since": float("nan")},
+        {"verb": "stop", "wait": 1},
+        {"verb": "attach", "text": ["web.1"]},
+    ],
+    ids=str,
+)
+def test_what_is_no_request_is_refused(record: object) -> None:
+    with pytest.raises(ProtocolError):
+        read_request(record)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(sorted(VERBS)), st.dictionaries(st.sampled_from(["names", "text", "lines", "rows"]), JSON))
+def test_any_object_is_read_or_refused(verb: str, fields: dict[str, object]) -> None:
+    with contextlib.suppress(ProtocolError):
+        assert read_request({"verb": verb, **fields}).verb == verb
+
+
+def test_sessions_differ_by_folder_and_procfile() -> None:
+    names = {
+        session_name("/a", "/a/Procfile"),
+        session_name("/a", "/a/Procfile.dev"),
+        session_name("/", "a/a/Procfile"),
+    }
+    assert len(names) == 3
+    assert all(len(name) == 16 for name in names)

@@ -1,0 +1,89 @@
+"""What a text means as a value, and what it is told when it means nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.text import values
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("7", 7), ("007", 7), ("65536", 65536)])
+def test_a_whole_number(text: str, number: int) -> None:
+    assert values.whole(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1_000", "1.0", "0x10", "٣", "²", "1" * 5000, "one"])
+def test_what_is_no_whole_number(text: str) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        values.whole(text)
+
+
+@pytest.mark.parametrize("text", ["65536", "-1", "http", "", "80 ", "9" * 5000])
+def test_what_is_no_port(text: str) -> None:
+    with pytest.raises(ValueError, match="65535"):
+        values.port(text)
+
+
+def test_ports_reach_from_none_to_the_highest() -> None:
+    assert [values.port(text) for text in ("0", "1", "65535")] == [0, 1, 65535]
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("5", 5), ("2.5", 2.5), (".5", 0.5), ("3.", 3)])
+def test_a_time(text: str, number: float) -> None:
+    assert values.seconds(text) == number
+
+
+@pytest.mark.parametrize("text", ["", ".", "-1", "inf", "nan", "1e9", "5s", "1.2.3", "1_0", "9" * 400])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        values.seconds(text)
+
+
+@pytest.mark.parametrize("text", ["1", "true", "TRUE", "yes", "on"])
+def test_yes(text: str) -> None:
+    assert values.truth(text) is True
+
+
+@pytest.mark.parametrize("text", ["0", "false", "No", "off"])
+def test_no(text: str) -> None:
+    assert values.truth(text) is False
+
+
+def test_neither_yes_nor_no() -> None:
+    with pytest.raises(ValueError, match="true"):
+        values.truth("perhaps")
+
+
+def test_a_list_forgives_blanks_and_commas_too_many() -> None:
+    assert values.items(" web, worker ,,css,") == ("web", "worker", "css")
+    assert values.items("") == ()
+
+
+def test_a_wrong_choice_is_told_the_right_ones() -> None:
+    with pytest.raises(ValueError, match="all, any or never"):
+        values.choice("some", ("all", "any", "never"))
+
+
+@pytest.mark.parametrize("text", ["", "a\0b"])
+def test_what_cannot_be_a_file(text: str) -> None:
+    with pytest.raises(ValueError, match="file"):
+        values.path(text)
+
+
+@pytest.mark.parametrize("text", ["{name} | ", "", "none", "→ {name}\t", "👩‍💻 {name} "])
+def test_a_template_is_any_text(text: str) -> None:
+    assert values.template(text) == text
+
+
+@pytest.mark.parametrize("sign", ["\x1b[1m", "\n", "\r", "\x07", "\x7f", "\x9b", "\u202e", "\u2028", "\0"])
+def test_what_stands_before_each_line_says_nothing_to_the_terminal(sign: str) -> None:
+    with pytest.raises(ValueError, match="a template without control characters"):
+        values.template(f"{{name}}{sign} ")
+    with pytest.raises(ValueError, match="a format without control characters"):
+        values.stamp(f"%H:%M{sign}")
+
+
+def test_a_time_is_in_one_line() -> None:
+    assert values.stamp("%%n %H") == "%%n %H"
+    with pytest.raises(ValueError, match="a new line"):
+        values.stamp("%H%n")

@@ -1,0 +1,83 @@
+"""What is said of an instance, through a real hub and into a pipe's stand-in."""
+
+from __future__ import annotations
+
+from procman.core.lifecycle.supervisor import Supervisor
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.status import ExitStatus
+from procman.core.planner import InstancePlan
+from procman.output.hub import Hub
+from procman.output.messages.announcer import Announcer, seconds
+from procman.output.palette import Palette
+from procman.output.sink import Sink
+
+
+class Screen(Sink):
+    """Keeps what is said, and counts as a screen does."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        self.counts[name] = self.counts.get(name, 0) + lines.count(b"\n")
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def line_count(self, name: str) -> int:
+        return self.counts.get(name, 0)
+
+
+def test_a_failure_card_shows_the_words_of_the_last_life_only() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy(max_restarts=2), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    hub = Hub(screen)
+    announcer = Announcer(hub, supervisor)
+    supervisor.start_all(0.0)
+    for life, now in (("first", 0.0), ("second", 2.0)):
+        supervisor.tick(now)
+        supervisor.spawned(supervisor.instances["a.1"], 7, now)
+        tell(announcer, supervisor, now)
+        hub.publish("a.1", "stdout", f"{life} words\n".encode())
+        supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=3), now + 0.5)
+        tell(announcer, supervisor, now + 0.5)
+    card = "\n".join(screen.said[next(i for i, line in enumerate(screen.said) if "FAILED" in line) :])
+    assert "second words" in card
+    assert "first words" not in card
+
+
+def test_a_bad_end_is_red_and_a_good_one_is_not() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
+    for code, color in ((3, "\x1b[31m"), (0, "")):
+        supervisor, screen = Supervisor([plan]), Screen()
+        announcer = Announcer(Hub(screen, palette=Palette(True)), supervisor)
+        supervisor.start_all(0.0)
+        supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
+        supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=code), 0.5)
+        tell(announcer, supervisor, 0.5)
+        said = f"{color}a.1 exited with code {code} after 0.5 s"
+        assert [line for line in screen.said if line.startswith(said)]
+
+
+def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
+    plan = InstancePlan("worker.1", "worker", 1, None, "x", "/", {}, RestartPolicy(max_restarts=1), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    announcer = Announcer(Hub(screen), supervisor)
+    supervisor.start_all(0.0)
+    supervisor.spawned(supervisor.instances["worker.1"], 7, 0.0)
+    supervisor.exited(supervisor.instances["worker.1"], ExitStatus(code=137), 0.5)
+    tell(announcer, supervisor, 0.5)
+    announcer.close(1.0, 137)
+    assert "failed: code 137" in screen.said[-2]
+    assert len(screen.said[-2]) <= 60
+
+
+def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
+    for action, instance in supervisor.take_actions():
+        announcer.note(action, instance, now)
+
+
+def test_time_spans_are_said_as_people_say_them() -> None:
+    spans = [seconds(value) for value in (0.04, 9.9, 12.3, 185, 7620)]
+    assert spans == ["0.0 s", "9.9 s", "12 s", "3 min 5 s", "2 h 7 min"]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from procman.output.messages.summary import MOST_ROWS, Row, end_summary
+
+
+def test_it_is_a_table_and_a_sentence() -> None:
+    rows = [Row("web.1", "exited with 0", 0, "3 min 2 s", 12345), Row("worker.12", "killed", 2, "2 s", 0)]
+    assert end_summary(rows, 1) == [
+        "instance   exit           restarts     uptime   lines",
+        "web.1      exited with 0         0  3 min 2 s  12,345",
+        "worker.12  killed                2        2 s       0",
+        "all stopped: 2 instances, 2 restarts; exit status 1",
+    ]
+
+
+def test_it_fits_the_width() -> None:
+    lines = end_summary([Row("web.1", "killed by SIGKILL, perhaps out of memory, " * 3, 10, "12 min 3 s", 10**8)], 137)
+    assert max(map(len, lines)) <= 60
+    assert "…" in lines[1]
+
+
+def test_a_reason_is_shown_whole_or_not_at_all() -> None:
+    rows = [Row("web.1", "failed: code 127 (command not found)", 0, "0.0 s", 1)]
+    assert end_summary(rows, 127)[1] == "web.1     failed: code 127                  0   0.0 s      1"
+    assert "failed: code 127 (command not found)  " in end_summary(rows, 127, 80)[1]
+
+
+def test_long_names_leave_columns_out_rather_than_wrap() -> None:
+    rows = [
+        Row("sidekiq-default.1", "killed by SIGTERM", 0, "12 s", 4),
+        Row("web.1", "failed: code 137, perhaps", 4, "1.0 s", 5),
+    ]
+    assert end_summary(rows, 1, 51)[:3] == [
+        "instance           exit                    restarts",
+        "sidekiq-default.1  killed by SIGTERM              0",
+        "web.1              failed: code 137, per…         4",
+    ]
+
+
+def test_a_name_wider_than_the_screen_is_shortened_and_how_it_ended_stays() -> None:
+    rows = [Row("a-rather-long-name-for-a-process-type.1", "failed: code 137, perhaps", 4, "12 s", 4)]
+    assert end_summary(rows, 1, 31)[:2] == ["instance   exit                ", "a-rather…  failed: code 137, p…"]
+
+
+def test_a_code_is_never_cut_off() -> None:
+    rows = [Row("x" * 65, "exited with code 127 (command not found)", 0, "12 s", 4)]
+    assert end_summary(rows, 127, 44)[1] == "x" * 21 + "…  exited with code 127"
+
+
+def test_hundreds_of_instances_are_not_listed() -> None:
+    lines = end_summary([Row(f"web.{number}", "done", 0, "1 s", 1) for number in range(200)], 0)
+    assert len(lines) == MOST_ROWS + 3
+    assert lines[-2] == "and 160 instances more"
+
+
+def test_of_hundreds_what_has_failed_is_listed() -> None:
+    rows = [
+        Row(f"web.{number}", "failed: code 1" if number in (3, 190) else "done", 0, "1 s", 1) for number in range(200)
+    ]
+    lines = end_summary(rows, 1)
+    assert [line.split()[0] for line in lines[1:-2]] == [*(f"web.{number}" for number in range(39)), "web.190"]
+
+
+def test_nothing_ran_is_a_sentence_alone() -> None:
+    assert end_summary([], 2) == ["all stopped: 0 instances; exit status 2"]

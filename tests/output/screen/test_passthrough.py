@@ -1,0 +1,338 @@
+"""A terminal that is lent: what one process has on it stays whole, whatever others say above."""
+
+from __future__ import annotations
+
+import os
+
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.outlet import Outlet
+from procman.output.screen.emulator import Canvas
+from procman.output.screen.grid import MOST_ROWS
+from procman.output.screen.passthrough import MOST_KEPT, PLACED, Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS, COLUMNS = 24, 20
+
+
+class Screen:
+    """A stage, and the terminal that it writes to."""
+
+    def __init__(self, *, status: bool = False) -> None:
+        self.reader, writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.now = 0.0
+        self.out = b""
+        self.outlet = Outlet(writer)
+        self.stage = Stage(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
+        self.said: list[str] = []
+        self.stage.tell = self.said.append
+        self.terminal = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self.terminal)
+        if status:
+            self.stage.show(lambda _columns: b"status")
+        self.stage.lend()
+
+    def turn(self, seconds: float = 0.0) -> list[str]:
+        """The end of a turn of the loop; what can be seen then, without blanks."""
+        self.now += seconds
+        self.outlet.flush()
+        try:
+            fresh = os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            fresh = b""
+        self.out += fresh
+        self._stream.feed(fresh)
+        rows = [row.rstrip() for row in self.terminal.display]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        return self.terminal.cursor.y, self.terminal.cursor.x
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    screen = Screen()
+    yield screen
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_others_are_shown_above_the_unfinished_line(screen: Screen) -> None:
+    screen.stage.speak(b"one\r\n> ha\x1b[1mlf")
+    screen.stage.put(b"other\n")
+    assert screen.turn() == ["one", "other", "> half"]
+    assert screen.cursor == (2, 6)
+    screen.stage.speak(b"!")
+    assert screen.turn() == ["one", "other", "> half!"]
+    assert screen.terminal.buffer[2][6].bold
+
+
+def test_the_cursor_in_the_middle_stays_there(screen: Screen) -> None:
+    screen.stage.speak(b"> half\b\b")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"X")
+    assert screen.turn() == ["other", "> haXf"]
+
+
+def test_a_line_that_fills_its_row_goes_on_in_the_next(screen: Screen) -> None:
+    screen.stage.speak(b"x" * COLUMNS)
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"yz")
+    assert screen.turn() == ["other", "x" * COLUMNS, "yz"]
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", "x" * COLUMNS, "yz"]
+
+
+def test_an_editor_that_goes_up_a_wrapped_line_is_followed(screen: Screen) -> None:
+    screen.stage.speak(b"a" * 30 + b"\x1b[A\r")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert screen.cursor == (1, 0)
+    screen.stage.speak(b"\x1b[1@b\r\n")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", "b" + "a" * 19, "a" * 10]
+
+
+def test_rows_that_are_painted_again_and_again_stay_together(screen: Screen) -> None:
+    block = b"%d of 9\x1b[K\r\n%d of 9\x1b[K\r\n"
+    screen.stage.speak(block % (1, 1))
+    screen.stage.speak(b"\x1b[2A" + block % (2, 1))
+    screen.stage.put(b"other\n")
+    screen.turn()
+    screen.stage.speak(b"\x1b[2A" + block % (3, 2))
+    assert screen.turn() == ["other", "3 of 9", "2 of 9"]
+
+
+def test_an_editor_of_several_lines_keeps_them_together(screen: Screen) -> None:
+    screen.stage.speak(b"done\r\n\x1b[?2004h> def f():\r\n. a")
+    screen.stage.put(b"other\n")
+    screen.stage.speak(b"\r\n. b")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["done", "other", "more", "> def f():", ". a", ". b"]
+    screen.stage.speak(b"\x1b[2A\rX\x1b[2B\r\n\x1b[?2004l")
+    screen.stage.put(b"last\n")
+    assert screen.turn() == ["done", "other", "more", "X def f():", ". a", ". b", "last"]
+
+
+def test_who_edits_for_ever_does_not_take_the_whole_screen(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?2004h" + b"".join(b"%d\r\n" % number for number in range(90)))
+    screen.stage.put(b"other\n")
+    assert "other" in screen.turn()
+
+
+def test_who_goes_up_and_down_again_takes_no_row_of_others(screen: Screen) -> None:
+    """As the REPL of Python 3.13 does before its first prompt."""
+    screen.stage.put(b"other\n")
+    screen.stage.speak(b"\x1b[A\n\r> ")
+    screen.stage.put(b"more\n")
+    assert screen.turn() == ["other", "more", ">"]
+
+
+def test_wide_characters_keep_their_columns(screen: Screen) -> None:
+    screen.stage.speak("日本語 e\u0301".encode())
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert screen.cursor == (1, 8)
+
+
+def test_while_it_has_the_whole_screen_others_wait(screen: Screen) -> None:
+    screen.stage.speak(b"$ vi\r\n\x1b[?1049h\x1b[Hfull")
+    screen.stage.put(b"other\n")
+    screen.turn(10.0)
+    assert b"other" not in screen.out
+    screen.stage.speak(b"\x1b[?1049l$ ")
+    screen.turn()
+    assert b"other\r\n" in screen.out
+
+
+def test_what_finds_no_place_is_dropped_and_told(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?1049h")
+    line = b"x" * 99 + b"\n"
+    for _ in range(MOST_KEPT // len(line) + 7):
+        screen.stage.put(line)
+    screen.stage.speak(b"\x1b[?1049l")
+    screen.turn()
+    assert screen.said == ["7 lines found no place on the screen; procman logs shows the latest"]
+
+
+def test_who_places_the_cursor_has_the_screen_for_a_while(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[H\x1b[2Jtop\x1b[5;1Hrows")
+    screen.stage.put(b"other\n")
+    screen.turn()
+    assert b"other" not in screen.out
+    assert screen.stage.next_repaint == PLACED
+    screen.turn(PLACED)
+    assert b"other" in screen.out
+
+
+def test_a_cleared_screen_is_no_reason_to_wait(screen: Screen) -> None:
+    screen.stage.speak(b"line\r\n\x1b[H\x1b[2J> half")
+    screen.stage.put(b"other\n")
+    assert screen.turn() == ["other", "> half"]
+
+
+def test_the_status_line_comes_below_and_goes() -> None:
+    screen = Screen(status=True)
+    screen.stage.speak(b"> half")
+    assert screen.turn() == ["> half"]
+    screen.stage.show_ourselves(True)
+    assert screen.turn(1.0) == ["> half", "status"]
+    assert screen.cursor == (0, 6)
+    screen.stage.speak(b"\r\nout\r\n> ")
+    assert screen.turn(1.0) == ["> half", "out", ">", "status"]
+    screen.stage.show_ourselves(False)
+    assert screen.turn() == ["> half", "out", ">"]
+    assert screen.cursor == (2, 2)
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
+    screen.stage.speak(b"\x1b[?25l\x1b[?2004h\x1b[?1h\x1b[?7h\x1b=text")
+    screen.stage.take_back()
+    screen.turn()
+    assert screen.out.endswith(b"\x1b[?25h\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\r\n")
+    screen.stage.put(b"ours\n")
+    assert screen.turn()[:1] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "undone", "redone"),
+    [
+        (b"\x1b[>1u\x1b[>5u", b"\x1b[<2u", b"\x1b[>1u\x1b[>5u"),
+        (b"\x1b[>1u\x1b[<u", b"", b""),
+        (b"\x1b[>1u\x1b[<9u\x1b[?u", b"", b""),
+        (b"\x1b[=1u\x1b[=4;2u\x1b[=1;3u", b"\x1b[=0u", b"\x1b[=4u"),
+        (b"\x1b[>1u\x1b[=2u\x1b[>3u\x1b[<1u", b"\x1b[<1u", b"\x1b[>2u"),
+        (b"\x1b[>4;2m", b"\x1b[>4m", b"\x1b[>4;2m"),
+        (b"\x1b[>4;2m\x1b[>4m", b"", b""),
+        (b"\x1b[>4;1m\x1b[>4n", b"", b""),
+        (b"\x1b[>1u\x1b[>4;2m\x1bc", b"", b""),
+        (b"\x1b[?1049h\x1b[>1u", b"\x1b[<1u\x1b[?1049l", b"\x1b[?1049h\x1b[>1u"),
+        (b"\x1b[>8u\x1b[?1049h", b"\x1b[?1049l\x1b[<1u", b"\x1b[>8u\x1b[?1049h"),
+        (b"\x1b[>1u\x1b[31m" + b"line\r\n" * 1000, b"\x1b[<1u", b"\x1b[>1u"),
+        (b"\x1b[?1049h\x1b[>1u" + b"line\r\n" * 1000, b"\x1b[<1u\x1b[?1049l", b"\x1b[?1049h\x1b[>1u"),
+    ],
+)
+def test_the_keyboard_is_the_usual_one_while_we_have_it(asked: bytes, undone: bytes, redone: bytes) -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(asked)
+    assert (canvas.undo(), canvas.redo()) == (undone, redone)
+    assert not any(map(any, canvas.rows))
+
+
+def test_who_asks_for_keyboards_without_end_is_forgotten_in_time() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"".join(b"\x1b[>%du\x1b[>4;%dm" % (number, number) for number in range(10_000)))
+    assert len(canvas.redo()) < 200
+
+
+def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")
+    assert canvas.pen == b"\x1b[31m"
+    assert canvas.modes == {b"2004": True}
+    assert (len(canvas.rows), canvas.column) == (1, 5)
+
+
+@pytest.mark.parametrize("endless", [b"\x1b[99A", b"\x1bM", b"\n\x1b[9L", "\u0301".encode()])
+def test_whatever_it_says_its_model_stays_small(endless: bytes) -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"a" + endless * 1000)
+    assert len(canvas.rows) <= MOST_ROWS
+    assert len(canvas.picture()) < 1000
+    assert canvas.rows[canvas.row] is not None
+
+
+def test_modes_that_no_terminal_has_are_not_remembered() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"".join(b"\x1b[?%d;2004h" % number for number in range(10_000, 20_000)))
+    assert list(canvas.modes) == [b"2004"]
+
+
+_TEXTS = (b"a", b"bc", b"\r", b"\b", b"\t", b"\r\n", b"x" * 17, b"y" * 20, "é".encode(), b"\x07", b"\x1b]0;title\x07")
+_SEQUENCES = (
+    b"K",
+    b"1K",
+    b"2K",
+    b"J",
+    b"A",
+    b"B",
+    b"2C",
+    b"3D",
+    b"5G",
+    b"2P",
+    b"2@",
+    b"3X",
+    b"1m",
+    b"31m",
+    b"m",
+    b"?25l",
+)
+_PIECES = st.sampled_from([*_TEXTS, *(b"\x1b[" + rest for rest in _SEQUENCES)])
+
+
+@given(st.lists(_PIECES, max_size=40))
+def test_its_picture_is_what_a_terminal_shows(pieces: list[bytes]) -> None:
+    """Where it began on the lowest rows of a screen, and never went above its beginning."""
+    canvas = Canvas(COLUMNS)
+    real, again = pyte.Screen(COLUMNS, 200), pyte.Screen(COLUMNS, 200)
+    stream = pyte.ByteStream(real)
+    for piece in pieces:
+        moves = piece[:2] == b"\x1b[" and piece[-1:] not in b"mhl"
+        if moves and (canvas.column >= COLUMNS or (piece == b"\x1b[A" and canvas.row == 0)):
+            continue  # where terminals differ, or above where it began
+        stream.feed(piece)
+        canvas.feed(piece)
+    canvas.top = 0
+    pyte.ByteStream(again).feed(canvas.picture())
+    assert [row.rstrip() for row in again.display] == [row.rstrip() for row in real.display]
+    assert (again.cursor.y, again.cursor.x) == (real.cursor.y, real.cursor.x)
+
+
+@given(st.lists(_PIECES, max_size=20), st.data())
+def test_where_chunks_are_cut_makes_no_difference(pieces: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(pieces) + "日".encode()
+    cut = data.draw(st.integers(0, len(text)))
+    whole, parts = Canvas(COLUMNS), Canvas(COLUMNS)
+    whole.feed(text)
+    parts.feed(text[:cut])
+    parts.feed(text[cut:])
+    assert (whole.rows, whole.row, whole.column, whole.pen) == (parts.rows, parts.row, parts.column, parts.pen)
+
+
+@pytest.mark.parametrize(("enter", "leave"), [(b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[3;1H", b"\x1b[999B")])
+def test_who_has_the_whole_screen_waits_while_we_show_ourselves(enter: bytes, leave: bytes) -> None:
+    screen = Screen(status=True)
+    screen.stage.speak(enter + b"full")
+    screen.stage.put(b"other\n")
+    screen.stage.show_ourselves(True)
+    screen.stage.speak(b"unseen")
+    assert screen.turn(1.0)[-1] == "status"
+    assert b"unseen" not in screen.out
+    assert screen.out.index(leave) < screen.out.index(b"other")
+    assert screen.stage.show_ourselves(False)
+    screen.turn(1.0)
+    screen.stage.speak(b"seen")
+    screen.turn()
+    assert screen.out.endswith(b"seen")
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_a_wide_character_that_does_not_fit_begins_the_next_row() -> None:
+    canvas = Canvas(COLUMNS)
+    canvas.feed(b"y" * (COLUMNS - 1) + "日".encode())
+    assert (len(canvas.rows[0]), canvas.row, canvas.column) == (COLUMNS - 1, 1, 2)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.hub import Hub
+from procman.output.sinks.jsonlines import JsonLines
+
+
+def shown(*publications: tuple[str, str, bytes], hidden: str = "", raw: bool = False) -> list[dict[str, object]]:
+    parts: list[bytes] = []
+    sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda name: name == hidden)
+    hub = Hub(sink, raw=raw)
+    hub.began("web.1", 42)
+    for publication in publications:
+        hub.publish(*publication)
+    return [json.loads(line) for line in b"".join(parts).splitlines()]
+
+
+def test_each_line_is_an_object() -> None:
+    assert shown(("web.1", "stderr", b"one\ntwo\n")) == [
+        {
+            "time": "1970-01-01T00:00:00.500000Z",
+            "instance": "web.1",
+            "type": "web",
+            "stream": "stderr",
+            "pid": 42,
+            "line": line,
+        }
+        for line in ("one", "two")
+    ]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\x1b")))
+def test_any_text_comes_back(text: str) -> None:
+    objects = shown(("web.1", "stdout", text.encode() + b"\n"), raw=True)
+    assert [found["line"] for found in objects] == text.split("\n")
+
+
+@given(st.binary())
+def test_any_bytes_make_valid_json(lines: bytes) -> None:
+    assert len(shown(("web.1", "stdout", lines + b"\n"))) <= lines.count(b"\n") + 1
+
+
+def test_bytes_that_system_quotes_become_replacement_characters_too() -> None:
+    parts: list[bytes] = []
+    sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False)
+    Hub(sink).say(b"    caf\xe9".decode("utf-8", "surrogateescape"))
+    assert json.loads(b"".join(parts))["line"] == "    caf\ufffd"
+
+
+def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
+    assert shown(("web.1", "stdout", b"caf\xe9\n"))[0]["line"] == "caf�"
+
+
+def test_colors_are_left_out() -> None:
+    assert shown(("web.1", "stdout", b"\x1b[31mred\x1b[0m\n"))[0]["line"] == "red"
+
+
+def test_hidden_ones_are_left_out() -> None:
+    assert shown(("web.1", "stdout", b"x\n"), hidden="web.1") == []
+
+
+def test_events_and_sentences_of_system_are_objects_too() -> None:
+    parts: list[bytes] = []
+    hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False))
+    hub.event("exited", "web.1", code=3, signal=None)
+    hub.say('"web.1" exited')
+    event, sentence = (json.loads(line) for line in b"".join(parts).splitlines())
+    assert event == {
+        "time": "1970-01-01T00:00:00.500000Z",
+        "event": "exited",
+        "instance": "web.1",
+        "type": "web",
+        "code": 3,
+        "signal": None,
+    }
+    assert (sentence["instance"], sentence["line"], sentence["pid"]) == ("system", '"web.1" exited', None)
+
+
+def test_lines_are_counted() -> None:
+    hub = Hub(JsonLines(lambda *_: None, lambda: 0.5, lambda name: name == "css.1"))
+    for name in ("web.1", "css.1"):
+        hub.publish(name, "stdout", b"1\n2\n")
+        hub.publish(name, "stdout", b"3\n")
+    assert (hub.line_count("web.1"), hub.line_count("css.1"), hub.line_count("nobody")) == (3, 3, 0)

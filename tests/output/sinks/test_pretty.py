@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.output.palette import Palette
+from procman.output.sinks.pretty import prettifier
+
+plain = prettifier(Palette(False))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"time":"12:00","level":"info","message":"up","port":80}', "12:00 INFO  up port=80"),
+        ('{"level":50,"time":1,"msg":"boom","err":{"a":1}}', '1 ERROR boom err={"a": 1}'),
+        ('{"msg":"x","stack":"a\\n  b","ok":true,"none":null}', 'x stack="a\\n  b" ok=true none=null'),
+        ('{"msg":"two\\nlines \\u001b[2J"}', "two\\nlines \\x1b[2J"),
+        ('ts=1 level=warn msg="disk \\"a\\" full" free=3%', '1 WARN  disk "a" full free=3%'),
+        ('{"msg":"\\udcc2\\udc9b2J"}', "\\udcc2\\udc9b2J"),  # halves that would come together as a C1 control
+        ('{"msg":"x","a":"\\udc9b2J"}', "x a=\\udc9b2J"),
+        ('{"level":"\\u001b[32minfo\\u001b[39m","message":"\\u001b[1mup"}', "INFO  up"),
+        ('{"msg":"x","why":"two words"}', 'x why="two words"'),
+    ],
+)
+def test_structured_lines_are_laid_out(line: str, shown: str) -> None:
+    assert plain(line.encode() + b"\n").decode() == shown + "\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"plain text",
+        b"",
+        b"a=b",
+        b"msg=hello",
+        b"{not json}",
+        b'{"a":1}',
+        b"x = 1 msg=2",
+        b'["list"]',
+        b"{" * 5000,
+        b"\xff=\xfe",
+        b'{"msg":"\xff"}',
+    ],
+)
+def test_other_lines_stay_as_they_are(line: bytes) -> None:
+    assert plain(line + b"\n") == line + b"\n"
+
+
+def test_levels_are_colored() -> None:
+    shown = prettifier(Palette(True))(b'{"level":"error","msg":"x"}\n')
+    assert shown == b"\x1b[31mERROR\x1b[0m x\n"
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)
+
+
+@given(st.dictionaries(st.sampled_from(["msg", "level", "time", "x", "y\n"]), JSON))
+def test_a_line_stays_one_line_without_controls(fields: dict[str, object]) -> None:
+    shown = plain(json.dumps(fields).encode() + b"\n").decode("utf-8", "surrogateescape")
+    assert shown.endswith("\n")
+    assert shown[:-1].isprintable()
+
+
+@pytest.mark.parametrize("value", ["1531171074631", "1531171074.631", '"1531171074631000"', "1531171074631000123"])
+def test_times_that_count_from_1970_are_shown_as_times(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    try:
+        shown = plain(b'{"time":%s,"msg":"x"}\n' % value.encode()).decode()
+        of_logfmt = plain(b"time=%s msg=x\n" % value.encode()).decode()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert shown == of_logfmt
+    assert shown[:20] == "2018-07-09T21:17:54."
+    assert shown[23:] == "+00:00 x\n"
+
+
+@pytest.mark.parametrize("value", ["1", "-1e300", "1e400", "NaN", "true", '"12:00"', "9" * 400])
+def test_other_numbers_are_no_times(value: str) -> None:
+    assert plain(b'{"time":%s,"msg":"x"}\n' % value.encode()).endswith(b" x\n")
+
+
+def test_json_of_any_depth_harms_nobody() -> None:
+    for depth in range(900, 1100):
+        line = b'{"msg":"a","x":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}\n"
+        assert plain(line) == line or plain(line).startswith(b"a x=")
+
+
+@given(st.binary())
+def test_any_bytes_pass(lines: bytes) -> None:
+    assert plain(lines + b"\n").count(b"\n") == lines.count(b"\n") + 1

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from procman.errors import UsageError
+from procman.output.sinks import timelimit
+from procman.output.sinks.timelimit import TimeLimit
+from procman.output.sinks.transforms import highlighter
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lines", "marked"),
+    [
+        ("b+", b"abba\nx\n", b"a\x1b[7mbb\x1b[27ma\nx\n"),
+        ("^x", b"xx\nx\n", b"\x1b[7mx\x1b[27mx\n\x1b[7mx\x1b[27m\n"),
+        (r"\s+", b"a\nb\n", b"a\nb\n"),
+        ("x*", b"ab\n", b"ab\n"),
+        ("ż", "żółć\n".encode(), "\x1b[7mż\x1b[27mółć\n".encode()),
+        ("31", b"\x1b[31m31\x1b[0m\n", b"\x1b[31m\x1b[7m31\x1b[27m\x1b[0m\n"),
+        (
+            "ERROR",
+            b"\x1b[31mER\x1b[0mR\x1b[1m\x1b[4mOR!\n",
+            b"\x1b[31m\x1b[7mER\x1b[27m\x1b[0m\x1b[7mR\x1b[27m\x1b[1m\x1b[4m\x1b[7mOR\x1b[27m!\n",
+        ),
+        ("^a|b$", b"b\x1b[1ma\x1b[0ma\n", b"b\x1b[1ma\x1b[0ma\n"),
+        ("^a|b$", b"\x1b[1ma\x1b[0mab\n", b"\x1b[1m\x1b[7ma\x1b[27m\x1b[0ma\x1b[7mb\x1b[27m\n"),
+        ("a", b"\x1b[1maxa\x1b[0ma\n", b"\x1b[1m\x1b[7ma\x1b[27mx\x1b[7ma\x1b[27m\x1b[0m\x1b[7ma\x1b[27m\n"),
+        ("a", b"\xff a\n", b"\xff \x1b[7ma\x1b[27m\n"),
+    ],
+)
+def test_matches_are_marked_and_nothing_else_changes(pattern: str, lines: bytes, marked: bytes) -> None:
+    assert highlighter(pattern)(lines) == marked
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match="not a regular expression"):
+        highlighter(pattern)
+
+
+@pytest.mark.parametrize("lines", [b"a" * 60 + b"b\n", b"\x1b[1m" + b"a" * 60 + b"b\n"])
+def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timelimit, "LIMIT", 0.01)
+    marked = highlighter("(a+)+$")
+    with pytest.raises(TimeoutError):
+        marked(lines)
+    assert marked(b"aa\n") == b"\x1b[7maa\x1b[27m\n"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, and what a search computes in it, as they are set by hand: seconds, and seconds of the timer left."""
+    clock = [0.0, 0.0]
+
+    def set_timer(_which: int, seconds: float) -> tuple[float, float]:
+        left, clock[1] = clock[1], seconds
+        return left, 0.0
+
+    monkeypatch.setattr(timelimit, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("signal.setitimer", set_timer)
+    return clock
+
+
+def search(limit: TimeLimit, clock: list[float], cost: float, size: int = 25) -> None:
+    """A search that computes for so long."""
+
+    def find() -> None:
+        clock[0] += cost
+        clock[1] -= cost
+        if clock[1] <= 0:
+            clock[1] = 0.0
+            raise TimeoutError
+
+    limit.search(find, size)
+
+
+def test_many_long_searches_take_no_more_together_than_one_may(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(3):
+        search(limit, clock, 0.3)
+    with pytest.raises(TimeoutError):
+        search(limit, clock, 0.3)
+
+
+def test_a_long_search_now_and_then_is_forgiven(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(100):
+        search(limit, clock, 0.6)
+        clock[0] += 6.0
+
+
+def test_an_ordinary_search_in_a_flood_never_takes_too_long(clock: list[float]) -> None:
+    limit = TimeLimit()
+    for _ in range(1000):
+        search(limit, clock, 0.04, 65536)
+
+
+def test_what_was_not_needed_is_no_reserve(clock: list[float]) -> None:
+    limit = TimeLimit()
+    search(limit, clock, 0.0, 100_000_000)
+    clock[0] += 1000.0
+    with pytest.raises(TimeoutError):
+        search(limit, clock, 1.1)

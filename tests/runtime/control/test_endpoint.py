@@ -1,0 +1,128 @@
+"""The place of a control socket: ours alone, one for each session, stale ones replaced, living ones respected."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from procman.runtime.control.endpoint import (
+    LivingSessionError,
+    Place,
+    PlaceError,
+    claim,
+    connect,
+    find,
+    folders,
+    peer_is_allowed,
+    places,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "procman" / "0123.sock")
+
+
+def take(path: str) -> Place:
+    return claim([path], given=False)
+
+
+def test_folder_and_socket_are_for_the_owner_alone(path: str) -> None:
+    place = take(path)
+    assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    place.leave()
+    assert not os.path.exists(path)
+
+
+def test_a_second_session_meets_the_first(path: str) -> None:
+    place = take(path)
+    with pytest.raises(LivingSessionError) as caught:
+        take(path)
+    caught.value.connection.close()
+    place.leave()
+    take(path).leave()
+
+
+def test_a_stale_socket_is_replaced(path: str) -> None:
+    take(path).socket.close()  # as a kill does: the file stays
+    assert os.path.exists(path)
+    assert connect(path) is None
+    take(path).leave()
+
+
+def test_sockets_of_killed_sessions_are_swept(path: str) -> None:
+    other = path.replace("0123", "4567")
+    living = take(path.replace("0123", "89ab"))
+    take(other).socket.close()
+    place = take(path)
+    assert not os.path.exists(other)
+    assert os.path.exists(living.path)
+    place.leave()
+    living.leave()
+
+
+def test_leaving_spares_the_socket_of_a_successor(path: str) -> None:
+    first = take(path)
+    first.socket.close()
+    second = take(path)
+    first.leave()
+    assert os.path.exists(path)
+    second.leave()
+
+
+def test_a_folder_that_others_may_enter_is_refused(path: str) -> None:
+    os.mkdir(os.path.dirname(path))
+    os.chmod(os.path.dirname(path), 0o755)
+    with pytest.raises(PlaceError):
+        take(path)
+
+
+def test_a_link_to_a_folder_is_refused(path: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    os.symlink(tmp_path / "elsewhere", os.path.dirname(path))
+    with pytest.raises(PlaceError):
+        take(path)
+    assert find([path], given=False) is None
+
+
+def test_a_file_in_the_way_is_left_alone(path: str) -> None:
+    os.mkdir(os.path.dirname(path), mode=0o700)
+    Path(path).write_text("mine")
+    with pytest.raises(PlaceError):
+        take(path)
+    assert Path(path).read_text() == "mine"
+
+
+def test_a_path_that_is_too_long_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="too long"):
+        claim([str(tmp_path / ("x" * 120))], given=True)
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_fail_otherwise() -> None:
+    with pytest.raises(PlaceError, match="no control socket"):
+        claim(["/proc/procman/0123.sock"], given=False)
+
+
+def test_the_runtime_folder_is_preferred_and_the_other_is_known(tmp_path: Path) -> None:
+    shared = f"/tmp/procman-{os.geteuid()}"
+    assert folders({"XDG_RUNTIME_DIR": str(tmp_path)}) == [f"{tmp_path}/procman", shared]
+    assert folders({"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) == [shared]
+    assert folders({}) == [shared]
+
+
+def test_one_procfile_has_one_place_however_it_is_named(tmp_path: Path) -> None:
+    os.symlink(tmp_path, tmp_path / "link")
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    straight = places(f"{tmp_path}/Procfile", str(tmp_path), None, environ)
+    assert places(f"{tmp_path}/link/./Procfile", f"{tmp_path}/link", None, environ) == straight
+    assert places(f"{tmp_path}/Procfile.dev", str(tmp_path), None, environ) != straight
+
+
+def test_we_may_speak_to_ourselves() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs:
+        assert peer_is_allowed(ours)

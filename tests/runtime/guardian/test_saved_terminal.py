@@ -1,0 +1,109 @@
+"""Putting the terminal back when the manager could not."""
+
+from __future__ import annotations
+
+import os
+import termios
+
+import pyte
+import pytest
+
+from procman.runtime.guardian.saved_terminal import LEFT, RESET, SavedTerminal
+from procman.runtime.system import tty
+from procman.runtime.system.tty import LOCAL_FLAGS, key_by_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Desk:
+    """A terminal, and what was kept of it before the manager set it."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        os.set_blocking(self.master, False)
+        self.found = termios.tcgetattr(self.slave)
+        self.saved = SavedTerminal(self.slave, self.found)
+        self.set(key_by_key(self.found))
+
+    def set(self, attributes: list[object]) -> None:
+        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)  # type: ignore[arg-type]
+
+    @property
+    def settings(self) -> list[object]:
+        return list(termios.tcgetattr(self.slave))
+
+    @property
+    def shown(self) -> bytes:
+        try:
+            return os.read(self.master, 100)
+        except BlockingIOError:
+            return b""
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    os.close(desk.master)
+    os.close(desk.slave)
+
+
+def test_what_the_manager_had_set_is_put_back_and_its_line_erased(desk: Desk) -> None:
+    desk.saved.restore()
+    assert desk.settings == desk.found
+    assert desk.shown == LEFT
+
+
+def test_what_a_shell_has_set_since_is_left_to_it(desk: Desk) -> None:
+    of_the_shell = key_by_key(desk.found)
+    of_the_shell[LOCAL_FLAGS] &= ~termios.IEXTEN
+    desk.set(of_the_shell)
+    desk.saved.restore()
+    assert desk.settings == of_the_shell
+    assert desk.shown == b""
+
+
+def test_from_the_background_it_is_not_touched(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tty, "in_foreground", lambda _fd: False)
+    before = desk.settings
+    desk.saved.restore()
+    assert desk.settings == before
+    assert desk.shown == b""
+
+
+@pytest.mark.parametrize("said", [LEFT, RESET], ids=["ours", "lent"])
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"a line\r\nhal",
+        b"\x1b[31mred",
+        b"\x1b",
+        b"\x1b[",
+        b"\x1b[1;3",
+        b"\x1b[?20",
+        b"\x1b]0;a tit",
+        b"\x1b(",
+        b"\x1bPq",
+        b"\xe2\x82",
+        b"\x1b[?2026h\x1b[?7lhalf a status line",
+    ],
+)
+def test_whatever_was_cut_short_the_next_line_is_a_line_of_the_shells(half: bytes, said: bytes) -> None:
+    screen = pyte.Screen(40, 5)
+    stream = pyte.ByteStream(screen)
+    stream.feed(half + said + b"$ next")
+    row = next(row for row in screen.display if "next" in row)
+    assert row.rstrip() == "$ next"
+    assert {cell.fg for cell in screen.buffer[screen.cursor.y].values()} == {"default"}
+    assert pyte.modes.DECAWM in screen.mode
+    assert 2026 << 5 not in screen.mode
+
+
+def test_without_a_terminal_nothing_is_done() -> None:
+    SavedTerminal().restore()
+    reader, writer = os.pipe()
+    SavedTerminal(writer, []).restore()
+    os.close(reader)
+    os.close(writer)

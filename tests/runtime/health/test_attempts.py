@@ -1,0 +1,137 @@
+"""What each kind of check says, asked of servers that answer, refuse, hang up and keep silent."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+
+import pytest
+
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.planner import InstancePlan
+from procman.runtime.health.attempts import Connection, Request, Run
+from procman.runtime.processes.side_commands import Errands
+from procman.runtime.processes.tags import Marks
+from procman.runtime.system.limits import DescriptorLimit
+from procman.runtime.system.poller import Poller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LIMIT = 30.0
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def until(answers: list[str], poller: Poller, also: Callable[[], None] = lambda: None) -> str:
+    end = time.monotonic() + LIMIT
+    while not answers:
+        assert time.monotonic() < end
+        for callback in poller.ready(0.01):
+            callback()
+        also()
+    return answers[0]
+
+
+def place(server: socket.socket) -> str:
+    return f"localhost:{server.getsockname()[1]}"
+
+
+def test_a_connection_that_is_taken_is_good(server: socket.socket) -> None:
+    poller, answers = Poller(), list[str]()
+    Connection(poller, place(server), answers.append)
+    assert until(answers, poller) == ""
+
+
+def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
+    where = place(server)
+    server.close()
+    poller, answers = Poller(), list[str]()
+    Connection(poller, where, answers.append)
+    assert until(answers, poller) == "connection refused"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", ""),
+        (b"HTTP/1.0 302 Found\r\n\r\n", ""),
+        (b"HTTP/1.1 204\r\n\r\n", ""),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP 503 Service Unavailable"),
+        (b"HTTP/1.1 404 Not Found\n", "HTTP 404 Not Found"),
+        (b"HTTP/1.1 500 \x1b[31mRed\x1b]0;title\x07\xff\r\n", "HTTP 500 ?[31mRed?]0;title?\ufffd"),
+        (b"HTTP/1.1 " + b"5" * 5000 + b"\r\n", "the answer is no HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "the answer is no HTTP"),
+        (b"x" * 9000, "the answer is no HTTP"),
+        (b"", "it hung up without an answer"),
+    ],
+)
+def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) -> None:
+    poller, answers = Poller(), list[str]()
+    Request(poller, f"http://{place(server)}/health?x=1", answers.append)
+    server.setblocking(False)
+    peers: list[socket.socket] = []
+
+    def serve() -> None:
+        try:
+            peers.append(server.accept()[0])
+        except BlockingIOError:
+            return
+        request = peers[-1].recv(4096)
+        assert request.startswith(b"GET /health?x=1 HTTP/1.1\r\nHost: localhost:")
+        peers[-1].sendall(answer)
+        peers[-1].close()
+
+    assert until(answers, poller, serve) == words
+
+
+def test_a_question_that_was_dropped_is_not_answered(server: socket.socket) -> None:
+    poller, answers = Poller(), list[str]()
+    Connection(poller, place(server), answers.append).drop()
+    assert poller.ready(0.05) == []
+    assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("exit 0", ""),
+        ("echo so far; echo 'no such table' >&2; exit 3", "no such table"),
+        ("exit 3", "the check exited with code 3"),
+        ("no-such-program-here", "not found"),
+        ("kill -9 $$", "killed by SIGKILL"),
+        ("sleep 1000 & exit 0", ""),
+        ('test "$A" = b', ""),
+    ],
+)
+def test_the_end_of_a_command(command: str, words: str) -> None:
+    env = {"PATH": os.environ["PATH"], "A": "b"}
+    plan = InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
+    null = os.open(os.devnull, os.O_RDWR)
+    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
+    Run(errands, plan, command, answers.append)
+    said = until(answers, Poller(), errands.reap)
+    assert (said == "") if not words else (words in said)
+    os.close(null)
+
+
+def test_a_command_that_was_dropped_is_killed_and_reaped() -> None:
+    plan = InstancePlan("web.1", "web", 1, None, "x", "/", dict(os.environ), RestartPolicy(), StopPolicy())
+    null = os.open(os.devnull, os.O_RDWR)
+    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
+    errand = errands.run(plan, f"{sys.executable} -c 'import time; time.sleep(1000)'", lambda status, words: None)
+    assert errand is not None
+    errand.drop()
+    end = time.monotonic() + LIMIT
+    while errand.pid in errands:
+        assert time.monotonic() < end
+        errands.reap()
+    assert answers == []
+    os.close(null)

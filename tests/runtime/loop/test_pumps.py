@@ -1,0 +1,430 @@
+"""Pumps read fairly: a flood does not hold up who says little, and nothing is read while the output is full."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+
+import pytest
+
+from procman.core.text.lines import STAYS
+from procman.runtime.loop import pump as pump_module
+from procman.runtime.loop import pumps as pumps_module
+from procman.runtime.loop.pump import CHUNK, WIDE
+from procman.runtime.loop.pumps import ALONE, ASK, FEW, LONGEST, PATIENCE, SILENCE, STILL, TURN, Pumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from procman.runtime.loop.pump import Pump
+
+LINE = b"x" * 79 + b"\n"
+
+
+class FullAfterEveryChunk:
+    """An outlet whose reader takes one chunk a turn, as a slow one does."""
+
+    blocked = False
+    eager = False
+
+
+class Listener:
+    """A hub that notes who spoke; whoever speaks fills the output."""
+
+    raw = False
+    has_footer = False
+
+    def __init__(self, outlet: FullAfterEveryChunk) -> None:
+        self.taps: dict[str, Callable[[bytes], None]] = {}
+        self.painting: set[tuple[str, str]] = set()
+        self.heard: list[tuple[str, bytes]] = []
+        self.eager: list[bool] = []  # whether the outlet was, each time
+        self.refusals = 0  # of unfinished lines, while others speak
+        self.released: list[str] = []
+        self.partials: list[bytes] = []
+        self._outlet = outlet
+
+    def is_plain(self, *_: object) -> bool:
+        return True
+
+    def release(self, name: str, stream: str) -> None:
+        self.painting.discard((name, stream))
+        self.released.append(name)
+
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        self.partials.append(tail)
+        return len(self.partials) <= self.refusals
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        self.publish(name, stream, before + chunk[:end])
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        self.heard.append((name, lines))
+        self.eager.append(self._outlet.eager)
+        self._outlet.blocked = True
+
+
+class Table:
+    """Pumps, and the writing ends of their pipes."""
+
+    def __init__(self) -> None:
+        self.outlet = FullAfterEveryChunk()
+        self.hub = Listener(self.outlet)
+        untyped: Any = (self.hub, self.outlet)
+        self.pumps = Pumps(*untyped)
+        self.writers: dict[str, int] = {}
+        self.readers: dict[str, Pump] = {}
+
+    def seat(self, *names: str) -> None:
+        for name in names:
+            reader, self.writers[name] = os.pipe()
+            os.set_blocking(reader, False)
+            os.set_blocking(self.writers[name], False)
+            self.readers[name] = self.pumps.add(reader, name, "stdout")
+
+    def flood(self, *names: str) -> None:
+        for name in names:
+            try:
+                while True:
+                    os.write(self.writers[name], LINE * (CHUNK // len(LINE)))
+            except BlockingIOError:
+                pass
+
+    def flood_for_ever(self) -> None:
+        """From now on the output is never full, and each flood that is heard has more to say at once."""
+
+        def taken(name: str, stream: str, lines: bytes) -> None:
+            self.hub.heard.append((name, lines))
+            if name.startswith("flood"):
+                self.flood(name)
+
+        self.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of those who never end
+
+    def turn(self) -> list[str]:
+        """One turn of the engine, which serves nobody while the output is full; who was heard in it."""
+        self.outlet.blocked = False
+        before = len(self.hub.heard)
+        self.pumps.serve()
+        return [name for name, _ in self.hub.heard[before:]]
+
+    def clear(self) -> None:
+        for fd in (*self.writers.values(), *(pump.fd for pump in self.readers.values())):
+            os.close(fd)
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    table = Table()
+    yield table
+    table.clear()
+
+
+def test_a_quiet_child_is_heard_at_the_next_turn_after_a_flood_filled_the_output(table: Table) -> None:
+    table.seat("flood", "quiet")
+    for _ in range(20):
+        table.flood("flood")
+        os.write(table.writers["quiet"], b"hello\n")
+        assert "quiet" in table.turn() + table.turn()
+
+
+def test_who_said_least_the_last_time_comes_first(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8)]
+    table.seat(*floods, "quiet")
+    table.flood(*floods)
+    os.write(table.writers["quiet"], b"hello\n")
+    for _ in range(len(floods) + 1):  # each is heard once, and known from then on
+        table.turn()
+    table.flood(*floods)
+    os.write(table.writers["quiet"], b"again\n")
+    assert table.turn() == ["quiet"]
+
+
+def test_a_line_waits_for_others_of_its_turn_only_where_there_are_some(table: Table) -> None:
+    table.seat("one", "two")
+    os.write(table.writers["one"], b"alone\n")
+    table.turn()
+    for name in ("one", "two"):
+        os.write(table.writers[name], b"together\n")
+    table.turn()
+    table.turn()
+    assert table.hub.eager[:2] == [True, False]
+    assert not table.outlet.eager
+
+
+def test_every_flood_has_its_turn(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8)]
+    table.seat(*floods)
+    heard: list[str] = []
+    for _ in range(24):
+        table.flood(*floods)
+        heard += table.turn()
+    assert {heard.count(name) for name in floods} == {3}
+
+
+@pytest.mark.parametrize("number", [3, FEW, 3 * FEW])
+def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table, number: int) -> None:
+    floods = [f"flood{place}" for place in range(number)]
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    heard = dict.fromkeys(floods, 0)
+    for _ in range(20 * number):
+        before = len(table.hub.heard)
+        table.turn()
+        for name, lines in table.hub.heard[before:]:
+            heard[name] += len(lines)
+    assert max(heard.values()) - min(heard.values()) <= TURN + WIDE
+
+
+def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
+    """Signals and ends have their turn behind it."""
+    table.seat("flood")
+    table.flood_for_ever()
+    table.flood("flood")
+    table.turn()
+    heard = sum(len(lines) for _, lines in table.hub.heard)
+    assert TURN <= heard < TURN + ALONE + WIDE
+
+
+class Costly:
+    """A hub to whom every chunk costs the same time, and its clock."""
+
+    def __init__(self, table: Table, cost: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        publish = table.hub.publish
+
+        def dear(name: str, stream: str, lines: bytes) -> None:
+            self.now += cost
+            publish(name, stream, lines)
+            table.outlet.blocked = False
+
+        table.hub.publish = dear  # type: ignore[method-assign]  # it takes its time, and all is read
+        monkeypatch.setattr(pumps_module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_a_turn_is_over_when_its_time_is_and_the_others_have_the_next(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals are heard in between, however much the lines of many cost."""
+    names = [f"child{number}" for number in range(10)]
+    table.seat(*names)
+    Costly(table, 0.6 * LONGEST, monkeypatch)
+    for name in names:
+        os.write(table.writers[name], b"dear\n")
+    turns = [table.turn()]
+    while table.pumps.backlog:
+        os.write(table.writers[turns[-1][0]], b"again\n")  # who was heard waits until the others were
+        turns.append(table.turn())
+    assert [len(turn) for turn in turns[:5]] == [2] * 5
+    assert sorted(name for turn in turns[:5] for name in turn) == sorted(names)
+
+
+def test_of_a_flood_that_costs_much_one_chunk_is_read_a_turn(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.seat("flood")
+    table.flood_for_ever()
+    table.flood("flood")
+    table.turn()
+    assert len(table.turn()) > 1
+    Costly(table, LONGEST, monkeypatch)
+    for _ in range(3):
+        assert table.turn() == ["flood"]
+
+
+def test_of_many_floods_one_has_the_whole_turn(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(3 * FEW)]
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    for _ in range(6 * FEW):  # all are known, and have their larger pipes
+        table.turn()
+    before = len(table.hub.heard)
+    assert len(set(table.turn())) == 1
+    assert sum(len(lines) for _, lines in table.hub.heard[before:]) < TURN + WIDE
+
+
+def test_who_speaks_among_many_floods_waits_for_a_few_of_them(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8 * FEW)]
+    table.seat(*floods, "quiet")
+    table.flood_for_ever()
+    publish, waited = table.hub.publish, [0]
+
+    def taken(name: str, stream: str, lines: bytes) -> None:
+        publish(name, stream, lines)
+        if name == "quiet":
+            waited.append(0)
+        else:
+            waited[-1] += len(lines)
+        if waited[-1] == len(lines):  # the first chunk since
+            os.write(table.writers["quiet"], b"hello\n")
+
+    table.hub.publish = taken  # type: ignore[method-assign]  # speaks in the midst of the turns, too
+    table.flood(*floods)
+    while len(waited) < 40:
+        table.turn()
+    begun = 10  # all are known by then
+    assert max(waited[begun:]) <= ASK + TURN + WIDE
+
+
+def test_of_many_who_begin_at_once_each_is_read_once_before_any_is_read_again(table: Table) -> None:
+    floods = [f"flood{number}" for number in range(8 * FEW)]
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    while len(table.hub.heard) < len(floods):
+        table.turn()
+    assert sorted(name for name, _ in table.hub.heard[: len(floods)]) == sorted(floods)
+
+
+def longest_of(table: Table, name: str, turns: int = 2 * PATIENCE) -> int:
+    """The most bytes heard at once of a child that always writes as much as it can."""
+    for _ in range(turns):
+        table.flood(name)
+        table.turn()
+    return max(len(lines) for who, lines in table.hub.heard if who == name)
+
+
+def test_who_fills_the_pipe_again_and_again_may_write_more_at_once(table: Table) -> None:
+    table.seat("burst", "flood")
+    assert longest_of(table, "burst", PATIENCE - 1) <= CHUNK
+    assert not table.readers["burst"].is_wide
+    assert CHUNK < longest_of(table, "flood") <= WIDE
+
+
+def test_only_so_many_may_write_more_at_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pipes of one user share what there is."""
+    monkeypatch.setattr(pumps_module, "MOST_WIDE", 1)
+    table.pumps = Pumps(table.hub, table.outlet)  # type: ignore[arg-type]  # as above
+    table.seat("first", "second", "third")
+    assert longest_of(table, "first") > CHUNK
+    assert longest_of(table, "second") <= CHUNK
+    table.pumps.remove(table.readers.pop("first"))
+    assert longest_of(table, "third") > CHUNK
+
+
+def test_where_no_more_is_allowed_a_flood_is_read_as_before(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump_module, "enlarge_pipe", lambda fd, size: False)
+    table.seat("flood")
+    assert longest_of(table, "flood") <= CHUNK
+    assert not table.readers["flood"].is_wide
+
+
+def test_a_new_descriptor_with_an_old_number_is_not_read_by_the_pump_that_had_it(table: Table) -> None:
+    table.seat("flood", "old")
+    table.flood("flood")
+    os.write(table.writers["old"], b"unfinished")
+    table.turn()  # the flood filled the output; the other one waits to be served
+    old = table.readers.pop("old")
+    table.outlet.blocked = False
+    table.pumps.remove(old)
+    os.close(table.writers.pop("old"))
+    table.seat("new")
+    assert table.readers["new"].fd == old.fd
+    os.write(table.writers["new"], b"mine\n")
+    for _ in range(4):
+        table.turn()
+    assert ("new", b"mine\n") in table.hub.heard
+    assert not [lines for name, lines in table.hub.heard if name == "old" and b"mine" in lines]
+
+
+def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> None:
+    table.hub.refusals = 2
+    table.seat("quiet")
+    os.write(table.writers["quiet"], b"Password: ")
+    table.pumps.serve()
+    times = []
+    while (due := table.pumps.next_deadline()) is not None:
+        times.append(due)
+        table.pumps.show_partials(due - 0.001)
+        table.pumps.show_partials(due)
+    assert table.hub.partials == [b"Password: "] * 3
+    assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([SILENCE, SILENCE])
+
+
+@pytest.mark.parametrize(("words", "later"), [(b"\x1b[1A50%\n", True), (b"an ordinary line\n", False)])
+def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table, words: bytes, later: bool) -> None:
+    """Other words of the same process do not put it off, only a cursor that goes up once more."""
+    table.seat("bars", "other")
+    dues: list[float] = []
+    for _ in range(2):
+        os.write(table.writers["bars"], words)
+        os.write(table.writers["other"], b"hello\n")
+        table.turn()
+        table.turn()
+        table.hub.painting.add(("bars", "stdout"))
+        os.write(table.writers["bars"], words)
+        table.turn()
+        due = table.pumps.next_deadline()
+        assert due is not None
+        dues.append(due)
+        table.pumps.show_partials(due - 0.001)
+        assert not table.hub.released
+    assert (dues[1] > dues[0]) is later
+    table.pumps.show_partials(dues[1])
+    assert table.hub.released == ["bars"]
+    assert table.pumps.next_deadline() is None
+
+
+@pytest.mark.parametrize("has_footer", [True, False])
+def test_a_line_that_grows_all_the_time_is_shown_where_it_can_be_taken_back(table: Table, has_footer: bool) -> None:
+    table.hub.has_footer = has_footer
+    table.seat("bar")
+    os.write(table.writers["bar"], b"done\n10%")
+    table.turn()
+    first = table.pumps.next_deadline()
+    os.write(table.writers["bar"], b"\r20%")
+    table.turn()
+    assert first is not None
+    table.pumps.show_partials(first)
+    assert table.hub.partials == ([b"10%\r20%"] if has_footer else [])
+    os.write(table.writers["bar"], b"\rdone\n30%")
+    table.turn()
+    table.pumps.show_partials(first)
+    again = table.pumps.next_deadline()
+    assert again is not None
+    assert again > first
+
+
+def test_of_rows_that_are_painted_over_the_last_is_shown_where_it_can_be_taken_back(table: Table) -> None:
+    table.hub.has_footer = True
+    table.seat("bars")
+    dues: list[float | None] = []
+    for _ in range(3):
+        table.hub.painting.add(("bars", "stdout"))
+        os.write(table.writers["bars"], b"\x1b[1A50%\n")
+        table.turn()
+        dues.append(table.pumps.next_deadline())
+    assert dues[0] is not None
+    assert dues == [dues[0]] * 3
+    table.pumps.show_partials(dues[0])
+    assert table.hub.partials == [b""]
+    assert not table.hub.released
+
+
+def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_lasts(table: Table) -> None:
+    """Who pulls images paints for minutes, and ends no line."""
+
+    def publish(name: str, stream: str, lines: bytes) -> None:
+        table.hub.heard.append((name, lines))
+        table.hub.painting.add((name, stream))
+
+    table.hub.publish = publish  # type: ignore[method-assign]  # one that holds rows back
+    table.seat("pull")
+    painted = b"\x1b[2A\rlayer 1 MB\r\x1b[2B"
+    os.write(table.writers["pull"], painted)
+    table.turn()
+    assert not table.hub.heard
+    pause = table.pumps.next_deadline()
+    assert pause is not None
+    table.pumps.show_partials(pause)
+    assert table.hub.heard == [("pull", b"\x1b[2A\rlayer 1 MB" + STAYS)]
+    assert not table.hub.released
+    still = table.pumps.next_deadline()
+    assert still == pytest.approx(pause + STILL)
+    assert still is not None
+    table.pumps.show_partials(still)
+    assert table.hub.released == ["pull"]

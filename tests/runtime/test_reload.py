@@ -1,0 +1,110 @@
+"""A plan worked out anew: what changed is named, secrets are not shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from procman.config.files import read_plan
+from procman.config.plan_source import Blueprint
+from procman.core.lifecycle.supervisor import Supervisor
+from procman.core.model.settings import Settings
+from procman.errors import ConfigError, UsageError
+from procman.runtime.reload import renew
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.planner import InstancePlan, Plan
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write("Procfile", "web: serve\ndb: keep\n")
+    write(".env", "A=1\nAPI_KEY=old\n")
+    return tmp_path
+
+
+def write(path: str, text: str) -> None:
+    Path(path).write_text(text)
+    Path(path).chmod(0o600)
+
+
+def planned() -> tuple[Plan, Settings]:
+    settings = Settings()
+    return read_plan(settings, {}, "s1"), settings
+
+
+def refreshed(plan: Plan, settings: Settings) -> tuple[dict[str, InstancePlan], list[str]]:
+    """What the next lives follow, by name, and what is said about it."""
+    supervisor = Supervisor(plan.instances)
+    sentences = renew(supervisor, Blueprint(settings, plan, {}, os.getcwd()), supervisor.instances.values())
+    return {instance.name: instance.plan for instance in supervisor.instances.values()}, sentences
+
+
+def test_nothing_changed_is_nothing_said() -> None:
+    assert refreshed(*planned())[1] == []
+
+
+def test_variables_are_named_and_secrets_masked() -> None:
+    plan, settings = planned()
+    write(".env", "A=2\nB=3\nAPI_KEY=new\n")
+    new, sentences = refreshed(plan, settings)
+    assert sorted(sentences) == ["A changed: 1 → 2", "API_KEY changed: ******** → ********", "B is new: 3"]
+    assert new["web.1"].env["A"] == "2"
+    assert new["web.1"].env["PROCMAN_SESSION"] == "s1"
+
+
+def test_a_variable_that_is_gone() -> None:
+    plan, settings = planned()
+    write(".env", "A=1\n")
+    assert refreshed(plan, settings)[1] == ["API_KEY is gone"]
+
+
+def test_an_overlay_that_was_not_there_at_the_start() -> None:
+    plan, settings = planned()
+    write("procman.toml", '[process.db]\nport = 5999\nstop_signal = "INT"\nready = { tcp = 5999 }\n')
+    new, sentences = refreshed(plan, settings)
+    assert "db: port is now 5999" in sentences
+    assert {"db: stop changed", "db: ready changed"} <= set(sentences)
+    assert new["db.1"].stop.signal_number == 2
+
+
+def test_a_working_folder_that_is_gone_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, settings = planned()
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(UsageError, match="the folder that this session runs in is gone"):
+        renew(supervisor, Blueprint(settings, plan, {}, str(folder)), supervisor.instances.values())
+
+
+def test_a_starting_folder_that_is_none_any_more_is_told(folder: Path) -> None:
+    plan, settings = planned()
+    write("was_a_folder", "")
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(UsageError, match=r"was_a_folder: the folder .* cannot be entered: not a directory"):
+        renew(supervisor, Blueprint(settings, plan, {}, str(folder / "was_a_folder")), supervisor.instances.values())
+
+
+def test_a_changed_command() -> None:
+    plan, settings = planned()
+    write("Procfile", "web: serve --more\ndb: keep\n")
+    assert refreshed(plan, settings)[1] == ["web: command is now serve --more"]
+
+
+def test_a_mistake_changes_nothing() -> None:
+    plan, settings = planned()
+    write("procman.toml", "[process.db]\nprot = 1\n")
+    with pytest.raises(ConfigError, match='"prot" is no setting'):
+        refreshed(plan, settings)
+
+
+def test_nobody_concerned_means_no_file_is_read() -> None:
+    plan, settings = planned()
+    write("Procfile", "no procfile\n")
+    assert renew(Supervisor(plan.instances), Blueprint(settings, plan, {}, os.getcwd()), []) == []
