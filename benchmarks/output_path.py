@@ -37,7 +37,7 @@ ACCENTED = ("12:00:00 zażółć gęślą jaźń ✓ " + "x" * 60).encode()[:76]
 def steps() -> dict[str, Callable[[], object]]:
     """The choices for each step, by name."""
     from procman.core.text.lines import LineBuffer
-    from procman.output.sanitize.sanitizer import Discipline
+    from procman.output.sanitize.sanitizer import Sanitizer
     from procman.output.sinks.history import History
     from procman.output.sinks.jsonlines import JsonLines
 
@@ -48,18 +48,18 @@ def steps() -> dict[str, Callable[[], object]]:
     visible = bytes(63 if code in controls else code for code in range(256))
     pattern = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
     glue = b"\n" + PREFIX
-    buffer, discipline, history = LineBuffer(), Discipline(), History()
+    buffer, sanitizer, history = LineBuffer(), Sanitizer(), History()
     lines = chunk[: chunk.rfind(b"\n") + 1]
     as_json = JsonLines(lambda *_: None, time.time, lambda _: False)
     return {
         "copy the chunk": lambda: bytearray(chunk),
         "lines: LineBuffer.feed": lambda: buffer.feed(chunk),
-        "control test: Discipline.clean, plain": lambda: discipline.clean(lines),
+        "control test: Sanitizer.clean, plain": lambda: sanitizer.clean(lines),
         "control test: translate": lambda: chunk.translate(visible) is chunk,
         "control test: regular expression": lambda: pattern.search(chunk),
         "control test: 30 searches": lambda: [code for code in controls if code in chunk],
-        "Discipline.clean, accented": lambda: discipline.clean(accented),
-        "Discipline.clean, every line colored": lambda: discipline.clean(colored),
+        "Sanitizer.clean, accented": lambda: sanitizer.clean(accented),
+        "Sanitizer.clean, every line colored": lambda: sanitizer.clean(colored),
         "prefix: one replace": lambda: lines.replace(b"\n", glue),
         "prefix: split and join": lambda: glue.join(lines.split(b"\n")),
         "prefix: a line at a time": lambda: [PREFIX + line for line in lines.splitlines(keepends=True)],

@@ -34,13 +34,13 @@ def test_a_signal_at_any_moment_of_the_start_ends_all(place: Place, number: int)
 
 BETWEEN = """import os, signal, sys, time
 from procman.cli.commands import start
-begin = start.Beginning.begin
+begin = start.StartedRun.begin
 def begin_and_then(self):
     begin(self)
     while not os.path.exists("up"):
         time.sleep(0.01)
     {then}
-start.Beginning.begin = begin_and_then
+start.StartedRun.begin = begin_and_then
 from procman.cli.main import main
 sys.exit(main())
 """

@@ -34,7 +34,7 @@ def shown(
     reader, writer = os.pipe()
     outlet = Outlet(writer)
     hub = open_output(plan(), Settings(None, **settings), outlet, environ or {}, isatty)
-    hub.say("hello")
+    hub.announce("hello")
     hub.publish("web.1", "stdout", said)
     hub.close()
     outlet.close(time.monotonic())
@@ -143,6 +143,6 @@ def test_tables_know_the_room_beside_the_prefix() -> None:
 def test_what_we_say_is_no_more_trusted_than_a_child(capfd: pytest.CaptureFixture[str]) -> None:
     outlet = Outlet(1)
     hub = open_output(plan(), Settings(None, prefix=""), outlet, {}, False)
-    hub.say("a \x1b[2Jb \x9b \x1b[31mred")
+    hub.announce("a \x1b[2Jb \x9b \x1b[31mred")
     outlet.close(time.monotonic())
     assert capfd.readouterr().out == "a b \\x9b \x1b[31mred\x1b[0m\n"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.outlet import GATHER, LARGE, MOST_PARTS, Outlet, complaint
-from procman.output.writers import CarefulWay, Way
+from procman.output.writers import CarefulWriter, Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_stuck_reader_does_not_cost_an_object_for_every_line(pipe: tuple[int, 
 
 @given(st.lists(st.lists(st.binary(max_size=50), min_size=1, max_size=4)), st.integers(1, 60))
 def test_writes_cut_short_lose_nothing(puts: list[list[bytes]], most: int) -> None:
-    class Stingy(Way):
+    class Stingy(Writer):
         taken = b""
         full = False
 
@@ -125,7 +125,7 @@ def test_writes_cut_short_lose_nothing(puts: list[list[bytes]], most: int) -> No
             return len(data)
 
     outlet = Outlet(1)
-    way = outlet._way = Stingy(1, "pipe")
+    way = outlet._writer = Stingy(1, "pipe")
     for parts in puts:
         outlet.put(*parts)
         outlet.flush()
@@ -232,7 +232,7 @@ def test_a_full_disk_is_counted_and_named_but_never_raised() -> None:
     os.close(fd)
 
 
-class Disk(Way):
+class Disk(Writer):
     """A file on a disk that has room for so many bytes, and cuts the write short that takes the last of them."""
 
     def __init__(self, room: int) -> None:
@@ -261,7 +261,7 @@ class Disk(Way):
 )
 def test_a_line_that_a_full_disk_cut_shares_its_row_with_no_other(room: int, kept: bytes) -> None:
     outlet = Outlet(1)
-    disk = outlet._way = Disk(room)
+    disk = outlet._writer = Disk(room)
     outlet.put(b"one\n", b"two\nth", b"ree\n")
     for _ in range(2):  # the disk stays full for a while
         outlet.flush()
@@ -276,7 +276,7 @@ def test_a_line_that_a_full_disk_cut_shares_its_row_with_no_other(room: int, kep
 
 def test_a_disk_that_was_full_twice_has_cut_two_lines() -> None:
     outlet = Outlet(1)
-    disk = outlet._way = Disk(0)
+    disk = outlet._writer = Disk(0)
     for line in (b"one\n", b"two\n", b"three\n"):
         disk.room = 1000 if line == b"three\n" else 3  # of the second, the end of the first row takes one
         outlet.put(line)
@@ -325,7 +325,7 @@ def test_close_gives_all_to_a_reader_who_reads() -> None:
 
 
 def test_a_shared_blocking_descriptor_is_written_to_carefully(pipe: tuple[int, int]) -> None:
-    way = CarefulWay(pipe[1], "pipe")
+    way = CarefulWriter(pipe[1], "pipe")
     sent = 0
     while True:
         try:
@@ -338,7 +338,7 @@ def test_a_shared_blocking_descriptor_is_written_to_carefully(pipe: tuple[int, i
 
 def test_an_empty_part_before_a_long_one_is_written_carefully_too(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
-    outlet._way = CarefulWay(pipe[1], "pipe")
+    outlet._writer = CarefulWriter(pipe[1], "pipe")
     outlet.put(b"", b"x" * 10_000)
     outlet.flush()
     assert read_all(pipe[0]) == b"x" * 10_000

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Blueprint:
+class PlanSource:
     """What the session was started with. Paths in the settings are seen from the folder that `start` was in."""
 
     def __init__(self, settings: Settings, plan: Plan, environ: Mapping[str, str], here: str) -> None:

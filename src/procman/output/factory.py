@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from procman.core.planner import Plan
     from procman.output.outlet import Outlet
     from procman.output.screen.footer import Footer
-    from procman.output.screen.passthrough import Stage
+    from procman.output.screen.passthrough import Passthrough
     from procman.output.sink import Sink
 
 
@@ -31,7 +31,7 @@ def open_output(
     palette = Palette(settings.format == "text" and wants_color(settings.color, environ, isatty))
     stamp = Stamp(settings.timestamps)
     labels = _labels(plan, settings, palette, stamp)
-    stage = _stage(outlet, settings) if lends else None
+    stage = _passthrough(outlet, settings) if lends else None
     footer = stage or (_footer(outlet) if takes_footer(settings, environ, isatty) else None)
     screen: Sink
     if settings.format == "json":
@@ -53,12 +53,12 @@ def open_output(
     if settings.log_dir:
         from procman.output.sinks.logfiles import LogFiles
 
-        hub.add(LogFiles(settings.log_dir, hub.say))
+        hub.add(LogFiles(settings.log_dir, hub.announce))
     own_logs = {instance.type: instance.log_file for instance in plan.instances if instance.log_file}
     if own_logs:
-        from procman.output.sinks.ownlogs import OwnLogs
+        from procman.output.sinks.ownlogs import ProcessLogFiles
 
-        hub.add(OwnLogs(own_logs, hub.say))
+        hub.add(ProcessLogFiles(own_logs, hub.announce))
     return hub
 
 
@@ -80,10 +80,10 @@ def _footer(outlet: Outlet) -> Footer:
     return Footer(outlet)
 
 
-def _stage(outlet: Outlet, settings: Settings) -> Stage:
-    from procman.output.screen.passthrough import Stage
+def _passthrough(outlet: Outlet, settings: Settings) -> Passthrough:
+    from procman.output.screen.passthrough import Passthrough
 
-    return Stage(outlet, settings.status is not False)
+    return Passthrough(outlet, settings.status is not False)
 
 
 def takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.output.palette import Palette
-from procman.output.sanitize.sanitizer import Discipline
+from procman.output.sanitize.sanitizer import Sanitizer
 from procman.output.sinks.history import History
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from procman.output.screen.footer import Footer
-    from procman.output.screen.passthrough import Stage
+    from procman.output.screen.passthrough import Passthrough
     from procman.output.sink import Sink
 
 COLUMNS = 80  # where there is no terminal to ask
@@ -25,8 +25,8 @@ class Hub:
     """
 
     __slots__ = (
-        "_disciplines",
         "_footer",
+        "_sanitizers",
         "_sinks",
         "history",
         "painting",
@@ -44,7 +44,7 @@ class Hub:
         *,
         raw: bool = False,
         footer: Footer | None = None,
-        stage: Stage | None = None,
+        stage: Passthrough | None = None,
         palette: Palette | None = None,
         history: History | None = None,
         prefix_width: int = PREFIX_WIDTH,
@@ -59,7 +59,7 @@ class Hub:
         self._footer = footer
         self.stage = stage  # the footer, if it can lend the terminal to an instance
         self._sinks: list[Sink] = [screen, self.history]
-        self._disciplines: dict[tuple[str, str], Discipline] = {}
+        self._sanitizers: dict[tuple[str, str], Sanitizer] = {}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Show whole lines of an instance. Without a last newline it is what the stream ends with."""
@@ -68,9 +68,9 @@ class Hub:
         if self.raw:
             lines = lines if lines[-1] == 10 else lines + b"\n"
         else:
-            discipline = self._discipline(name, stream)
-            lines = discipline.clean(lines) if lines[-1] == 10 else discipline.last(lines)
-            if discipline.holds:
+            sanitizer = self._sanitizer(name, stream)
+            lines = sanitizer.clean(lines) if lines[-1] == 10 else sanitizer.last(lines)
+            if sanitizer.holds:
                 self.painting.add((name, stream))
             if not lines:
                 return
@@ -80,11 +80,11 @@ class Hub:
     def foresee(self, name: str, stream: str, tail: bytes) -> None:
         """Say what is there already of the line behind those that are published next: it goes up to them."""
         if not self.raw:
-            self._discipline(name, stream).foresee(tail)
+            self._sanitizer(name, stream).foresee(tail)
 
     def is_plain(self, name: str, stream: str, before: bytes, chunk: bytes) -> bool:
         """Whether these bytes can be shown as they are, so that their lines need not be copied together."""
-        return self.raw or self._discipline(name, stream).is_plain(before, chunk)
+        return self.raw or self._sanitizer(name, stream).is_plain(before, chunk)
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
         """Show whole lines that are plain: ``before`` and then ``chunk`` up to ``end``."""
@@ -94,7 +94,7 @@ class Hub:
     def release(self, name: str, stream: str) -> None:
         """Show what was held back of a stream: it has ended, or nothing more is painted over for now."""
         self.painting.discard((name, stream))
-        self._show(name, stream, b"" if self.raw else self._discipline(name, stream).rest())
+        self._show(name, stream, b"" if self.raw else self._sanitizer(name, stream).rest())
         if self._footer is not None:
             for sink in self._sinks:
                 sink.partial(name, stream, b"")  # a row that was seen there while it waited
@@ -108,9 +108,9 @@ class Hub:
         if self.raw:
             shown = tail
         else:
-            discipline = self._discipline(name, stream)
-            self._show(name, stream, discipline.blank_lines())
-            shown = discipline.preview(tail)
+            sanitizer = self._sanitizer(name, stream)
+            self._show(name, stream, sanitizer.blank_lines())
+            shown = sanitizer.preview(tail)
         if self._footer is None:
             if shown != tail or (name, stream) in self.painting:
                 return False
@@ -125,17 +125,17 @@ class Hub:
             for sink in self._sinks:
                 sink.publish(name, stream, lines)
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Show one line of ``system``; it may quote a child, so that it is no more trusted than one."""
         if not text.isprintable():
             text = _harmless(text)
         for sink in self._sinks:
-            sink.say(text)
+            sink.announce(text)
 
     def began(self, name: str, pid: int) -> None:
         """Note that a new child speaks for ``name``: colors its predecessor left open are forgotten."""
         for stream in ("stdout", "stderr"):
-            self._disciplines.pop((name, stream), None)
+            self._sanitizers.pop((name, stream), None)
         for sink in self._sinks:
             sink.began(name, pid)
 
@@ -234,14 +234,14 @@ class Hub:
         if self._footer is not None:
             self._footer.resume()
 
-    def _discipline(self, name: str, stream: str) -> Discipline:
+    def _sanitizer(self, name: str, stream: str) -> Sanitizer:
         key = (name, stream)
-        found = self._disciplines.get(key)
+        found = self._sanitizers.get(key)
         if found is None:
-            found = self._disciplines[key] = Discipline()
+            found = self._sanitizers[key] = Sanitizer()
         return found
 
 
 def _harmless(text: str) -> str:
-    lines = Discipline().clean(text.encode("utf-8", "surrogateescape") + b"\n")
+    lines = Sanitizer().clean(text.encode("utf-8", "surrogateescape") + b"\n")
     return lines.decode("utf-8", "surrogateescape")[:-1]

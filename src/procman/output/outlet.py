@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from procman.output.writers import CLOSED, FILE, Way, find_way
+from procman.output.writers import CLOSED, FILE, Writer, writer_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +39,23 @@ class Outlet:
     it), the next that is taken begins in a row of its own.
     """
 
-    __slots__ = ("_cut", "_gone", "_queue", "_torn", "_way", "blocked", "dropped", "eager", "error", "footer", "owed")
+    __slots__ = (
+        "_cut",
+        "_gone",
+        "_queue",
+        "_torn",
+        "_writer",
+        "blocked",
+        "dropped",
+        "eager",
+        "error",
+        "footer",
+        "owed",
+    )
 
     def __init__(self, fd: int) -> None:
         _keep_freed_memory()
-        self._way: Way = find_way(fd)
+        self._writer: Writer = writer_for(fd)
         self._queue: list[Buffer] = []
         self._gone = False
         self._cut = False  # the last byte that was taken ends no line, and what comes behind it is owed
@@ -58,16 +70,16 @@ class Outlet:
     @property
     def kind(self) -> str:
         """What the descriptor is: "pipe", "terminal", "socket", "file" or "closed"."""
-        return self._way.kind
+        return self._writer.kind
 
     @property
     def pollable(self) -> bool:
         """Whether a poller takes ``fileno()``; a regular file is always writable and never polled."""
-        return self._way.kind not in (FILE, CLOSED)
+        return self._writer.kind not in (FILE, CLOSED)
 
     def fileno(self) -> int:
         """What to poll for writability."""
-        return self._way.fd
+        return self._writer.fd
 
     def put(self, *parts: Buffer) -> None:
         """Owe these bytes, in order. Small ones wait for ``flush`` unless ``eager``; a large one leaves at once."""
@@ -98,11 +110,11 @@ class Outlet:
         self._push()
         while self.owed and (left := deadline - time.monotonic()) > 0:
             waiting = select.poll()
-            waiting.register(self._way.fd, select.POLLOUT)
+            waiting.register(self._writer.fd, select.POLLOUT)
             waiting.poll(left * 1000)
             self._push()
         self._drop()
-        self._way.close()
+        self._writer.close()
 
     def _push(self) -> None:
         """Write until nothing is owed or the reader is full; a write that was cut short goes on."""
@@ -111,9 +123,9 @@ class Outlet:
             batch = self._queue if len(self._queue) <= MOST_PARTS else self._queue[:MOST_PARTS]
             try:
                 if self._torn:
-                    self._way.send((b"\n",))
+                    self._writer.send((b"\n",))
                     self._torn = False
-                sent = self._way.send(batch)
+                sent = self._writer.send(batch)
             except BlockingIOError:
                 self.blocked = True
                 return

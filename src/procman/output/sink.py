@@ -23,7 +23,7 @@ class Sink:
         """A line that has not ended yet, all of it so far; whether to be told again, since this is not the time."""
         return False
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """One line of ``system``."""
 
     def began(self, name: str, pid: int) -> None:

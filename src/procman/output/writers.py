@@ -28,7 +28,7 @@ F_GETPIPE_SZ = 1032
 CAREFUL = 256  # bytes that a terminal which polls writable takes without waiting (WAKEUP_CHARS, drivers/tty)
 
 
-class Way:
+class Writer:
     """Writes to a descriptor as it is: a regular file, or our own non-blocking description of a pipe or terminal."""
 
     __slots__ = ("fd", "kind", "owned")
@@ -49,7 +49,7 @@ class Way:
             self.owned = False
 
 
-class CarefulWay(Way):
+class CarefulWriter(Writer):
     """A blocking descriptor that we may not make non-blocking, because others share it: poll, then little at a time."""
 
     __slots__ = ()
@@ -61,7 +61,7 @@ class CarefulWay(Way):
         return os.write(self.fd, memoryview(parts[0])[:CAREFUL])
 
 
-class SocketWay(Way):
+class SocketWriter(Writer):
     """A socket: the kernel takes "do not wait" with each message, so that nobody else's description is changed."""
 
     __slots__ = ("_flags", "_socket")
@@ -82,7 +82,7 @@ class SocketWay(Way):
         self._socket.close()
 
 
-class NoWay(Way):
+class NullWriter(Writer):
     """A descriptor that is closed: whoever closed it did not want to read."""
 
     __slots__ = ()
@@ -92,31 +92,31 @@ class NoWay(Way):
         return sum(map(len, parts))
 
 
-def find_way(fd: int) -> Way:
+def writer_for(fd: int) -> Writer:
     """The way to write to ``fd`` without ever waiting and without changing what others share with us."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
-        return NoWay(fd, CLOSED)
+        return NullWriter(fd, CLOSED)
     if stat.S_ISSOCK(mode):
-        return SocketWay(fd)
+        return SocketWriter(fd)
     if stat.S_ISFIFO(mode):
         way = _own_or_careful(fd, PIPE)
         enlarge_pipe(way.fd, PIPE_SIZE)
         return way
     if os.isatty(fd):
         return _own_or_careful(fd, TERMINAL)
-    return Way(fd, FILE)  # a new description of a file would have its own offset; /dev/null is never full
+    return Writer(fd, FILE)  # a new description of a file would have its own offset; /dev/null is never full
 
 
-def _own_or_careful(fd: int, kind: str) -> Way:
+def _own_or_careful(fd: int, kind: str) -> Writer:
     for path in _paths(fd, kind):
         try:
             own = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError:
             continue
-        return Way(own, kind, owned=True)
-    return Way(fd, kind) if not os.get_blocking(fd) else CarefulWay(fd, kind)
+        return Writer(own, kind, owned=True)
+    return Writer(fd, kind) if not os.get_blocking(fd) else CarefulWriter(fd, kind)
 
 
 def _paths(fd: int, kind: str) -> list[str]:

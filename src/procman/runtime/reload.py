@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from procman.config.plan_source import Blueprint
+    from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.core.planner import InstancePlan
@@ -57,7 +57,7 @@ def _fields(plan: InstancePlan, key: str) -> object:
     return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
 
 
-def renew(supervisor: Supervisor, blueprint: Blueprint, chosen: Iterable[Instance]) -> list[str]:
+def renew(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterable[Instance]) -> list[str]:
     """Let the next lives of ``chosen`` follow the files as they are now; returns what changed, in sentences.
 
     Raises UsageError and ConfigError, and changes nothing, when the files do not make a plan.
@@ -69,7 +69,7 @@ def renew(supervisor: Supervisor, blueprint: Blueprint, chosen: Iterable[Instanc
     for instance in supervisor.instances.values():
         counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
     wanted = {instance.plan.type for instance in chosen}
-    plans = {plan.name: plan for plan in blueprint.instances(counts, wanted)}
+    plans = {plan.name: plan for plan in plan_source.instances(counts, wanted)}
     sentences: list[str] = []
     for instance in chosen:
         plan = plans.get(instance.name)

@@ -22,7 +22,7 @@ class Screen(Sink):
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         self.counts[name] = self.counts.get(name, 0) + lines.count(b"\n")
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         self.said.append(text)
 
     def line_count(self, name: str) -> int:
@@ -75,7 +75,7 @@ def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
 
 def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
     for action, instance in supervisor.take_actions():
-        announcer.note(action, instance, now)
+        announcer.on_event(action, instance, now)
 
 
 def test_time_spans_are_said_as_people_say_them() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from procman.core.text.lines import STAYS, LineBuffer, goes_up
 from procman.output.sanitize.escapes import without_color
-from procman.output.sanitize.sanitizer import CR, MANY_BLANKS, Discipline
+from procman.output.sanitize.sanitizer import CR, MANY_BLANKS, Sanitizer
 from procman.output.sanitize.sgr import advance
 
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
@@ -66,8 +66,8 @@ STREAMS = st.one_of(TEXTS, ANYTHING).map(lambda stream: stream + b"\n")
 
 def clean(lines: bytes) -> bytes:
     """All that a stream of these lines comes to."""
-    discipline = Discipline()
-    return discipline.clean(lines) + discipline.rest()
+    sanitizer = Sanitizer()
+    return sanitizer.clean(lines) + sanitizer.rest()
 
 
 def raw_c1(lines: bytes) -> list[str]:
@@ -91,7 +91,7 @@ def test_every_line_ends_with_its_colors_off(lines: bytes) -> None:
 def test_lines_are_the_same_however_they_are_grouped(groups: list[bytes]) -> None:
     assume(b"".join(groups).count(b"\n") < len(MANY_BLANKS))  # only what comes at once can be a screen pushed away
     assume(not any(map(goes_up, groups[1:])))  # or be painted over before it was seen
-    one, many = Discipline(), Discipline()
+    one, many = Sanitizer(), Sanitizer()
     shown = b"".join(many.clean(lines) for lines in groups or [b"\n"])
     assert one.clean(b"".join(groups) or b"\n") == shown
     assert one.rest() == many.rest()
@@ -120,7 +120,7 @@ def test_no_text_is_lost(parts: list[str]) -> None:
 
 @given(STREAMS, STREAMS)
 def test_a_preview_changes_nothing(before: bytes, tail: bytes) -> None:
-    looked, blind = Discipline(), Discipline()
+    looked, blind = Sanitizer(), Sanitizer()
     looked.clean(before)
     blind.clean(before)
     looked.preview(tail.replace(b"\n", b""))
@@ -129,7 +129,7 @@ def test_a_preview_changes_nothing(before: bytes, tail: bytes) -> None:
 
 @given(STREAMS)
 def test_a_preview_is_as_harmless_as_a_line(tail: bytes) -> None:
-    shown = Discipline().preview(tail.replace(b"\n", b""))
+    shown = Sanitizer().preview(tail.replace(b"\n", b""))
     assert not FORBIDDEN.search(SGR.sub(b"", shown))
     assert b"\n" not in shown
 
@@ -139,50 +139,50 @@ VITE = b"\n" * 40 + b"\x1b[1;1H\x1b[0J\n  VITE ready\n"
 
 @pytest.mark.parametrize("cut", [0, 12, 39, 40, 46])
 def test_a_screen_that_is_pushed_away_by_blank_lines_is_a_cleared_one(cut: int) -> None:
-    discipline = Discipline()
-    shown = discipline.clean(b"before\n" + VITE[:cut]) if cut < 41 else discipline.clean(b"before\n")
-    shown += discipline.clean(VITE[cut:] if cut < 41 else VITE)
+    sanitizer = Sanitizer()
+    shown = sanitizer.clean(b"before\n" + VITE[:cut]) if cut < 41 else sanitizer.clean(b"before\n")
+    shown += sanitizer.clean(VITE[cut:] if cut < 41 else VITE)
     assert shown == b"before\n\n  VITE ready\n"
-    assert discipline.rest() == b""
+    assert sanitizer.rest() == b""
 
 
 def test_blank_lines_that_nothing_clears_are_shown_with_the_next_line() -> None:
-    discipline = Discipline()
-    assert discipline.clean(b"a\n" + b"\n" * 20) == b"a\n"
-    assert not discipline.is_plain(b"", b"plain\n")
-    assert discipline.clean(b"b\n") == b"\n" * 20 + b"b\n"
-    assert discipline.clean(b"\n" * 7) == b"\n" * 7
-    assert discipline.clean(b"\n" * 8) == b""
-    assert discipline.rest() == b"\n" * 8
-    assert discipline.rest() == b""
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"a\n" + b"\n" * 20) == b"a\n"
+    assert not sanitizer.is_plain(b"", b"plain\n")
+    assert sanitizer.clean(b"b\n") == b"\n" * 20 + b"b\n"
+    assert sanitizer.clean(b"\n" * 7) == b"\n" * 7
+    assert sanitizer.clean(b"\n" * 8) == b""
+    assert sanitizer.rest() == b"\n" * 8
+    assert sanitizer.rest() == b""
 
 
 def test_a_chunk_that_ends_with_many_blank_lines_is_not_plain() -> None:
-    discipline = Discipline()
-    assert discipline.is_plain(b"", b"a\n" * 10 + b"\n" * 3)
-    assert not discipline.is_plain(b"", b"a\n" * 10 + b"\n" * 20)
+    sanitizer = Sanitizer()
+    assert sanitizer.is_plain(b"", b"a\n" * 10 + b"\n" * 3)
+    assert not sanitizer.is_plain(b"", b"a\n" * 10 + b"\n" * 20)
 
 
 @pytest.mark.parametrize("before", [b"\x1b[31mred\n", b"a\n\x1b[1Ab\n"])
 def test_blank_lines_alone_are_held_back_where_colors_are_on_or_rows_are_painted_over(before: bytes) -> None:
-    discipline = Discipline()
-    assert discipline.clean(before) + discipline.rest()
-    assert discipline.clean(b"\n" * 20) == b""
-    assert discipline.clean(b"c\n").count(b"\n") == 21
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(before) + sanitizer.rest()
+    assert sanitizer.clean(b"\n" * 20) == b""
+    assert sanitizer.clean(b"c\n").count(b"\n") == 21
 
 
 def test_blank_lines_are_rows_too_that_may_be_painted_over() -> None:
-    discipline = Discipline()
-    discipline.clean(b"a\n\x1b[1Ab\nc\n" + b"\n" * 9)
-    assert discipline.rest() == b"b\nc\n" + b"\n" * 9
+    sanitizer = Sanitizer()
+    sanitizer.clean(b"a\n\x1b[1Ab\nc\n" + b"\n" * 9)
+    assert sanitizer.rest() == b"b\nc\n" + b"\n" * 9
     painted = b"".join(b"%d\n" % row for row in range(7)) + b"b\nc\n"  # the last two not over those that read the same
-    assert discipline.clean(b"\x1b[9A" + painted) + discipline.rest() == painted
+    assert sanitizer.clean(b"\x1b[9A" + painted) + sanitizer.rest() == painted
 
 
 def test_a_flood_of_blank_lines_is_not_held_back() -> None:
-    discipline = Discipline()
-    assert b"".join(discipline.clean(b"\n" * 100) for _ in range(100)) + discipline.rest() == b"\n" * 10000
-    assert discipline.clean(b"\n" * 1000) == b"\n" * 1000
+    sanitizer = Sanitizer()
+    assert b"".join(sanitizer.clean(b"\n" * 100) for _ in range(100)) + sanitizer.rest() == b"\n" * 10000
+    assert sanitizer.clean(b"\n" * 1000) == b"\n" * 1000
 
 
 def test_a_chunk_without_controls_is_not_copied() -> None:
@@ -222,7 +222,7 @@ def test_of_an_overwritten_line_the_last_state_is_shown(written: bytes, shown: b
 
 @pytest.mark.parametrize("again", [b"\r", b"\r\x1b[2K", b"\r\x1b[K"])
 def test_colors_of_an_overwritten_line_do_not_pile_up(again: bytes) -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     bar = b"".join(again + b"\x1b[31m==\x1b[0m %d\x1b[1m%%" % n for n in range(100))
     assert stream.clean(bar + b"\n") == b"\x1b[1;31m==\x1b[0m 99\x1b[1m%\x1b[0m\n"
     assert stream.clean(b"\x1b[0m-" + again + b"plain\n") == b"\x1b[1m\x1b[0mplain\n"
@@ -232,21 +232,21 @@ def test_colors_of_an_overwritten_line_do_not_pile_up(again: bytes) -> None:
 
 @pytest.mark.parametrize("written", ["\x1b[?25h", "\x1b[0m", "\r", "⠋ Loading\r\x1b[K", "⠋\x1b[2K\x1b[1G\x1b[?25h"])
 def test_an_end_that_shows_nothing_is_no_line(written: str) -> None:
-    assert Discipline().last(written.encode()) == b""
+    assert Sanitizer().last(written.encode()) == b""
 
 
 @pytest.mark.parametrize("end", [b"", b"\r", b"\x1b[?25h"])
 def test_an_end_that_shows_something_is_a_line(end: bytes) -> None:
-    assert Discipline().last(b"\x1b[2Ktext" + end) == b"text\n"
+    assert Sanitizer().last(b"\x1b[2Ktext" + end) == b"text\n"
 
 
 def test_of_an_end_that_shows_nothing_the_rows_it_painted_are_shown() -> None:
-    assert Discipline().last(b"\x1b[Aa\r\x1b[B\x1b[?25h") == b"a\n"
+    assert Sanitizer().last(b"\x1b[Aa\r\x1b[B\x1b[?25h") == b"a\n"
 
 
 @pytest.mark.parametrize("written", [b"  ", b"text", b"\xff"])
 def test_an_end_of_plain_bytes_is_a_line(written: bytes) -> None:
-    assert Discipline().last(written) == written + b"\n"
+    assert Sanitizer().last(written) == written + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -328,21 +328,21 @@ def test_the_cursor_moved_forward_leaves_blanks() -> None:
 
 
 def test_a_preview_leaves_out_what_has_not_come_whole() -> None:
-    assert Discipline().preview(b"go on? \x1b[3") == b"go on? "
-    assert Discipline().preview("go on? ✓".encode()[:-1]) == b"go on? "
-    assert Discipline().preview(b"40%\r50%\r") == b"50%"
-    assert Discipline().preview("✓".encode()) == "✓".encode()
+    assert Sanitizer().preview(b"go on? \x1b[3") == b"go on? "
+    assert Sanitizer().preview("go on? ✓".encode()[:-1]) == b"go on? "
+    assert Sanitizer().preview(b"40%\r50%\r") == b"50%"
+    assert Sanitizer().preview("✓".encode()) == "✓".encode()
 
 
 def test_rows_that_are_painted_over_come_once_unless_they_change() -> None:
     block = b"\x1b[3Aone 1\ntwo\nthree 1\n"
-    discipline = Discipline()
-    assert discipline.clean(b"one 0\ntwo\nthree 0\n") == b"one 0\ntwo\nthree 0\n"
-    assert discipline.clean(block) == b""  # what it replaces is not known: the bookkeeping begins here
-    assert discipline.rest() == b"one 1\ntwo\nthree 1\n"
-    assert discipline.clean(block) + discipline.rest() == b""
-    assert discipline.clean(block.replace(b"three 1", b"three 2")) + discipline.rest() == b"three 2\n"
-    assert discipline.clean(b"done\ndone\n") == b"done\ndone\n"
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"one 0\ntwo\nthree 0\n") == b"one 0\ntwo\nthree 0\n"
+    assert sanitizer.clean(block) == b""  # what it replaces is not known: the bookkeeping begins here
+    assert sanitizer.rest() == b"one 1\ntwo\nthree 1\n"
+    assert sanitizer.clean(block) + sanitizer.rest() == b""
+    assert sanitizer.clean(block.replace(b"three 1", b"three 2")) + sanitizer.rest() == b"three 2\n"
+    assert sanitizer.clean(b"done\ndone\n") == b"done\ndone\n"
 
 
 def frames(*states: int, begin: str) -> bytes:
@@ -355,46 +355,46 @@ BEGINNINGS = ["\x1b[2A", "\x1b[2F", "\x1b[A\x1b[A", "\x1b[2A\x1b[J", "\x1b[2K\x1
 
 @pytest.mark.parametrize("begin", BEGINNINGS)
 def test_of_rows_that_are_painted_over_the_last_state_is_shown_before_the_next_line(begin: str) -> None:
-    discipline = Discipline()
-    assert discipline.clean(b"one 0%\ntwo 0%\n") == b"one 0%\ntwo 0%\n"
-    assert discipline.clean(frames(*range(1, 100), begin=begin)) == b""
-    assert discipline.holds
-    assert discipline.clean(frames(100, begin=begin) + b"done\n") == b""  # which may be a row that is new in the block
-    assert discipline.rest() == b"one 100%\ntwo 50%\ndone\n"
-    assert not discipline.holds
-    assert discipline.clean(b"more\n") == b"more\n"
-    assert discipline.rest() == b""
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"one 0%\ntwo 0%\n") == b"one 0%\ntwo 0%\n"
+    assert sanitizer.clean(frames(*range(1, 100), begin=begin)) == b""
+    assert sanitizer.holds
+    assert sanitizer.clean(frames(100, begin=begin) + b"done\n") == b""  # which may be a row that is new in the block
+    assert sanitizer.rest() == b"one 100%\ntwo 50%\ndone\n"
+    assert not sanitizer.holds
+    assert sanitizer.clean(b"more\n") == b"more\n"
+    assert sanitizer.rest() == b""
 
 
 def test_a_row_that_goes_up_behind_others_pushes_them_down() -> None:
     """What Ink and vitest do with a line that stays: they write it over the block, and that below it."""
-    discipline = Discipline()
-    discipline.clean(b"testing 0\n")
-    assert discipline.clean(b"\x1b[1Atesting 1\n") == b""
-    assert discipline.clean(b"\x1b[1Aa passed\ntesting 2\n") == b""
-    assert discipline.clean(b"\x1b[1Atesting 3\n") == b"a passed\n"  # above the block: it stays
-    assert discipline.clean(b"\x1b[1Ab passed\nc passed\ntesting 4\n") == b""
-    assert discipline.clean(b"\x1b[1Atesting 5\n") == b"b passed\nc passed\n"
-    assert discipline.rest() == b"testing 5\n"
+    sanitizer = Sanitizer()
+    sanitizer.clean(b"testing 0\n")
+    assert sanitizer.clean(b"\x1b[1Atesting 1\n") == b""
+    assert sanitizer.clean(b"\x1b[1Aa passed\ntesting 2\n") == b""
+    assert sanitizer.clean(b"\x1b[1Atesting 3\n") == b"a passed\n"  # above the block: it stays
+    assert sanitizer.clean(b"\x1b[1Ab passed\nc passed\ntesting 4\n") == b""
+    assert sanitizer.clean(b"\x1b[1Atesting 5\n") == b"b passed\nc passed\n"
+    assert sanitizer.rest() == b"testing 5\n"
 
 
 @pytest.mark.parametrize("begin", BEGINNINGS)
 def test_what_only_shows_the_cursor_again_at_the_end_is_no_row_of_a_block(begin: str) -> None:
-    discipline = Discipline()
-    discipline.clean(b"one 0%\ntwo 0%\n" + frames(1, begin=begin))
-    assert discipline.last(b"\x1b[?25h\x1b[0m") == b""
-    assert discipline.rest() == b"one 1%\ntwo 0%\n"
+    sanitizer = Sanitizer()
+    sanitizer.clean(b"one 0%\ntwo 0%\n" + frames(1, begin=begin))
+    assert sanitizer.last(b"\x1b[?25h\x1b[0m") == b""
+    assert sanitizer.rest() == b"one 1%\ntwo 0%\n"
 
 
 @pytest.mark.parametrize("begin", BEGINNINGS)
 def test_a_row_that_reads_the_same_for_long_is_shown_while_others_go_on(begin: str) -> None:
     """BuildKit paints each step of a build again and again, for minutes, also those that are done."""
-    discipline = Discipline()
-    discipline.clean(b"one\ntwo\n")
-    shown = [discipline.clean(f"{begin}\x1b[2Kone done\n\x1b[2Ktwo {n}%\n".encode()) for n in range(100)]
+    sanitizer = Sanitizer()
+    sanitizer.clean(b"one\ntwo\n")
+    shown = [sanitizer.clean(f"{begin}\x1b[2Kone done\n\x1b[2Ktwo {n}%\n".encode()) for n in range(100)]
     assert b"".join(shown[:10]) == b""
     assert b"".join(shown) == b"one done\n"
-    assert discipline.rest() == b"two 99%\n"
+    assert sanitizer.rest() == b"two 99%\n"
 
 
 def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
@@ -406,19 +406,19 @@ def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
 @pytest.mark.parametrize("wipe", [b"\x1b[2K", b"\x1b[2K\r", b"\r\x1b[K", b"\x1b[1G\x1b[0K"])
 def test_a_row_that_is_wiped_out_before_the_cursor_leaves_it_upwards_is_gone(wipe: bytes) -> None:
     """What log-update does with a block whose last row has no line end."""
-    discipline = Discipline()
+    sanitizer = Sanitizer()
     frame = wipe + b"\x1b[1A\x1b[2Ktitle %d\nrow %d"
-    assert discipline.clean(b"title 0\n") == b"title 0\n"
+    assert sanitizer.clean(b"title 0\n") == b"title 0\n"
     for n in range(1, 4):
-        assert discipline.clean(b"row %d" % (n - 1) + (frame % (n, n)).partition(b"\n")[0] + b"\n") == b""
-        assert discipline.rest() == b"title %d\n" % n
-    assert discipline.clean(b"row 3\n") == b"row 3\n"
+        assert sanitizer.clean(b"row %d" % (n - 1) + (frame % (n, n)).partition(b"\n")[0] + b"\n") == b""
+        assert sanitizer.rest() == b"title %d\n" % n
+    assert sanitizer.clean(b"row 3\n") == b"row 3\n"
 
 
 def test_colors_that_are_switched_on_in_what_is_wiped_out_stay_on() -> None:
-    discipline = Discipline()
-    assert discipline.clean(b"a\n") == b"a\n"
-    assert discipline.clean(b"\x1b[32mb\x1b[2K\x1b[1Ac\n") + discipline.rest() == b"\x1b[32mc\x1b[0m\n"
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"a\n") == b"a\n"
+    assert sanitizer.clean(b"\x1b[32mb\x1b[2K\x1b[1Ac\n") + sanitizer.rest() == b"\x1b[32mc\x1b[0m\n"
 
 
 def test_what_is_wiped_out_while_it_waits_is_not_shown_and_shown_when_it_comes_again() -> None:
@@ -428,15 +428,15 @@ def test_what_is_wiped_out_while_it_waits_is_not_shown_and_shown_when_it_comes_a
 
 
 def test_rows_that_never_end_their_lines_are_not_kept_for_ever() -> None:
-    discipline = Discipline()
-    shown = b"".join(discipline.clean(b"%d\x1b[A\x1b[9B%d\x1b[A\n" % (n, n)) for n in range(1000))
+    sanitizer = Sanitizer()
+    shown = b"".join(sanitizer.clean(b"%d\x1b[A\x1b[9B%d\x1b[A\n" % (n, n)) for n in range(1000))
     assert shown.count(b"\n") > 800
 
 
 def test_what_comes_again_behind_an_erasure_is_shown_again() -> None:
-    discipline = Discipline()
+    sanitizer = Sanitizer()
     result = b"\x1b[1A\x1b[J3 passed\n"
-    assert [discipline.clean(result) + discipline.rest() for _ in range(2)] == [b"3 passed\n"] * 2
+    assert [sanitizer.clean(result) + sanitizer.rest() for _ in range(2)] == [b"3 passed\n"] * 2
 
 
 def test_colors_of_painted_rows_are_kept_by_the_row() -> None:
@@ -453,21 +453,21 @@ def test_colors_of_painted_rows_are_kept_by_the_row() -> None:
     ],
 )
 def test_colors_that_are_switched_in_passing_hold_for_what_comes_behind(second: bytes, shown: bytes) -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.clean(b"\x1b[32mhello\n") == b"\x1b[32mhello\x1b[0m\n"
     assert stream.clean(second) + stream.rest() == shown
     assert stream.clean(b"more\n") == b"more\n"
 
 
 def test_colors_of_many_rows_painted_in_passing_do_not_pile_up() -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     stream.clean(b"a\n")
     painted = b"".join(b"\x1b[1A\x1b[2K\r\x1b[32m%d\x1b[0m\r\x1b[1B" % n for n in range(100))
     assert stream.clean(painted + b"done\n") == b"\x1b[32m99\x1b[0m\x1b[0m\ndone\n"
 
 
 def test_a_row_that_comes_back_to_what_the_log_says_is_not_shown_again() -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.clean(b"x 0%\n") + stream.clean(b"\x1b[1Ax 1%\n") + stream.rest() == b"x 0%\nx 1%\n"
     assert stream.clean(b"\x1b[1Ax 2%\n") == b""
     assert stream.holds
@@ -488,14 +488,14 @@ def test_a_row_that_comes_back_to_what_the_log_says_is_not_shown_again() -> None
     ],
 )
 def test_what_rows_come_back_to_is_what_the_log_says_in_their_place(painted: bytes, shown: bytes) -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.clean(b"\x1b[2Aa\nb\n") + stream.rest() == b"a\nb\n"
     assert stream.clean(painted) + stream.rest() == shown
 
 
 @pytest.mark.parametrize("up", [b"", b"\x1b[100A"])
 def test_long_rows_are_not_kept_as_they_are(up: bytes) -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     stream.clean(b"\x1b[100A" + b"\n" * 100)
     stream.rest()
     rows = [b"%d" % row * 30_000 + b"\n" for row in range(10, 110)]
@@ -537,11 +537,11 @@ def test_thousands_of_colors_in_a_line_are_not_kept() -> None:
 
 
 def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
-    discipline = Discipline()
+    sanitizer = Sanitizer()
     for shown in (b"", b"a\nb\n"):
-        assert discipline.clean(b"\x1b[2J\x1b[1Aa\nb\n") == shown
-    assert discipline.clean(b"\x1b[2Ac\n\x1b[2J\x1b[1Aa\nb\n") == b"c\nb\n"
-    assert discipline.rest() == b"a\nb\n"
+        assert sanitizer.clean(b"\x1b[2J\x1b[1Aa\nb\n") == shown
+    assert sanitizer.clean(b"\x1b[2Ac\n\x1b[2J\x1b[1Aa\nb\n") == b"c\nb\n"
+    assert sanitizer.rest() == b"a\nb\n"
 
 
 def pull(*updates: tuple[int, str]) -> bytes:
@@ -550,7 +550,7 @@ def pull(*updates: tuple[int, str]) -> bytes:
 
 
 def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.clean(b"a: Pulling\nb: Pulling\n") == b"a: Pulling\nb: Pulling\n"
     progress = pull(
         (2, "a: 1 MB"), (1, "b: 1 MB"), (2, "a: 2 MB"), (1, "b: 2 MB"), (2, "a: \x1b[32mdone\x1b[39m"), (1, "b: done")
@@ -563,7 +563,7 @@ def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None
 def test_a_pull_that_is_longer_than_a_line_may_be_is_shown_as_a_short_one_is() -> None:
     """It is cut where it begins a row anew."""
     progress = [(layer, f"{layer}: {percent}%") for percent in range(101) for layer in (3, 2, 1)]
-    buffer, stream = LineBuffer(cap=200), Discipline()
+    buffer, stream = LineBuffer(cap=200), Sanitizer()
     shown = stream.clean(b"a\nb\nc\n")
     for update in progress:
         lines = buffer.feed(pull(update))
@@ -579,7 +579,7 @@ def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], da
     returns = [at for at, byte in enumerate(painted) if byte == CR]
     cuts = sorted(data.draw(st.sets(st.sampled_from(returns)))) if returns else []
     pieces = [painted[a:b] for a, b in zip([0, *cuts], [*cuts, len(painted)], strict=True)]
-    whole, cut = Discipline(), Discipline()
+    whole, cut = Sanitizer(), Sanitizer()
     for stream in (whole, cut):
         stream.clean(b"1\n2\n\x1b[2A1\n2\n")
     shown = b"".join(cut.clean(piece + STAYS) for piece in pieces[:-1] if piece) + cut.clean(pieces[-1])
@@ -588,7 +588,7 @@ def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], da
 
 def test_a_new_row_below_painted_ones_is_no_blank_line() -> None:
     """`docker pull` ends the line in a row for each layer, goes up, and fills it."""
-    buffer, stream = LineBuffer(), Discipline()
+    buffer, stream = LineBuffer(), Sanitizer()
     shown = b""
     for layer in ("a", "b", "c"):
         shown += stream.clean(buffer.feed(b"\n" + pull((1, f"{layer}: 1 MB"))) + buffer.leave_rows())
@@ -596,7 +596,7 @@ def test_a_new_row_below_painted_ones_is_no_blank_line() -> None:
 
 
 def test_a_cursor_that_only_passes_leaves_the_row_as_it_is() -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.clean(b"a\nb\n") == b"a\nb\n"
     assert stream.clean(b"\x1b[2A\n\x1b[B\x1b[A\n") == b""
     assert stream.rest() == b""
@@ -604,14 +604,14 @@ def test_a_cursor_that_only_passes_leaves_the_row_as_it_is() -> None:
 
 
 def test_an_unfinished_line_shows_what_was_painted_last() -> None:
-    stream = Discipline()
+    stream = Sanitizer()
     assert stream.preview(pull((2, "a: 1 MB"), (1, "b: 1 MB"))) == b"b: 1 MB"
 
 
 @pytest.mark.parametrize("erase", [b"\x1b[2J", b"\x1b[H", b"\x1b[1B\x1b[J"])
 def test_what_was_painted_in_passing_survives_a_cleared_screen(erase: bytes) -> None:
     lines = b"\x1b[2Aone\r\x1b[1Btwo\r\x1b[1B" + erase + b"three\n"
-    assert Discipline().clean(lines) == b"one\ntwo\nthree\n"
+    assert Sanitizer().clean(lines) == b"one\ntwo\nthree\n"
 
 
 def test_a_row_that_goes_up_at_its_end_leaves_no_blank_line() -> None:
@@ -632,25 +632,25 @@ def test_a_row_that_goes_up_at_its_end_leaves_no_blank_line() -> None:
     ],
 )
 def test_the_cursor_goes_no_farther_than_a_line_may_be_wide(parameters: bytes, blanks: int) -> None:
-    assert Discipline().clean(b"a\x1b[" + parameters + b"Cb\n") == b"a" + b" " * blanks + b"b\n"
+    assert Sanitizer().clean(b"a\x1b[" + parameters + b"Cb\n") == b"a" + b" " * blanks + b"b\n"
 
 
 @pytest.mark.parametrize("final", [bytes([code]) for code in range(0x40, 0x7F)])
 def test_no_number_is_too_long(final: bytes) -> None:
     for parameters in (b"9" * 5000, b"1;" * 3000 + b"1", b":" * 5000, b"38;5;" + b"9" * 5000):
-        assert Discipline().clean(b"\x1b[" + parameters + final + b"end\n").rstrip(b"\n\x1b[0m").endswith(b"end")
+        assert Sanitizer().clean(b"\x1b[" + parameters + final + b"end\n").rstrip(b"\n\x1b[0m").endswith(b"end")
 
 
 def test_a_log_behind_a_block_that_shrank_waits_only_once() -> None:
     """Its lines are written over rows of the block, but nobody paints any more."""
-    discipline = Discipline()
-    assert discipline.clean(b"a\nb\nc\n") == b"a\nb\nc\n"
-    assert discipline.clean(b"\x1b[3Aready\n") == b""
-    assert discipline.rest() == b"ready\n"
-    assert discipline.clean(b"one\n") == b"one\n"
-    assert not discipline.holds
-    assert discipline.clean(b"\x1b[1Apainted\n") == b""
-    assert discipline.holds
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"a\nb\nc\n") == b"a\nb\nc\n"
+    assert sanitizer.clean(b"\x1b[3Aready\n") == b""
+    assert sanitizer.rest() == b"ready\n"
+    assert sanitizer.clean(b"one\n") == b"one\n"
+    assert not sanitizer.holds
+    assert sanitizer.clean(b"\x1b[1Apainted\n") == b""
+    assert sanitizer.holds
 
 
 @pytest.mark.parametrize(
@@ -663,7 +663,7 @@ def test_a_log_behind_a_block_that_shrank_waits_only_once() -> None:
     ],
 )
 def test_a_row_that_the_cursor_goes_back_to_at_once_was_never_the_last_state(written: bytes, shown: bytes) -> None:
-    at_once = Discipline()
+    at_once = Sanitizer()
     if not written.endswith(b"\n"):
         lines, _, tail = written.rpartition(b"\n")
         at_once.foresee(tail)
@@ -674,8 +674,8 @@ def test_a_row_that_the_cursor_goes_back_to_at_once_was_never_the_last_state(wri
 
 
 def test_what_is_foreseen_concerns_the_next_lines_alone() -> None:
-    discipline = Discipline()
-    discipline.foresee(b"\x1b[1A")
-    assert discipline.clean(b"a\nb\n") == b"a\n"
-    assert discipline.rest() == b"b\n"
-    assert discipline.clean(b"c\n") == b"c\n"
+    sanitizer = Sanitizer()
+    sanitizer.foresee(b"\x1b[1A")
+    assert sanitizer.clean(b"a\nb\n") == b"a\n"
+    assert sanitizer.rest() == b"b\n"
+    assert sanitizer.clean(b"c\n") == b"c\n"

@@ -13,7 +13,7 @@ from procman.output.screen.footer import END, FLOOD, INTERVAL, NO_WRAP, RESET, W
 from procman.output.sinks.label import Labels
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
-from procman.output.writers import Way
+from procman.output.writers import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAINTED = RESET + WRAP + b"\r" + END  # how a painting ends
 
 
-class Terminal(Way):
+class Terminal(Writer):
     """As much of a terminal as the footer needs: rows, a cursor, erasing, going up, wrapping or not."""
 
     TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
@@ -104,13 +104,13 @@ class Terminal(Way):
         return [row.rstrip() for row in self.rows]
 
 
-class Desk:
+class Session:
     """A hub on a terminal, with a clock that is set by hand."""
 
     def __init__(self, columns: int = 80, rows: int = 24) -> None:
         self.now = 100.0
         self.outlet = Outlet(1)
-        self.terminal = self.outlet._way = Terminal(columns)
+        self.terminal = self.outlet._writer = Terminal(columns)
         self.footer = Footer(self.outlet, (columns, rows), lambda: self.now)
         labels = Labels("{name}| ", Palette(False), ("web.1",), {})
         self.hub = Hub(Prefix(self.outlet, labels, Stamp("off"), self.footer), footer=self.footer)
@@ -151,328 +151,328 @@ class Desk:
 
 
 def test_the_status_line_stays_below_the_log() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\n")
-    desk.publish("web.1", b"two\nthree\n")
-    assert desk.shown == ["web.1 | one", "web.1 | two", "web.1 | three", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\n")
+    session.publish("web.1", b"two\nthree\n")
+    assert session.shown == ["web.1 | one", "web.1 | two", "web.1 | three", "web 1/1"]
 
 
 def test_it_is_gone_at_the_end() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\n")
-    desk.outlet.close(0)
-    assert desk.seen == ["web.1 | one", ""]
-    assert desk.terminal.column == 0
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\n")
+    session.outlet.close(0)
+    assert session.seen == ["web.1 | one", ""]
+    assert session.terminal.column == 0
 
 
 def test_nothing_is_written_while_nothing_changes() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    count = len(desk.terminal.writes)
+    session = Session()
+    session.status("web 1/1")
+    count = len(session.terminal.writes)
     for _ in range(100):
-        desk.now += 1
-        desk.status("web 1/1")
-    assert len(desk.terminal.writes) == count
-    assert desk.hub.next_deadline() is None
+        session.now += 1
+        session.status("web 1/1")
+    assert len(session.terminal.writes) == count
+    assert session.hub.next_deadline() is None
 
 
 def test_changes_are_painted_ten_times_a_second_at_most() -> None:
-    desk = Desk()
+    session = Session()
     for number in range(1000):
-        desk.now += 0.001
-        desk.status(f"web {number}")
-    assert 9 <= len(desk.terminal.writes) <= 11
-    assert desk.hub.next_deadline() is not None
+        session.now += 0.001
+        session.status(f"web {number}")
+    assert 9 <= len(session.terminal.writes) <= 11
+    assert session.hub.next_deadline() is not None
 
 
 def test_the_last_change_is_painted_when_it_is_due() -> None:
-    desk = Desk()
-    desk.status("old")
-    desk.status("new")
-    assert desk.seen == ["old"]
-    due = desk.hub.next_deadline()
-    assert due == pytest.approx(desk.now + INTERVAL)
-    desk.now = due or 0
-    desk.outlet.flush()
-    assert desk.seen == ["new"]
+    session = Session()
+    session.status("old")
+    session.status("new")
+    assert session.seen == ["old"]
+    due = session.hub.next_deadline()
+    assert due == pytest.approx(session.now + INTERVAL)
+    session.now = due or 0
+    session.outlet.flush()
+    assert session.seen == ["new"]
 
 
 def test_a_busy_log_repaints_it_ten_times_a_second_and_never_lacks_it() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
+    session = Session()
+    session.status("web 1/1")
     for number in range(2000):
-        desk.now += 0.001
-        desk.publish("web.1", b"%d\n" % number)
-        assert desk.seen[-1] == "web 1/1"
-        assert len(desk.seen) > number - INTERVAL / 0.001  # no line waits for longer than that
-    assert 19 <= desk.paintings <= 21
-    assert desk.shown == [*(f"web.1 | {number}" for number in range(2000)), "web 1/1"]
+        session.now += 0.001
+        session.publish("web.1", b"%d\n" % number)
+        assert session.seen[-1] == "web 1/1"
+        assert len(session.seen) > number - INTERVAL / 0.001  # no line waits for longer than that
+    assert 19 <= session.paintings <= 21
+    assert session.shown == [*(f"web.1 | {number}" for number in range(2000)), "web 1/1"]
 
 
 def test_after_a_silence_a_line_is_shown_at_once() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.now += INTERVAL
-    desk.publish("web.1", b"one\n")
-    assert desk.seen == ["web.1 | one", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.now += INTERVAL
+    session.publish("web.1", b"one\n")
+    assert session.seen == ["web.1 | one", "web 1/1"]
 
 
 def test_what_waits_is_due_with_the_next_repaint() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\n")
-    assert desk.seen == ["web 1/1"]
-    assert desk.hub.next_deadline() == pytest.approx(desk.now + INTERVAL)
-    desk.wait()
-    assert desk.seen == ["web.1 | one", "web 1/1"]
-    assert desk.hub.next_deadline() is None
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\n")
+    assert session.seen == ["web 1/1"]
+    assert session.hub.next_deadline() == pytest.approx(session.now + INTERVAL)
+    session.wait()
+    assert session.seen == ["web.1 | one", "web 1/1"]
+    assert session.hub.next_deadline() is None
 
 
 def test_a_flood_does_not_wait_and_brings_it_back_ten_times_a_second() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
+    session = Session()
+    session.status("web 1/1")
     block = (b"x" * 70 + b"\n") * 100
     for turn in range(1, 501):
-        desk.now += 0.001
-        desk.publish("web.1", block)
-        assert len(desk.terminal.rows) * len(block) / 100 > turn * len(block) - FLOOD
-        assert desk.terminal.waits or desk.terminal.writes[-1].endswith(b"web 1/1" + PAINTED)
-    assert 5 <= desk.paintings <= 6
-    desk.wait()
-    assert not desk.terminal.waits
-    assert desk.terminal.rows[-1] == "web 1/1"
+        session.now += 0.001
+        session.publish("web.1", block)
+        assert len(session.terminal.rows) * len(block) / 100 > turn * len(block) - FLOOD
+        assert session.terminal.waits or session.terminal.writes[-1].endswith(b"web 1/1" + PAINTED)
+    assert 5 <= session.paintings <= 6
+    session.wait()
+    assert not session.terminal.waits
+    assert session.terminal.rows[-1] == "web 1/1"
 
 
 @pytest.mark.parametrize("how", ["pause", "resized", "close"])
 def test_who_leaves_in_a_flood_lets_the_terminal_go_on(how: str) -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"x\n" * FLOOD)
-    assert desk.terminal.waits
-    desk.outlet.close(0) if how == "close" else getattr(desk.hub, how)()
-    desk.outlet.flush()
-    assert not desk.terminal.waits
-    assert desk.seen[-2:] == ["web.1 | x", ""]
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"x\n" * FLOOD)
+    assert session.terminal.waits
+    session.outlet.close(0) if how == "close" else getattr(session.hub, how)()
+    session.outlet.flush()
+    assert not session.terminal.waits
+    assert session.seen[-2:] == ["web.1 | x", ""]
 
 
 def test_text_and_its_return_are_one_write() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    before = len(desk.terminal.writes)
-    desk.publish("web.1", b"one\n" * 1000)
-    desk.publish("web.1", b"two\n")
-    desk.wait()
-    assert len(desk.terminal.writes) == before + 1
+    session = Session()
+    session.status("web 1/1")
+    before = len(session.terminal.writes)
+    session.publish("web.1", b"one\n" * 1000)
+    session.publish("web.1", b"two\n")
+    session.wait()
+    assert len(session.terminal.writes) == before + 1
 
 
 def test_a_reader_who_is_stuck_is_painted_nothing() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\n")
-    desk.now += INTERVAL
-    desk.outlet.blocked = True
-    assert desk.hub.next_deadline() is None
-    desk.footer.settle()
-    desk.outlet.blocked = False
-    assert desk.shown == ["web.1 | one", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\n")
+    session.now += INTERVAL
+    session.outlet.blocked = True
+    assert session.hub.next_deadline() is None
+    session.footer.settle()
+    session.outlet.blocked = False
+    assert session.shown == ["web.1 | one", "web 1/1"]
 
 
 def test_without_rows_nothing_waits() -> None:
-    desk = Desk()
+    session = Session()
     for status in (None, lambda columns: b""):
-        desk.hub.show_status(status)
+        session.hub.show_status(status)
         for _ in range(3):
-            count = len(desk.terminal.rows)
-            desk.publish("web.1", b"one\n")
-            assert len(desk.terminal.rows) == count + 1
+            count = len(session.terminal.rows)
+            session.publish("web.1", b"one\n")
+            assert len(session.terminal.rows) == count + 1
 
 
 def test_a_prompt_is_shown_marked_and_vanishes_when_its_line_comes_whole() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.now += 1
-    desk.partial("web.1", b"Password: ")
-    assert desk.shown == ["web.1 | Password: …", "web 1/1"]
-    desk.publish("worker.1", b"tick\n")
-    assert desk.shown == ["worker.1| tick", "web.1 | Password: …", "web 1/1"]
-    desk.publish("web.1", b"Password: secret\n")
-    assert desk.shown == ["worker.1| tick", "web.1 | Password: secret", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.now += 1
+    session.partial("web.1", b"Password: ")
+    assert session.shown == ["web.1 | Password: …", "web 1/1"]
+    session.publish("worker.1", b"tick\n")
+    assert session.shown == ["worker.1| tick", "web.1 | Password: …", "web 1/1"]
+    session.publish("web.1", b"Password: secret\n")
+    assert session.shown == ["worker.1| tick", "web.1 | Password: secret", "web 1/1"]
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(1, ["web 1/1"]), (2, ["css.1 | b…", "web 1/1"])])
 def test_no_more_stays_at_the_bottom_than_the_terminal_has_rows(rows: int, shown: list[str]) -> None:
-    desk = Desk(rows=rows)
-    desk.status("web 1/1")
-    desk.partial("web.1", b"a")
-    desk.partial("css.1", b"b")
-    assert desk.shown == shown
+    session = Session(rows=rows)
+    session.status("web 1/1")
+    session.partial("web.1", b"a")
+    session.partial("css.1", b"b")
+    assert session.shown == shown
 
 
 def test_rows_that_are_painted_over_are_below_the_log_until_they_stay() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one 0%\ntwo 0%\n")
-    desk.publish("web.1", b"\x1b[2Aone 50%\ntwo 50%\n")
-    desk.partial("web.1", b"")
-    assert desk.shown == ["web.1 | one 0%", "web.1 | two 0%", "web.1 | two 50%…", "web 1/1"]
-    desk.hub.release("web.1", "stdout")  # as at the end of the process: no more words bring the row away
-    assert desk.shown[2:] == ["web.1 | one 50%", "web.1 | two 50%", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one 0%\ntwo 0%\n")
+    session.publish("web.1", b"\x1b[2Aone 50%\ntwo 50%\n")
+    session.partial("web.1", b"")
+    assert session.shown == ["web.1 | one 0%", "web.1 | two 0%", "web.1 | two 50%…", "web 1/1"]
+    session.hub.release("web.1", "stdout")  # as at the end of the process: no more words bring the row away
+    assert session.shown[2:] == ["web.1 | one 50%", "web.1 | two 50%", "web 1/1"]
 
 
 def test_a_painted_row_goes_when_its_process_ends_without_words() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\ntwo\n")
-    desk.publish("web.1", b"\x1b[2Aone 1\ntwo 1\n")
-    desk.partial("web.1", b"")
-    desk.publish("web.1", b"\x1b[2A\x1b[J\n")
-    desk.hub.release("web.1", "stdout")
-    assert [row for row in desk.shown if "two 1" in row] == []
-    assert not desk.footer.held
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\ntwo\n")
+    session.publish("web.1", b"\x1b[2Aone 1\ntwo 1\n")
+    session.partial("web.1", b"")
+    session.publish("web.1", b"\x1b[2A\x1b[J\n")
+    session.hub.release("web.1", "stdout")
+    assert [row for row in session.shown if "two 1" in row] == []
+    assert not session.footer.held
 
 
 def test_of_a_long_unfinished_line_no_more_is_sent_than_a_row_may_show() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.partial("web.1", b"x" * 60_000)
-    desk.wait()
-    count = desk.paintings
-    sent = sum(map(len, desk.terminal.writes))
+    session = Session()
+    session.status("web 1/1")
+    session.partial("web.1", b"x" * 60_000)
+    session.wait()
+    count = session.paintings
+    sent = sum(map(len, session.terminal.writes))
     assert sent < 10_000
-    desk.partial("web.1", b"x" * 61_000)
-    desk.wait()
-    assert desk.paintings == count
+    session.partial("web.1", b"x" * 61_000)
+    session.wait()
+    assert session.paintings == count
 
 
 def test_unfinished_lines_keep_their_places() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
+    session = Session()
+    session.status("web 1/1")
     for tail in (b"10%", b"20%"):
         for name in ("web.1", "css.1"):
-            desk.partial(name, tail)
-    assert desk.shown == ["web.1 | 20%…", "css.1 | 20%…", "web 1/1"]
+            session.partial(name, tail)
+    assert session.shown == ["web.1 | 20%…", "css.1 | 20%…", "web 1/1"]
 
 
 @pytest.mark.parametrize(("rows", "most"), [(8, 3), (12, 3), (24, 6), (50, 12)])
 def test_unfinished_lines_have_a_quarter_of_the_rows_and_three_at_least(rows: int, most: int) -> None:
-    desk = Desk(rows=rows)
-    desk.status("web 1/1")
+    session = Session(rows=rows)
+    session.status("web 1/1")
     for number in range(20):
-        desk.partial(f"ask.{number + 10}", b"yes? ")
-    assert desk.shown == [*(f"ask.{number + 10}| yes? …" for number in range(20 - most, 20)), "web 1/1"]
+        session.partial(f"ask.{number + 10}", b"yes? ")
+    assert session.shown == [*(f"ask.{number + 10}| yes? …" for number in range(20 - most, 20)), "web 1/1"]
 
 
 def test_what_moves_gives_way_to_what_waits_for_an_answer() -> None:
-    desk = Desk(rows=12)
-    desk.status("web 1/1")
-    desk.partial("ask.1", b"yes? ")
+    session = Session(rows=12)
+    session.status("web 1/1")
+    session.partial("ask.1", b"yes? ")
     for tail in (b"10%", b"20%"):
         for name in ("bar.1", "bar.2", "bar.3", "bar.4"):
-            desk.partial(name, tail)
-    assert desk.shown == ["ask.1 | yes? …", "bar.3 | 20%…", "bar.4 | 20%…", "web 1/1"]
-    desk.partial("ask.2", b"no? ")
-    assert desk.shown == ["ask.1 | yes? …", "bar.4 | 20%…", "ask.2 | no? …", "web 1/1"]
-    desk.publish("bar.4", b"100%\n")
-    desk.partial("bar.4", b"sure? ")  # another line, which stands still so far
-    assert desk.shown[-4:] == ["ask.1 | yes? …", "ask.2 | no? …", "bar.4 | sure? …", "web 1/1"]
+            session.partial(name, tail)
+    assert session.shown == ["ask.1 | yes? …", "bar.3 | 20%…", "bar.4 | 20%…", "web 1/1"]
+    session.partial("ask.2", b"no? ")
+    assert session.shown == ["ask.1 | yes? …", "bar.4 | 20%…", "ask.2 | no? …", "web 1/1"]
+    session.publish("bar.4", b"100%\n")
+    session.partial("bar.4", b"sure? ")  # another line, which stands still so far
+    assert session.shown[-4:] == ["ask.1 | yes? …", "ask.2 | no? …", "bar.4 | sure? …", "web 1/1"]
 
 
 def test_what_is_held_back_for_want_of_room_comes_when_there_is_some() -> None:
-    desk = Desk(rows=12)
-    desk.status("web 1/1")
+    session = Session(rows=12)
+    session.status("web 1/1")
     for number in range(5):
-        desk.partial(f"ask.{number}", b"yes? ")
-    assert [row for row in desk.shown if "ask.0" in row] == []
-    desk.footer._size = (80, 24)
-    desk.partial("ask.4", b"yes? ")
-    assert desk.shown == [*(f"ask.{number} | yes? …" for number in range(5)), "web 1/1"]
+        session.partial(f"ask.{number}", b"yes? ")
+    assert [row for row in session.shown if "ask.0" in row] == []
+    session.footer._size = (80, 24)
+    session.partial("ask.4", b"yes? ")
+    assert session.shown == [*(f"ask.{number} | yes? …" for number in range(5)), "web 1/1"]
 
 
 @pytest.mark.parametrize("tail", ["\x1b[?25h", "\x1b[0m", "  ", "⠙\x1b[1G\x1b[0K"])
 def test_an_unfinished_line_in_which_nothing_can_be_seen_is_not_shown(tail: str) -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.partial("web.1", tail.encode())
-    assert desk.shown == ["web 1/1"]
-    desk.partial("web.1", "⠙".encode())
-    assert desk.shown == ["web.1 | ⠙…", "web 1/1"]
-    desk.partial("web.1", tail.encode())
-    assert desk.shown == ["web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.partial("web.1", tail.encode())
+    assert session.shown == ["web 1/1"]
+    session.partial("web.1", "⠙".encode())
+    assert session.shown == ["web.1 | ⠙…", "web 1/1"]
+    session.partial("web.1", tail.encode())
+    assert session.shown == ["web 1/1"]
 
 
 @pytest.mark.parametrize("how", ["hide", "show_only"])
 def test_who_is_muted_takes_his_unfinished_line_along(how: str) -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.partial("web.1", b"Password: ")
-    desk.partial("css.1", b"building")
-    desk.hub.hide(["web"]) if how == "hide" else desk.hub.show_only(["css"])
-    assert desk.shown == ["css.1 | building…", "web 1/1"]
-    desk.publish("web.1", b"Password: x\n")
-    desk.publish("css.1", b"building: done\n")
-    assert desk.shown == ["css.1 | building: done", "web 1/1"]
+    session = Session()
+    session.status("web 1/1")
+    session.partial("web.1", b"Password: ")
+    session.partial("css.1", b"building")
+    session.hub.hide(["web"]) if how == "hide" else session.hub.show_only(["css"])
+    assert session.shown == ["css.1 | building…", "web 1/1"]
+    session.publish("web.1", b"Password: x\n")
+    session.publish("css.1", b"building: done\n")
+    assert session.shown == ["css.1 | building: done", "web 1/1"]
 
 
 def test_a_progress_bar_under_way_is_one_row() -> None:
-    desk = Desk()
+    session = Session()
     for percent in range(0, 100, 10):
-        desk.now += 1
-        desk.partial("web.1", b"".join(b"%d%%\r" % p for p in range(percent + 1)))
-    assert desk.shown == ["web.1 | 90%…"]
-    desk.publish("web.1", b"".join(b"%d%%\r" % p for p in range(101)) + b"\n")
-    assert desk.shown == ["web.1 | 100%", ""]
+        session.now += 1
+        session.partial("web.1", b"".join(b"%d%%\r" % p for p in range(percent + 1)))
+    assert session.shown == ["web.1 | 90%…"]
+    session.publish("web.1", b"".join(b"%d%%\r" % p for p in range(101)) + b"\n")
+    assert session.shown == ["web.1 | 100%", ""]
 
 
 def test_a_row_that_is_too_long_is_cut_and_not_wrapped() -> None:
-    desk = Desk(20)
-    desk.now += 1
-    desk.partial("web.1", b"x" * 100)
-    desk.status("s" * 20)
-    desk.publish("css.1", b"one\n")
-    assert len(desk.shown) == 3
-    desk.hub.close()
-    desk.outlet.close(0)
-    assert desk.shown == ["css.1 | one", ""]
+    session = Session(20)
+    session.now += 1
+    session.partial("web.1", b"x" * 100)
+    session.status("s" * 20)
+    session.publish("css.1", b"one\n")
+    assert len(session.shown) == 3
+    session.hub.close()
+    session.outlet.close(0)
+    assert session.shown == ["css.1 | one", ""]
 
 
 @pytest.mark.parametrize("columns", [10, 7, 40])
 def test_a_terminal_that_is_resized_shows_nothing_twice(columns: int) -> None:
-    desk = Desk(20)
-    desk.status("0123456789abcdef")
-    desk.publish("web.1", b"one\n")
-    desk.terminal.resize(columns)
-    desk.hub.resized()
-    desk.publish("web.1", b"two\n")
-    shown = "".join(desk.shown)
+    session = Session(20)
+    session.status("0123456789abcdef")
+    session.publish("web.1", b"one\n")
+    session.terminal.resize(columns)
+    session.hub.resized()
+    session.publish("web.1", b"two\n")
+    shown = "".join(session.shown)
     assert shown.count("012345") == 1
     assert shown.endswith("0123456789abcdef"[:columns] if columns < 16 else "0123456789abcdef")
 
 
 def test_before_we_are_stopped_the_terminal_is_left_clean() -> None:
-    desk = Desk()
-    desk.status("web 1/1")
-    desk.publish("web.1", b"one\n")
-    desk.hub.pause()
-    desk.outlet.flush()
-    assert desk.seen == ["web.1 | one", ""]
-    desk.publish("web.1", b"two\n")
-    assert desk.seen == ["web.1 | one", "web.1 | two", ""]
-    desk.hub.resume()
-    desk.now += 1
-    desk.outlet.flush()
-    assert desk.shown[-1] == "web 1/1"
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"one\n")
+    session.hub.pause()
+    session.outlet.flush()
+    assert session.seen == ["web.1 | one", ""]
+    session.publish("web.1", b"two\n")
+    assert session.seen == ["web.1 | one", "web.1 | two", ""]
+    session.hub.resume()
+    session.now += 1
+    session.outlet.flush()
+    assert session.shown[-1] == "web 1/1"
 
 
 def test_without_rows_no_control_sequence_is_written() -> None:
-    desk = Desk()
-    desk.publish("web.1", b"one\n")
-    desk.hub.resized()
-    desk.publish("web.1", b"two\n")
-    desk.hub.close()
-    desk.outlet.close(0)
-    assert b"\x1b" not in b"".join(desk.terminal.writes)
+    session = Session()
+    session.publish("web.1", b"one\n")
+    session.hub.resized()
+    session.publish("web.1", b"two\n")
+    session.hub.close()
+    session.outlet.close(0)
+    assert b"\x1b" not in b"".join(session.terminal.writes)
 
 
 ACTIONS = st.lists(
@@ -490,29 +490,29 @@ ACTIONS = st.lists(
 
 @given(ACTIONS)
 def test_the_log_above_is_always_whole(actions: list[tuple[str, str]]) -> None:
-    desk = Desk(60)
+    session = Session(60)
     log: list[str] = []
     for number, (action, word) in enumerate(actions):
         if action == "publish":
-            desk.publish(word, b"%d\n" % number)
+            session.publish(word, b"%d\n" % number)
             log.append(f"{word:6}| {number}")
         elif action == "partial":
-            desk.partial(word, b"%d?" % number)
+            session.partial(word, b"%d?" % number)
         elif action == "status":
-            desk.status(word)
+            session.status(word)
         elif action == "wait":
-            desk.wait()
+            session.wait()
         elif action == "resize":
-            desk.terminal.resize(int(word))
-            desk.hub.resized()
-            desk.outlet.flush()
+            session.terminal.resize(int(word))
+            session.hub.resized()
+            session.outlet.flush()
         else:
-            getattr(desk.hub, action)()
-            desk.outlet.flush()
-        told = sum(row in log for row in desk.seen)
-        assert desk.seen[:told] == log[:told]
-        assert len(desk.seen) <= told + 4
+            getattr(session.hub, action)()
+            session.outlet.flush()
+        told = sum(row in log for row in session.seen)
+        assert session.seen[:told] == log[:told]
+        assert len(session.seen) <= told + 4
         assert action != "wait" or told == len(log)
-    desk.hub.close()
-    desk.outlet.close(0)
-    assert desk.shown == [*log, ""]
+    session.hub.close()
+    session.outlet.close(0)
+    assert session.shown == [*log, ""]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.outlet import Outlet
-from procman.output.screen.emulator import Canvas
+from procman.output.screen.emulator import Emulator
 from procman.output.screen.grid import MOST_ROWS
-from procman.output.screen.passthrough import MOST_KEPT, PLACED, Stage
+from procman.output.screen.passthrough import MOST_KEPT, PLACED, Passthrough
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Screen:
         self.now = 0.0
         self.out = b""
         self.outlet = Outlet(writer)
-        self.stage = Stage(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
+        self.stage = Passthrough(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
         self.said: list[str] = []
         self.stage.tell = self.said.append
         self.terminal = pyte.Screen(COLUMNS, ROWS)
@@ -227,39 +227,39 @@ def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
     ],
 )
 def test_the_keyboard_is_the_usual_one_while_we_have_it(asked: bytes, undone: bytes, redone: bytes) -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(asked)
-    assert (canvas.undo(), canvas.redo()) == (undone, redone)
-    assert not any(map(any, canvas.rows))
+    emulator = Emulator(COLUMNS)
+    emulator.feed(asked)
+    assert (emulator.undo(), emulator.redo()) == (undone, redone)
+    assert not any(map(any, emulator.rows))
 
 
 def test_who_asks_for_keyboards_without_end_is_forgotten_in_time() -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(b"".join(b"\x1b[>%du\x1b[>4;%dm" % (number, number) for number in range(10_000)))
-    assert len(canvas.redo()) < 200
+    emulator = Emulator(COLUMNS)
+    emulator.feed(b"".join(b"\x1b[>%du\x1b[>4;%dm" % (number, number) for number in range(10_000)))
+    assert len(emulator.redo()) < 200
 
 
 def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")
-    assert canvas.pen == b"\x1b[31m"
-    assert canvas.modes == {b"2004": True}
-    assert (len(canvas.rows), canvas.column) == (1, 5)
+    emulator = Emulator(COLUMNS)
+    emulator.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")
+    assert emulator.pen == b"\x1b[31m"
+    assert emulator.modes == {b"2004": True}
+    assert (len(emulator.rows), emulator.column) == (1, 5)
 
 
 @pytest.mark.parametrize("endless", [b"\x1b[99A", b"\x1bM", b"\n\x1b[9L", "\u0301".encode()])
 def test_whatever_it_says_its_model_stays_small(endless: bytes) -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(b"a" + endless * 1000)
-    assert len(canvas.rows) <= MOST_ROWS
-    assert len(canvas.picture()) < 1000
-    assert canvas.rows[canvas.row] is not None
+    emulator = Emulator(COLUMNS)
+    emulator.feed(b"a" + endless * 1000)
+    assert len(emulator.rows) <= MOST_ROWS
+    assert len(emulator.picture()) < 1000
+    assert emulator.rows[emulator.row] is not None
 
 
 def test_modes_that_no_terminal_has_are_not_remembered() -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(b"".join(b"\x1b[?%d;2004h" % number for number in range(10_000, 20_000)))
-    assert list(canvas.modes) == [b"2004"]
+    emulator = Emulator(COLUMNS)
+    emulator.feed(b"".join(b"\x1b[?%d;2004h" % number for number in range(10_000, 20_000)))
+    assert list(emulator.modes) == [b"2004"]
 
 
 _TEXTS = (b"a", b"bc", b"\r", b"\b", b"\t", b"\r\n", b"x" * 17, b"y" * 20, "é".encode(), b"\x07", b"\x1b]0;title\x07")
@@ -287,17 +287,17 @@ _PIECES = st.sampled_from([*_TEXTS, *(b"\x1b[" + rest for rest in _SEQUENCES)])
 @given(st.lists(_PIECES, max_size=40))
 def test_its_picture_is_what_a_terminal_shows(pieces: list[bytes]) -> None:
     """Where it began on the lowest rows of a screen, and never went above its beginning."""
-    canvas = Canvas(COLUMNS)
+    emulator = Emulator(COLUMNS)
     real, again = pyte.Screen(COLUMNS, 200), pyte.Screen(COLUMNS, 200)
     stream = pyte.ByteStream(real)
     for piece in pieces:
         moves = piece[:2] == b"\x1b[" and piece[-1:] not in b"mhl"
-        if moves and (canvas.column >= COLUMNS or (piece == b"\x1b[A" and canvas.row == 0)):
+        if moves and (emulator.column >= COLUMNS or (piece == b"\x1b[A" and emulator.row == 0)):
             continue  # where terminals differ, or above where it began
         stream.feed(piece)
-        canvas.feed(piece)
-    canvas.top = 0
-    pyte.ByteStream(again).feed(canvas.picture())
+        emulator.feed(piece)
+    emulator.top = 0
+    pyte.ByteStream(again).feed(emulator.picture())
     assert [row.rstrip() for row in again.display] == [row.rstrip() for row in real.display]
     assert (again.cursor.y, again.cursor.x) == (real.cursor.y, real.cursor.x)
 
@@ -306,7 +306,7 @@ def test_its_picture_is_what_a_terminal_shows(pieces: list[bytes]) -> None:
 def test_where_chunks_are_cut_makes_no_difference(pieces: list[bytes], data: st.DataObject) -> None:
     text = b"".join(pieces) + "日".encode()
     cut = data.draw(st.integers(0, len(text)))
-    whole, parts = Canvas(COLUMNS), Canvas(COLUMNS)
+    whole, parts = Emulator(COLUMNS), Emulator(COLUMNS)
     whole.feed(text)
     parts.feed(text[:cut])
     parts.feed(text[cut:])
@@ -333,6 +333,6 @@ def test_who_has_the_whole_screen_waits_while_we_show_ourselves(enter: bytes, le
 
 
 def test_a_wide_character_that_does_not_fit_begins_the_next_row() -> None:
-    canvas = Canvas(COLUMNS)
-    canvas.feed(b"y" * (COLUMNS - 1) + "日".encode())
-    assert (len(canvas.rows[0]), canvas.row, canvas.column) == (COLUMNS - 1, 1, 2)
+    emulator = Emulator(COLUMNS)
+    emulator.feed(b"y" * (COLUMNS - 1) + "日".encode())
+    assert (len(emulator.rows[0]), emulator.row, emulator.column) == (COLUMNS - 1, 1, 2)

@@ -47,7 +47,7 @@ def test_any_bytes_make_valid_json(lines: bytes) -> None:
 def test_bytes_that_system_quotes_become_replacement_characters_too() -> None:
     parts: list[bytes] = []
     sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False)
-    Hub(sink).say(b"    caf\xe9".decode("utf-8", "surrogateescape"))
+    Hub(sink).announce(b"    caf\xe9".decode("utf-8", "surrogateescape"))
     assert json.loads(b"".join(parts))["line"] == "    caf\ufffd"
 
 
@@ -67,7 +67,7 @@ def test_events_and_sentences_of_system_are_objects_too() -> None:
     parts: list[bytes] = []
     hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False))
     hub.event("exited", "web.1", code=3, signal=None)
-    hub.say('"web.1" exited')
+    hub.announce('"web.1" exited')
     event, sentence = (json.loads(line) for line in b"".join(parts).splitlines())
     assert event == {
         "time": "1970-01-01T00:00:00.500000Z",

@@ -9,7 +9,7 @@ import pytest
 
 from procman.errors import ConfigError
 from procman.output.sinks.logfiles import LogFiles
-from procman.output.sinks.ownlogs import OwnLogs
+from procman.output.sinks.ownlogs import ProcessLogFiles
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_cut_line_ends_in_its_own_file_when_the_files_are_opened_anew(
 
 def test_a_cut_line_of_one_instance_shares_its_row_with_none_of_another(tmp_path: Path, disk: Disk) -> None:
     path = tmp_path / "web.log"
-    logs = OwnLogs({"web": str(path)}, lambda _: None)
+    logs = ProcessLogFiles({"web": str(path)}, lambda _: None)
     logs.publish("web.1", "stdout", b"one\ntwo\n")
     disk.room = 1000
     logs.publish("web.2", "stdout", b"later\n")

@@ -14,7 +14,7 @@ from procman.output.palette import Palette
 from procman.output.sinks.label import WITH_TIME, Labels, check_template
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
-from procman.output.writers import Way
+from procman.output.writers import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
 
-class Paper(Way):
+class Paper(Writer):
     """A descriptor that takes everything."""
 
     def __init__(self, kind: str = "pipe") -> None:
@@ -60,7 +60,7 @@ class Screen:
     ) -> None:
         self.clock = Clock()
         self.outlet = Outlet(1)
-        self.paper = self.outlet._way = Paper(kind)
+        self.paper = self.outlet._writer = Paper(kind)
         labels = Labels(
             template, Palette(colored), names, {"web": 0, "worker": 1}, lambda name: name.startswith(hidden)
         )
@@ -92,7 +92,7 @@ def test_every_line_has_its_prefix() -> None:
     screen.clock.now = 3661
     screen.publish("web.1", b"one\ntwo\n")
     screen.publish("worker.10", b"three\n")
-    screen.hub.say("done")
+    screen.hub.announce("done")
     assert screen.text == (
         b"01:01:01 web.1     | one\n01:01:01 web.1     | two\n01:01:01 worker.10 | three\n01:01:01 system    | done\n"
     )
@@ -191,7 +191,7 @@ def test_in_focus_only_some_are_shown_and_system_always() -> None:
     screen.hub.show_only(["web.1"])
     screen.publish("web.1", b"x\n")
     screen.publish("worker.1", b"z\n")
-    screen.hub.say("hello")
+    screen.hub.announce("hello")
     assert screen.text == b"web.1  | x\nsystem | hello\n"
 
 

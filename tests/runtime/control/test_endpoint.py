@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from procman.runtime.control.endpoint import (
-    LivingSessionError,
+    EndpointError,
     Place,
-    PlaceError,
+    SessionRunningError,
     claim,
     connect,
     find,
@@ -40,7 +40,7 @@ def test_folder_and_socket_are_for_the_owner_alone(path: str) -> None:
 
 def test_a_second_session_meets_the_first(path: str) -> None:
     place = take(path)
-    with pytest.raises(LivingSessionError) as caught:
+    with pytest.raises(SessionRunningError) as caught:
         take(path)
     caught.value.connection.close()
     place.leave()
@@ -77,14 +77,14 @@ def test_leaving_spares_the_socket_of_a_successor(path: str) -> None:
 def test_a_folder_that_others_may_enter_is_refused(path: str) -> None:
     os.mkdir(os.path.dirname(path))
     os.chmod(os.path.dirname(path), 0o755)
-    with pytest.raises(PlaceError):
+    with pytest.raises(EndpointError):
         take(path)
 
 
 def test_a_link_to_a_folder_is_refused(path: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     os.symlink(tmp_path / "elsewhere", os.path.dirname(path))
-    with pytest.raises(PlaceError):
+    with pytest.raises(EndpointError):
         take(path)
     assert find([path], given=False) is None
 
@@ -92,18 +92,18 @@ def test_a_link_to_a_folder_is_refused(path: str, tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_left_alone(path: str) -> None:
     os.mkdir(os.path.dirname(path), mode=0o700)
     Path(path).write_text("mine")
-    with pytest.raises(PlaceError):
+    with pytest.raises(EndpointError):
         take(path)
     assert Path(path).read_text() == "mine"
 
 
 def test_a_path_that_is_too_long_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(PlaceError, match="too long"):
+    with pytest.raises(EndpointError, match="too long"):
         claim([str(tmp_path / ("x" * 120))], given=True)
 
 
 def test_a_folder_that_cannot_be_made_is_no_reason_to_fail_otherwise() -> None:
-    with pytest.raises(PlaceError, match="no control socket"):
+    with pytest.raises(EndpointError, match="no control socket"):
         claim(["/proc/procman/0123.sock"], given=False)
 
 

@@ -12,12 +12,12 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.planner import InstancePlan
 from procman.core.text.protocol import Request
 from procman.errors import UsageError
-from procman.runtime.control.names import MOST_PATTERNS, Census
+from procman.runtime.control.names import MOST_PATTERNS, NameResolver
 from procman.runtime.control.verbs import obey
 
 
 class Files:
-    """Stands for the Blueprint, and counts how often it has to read."""
+    """Stands for the PlanSource, and counts how often it has to read."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -40,7 +40,7 @@ def files() -> Files:
 
 
 @pytest.fixture
-def census(files: Files) -> Census:
+def resolver(files: Files) -> NameResolver:
     """web.1, web.2 and worker.1, the first two in the group `back`."""
     plans = [
         InstancePlan(name, name[:-2], int(name[-1]), 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
@@ -48,44 +48,46 @@ def census(files: Files) -> Census:
     ]
     for plan in plans[:2]:
         plan.groups = ("back",)
-    blueprint: Any = files
-    return Census(Supervisor(plans).instances, blueprint)
+    plan_source: Any = files
+    return NameResolver(Supervisor(plans).instances, plan_source)
 
 
-def test_thousands_of_unknown_names_have_the_files_read_once(census: Census, files: Files) -> None:
+def test_thousands_of_unknown_names_have_the_files_read_once(resolver: NameResolver, files: Files) -> None:
     unknown = [f"nobody{number}" for number in range(5000)]
-    assert census.spread(unknown, absent=True) == unknown
-    assert {census.absence(name) for name in unknown} == {""}
+    assert resolver.spread(unknown, absent=True) == unknown
+    assert {resolver.absence(name) for name in unknown} == {""}
     assert files.read == ["groups", "types"]
 
 
-def test_who_is_here_needs_no_file(census: Census, files: Files) -> None:
-    assert census.spread(["web", "worker.1", "w*", "web", "web=3"], absent=True) == ["web", "worker.1", "w*", "web=3"]
-    assert census.spread(["back"], absent=False) == ["web"]
-    assert [census.is_here(word) for word in ("web", "web.2", "*.1", "web.3", "back", "x*")] == [True] * 3 + [False] * 3
+def test_who_is_here_needs_no_file(resolver: NameResolver, files: Files) -> None:
+    assert resolver.spread(["web", "worker.1", "w*", "web", "web=3"], absent=True) == ["web", "worker.1", "w*", "web=3"]
+    assert resolver.spread(["back"], absent=False) == ["web"]
+    assert [resolver.is_here(word) for word in ("web", "web.2", "*.1", "web.3", "back", "x*")] == [True] * 3 + [
+        False
+    ] * 3
     assert files.read == []
 
 
-def test_a_type_is_counted_by_its_highest_number(census: Census) -> None:
-    assert census.counts == {"web": 2, "worker": 1}
+def test_a_type_is_counted_by_its_highest_number(resolver: NameResolver) -> None:
+    assert resolver.counts == {"web": 2, "worker": 1}
 
 
-def test_a_group_has_those_who_were_left_out_where_they_are_wanted_or_alone(census: Census) -> None:
-    assert census.members("back", absent=True) == ["web", "css"]
-    assert census.members("empty", absent=False) == ["css"]
-    assert census.absence("css") == "css was left out"
+def test_a_group_has_those_who_were_left_out_where_they_are_wanted_or_alone(resolver: NameResolver) -> None:
+    assert resolver.members("back", absent=True) == ["web", "css"]
+    assert resolver.members("empty", absent=False) == ["css"]
+    assert resolver.absence("css") == "css was left out"
 
 
-def test_so_many_patterns_are_refused(census: Census) -> None:
+def test_so_many_patterns_are_refused(resolver: NameResolver) -> None:
     patterns = [f"*{number}" for number in range(MOST_PATTERNS)]
-    assert census.spread([*patterns, *patterns], absent=False) == patterns
+    assert resolver.spread([*patterns, *patterns], absent=False) == patterns
     with pytest.raises(UsageError, match="more than 100 patterns at once"):
-        census.spread([*patterns, "*.1"], absent=False)
+        resolver.spread([*patterns, "*.1"], absent=False)
 
 
 def test_for_a_request_without_names_nobody_is_counted() -> None:
     said: list[object] = []
     client: Any = SimpleNamespace(task=None, finish=said.append)
-    desk: Any = SimpleNamespace(about=lambda: "this session")  # and no census
-    obey(desk, client, Request("hello"))
+    session: Any = SimpleNamespace(about=lambda: "this session")  # and no census
+    obey(session, client, Request("hello"))
     assert said == ["this session"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Desk:
+class Session:
     """A terminal, and what was kept of it before the manager set it."""
 
     def __init__(self) -> None:
@@ -43,34 +43,34 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk()
-    yield desk
-    os.close(desk.master)
-    os.close(desk.slave)
+def session() -> Iterator[Session]:
+    session = Session()
+    yield session
+    os.close(session.master)
+    os.close(session.slave)
 
 
-def test_what_the_manager_had_set_is_put_back_and_its_line_erased(desk: Desk) -> None:
-    desk.saved.restore()
-    assert desk.settings == desk.found
-    assert desk.shown == LEFT
+def test_what_the_manager_had_set_is_put_back_and_its_line_erased(session: Session) -> None:
+    session.saved.restore()
+    assert session.settings == session.found
+    assert session.shown == LEFT
 
 
-def test_what_a_shell_has_set_since_is_left_to_it(desk: Desk) -> None:
-    of_the_shell = key_by_key(desk.found)
+def test_what_a_shell_has_set_since_is_left_to_it(session: Session) -> None:
+    of_the_shell = key_by_key(session.found)
     of_the_shell[LOCAL_FLAGS] &= ~termios.IEXTEN
-    desk.set(of_the_shell)
-    desk.saved.restore()
-    assert desk.settings == of_the_shell
-    assert desk.shown == b""
+    session.set(of_the_shell)
+    session.saved.restore()
+    assert session.settings == of_the_shell
+    assert session.shown == b""
 
 
-def test_from_the_background_it_is_not_touched(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_background_it_is_not_touched(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tty, "in_foreground", lambda _fd: False)
-    before = desk.settings
-    desk.saved.restore()
-    assert desk.settings == before
-    assert desk.shown == b""
+    before = session.settings
+    session.saved.restore()
+    assert session.settings == before
+    assert session.shown == b""
 
 
 @pytest.mark.parametrize("said", [LEFT, RESET], ids=["ours", "lent"])

@@ -12,8 +12,8 @@ import pytest
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.planner import InstancePlan
 from procman.runtime.health.attempts import Connection, Request, Run
-from procman.runtime.processes.side_commands import Errands
-from procman.runtime.processes.tags import Marks
+from procman.runtime.processes.side_commands import SideCommands
+from procman.runtime.processes.tags import Tags
 from procman.runtime.system.limits import DescriptorLimit
 from procman.runtime.system.poller import Poller
 
@@ -115,9 +115,9 @@ def test_the_end_of_a_command(command: str, words: str) -> None:
     env = {"PATH": os.environ["PATH"], "A": "b"}
     plan = InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
     null = os.open(os.devnull, os.O_RDWR)
-    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
-    Run(errands, plan, command, answers.append)
-    said = until(answers, Poller(), errands.reap)
+    side_commands, answers = SideCommands(null, os.getcwd(), Tags("test"), DescriptorLimit(0, null)), list[str]()
+    Run(side_commands, plan, command, answers.append)
+    said = until(answers, Poller(), side_commands.reap)
     assert (said == "") if not words else (words in said)
     os.close(null)
 
@@ -125,13 +125,15 @@ def test_the_end_of_a_command(command: str, words: str) -> None:
 def test_a_command_that_was_dropped_is_killed_and_reaped() -> None:
     plan = InstancePlan("web.1", "web", 1, None, "x", "/", dict(os.environ), RestartPolicy(), StopPolicy())
     null = os.open(os.devnull, os.O_RDWR)
-    errands, answers = Errands(null, os.getcwd(), Marks("test"), DescriptorLimit(0, null)), list[str]()
-    errand = errands.run(plan, f"{sys.executable} -c 'import time; time.sleep(1000)'", lambda status, words: None)
-    assert errand is not None
-    errand.drop()
+    side_commands, answers = SideCommands(null, os.getcwd(), Tags("test"), DescriptorLimit(0, null)), list[str]()
+    side_command = side_commands.run(
+        plan, f"{sys.executable} -c 'import time; time.sleep(1000)'", lambda status, words: None
+    )
+    assert side_command is not None
+    side_command.drop()
     end = time.monotonic() + LIMIT
-    while errand.pid in errands:
+    while side_command.pid in side_commands:
         assert time.monotonic() < end
-        errands.reap()
+        side_commands.reap()
     assert answers == []
     os.close(null)

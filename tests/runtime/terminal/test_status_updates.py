@@ -14,7 +14,7 @@ from procman.core.planner import InstancePlan
 from procman.core.text.keybindings import Keys
 from procman.output.palette import Palette
 from procman.runtime.system.poller import Poller
-from procman.runtime.terminal.status_updates import StatusLine
+from procman.runtime.terminal.status_updates import StatusUpdates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class World:
         self.made = 0
         self.hidden: set[str] = set()
         hub: Any = self
-        self.line = StatusLine(hub, self.supervisor, UTF8 if environ is None else environ)
+        self.line = StatusUpdates(hub, self.supervisor, UTF8 if environ is None else environ)
         self.line.open(Poller())
 
     def show_status(self, status: Callable[[int], bytes] | None) -> None:
@@ -135,7 +135,7 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
 def test_every_news_lets_it_be_made_anew_and_the_end_takes_it_away() -> None:
     world = World("web.1")
     before = world.made
-    world.line.note("told", world.supervisor.instances["web.1"], 0.0)
+    world.line.on_event("told", world.supervisor.instances["web.1"], 0.0)
     assert world.made == before + 1
     world.line.close(1.0, 0)
     assert world.shown is None

@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.errors import UsageError
-from procman.runtime.control.endpoint import LivingSessionError, Place, PlaceError, claim, find, places
+from procman.runtime.control.endpoint import EndpointError, Place, SessionRunningError, claim, find, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PATIENCE = 30.0  # seconds beyond a session's own grace until it is given up
 _HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")
 
 
-class Entrance:
+class SocketClaim:
     """What `start` finds: a ``place`` of its own, or None with a ``warning``; or ``code``, when all is done."""
 
     __slots__ = ("code", "place", "warning")
@@ -41,28 +41,28 @@ def join(settings: Settings) -> int | None:
     paths = places(settings.procfile, settings.root, settings.socket, os.environ)
     try:
         found = find(paths, settings.socket is not None)
-    except PlaceError:
+    except EndpointError:
         return None
     return None if found is None else _join(found, settings)
 
 
-def enter(settings: Settings, plan: Plan) -> Entrance:
+def enter(settings: Settings, plan: Plan) -> SocketClaim:
     """Claim the place. With names, a session that runs is asked to start these; with ``replace`` it is stopped first.
 
     Raises UsageError when there is one and nothing was said about it.
     """
     if not settings.control:
-        return Entrance()
+        return SocketClaim()
     paths = places(plan.procfile_path, plan.root, settings.socket, os.environ)
     try:
-        return Entrance(claim(paths, settings.socket is not None))
-    except PlaceError as error:
-        return Entrance(warning=error.message)
-    except LivingSessionError as living:
+        return SocketClaim(claim(paths, settings.socket is not None))
+    except EndpointError as error:
+        return SocketClaim(warning=error.message)
+    except SessionRunningError as living:
         if settings.replace:
-            return Entrance(_replace(living.connection, paths, settings))
+            return SocketClaim(_replace(living.connection, paths, settings))
         if settings.names:
-            return Entrance(code=_join(living.connection, settings))
+            return SocketClaim(code=_join(living.connection, settings))
         raise _refusal(living.connection, plan) from None
 
 
@@ -90,7 +90,7 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Place:
     while True:
         try:
             return claim(paths, settings.socket is not None)
-        except LivingSessionError as living:
+        except SessionRunningError as living:
             living.connection.close()
             if time.monotonic() > until:
                 raise UsageError("the session that runs here does not end", "procman ps shows it") from None

@@ -30,14 +30,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from procman.cli.commands.socket_claim import Entrance
+    from procman.cli.commands.socket_claim import SocketClaim
     from procman.core.model.settings import Settings
     from procman.core.planner import Plan
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
 
 
-class Beginning:
+class StartedRun:
     """What a run consists of when its first instances are on their way, and nobody hears them yet.
 
     Everything that a user may have got wrong was found by then; ``environ`` is what children inherit, ``here`` is where
@@ -46,7 +46,6 @@ class Beginning:
 
     __slots__ = (
         "children",
-        "entrance",
         "environ",
         "here",
         "hub",
@@ -56,25 +55,26 @@ class Beginning:
         "primary",
         "settings",
         "signals",
+        "socket_claim",
         "supervisor",
         "warnings",
     )
 
-    def __init__(self, plan: Plan, settings: Settings, environ: Mapping[str, str], entrance: Entrance) -> None:
+    def __init__(self, plan: Plan, settings: Settings, environ: Mapping[str, str], socket_claim: SocketClaim) -> None:
         self.plan = plan
         self.settings = settings
         self.environ = environ
-        self.entrance = entrance
+        self.socket_claim = socket_claim
         self.outlet = Outlet(1)
         self.primary, lack = find_primary(plan, settings)
         lends = bool(self.primary)
         self.hub = hub = open_output(plan, settings, self.outlet, os.environ, is_terminal(1), lends)
-        self.warnings = [*_warnings(plan), *filter(None, (entrance.warning, lack))]
+        self.warnings = [*_warnings(plan), *filter(None, (socket_claim.warning, lack))]
         self.here = os.getcwd()
         os.chdir(plan.root)
         self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
         self.children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
-        self.children.complain = hub.say
+        self.children.complain = hub.announce
         self.signals = SignalPipe()
         room = window(plan, settings, self.primary, hub.prefix_width)
         self.launcher = Launcher(self.supervisor, self.children, room)
@@ -89,7 +89,7 @@ class Beginning:
             hand_over()
         self.launcher.begin()
         for warning in self.warnings:
-            self.hub.say(f"warning: {warning}")
+            self.hub.announce(f"warning: {warning}")
 
 
 def start(settings: Settings) -> int:
@@ -102,15 +102,15 @@ def start(settings: Settings) -> int:
     plan = read_plan(settings, environ, _new_session())
     close_inherited_on_exec()
     become_subreaper()
-    entrance = enter(settings, plan)
-    if entrance.code is not None:
-        return entrance.code
-    code = _run(Beginning(plan, settings, environ, entrance))
+    socket_claim = enter(settings, plan)
+    if socket_claim.code is not None:
+        return socket_claim.code
+    code = _run(StartedRun(plan, settings, environ, socket_claim))
     deafen()
     return code
 
 
-def _run(beginning: Beginning) -> int:
+def _run(beginning: StartedRun) -> int:
     try:
         beginning.begin()
         from procman.cli.commands.wiring import wire  # a fifth of the start, for which no child has to wait

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from procman.core.model.settings import Settings
     from procman.core.planner import Plan
     from procman.output.hub import Hub
-    from procman.runtime.loop.guest import Guest
+    from procman.runtime.loop.component import Component
     from procman.runtime.loop.job_control import Foreground
-    from procman.runtime.loop.signal_requests import Orders
+    from procman.runtime.loop.signal_requests import SignalRequests
     from procman.runtime.processes.children import Children
     from procman.runtime.processes.pty import Window
     from procman.runtime.reload import Renew
@@ -27,12 +27,14 @@ def wants_terminals(settings: Settings) -> bool:
     return wanted and settings.format != "json"
 
 
-def bottom_line(hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew, always: bool) -> list[Guest]:
+def bottom_line(
+    hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew, always: bool
+) -> list[Component]:
     """The status line, and the keys that it explains where there is a keyboard; ``always``: however narrow it is."""
     from procman.runtime.terminal.console import Console
-    from procman.runtime.terminal.status_updates import StatusLine
+    from procman.runtime.terminal.status_updates import StatusUpdates
 
-    line = StatusLine(hub, supervisor, os.environ, always)
+    line = StatusUpdates(hub, supervisor, os.environ, always)
     if not is_terminal(0):
         return [line]
     console = Console(0, hub, supervisor, line, renew)
@@ -63,16 +65,16 @@ def lending(
     hub: Hub,
     supervisor: Supervisor,
     children: Children,
-    orders: Orders,
+    orders: SignalRequests,
     foreground: Foreground,
     renew: Renew,
-) -> list[Guest]:
+) -> list[Component]:
     """The keyboard and screen of the primary. They hear of its end before that is announced."""
     from procman.runtime.terminal.primary import Primary
-    from procman.runtime.terminal.status_updates import StatusLine
+    from procman.runtime.terminal.status_updates import StatusUpdates
 
     assert hub.stage is not None
-    line = StatusLine(hub, supervisor, os.environ)
+    line = StatusUpdates(hub, supervisor, os.environ)
     keyboard = Primary(0, hub, supervisor, line, hub.stage, children, orders, name, renew)
     foreground.add(keyboard)
     return [line, keyboard]

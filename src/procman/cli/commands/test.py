@@ -13,7 +13,7 @@ from procman.cli.options.option import Invocation
 from procman.core.model.settings import Settings
 from procman.errors import ProcmanError
 from procman.runtime.control.endpoint import find
-from procman.runtime.guardian.background import Backdrop
+from procman.runtime.guardian.background import Background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ def ask(invocation: Invocation) -> int:
     folder = tempfile.mkdtemp(prefix="procman-test-")
     socket, log = f"{folder}/sock", f"{folder}/log"
     settings = _settings(invocation, socket)
-    backdrop = Backdrop(lambda: _start(settings), log)
+    background = Background(lambda: _start(settings), log)
     try:
-        connection = _connect(socket, backdrop, log)
+        connection = _connect(socket, background, log)
         _wait(connection, patience)
         code = run(settings, invocation.words, _ports(connection))
         _stop(socket, code)
         return code
     finally:
-        backdrop.end()
+        background.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -66,12 +66,12 @@ def _start(settings: Settings) -> int:
     return guarded(lambda: safely(lambda: start(settings)), settings.guardian)
 
 
-def _connect(socket: str, backdrop: Backdrop, log: str) -> Connection:
+def _connect(socket: str, background: Background, log: str) -> Connection:
     while True:
         found = find([socket], given=True)
         if found is not None:
             return Connection(found)
-        code = backdrop.code()
+        code = background.code()
         if code is not None:
             with open(log, "rb") as file:
                 sys.stderr.buffer.write(file.read())

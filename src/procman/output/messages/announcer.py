@@ -34,7 +34,7 @@ def attempt(instance: Instance) -> str:
 
 
 class Announcer:
-    """Turns the supervisor's TELL actions into lines. It is a guest of the engine's, see runtime/loop/guest.py."""
+    """Turns the supervisor's TELL actions into lines. A component of the engine, see runtime/loop/component.py."""
 
     def __init__(self, hub: Hub, supervisor: Supervisor) -> None:
         self._hub = hub
@@ -57,7 +57,7 @@ class Announcer:
     def open(self, poller: object) -> None:
         """Nothing to do: there is no descriptor here."""
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Say what happened to `instance`; and once, behind its cause, that and why everything stops."""
         is_cause = action in (Action.TELL_EXITED, Action.TELL_FAILED)
         if not is_cause:
@@ -70,7 +70,9 @@ class Announcer:
     def _tell_stop(self, now: float) -> None:
         if self._supervisor.stopping is not None and self._reminder is None:
             self._reminder = now + REMINDER_EVERY
-            self._hub.say(f"{self._supervisor.stopping.words}: stopping {_count(len(self._supervisor.waiting_for))}")
+            self._hub.announce(
+                f"{self._supervisor.stopping.words}: stopping {_count(len(self._supervisor.waiting_for))}"
+            )
 
     def next_deadline(self) -> float | None:
         """When to say again whom we wait for."""
@@ -91,67 +93,67 @@ class Announcer:
             for i in self._supervisor.instances.values()
         ]
         for line in end_summary(rows, code, self._hub.room):
-            self._hub.say(line)
+            self._hub.announce(line)
 
     def _still_waiting(self, now: float) -> None:
         waiting = self._supervisor.waiting_for
         if not waiting:
-            self._hub.say("still waiting for processes that have left their groups")
+            self._hub.announce("still waiting for processes that have left their groups")
             return
         names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:8])
         more = f" and {len(waiting) - 8} more" if len(waiting) > 8 else ""
         ends = [i.deadline for i in waiting if i.deadline is not None]
         left = f"; KILL in {seconds(max(0.0, min(ends) - now))}" if ends else ""
-        self._hub.say(f"still waiting for {names}{more}{left}")
+        self._hub.announce(f"still waiting for {names}{more}{left}")
 
     def _started(self, instance: Instance, _now: float) -> None:
         port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""
         self._lines_before[instance.name] = self._hub.line_count(instance.name)
         self._hub.began(instance.name, instance.pid or 0)
-        self._hub.say(f"{instance.name} started with pid {instance.pid}{port}")
+        self._hub.announce(f"{instance.name} started with pid {instance.pid}{port}")
 
     def _ready(self, instance: Instance, now: float) -> None:
-        self._hub.say(f"{instance.name} is ready after {seconds(instance.uptime(now))}")
+        self._hub.announce(f"{instance.name} is ready after {seconds(instance.uptime(now))}")
 
     def _waiting(self, instance: Instance, _now: float) -> None:
         if instance.state == State.WAITING:
-            self._hub.say(f"{instance.name} waits: {'; '.join(self._supervisor.hindrances(instance))}")
+            self._hub.announce(f"{instance.name} waits: {'; '.join(self._supervisor.hindrances(instance))}")
 
     def _unhealthy(self, instance: Instance, _now: float) -> None:
         """It is condemned, or only suspected, as its plan says."""
         if instance.condemned:
-            self._hub.say(f"{instance.name} is {instance.failure}: it is asked to stop")
+            self._hub.announce(f"{instance.name} is {instance.failure}: it is asked to stop")
         else:
-            self._hub.say(f"{instance.name} is unhealthy: {instance.trouble}")
+            self._hub.announce(f"{instance.name} is unhealthy: {instance.trouble}")
 
     def _stopping(self, instance: Instance, _now: float) -> None:
         if self._supervisor.stopping is None:
-            self._hub.say(f"{instance.name} is asked to stop")
+            self._hub.announce(f"{instance.name} is asked to stop")
 
     def _restarting(self, instance: Instance, _now: float) -> None:
         if self._supervisor.stopping is not None:  # since it was decided
             return
         when = "now" if instance.delay == 0 else f"in {seconds(instance.delay)}"
         failed = f"{instance.failure}; " if instance.failure else ""
-        self._hub.say(f"{instance.name} {failed}restarting {when}{attempt(instance)}")
+        self._hub.announce(f"{instance.name} {failed}restarting {when}{attempt(instance)}")
 
     def _exited(self, instance: Instance, now: float) -> None:
         words = instance.status.words() if instance.status else "ended"
         text = f"{instance.name} {words} after {seconds(instance.uptime(now))}"
         if instance.status and not instance.plan.restart.is_success(instance.status.shell_code):
             text = f"{self._hub.palette.failure}{text}{self._hub.palette.reset}"
-        self._hub.say(text)
+        self._hub.announce(text)
 
     def _stopped(self, instance: Instance, now: float) -> None:
         if instance.status is None:
-            self._hub.say(f"{instance.name} stopped before it was started")
+            self._hub.announce(f"{instance.name} stopped before it was started")
             return
         words = instance.status.words(asked=True)
-        self._hub.say(f"{instance.name} stopped ({words}) after {seconds(instance.uptime(now))}")
+        self._hub.announce(f"{instance.name} stopped ({words}) after {seconds(instance.uptime(now))}")
 
     def _cancelled(self, instance: Instance, _now: float) -> None:
         if self._supervisor.stopping is None:
-            self._hub.say(f"{instance.name} will not be started again")
+            self._hub.announce(f"{instance.name} will not be started again")
 
     def _said(self, name: str) -> int:
         """How many lines this life has said; the words of earlier ones explain nothing any more."""
@@ -161,7 +163,7 @@ class Announcer:
         from procman.output.messages.card import LAST_LINES, failure_card, headline
 
         if instance.started is None:  # what it depends on did not come up: it has nothing to show
-            self._hub.say(headline(instance.name, str(instance.failure), self._hub.palette))
+            self._hub.announce(headline(instance.name, str(instance.failure), self._hub.palette))
             return
         lines = failure_card(
             instance.name,
@@ -171,7 +173,7 @@ class Announcer:
             self._hub.palette,
         )
         for line in lines:
-            self._hub.say(line)
+            self._hub.announce(line)
 
 
 def _count(number: int) -> str:

@@ -46,7 +46,7 @@ _MOST_BLANKS = 200  # spaces for one "cursor forward"
 _FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a progress bar (1000) begin a line anew with
 
 
-class Unruly:
+class EscapeFilter:
     """What one stream has left behind: ``pen``, the colors that are on, as one SGR; the rows it paints over."""
 
     __slots__ = ("_climb", "_redraws", "pen")
@@ -105,7 +105,7 @@ class Unruly:
 
     def preview(self, tail: bytes) -> bytes:
         """One harmless unfinished line; nothing of it is remembered."""
-        glance = Unruly()
+        glance = EscapeFilter()
         glance.pen = self.pen
         shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
         if not is_blank(shown):

@@ -17,10 +17,10 @@ MOST_BLANKS = 500  # lines: no terminal has more rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.output.sanitize.escapes import Unruly
+    from procman.output.sanitize.escapes import EscapeFilter
 
 
-class Discipline:
+class Sanitizer:
     """Makes whole lines of one stream harmless.
 
     Many blank lines at once are held back until it is known what comes next: vite and others push the last screen out
@@ -32,7 +32,7 @@ class Discipline:
 
     def __init__(self) -> None:
         self.holds = False
-        self._unruly: Unruly | None = None  # what is known of a stream that has ever needed a closer look
+        self._unruly: EscapeFilter | None = None  # what is known of a stream that has ever needed a closer look
         self._blanks = b""
 
     def clean(self, lines: bytes) -> bytes:
@@ -109,11 +109,11 @@ class Discipline:
         """Whether nothing that came before concerns the lines to come."""
         return self._unruly is None or self._unruly.settled
 
-    def _looked_at(self) -> Unruly:
+    def _looked_at(self) -> EscapeFilter:
         if self._unruly is None:
-            from procman.output.sanitize.escapes import Unruly
+            from procman.output.sanitize.escapes import EscapeFilter
 
-            self._unruly = Unruly()
+            self._unruly = EscapeFilter()
         return self._unruly
 
 

@@ -35,7 +35,7 @@ _MOVES = re.compile(rb"\x1b(?:\[[0-9;]*[ABEFHLMSTdfrsu]|[78DEMc])")
 _SWITCHES = re.compile(rb"\x1b\[([<=>?])([0-9;]*)([hlmnu])")
 
 
-class Canvas(Grid):
+class Emulator(Grid):
     """The grid that a process paints, and what it switches on of its terminal."""
 
     def __init__(self, columns: int) -> None:

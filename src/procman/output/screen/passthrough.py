@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from procman.output.outlet import LARGE
-from procman.output.screen.emulator import Canvas
+from procman.output.screen.emulator import Emulator
 from procman.output.screen.footer import ERASE, INTERVAL, NO_WRAP, WRAP, Footer
 
 TYPE_CHECKING = False
@@ -25,12 +25,12 @@ PLACED = 5.0  # seconds that a process has the screen which sends the cursor to 
 BOTTOM = b"\x1b[999B"
 
 
-class Stage(Footer):
+class Passthrough(Footer):
     """A footer that can lend the terminal to one process. ``tell`` hears what was lost meanwhile, in words."""
 
     __slots__ = (
         "_blank",
-        "_canvas",
+        "_emulator",
         "_full_until",
         "_here",
         "_kept",
@@ -54,7 +54,7 @@ class Stage(Footer):
     ) -> None:
         """``status``: whether the status line is shown while the terminal is not lent."""
         super().__init__(outlet, size, clock)
-        self._canvas = Canvas(self.columns)
+        self._emulator = Emulator(self.columns)
         self._status_wanted = status
         self._lent = False
         self._here = False  # its rows are on the screen
@@ -78,18 +78,18 @@ class Stage(Footer):
     @property
     def is_painted_by_it(self) -> bool:
         """Whether it has a screen that only it can paint anew."""
-        return self._canvas.alternate and not self._yielded
+        return self._emulator.alternate and not self._yielded
 
     def begin(self) -> None:
         """A new life of the process: nothing is known of its rows."""
-        self._canvas = Canvas(self.columns)
+        self._emulator = Emulator(self.columns)
 
     def lend(self) -> None:
         """The terminal is the process' now."""
         self._make_way()
         self._volume = 0
         self._lent = self._here = True
-        self._outlet.put(b"" if self._canvas.blank else self._canvas.picture(), self._canvas.redo())
+        self._outlet.put(b"" if self._emulator.blank else self._emulator.picture(), self._emulator.redo())
         self._note()
 
     def take_back(self) -> None:
@@ -97,9 +97,9 @@ class Stage(Footer):
         if not self._lent:
             return
         self._come()
-        canvas = self._canvas
-        down = BOTTOM if self._full_until > self._clock() else b"\x1b[%dB" % canvas.down if canvas.down else b""
-        self._outlet.put(canvas.undo(), b"\x1b[0m", b"" if canvas.blank else down + b"\r\n")
+        emulator = self._emulator
+        down = BOTTOM if self._full_until > self._clock() else b"\x1b[%dB" % emulator.down if emulator.down else b""
+        self._outlet.put(emulator.undo(), b"\x1b[0m", b"" if emulator.blank else down + b"\r\n")
         self._here, self._yielded, self._full_until = False, True, 0.0
         self._release()
         self._lent = self._with_status = self._yielded = False
@@ -112,26 +112,26 @@ class Stage(Footer):
         self._come()
         self._outlet.put(chunk)
         self._volume += len(chunk)
-        self._canvas.feed(chunk)
+        self._emulator.feed(chunk)
         self._note()
-        if self._canvas.placed:
-            self._canvas.placed = False
+        if self._emulator.placed:
+            self._emulator.placed = False
             self._full_until = self._clock() + PLACED
-        if self._with_status and self._canvas.alternate:
+        if self._with_status and self._emulator.alternate:
             self._yield()
         elif self._kept and not self._is_full:
             self._release()
 
     def _wait(self, chunk: bytes) -> None:
         """It is not seen at the moment, and only followed; perhaps it gives the other screen back by itself."""
-        was_alternate = self._canvas.alternate
-        self._canvas.feed(chunk)
-        self._canvas.placed = False
-        if self._yielded and was_alternate and not self._canvas.alternate:
+        was_alternate = self._emulator.alternate
+        self._emulator.feed(chunk)
+        self._emulator.placed = False
+        if self._yielded and was_alternate and not self._emulator.alternate:
             self._yielded = False
             self._go()
         elif self._yielded and not was_alternate:
-            self._canvas.begin()  # what it has painted meanwhile is nowhere
+            self._emulator.begin()  # what it has painted meanwhile is nowhere
 
     def show_ourselves(self, wanted: bool) -> bool:
         """Show our own rows below those of the process, or no longer; whether it has to paint its screen anew."""
@@ -142,19 +142,19 @@ class Stage(Footer):
             self._yield()
             return False
         self._come()
-        self._outlet.put(self._canvas.redo())
+        self._outlet.put(self._emulator.redo())
         was_away, self._yielded = self._yielded, False
         return was_away
 
     def _yield(self) -> None:
         """Bring the terminal into its usual modes; that takes away the other screen, too. What was painted on this one
         stays above."""
-        is_placed = self._is_full and not self._canvas.alternate
+        is_placed = self._is_full and not self._emulator.alternate
         self._yielded = self._is_full
-        self._outlet.put(self._canvas.undo())
+        self._outlet.put(self._emulator.undo())
         if is_placed:
             self._outlet.put(b"\x1b[0m" + BOTTOM + b"\r\n")
-            self._canvas.begin()
+            self._emulator.begin()
             self._note()
             self._full_until = 0.0
         self._release()
@@ -185,7 +185,7 @@ class Stage(Footer):
     @property
     def _is_full(self) -> bool:
         """Whether there is no place for others on the screen."""
-        return not self._yielded and (self._canvas.alternate or self._full_until > self._clock())
+        return not self._yielded and (self._emulator.alternate or self._full_until > self._clock())
 
     def _keep(self, text: bytes) -> None:
         self._kept.append(text)
@@ -210,7 +210,7 @@ class Stage(Footer):
         """See Footer.next_repaint; what is kept is due when the screen is free."""
         if not self._lent or self._paused:
             return super().next_repaint
-        if self._kept and not self._canvas.alternate:
+        if self._kept and not self._emulator.alternate:
             return self._full_until
         due = not self._is_full and (not self._here or self._below() != (self._painted or []))
         return self._painted_at + INTERVAL if due else None
@@ -240,7 +240,7 @@ class Stage(Footer):
         if self._lent and self._painted is not None:
             self._go()
         super().resized()
-        self._canvas.resize(self.columns)
+        self._emulator.resize(self.columns)
 
     def pause(self) -> None:
         """See Footer.pause."""
@@ -261,7 +261,7 @@ class Stage(Footer):
 
     def _note(self) -> None:
         """Remember what of it is on the screen, to find the way back up."""
-        self._up, self._blank = self._canvas.up, self._canvas.blank
+        self._up, self._blank = self._emulator.up, self._emulator.blank
 
     def _go(self) -> None:
         """Take the rows of the process away, and what is below them."""
@@ -270,7 +270,7 @@ class Stage(Footer):
         if not self._blank or self._painted is not None:
             up = b"\x1b[%dA" % self._up if self._up else b""
             self._outlet.put(b"\x1b[0m" + up + ERASE)
-        self._canvas.forget_above()
+        self._emulator.forget_above()
         self._here = False
         self._painted = None
 
@@ -280,7 +280,7 @@ class Stage(Footer):
             return
         if not self._is_full:  # else it has painted them itself
             self._go()
-            self._outlet.put(self._canvas.picture([NO_WRAP + row + WRAP for row in below or ()]))
+            self._outlet.put(self._emulator.picture([NO_WRAP + row + WRAP for row in below or ()]))
         self._here = True
         self._painted = below or None
         self._note()

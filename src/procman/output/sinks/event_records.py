@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Tells the hub of every change. It is a guest of the engine's, see runtime/loop/guest.py."""
+    """Tells the hub of every change. A component of the engine, see runtime/loop/component.py."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -17,7 +17,7 @@ class Events:
     def open(self, poller: object) -> None:
         """Nothing to do: there is no descriptor here."""
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Pass a change on: ``action`` is the event's name, "started" or "exited"."""
         if action != "probe":  # not a change, but something to do
             delay = {"delay": round(instance.delay, 3)} if action == "restarting" else {}

@@ -126,7 +126,7 @@ class History(Sink):
         self._past(name).partial = tail
         return False
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Keep a line of our own."""
         self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "replace") + b"\n")
 

@@ -44,7 +44,7 @@ class JsonLines(Sink):
         self._lines[name] = self._lines.get(name, 0) + (len(body) - len(lines)) // (len(glue) - 1)
         self._put(head, memoryview(body)[: -len(head)])
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Show a line of our own."""
         self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "surrogateescape") + b"\n")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class OwnLogs(LogFiles):
+class ProcessLogFiles(LogFiles):
     """A file for each process type that has one, or with ``{instance}`` in its path, for each instance."""
 
     __slots__ = ("_paths",)

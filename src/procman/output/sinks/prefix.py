@@ -117,7 +117,7 @@ class Prefix(Sink):
             return False
         return not self._show_inline(label, name, stream, tail)
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Show a line of our own; text of several lines gets a prefix for each."""
         if not self._unicode:
             text = text.translate(IN_ASCII)
@@ -176,7 +176,7 @@ class Prefix(Sink):
             return self._marker(lines)
         except TimeoutError:
             self.highlight("")
-            self.say("what to highlight takes too long to find: nothing is marked any more")
+            self.announce("what to highlight takes too long to find: nothing is marked any more")
             return lines
 
     def _put(self, label: Label, lines: bytes) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procman.core.text.protocol import Request
     from procman.output.hub import Hub
     from procman.runtime.control.client import Client
-    from procman.runtime.control.session import Desk
+    from procman.runtime.control.session import Session
     from procman.runtime.processes.children import Children
     from procman.runtime.processes.pty import Pty
 
@@ -124,7 +124,7 @@ class Attachment(Task):
         self.deadline = now + AGAIN if self._keys else None
         self.client.listen(len(self._keys) < MOST_KEYS)
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """A new life gets the same screen; the end of one is told."""
         if instance is not self.instance:
             return
@@ -151,48 +151,48 @@ class Attachment(Task):
                 self._pty.show_to(None)
 
 
-def attach(desk: Desk, client: Client, request: Request) -> None:
+def attach(session: Session, client: Client, request: Request) -> None:
     """Be keyboard and screen of one instance; who was that before is told."""
-    chosen = desk.chosen(desk.census().spread((request.text,), absent=False))
+    chosen = session.chosen(session.resolver().spread((request.text,), absent=False))
     if len(chosen) > 1:
         raise UsageError(f"{request.text} means {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
     instance = chosen[0]
-    child = desk.children.of(instance.name)
+    child = session.children.of(instance.name)
     if child is None:
         raise NotRunningError(f"{instance.name} is not running", f"procman start {instance.name}")
     if child.pty is None:
         raise NotRunningError(
             f"{instance.name} has pipes, no terminal to attach to", "start the session in a terminal, or with --pty"
         )
-    if desk.hub.stage is not None and desk.hub.stage.speak == desk.hub.taps.get(instance.name):
+    if session.hub.stage is not None and session.hub.stage.speak == session.hub.taps.get(instance.name):
         raise UsageError(f"{instance.name} has the terminal of procman start (primary)", "type there")
-    for other, task in list(desk.tasks.items()):
+    for other, task in list(session.tasks.items()):
         if isinstance(task, Attachment) and task.instance is instance:
             other.finish({"over": "somebody else has attached"})
-            desk.forget(other)
-    desk.begin(Attachment(client, desk.hub, desk.children, instance, _size(request)))
+            session.forget(other)
+    session.begin(Attachment(client, session.hub, session.children, instance, _size(request)))
 
 
-def keys(desk: Desk, client: Client, request: Request) -> None:
+def keys(session: Session, client: Client, request: Request) -> None:
     """What was typed: bytes, each as the character of its number."""
     try:
-        _attachment(desk, client).type(request.text.encode("latin-1"))
+        _attachment(session, client).type(request.text.encode("latin-1"))
     except UnicodeEncodeError:
         raise UsageError("keys are bytes, each as one character up to U+00FF") from None
 
 
-def resize(desk: Desk, client: Client, request: Request) -> None:
+def resize(session: Session, client: Client, request: Request) -> None:
     """The window has another size."""
-    _attachment(desk, client).resize(_size(request))
+    _attachment(session, client).resize(_size(request))
 
 
-def leave(desk: Desk, client: Client, request: Request) -> None:
+def leave(session: Session, client: Client, request: Request) -> None:
     """Nothing more will be typed."""
-    _attachment(desk, client).leave(time.monotonic(), request.wait)
+    _attachment(session, client).leave(time.monotonic(), request.wait)
 
 
-def _attachment(desk: Desk, client: Client) -> Attachment:
-    task = desk.tasks.get(client)
+def _attachment(session: Session, client: Client) -> Attachment:
+    task = session.tasks.get(client)
     if not isinstance(task, Attachment):
         raise UsageError("that is for who is attached")
     return task

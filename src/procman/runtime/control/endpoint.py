@@ -30,13 +30,13 @@ _KINDS = 0o170000
 _LONGEST = 100  # bytes of a path; 108 on Linux, 104 on macOS, with a NUL (unix(7))
 
 
-class PlaceError(ProcmanError):
+class EndpointError(ProcmanError):
     """There is no place for the socket, or it is not safe; the session can do without."""
 
     exit_code = 1
 
 
-class LivingSessionError(Exception):
+class SessionRunningError(Exception):
     """Somebody answers at this place; ``connection`` is open to him."""
 
     def __init__(self, connection: socket) -> None:
@@ -71,7 +71,7 @@ def is_safe(folder: str) -> bool:
 def connect(path: str, patience: float = PATIENCE) -> socket | None:
     """A connection to who listens at ``path``; None when nobody does.
 
-    Raises PlaceError when somebody does who does not let us in: too many wait, or we may not.
+    Raises EndpointError when somebody does who does not let us in: too many wait, or we may not.
     """
     import _socket
 
@@ -83,7 +83,7 @@ def connect(path: str, patience: float = PATIENCE) -> socket | None:
         connection.close()
         if error.errno in _NOBODY:
             return None
-        raise PlaceError(f"{path} does not let us in: {(error.strerror or str(error)).lower()}") from None
+        raise EndpointError(f"{path} does not let us in: {(error.strerror or str(error)).lower()}") from None
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
 
 
@@ -108,7 +108,7 @@ def _sweep(folder: str) -> None:
             continue
         try:
             living = connect(path, 0.0)
-        except PlaceError:
+        except EndpointError:
             continue
         if living is not None:
             living.close()
@@ -153,27 +153,27 @@ class Place:
 def claim(paths: list[str], given: bool) -> Place:
     """Listen at the first of ``paths``. A stale socket is replaced.
 
-    Raises LivingSessionError when somebody answers at any of them, PlaceError when no socket can be made.
+    Raises SessionRunningError when somebody answers at any of them, EndpointError when no socket can be made.
     """
     try:
         return _claim(paths, given)
     except OSError as error:
         what = error.strerror or str(error)
-        raise PlaceError(f"no control socket at {paths[0]}: {what.lower()}") from None
+        raise EndpointError(f"no control socket at {paths[0]}: {what.lower()}") from None
 
 
 def _claim(paths: list[str], given: bool) -> Place:
     path = paths[0]
     folder = os.path.dirname(path)
     if len(os.fsencode(path)) > _LONGEST:
-        raise PlaceError(f"no control socket at {path}: the path is too long for a socket")
+        raise EndpointError(f"no control socket at {path}: the path is too long for a socket")
     if not given:
         _make(folder)
     lock = _lock(folder)
     try:
         living = find(paths, given)
         if living is not None:
-            raise LivingSessionError(living)
+            raise SessionRunningError(living)
         _remove_stale(path)
         if not given:
             _sweep(folder)
@@ -188,7 +188,7 @@ def _make(folder: str) -> None:
     except FileExistsError:
         pass
     if not is_safe(folder):
-        raise PlaceError(f"no control socket: {folder} is not a folder of yours alone (mode 0700)")
+        raise EndpointError(f"no control socket: {folder} is not a folder of yours alone (mode 0700)")
 
 
 def _lock(folder: str) -> int:
@@ -203,7 +203,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if status.st_mode & _KINDS != _SOCKET:
-        raise PlaceError(f"no control socket at {path}: there is something else")
+        raise EndpointError(f"no control socket at {path}: there is something else")
     os.unlink(path)
 
 

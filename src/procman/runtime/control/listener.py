@@ -6,7 +6,7 @@ While nobody is connected it costs a comparison a turn; most of it is imported w
 from __future__ import annotations
 
 from procman.errors import EXIT_FAILURE, EXIT_SOFTWARE
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.poller import READ
 
 TYPE_CHECKING = False
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.runtime.control.client import Client
     from procman.runtime.control.endpoint import Place
-    from procman.runtime.control.session import Desk
+    from procman.runtime.control.session import Session
     from procman.runtime.system.poller import Poller
 
 MOST_CLIENTS = 160
 PAUSE = 0.5  # seconds until the door is tried again when there was no descriptor for who knocked
 
 
-class Control(QuietGuest):
-    """The session's control socket at `place`; `open_desk` makes the one who has the answers."""
+class Control(QuietComponent):
+    """The session's control socket at `place`; `open_session` makes the one who has the answers."""
 
-    def __init__(self, place: Place, open_desk: Callable[[], Desk]) -> None:
+    def __init__(self, place: Place, open_session: Callable[[], Session]) -> None:
         self._place = place
-        self._open_desk = open_desk
-        self._desk: Desk | None = None
+        self._open_desk = open_session
+        self._session: Session | None = None
         self._clients: list[Client] = []
         self._open_again: float | None = None
         self._poller: Poller | None = None
@@ -40,33 +40,33 @@ class Control(QuietGuest):
         self._poller = poller
         poller.add(self._place.socket.fileno(), self._welcome)
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell who waits for it."""
-        if self._desk is not None and self._clients:
-            self._desk.note(action, instance, now)
+        if self._session is not None and self._clients:
+            self._session.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
         """When somebody's patience ends, or the door is opened again."""
-        if self._desk is None or not self._clients:
+        if self._session is None or not self._clients:
             return self._open_again
-        times = (self._open_again, self._desk.next_deadline())
+        times = (self._open_again, self._session.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Go on with what takes longer, and send what is owed."""
         if self._open_again is not None and self._open_again <= now:
             self._open_door()
-        if self._desk is None or not self._clients:
+        if self._session is None or not self._clients:
             return
-        self._desk.tick(now)
+        self._session.tick(now)
         for client in list(self._clients):
             if client.owed:
                 client.flush()
 
     def close(self, now: float, code: int) -> None:
         """The session is over: tell everybody, and remove the socket."""
-        if self._desk is not None:
-            self._desk.close(now, code)
+        if self._session is not None:
+            self._session.close(now, code)
         for client in list(self._clients):
             client.flush()
             client.close()
@@ -106,8 +106,8 @@ class Control(QuietGuest):
             wire,  # noqa: F401  (for _admit and _obey)
         )
 
-        if self._desk is None:
-            self._desk = self._open_desk()
+        if self._session is None:
+            self._session = self._open_desk()
 
     def _admit(self, connection: socket) -> None:
         from procman.runtime.control.client import Client
@@ -158,15 +158,15 @@ class Control(QuietGuest):
         from procman.runtime.control.verbs import obey
         from procman.runtime.control.wire import decode
 
-        assert self._desk is not None
+        assert self._session is not None
         try:
             request = read_request(decode(line))
         except ProtocolError as error:
             client.refuse(str(error))
             return
-        obey(self._desk, client, request)
+        obey(self._session, client, request)
 
     def _forget(self, client: Client) -> None:
         self._clients.remove(client)
-        if self._desk is not None:
-            self._desk.forget(client)
+        if self._session is not None:
+            self._session.forget(client)

@@ -67,6 +67,6 @@ class _Ear(Sink):
             client.skipped = 0
         client.tell({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
 
-    def say(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Hand on a line of our own."""
         self.publish("system", "system", text.encode("utf-8", "replace") + b"\n")

@@ -12,18 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from procman.config.plan_source import Blueprint
+    from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.transitions import Instance
 
 MOST_PATTERNS = 100  # in one request, since each is compared with every instance
 
 
-class Census:
+class NameResolver:
     """What names may mean at this moment. The files are read when a name asks for it, and once."""
 
-    def __init__(self, instances: Mapping[str, Instance], blueprint: Blueprint) -> None:
+    def __init__(self, instances: Mapping[str, Instance], plan_source: PlanSource) -> None:
         self._names = tuple(instances)
-        self._blueprint = blueprint
+        self._plan_source = plan_source
         self._labels = {*instances, *(instance.plan.type for instance in instances.values())}
         self._here: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}  # of each process type that is here: the highest number
@@ -66,11 +66,11 @@ class Census:
         if here and not absent:
             return list(dict.fromkeys(here))
         if self._groups is None:
-            self._groups = self._blueprint.groups()
+            self._groups = self._plan_source.groups()
         return list(dict.fromkeys([*here, *self._groups.get(group, ())]))
 
     def absence(self, name: str) -> str:
         """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""
         if self._types is None:
-            self._types = self._blueprint.types()
-        return self._blueprint.absence(name) if name in self._types else ""
+            self._types = self._plan_source.types()
+        return self._plan_source.absence(name) if name in self._types else ""

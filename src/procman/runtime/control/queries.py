@@ -11,60 +11,60 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
-    from procman.runtime.control.session import Desk
+    from procman.runtime.control.session import Session
 
 DEFAULT_LINES = 200
 
 
-def hello(desk: Desk, client: Client, _request: Request) -> None:
+def hello(session: Session, client: Client, _request: Request) -> None:
     """What session this is."""
-    client.finish(desk.about())
+    client.finish(session.about())
 
 
-def ps(desk: Desk, client: Client, request: Request) -> None:
+def ps(session: Session, client: Client, request: Request) -> None:
     """How the instances are, in the Procfile's order."""
     now = time.monotonic()
-    rows = [status_record(instance, now, desk.is_paused(instance)) for instance in desk.chosen(request.names)]
-    client.finish({**desk.about(), "instances": rows})
+    rows = [status_record(instance, now, session.is_paused(instance)) for instance in session.chosen(request.names)]
+    client.finish({**session.about(), "instances": rows})
 
 
-def why(desk: Desk, client: Client, request: Request) -> None:
+def why(session: Session, client: Client, request: Request) -> None:
     """Why instances are as they are; also why a type has none."""
     now = time.monotonic()
-    census = desk.census()
-    absences = {name: census.absence(name) for name in request.names if not census.is_here(name)}
+    resolver = session.resolver()
+    absences = {name: resolver.absence(name) for name in request.names if not resolver.is_here(name)}
     absent = {name: words for name, words in absences.items() if words}
     rows: list[dict[str, object]] = [{"name": name, "state": "absent", "why": absent[name]} for name in absent]
     present = [name for name in request.names if name not in absent]
-    for instance in desk.chosen(present) if present or not request.names else []:
-        paused = desk.is_paused(instance)
-        hindrances = desk.supervisor.hindrances(instance)
-        words = why_in_words(instance, now, desk.supervisor.is_held(instance), paused, hindrances)
+    for instance in session.chosen(present) if present or not request.names else []:
+        paused = session.is_paused(instance)
+        hindrances = session.supervisor.hindrances(instance)
+        words = why_in_words(instance, now, session.supervisor.is_held(instance), paused, hindrances)
         rows.append({**status_record(instance, now, paused), "why": words})
     client.finish({"instances": rows})
 
 
-def wait(desk: Desk, client: Client, request: Request) -> None:
+def wait(session: Session, client: Client, request: Request) -> None:
     """When they are ready."""
-    chosen = desk.chosen(request.names)
-    desk.begin(UntilUp(client, desk.supervisor, chosen, request.timeout, tells=False))
+    chosen = session.chosen(request.names)
+    session.begin(UntilUp(client, session.supervisor, chosen, request.timeout, tells=False))
 
 
-def events(desk: Desk, client: Client, request: Request) -> None:
+def events(session: Session, client: Client, request: Request) -> None:
     """What happens from now on."""
-    desk.chosen(request.names)
-    desk.begin(Events(client, request.names))
+    session.chosen(request.names)
+    session.begin(Events(client, request.names))
 
 
-def logs(desk: Desk, client: Client, request: Request) -> None:
+def logs(session: Session, client: Client, request: Request) -> None:
     """What they said, and with ``follow`` what they go on to say; ``system`` are our own lines."""
     from procman.runtime.control.log_stream import Follower, recalled
 
     if any(name != "system" for name in request.names):
-        desk.chosen(name for name in request.names if name != "system")  # refuses what nobody is called
+        session.chosen(name for name in request.names if name != "system")  # refuses what nobody is called
     count = DEFAULT_LINES if request.lines is None and request.since is None else request.lines
     since = None if request.since is None else time.time() - request.since
-    entries = desk.hub.history.recall(lambda name: is_meant(request.names, name), since, count)
+    entries = session.hub.history.recall(lambda name: is_meant(request.names, name), since, count)
     client.feed(recalled(entries, is_all=not request.follow))
     if request.follow:
-        desk.begin(Follower(client, desk.hub, request.names))
+        session.begin(Follower(client, session.hub, request.names))

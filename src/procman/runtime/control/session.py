@@ -7,13 +7,13 @@ import time
 from procman import __version__
 from procman.core.procfile.selection import choose
 from procman.errors import ProcmanError, UsageError
-from procman.runtime.control.names import Census
+from procman.runtime.control.names import NameResolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from procman.config.plan_source import Blueprint
+    from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
@@ -28,7 +28,7 @@ class NotRunningError(ProcmanError):
     exit_code = 1
 
 
-class Desk:
+class Session:
     """What can be asked of this session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
 
     def __init__(
@@ -36,13 +36,13 @@ class Desk:
         supervisor: Supervisor,
         children: Children,
         hub: Hub,
-        blueprint: Blueprint,
+        plan_source: PlanSource,
         pid: int,
     ) -> None:
         self.supervisor = supervisor
         self.children = children
         self.hub = hub
-        self.blueprint = blueprint
+        self.plan_source = plan_source
         self.tasks: dict[Client, Task] = {}
         self.paused: dict[str, int] = {}  # instance → the pid that was stopped
         self._pid = pid
@@ -54,9 +54,9 @@ class Desk:
         stopping = self.supervisor.stopping
         return {
             "pid": self._pid,
-            "procfile": self.blueprint.procfile,
-            "root": self.blueprint.root,
-            "session": self.blueprint.session,
+            "procfile": self.plan_source.procfile,
+            "root": self.plan_source.root,
+            "session": self.plan_source.session,
             "version": __version__,
             "since": round(self._began, 3),
             "stopping": stopping.words if stopping else None,
@@ -75,11 +75,11 @@ class Desk:
         self.tasks[task.client] = task
         self._changed = True  # it may be finished already
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Something happened: tell who waits for it."""
         self._changed = True
         for task in list(self.tasks.values()):
-            task.note(action, instance, now)
+            task.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
         """When a task wants to be looked at, though nothing happens."""
@@ -124,15 +124,15 @@ class Desk:
         wanted = list(names)
         if not wanted:
             return list(here.values())
-        census = self.census()
+        resolver = self.resolver()
         try:
-            return [here[name] for name in choose(wanted, list(here), census.groups)]
+            return [here[name] for name in choose(wanted, list(here), resolver.groups)]
         except UsageError as error:
-            raise _explained(census, wanted, error) from None
+            raise _explained(resolver, wanted, error) from None
 
-    def census(self) -> Census:
+    def resolver(self) -> NameResolver:
         """What names mean at this moment; one for a request."""
-        return Census(self.supervisor.instances, self.blueprint)
+        return NameResolver(self.supervisor.instances, self.plan_source)
 
     def alive(self, names: Iterable[str]) -> list[tuple[Instance, int]]:
         """Those of the chosen that have a child, with its pid; raises NotRunningError when there is none."""
@@ -155,8 +155,8 @@ class Desk:
             raise UsageError(f"the session is stopping: {self.supervisor.stopping.words}")
 
 
-def _explained(census: Census, names: list[str], error: UsageError) -> UsageError:
+def _explained(resolver: NameResolver, names: list[str], error: UsageError) -> UsageError:
     for name in names:
-        if not census.is_here(name) and (absence := census.absence(name)):
+        if not resolver.is_here(name) and (absence := resolver.absence(name)):
             return UsageError(f"{name} is not part of this session: {absence}", f"procman start {name} adds it")
     return error

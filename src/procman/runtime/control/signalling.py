@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
-    from procman.runtime.control.session import Desk
+    from procman.runtime.control.session import Session
 else:
     import _signal as signals  # without the enums: see signals.py
 
@@ -30,31 +30,31 @@ TO_ALL = frozenset(
 )
 
 
-def signal(desk: Desk, client: Client, request: Request) -> None:
+def signal(session: Session, client: Client, request: Request) -> None:
     """Send a signal to the programs."""
     number = signal_number(request.text)
     if not request.names:
         raise UsageError("signal whom?", "as in: procman signal USR1 web")
-    for instance, pid in desk.alive(request.names):
+    for instance, pid in session.alive(request.names):
         send_to_program(pid, number)
         client.tell({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
     client.finish()
 
 
-def pause(desk: Desk, client: Client, request: Request) -> None:
+def pause(session: Session, client: Client, request: Request) -> None:
     """Stop their processes where they are (SIGSTOP)."""
-    for instance, pid in desk.alive(request.names):
+    for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGSTOP)
-        desk.paused[instance.name] = pid
+        session.paused[instance.name] = pid
         client.tell({"say": f"{instance.name} is paused"})
     client.finish()
 
 
-def resume(desk: Desk, client: Client, request: Request) -> None:
+def resume(session: Session, client: Client, request: Request) -> None:
     """Let them go on (SIGCONT)."""
-    for instance, pid in desk.alive(request.names):
+    for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGCONT)
-        desk.paused.pop(instance.name, None)
+        session.paused.pop(instance.name, None)
         client.tell({"say": f"{instance.name} goes on"})
     client.finish()
 

@@ -34,7 +34,7 @@ class Task:
         self.client = client
         client.task = self
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Something happened to an instance."""
 
     def check(self, now: float) -> bool:
@@ -53,7 +53,7 @@ class Watch(Task):
         self.instances = list(instances)
         self._tells = tells
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell it to who waits."""
         if self._tells and instance in self.instances:
             self.client.tell({"say": in_words(action, instance, now)})
@@ -163,7 +163,7 @@ class OneByOne(Watch):
 class UntilOver(Task):
     """Until the session is over; Control.close tells the end."""
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell who has stopped."""
         if action in (Action.TELL_STOPPED, Action.TELL_EXITED):
             self.client.tell({"say": in_words(action, instance, now)})
@@ -176,7 +176,7 @@ class Events(Task):
         super().__init__(client)
         self._names = names
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell it, unless the client is too slow; then say later how many it has missed."""
         if action == Action.PROBE or not is_meant(self._names, instance.name):
             return
@@ -205,9 +205,9 @@ class Scaled(UntilUp):
         super().__init__(client, supervisor, kept)
         self._leaving = list(leaving)
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell of those who leave as well."""
-        super().note(action, instance, now)
+        super().on_event(action, instance, now)
         if instance in self._leaving:
             self.client.tell({"say": in_words(action, instance, now)})
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
-    from procman.runtime.control.session import Desk
+    from procman.runtime.control.session import Session
 
-    Verb = Callable[[Desk, Client, Request], None]
+    Verb = Callable[[Session, Client, Request], None]
 
 FUNCTIONS = {  # a verb → the function that answers it
     "hello": "procman.runtime.control.queries:hello",
@@ -38,15 +38,15 @@ LONGEST = 1000  # characters of a refusal
 CONCERNS_ABSENT = ("start", "why")  # verbs that mean all of a group, also what the session has left out
 
 
-def obey(desk: Desk, client: Client, request: Request) -> None:
+def obey(session: Session, client: Client, request: Request) -> None:
     """Answer, or begin to."""
     if client.task is not None and request.verb not in WHILE_ATTACHED:
         client.refuse("something is under way on this connection", "open another one", hang_up=False)
         return
     try:
         if request.names:  # each key that is typed comes by here
-            request.names = tuple(desk.census().spread(request.names, request.verb in CONCERNS_ABSENT))
-        _find(request.verb)(desk, client, request)
+            request.names = tuple(session.resolver().spread(request.names, request.verb in CONCERNS_ABSENT))
+        _find(request.verb)(session, client, request)
     except ProcmanError as error:
         client.refuse(_brief(error.message), error.hint, error.exit_code, hang_up=False)
 

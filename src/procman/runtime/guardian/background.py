@@ -16,7 +16,7 @@ else:
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class Backdrop:
+class Background:
     """A process of ours that does `work` in a session of its own: keys of the terminal are not for it.
 
     What it prints goes to the file `log`. It is asked to end when we end, however that comes to pass.

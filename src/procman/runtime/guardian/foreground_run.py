@@ -11,7 +11,7 @@ import errno
 import os
 
 from procman.core.procfile.command import SHELL
-from procman.runtime.guardian.run_watcher import Lifeline
+from procman.runtime.guardian.run_watcher import RunWatcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd
     )  # ignored, it would make the kernel reap the child and lose its status
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     child = _spawn(program, argv, env)
-    with Lifeline(child):
+    with RunWatcher(child):
         status = _wait(child)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code

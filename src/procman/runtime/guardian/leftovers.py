@@ -13,7 +13,7 @@ import errno
 import os
 import time
 
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.descendants import environ_of, stat_fields
 
 TYPE_CHECKING = False
@@ -129,7 +129,7 @@ def _command_of(pid: int) -> str:
     return shown if len(shown) <= WORDS else shown[: WORDS - 1] + "…"
 
 
-class LeftoverNews(QuietGuest):
+class LeftoverNews(QuietComponent):
     """Names leftovers once, soon after the start: one of them may hold a port that is wanted."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -137,7 +137,7 @@ class LeftoverNews(QuietGuest):
         self._due: float | None = None
 
     def open(self, poller: Poller) -> None:
-        """See QuietGuest.open."""
+        """See QuietComponent.open."""
         self._due = time.monotonic() + QUIET
 
     def next_deadline(self) -> float | None:

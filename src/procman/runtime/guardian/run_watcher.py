@@ -25,7 +25,7 @@ CUT = b"."
 MOST_DESCRIPTORS = 65536
 
 
-class Lifeline:
+class RunWatcher:
     """Between entering and leaving, the process ``child`` dies with us."""
 
     def __init__(self, child: int) -> None:
@@ -33,7 +33,7 @@ class Lifeline:
         self.watcher = 0
         self.writer = -1
 
-    def __enter__(self) -> Lifeline:
+    def __enter__(self) -> RunWatcher:
         if os.getpid() != 1:  # the end of PID 1 ends every process of its namespace
             self._tie()
         return self

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.status import ExitStatus
     from procman.core.planner import InstancePlan
-    from procman.runtime.processes.side_commands import Errands
+    from procman.runtime.processes.side_commands import SideCommands
     from procman.runtime.system.poller import Poller
 
     Answered = Callable[[str], None]
@@ -142,16 +142,16 @@ class Request(Connection):
 class Run:
     """A command; 0 is good."""
 
-    def __init__(self, errands: Errands, plan: InstancePlan, command: str, answered: Answered) -> None:
+    def __init__(self, side_commands: SideCommands, plan: InstancePlan, command: str, answered: Answered) -> None:
         def finished(status: ExitStatus, words: str) -> None:
             answered("" if status.ok else words or f"the check {status.words()}")
 
-        self._errand = errands.run(plan, command, finished)
+        self._side_command = side_commands.run(plan, command, finished)
 
     def drop(self) -> None:
         """Kill it, and tell nobody."""
-        if self._errand is not None:
-            self._errand.drop()
+        if self._side_command is not None:
+            self._side_command.drop()
 
 
 def _is_own(connection: socket.socket) -> bool:

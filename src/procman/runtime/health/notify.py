@@ -6,7 +6,7 @@ import os
 
 from procman.core.lifecycle.transitions import State
 from procman.runtime.guardian import guardian
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RETRY = 0.05  # seconds until a full socket is tried again: net.unix.max_dgram_q
 SHARE = 0.5  # of the watchdog's time after which it is fed: sd_watchdog_enabled(3) recommends half
 
 
-class Notifier(QuietGuest):
+class Notifier(QuietComponent):
     """The socket named by NOTIFY_SOCKET. Nobody is here without one."""
 
     def __init__(self, supervisor: Supervisor, environ: Mapping[str, str], now: float) -> None:
@@ -33,7 +33,7 @@ class Notifier(QuietGuest):
         self._period = _watchdog_period(environ)
         self._due = now + self._period if self._period else None
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """READY once everything that is wanted is up, STOPPING once; STATUS at every change: how many are what."""
         counts: dict[str, int] = {}
         for one in self._supervisor.instances.values():

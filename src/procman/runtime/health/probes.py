@@ -11,7 +11,7 @@ import time
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.checks import DELAY, EXEC, HTTP, LOG
 from procman.runtime.health.attempts import Connection, Request, Run
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Question:
         self.attempt = self.due = self.overdue = None
 
 
-class Probes(QuietGuest):
+class Probes(QuietComponent):
     """All questions under way, one an instance at most."""
 
     def __init__(self, supervisor: Supervisor, hub: Hub, children: Children) -> None:
@@ -80,7 +80,7 @@ class Probes(QuietGuest):
         """The loop begins."""
         self._poller = poller
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Begin to ask when a life begins or its next health check is due; stop when it ends."""
         if action == Action.TELL_STARTED:
             self._forget(instance.name)
@@ -154,7 +154,7 @@ class Probes(QuietGuest):
 
     def _run(self, question: Question) -> Attempt:
         plan, command = question.instance.plan, question.check.target
-        return Run(self._children.errands, plan, command, lambda words: self._answered(question, words))
+        return Run(self._children.side_commands, plan, command, lambda words: self._answered(question, words))
 
     # Answers ------------------------------------------------------------------------------------------------------
 

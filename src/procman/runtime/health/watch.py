@@ -11,7 +11,7 @@ from collections import deque
 
 from procman.core.lifecycle.transitions import Event
 from procman.errors import ProcmanError
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ DEBOUNCE = 300  # milliseconds: an editor's save, or a checkout's many, is one c
 MOST = 10_000  # paths that wait to be looked at; more of them tell nothing new
 
 
-class Watch(QuietGuest):
+class Watch(QuietComponent):
     """The changes below the folders of all instances with patterns."""
 
     def __init__(self, supervisor: Supervisor, hub: Hub, renew: Renew) -> None:
@@ -54,7 +54,7 @@ class Watch(QuietGuest):
         poller.add(self._reader, self._hear)
         self._look_at(_topmost(instance.plan.cwd for instance in self._watching()))
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """A plan that was read anew may have other folders."""
         if instance.plan.watch and self._writer != -1 and not _covered(instance.plan.cwd, self._looked_at):
             self._look_at([instance.plan.cwd])
@@ -93,7 +93,7 @@ class Watch(QuietGuest):
         except BlockingIOError:
             return
         if self._troubles:
-            self._hub.say(f"warning: files are not watched any more: {self._troubles.pop()}")
+            self._hub.announce(f"warning: files are not watched any more: {self._troubles.pop()}")
         changed = [self._changed.popleft() for _ in range(len(self._changed))]
         concerned = [instance for instance in self._watching() if self._is_concerned(instance, changed)]
         if concerned:
@@ -118,7 +118,7 @@ class Watch(QuietGuest):
         path = next((path for path in changed if self._globs_of(instance).match(path)), None)
         if path is None or self._supervisor.stopping or not self._supervisor.may_restart_by_itself(instance):
             return False
-        self._hub.say(f"{instance.name}: {os.path.relpath(path, instance.plan.cwd)} has changed")
+        self._hub.announce(f"{instance.name}: {os.path.relpath(path, instance.plan.cwd)} has changed")
         return True
 
     def _restart(self, concerned: list[Instance]) -> None:
@@ -134,7 +134,7 @@ class Watch(QuietGuest):
         except ProcmanError as error:
             changes = [f"warning: {error.message}; restarting with what was read before"]
         for change in changes:
-            self._hub.say(change)
+            self._hub.announce(change)
         self._supervisor.wish(Event.RESTART, concerned, time.monotonic())
 
 

@@ -1,55 +1,87 @@
-"""Does nothing until somebody is wanted at the engine's table: then it brings him, and passes everything on to him.
+"""What the engine drives: components, opened, told of events, woken at their deadlines and closed.
 
-A plan can be read anew while it runs, so nobody knows at the start whether checks or watched files will be part of it.
+The control socket, probes, the status line, systemd's notifications: each is a component. The engine does not know
+them by name.
 """
 
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import Action
-from procman.runtime.loop.guest import QuietGuest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from procman.core.lifecycle.transitions import Instance
     from procman.core.planner import InstancePlan
-    from procman.runtime.loop.guest import Guest
     from procman.runtime.system.poller import Poller
 
+    class Component(Protocol):
+        """Anything the engine can drive, also from another ring; QuietComponent explains each call."""
 
-class Latecomer(QuietGuest):
-    """A seat for whom ``make`` makes, taken when an instance starts whose plan wants him."""
+        def open(self, poller: Poller) -> None: ...
+        def on_event(self, action: str, instance: Instance, now: float) -> None: ...
+        def next_deadline(self) -> float | None: ...
+        def tick(self, now: float) -> None: ...
+        def close(self, now: float, code: int) -> None: ...
 
-    def __init__(self, is_wanted: Callable[[InstancePlan], bool], make: Callable[[], Guest]) -> None:
+
+class QuietComponent:
+    """Does nothing at every call; subclasses override what they need. Times are seconds of the monotonic clock."""
+
+    def open(self, poller: Poller) -> None:
+        """The loop begins: descriptors may be added to its poller."""
+
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
+        """Something happened to `instance`: one of the TELL actions, or PROBE."""
+
+    def next_deadline(self) -> float | None:
+        """When `tick` must be called at the latest, or None."""
+        return None
+
+    def tick(self, now: float) -> None:
+        """Called once a turn."""
+
+    def close(self, now: float, code: int) -> None:
+        """The run is over and nothing of it is left; `code` is what it ends with."""
+
+
+class LazyComponent(QuietComponent):
+    """Creates its component with ``make`` when the first instance that needs it starts.
+
+    Files can be read again while a session runs, so it is not known at the start whether it will need one.
+    """
+
+    def __init__(self, is_wanted: Callable[[InstancePlan], bool], make: Callable[[], Component]) -> None:
         self._is_wanted = is_wanted
         self._make = make
-        self._guest: Guest | None = None
+        self._component: Component | None = None
         self._poller: Poller | None = None
 
     def open(self, poller: Poller) -> None:
         """Remember the poller."""
         self._poller = poller
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
-        """Bring him when it is time; then he is told."""
-        if self._guest is None and action == Action.TELL_STARTED and self._is_wanted(instance.plan):
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
+        """Create the component when it is time, then tell it."""
+        if self._component is None and action == Action.TELL_STARTED and self._is_wanted(instance.plan):
             assert self._poller is not None
-            self._guest = self._make()
-            self._guest.open(self._poller)
-        if self._guest is not None:
-            self._guest.note(action, instance, now)
+            self._component = self._make()
+            self._component.open(self._poller)
+        if self._component is not None:
+            self._component.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
-        """His, once he is here."""
-        return None if self._guest is None else self._guest.next_deadline()
+        """The component's, once there is one."""
+        return None if self._component is None else self._component.next_deadline()
 
     def tick(self, now: float) -> None:
         """Called once a turn."""
-        if self._guest is not None:
-            self._guest.tick(now)
+        if self._component is not None:
+            self._component.tick(now)
 
     def close(self, now: float, code: int) -> None:
         """The run is over."""
-        if self._guest is not None:
-            self._guest.close(now, code)
+        if self._component is not None:
+            self._component.close(now, code)

@@ -10,9 +10,9 @@ import time
 
 from procman.core.lifecycle.outcome import HUNG_UP, OUTPUT_CLOSED
 from procman.core.lifecycle.transitions import Action
-from procman.output.aside import say_aside, tell_loss
+from procman.output.aside import report_loss, write_stderr
 from procman.runtime.loop.pumps import Pumps
-from procman.runtime.loop.teardown import Farewells
+from procman.runtime.loop.teardown import Teardowns
 from procman.runtime.system.descendants import kill_until_empty
 from procman.runtime.system.poller import READ, WRITE, Poller, has_hung_up
 from procman.runtime.system.signals import ignores_hang_up
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
-    from procman.runtime.loop.guest import Guest
+    from procman.runtime.loop.component import Component
     from procman.runtime.loop.pump import Pump
-    from procman.runtime.loop.signal_requests import Orders
+    from procman.runtime.loop.signal_requests import SignalRequests
     from procman.runtime.processes.children import Child, Children
     from procman.runtime.processes.launcher import Launcher
     from procman.runtime.system.signals import SignalPipe
@@ -48,28 +48,28 @@ class Engine:
         launcher: Launcher,
         hub: Hub,
         outlet: Outlet,
-        orders: Orders,
+        orders: SignalRequests,
         signals: SignalPipe,
-        guests: Sequence[Guest] = (),
+        components: Sequence[Component] = (),
     ) -> None:
         self.supervisor = supervisor
         self._children = children
         self._launcher = launcher
         self._hub = hub
         self._outlet = outlet
-        self._orders = orders
+        self._signal_requests = orders
         self._signals = signals
-        self._guests = guests
+        self._components = components
         self._poller = Poller()
         self._pumps = Pumps(hub, outlet)
-        self._farewells = Farewells(children, self._pumps, self._report_end)
+        self._teardowns = Teardowns(children, self._pumps, self._report_end)
         self._next_deadlines: list[Callable[[], float | None]] = [
             supervisor.next_deadline,
             self._pumps.next_deadline,
-            self._farewells.next_deadline,
+            self._teardowns.next_deadline,
             children.next_deadline,
             hub.next_deadline,
-            *(guest.next_deadline for guest in guests),
+            *(component.next_deadline for component in components),
         ]
         self._lives: dict[str, tuple[Child, list[Pump]]] = {}
         self._orphans_until: float | None = None
@@ -91,18 +91,18 @@ class Engine:
                 self._reap()
                 self._wake()
         finally:
-            stuck = self._farewells.stuck + kill_until_empty(self._children.spared)
+            stuck = self._teardowns.stuck + kill_until_empty(self._children.spared)
         return self._end(stuck)
 
     def _open(self) -> None:
-        self._poller.add(self._signals.fileno(), self._orders.hear)
-        if self._orders.lifeline is not None:
-            self._poller.add(self._orders.lifeline, self._hear_guardian)
+        self._poller.add(self._signals.fileno(), self._signal_requests.hear)
+        if self._signal_requests.lifeline is not None:
+            self._poller.add(self._signal_requests.lifeline, self._hear_guardian)
         self._poller.add(self._pumps.fileno(), self._nothing)
         if self._outlet.pollable:
             self._poller.add(self._outlet.fileno(), self._look_at_reader, 0)
-        for guest in self._guests:
-            guest.open(self._poller)
+        for component in self._components:
+            component.open(self._poller)
         self._hear(0)  # a signal that came before anybody listened, before more is launched
 
     def _hear(self, timeout: float | None) -> None:
@@ -158,7 +158,7 @@ class Engine:
             self.supervisor.stop_all(OUTPUT_CLOSED, time.monotonic())
         if self._outlet.error and not self._error_told:
             self._error_told = True
-            say_aside(f"procman: standard output cannot be written: {self._outlet.error}\n")
+            write_stderr(f"procman: standard output cannot be written: {self._outlet.error}\n")
         if self._outlet.blocked != self._full:
             self._full = self._outlet.blocked
             self._poller.change(self._outlet.fileno(), WRITE if self._full else 0)
@@ -199,13 +199,13 @@ class Engine:
         return nearest
 
     def _reap(self) -> None:
-        if not self._orders.child_ended:
+        if not self._signal_requests.child_ended:
             return
-        self._orders.child_ended = False
+        self._signal_requests.child_ended = False
         now = time.monotonic()
         for child in self._children.newly_dead():
             _, pumps = self._lives.pop(child.name)
-            self._farewells.begin(child, self.supervisor.instances[child.name], pumps, now)
+            self._teardowns.begin(child, self.supervisor.instances[child.name], pumps, now)
         self._children.reap_strangers()
 
     def _wake(self) -> None:
@@ -215,11 +215,11 @@ class Engine:
             self._flush()  # a line is on its way before anything else is asked for
         now = time.monotonic()
         self._children.let_go(now)
-        self._farewells.proceed(now, self.supervisor.stopping is not None)
+        self._teardowns.proceed(now, self.supervisor.stopping is not None)
         self.supervisor.tick(now)
         self._pumps.show_partials(now)
-        for guest in self._guests:
-            guest.tick(now)
+        for component in self._components:
+            component.tick(now)
 
     # Deeds ----------------------------------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class Engine:
             self._children.ask_orphans(signal.SIGTERM, None if everybody else [i.name for i in instances])
 
     def _kill(self, instance: Instance) -> None:
-        self._farewells.kill(instance.name)
+        self._teardowns.kill(instance.name)
         if instance.name in self._lives:
             self._children.kill(self._lives[instance.name][0])
 
@@ -242,23 +242,23 @@ class Engine:
         self.supervisor.exited(instance, child.status, time.monotonic())
 
     def _hear_guardian(self) -> None:
-        lifeline = self._orders.lifeline
-        self._orders.hear_guardian()
-        if lifeline is not None and self._orders.lifeline is None:
+        lifeline = self._signal_requests.lifeline
+        self._signal_requests.hear_guardian()
+        if lifeline is not None and self._signal_requests.lifeline is None:
             self._poller.remove(lifeline)
 
     def _tell(self, action: str, instance: Instance) -> None:
         now = time.monotonic()
-        for guest in self._guests:
-            guest.note(action, instance, now)
+        for component in self._components:
+            component.on_event(action, instance, now)
 
     def _end(self, stuck: list[int]) -> int:
         now = time.monotonic()
         if stuck:
-            self._hub.say(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
+            self._hub.announce(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
         code = self.supervisor.exit_code
-        for guest in self._guests:
-            guest.close(now, code)
+        for component in self._components:
+            component.close(now, code)
         self._hub.close()
         self._outlet.close(now + LAST_WORDS)
         self._complain()
@@ -267,4 +267,4 @@ class Engine:
     def _complain(self) -> None:
         """Say on stderr what nobody has read on stdout, unless its reader has left on purpose."""
         if self.supervisor.stopping is not OUTPUT_CLOSED:
-            tell_loss(self._outlet, self._pumps.dropped)
+            report_loss(self._outlet, self._pumps.dropped)

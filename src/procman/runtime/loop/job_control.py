@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.tty import in_foreground
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN = 1.0  # seconds
 
 
-class Foreground(QuietGuest):
+class Foreground(QuietComponent):
     """Whether our job has the terminal behind `fd`. Those who have something on it are told when that changes."""
 
     def __init__(self, fd: int, *pausables: Pausable) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 
 from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
-from procman.output.aside import say_aside
+from procman.output.aside import write_stderr
 from procman.runtime.guardian import guardian
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ STOPPING: dict[int, Reason] = {
 IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wait for the grace
 
 
-class Orders:
+class SignalRequests:
     """What the user says to the run by signals. `lifeline` carries those that were sent to the guardian."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Orders:
             self._stopped_at = now
             self._supervisor.stop_all(STOPPING[number], now)
         elif number in IMPATIENT and now - self._stopped_at >= REPEAT_AFTER:
-            self._hub.say("asked again: killing at once")
+            self._hub.announce("asked again: killing at once")
             self._supervisor.kill_all(STOPPING[number], now)
 
     def _note_child(self) -> None:
@@ -141,4 +141,4 @@ class Orders:
             f"{i.name} {i.state} pid={i.pid} uptime={i.uptime(now):.0f}s restarts={i.restarts}\n"
             for i in self._supervisor.instances.values()
         ]
-        say_aside("".join(lines))
+        write_stderr("".join(lines))

@@ -24,7 +24,7 @@ STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the k
 OUTPUT_LIMIT = 0.25  # seconds that a full output may hold up the end of a child while everything stops
 
 
-class Farewell:
+class Teardown:
     """One ended leader on its way to being reaped. Times are seconds of the monotonic clock."""
 
     __slots__ = ("begun", "child", "deadline", "group_asked", "instance", "killed", "pumps")
@@ -39,19 +39,19 @@ class Farewell:
         self.deadline: float | None = None
 
 
-class Farewells:
+class Teardowns:
     """All ends under way. `finished(child, instance)` is called for each, when nothing of it is left."""
 
     def __init__(self, children: Children, pumps: Pumps, finished: Callable[[Child, Instance], None]) -> None:
         self._children = children
         self._pumps = pumps
         self._finished = finished
-        self._under_way: dict[str, Farewell] = {}
+        self._under_way: dict[str, Teardown] = {}
         self.stuck: list[int] = []  # pids that did not even die of SIGKILL
 
     def begin(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         """Take over an ended leader."""
-        self._under_way[child.name] = Farewell(child, instance, pumps, now)
+        self._under_way[child.name] = Teardown(child, instance, pumps, now)
 
     def kill(self, name: str) -> None:
         """The instance's grace is over: what is left of it is killed at the next step."""
@@ -69,53 +69,53 @@ class Farewells:
         if not self._under_way:
             return
         orphans = self._children.orphans()
-        for farewell in list(self._under_way.values()):
-            if not self._drained(farewell, now, stopping):
+        for teardown in list(self._under_way.values()):
+            if not self._drained(teardown, now, stopping):
                 continue
-            leftovers = self._children.leftovers(farewell.child, orphans) if orphans else []
-            if not leftovers or self._given_up(farewell, leftovers, now):
-                self._complete(farewell, now)
+            leftovers = self._children.leftovers(teardown.child, orphans) if orphans else []
+            if not leftovers or self._given_up(teardown, leftovers, now):
+                self._complete(teardown, now)
             else:
-                self._end(farewell, leftovers, now)
+                self._end(teardown, leftovers, now)
 
-    def _drained(self, farewell: Farewell, now: float, stopping: bool) -> bool:
+    def _drained(self, teardown: Teardown, now: float, stopping: bool) -> bool:
         """Read what the leader said last. While the output is full this waits: for as long as it takes, but only
         for a moment when everything stops."""
         full = False
-        for pump in farewell.pumps:
+        for pump in teardown.pumps:
             full = not self._pumps.drain(pump, now + DRAIN_LIMIT) or full
         if not full:
             return True
-        if stopping and now - farewell.begun >= OUTPUT_LIMIT:
+        if stopping and now - teardown.begun >= OUTPUT_LIMIT:
             return True
-        if stopping and farewell.deadline is None:
-            farewell.deadline = now + OUTPUT_LIMIT
+        if stopping and teardown.deadline is None:
+            teardown.deadline = now + OUTPUT_LIMIT
         return False
 
-    def _end(self, farewell: Farewell, leftovers: list[int], now: float) -> None:
-        overdue = farewell.deadline is not None and farewell.deadline <= now
-        if not farewell.killed and (overdue or farewell.instance.killed):
-            farewell.killed = True
-            farewell.deadline = now + STUCK_LIMIT
-        if farewell.killed:
-            self._children.kill(farewell.child, leftovers)
+    def _end(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
+        overdue = teardown.deadline is not None and teardown.deadline <= now
+        if not teardown.killed and (overdue or teardown.instance.killed):
+            teardown.killed = True
+            teardown.deadline = now + STUCK_LIMIT
+        if teardown.killed:
+            self._children.kill(teardown.child, leftovers)
             return
-        number = farewell.instance.plan.stop.signal_number
-        self._children.ask_leftovers(farewell.child, leftovers, number, group_too=not farewell.group_asked)
-        farewell.group_asked = True
-        if farewell.deadline is None and farewell.instance.state != State.STOPPING:
-            farewell.deadline = now + LEFTOVER_GRACE
+        number = teardown.instance.plan.stop.signal_number
+        self._children.ask_leftovers(teardown.child, leftovers, number, group_too=not teardown.group_asked)
+        teardown.group_asked = True
+        if teardown.deadline is None and teardown.instance.state != State.STOPPING:
+            teardown.deadline = now + LEFTOVER_GRACE
 
-    def _given_up(self, farewell: Farewell, leftovers: list[int], now: float) -> bool:
-        if not farewell.killed or farewell.deadline is None or farewell.deadline > now:
+    def _given_up(self, teardown: Teardown, leftovers: list[int], now: float) -> bool:
+        if not teardown.killed or teardown.deadline is None or teardown.deadline > now:
             return False
         self.stuck.extend(leftovers)
         return True
 
-    def _complete(self, farewell: Farewell, now: float) -> None:
-        for pump in farewell.pumps:
+    def _complete(self, teardown: Teardown, now: float) -> None:
+        for pump in teardown.pumps:
             self._pumps.drain(pump, now + DRAIN_LIMIT)  # the words of the leftovers
             self._pumps.remove(pump)  # and what nobody could be shown is counted
-        del self._under_way[farewell.child.name]
-        self._children.reap(farewell.child)
-        self._finished(farewell.child, farewell.instance)
+        del self._under_way[teardown.child.name]
+        self._children.reap(teardown.child)
+        self._finished(teardown.child, teardown.instance)

@@ -11,7 +11,7 @@ import os
 
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import start_command
-from procman.runtime.processes.tags import Marks
+from procman.runtime.processes.tags import Tags
 from procman.runtime.system import descendants
 from procman.runtime.system.descendants import group_of, own_children, peek, send, send_group, session_of
 from procman.runtime.system.limits import DescriptorLimit
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from procman.core.planner import InstancePlan
     from procman.runtime.processes.pty import Pty
-    from procman.runtime.processes.session_leader import Anchors
-    from procman.runtime.processes.side_commands import Errand, Errands
+    from procman.runtime.processes.session_leader import SessionLeaders
+    from procman.runtime.processes.side_commands import SideCommand, SideCommands
     from procman.runtime.processes.spawn import FileAction
 else:
     import _signal as signal  # without the enums: see signals.py
@@ -53,14 +53,14 @@ class Child:
         self.outputs = outputs  # (stream, descriptor)
         self.pty = pty
         self.status: ExitStatus | None = None  # known, but not yet reaped: a zombie
-        self.stopper: Errand | None = None  # the command that asks it to end
+        self.stopper: SideCommand | None = None  # the command that asks it to end
 
 
 class Children:
     """All children of this engine, by pid."""
 
     def __init__(self, session: str, instances: int, separate_streams: bool = False) -> None:
-        self._marks = Marks(session)
+        self._marks = Tags(session)
         self._separate = separate_streams
         self._by_pid: dict[int, Child] = {}
         self._asked: set[int] = set()  # orphans that were asked to end
@@ -68,8 +68,8 @@ class Children:
         self._null = os.open(os.devnull, os.O_RDWR)
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
-        self._errands: Errands | None = None
-        self._anchors: Anchors | None = None
+        self._side_commands: SideCommands | None = None
+        self._session_leaders: SessionLeaders | None = None
         self.complain: Callable[[str], None] = _keep_to_ourselves
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class Children:
             outputs, ends = self._open_streams(pty)
         except OSError as error:
             raise _spawn_error(plan, error) from None
-        self._marks.wear(plan.name)
+        self._marks.apply(plan.name)
         try:
             actions = self._actions(pty, self.limit.lower_numbers(ends))
             pid = start_command(plan.command, plan.cwd, self._here, plan.env, actions, self.limit)
@@ -144,39 +144,39 @@ class Children:
                 self.complain(f"the stop command of {child.name} {status.words()}{said}; it gets the signal instead")
                 self._ask_all(child, plan.stop.signal_number)
 
-        child.stopper = self.errands.run(plan, plan.stop.command, finished, child.pid)
+        child.stopper = self.side_commands.run(plan, plan.stop.command, finished, child.pid)
 
     def _ask_all(self, child: Child, number: int) -> None:
         """Ask a child that lives, and its group; on a terminal, the leader's end must not hang up on the others."""
-        if child.pty is None or not self.anchors.hold(child.pid, number):
+        if child.pty is None or not self.session_leaders.hold(child.pid, number):
             self.ask(child, number)
 
     @property
-    def anchors(self) -> Anchors:
+    def session_leaders(self) -> SessionLeaders:
         """The leaders that wait for their groups. They do not exist before somebody on a terminal is asked to end."""
-        if self._anchors is None:
-            from procman.runtime.processes.session_leader import Anchors
+        if self._session_leaders is None:
+            from procman.runtime.processes.session_leader import SessionLeaders
 
-            self._anchors = Anchors(self.orphans)
-        return self._anchors
+            self._session_leaders = SessionLeaders(self.orphans)
+        return self._session_leaders
 
     def next_deadline(self) -> float | None:
         """When `let_go` wants to be called, in seconds of the monotonic clock, or None."""
-        return None if self._anchors is None else self._anchors.next_deadline()
+        return None if self._session_leaders is None else self._session_leaders.next_deadline()
 
     def let_go(self, now: float) -> None:
         """Let those leaders end whose groups have."""
-        if self._anchors is not None:
-            self._anchors.tick(now)
+        if self._session_leaders is not None:
+            self._session_leaders.tick(now)
 
     @property
-    def errands(self) -> Errands:
+    def side_commands(self) -> SideCommands:
         """Short commands under way; they do not exist before somebody wants one."""
-        if self._errands is None:
-            from procman.runtime.processes.side_commands import Errands
+        if self._side_commands is None:
+            from procman.runtime.processes.side_commands import SideCommands
 
-            self._errands = Errands(self._null, self._here, self._marks, self.limit)
-        return self._errands
+            self._side_commands = SideCommands(self._null, self._here, self._marks, self.limit)
+        return self._side_commands
 
     def send_all(self, number: int) -> None:
         """Send `number` to every group and every adopted orphan."""
@@ -208,8 +208,8 @@ class Children:
         del self._by_pid[child.pid]
         if child.stopper is not None:
             child.stopper.drop()
-        if self._anchors is not None:
-            self._anchors.forget(child.pid)
+        if self._session_leaders is not None:
+            self._session_leaders.forget(child.pid)
         try:
             os.waitpid(child.pid, 0)
         except ChildProcessError:
@@ -217,8 +217,8 @@ class Children:
 
     def reap_strangers(self) -> None:
         """Reap errands and adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
-        if self._errands is not None:
-            self._errands.reap()
+        if self._side_commands is not None:
+            self._side_commands.reap()
         for pid in self.orphans()[:STRANGERS_PER_ROUND]:
             try:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
@@ -233,7 +233,9 @@ class Children:
     def orphans(self) -> list[int]:
         """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
         strangers = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
-        return strangers if self._errands is None else [pid for pid in strangers if pid not in self._errands]
+        return (
+            strangers if self._side_commands is None else [pid for pid in strangers if pid not in self._side_commands]
+        )
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
         """Those of `orphans` that came from `child`: of its session, or with its instance's mark. What is deeper in

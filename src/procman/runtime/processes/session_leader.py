@@ -44,7 +44,7 @@ _NO_END = frozenset(
 _HANDLED = (b"SigBlk:", b"SigIgn:", b"SigCgt:")  # lines of /proc/PID/status, proc(5)
 
 
-class Anchors:
+class SessionLeaders:
     """The leaders that are stopped. ``orphans()`` gives the processes that we have adopted."""
 
     def __init__(self, orphans: Callable[[], list[int]]) -> None:

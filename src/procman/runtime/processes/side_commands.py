@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.core.planner import InstancePlan
-    from procman.runtime.processes.tags import Marks
+    from procman.runtime.processes.tags import Tags
     from procman.runtime.system.limits import DescriptorLimit
 
     Finished = Callable[[ExitStatus, str], None]
@@ -31,7 +31,7 @@ ROOM = 1 << 16  # bytes: what a pipe holds. Who prints more than that has to wai
 SHOWN = 200  # characters of its last line
 
 
-class Errand:
+class SideCommand:
     """One command under way; ``finished`` is called with its status and its last line, unless it was dropped."""
 
     __slots__ = ("fd", "finished", "pid")
@@ -47,20 +47,22 @@ class Errand:
         send_group(self.pid, signal.SIGKILL)
 
 
-class Errands:
+class SideCommands:
     """All errands of this engine, by pid."""
 
-    def __init__(self, null: int, here: str, marks: Marks, limit: DescriptorLimit) -> None:
+    def __init__(self, null: int, here: str, marks: Tags, limit: DescriptorLimit) -> None:
         self._null = null
         self._here = here
         self._marks = marks
         self._limit = limit
-        self._by_pid: dict[int, Errand] = {}
+        self._by_pid: dict[int, SideCommand] = {}
 
     def __contains__(self, pid: object) -> bool:
         return pid in self._by_pid
 
-    def run(self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None) -> Errand | None:
+    def run(
+        self, plan: InstancePlan, command: str, finished: Finished, leader: int | None = None
+    ) -> SideCommand | None:
         """Start ``command`` for an instance; ``leader`` becomes its PROCMAN_PID.
 
         None when it cannot be started: ``finished`` has been told by then.
@@ -74,7 +76,7 @@ class Errands:
         os.set_blocking(reader, False)
         (low,) = self._limit.lower_numbers((writer,))
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, low, low))]
-        self._marks.wear(plan.name)
+        self._marks.apply(plan.name)
         try:
             pid = start_command(command, plan.cwd, self._here, env, actions, self._limit)
         except OSError as error:
@@ -84,22 +86,22 @@ class Errands:
         finally:
             self._limit.release()
             os.close(writer)
-        errand = self._by_pid[pid] = Errand(pid, reader, finished)
-        return errand
+        side_command = self._by_pid[pid] = SideCommand(pid, reader, finished)
+        return side_command
 
     def reap(self) -> None:
         """Notice who has ended; kill what it left in its group before its number is free again."""
-        for errand in list(self._by_pid.values()):
-            status = peek(errand.pid)
+        for side_command in list(self._by_pid.values()):
+            status = peek(side_command.pid)
             if status is None:
                 continue
-            send_group(errand.pid, signal.SIGKILL)
-            os.waitpid(errand.pid, 0)
-            del self._by_pid[errand.pid]
-            words = _last_line(errand.fd)
-            os.close(errand.fd)
-            if errand.finished is not None:
-                errand.finished(status, words)
+            send_group(side_command.pid, signal.SIGKILL)
+            os.waitpid(side_command.pid, 0)
+            del self._by_pid[side_command.pid]
+            words = _last_line(side_command.fd)
+            os.close(side_command.fd)
+            if side_command.finished is not None:
+                side_command.finished(status, words)
 
 
 def _last_line(fd: int) -> str:

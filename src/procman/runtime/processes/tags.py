@@ -15,7 +15,7 @@ RLIMIT_LOCKS = 10  # asm-generic/resource.h; the module `resource` has no name f
 ROOM = 1 << 14  # numbers for the instances of one session
 
 
-class Marks:
+class Tags:
     """The marks of the instances of one session; ``session`` is its PROCMAN_SESSION."""
 
     def __init__(self, session: str) -> None:
@@ -25,7 +25,7 @@ class Marks:
         self._names: dict[int, str] = {}
         self._owners: dict[int, str | None] = {}  # by pid: nobody is asked twice
 
-    def wear(self, name: str) -> None:
+    def apply(self, name: str) -> None:
         """Let whatever is spawned from now on carry the mark of the instance ``name``."""
         number = self._numbers.get(name)
         if number is None:

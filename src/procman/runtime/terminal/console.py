@@ -9,7 +9,7 @@ import time
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.text.keybindings import HELP, Keys
 from procman.errors import ProcmanError
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.tty import in_foreground, key_by_key
 
 TYPE_CHECKING = False
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.reload import Renew
     from procman.runtime.system.poller import Poller
-    from procman.runtime.terminal.status_updates import StatusLine
+    from procman.runtime.terminal.status_updates import StatusUpdates
 else:
     import _signal as signal  # without the enums: see signals.py
 
 READ_AT_MOST = 1024
 
 
-class Console(QuietGuest):
+class Console(QuietComponent):
     """The keyboard, as a guest. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
 
     brackets_pastes = True  # or a pasted word with an `s` and a line end in it would stop everything
@@ -41,7 +41,7 @@ class Console(QuietGuest):
         fd: int,
         hub: Hub,
         supervisor: Supervisor,
-        status: StatusLine,
+        status: StatusUpdates,
         renew: Renew,
     ) -> None:
         """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
@@ -63,7 +63,7 @@ class Console(QuietGuest):
             "focus": self._focus,
             "mute": self._mute,
             "highlight": self._highlight,
-            "help": lambda _line: self._hub.say(HELP),
+            "help": lambda _line: self._hub.announce(HELP),
             "quit": lambda _line: signal.raise_signal(signal.SIGINT),  # a second one kills, as a second Ctrl-C does
         }
 
@@ -144,7 +144,7 @@ class Console(QuietGuest):
         try:
             self._deeds[command.verb](command.line or "")
         except ProcmanError as error:
-            self._hub.say(error.message)
+            self._hub.announce(error.message)
 
     # Deeds ----------------------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Console(QuietGuest):
         instances = list(self._supervisor.instances.values())
         chosen = [i for i in instances if not line or line in (i.name, i.plan.type, *i.plan.groups)]
         if not chosen:
-            self._hub.say(f'there is no process called "{line}"')
+            self._hub.announce(f'there is no process called "{line}"')
         return chosen
 
     def _begin_again(self, event: str, chosen: list[Instance]) -> None:
@@ -161,10 +161,10 @@ class Console(QuietGuest):
         try:
             changes = self._renew(chosen)
         except ProcmanError as error:
-            self._hub.say(f"nothing is restarted: {error.message}")
+            self._hub.announce(f"nothing is restarted: {error.message}")
             return
         for change in changes:
-            self._hub.say(change)
+            self._hub.announce(change)
         self._supervisor.wish(event, chosen, time.monotonic())
 
     def _stop(self, line: str) -> None:
@@ -174,7 +174,7 @@ class Console(QuietGuest):
     def _restart_failed(self, _line: str) -> None:
         failed = [i for i in self._supervisor.instances.values() if i.state == State.FAILED]
         if not failed:
-            self._hub.say("nothing has failed")
+            self._hub.announce("nothing has failed")
             return
         self._begin_again(Event.START, failed)
 
@@ -200,7 +200,7 @@ class Console(QuietGuest):
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
         if line and not self._hub.palette.colored:
-            self._hub.say("nothing is marked without color")
+            self._hub.announce("nothing is marked without color")
 
 
 def _toggled(members: set[str], names: set[str]) -> set[str]:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
-    from procman.output.screen.passthrough import Stage
-    from procman.runtime.loop.signal_requests import Orders
+    from procman.output.screen.passthrough import Passthrough
+    from procman.runtime.loop.signal_requests import SignalRequests
     from procman.runtime.processes.children import Children
     from procman.runtime.processes.pty import Pty
     from procman.runtime.reload import Renew
-    from procman.runtime.terminal.status_updates import StatusLine
+    from procman.runtime.terminal.status_updates import StatusUpdates
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -54,17 +54,17 @@ class Primary(Console):
         fd: int,
         hub: Hub,
         supervisor: Supervisor,
-        status: StatusLine,
-        stage: Stage,
+        status: StatusUpdates,
+        stage: Passthrough,
         children: Children,
-        orders: Orders,
+        orders: SignalRequests,
         name: str,
         renew: Renew,
     ) -> None:
         super().__init__(fd, hub, supervisor, status, renew)
-        self._stage = stage
+        self._passthrough = stage
         self._children = children
-        self._orders = orders
+        self._signal_requests = orders
         self._name = name
         self._alive = False
         self._lacks_pty = False  # this life has a pipe: it is a process like the others
@@ -76,12 +76,12 @@ class Primary(Console):
         self._fit_at: float | None = None
         self._asked: tuple[float, int] = (float("-inf"), signal.SIGINT)  # when the latest key asked it to end, and how
         self._hurry: list[float] = []
-        stage.tell = hub.say
+        stage.tell = hub.announce
         hub.taps[name] = stage.speak
 
     # What the engine tells ------------------------------------------------------------------------------------------
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Lend the terminal to each life; its end may be what a Ctrl-C has asked for."""
         if instance.name != self._name:
             return
@@ -89,11 +89,11 @@ class Primary(Console):
             child = self._children.of(self._name)
             self._lacks_pty = child is not None and child.pty is None
             if self._lacks_pty:
-                self._hub.say(f"{self._name} cannot have the terminal: there is no pseudo-terminal to be had")
+                self._hub.announce(f"{self._name} cannot have the terminal: there is no pseudo-terminal to be had")
                 return
             self._alive = True
             self._waiting.clear()
-            self._stage.begin()
+            self._passthrough.begin()
             self._arrange()
             self._introduce()
         elif action in ENDS:
@@ -101,7 +101,7 @@ class Primary(Console):
             self._again = self._fit_at = None
             self._arrange()
             if action == Action.TELL_EXITED and now - self._asked[0] <= ANSWER:
-                self._orders.stop(self._asked[1])
+                self._signal_requests.stop(self._asked[1])
 
     def next_deadline(self) -> float | None:
         """When keys are passed on again, or its screen gets its size again."""
@@ -121,15 +121,15 @@ class Primary(Console):
 
     def take(self) -> None:
         """See Console.take."""
-        self._stage.flush()
+        self._passthrough.flush()
         super().take()
         self._arrange()
 
     def give_back(self) -> None:
         """See Console.give_back."""
-        self._stage.take_back()
+        self._passthrough.take_back()
         self._hub.lend("")
-        self._stage.flush()
+        self._passthrough.flush()
         super().give_back()
 
     # Who has it -----------------------------------------------------------------------------------------------------
@@ -152,18 +152,18 @@ class Primary(Console):
             return
         self._status.lead = f"Ctrl-] {self._name}  " if self._aside else ""
         if not self._alive:
-            self._stage.take_back()
-        self._stage.flush()
+            self._passthrough.take_back()
+        self._passthrough.flush()
         try:
             termios.tcsetattr(self._fd, termios.TCSANOW, self.settings(self._saved))
         except termios.error:
             return  # hung up; the signal for that comes by itself
         self._hub.lend(self._name if self._alive else "")
-        if self._alive and not self._stage.lent:
-            self._stage.lend()
-            if self._stage.is_painted_by_it:
+        if self._alive and not self._passthrough.lent:
+            self._passthrough.lend()
+            if self._passthrough.is_painted_by_it:
                 self._paint_anew()
-        if self._stage.show_ourselves(self._ours):
+        if self._passthrough.show_ourselves(self._ours):
             self._paint_anew()
         self._status.change()
 
@@ -174,9 +174,9 @@ class Primary(Console):
             self._fit_at = time.monotonic() + NUDGE
 
     def _introduce(self) -> None:
-        if not self._introduced and self._stage.lent:
+        if not self._introduced and self._passthrough.lent:
             self._introduced = True
-            self._hub.say(f"{self._name} has the terminal: Ctrl-] takes and gives back its keys")
+            self._hub.announce(f"{self._name} has the terminal: Ctrl-] takes and gives back its keys")
 
     @property
     def _is_awaited(self) -> bool:
@@ -249,7 +249,7 @@ class Primary(Console):
         """Who presses Ctrl-C again and again wants out, and may have forgotten how."""
         self._hurry = [*(at for at in self._hurry if at > now - HASTE), now]
         if len(self._hurry) == INSISTENT:
-            self._hub.say(f"{self._name} has heard Ctrl-C; Ctrl-] and then q ends the session")
+            self._hub.announce(f"{self._name} has heard Ctrl-C; Ctrl-] and then q ends the session")
 
     def _pass_on(self) -> None:
         pty = self._pty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.core.lifecycle.transitions import State
 from procman.output.screen.statusline import NARROWEST, STOPPING, Group, speaks_unicode, status_line
-from procman.runtime.loop.guest import QuietGuest
+from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ KEYS = "? keys"  # else nobody would know that there are any
 _WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
 
 
-class StatusLine(QuietGuest):
+class StatusUpdates(QuietComponent):
     """Says one word per process type; a question that is being typed takes its place."""
 
     def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str], always: bool = False) -> None:
@@ -36,7 +36,7 @@ class StatusLine(QuietGuest):
         """Show the line for the first time."""
         self.change()
 
-    def note(self, action: str, instance: Instance, now: float) -> None:
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Something has changed, so the line has."""
         self.change()
 
