@@ -5,7 +5,7 @@ screen" takes them away whatever the terminal made of them when it was resized. 
 and come back behind it, in the same write: the log stays an ordinary log, in the terminal's own scrollback.
 
 That happens ten times a second at most. What is said in between waits for the next time, so that nobody sees the rows
-gone; a flood does not wait, and asks the terminal to show nothing before they are back (decision 65).
+gone; a flood does not wait, and asks the terminal to show nothing before they are back (decision 21).
 """
 
 from __future__ import annotations
