@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import ceil
 
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from procman.core.model.policy import RestartPolicy, StopPolicy
     from procman.core.planner import InstancePlan, Plan
@@ -141,3 +142,32 @@ def _service(name: str, plan: Plan, shared: dict[str, str]) -> Service:
     instances = tuple(instance for instance in plan.instances if instance.type == name)
     env = {key: value for key, value in sorted(_carried(instances[0]).items()) if key not in shared}
     return Service(name, instances, env)
+
+
+def installed(location: str, known: Sequence[str]) -> str:
+    """Return the folder that units may name. ``known`` are the folders the target reads, the usual one first.
+
+    An export straight into such a folder, or into the same folder below the root of another system, is named by it;
+    any other ``location`` is a place of preparation, and the usual folder is meant.
+    """
+    return next((folder for folder in known if f"{location}/".endswith(f"{folder}/")), known[0])
+
+
+def seconds(value: float, least: float = 0.0) -> str:
+    """Write seconds without needless digits: ``5``, ``0.5``; at least ``least``, where 0 would mean "for ever"."""
+    return f"{max(value, least):.3f}".rstrip("0").rstrip(".")
+
+
+def whole_seconds(value: float, least: int = 0) -> int:
+    """Round up to whole seconds: a target that counts in them must not be less patient than procman."""
+    return max(ceil(value), least)
+
+
+def starts_allowed(policy: RestartPolicy) -> int:
+    """Return how many starts the budget allows, the first one included: the last quick death is not answered."""
+    return max(1, policy.max_restarts)
+
+
+def budget_window(policy: RestartPolicy) -> int:
+    """Return the seconds within which so many starts mean that each life was too short."""
+    return ceil(starts_allowed(policy) * (policy.min_uptime + policy.backoff))

@@ -9,6 +9,14 @@ from __future__ import annotations
 from signal import Signals
 
 from procman.core.procfile.simple import direct, is_simple
+from procman.export.application import own
+from procman.export.file import SECRET, ExportFile
+from procman.export.grammar import assignments, sh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.planner import InstancePlan
+    from procman.export.application import Application, Service
 
 # What must reach the child but would hurt the script on its way: read-only or special in dash, bash or busybox, or
 # changing which tools the script finds (PATH). They are handed over by env(1) at the very end.
@@ -24,6 +32,13 @@ _AS_PID_ONE = (
     """trap "trap '' {name}; kill -{name} 0" {asked}; /bin/sh -c "$0" & p=$!; wait $p; c=$?; """
     """while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"""
 )
+
+# Linux; an init system's scripts may count on util-linux. The test spares those who run the supervisor as that user.
+_SETPRIV = """\
+if [ "$(id -un)" != {user} ]; then
+    set -- setpriv --reuid {user} --regid "$(id -g {user})" --init-groups "$@"
+fi
+"""
 
 
 def signal_name(number: int) -> str:
@@ -51,3 +66,35 @@ def container_argv(command: str, stop_signal: int, asked_by: int | None = None) 
         return ["/bin/sh", "-c", direct(command)]
     wrapper = _AS_PID_ONE.format(name=signal_name(stop_signal), asked=signal_name(asked_by))
     return ["/bin/sh", "-c", wrapper, patient(command, stop_signal)]
+
+
+def environment_file(path: str, comment: str, app: Application, service: Service, instance: InstancePlan) -> ExportFile:
+    """Return the file that gives the whole environment of ``instance`` to the script that sources it.
+
+    What a shell would not take as an assignment is left in the positional parameters, as arguments of env(1).
+    """
+    whole = {**app.shared, **service.env, **own(instance)}
+    early = {name: value for name, value in whole.items() if name not in LATE}
+    late = {name: value for name, value in whole.items() if name in LATE}
+    lines = assignments(early, "a shell script", lambda name, value: f"export {name}={sh(value)}")
+    given = (
+        assignments(late, "a shell script", lambda name, value: sh(f"{name}={value}")).rstrip("\n").replace("\n", " ")
+    )
+    note = "# A shell would not take these, or not survive them: the script hands them over at the end.\n"
+    content = comment + lines + (f"{note}set -- /usr/bin/env {given}\n" if late else "set --\n")
+    return ExportFile(path, content, SECRET)
+
+
+def start_lines(root: str, environment: str, command: str) -> str:
+    """Return the lines of a script up to its last: source the environment, go to the application, keep the command."""
+    return f"""\
+# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+. {environment}
+cd {sh(root)} || exit 111
+set -- "$@" /bin/sh -c {sh(command)}
+"""
+
+
+def as_user(user: str) -> str:
+    """Return the lines that put setpriv(1) before ``"$@"``; none without a user."""
+    return _SETPRIV.format(user=sh(user)) if user else ""

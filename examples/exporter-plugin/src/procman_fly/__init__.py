@@ -11,7 +11,7 @@ from procman.export.file import ExportFile, ExportWarning, header
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procman.core.planner import Plan
+    from procman.export import Plan
     from procman.export.options import ExportOptions
 
 

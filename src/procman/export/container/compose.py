@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.core.lifecycle.order import COMPLETED, SUCCEEDED
 from procman.core.lifecycle.order import READY as READY_CONDITION
-from procman.export.application import application
+from procman.export.application import application, budget_window, seconds, starts_allowed
 from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import (
@@ -20,7 +20,6 @@ from procman.export.grammar import (
 )
 from procman.export.overlay import DEPENDENCIES, HEALTH, READY, left_out, needs, probe_command
 from procman.export.shell import container_argv, signal_name
-from procman.export.times import budget_window, seconds, starts_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

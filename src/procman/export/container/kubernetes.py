@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from procman.export.application import application
+from procman.export.application import application, whole_seconds
 from procman.export.container.containers import (
     dns_label,
     image_of,
@@ -17,7 +17,6 @@ from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, kubernetes, text, yaml, yaml_list, yaml_name
 from procman.export.overlay import HEALTH, READY, left_out, probe_command
 from procman.export.shell import container_argv
-from procman.export.times import whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from procman.export.application import application
+from procman.export.application import application, budget_window, seconds, starts_allowed
 from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, hcl, nomad_environment, sh, text
 from procman.export.overlay import left_out
 from procman.export.shell import container_argv, signal_name
-from procman.export.times import budget_window, seconds, starts_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from procman.export.application import application, own
+from procman.export.application import (
+    application,
+    budget_window,
+    installed,
+    own,
+    seconds,
+    starts_allowed,
+    whole_seconds,
+)
 from procman.export.container.containers import image_of, log_warning, warnings_of
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
 from procman.export.overlay import left_out
-from procman.export.place import installed
 from procman.export.shell import container_argv, signal_name
-from procman.export.times import budget_window, seconds, starts_allowed, whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from procman.export.application import application
+from procman.export.application import application, installed, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import sh, text, xml
 from procman.export.overlay import left_out
-from procman.export.place import installed
-from procman.export.script import environment_file, start_lines
-from procman.export.shell import patient
-from procman.export.times import whole_seconds
+from procman.export.shell import environment_file, patient, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

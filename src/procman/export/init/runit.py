@@ -5,8 +5,7 @@ from __future__ import annotations
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import sh
 from procman.export.init.service_directory import as_user, folders, judgment, log_folder, run_script, sweep
-from procman.export.script import environment_file
-from procman.export.shell import signal_name
+from procman.export.shell import environment_file, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

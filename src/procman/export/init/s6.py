@@ -13,8 +13,7 @@ from procman.export.init.service_directory import (
     run_script,
     sweep,
 )
-from procman.export.script import environment_file
-from procman.export.shell import signal_name
+from procman.export.shell import environment_file, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

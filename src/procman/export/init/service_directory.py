@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from procman.core.model.status import CANNOT_RUN
 from procman.core.procfile.simple import direct
-from procman.export.application import application
+from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import ExportWarning
 from procman.export.grammar import sh
 from procman.export.overlay import left_out
-from procman.export.script import start_lines
-from procman.export.shell import signal_name
-from procman.export.times import starts_allowed, whole_seconds
+from procman.export.shell import signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from procman.export.application import application
+from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import supervisord, text
 from procman.export.overlay import left_out
-from procman.export.script import as_user, environment_file, start_lines
-from procman.export.shell import patient, signal_name
-from procman.export.times import starts_allowed, whole_seconds
+from procman.export.shell import as_user, environment_file, patient, signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

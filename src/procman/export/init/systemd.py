@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from procman.core.lifecycle.order import STARTED
 from procman.core.procfile.simple import direct, is_simple
-from procman.export.application import application, own
+from procman.export.application import application, budget_window, installed, own, seconds, starts_allowed
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
 from procman.export.overlay import DEPENDENCIES, left_out, needs
-from procman.export.place import installed
 from procman.export.shell import signal_name
-from procman.export.times import budget_window, seconds, starts_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from procman.core.procfile.simple import direct
-from procman.export.application import application
+from procman.export.application import application, budget_window, installed, starts_allowed, whole_seconds
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
 from procman.export.overlay import left_out
-from procman.export.place import installed
-from procman.export.script import environment_file, start_lines
-from procman.export.shell import signal_name
-from procman.export.times import budget_window, starts_allowed, whole_seconds
+from procman.export.shell import environment_file, signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
