@@ -56,7 +56,7 @@ def open_output(
         hub.add(LogFiles(settings.log_dir, hub.announce))
     own_logs = {instance.type: instance.log_file for instance in plan.instances if instance.log_file}
     if own_logs:
-        from procman.output.sinks.ownlogs import ProcessLogFiles
+        from procman.output.sinks.logfiles import ProcessLogFiles
 
         hub.add(ProcessLogFiles(own_logs, hub.announce))
     return hub
@@ -131,6 +131,6 @@ def _lined_up(lines: bytes) -> bytes:
     """Lines with spaces for the tabs that a prefix would shift."""
     if 9 not in lines:
         return lines
-    from procman.output.sinks.tabs import without_tabs
+    from procman.output.sinks.transforms import without_tabs
 
     return without_tabs(lines)

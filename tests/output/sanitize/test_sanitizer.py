@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from procman.core.text.lines import STAYS, LineBuffer, goes_up
+from procman.core.text.lines import MANY_BLANKS, STAYS, LineBuffer, goes_up
 from procman.output.sanitize.escapes import without_color
-from procman.output.sanitize.sanitizer import CR, MANY_BLANKS, Sanitizer
+from procman.output.sanitize.sanitizer import CR, Sanitizer
 from procman.output.sanitize.sgr import advance
 
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from procman.errors import ConfigError
-from procman.output.sinks.logfiles import LogFiles
-from procman.output.sinks.ownlogs import ProcessLogFiles
+from procman.output.sinks.logfiles import LogFiles, ProcessLogFiles
 
 
 @pytest.fixture

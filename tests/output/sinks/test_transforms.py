@@ -5,9 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from procman.errors import UsageError
-from procman.output.sinks import timelimit
-from procman.output.sinks.timelimit import TimeLimit
-from procman.output.sinks.transforms import highlighter
+from procman.output.sinks import transforms
+from procman.output.sinks.transforms import FAR, TimeLimit, highlighter, without_tabs
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize("lines", [b"a" * 60 + b"b\n", b"\x1b[1m" + b"a" * 60 + b"b\n"])
 def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timelimit, "LIMIT", 0.01)
+    monkeypatch.setattr(transforms, "LIMIT", 0.01)
     marked = highlighter("(a+)+$")
     with pytest.raises(TimeoutError):
         marked(lines)
@@ -58,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         left, clock[1] = clock[1], seconds
         return left, 0.0
 
-    monkeypatch.setattr(timelimit, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(transforms, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr("signal.setitimer", set_timer)
     return clock
 
@@ -103,3 +102,25 @@ def test_what_was_not_needed_is_no_reserve(clock: list[float]) -> None:
     clock[0] += 1000.0
     with pytest.raises(TimeoutError):
         search(limit, clock, 1.1)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"a\tb\n\tc\n", b"a       b\n        c\n"),
+        (b"1234567\tx\n12345678\tx\n", b"1234567 x\n12345678        x\n"),
+        (b"\x1b[31mred\x1b[0m\tx\n", b"\x1b[31mred\x1b[0m     x\n"),
+        ("é\tx\n".encode(), "é       x\n".encode()),
+        ("e\u0301\tx\n".encode(), "e\u0301       x\n".encode()),
+        ("日本\tx\n".encode(), "日本    x\n".encode()),
+        (b"\xff\tx\n", b"\xff       x\n"),
+    ],
+)
+def test_a_tab_leads_where_a_terminal_would_take_it(line: bytes, shown: bytes) -> None:
+    assert without_tabs(line) == shown
+
+
+def test_a_heap_of_tabs_does_not_become_a_heap_of_rows() -> None:
+    """A terminal stays at its right edge for further tabs; spaces would go on below."""
+    line = b"\t" * 60_000 + b"x\n"
+    assert without_tabs(line) == b" " * FAR + b"\t" * (60_000 - FAR // 8) + b"x\n"

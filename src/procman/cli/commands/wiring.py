@@ -67,7 +67,7 @@ def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Com
 
         reporters.append(Notifier(supervisor, os.environ, time.monotonic()))
     if settings.format == "json":
-        from procman.output.sinks.event_records import Events
+        from procman.output.messages.announcer import Events
 
         reporters.append(Events(hub))
     return reporters

@@ -6,6 +6,7 @@ CAP = 65536
 RETURNS = (b"\r", b"\x1b[1G", b"\x1b[G")  # the cursor goes to the beginning of its row
 MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
 STAYS = b"\x1b[A\n"  # the cursor goes up, and the line end brings it down again: an end that leaves it in its row
+MANY_BLANKS = b"\n" * 8  # fewer in a row do not push a screen away that is to be cleared
 _LONGEST = 4096  # bytes of an escape sequence that is not cut: a hyperlink may hold a long address
 _UNFINISHED_CSI = bytes(range(0x20, 0x40))  # what stands between "ESC [" and the byte that ends the sequence
 _COMPACT = 64  # parts kept before they are joined: keeps a writer of single bytes from costing a list of 64 K objects

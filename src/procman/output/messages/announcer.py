@@ -160,7 +160,7 @@ class Announcer:
         return self._hub.line_count(name) - self._lines_before.get(name, 0)
 
     def _failed(self, instance: Instance, now: float) -> None:
-        from procman.output.messages.card import LAST_LINES, failure_card, headline
+        from procman.output.messages.summary import LAST_LINES, failure_card, headline
 
         if instance.started is None:  # what it depends on did not come up: it has nothing to show
             self._hub.announce(headline(instance.name, str(instance.failure), self._hub.palette))
@@ -192,3 +192,42 @@ def _end_in_words(instance: Instance) -> str:
     if instance.status is None:
         return "not started"
     return instance.status.words(asked=True)
+
+
+class Events:
+    """Tells the hub of every change. A component of the engine, see runtime/loop/component.py."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def open(self, poller: object) -> None:
+        """Nothing to do: there is no descriptor here."""
+
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
+        """Pass a change on: ``action`` is the event's name, "started" or "exited"."""
+        if action != "probe":  # not a change, but something to do
+            delay = {"delay": round(instance.delay, 3)} if action == "restarting" else {}
+            self._hub.event(action, instance.name, **_fields(instance, now), **delay)
+
+    def next_deadline(self) -> float | None:
+        """Never by itself."""
+        return None
+
+    def tick(self, now: float) -> None:
+        """Nothing to do between two changes."""
+
+    def close(self, now: float, code: int) -> None:
+        """The last record is that of the whole run."""
+        self._hub.event("ended", "system", exit_status=code)
+
+
+def _fields(instance: Instance, now: float) -> dict[str, object]:
+    """What is worth a field; times are seconds."""
+    fields: dict[str, object] = {"pid": instance.pid, "port": instance.plan.port, "restarts": instance.restarts}
+    fields["uptime"] = round(instance.uptime(now), 3)
+    if instance.status is not None and instance.pid is None:
+        fields["code"] = instance.status.code
+        fields["signal"] = instance.status.signal
+    if instance.failure:
+        fields["failure"] = instance.failure
+    return fields

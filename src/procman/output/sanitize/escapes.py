@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 
-from procman.core.text.lines import goes_up
+from procman.core.text.lines import MANY_BLANKS, goes_up
 from procman.output.sanitize.redraws import Redraws, climb, leaves_row_alone, not_wiped, reached
-from procman.output.sanitize.sanitizer import MANY_BLANKS
 from procman.output.sanitize.sgr import advance
 
 TYPE_CHECKING = False

@@ -8,11 +8,10 @@ visible. NUL and the other controls that no terminal acts upon, and bytes that a
 
 from __future__ import annotations
 
-from procman.core.text.lines import STAYS
+from procman.core.text.lines import MANY_BLANKS, STAYS
 
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
 
-MANY_BLANKS = b"\n" * 8  # fewer are nobody's cleared screen
 MOST_BLANKS = 500  # lines: no terminal has more rows
 
 TYPE_CHECKING = False

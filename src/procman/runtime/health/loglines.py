@@ -6,7 +6,7 @@ import re
 
 from procman.output.sanitize.escapes import without_color
 from procman.output.sink import Sink
-from procman.output.sinks.timelimit import TimeLimit
+from procman.output.sinks.transforms import TimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

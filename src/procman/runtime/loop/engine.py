@@ -10,7 +10,7 @@ import time
 
 from procman.core.lifecycle.outcome import HUNG_UP, OUTPUT_CLOSED
 from procman.core.lifecycle.transitions import Action
-from procman.output.aside import report_loss, write_stderr
+from procman.output.outlet import report_loss, write_stderr
 from procman.runtime.loop.pumps import Pumps
 from procman.runtime.loop.teardown import Teardowns
 from procman.runtime.system.descendants import kill_until_empty

@@ -6,7 +6,7 @@ import os
 import time
 
 from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
-from procman.output.aside import write_stderr
+from procman.output.outlet import write_stderr
 from procman.runtime.guardian import guardian
 
 TYPE_CHECKING = False
