@@ -130,9 +130,9 @@ def middle_procman(**settings: object) -> None:
     """Our output path, with an outlet that waits where the engine would."""
     import select
 
+    from procman.core.model.plan import Environment
     from procman.core.model.settings import Settings
     from procman.core.planner import make_plan
-    from procman.core.procfile.environment import Environment
     from procman.core.procfile.parser import parse_procfile
     from procman.core.text.lines import LineBuffer
     from procman.output.factory import open_output

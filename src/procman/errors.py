@@ -14,8 +14,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
-    from procman.core.procfile.parser import Problem
+    Severity = Literal["error", "warning", "hint"]
 
 EXIT_OK = 0
 EXIT_PROBLEMS = 1
@@ -28,6 +29,25 @@ EXIT_HANGUP = 129
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE
 EXIT_TERMINATED = 143
+
+
+class Problem:
+    """Something wrong in a file; ``line`` and ``column`` count from 1, the column in characters."""
+
+    __slots__ = ("column", "line", "message", "severity")
+
+    def __init__(self, severity: Severity, line: int, column: int, message: str) -> None:
+        self.severity = severity
+        self.line = line
+        self.column = column
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"Problem({self.severity!r}, {self.line}, {self.column}, {self.message!r})"
+
+    def at(self, name: str) -> str:
+        """Return the line to show: ``Procfile:3:1: error: …``."""
+        return f"{name}:{self.line}:{self.column}: {self.severity}: {self.message}"
 
 
 class ProcmanError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.core.planner import Plan, make_plan
+from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.formation import parse_formation
 from procman.core.procfile.parser import parse_procfile
@@ -14,6 +14,8 @@ from procman.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from procman.core.model.plan import Plan
 
 PROCFILE = parse_procfile(b"web: serve $PORT\nworker: work\nclock: tick\n")
 

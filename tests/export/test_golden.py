@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from procman.core.lifecycle.order import Dependency
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
+from procman.core.model.plan import Environment
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.planner import make_plan
-from procman.core.procfile.environment import Environment
 from procman.core.procfile.formation import parse_formation
 from procman.core.procfile.parser import parse_procfile
 from procman.export.file import ExportFile
@@ -21,7 +21,7 @@ from procman.export.registry import BUILT_IN, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.planner import Plan
+    from procman.core.model.plan import Plan
 
 GOLDEN = Path(__file__).parent / "golden"
 

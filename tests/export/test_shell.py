@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from procman.core.procfile.simple import direct, is_simple
+from procman.core.procfile.command import direct, is_simple
 from procman.export.shell import container_argv, patient
 
 

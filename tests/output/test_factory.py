@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from procman.core.model.plan import Environment, Plan
 from procman.core.model.settings import Settings
-from procman.core.planner import Plan, make_plan
-from procman.core.procfile.environment import Environment
+from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError, UsageError
 from procman.output.factory import open_output

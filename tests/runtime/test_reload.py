@@ -16,7 +16,7 @@ from procman.runtime.reload import renew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.planner import InstancePlan, Plan
+    from procman.core.model.plan import InstancePlan, Plan
 
 
 @pytest.fixture(autouse=True)

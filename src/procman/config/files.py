@@ -18,11 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.core.model.plan import Environment, Plan
+    from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
     from procman.core.overlay.tables import Overlay
-    from procman.core.planner import Plan
-    from procman.core.procfile.environment import Environment
-    from procman.core.procfile.parser import Procfile
 
 LARGEST = 4 << 20  # bytes; a Procfile is a page, but /dev/zero has no end
 _REGULAR = 0o100000  # S_IFREG: the module stat is not worth its import for one constant

@@ -17,10 +17,10 @@ from procman.errors import ConfigError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.config.configfiles import ConfigFile
+    from procman.core.model.plan import Environment
+    from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
     from procman.core.overlay.tables import Path, ProcessOverlay
-    from procman.core.procfile.environment import Environment
-    from procman.core.procfile.parser import Procfile
 
 _WINS = {"restart": "restart", "max_restarts": "max_restarts", "timeout": "stop_timeout"}  # setting → key
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from procman.core.planner import InstancePlan, Plan
+    from procman.core.model.plan import InstancePlan, Plan
 
     T = TypeVar("T")
 

@@ -7,4 +7,4 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.planner import Plan as Plan
+    from procman.core.model.plan import Plan as Plan

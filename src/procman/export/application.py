@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.core.model.policy import RestartPolicy, StopPolicy
-    from procman.core.planner import InstancePlan, Plan
     from procman.export.options import ExportOptions
 
 # What differs between the instances of one type, in the order a reader wants it.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
-    from procman.core.planner import Plan
+    from procman.core.model.plan import Plan
     from procman.export.file import ExportFile, ExportWarning
     from procman.export.options import ExportOptions
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from signal import Signals
 
-from procman.core.procfile.simple import direct, is_simple
+from procman.core.procfile.command import direct, is_simple
 from procman.export.application import own
 from procman.export.file import SECRET, ExportFile
 from procman.export.grammar import assignments, sh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
     from procman.export.application import Application, Service
 
 # What must reach the child but would hurt the script on its way: read-only or special in dash, bash or busybox, or

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
-    from procman.core.planner import Plan
     from procman.output.outlet import Outlet
     from procman.output.screen.footer import Footer
     from procman.output.screen.passthrough import Passthrough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.text.masking import masked
+from procman.core.text.printable import masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
 
     Renew = Callable[[list[Instance]], list[str]]  # the next lives of these follow their files; what changed, in words
 

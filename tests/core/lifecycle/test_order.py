@@ -6,14 +6,15 @@ import random
 
 import pytest
 
-from procman.core.lifecycle.order import Dependency, find_cycle, longest_paths
+from procman.core.lifecycle.order import longest_paths
 from procman.core.lifecycle.outcome import ASKED
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, State
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency, find_cycle
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
-from procman.core.planner import InstancePlan
 
 CRASH = ExitStatus(code=3)
 GOOD = ExitStatus(code=0)

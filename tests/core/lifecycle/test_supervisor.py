@@ -7,9 +7,9 @@ import pytest
 from procman.core.lifecycle.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, State
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
-from procman.core.planner import InstancePlan
 
 CRASH = ExitStatus(code=3)
 GOOD = ExitStatus(code=0)

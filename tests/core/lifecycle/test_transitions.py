@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from procman.core.lifecycle.order import Dependency
 from procman.core.lifecycle.transitions import TABLE, Action, Event, Fact, ImpossibleEventError, Instance, State, step
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
-from procman.core.planner import InstancePlan
 
 STATES = [value for name, value in vars(State).items() if name.isupper()]
 EVENTS = [value for name, value in vars(Event).items() if name.isupper()]

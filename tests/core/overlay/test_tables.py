@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from procman.core.model.plan import InstancePlan, Plan
 from procman.core.overlay.converters import WrongValueError, seconds
 from procman.core.overlay.keys import COLORS, KEYS, signal_number
 from procman.core.overlay.tables import Overlay, Table, parse_overlay
-from procman.core.planner import InstancePlan, Plan, make_plan
+from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from procman.core.procfile.environment import Environment, Layer, merge, own_environment, shared_environment
-from procman.core.text.masking import MASK, masked
+from procman.core.procfile.environment import Layer, merge, own_environment, shared_environment
+from procman.core.text.printable import MASK, masked
+
+if TYPE_CHECKING:
+    from procman.core.model.plan import Environment
 
 REAL = Layer("environment", {"HOME": "/h", "A": "real", "B": "real"})
 FIRST = Layer(".env", {"A": "first", "C": "first"}, {"A": 1, "C": 2})

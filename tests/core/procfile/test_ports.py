@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.procfile.environment import Environment, Layer, merge
+from procman.core.model.plan import Environment
+from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.ports import base_port, check_ports, port_of, port_variable, whole_number
 from procman.errors import UsageError
 

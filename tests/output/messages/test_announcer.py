@@ -6,10 +6,10 @@ import json
 
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance
+from procman.core.model.plan import Environment, InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
-from procman.core.planner import InstancePlan, make_plan
-from procman.core.procfile.environment import Environment
+from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
 from procman.output.hub import Hub
 from procman.output.messages.announcer import Announcer, Events, seconds

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.core.planner import InstancePlan
 from procman.runtime.health.attempts import Connection, Request, Run
 from procman.runtime.processes.side_commands import SideCommands
 from procman.runtime.processes.tags import Tags

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.core.planner import InstancePlan
 from procman.runtime.system.port_owner import busy_ports, owner, port_warnings
 
 TYPE_CHECKING = False

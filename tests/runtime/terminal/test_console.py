@@ -11,9 +11,9 @@ import pytest
 
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, State
+from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
-from procman.core.planner import InstancePlan
 from procman.core.text.keybindings import HELP
 from procman.errors import ConfigError, UsageError
 from procman.output.palette import Palette

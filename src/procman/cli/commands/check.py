@@ -8,19 +8,17 @@ import sys
 from procman.config.files import plan_for, read_environment, read_procfile, says_how
 from procman.core.model.settings import NAMES
 from procman.core.procfile.environment import REAL
-from procman.core.text.masking import masked
-from procman.core.text.printable import visible
+from procman.core.text.printable import masked, visible
 from procman.errors import EXIT_OK, EXIT_PROBLEMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from procman.core.model.plan import Environment, InstancePlan
+    from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
     from procman.core.overlay.tables import Overlay, OverlayProblem
-    from procman.core.planner import InstancePlan
-    from procman.core.procfile.environment import Environment
-    from procman.core.procfile.parser import Procfile
 
 
 def check(settings: Settings) -> int:

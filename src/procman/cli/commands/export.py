@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from procman.cli.commands.export_folder import Change
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
-    from procman.core.planner import Plan
 
 PRINT = "-"
 _OF_A_USER = ("systemd", "quadlet", "launchd")  # targets that a user without rights can have for himself

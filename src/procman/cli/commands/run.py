@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.model.settings import Settings
-    from procman.core.procfile.parser import ProcessType, Procfile
 
 
 def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
 
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
-    from procman.core.planner import Plan
 
 PATIENCE = 30.0  # seconds beyond a session's own grace until it is given up
 _HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.cli.commands.socket_claim import SocketClaim
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
-    from procman.core.planner import Plan
 
 JITTER = 0.1  # of a backoff: instances that died together shall not come back together
 

@@ -10,8 +10,8 @@ from procman.runtime.system.tty import is_terminal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
-    from procman.core.planner import Plan
     from procman.output.hub import Hub
     from procman.runtime.loop.component import Component
     from procman.runtime.loop.job_control import Foreground

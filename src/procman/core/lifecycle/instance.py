@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
-    from procman.core.planner import InstancePlan
 
 
 class State:

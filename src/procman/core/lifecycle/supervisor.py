@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from procman.core.lifecycle.order import Order
+    from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
-    from procman.core.planner import InstancePlan
 
 
 class Supervisor:

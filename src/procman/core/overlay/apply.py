@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from procman.core.model.checks import Check
+    from procman.core.model.plan import InstancePlan
+    from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.overlay.tables import Overlay, ProcessOverlay
-    from procman.core.planner import InstancePlan
-    from procman.core.procfile.parser import ProcessType, Procfile
 
     Chosen = list[tuple[ProcessType, int]]
 

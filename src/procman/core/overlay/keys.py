@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from procman.core.lifecycle.order import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
-from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check
+from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check, http_target, tcp_target
+from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
 from procman.core.model.status import signal_name
-from procman.core.model.targets import http_target, tcp_target
 from procman.core.overlay.converters import (
     WrongValueError,
     in_words,

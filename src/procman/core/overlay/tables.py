@@ -5,8 +5,8 @@ The Procfile stays the only list of commands; an overlay says how each of them r
 
 from __future__ import annotations
 
-from procman.core.lifecycle.order import COMPLETED, SUCCEEDED, find_cycle
 from procman.core.model.checks import Check
+from procman.core.model.dependency import COMPLETED, SUCCEEDED, find_cycle
 from procman.core.overlay.converters import WrongValueError, unknown_key
 from procman.core.overlay.keys import KEYS
 from procman.core.text.suggest import did_you_mean
@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from procman.core.lifecycle.order import Dependency
-    from procman.core.procfile.parser import Procfile
+    from procman.core.model.dependency import Dependency
+    from procman.core.model.procfile import Procfile
 
 Path = tuple[str, ...]  # ("web", "ready", "interval"): a table's name, its key, and keys below that
 Raw = dict[str, "tuple[object, Table]"]  # of one process type: key → value, and the file that it is from

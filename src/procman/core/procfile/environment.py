@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.model.plan import Environment
 from procman.core.procfile.ports import port_variable
 
 TYPE_CHECKING = False
@@ -24,20 +25,6 @@ class Layer:
     def place(self, name: str) -> str:
         """Return where this layer has the variable ``name``: ``.env:3``."""
         return f"{self.source}:{self.lines[name]}" if name in self.lines else self.source
-
-
-class Environment:
-    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``).
-
-    ``given`` are the names that files give, in order, also where the real environment wins.
-    """
-
-    __slots__ = ("given", "origin", "values")
-
-    def __init__(self, values: dict[str, str], origin: dict[str, str], given: tuple[str, ...] = ()) -> None:
-        self.values = values
-        self.origin = origin
-        self.given = given
 
 
 def merge(layers: Iterable[Layer]) -> Environment:

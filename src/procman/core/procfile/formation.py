@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from procman.core.procfile.parser import ProcessType, Procfile
+    from procman.core.model.procfile import ProcessType, Procfile
 
 MOST_INSTANCES = 10_000
 EXAMPLE = "a formation is written web=2,worker=4 or all=1"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from procman.core.procfile.advice import advise
-from procman.core.procfile.ports import port_variable
+from procman.core.model.procfile import ProcessType, Procfile
+from procman.core.procfile.ports import in_range, port_variable, whole_number
+from procman.errors import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from collections.abc import Iterator
 
-    Severity = Literal["error", "warning", "hint"]
+    from procman.errors import Severity
+
+    Advice = tuple[Severity, int, str]  # severity, offset in the command, message
 
 # What `\\s` means to the peers' patterns in ASCII. Not str.strip(): it also takes U+2028 and other blanks of Unicode,
 # which belong to the command.
@@ -17,70 +20,6 @@ BLANKS = " \t\r\f\v"
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-class ProcessType:
-    """A named line: its command, its line (from 1) and its index among the types of the file (from 0)."""
-
-    __slots__ = ("command", "index", "line", "name")
-
-    def __init__(self, name: str, command: str, line: int, index: int) -> None:
-        self.name = name
-        self.command = command
-        self.line = line
-        self.index = index
-
-    def __repr__(self) -> str:
-        return f"ProcessType({self.name!r}, {self.command!r}, {self.line}, {self.index})"
-
-
-class Problem:
-    """Something wrong in a file; ``line`` and ``column`` count from 1, the column in characters."""
-
-    __slots__ = ("column", "line", "message", "severity")
-
-    def __init__(self, severity: Severity, line: int, column: int, message: str) -> None:
-        self.severity = severity
-        self.line = line
-        self.column = column
-        self.message = message
-
-    def __repr__(self) -> str:
-        return f"Problem({self.severity!r}, {self.line}, {self.column}, {self.message!r})"
-
-    def at(self, name: str) -> str:
-        """Return the line to show: ``Procfile:3:1: error: …``."""
-        return f"{name}:{self.line}:{self.column}: {self.severity}: {self.message}"
-
-
-class Procfile:
-    """The parsed file: its name as shown to the user, its process types in order, its problems in order."""
-
-    __slots__ = ("name", "problems", "process_types")
-
-    def __init__(self, name: str, process_types: tuple[ProcessType, ...], problems: tuple[Problem, ...] = ()) -> None:
-        self.name = name
-        self.process_types = process_types
-        self.problems = problems
-
-    @property
-    def errors(self) -> tuple[Problem, ...]:
-        """The problems that keep it from being started."""
-        return tuple(problem for problem in self.problems if problem.severity == "error")
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """The problems worth a line at start; hints are not."""
-        return tuple(problem for problem in self.problems if problem.severity == "warning")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the process types, in the file's order."""
-        return tuple(type_.name for type_ in self.process_types)
-
-    def get(self, name: str) -> ProcessType | None:
-        """Return the process type called ``name``, or None."""
-        return next((type_ for type_ in self.process_types if type_.name == name), None)
 
 
 def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
@@ -167,3 +106,109 @@ def _unparsable(line: str) -> tuple[int, str]:
 
 def _shown(char: str) -> str:
     return f'"{char}"' if char.isprintable() else f"U+{ord(char):04X}"
+
+
+# Habits that deserve a warning ------------------------------------------------------------
+
+_SEPARATORS = frozenset(("&&", "||", ";", "|", "&"))
+_WRAPPERS = frozenset(("exec", "env", "time", "command", "nice", "sudo"))
+_VARIABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+_OFF = frozenset(("no", "off", "false", "0"))
+_STAYS = frozenset(("--no-daemon", "--no-detach", "--nodaemon", "--foreground"))
+_DAEMON = frozenset(("--daemon", "--daemonize", "--daemonise"))
+# Programs whose short flag sends them to the background. Only what is known for sure: a false alarm is worse than none.
+_DAEMON_FLAGS = {
+    "celery": ("-D", "--detach"),
+    "docker": ("-d", "--detach"),
+    "docker-compose": ("-d", "--detach"),
+    "gunicorn": ("-D",),
+    "haproxy": ("-D",),
+    "memcached": ("-d",),
+    "mongod": ("--fork",),
+    "pg_ctl": ("start",),
+    "php-fpm": ("-D",),
+    "podman": ("-d", "--detach"),
+    "puma": ("-d",),
+    "sidekiq": ("-d",),
+    "thin": ("-d",),
+    "unicorn": ("-D",),
+}
+_PORT_FLAGS = frozenset(("-p", "--port"))
+_BIND_FLAGS = frozenset(("-b", "--bind", "-l", "--listen", "--host", "--addr", "--address"))
+
+
+def advise(name: str, command: str) -> Iterator[Advice]:
+    """Yield what is doubtful in the command of the process type ``name``, each with its offset in the command."""
+    last = len(command) - 1
+    if command.endswith("\\"):
+        yield "warning", last, "ends in a backslash: lines are not continued, the command ends here"
+    if command.endswith("&") and not command.endswith(("&&", "\\&")):
+        yield "warning", last, 'ends in "&": it goes to the background and counts as ended at once'
+    if "\r" in command:
+        yield "warning", command.index("\r"), "a carriage return inside the command: lines end at LF or CRLF"
+    words = _words(command)
+    yield from _daemons(words)
+    if mentions_port(command):
+        yield from _fixed_ports(words)
+    elif name == "web" and "PROCMAN_WEB_PORT" not in command:
+        yield "hint", 0, "web never mentions $PORT: does it listen on the port it is given?"
+
+
+def mentions_port(command: str) -> bool:
+    """Tell whether ``command`` holds $PORT or ${PORT…}, and not merely $PORTAL."""
+    return any(part[:1] not in _VARIABLE for part in command.replace("${", "$").split("$PORT")[1:])
+
+
+def _words(command: str) -> list[tuple[int, str]]:
+    """Split at blanks, quotes or not; keep where each word begins."""
+    words, at = [], 0
+    for word in command.split():
+        at = command.index(word, at)
+        words.append((at, word))
+        at += len(word)
+    return words
+
+
+def _daemons(words: list[tuple[int, str]]) -> Iterator[Advice]:
+    flags: tuple[str, ...] = ()
+    begins = True
+    for position, (offset, word) in enumerate(words):
+        if begins and word == "nohup":
+            yield "warning", offset, "nohup hides the hang-up from the process: it may survive the session"
+        if (word in flags or word.partition("=")[0] in _DAEMON) and _is_meant(words, position):
+            yield "warning", offset, f"{word} makes it a daemon: it leaves and counts as ended at once"
+        begins = word in _SEPARATORS or word.endswith(";") or (begins and _precedes_command(word))
+        flags = () if begins else flags or _DAEMON_FLAGS.get(word.rpartition("/")[2], ())
+
+
+def _precedes_command(word: str) -> bool:
+    variable, equals, _ = word.partition("=")
+    return word in _WRAPPERS or (bool(equals) and _VARIABLE.issuperset(variable))
+
+
+def _is_meant(words: list[tuple[int, str]], position: int) -> bool:
+    """Tell whether the flag at ``position`` is neither switched off by its value nor by a later flag."""
+    _, equals, value = words[position][1].partition("=")
+    after = [word for _, word in words[position + 1 :]]
+    following = value if equals else after[0] if after else ""
+    return following not in _OFF and _STAYS.isdisjoint(after)
+
+
+def _fixed_ports(words: list[tuple[int, str]]) -> Iterator[Advice]:
+    before = ""
+    for offset, word in words:
+        port = _fixed_port(before, word)
+        if port:
+            yield "warning", offset, f"a fixed port, {port}, beside $PORT: a second instance cannot have it"
+        before = word
+
+
+def _fixed_port(before: str, word: str) -> str:
+    """Return the port that ``word`` fixes, perhaps as the value of the option ``before``, or nothing."""
+    option, equals, value = word.partition("=")
+    option, value = (option, value) if equals else (before, word)
+    if option in _BIND_FLAGS:
+        value = value.rpartition(":")[2] if ":" in value else ""
+    elif option not in _PORT_FLAGS and not (equals and option == "PORT"):
+        return ""
+    return value if in_range(whole_number(value) or 0) else ""

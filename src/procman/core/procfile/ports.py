@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from procman.core.procfile.environment import Environment
+    from procman.core.model.plan import Environment
 
 DEFAULT_PORT = 5000
 DEFAULT_STEP = 100

@@ -5,6 +5,13 @@ from __future__ import annotations
 _READ = frozenset("\u00a0\u200c\u200d\u202f\u3000")  # joiners and blanks: many languages and emoji need them
 _DIRECTING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+MASK = "********"
+
+_SECRET_ENDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "DSN")
+_SECRET_WORDS = frozenset(("AUTH", "COOKIE", "LICENSE", "PASS", "PRIVATE", "PW", "PWD", "SALT", "SIGNATURE", "WEBHOOK"))
+_ASSIGNMENTS = ("password=", "passwd=", "pwd=", "secret=", "token=", "key=", "-----begin", "bearer ", "basic ")
+_LONG = 16  # characters of letters and digits mixed that no person would have chosen
+
 
 def printable(text: str) -> str:
     """The text on one line, with ``?`` for whatever is not to be seen."""
@@ -25,3 +32,40 @@ def _escape(char: str) -> str:
 def is_directing(char: str) -> bool:
     """Whether a terminal acts on this character: a control, but for a tab, or one that turns or ends the line."""
     return (char < " " and char != "\t") or "\x7f" <= char <= "\x9f" or char in _DIRECTING
+
+
+# Secrets ------------------------------------------------------------
+
+
+def masked(name: str, value: str) -> str:
+    """Return ``value`` as it may be shown: whole, without the password of its URL, or not at all."""
+    if not value:
+        return value
+    if _is_secret_name(name.upper()) or "\n" in value or _holds_secret(value):
+        return MASK
+    scheme, slashes, rest = value.partition("://")
+    user, at, host = rest.rpartition("@")
+    if not slashes or not at:
+        return MASK if _looks_random(value) else value
+    account, colon, _ = user.partition(":")
+    return f"{scheme}://{account}:{MASK}@{host}" if colon else f"{scheme}://{MASK}@{host}"
+
+
+def _is_secret_name(name: str) -> bool:
+    words = name.replace("-", "_").replace(".", "_").split("_")
+    return any(word.endswith(_SECRET_ENDS) or word in _SECRET_WORDS for word in words)
+
+
+def _holds_secret(value: str) -> bool:
+    lowered = value.lower()
+    return any(mark in lowered for mark in _ASSIGNMENTS)
+
+
+def _looks_random(value: str) -> bool:
+    for separator in ("/", ".", ":", ",", "@", "+", "="):
+        value = value.replace(separator, " ")
+    return any(len(run) >= _LONG and _is_mixed(run) for run in value.split())
+
+
+def _is_mixed(run: str) -> bool:
+    return any(char.isdigit() for char in run) and any(char.isalpha() for char in run)

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procman.core.planner import Plan
+    from procman.core.model.plan import Plan
     from procman.export.options import ExportOptions
 
 SUMMARY = "app.json for Heroku (it reads the Procfile, too)"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from procman.core.lifecycle.order import COMPLETED, SUCCEEDED
-from procman.core.lifecycle.order import READY as READY_CONDITION
+from procman.core.model.dependency import COMPLETED, SUCCEEDED
+from procman.core.model.dependency import READY as READY_CONDITION
 from procman.export.application import application, budget_window, seconds, starts_allowed
 from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
@@ -25,8 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from procman.core.model.plan import Plan
     from procman.core.model.policy import RestartPolicy
-    from procman.core.planner import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 

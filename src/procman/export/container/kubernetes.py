@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from procman.core.model.checks import Check
-    from procman.core.planner import Plan
+    from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procman.core.model.plan import Plan
     from procman.core.model.policy import RestartPolicy
-    from procman.core.planner import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.model.status import CANNOT_RUN
-from procman.core.procfile.simple import direct
+from procman.core.procfile.command import direct
 from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import ExportWarning
 from procman.export.grammar import sh
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from procman.core.planner import InstancePlan, Plan
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.file import ExportFile
     from procman.export.options import ExportOptions

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from procman.core.lifecycle.order import STARTED
-from procman.core.procfile.simple import direct, is_simple
+from procman.core.model.dependency import STARTED
+from procman.core.procfile.command import direct, is_simple
 from procman.export.application import application, budget_window, installed, own, seconds, starts_allowed
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from procman.core.model.plan import Plan
     from procman.core.model.policy import RestartPolicy
-    from procman.core.planner import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 

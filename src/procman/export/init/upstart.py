@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.procfile.simple import direct
+from procman.core.procfile.command import direct
 from procman.export.application import application, budget_window, installed, starts_allowed, whole_seconds
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.core.model.policy import RestartPolicy
-    from procman.core.planner import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 

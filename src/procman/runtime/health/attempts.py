@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 
-from procman.core.model.targets import addresses, split_host, split_url
+from procman.core.model.checks import addresses, split_host, split_url
 from procman.core.procfile.ports import whole_number
 from procman.core.text.printable import printable
 from procman.runtime.system.poller import READ, WRITE
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
-    from procman.core.planner import InstancePlan
     from procman.runtime.processes.side_commands import SideCommands
     from procman.runtime.system.poller import Poller
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from procman.core.lifecycle.transitions import Instance
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
     from procman.runtime.system.poller import Poller
 
     class Component(Protocol):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterable, Sequence
 
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.pty import Pty
     from procman.runtime.processes.session_leader import SessionLeaders
     from procman.runtime.processes.side_commands import SideCommand, SideCommands

@@ -11,7 +11,7 @@ from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.children import Child, Children
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.tags import Tags
     from procman.runtime.system.limits import DescriptorLimit
 

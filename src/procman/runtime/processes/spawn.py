@@ -36,7 +36,7 @@ def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str,
 def _spared(command: str, path_value: str | None, cwd: str) -> str:
     """The command with ``exec`` where the shell would only wait for one program, and take the signals meant for that;
     what is no program is left to its own words."""
-    from procman.core.procfile.simple import program_at
+    from procman.core.procfile.command import program_at
 
     at = program_at(command)
     if at is None or not find_program(command[at:].split(maxsplit=1)[0], path_value, cwd):

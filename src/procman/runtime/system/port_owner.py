@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from procman.core.planner import InstancePlan
+    from procman.core.model.plan import InstancePlan
 
 _WIDTH = 60  # characters of a stranger's command line that we show
 

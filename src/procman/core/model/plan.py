@@ -1,0 +1,167 @@
+"""What should run, fully worked out: a plan, its instances, and their environment."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from procman.core.model.checks import Check
+    from procman.core.model.dependency import Dependency
+    from procman.core.model.policy import RestartPolicy, StopPolicy
+    from procman.core.model.procfile import Procfile
+
+_NOTHING: dict[str, str] = {}
+
+
+class InstancePlan:
+    """One supervised slot, fully worked out: what to run, where, with what, and the rules for its life.
+
+    ``number`` counts from 1 within its type; ``index`` is the type's index in the Procfile, for its color.
+    ``port`` is None when none is given. ``env`` of the constructor is laid over ``shared_env``, which all
+    instances of a plan have in common: a thousand copies of one environment would be megabytes.
+
+    The rest has its default here and is set by an overlay, see core/overlay: ``can_die`` (its end never concerns
+    the run), ``pty`` (None: as the others), ``color`` (an index that wins over ``index``, or None), ``log_file`` (an
+    absolute path, or empty), ``watch`` (globs below ``cwd`` whose changes restart it).
+    """
+
+    __slots__ = (
+        "_own",
+        "_shared",
+        "autostart",
+        "can_die",
+        "color",
+        "command",
+        "cwd",
+        "depends_on",
+        "groups",
+        "health",
+        "index",
+        "log_file",
+        "name",
+        "number",
+        "port",
+        "primary",
+        "pty",
+        "ready",
+        "restart",
+        "stop",
+        "type",
+        "watch",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        type: str,  # noqa: A002 (the glossary's word)
+        number: int,
+        port: int | None,
+        command: str,
+        cwd: str,
+        env: Mapping[str, str],
+        restart: RestartPolicy,
+        stop: StopPolicy,
+        index: int = 0,
+        shared_env: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.number = number
+        self.port = port
+        self.command = command
+        self.cwd = cwd
+        self.restart = restart
+        self.stop = stop
+        self.index = index
+        self._own = env
+        self._shared = shared_env
+        self.autostart = True
+        self.can_die = False
+        self.color: int | None = None
+        self.depends_on: tuple[Dependency, ...] = ()
+        self.groups: tuple[str, ...] = ()
+        self.health: Check | None = None
+        self.log_file = ""
+        self.primary = False
+        self.pty: bool | None = None
+        self.ready: Check | None = None
+        self.watch: tuple[str, ...] = ()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The complete environment of the child; a new dict at each call, the caller's own."""
+        return {**self._shared, **self._own}
+
+    def lay_under(self, variables: Mapping[str, str]) -> None:
+        """Give the child these variables, too; those that make the instance itself win over them."""
+        self._own = {**variables, **self._own}
+
+    @property
+    def fails_unhealthy(self) -> bool:
+        """Whether an instance that its health check condemns is not started again."""
+        return self.health is not None and self.health.on_fail == "fail"
+
+    def __repr__(self) -> str:
+        return f"InstancePlan({self.name!r}, port={self.port}, command={self.command!r})"
+
+
+class Plan:
+    """What should run: the instances in the Procfile's order, and what they were worked out from.
+
+    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user; ``quiet`` and ``only`` the
+    types and instances that run without being shown, or are the only ones to be shown.
+    """
+
+    __slots__ = (
+        "environment",
+        "instances",
+        "only",
+        "procfile",
+        "procfile_path",
+        "quiet",
+        "root",
+        "session",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        procfile: Procfile,
+        procfile_path: str,
+        root: str,
+        session: str,
+        instances: tuple[InstancePlan, ...],
+        environment: Environment,
+        warnings: tuple[str, ...] = (),
+        quiet: Iterable[str] = (),
+        only: Iterable[str] = (),
+    ) -> None:
+        self.procfile = procfile
+        self.procfile_path = procfile_path
+        self.root = root
+        self.session = session
+        self.instances = instances
+        self.environment = environment
+        self.warnings = warnings
+        self.quiet = frozenset(quiet)
+        self.only = frozenset(only)
+
+    def hides(self, name: str) -> bool:
+        """Whether the instance ``name`` runs, or would run, without being shown."""
+        either = {name, name.partition(".")[0]}
+        return bool(either & self.quiet or (self.only and not either & self.only))
+
+
+class Environment:
+    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``).
+
+    ``given`` are the names that files give, in order, also where the real environment wins.
+    """
+
+    __slots__ = ("given", "origin", "values")
+
+    def __init__(self, values: dict[str, str], origin: dict[str, str], given: tuple[str, ...] = ()) -> None:
+        self.values = values
+        self.origin = origin
+        self.given = given

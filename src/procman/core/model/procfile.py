@@ -1,0 +1,52 @@
+"""A Procfile as it was read: its process types and its problems."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.errors import Problem
+
+
+class ProcessType:
+    """A named line: its command, its line (from 1) and its index among the types of the file (from 0)."""
+
+    __slots__ = ("command", "index", "line", "name")
+
+    def __init__(self, name: str, command: str, line: int, index: int) -> None:
+        self.name = name
+        self.command = command
+        self.line = line
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"ProcessType({self.name!r}, {self.command!r}, {self.line}, {self.index})"
+
+
+class Procfile:
+    """The parsed file: its name as shown to the user, its process types in order, its problems in order."""
+
+    __slots__ = ("name", "problems", "process_types")
+
+    def __init__(self, name: str, process_types: tuple[ProcessType, ...], problems: tuple[Problem, ...] = ()) -> None:
+        self.name = name
+        self.process_types = process_types
+        self.problems = problems
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep it from being started."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The problems worth a line at start; hints are not."""
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the process types, in the file's order."""
+        return tuple(type_.name for type_ in self.process_types)
+
+    def get(self, name: str) -> ProcessType | None:
+        """Return the process type called ``name``, or None."""
+        return next((type_ for type_ in self.process_types if type_.name == name), None)
