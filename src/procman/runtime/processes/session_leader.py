@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-STOP_LIMIT = 0.05  # seconds for a leader to stop; it mostly sleeps and needs none
+STOP_LIMIT = 0.05  # seconds to wait here for a leader to stop; it mostly sleeps and needs none
+LATE_STOP_LIMIT = 2.0  # seconds for one that gets no processor meanwhile; the loop goes on beside it
 STOP_PAUSE = 0.0002  # seconds between two looks whether it has
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds until somebody looks again who is left; twice as long each time
 FRESH = 0.005  # seconds for which it is known who is an orphan, while a thousand are asked at once
@@ -52,6 +53,7 @@ class SessionLeaders:
         self._orphans: list[int] = []
         self._found_at = float("-inf")
         self._held: set[int] = set()
+        self._late: dict[int, tuple[int, float]] = {}  # not stopped yet: the signal for its group, and the last moment
         self._pause = FIRST_PAUSE
         self._look_at: float | None = None
 
@@ -65,11 +67,11 @@ class SessionLeaders:
             return False
         send_group(leader, signal.SIGCONT)  # a stopped one could not obey; later it would wake the leader
         send(leader, signal.SIGSTOP)
-        if not _has_stopped(leader):
-            send(leader, signal.SIGCONT)
-            return False
-        send_group(leader, number)
         self._held.add(leader)
+        if _stops_soon(leader):
+            send_group(leader, number)
+        else:  # asked now, it would end, and its terminal would hang up on the others
+            self._late[leader] = (number, time.monotonic() + LATE_STOP_LIMIT)
         self._pause = FIRST_PAUSE
         self._look_at = time.monotonic() + self._pause
         return True
@@ -82,8 +84,10 @@ class SessionLeaders:
         """Let those leaders go on who are alone."""
         if self._look_at is None or now < self._look_at:
             return
+        for leader in list(self._late):
+            self._ask_late(leader, now)
         self._find(now)
-        for leader in [pid for pid in self._held if not self._others_live(pid)]:
+        for leader in [pid for pid in self._held if pid not in self._late and not self._others_live(pid)]:
             self._held.remove(leader)
             send(leader, signal.SIGCONT)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
@@ -92,6 +96,19 @@ class SessionLeaders:
     def forget(self, leader: int) -> None:
         """It has ended, and its number is about to be given back."""
         self._held.discard(leader)
+        self._late.pop(leader, None)
+
+    def _ask_late(self, leader: int, now: float) -> None:
+        """Ask the group of a leader that has stopped at last, has ended, or does not stop whatever we do."""
+        number, until = self._late[leader]
+        running = not _is_stopped(leader) and not is_zombie(leader)
+        if running and now < until:
+            return
+        del self._late[leader]
+        send_group(leader, number)
+        if running:
+            self._held.discard(leader)
+            send(leader, signal.SIGCONT)
 
     def _find(self, now: float) -> None:
         self._orphans = self._find_orphans()
@@ -120,9 +137,13 @@ def _ends_by(pid: int, number: int) -> bool:
     return not any(int(line.split()[1], 16) & bit for line in lines if line.startswith(_HANDLED))
 
 
-def _has_stopped(pid: int) -> bool:
+def _is_stopped(pid: int) -> bool:
+    return stat_fields(pid)[:1] == [b"T"]
+
+
+def _stops_soon(pid: int) -> bool:
     """Wait for it: with both of them pending, the kernel takes the lower signal first, which is TERM."""
     end = time.monotonic() + STOP_LIMIT
-    while (stopped := stat_fields(pid)[:1]) != [b"T"] and time.monotonic() < end:
+    while not (stopped := _is_stopped(pid)) and time.monotonic() < end:
         time.sleep(STOP_PAUSE)
-    return stopped == [b"T"]
+    return stopped
