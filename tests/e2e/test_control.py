@@ -378,13 +378,16 @@ def test_signal_reaches_the_program_behind_a_shell(place: Place) -> None:
 
 
 def test_paused_processes_stand_still_until_they_are_resumed(place: Place) -> None:
-    place.procfile("web: sh -c 'while :; do echo tick; sleep 0.05; done'\n")
+    # A shell that forks at this very moment would be in state D instead: vfork(2) waits for a child that has stopped.
+    place.write("tick.py", "import time\nwhile True:\n    print('tick', flush=True)\n    time.sleep(0.05)\n")
+    place.procfile(f"web: {sys.executable} -S tick.py\n")
     session = place.start()
     session.wait_for("tick")
     done(place.call("pause", "web"))
     row = rows(place)["web.1"]
     assert row["state"] == "paused"
-    assert state_of(int(str(row["pid"]))) == "T"
+    while state_of(int(str(row["pid"]))) != "T":  # as soon as it has a processor
+        time.sleep(0.01)
     done(place.call("resume"))
     session.wait_for("tick")
     assert rows(place)["web.1"]["state"] == "running"
