@@ -59,6 +59,6 @@ def count() -> int:
 
 
 def _can_be_alone() -> bool:
-    if sys.platform != "linux" or os.geteuid() != 0:
+    if sys.platform != "linux":
         return False
     return subprocess.run([WORKER, "true"], capture_output=True, check=False).returncode == 0

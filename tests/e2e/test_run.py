@@ -293,11 +293,13 @@ sys.exit(5)
 
 def in_own_namespace() -> list[str]:
     command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if os.geteuid() != 0:
+        command += ["--user", "--map-current-user"]
     if (
         shutil.which("unshare") is None
         or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
     ):
-        pytest.skip("needs a PID namespace of its own: root, and unshare")
+        pytest.skip("needs a PID namespace of its own: root or user namespaces, and unshare")
     return command
 
 
