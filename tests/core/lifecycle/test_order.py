@@ -49,7 +49,7 @@ class World:
                 if action == Action.LAUNCH:
                     self.launched.append(instance.name)
                     self.supervisor.spawned(instance, 1, self.now)
-                elif action == Action.ASK:
+                elif action == Action.STOP:
                     self.asked.append(instance.name)
                 elif action == Action.KILL:
                     self.killed.append(instance.name)
@@ -306,3 +306,15 @@ def test_a_thousand_instances_come_up_in_order() -> None:
     random.Random(1).shuffle(plans)
     world = World(*plans)
     assert world.launched == [f"p{number}.1" for number in range(1000)]
+
+
+def test_an_instance_with_a_new_plan_waits_for_its_new_dependency() -> None:
+    world = World(a_plan("db.1", ready=True), a_plan("web.1"))
+    web = world.supervisor.instances["web.1"]
+    world.wish(Event.STOP, "web.1")
+    world.end("web.1", TERM)
+    world.supervisor.replan(web, a_plan("web.1", "db"))
+    world.wish(Event.START, "web.1")
+    assert world.state("web.1") == State.WAITING
+    world.ready("db.1")
+    assert world.launched == ["db.1", "web.1", "web.1"]

@@ -36,7 +36,7 @@ class World:
             for action, instance in actions:
                 if action == Action.LAUNCH:
                     self.supervisor.spawned(instance, 1, self.now)
-                elif action == Action.ASK:
+                elif action == Action.STOP:
                     self.asked.append(instance.name)
                 elif action == Action.KILL:
                     self.killed.append(instance.name)
@@ -199,3 +199,45 @@ def test_what_is_added_stands_where_the_procfile_has_it() -> None:
     held_by_others = supervisor.instances
     supervisor.add([plan("web.2", 0), plan("clock.1", 1)], 0.0)
     assert list(held_by_others) == ["web.1", "web.2", "clock.1", "worker.1"]
+
+
+def test_a_pause_lasts_until_it_is_resumed() -> None:
+    supervisor = World("web.1", "worker.1").supervisor
+    web, worker = supervisor.instances.values()
+    supervisor.pause(web)
+    assert (supervisor.is_paused(web), supervisor.is_paused(worker)) == (True, False)
+    supervisor.resume(web)
+    assert not supervisor.is_paused(web)
+
+
+def test_a_pause_ends_with_the_life_that_was_paused() -> None:
+    world = World("web.1")
+    web = world.supervisor.instances["web.1"]
+    world.supervisor.pause(web)
+    world.end("web.1", CRASH)
+    assert not world.supervisor.is_paused(web)
+    world.supervisor.wish(Event.START, [web], world.now)
+    world.supervisor.take_actions()
+    world.supervisor.spawned(web, 2, world.now)
+    assert not world.supervisor.is_paused(web)
+
+
+def test_an_instance_without_a_child_cannot_be_paused() -> None:
+    world = World("web.1")
+    web = world.supervisor.instances["web.1"]
+    world.end("web.1")
+    world.supervisor.pause(web)
+    world.supervisor.wish(Event.START, [web], world.now)
+    world.perform()
+    assert not world.supervisor.is_paused(web)
+
+
+def test_a_retired_instance_takes_its_pause_with_it() -> None:
+    world = World("web.1", "worker.1")
+    supervisor, web = world.supervisor, world.supervisor.instances["web.1"]
+    supervisor.pause(web)
+    supervisor.retire([web], world.now)
+    world.end("web.1")
+    world.supervisor.add([web.plan], world.now)
+    world.perform()  # the world gives every child the pid 1
+    assert not supervisor.is_paused(supervisor.instances["web.1"])

@@ -147,7 +147,7 @@ def test_a_crash_without_restarts_fails() -> None:
 
 def test_the_end_of_the_grace_kills() -> None:
     instance = an_instance()
-    assert live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1)) == [Action.TELL_STOPPING, Action.ASK]
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1)) == [Action.TELL_STOPPING, Action.STOP]
     assert instance.deadline == 6.0
     assert live(instance, (Event.TIMEOUT, 6.0)) == [Action.KILL]
     assert instance.deadline is None
@@ -162,7 +162,7 @@ def test_a_restart_is_a_stop_that_goes_on_wanting_it() -> None:
 def test_a_stop_between_launch_and_spawn_is_not_forgotten() -> None:
     instance = an_instance()
     live(instance, (Event.START, 0), (Event.STOP, 0))
-    assert live(instance, (Event.SPAWNED, 0)) == [Action.ASK]
+    assert live(instance, (Event.SPAWNED, 0)) == [Action.STOP]
 
 
 def test_a_kill_between_launch_and_spawn_is_not_forgotten() -> None:
@@ -205,7 +205,7 @@ def test_one_that_is_never_ready_is_a_failed_life_and_spends_the_budget() -> Non
         lives += 1
         live(instance, (Event.SPAWNED, now))
         instance.trouble = "connection refused"
-        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.TELL_UNHEALTHY, Action.ASK]
+        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.TELL_UNHEALTHY, Action.STOP]
         live(instance, (Event.EXITED, now + 61), status=GOOD)
         now += 100
         if instance.state == State.BACKOFF:
@@ -227,7 +227,7 @@ def test_an_unhealthy_one_is_stopped_and_judged_as_a_death() -> None:
     assert instance.deadline == 7.0
     assert live(instance, (Event.TIMEOUT, 7.0)) == [Action.PROBE]
     assert instance.deadline == 14.0
-    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.TELL_UNHEALTHY, Action.ASK]
+    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.TELL_UNHEALTHY, Action.STOP]
     assert live(instance, (Event.EXITED, 21.0), status=GOOD) == [Action.TELL_EXITED, Action.TELL_RESTARTING]
     assert instance.delay == 0.0
 
@@ -322,7 +322,7 @@ def test_a_random_walk_finds_no_hole(seed: int) -> None:
                 alive = not failed
                 answer = Event.SPAWN_FAILED if failed else Event.SPAWNED
                 pending += step(instance, answer, Fact(now, pid=launches))
-            elif action in (Action.ASK, Action.KILL):
+            elif action in (Action.STOP, Action.KILL):
                 assert alive
         assert (instance.pid is not None) == alive
     step(instance, Event.STOP, Fact(now))

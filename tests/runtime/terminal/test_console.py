@@ -116,7 +116,7 @@ class Session:
         return [(action, instance.name) for action, instance in self.supervisor.take_actions()]
 
     def asked(self) -> list[str]:
-        return [name for action, name in self.actions() if action == Action.ASK]
+        return [name for action, name in self.actions() if action == Action.STOP]
 
     def close(self) -> None:
         self.poller.close()

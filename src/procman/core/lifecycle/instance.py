@@ -1,4 +1,4 @@
-"""Decides nothing by itself: one instance, what can be and happen to it, and what may be done about it."""
+"""An instance: its states, the events that can happen to it, and the actions that may follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class State:
-    """What an instance is. Plain words, no enum: importing `enum` costs a third of a bare interpreter's start."""
+    """What an instance is. Plain strings: importing `enum` costs a third of a bare interpreter's start."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -21,7 +21,7 @@ class State:
 
 
 class Event:
-    """Wishes are imperatives, facts past participles."""
+    """What can happen to an instance. Wishes are imperatives, facts are past participles."""
 
     START = "start"
     STOP = "stop"
@@ -36,10 +36,10 @@ class Event:
 
 
 class Action:
-    """What the engine shall do, or tell, about an instance."""
+    """What the engine does for an instance, or announces about it (TELL_…)."""
 
     LAUNCH = "launch"
-    ASK = "ask"
+    STOP = "stop"  # with the stop command or the stop signal
     KILL = "kill"
     PROBE = "probe"
     TELL_WAITING = "waiting"
@@ -88,30 +88,30 @@ class Instance:
         self.deadline: float | None = None
         self.pid: int | None = None
         self.started: float | None = None
-        self.ready_at: float | None = None  # since when this life is ready, or None
+        self.ready_at: float | None = None  # when this life became ready, or None
         self.ended: float | None = None
         self.status: ExitStatus | None = None
-        self.failure = ""  # why it could not be spawned, or was condemned, or given up, in words
-        self.trouble = ""  # what its last probe said, in words; empty when it passed
+        self.failure = ""  # why it was not spawned, was condemned or gave up: part of a sentence
+        self.trouble = ""  # why its last probe failed: part of a sentence; empty if it passed
         self.failed_probes = 0  # in a row
-        self.condemned = False  # stopped by us as unfit: its end is judged like a death
-        self.killed = False  # the grace was over
+        self.condemned = False  # stopped as not ready or unhealthy: its end is judged like a death
+        self.killed = False  # by us, at the end of its grace or on request
         self.quick_deaths = 0
         self.restarts = 0
-        self.delay = 0.0  # of the backoff under way, in seconds
+        self.delay = 0.0  # seconds of the current or latest backoff
 
     @property
     def name(self) -> str:
-        """The instance's name, `web.1`."""
+        """Return the instance's name, `web.1`."""
         return self.plan.name
 
     @property
     def at_rest(self) -> bool:
-        """Whether it is down and nobody wants it up."""
+        """Whether it is down and will not be restarted by itself."""
         return self.state in DOWN
 
     def uptime(self, now: float) -> float:
-        """How long this life lasts, or the last one lasted, in seconds."""
+        """Return how long this life has lasted, or the last one lasted, in seconds."""
         if self.started is None:
             return 0.0
         end = self.ended if self.pid is None and self.ended is not None else now
@@ -119,9 +119,10 @@ class Instance:
 
 
 class Fact:
-    """What comes with an event: the clock, and for a death its status and the jitter for a backoff.
+    """The circumstances of an event: the time, and for a death its status and the factor for a backoff (`jitter`).
 
-    ``blocked``: what keeps it from starting, in words; a launch has to wait then. ``until``: a deadline above its own.
+    `blocked` holds the reasons that keep the instance from starting; while there are any, a launch waits. `until`
+    caps the deadline of a stop.
     """
 
     __slots__ = ("blocked", "jitter", "now", "pid", "reason", "status", "until")
@@ -145,8 +146,8 @@ class Fact:
         self.jitter = jitter
 
 
-def put_in_order(instances: dict[str, Instance]) -> None:
-    """Put them in the Procfile's order again, in place: others hold this very dictionary."""
-    everybody = sorted(instances.values(), key=lambda one: (one.plan.index, one.plan.number))
+def sort_instances(instances: dict[str, Instance]) -> None:
+    """Sort instances into the Procfile's order, in place: others hold a reference to this dictionary."""
+    ordered = sorted(instances.values(), key=lambda one: (one.plan.index, one.plan.number))
     instances.clear()
-    instances.update((instance.name, instance) for instance in everybody)
+    instances.update((instance.name, instance) for instance in ordered)

@@ -6,7 +6,7 @@ never logs, waits or signals.
 
 from __future__ import annotations
 
-from procman.core.lifecycle.instance import put_in_order
+from procman.core.lifecycle.instance import sort_instances
 from procman.core.lifecycle.outcome import Outcome, Reason, failure_code
 from procman.core.lifecycle.transitions import DOWN, Action, Event, Fact, Instance, State, step
 
@@ -39,13 +39,14 @@ class Supervisor:
         self._later: dict[str, float] = {}  # to be stopped when nobody uses them any more, or then at the latest
         self._until: float | None = None  # when the last of a shutdown in order is killed
         self._held: set[str] = set()  # stopped by name: the user may start them again
+        self._paused: dict[str, int] = {}  # instance → the pid that was paused
         self._retiring: set[str] = set()  # to be forgotten when they are at rest
         self._actions: list[tuple[str, Instance]] = []
         self._deadline: float | None = None
         self._deadline_known = True
-        self._put_in_order(self.instances.values())
+        self._note_dependencies(self.instances.values())
 
-    def _put_in_order(self, instances: Iterable[Instance]) -> None:
+    def _note_dependencies(self, instances: Iterable[Instance]) -> None:
         """Learn what they depend on. Nothing is imported or looked at where nothing depends on anything."""
         types = {dependency.type for instance in instances for dependency in instance.plan.depends_on}
         if types and self._order is None:
@@ -107,19 +108,28 @@ class Supervisor:
         self._held.update(instance.name for instance in chosen)
         self.wish(Event.STOP, chosen, now)
 
+    def pause(self, instance: Instance) -> None:
+        """Note that the child of `instance` was paused (SIGSTOP). Its next life is not paused."""
+        if instance.pid is not None:
+            self._paused[instance.name] = instance.pid
+
+    def resume(self, instance: Instance) -> None:
+        """Note that the child of `instance` was resumed (SIGCONT)."""
+        self._paused.pop(instance.name, None)
+
     def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
         """Bring up what `plans` say: new instances, and those that are here already; returns them."""
         chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
-        put_in_order(self.instances)
+        sort_instances(self.instances)
         self._retiring.difference_update(instance.name for instance in chosen)
-        self._put_in_order(chosen)
+        self._note_dependencies(chosen)
         self.wish(Event.START, chosen, now)
         return chosen
 
     def replan(self, instance: Instance, plan: InstancePlan) -> None:
         """Let the next life of `instance` follow another plan; this one goes on as it is."""
         instance.plan = plan
-        self._put_in_order((instance,))
+        self._note_dependencies((instance,))
 
     def retire(self, instances: Iterable[Instance], now: float) -> None:
         """Stop `instances` and forget each as soon as it is at rest."""
@@ -192,6 +202,10 @@ class Supervisor:
         """Whether the user has stopped it by name."""
         return instance.name in self._held
 
+    def is_paused(self, instance: Instance) -> bool:
+        """Whether the present child of `instance` is paused; one that replaced a paused child is not."""
+        return instance.pid is not None and self._paused.get(instance.name) == instance.pid
+
     def take_actions(self) -> list[tuple[str, Instance]]:
         """The actions decided since the last call, in order."""
         actions, self._actions = self._actions, []
@@ -260,6 +274,7 @@ class Supervisor:
         if instance.name in self._retiring and instance.state in DOWN:
             self._retiring.discard(instance.name)
             self._held.discard(instance.name)
+            self._paused.pop(instance.name, None)
             del self.instances[instance.name]
 
     def _spread(self, order: Order, instance: Instance, now: float) -> None:

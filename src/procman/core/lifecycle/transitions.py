@@ -1,19 +1,19 @@
-"""Decides what happens next to one instance: State × Event → State, Actions.
+"""What happens next to one instance: State × Event → State, Actions.
 
-Two axes, as in runit and s6: `state` is what *is*, `wanted` is what *should be*. Restart, scale and shutdown are each
-a change of `wanted`. An instance waits for one thing at a time, so it has one `deadline`.
+An instance has two axes, as in runit and s6: `state` is what *is*, `wanted` is what *should be*. Restart, scale and
+shutdown are each a change of `wanted`. An instance waits for one thing at a time, so it has one `deadline`.
 
-| state    | meaning                                     | its deadline means              |
+| state    | meaning                                     | what its deadline means         |
 |----------|---------------------------------------------|---------------------------------|
-| WAITING  | not begun: waits for a dependency           | give up waiting                 |
-| STARTING | asked for, or spawned and not yet ready     | ready-by, or the next probe     |
+| WAITING  | not started yet: waits for a dependency     | give up waiting                 |
+| STARTING | launched, not yet spawned or not yet ready  | must be ready by then, or none  |
 | RUNNING  | up and ready                                | the next health probe, or none  |
-| STOPPING | asked to stop                               | the grace ends: KILL            |
-| BACKOFF  | died; will be started again                 | start again                     |
+| STOPPING | told to stop                                | the grace ends: KILL            |
+| BACKOFF  | died; will be restarted                     | restart                         |
 | EXITED   | down, at rest                               | –                               |
 | FAILED   | down, gave up                               | –                               |
 
-Nothing here reads a clock or performs anything: `now` is given, and the actions are for the engine.
+These functions are pure: the caller passes the time as `fact.now`, and the engine performs the actions they return.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ("ALIVE", "DOWN", "TABLE", "Action", "Event", "Fact", "ImpossibleEvent
 
 
 class ImpossibleEventError(Exception):
-    """A fact that cannot be in this state: a bug of ours. The instance is left as it was."""
+    """The fact cannot happen in this state, so procman has a bug. The instance is left unchanged."""
 
     def __init__(self, state: str, event: str) -> None:
         super().__init__(f"{event!r} cannot happen to an instance that is {state}")
@@ -41,9 +41,9 @@ NOTHING: Actions = ()
 
 
 def step(instance: Instance, event: str, fact: Fact) -> Actions:
-    """Apply `event` to `instance` and return what shall be done, in order.
+    """Apply `event` to `instance` and return the actions to perform, in order.
 
-    Raises ImpossibleEventError, and changes nothing, when the event cannot be in the instance's state.
+    Raises ImpossibleEventError, and changes nothing, if the event cannot happen in the instance's state.
     """
     return TABLE[instance.state, event](instance, fact)
 
@@ -53,8 +53,7 @@ def _ignore(_instance: Instance, _fact: Fact) -> Actions:
 
 
 def _launch(instance: Instance, fact: Fact) -> Actions:
-    """Begin a life, or wait for what it depends on. A wish of the user's clears the record of quick deaths, a
-    backoff's end does not."""
+    """Begin a life, or wait for the dependencies that block it."""
     instance.wanted = True
     instance.killed = instance.condemned = False
     instance.failure = instance.trouble = ""
@@ -76,7 +75,8 @@ def _wait(instance: Instance, fact: Fact) -> Actions:
     return (Action.TELL_WAITING,)
 
 
-def _afresh(instance: Instance, fact: Fact) -> Actions:
+def _start(instance: Instance, fact: Fact) -> Actions:
+    """Launch on request. A request resets the count of quick deaths; the end of a backoff does not."""
     instance.quick_deaths = 0
     return _launch(instance, fact) if instance.started is None else _relaunch(instance, fact)
 
@@ -87,7 +87,7 @@ def _relaunch(instance: Instance, fact: Fact) -> Actions:
 
 
 def _rest(instance: Instance, _fact: Fact) -> Actions:
-    """Come to rest from a state without a child."""
+    """Come to rest from a state that has no child."""
     instance.wanted = False
     instance.state = State.EXITED
     instance.deadline = None
@@ -106,13 +106,13 @@ def _fail(instance: Instance) -> Actions:
     return (Action.TELL_FAILED,)
 
 
-def _ask(instance: Instance, fact: Fact) -> Actions:
+def _stop(instance: Instance, fact: Fact) -> Actions:
     instance.wanted = False
     return _begin_stopping(instance, fact)
 
 
-def _cycle(instance: Instance, fact: Fact) -> Actions:
-    """Restart: ask it to stop and go on wanting it. That is all that a restart is."""
+def _restart(instance: Instance, fact: Fact) -> Actions:
+    """Stop it and keep wanting it. That is all a restart is."""
     instance.wanted = True
     instance.quick_deaths = 0
     return _begin_stopping(instance, fact)
@@ -123,7 +123,7 @@ def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
     instance.deadline = fact.now + instance.plan.stop.grace
     if fact.until is not None:
         instance.deadline = min(instance.deadline, fact.until)
-    return (Action.TELL_STOPPING, Action.ASK) if instance.pid is not None else (Action.TELL_STOPPING,)
+    return (Action.TELL_STOPPING, Action.STOP) if instance.pid is not None else (Action.TELL_STOPPING,)
 
 
 def _kill(instance: Instance, _fact: Fact) -> Actions:
@@ -154,7 +154,7 @@ def _want_down(instance: Instance, _fact: Fact) -> Actions:
 
 
 def _up(instance: Instance, fact: Fact) -> Actions:
-    """Spawned. Without a readiness check, an instance that runs is ready."""
+    """Note that it was spawned. Without a readiness check an instance is ready as soon as it runs."""
     _note_life(instance, fact)
     ready = instance.plan.ready
     if ready is None:
@@ -187,29 +187,29 @@ def _probe(instance: Instance, fact: Fact) -> Actions:
 
 
 def _unready(instance: Instance, fact: Fact) -> Actions:
-    """It did not become ready in time: a life that failed, whatever code it will end with."""
+    """Condemn a life that was not ready in time: it failed, whatever its exit code will be."""
     limit = instance.plan.ready.timeout if instance.plan.ready else None
     after = f" after {limit:g} s" if limit is not None else ""
     said = f": {instance.trouble}" if instance.trouble else ""
     return _condemn(instance, fact, f"not ready{after}{said}")
 
 
-def _unfit(instance: Instance, fact: Fact) -> Actions:
+def _unhealthy(instance: Instance, fact: Fact) -> Actions:
     return _condemn(instance, fact, fact.reason)
 
 
 def _condemn(instance: Instance, fact: Fact, reason: str) -> Actions:
-    """Stop it, to be judged by the policy as if it had died."""
+    """Stop it; the restart policy will judge its end like a death."""
     _begin_stopping(instance, fact)
     instance.condemned = True
     instance.failure = reason
-    return (Action.TELL_UNHEALTHY, Action.ASK) if instance.pid is not None else (Action.TELL_UNHEALTHY,)
+    return (Action.TELL_UNHEALTHY, Action.STOP) if instance.pid is not None else (Action.TELL_UNHEALTHY,)
 
 
 def _note_pid(instance: Instance, fact: Fact) -> Actions:
-    """The stop came between the launch and its performance: do now what could not be done then."""
+    """Stop or kill a child whose instance was stopped after the launch was decided and before it was performed."""
     _note_life(instance, fact)
-    return (Action.KILL,) if instance.killed else (Action.ASK,)
+    return (Action.KILL,) if instance.killed else (Action.STOP,)
 
 
 def _note_life(instance: Instance, fact: Fact) -> None:
@@ -226,7 +226,7 @@ def _note_death(instance: Instance, fact: Fact) -> None:
 
 
 def _fail_start(instance: Instance, fact: Fact) -> Actions:
-    """Spawning failed. `status` says how a shell would put it (126, 127), or is None when trying again may help."""
+    """Handle a failed spawn. `fact.status` is 126 or 127, as in a shell, or None when a retry may help."""
     instance.failure = fact.reason
     instance.started = instance.ended = fact.now
     instance.status = fact.status
@@ -237,13 +237,14 @@ def _fail_start(instance: Instance, fact: Fact) -> Actions:
     return _quick_death(instance, fact)
 
 
-def _unborn(instance: Instance, fact: Fact) -> Actions:
+def _not_spawned(instance: Instance, fact: Fact) -> Actions:
+    """Handle a failed spawn of an instance that was stopped meanwhile."""
     instance.failure = fact.reason
-    return _gone(instance, fact)
+    return _stopped(instance, fact)
 
 
 def _died(instance: Instance, fact: Fact) -> Actions:
-    """Nobody asked it to end: the policy decides. Who is not wanted any more rests, however it ended."""
+    """Handle an exit that was not requested: the restart policy decides, unless the instance is no longer wanted."""
     _note_death(instance, fact)
     policy = instance.plan.restart
     success = fact.status is None or policy.is_success(fact.status.shell_code)
@@ -253,7 +254,7 @@ def _died(instance: Instance, fact: Fact) -> Actions:
 
 
 def _judge(instance: Instance, fact: Fact, success: bool) -> Actions:
-    """What follows a life that has ended. One that never was ready was a short one, however long it lasted."""
+    """Decide what follows a death. A life that was never ready counts as short, however long it lasted."""
     policy = instance.plan.restart
     if policy.mode == "never" or (instance.condemned and instance.plan.fails_unhealthy):
         return _fail(instance)
@@ -273,7 +274,7 @@ def _rest_after_death(instance: Instance) -> Actions:
 
 
 def _quick_death(instance: Instance, fact: Fact, counts: bool = True) -> Actions:
-    """Wait longer after each death in a row, and give up when the budget is spent; a success spends nothing."""
+    """Back off longer after each quick death, and fail once the budget is spent. A success does not count (`counts`)."""
     policy = instance.plan.restart
     instance.quick_deaths = min(instance.quick_deaths + 1, policy.max_restarts)
     if counts and instance.quick_deaths >= policy.max_restarts:
@@ -288,8 +289,8 @@ def _back_off(instance: Instance, fact: Fact, delay: float) -> Actions:
     return (Action.TELL_RESTARTING,)
 
 
-def _gone(instance: Instance, fact: Fact) -> Actions:
-    """The end that was asked for: up again if it is wanted, else at rest."""
+def _stopped(instance: Instance, fact: Fact) -> Actions:
+    """Handle the exit that was requested: restart if it is wanted, else rest."""
     _note_death(instance, fact)
     instance.deadline = None
     if instance.wanted and instance.condemned:
@@ -302,18 +303,18 @@ def _gone(instance: Instance, fact: Fact) -> Actions:
 
 _WISHES = (Event.START, Event.STOP, Event.KILL, Event.RESTART)
 _FACTS = (Event.SPAWNED, Event.SPAWN_FAILED, Event.READY, Event.EXITED, Event.TIMEOUT, Event.UNHEALTHY)
-_X = None  # impossible: raises, naming state and event
+_X = None  # impossible: the cell raises ImpossibleEventError, which names both
 
 # fmt: off
 _ROWS = {
-    #                START      STOP         KILL     RESTART    SPAWNED     SPAWN_FAILED  READY     EXITED  TIMEOUT    UNHEALTHY
-    State.WAITING:  (_launch,   _rest,       _rest,   _launch,   _X,         _X,           _X,       _X,     _give_up,  _X),
-    State.STARTING: (_ignore,   _ask,        _kill,   _cycle,    _up,        _fail_start,  _ready,   _died,  _unready,  _ignore),
-    State.RUNNING:  (_ignore,   _ask,        _kill,   _cycle,    _X,         _X,           _ignore,  _died,  _probe,    _unfit),
-    State.STOPPING: (_want_up,  _want_down,  _kill,   _want_up,  _note_pid,  _unborn,      _ignore,  _gone,  _overdue,  _ignore),
-    State.BACKOFF:  (_afresh,   _rest,       _rest,   _afresh,   _X,         _X,           _X,       _X,     _relaunch, _X),
-    State.EXITED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
-    State.FAILED:   (_afresh,   _ignore,     _ignore, _afresh,   _X,         _X,           _X,       _X,     _X,        _X),
+    #                START      STOP         KILL      RESTART    SPAWNED     SPAWN_FAILED   READY     EXITED     TIMEOUT     UNHEALTHY
+    State.WAITING:  (_launch,   _rest,       _rest,    _launch,   _X,         _X,            _X,       _X,        _give_up,   _X),
+    State.STARTING: (_ignore,   _stop,       _kill,    _restart,  _up,        _fail_start,   _ready,   _died,     _unready,   _ignore),
+    State.RUNNING:  (_ignore,   _stop,       _kill,    _restart,  _X,         _X,            _ignore,  _died,     _probe,     _unhealthy),
+    State.STOPPING: (_want_up,  _want_down,  _kill,    _want_up,  _note_pid,  _not_spawned,  _ignore,  _stopped,  _overdue,   _ignore),
+    State.BACKOFF:  (_start,    _rest,       _rest,    _start,    _X,         _X,            _X,       _X,        _relaunch,  _X),
+    State.EXITED:   (_start,    _ignore,     _ignore,  _start,    _X,         _X,            _X,       _X,        _X,         _X),
+    State.FAILED:   (_start,    _ignore,     _ignore,  _start,    _X,         _X,            _X,       _X,        _X,         _X),
 }
 # fmt: on
 

@@ -24,7 +24,10 @@ def hello(session: Session, client: Client, _request: Request) -> None:
 def ps(session: Session, client: Client, request: Request) -> None:
     """How the instances are, in the Procfile's order."""
     now = time.monotonic()
-    rows = [status_record(instance, now, session.is_paused(instance)) for instance in session.chosen(request.names)]
+    rows = [
+        status_record(instance, now, session.supervisor.is_paused(instance))
+        for instance in session.chosen(request.names)
+    ]
     client.finish({**session.about(), "instances": rows})
 
 
@@ -37,7 +40,7 @@ def why(session: Session, client: Client, request: Request) -> None:
     rows: list[dict[str, object]] = [{"name": name, "state": "absent", "why": absent[name]} for name in absent]
     present = [name for name in request.names if name not in absent]
     for instance in session.chosen(present) if present or not request.names else []:
-        paused = session.is_paused(instance)
+        paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
         words = why_in_words(instance, now, session.supervisor.is_held(instance), paused, hindrances)
         rows.append({**status_record(instance, now, paused), "why": words})

@@ -44,7 +44,6 @@ class Session:
         self.hub = hub
         self.plan_source = plan_source
         self.tasks: dict[Client, Task] = {}
-        self.paused: dict[str, int] = {}  # instance → the pid that was stopped
         self._pid = pid
         self._began = time.time()
         self._changed = False
@@ -144,10 +143,6 @@ class Session:
         if not alive:
             raise NotRunningError("none of them is running", "procman ps shows how they are")
         return alive
-
-    def is_paused(self, instance: Instance) -> bool:
-        """Whether this very life of it was stopped by `pause`."""
-        return instance.pid is not None and self.paused.get(instance.name) == instance.pid
 
     def require_going_on(self) -> None:
         """Raise UsageError when the session is about to end."""

@@ -45,7 +45,7 @@ def pause(session: Session, client: Client, request: Request) -> None:
     """Stop their processes where they are (SIGSTOP)."""
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGSTOP)
-        session.paused[instance.name] = pid
+        session.supervisor.pause(instance)
         client.tell({"say": f"{instance.name} is paused"})
     client.finish()
 
@@ -54,7 +54,7 @@ def resume(session: Session, client: Client, request: Request) -> None:
     """Let them go on (SIGCONT)."""
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGCONT)
-        session.paused.pop(instance.name, None)
+        session.supervisor.resume(instance)
         client.tell({"say": f"{instance.name} goes on"})
     client.finish()
 

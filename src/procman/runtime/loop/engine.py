@@ -142,7 +142,7 @@ class Engine:
             for action, instance in actions:
                 if action == Action.LAUNCH:
                     self._launcher.add(instance)
-                elif action == Action.ASK:
+                elif action == Action.STOP:
                     asked.append(instance)
                 elif action == Action.KILL:
                     self._kill(instance)
