@@ -7,17 +7,20 @@ its grammar cannot hold. Each has a property test against a reader of that gramm
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator
 
-SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+    Yaml = str | int | None | tuple["Yaml", ...] | list["Yaml"] | Mapping[str, "Yaml"]
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-_YAML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_YAML_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_YAML_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|[0-9.]+s")  # a name, or a duration
+_YAML_RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -25,34 +28,34 @@ class GrammarError(ValueError):
     """A grammar cannot hold a text; the message is the reason, as the end of a sentence."""
 
 
-def assignments(
-    env: Mapping[str, str],
-    target: str,
-    write: Callable[[str, str], str],
-    names: re.Pattern[str] = SHELL_NAME,
-) -> str:
-    """Write each variable by ``write(name, value)``, a line each. Raises UsageError with the variable's name."""
-    return "".join(_assignment(name, value, target, write, names) + "\n" for name, value in env.items())
+def assignments(env: Mapping[str, str], target: str, write: Callable[[str, str], str]) -> str:
+    """Write each variable with ``write(name, value)``, one per line. Raises UsageError with the variable's name."""
+    return "".join(_assignment(name, value, target, write) + "\n" for name, value in env.items())
 
 
-def _assignment(name: str, value: str, target: str, write: Callable[[str, str], str], names: re.Pattern[str]) -> str:
-    if not names.fullmatch(name):
+def variables(env: Mapping[str, str], target: str, write: Callable[[str], str] = str) -> dict[str, str]:
+    """Return the variables with ``write`` applied to each value. Raises UsageError with the variable's name."""
+    return {name: _assignment(name, value, target, lambda _, held: write(held)) for name, value in env.items()}
+
+
+def _assignment(name: str, value: str, target: str, write: Callable[[str, str], str]) -> str:
+    if not _VARIABLE_NAME.fullmatch(name):
         raise UsageError(f'{target} cannot hold a variable called "{name}"', "rename it in the env file")
     try:
-        return write(name, held(value))
+        return write(name, checked(value))
     except GrammarError as error:
         raise UsageError(f"{target} cannot hold the value of {name}: {error}", "change it in the env file") from None
 
 
-def text(value: str, target: str, what: str, write: Callable[[str], str]) -> str:
-    """Write a text that is no variable, such as a command. Raises UsageError that says ``what`` it is."""
+def escaped(value: str, target: str, what: str, write: Callable[[str], str]) -> str:
+    """Write a string other than a variable, such as a command. Raises UsageError that says ``what`` it is."""
     try:
-        return write(held(value))
+        return write(checked(value))
     except GrammarError as error:
         raise UsageError(f"{target} cannot hold {what}: {error}") from None
 
 
-def held(value: str) -> str:
+def checked(value: str) -> str:
     """Return ``value`` as it is, if any grammar at all can hold it: no NUL, nothing that is not UTF-8."""
     if "\0" in value:
         raise GrammarError("it holds a NUL byte")
@@ -109,19 +112,51 @@ def _c_escape(found: re.Match[str]) -> str:
 # Containers ----------------------------------------------------------------------------------------------------------
 
 
+class Plain(str):
+    """A string that YAML may hold without quotes, such as a name. It is quoted all the same if it could be misread."""
+
+    __slots__ = ()
+
+
+def yaml_lines(data: Mapping[str, Yaml]) -> Iterator[str]:
+    """Yield the lines of a block mapping, for YAML 1.1 and 1.2 alike.
+
+    A list gets a line per entry, a tuple of scalars a single line, and None makes its key a comment of its own line.
+    """
+    for key, value in data.items():
+        if value is None:
+            yield f"# {key}"
+        elif isinstance(value, Mapping):
+            yield f"{_yaml_plain(key)}:"
+            yield from (f"  {line}" for line in yaml_lines(value))
+        elif isinstance(value, list):
+            yield f"{_yaml_plain(key)}:"
+            yield from (f"  {line}" for entry in value for line in _yaml_entry(entry))
+        else:
+            yield f"{_yaml_plain(key)}: {_yaml_flow(value)}"
+
+
+def _yaml_entry(entry: Yaml) -> Iterator[str]:
+    first, *others = yaml_lines(entry) if isinstance(entry, Mapping) else (_yaml_flow(entry),)
+    yield f"- {first}"
+    yield from (f"  {line}" for line in others)
+
+
+def _yaml_flow(value: Yaml) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml_flow, value))}]"
+    if isinstance(value, Plain):
+        return _yaml_plain(value)
+    return yaml(value) if isinstance(value, str) else str(value).lower()
+
+
+def _yaml_plain(value: str) -> str:
+    return value if _YAML_PLAIN.fullmatch(value) and value.lower() not in _YAML_RESERVED else yaml(value)
+
+
 def yaml(value: str) -> str:
-    """A double-quoted scalar of YAML 1.1 and 1.2, on one line."""
+    """A double-quoted YAML scalar on one line."""
     return '"' + "".join(_yaml_character(character) for character in value) + '"'
-
-
-def yaml_name(value: str) -> str:
-    """A scalar of YAML without quotes where no reader can take it for anything but a text."""
-    return value if _YAML_NAME.fullmatch(value) and value.lower() not in _YAML_WORDS else yaml(value)
-
-
-def yaml_list(values: Iterable[str], write: Callable[[str], str]) -> str:
-    """A list of texts on one line."""
-    return "[" + ", ".join(write(value) for value in values) + "]"
 
 
 def _yaml_character(character: str) -> str:
@@ -135,14 +170,14 @@ def _yaml_character(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def compose(value: str) -> str:
-    """A YAML scalar that Compose and ``docker stack deploy`` interpolate: ``$`` is doubled."""
-    return yaml(value.replace("$", "$$"))
+def no_expansion(value: str) -> str:
+    """A string in which neither Compose nor Kubernetes (``command``, ``env``) expands variables: ``$`` is doubled."""
+    return value.replace("$", "$$")
 
 
 def swarm(value: str) -> str:
-    """The same where Swarm reads a Go template besides, as in ``environment``: ``{{`` becomes ``{{"{{"}}``."""
-    return compose(value.replace("{{", '{{"{{"}}'))
+    """The same where Swarm also expands Go templates, as in ``environment``: ``{{`` becomes ``{{"{{"}}``."""
+    return no_expansion(value.replace("{{", '{{"{{"}}'))
 
 
 def docker_line(value: str) -> str:
@@ -155,11 +190,6 @@ def docker_line(value: str) -> str:
 def _same_for_both(value: str) -> bool:
     ordinary = value.isprintable() and value == value.strip()
     return ordinary and not any(odd in value for odd in ("$", "#", "\\", "{{", "'", '"', "`"))
-
-
-def kubernetes(value: str) -> str:
-    """A YAML scalar in which Kubernetes expands ``$(NAME)``, as in ``command`` and ``env``: ``$`` is doubled."""
-    return yaml(value.replace("$", "$$"))
 
 
 def hcl(value: str) -> str:
@@ -200,10 +230,10 @@ def xml(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def holds(write: Callable[[str], str], value: str) -> bool:
+def can_hold(write: Callable[[str], str], value: str) -> bool:
     """Tell whether the grammar of ``write`` can hold ``value``."""
     try:
-        write(held(value))
+        write(checked(value))
     except GrammarError:
         return False
     return True

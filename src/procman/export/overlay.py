@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from procman.export.file import ExportWarning
-from procman.export.grammar import sh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procman.core.model.checks import Check
     from procman.export.application import Application, Service
 
 READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "a readiness check", "a health check", "dependencies", "a stop command"
@@ -39,16 +37,3 @@ def needs(app: Application, service: Service) -> list[tuple[Service, str]]:
     """Return the exported services that ``service`` waits for, each with the condition."""
     known = {other.name: other for other in app.services}
     return [(known[one.type], one.condition) for one in service.first.depends_on if one.type in known]
-
-
-def probe_command(check: Check) -> str:
-    """Return a shell command that succeeds when the check would; empty for one that only procman can make."""
-    if check.kind == "exec":
-        return check.target
-    if check.kind == "http":
-        url = sh(check.target)
-        return f"wget -q -O /dev/null {url} || curl -fsS -o /dev/null {url}"
-    if check.kind == "tcp":
-        host, _, port = check.target.rpartition(":")
-        return f"nc -z {sh(host.strip('[]'))} {sh(port)}"
-    return ""

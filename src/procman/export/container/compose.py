@@ -1,50 +1,66 @@
-"""Writes compose.yaml: a service per process type, for Docker Compose and for Docker Swarm."""
+"""compose.yaml: a service per process type, for Docker Compose and for Docker Swarm."""
 
 from __future__ import annotations
 
 from procman.core.model.dependency import COMPLETED, SUCCEEDED
 from procman.core.model.dependency import READY as READY_CONDITION
 from procman.export.application import application, budget_window, seconds, starts_allowed
-from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
+from procman.export.container.containers import (
+    check_command,
+    image_of,
+    image_warnings,
+    labels_of,
+    log_warning,
+    own_environment,
+)
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import (
+    Plain,
     assignments,
-    compose,
+    can_hold,
     docker_line,
-    holds,
+    escaped,
+    no_expansion,
     swarm,
-    text,
-    yaml,
-    yaml_list,
-    yaml_name,
+    variables,
+    yaml_lines,
 )
-from procman.export.overlay import DEPENDENCIES, HEALTH, READY, left_out, needs, probe_command
+from procman.export.overlay import DEPENDENCIES, HEALTH, READY, left_out, needs
 from procman.export.shell import container_argv, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from procman.core.model.plan import Plan
     from procman.core.model.policy import RestartPolicy
     from procman.export.application import Application, Service
+    from procman.export.grammar import Yaml
     from procman.export.options import ExportOptions
+
+    Part = dict[str, Yaml]
 
 SUMMARY = "compose.yaml for Docker Compose and `docker stack deploy` (Swarm)"
 
-_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
+_RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
+_STARTED = "service_started"
+_CONDITIONS = {
+    READY_CONDITION: "service_healthy",
+    COMPLETED: "service_completed_successfully",
+    SUCCEEDED: "service_completed_successfully",
+}
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield compose.yaml, what only Compose should read, and the env files."""
+    """Yield compose.yaml, the file that only Compose reads, and the env files."""
     app = application(plan, options)
-    yield from warnings_of(app, options, "Compose")
+    yield from image_warnings(app, options, "Compose")
     yield from log_warning(options, "Docker")
     yield from left_out(app, "Compose", READY, HEALTH, DEPENDENCIES)
     if any(service.first.depends_on for service in app.services):
         yield ExportWarning("Swarm knows no dependencies: there all services start at once")
     yield from _numbering(app)
-    odd = [name for _, env in _env_files(app) for name, value in env.items() if not holds(docker_line, value)]
+    odd = [name for _, env in _env_files(app) for name, value in env.items() if not can_hold(docker_line, value)]
     if odd:
         yield ExportWarning(f"compose.yaml holds {', '.join(odd)}, which no env file can: keep it at mode 0600")
     yield ExportFile("compose.yaml", _compose(app, options), SECRET if odd else PLAIN)
@@ -63,7 +79,7 @@ def _numbering(app: Application) -> Iterator[ExportWarning]:
 
 
 def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
-    """Return the env files that are not empty: of the application, then of its services."""
+    """Return the env files that are not empty: the application's, then those of its services."""
     files = [(f"{app.name}.env", app.secrets)]
     files += [(f"{app.name}-{service.name}.env", service.env) for service in app.services]
     return [(path, env) for path, env in files if env]
@@ -71,7 +87,7 @@ def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
 
 def _env_file(app: Application, env: Mapping[str, str]) -> str:
     comment = header("compose", app.name, "Compose and Docker read each line alike: no quotes, nothing is expanded.")
-    plain = {name: value for name, value in env.items() if holds(docker_line, value)}
+    plain = {name: value for name, value in env.items() if can_hold(docker_line, value)}
     return comment + assignments(plain, "Compose", lambda name, value: f"{name}={docker_line(value)}")
 
 
@@ -86,88 +102,82 @@ def _compose(app: Application, options: ExportOptions) -> str:
         f"Stop:      docker compose down      docker stack rm {app.name}",
     )
     labels = labels_of(app)
-    services = "\n".join(_service(app, service, labels[service.name], options) for service in app.services)
+    services = "\n".join(_part(labels[service.name], _service(app, service, options)) for service in app.services)
     version = 'version: "3.8" # the stack deploy of Docker 20.10 asks for it; Compose does not look at it'
     return f"{comment}\n{version}\n\nservices:\n{services}"
 
 
-def _service(app: Application, service: Service, label: str, options: ExportOptions) -> str:
-    argv = container_argv(service.command, service.stop.signal_number)
-    command = text(service.command, "Compose", f"the command of {service.name}", lambda _: yaml_list(argv, compose))
+def _part(label: str, service: Part) -> str:
+    return "".join(f"  {line}\n" for line in yaml_lines({label: service}))
+
+
+def _service(app: Application, service: Service, options: ExportOptions) -> Part:
+    command = escaped(service.command, "Compose", f"the command of {service.name}", str)
+    argv = container_argv(command, service.stop.signal_number)
     files = [f"{app.name}.env"] if app.secrets else []
     files += [f"{app.name}-{service.name}.env"] if service.env else []
-    stop = f"SIG{signal_name(service.stop.signal_number)}"
-    return (
-        f"  {yaml_name(label)}:\n"
-        f"    image: {yaml(image_of(app, options))}\n"
-        f"    command: {command}\n"
-        + (f"    user: {yaml(options.user)}\n" if options.user else "")
-        + (f"    env_file: {yaml_list(files, yaml_name)}\n" if files else "")
-        + f"    environment:\n{_environment(app, service)}"
-        + _ports(service)
-        + _health(service)
-        + f"    stop_signal: {stop}\n"
-        f"    stop_grace_period: {seconds(service.stop.grace)}s\n"
-        f"    deploy:\n"
-        f"      replicas: {len(service.instances)}\n"
-        f"{_restart(service.restart)}"
-    )
+    return {
+        "image": image_of(app, options),
+        "command": tuple(no_expansion(argument) for argument in argv),
+        **({"user": options.user} if options.user else {}),
+        **({"env_file": tuple(Plain(path) for path in files)} if files else {}),
+        "environment": _environment(app, service),
+        **_ports(service),
+        **_health(service),
+        "stop_signal": Plain(f"SIG{signal_name(service.stop.signal_number)}"),
+        "stop_grace_period": _duration(service.stop.grace),
+        "deploy": {"replicas": len(service.instances), "restart_policy": _restart(service.restart)},
+    }
 
 
-def _environment(app: Application, service: Service) -> str:
-    """What differs, what all have, and whatever value an env file cannot hold."""
+def _duration(value: float, least: float = 0.0) -> Plain:
+    return Plain(f"{seconds(value, least)}s")
+
+
+def _environment(app: Application, service: Service) -> Part:
+    """What differs between instances, what all have in common, and the values that an env file cannot hold."""
     names = own_environment(service, f"{service.name}.{{{{.Task.Slot}}}}")
     templates = {name: value for name, value in names.items() if "{{" in value}
-    odd = {name: value for name, value in {**app.secrets, **service.env}.items() if not holds(docker_line, value)}
+    odd = {name: value for name, value in {**app.secrets, **service.env}.items() if not can_hold(docker_line, value)}
     rest = {**{name: value for name, value in names.items() if name not in templates}, **app.contract, **odd}
-    return _lines(templates, compose) + _lines(rest, swarm)
+    return {**variables(templates, "Compose", no_expansion), **variables(rest, "Compose", swarm)}
 
 
-def _lines(env: Mapping[str, str], write: Callable[[str], str]) -> str:
-    return assignments(env, "Compose", lambda name, value: f"      {name}: {write(value)}")
-
-
-def _ports(service: Service) -> str:
+def _ports(service: Service) -> Part:
     if not service.serves or service.port is None:
-        return ""
+        return {}
     last = service.port + len(service.instances) - 1
     published = str(service.port) if last == service.port else f"{service.port}-{last}"
-    return f'    ports:\n      - "{published}:{service.port}"\n'
+    return {"ports": [f"{published}:{service.port}"]}
 
 
-def _health(service: Service) -> str:
-    """Docker knows one check, so the one for health goes before the one for readiness."""
+def _health(service: Service) -> Part:
+    """Docker has one check per container, so the health check wins over the readiness check."""
     check = service.first.health or service.first.ready
-    command = probe_command(check) if check else ""
+    command = check_command(check)
     if check is None or not command:
-        return ""
-    return (
-        f'    healthcheck:\n      test: ["CMD", "/bin/sh", "-c", {compose(command)}]\n'
-        f"      interval: {seconds(check.interval, 0.001)}s\n      timeout: {seconds(check.attempt, 0.001)}s\n"
-        f"      retries: {max(1, check.threshold)}\n"
-        + (f"      start_period: {seconds(check.timeout)}s\n" if check.timeout else "")
-    )
+        return {}
+    return {
+        "healthcheck": {
+            "test": ("CMD", "/bin/sh", "-c", no_expansion(command)),
+            "interval": _duration(check.interval, 0.001),
+            "timeout": _duration(check.attempt, 0.001),
+            "retries": max(1, check.threshold),
+            **({"start_period": _duration(check.timeout)} if check.timeout else {}),
+        }
+    }
 
 
-def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -> str:
-    conditions = {READY_CONDITION: "service_healthy", COMPLETED: "service_completed_successfully"}
-    conditions[SUCCEEDED] = conditions[COMPLETED]
-    lines = []
-    for other, wanted in needs(app, service):
-        condition = conditions.get(wanted, "service_started")
-        if condition == "service_healthy" and not _health(other):
-            condition = "service_started"
-        lines.append(f"      {yaml_name(labels[other.name])}:\n        condition: {condition}\n")
-    return f"    depends_on:\n{''.join(lines)}" if lines else ""
-
-
-def _restart(policy: RestartPolicy) -> str:
-    lines = [f"      restart_policy:\n        condition: {_CONDITIONS[policy.mode]}\n"]
-    if policy.mode != "never":
-        lines.append(f"        delay: {seconds(policy.backoff)}s\n")
-        lines.append(f"        max_attempts: {starts_allowed(policy) - 1}\n")
-        lines.append(f"        window: {budget_window(policy)}s\n")
-    return "".join(lines)
+def _restart(policy: RestartPolicy) -> Part:
+    condition = {"condition": Plain(_RESTART_CONDITIONS[policy.mode])}
+    if policy.mode == "never":
+        return {**condition}
+    return {
+        **condition,
+        "delay": _duration(policy.backoff),
+        "max_attempts": starts_allowed(policy) - 1,
+        "window": _duration(budget_window(policy)),
+    }
 
 
 def _override(app: Application) -> str:
@@ -178,14 +188,27 @@ def _override(app: Application) -> str:
     )
     labels = labels_of(app)
     services = "".join(
-        f"  {yaml_name(labels[service.name])}:\n    environment:\n{_lines(_local(app, service), compose)}"
-        f"{_depends_on(app, service, labels)}"
+        _part(labels[service.name], {"environment": _local(app, service), **_depends_on(app, service, labels)})
         for service in app.services
     )
     return f"{comment}\nservices:\n{services}"
 
 
-def _local(app: Application, service: Service) -> dict[str, str]:
+def _local(app: Application, service: Service) -> Part:
     names = own_environment(service, service.first.name)
     braces = {name: value for name, value in {**app.secrets, **service.env}.items() if "{{" in value}
-    return {name: names[name] for name in ("PS", "PROCMAN_INSTANCE")} | braces
+    local = {name: names[name] for name in ("PS", "PROCMAN_INSTANCE")} | braces
+    return {**variables(local, "Compose", no_expansion)}
+
+
+def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -> Part:
+    found: Part = {
+        labels[other.name]: {"condition": _condition(other, wanted)} for other, wanted in needs(app, service)
+    }
+    return {"depends_on": found} if found else {}
+
+
+def _condition(other: Service, wanted: str) -> Plain:
+    """Compose refuses to wait for the health of a service without a check."""
+    condition = _CONDITIONS.get(wanted, _STARTED)
+    return Plain(condition if wanted != READY_CONDITION or _health(other) else _STARTED)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from procman.export.application import application, budget_window, seconds, starts_allowed
-from procman.export.container.containers import image_of, labels_of, log_warning, own_environment, warnings_of
+from procman.export.container.containers import image_of, image_warnings, labels_of, log_warning, own_environment
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, hcl, nomad_environment, sh, text
+from procman.export.grammar import assignments, escaped, hcl, nomad_environment, sh
 from procman.export.overlay import left_out
 from procman.export.shell import container_argv, signal_name
 
@@ -29,7 +29,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the job, then the env files that ``nomad job run`` reads into it."""
     app = application(plan, options)
     yield from left_out(app, "the export for Nomad")
-    yield from warnings_of(app, options, "Nomad")
+    yield from image_warnings(app, options, "Nomad")
     yield from log_warning(options, "Nomad")
     yield ExportWarning("no Nomad has run this job yet: `nomad job validate` checks it")
     yield ExportFile(f"{app.name}.nomad.hcl", _job(app, options))
@@ -88,7 +88,7 @@ def _restart(policy: RestartPolicy) -> str:
 def _task(app: Application, service: Service, options: ExportOptions) -> str:
     argv = container_argv(service.command, service.stop.signal_number)
     script = "exec " + " ".join(sh(word) for word in argv) + "\n"
-    data = text(script, "Nomad", f"the command of {service.name}", hcl)
+    data = escaped(script, "Nomad", f"the command of {service.name}", hcl)
     stop = hcl(f"SIG{signal_name(service.stop.signal_number)}")
     ports = '        ports   = ["http"]\n' if _port(service) else ""
     return (

@@ -11,9 +11,9 @@ from procman.export.application import (
     starts_allowed,
     whole_seconds,
 )
-from procman.export.container.containers import image_of, log_warning, warnings_of
+from procman.export.container.containers import image_of, image_warnings, log_warning
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
 from procman.export.overlay import left_out
 from procman.export.shell import container_argv, signal_name
 
@@ -36,7 +36,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the container units, the links that say what runs, and the environment files."""
     app = application(plan, options)
     yield from left_out(app, "the export for Quadlet")
-    yield from warnings_of(app, options, "Quadlet")
+    yield from image_warnings(app, options, "Quadlet")
     yield from log_warning(options, "the journal")
     folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     for service in app.services:
@@ -99,7 +99,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
 
 def _container(app: Application, service: Service, options: ExportOptions) -> list[str]:
     argv = container_argv(service.command, service.stop.signal_number)
-    words = text(
+    words = escaped(
         service.command,
         "Quadlet",
         f"the command of {service.name}",
@@ -108,7 +108,7 @@ def _container(app: Application, service: Service, options: ExportOptions) -> li
     names = [*app.shared, *service.env, *own(service.first)]
     return [
         f"ContainerName={app.name}-{service.name}-%i",
-        f"Image={text(image_of(app, options), 'Quadlet', 'the image', systemd_path)}",
+        f"Image={escaped(image_of(app, options), 'Quadlet', 'the image', systemd_path)}",
         *([f"User={options.user}"] if options.user else []),
         f"Exec={words}",
         *(f"PodmanArgs=--env={name}" for name in names),

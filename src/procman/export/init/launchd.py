@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.export.application import application, installed, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
-from procman.export.grammar import sh, text, xml
+from procman.export.grammar import escaped, sh, xml
 from procman.export.overlay import left_out
 from procman.export.shell import environment_file, patient, start_lines
 
@@ -84,7 +84,7 @@ def _in_comment(comment: str) -> str:
 
 
 def _string(value: str) -> str:
-    return f"<string>{text(value, 'launchd', 'a path', xml)}</string>"
+    return f"<string>{escaped(value, 'launchd', 'a path', xml)}</string>"
 
 
 def _array(*values: str) -> str:

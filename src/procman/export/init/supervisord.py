@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
-from procman.export.grammar import supervisord, text
+from procman.export.grammar import escaped, supervisord
 from procman.export.overlay import left_out
 from procman.export.shell import as_user, environment_file, patient, signal_name, start_lines
 
@@ -87,7 +87,7 @@ def _budget(service: Service) -> list[str]:
 def _log(instance: InstancePlan, options: ExportOptions) -> list[str]:
     if not options.log:
         return ["; A file in childlogdir, gone when supervisord stops: --log DIR of the export makes it a lasting one."]
-    folder = text(options.log, "supervisord", "the folder for logs", supervisord)
+    folder = escaped(options.log, "supervisord", "the folder for logs", supervisord)
     return [f"stdout_logfile={folder}/{instance.name}.log"]
 
 

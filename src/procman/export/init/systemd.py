@@ -6,7 +6,7 @@ from procman.core.model.dependency import STARTED
 from procman.core.procfile.command import direct, is_simple
 from procman.export.application import application, budget_window, installed, own, seconds, starts_allowed
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, systemd_environment, systemd_path, systemd_word, text
+from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
 from procman.export.overlay import DEPENDENCIES, left_out, needs
 from procman.export.shell import signal_name
 
@@ -152,8 +152,8 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
 
 
 def _process(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
-    command = text(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
-    root = text(service.cwd, "systemd", "the path of the application", systemd_path)
+    command = escaped(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
+    root = escaped(service.cwd, "systemd", "the path of the application", systemd_path)
     account = options.account if not options.user_units else ""
     return [
         "Type=exec",
