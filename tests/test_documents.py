@@ -31,7 +31,7 @@ def text(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def session_leaders(path: Path) -> set[str]:
+def anchors_of(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text(path)), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
@@ -46,7 +46,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         target = (ROOT / document.parent / page).resolve() if page else (ROOT / document).resolve()
         assert target.exists(), link
         if anchor:
-            assert anchor in session_leaders(target.relative_to(ROOT)), link
+            assert anchor in anchors_of(target.relative_to(ROOT)), link
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
