@@ -129,13 +129,13 @@ def test_help_imports_click_and_nothing_else_that_costs(place: harness.Place) ->
 def test_version_reads_no_more_than_the_table_of_options(place: harness.Place) -> None:
     assert {module for module in imported(place.folder, "--version") if module.startswith("procman.")} == {
         "procman.cli",
+        "procman.cli.failures",
+        "procman.cli.interrupts",
         "procman.cli.main",
         "procman.cli.options",
-        "procman.cli.options.control_table",
         "procman.cli.options.option",
         "procman.cli.options.reader",
         "procman.cli.options.table",
-        "procman.cli.program",
         "procman.errors",
     }
 

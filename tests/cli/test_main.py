@@ -11,7 +11,8 @@ import pytest
 
 import harness
 from procman import __version__
-from procman.cli.main import main, safely
+from procman.cli.failures import safely
+from procman.cli.main import main
 from procman.errors import ProcmanError
 
 

@@ -107,7 +107,7 @@ def test_so_is_the_name_of_a_folder(place: harness.Place) -> None:
     assert f"{SEEN}/Procfile runs already" in tame(there.call("start"))
     place.procfile("web: true\n")
     elsewhere = tame(place.call("ps"))
-    assert "hint: sessions run of " in elsewhere
+    assert "hint: running sessions: " in elsewhere
     assert f"{place.folder}/{SEEN}/Procfile" in elsewhere
     there.clear()
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import harness
-from procman.runtime.control.endpoint import places
+from procman.runtime.control.endpoint import socket_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ for start in range(0, count, size):
 
 def path_of(folder: Path, env: Mapping[str, str | None] | None = None) -> str:
     """Where the session of this folder listens."""
-    candidates = places(f"{folder}/Procfile", str(folder), None, harness.environment(env))
+    candidates = socket_paths(f"{folder}/Procfile", str(folder), None, harness.environment(env))
     [path, *_] = [path for path in candidates if os.path.exists(path)]
     return path
 

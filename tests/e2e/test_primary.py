@@ -405,7 +405,7 @@ def test_a_name_that_the_procfile_does_not_have_is_refused(place: Place, name: s
 def test_without_a_terminal_it_is_a_process_like_others_with_one_warning(place: Place) -> None:
     place.procfile("web: echo hello\n")
     session = place.start("--primary", "web")
-    session.wait_for(r"warning: web.1 cannot have the terminal: stdin and stdout are not both one")
+    session.wait_for(r"warning: web.1 cannot have the terminal: stdin and stdout are not both a terminal")
     session.wait_for(r"web.1 +\| hello")
     assert session.wait() == 0
 
@@ -447,5 +447,5 @@ def test_without_a_pseudo_terminal_it_is_a_process_like_others_and_the_keys_are_
 def test_who_is_left_out_cannot_have_it(place: Place) -> None:
     place.procfile("web: true\ndb: true\n")
     session = place.start("--primary", "web", "-x", "web")
-    session.wait_for("warning: web is not among what runs: nobody has the terminal")
+    session.wait_for("warning: web is not running, so no process has the terminal")
     assert session.wait() == 0

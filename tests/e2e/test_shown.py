@@ -28,5 +28,5 @@ def test_types_and_instances_are_shown_or_not(place: Place, said: tuple[str, ...
 
 def test_a_log_that_stays_empty_says_why(place: Place) -> None:
     place.procfile("web: true\n")
-    assert "warning: nothing is shown: web.9 does not run\n" in place.call("start", "--only", "web.9").out
+    assert "warning: nothing is shown: web.9 is not running\n" in place.call("start", "--only", "web.9").out
     assert "nothing is shown" not in place.call("start", "--only", "web").out

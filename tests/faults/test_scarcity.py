@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from faults import kit
-from procman.runtime.control.endpoint import places
+from procman.runtime.control.endpoint import socket_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_who_asks_a_session_without_descriptors_does_not_end_it(place: Place, li
     program = kit.wrapper(place, f'ulimit -n {limit}; exec "$PROCMAN" "$@"')
     session = place.session("start", "-m", "web=40", program=program)
     session.wait_for(r"cannot start: Too many open files; restarting in")
-    for path in places(f"{place.folder}/Procfile", str(place.folder), None, harness.environment()):
+    for path in socket_paths(f"{place.folder}/Procfile", str(place.folder), None, harness.environment()):
         with socket.socket(socket.AF_UNIX) as client:
             if client.connect_ex(path) == 0:
                 client.settimeout(0.2)  # it may not answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from procman.cli.options.table import COMMANDS
@@ -21,4 +23,10 @@ def test_no_variable_has_two_meanings() -> None:
                 meanings.setdefault(variable, set()).add(option.setting)
     assert {variable: settings for variable, settings in meanings.items() if len(settings) > 1} == {}
     assert meanings["PROCMAN_TIMEOUT"] == {"timeout"}
-    assert meanings["PROCMAN_WAIT_TIMEOUT"] == {"patience"}
+    assert meanings["PROCMAN_WAIT_TIMEOUT"] == {"ready_timeout"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_function_of_a_command_exists(name: str) -> None:
+    module, _, function = COMMANDS[name].function.partition(":")
+    assert callable(getattr(import_module(module), function))

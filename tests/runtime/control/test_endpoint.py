@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from procman.runtime.control.endpoint import (
+    Endpoint,
     EndpointError,
-    Place,
     SessionRunningError,
     claim,
     connect,
     find,
     folders,
     peer_is_allowed,
-    places,
+    socket_paths,
 )
 
 
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "procman" / "0123.sock")
 
 
-def take(path: str) -> Place:
+def take(path: str) -> Endpoint:
     return claim([path], given=False)
 
 
@@ -117,9 +117,9 @@ def test_the_runtime_folder_is_preferred_and_the_other_is_known(tmp_path: Path) 
 def test_one_procfile_has_one_place_however_it_is_named(tmp_path: Path) -> None:
     os.symlink(tmp_path, tmp_path / "link")
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    straight = places(f"{tmp_path}/Procfile", str(tmp_path), None, environ)
-    assert places(f"{tmp_path}/link/./Procfile", f"{tmp_path}/link", None, environ) == straight
-    assert places(f"{tmp_path}/Procfile.dev", str(tmp_path), None, environ) != straight
+    straight = socket_paths(f"{tmp_path}/Procfile", str(tmp_path), None, environ)
+    assert socket_paths(f"{tmp_path}/link/./Procfile", f"{tmp_path}/link", None, environ) == straight
+    assert socket_paths(f"{tmp_path}/Procfile.dev", str(tmp_path), None, environ) != straight
 
 
 def test_we_may_speak_to_ourselves() -> None:

@@ -13,7 +13,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.text.protocol import Request
 from procman.errors import UsageError
 from procman.runtime.control.names import MOST_PATTERNS, NameResolver
-from procman.runtime.control.verbs import obey
+from procman.runtime.control.verbs import handle
 
 
 class Files:
@@ -54,14 +54,14 @@ def resolver(files: Files) -> NameResolver:
 
 def test_thousands_of_unknown_names_have_the_files_read_once(resolver: NameResolver, files: Files) -> None:
     unknown = [f"nobody{number}" for number in range(5000)]
-    assert resolver.spread(unknown, absent=True) == unknown
+    assert resolver.expand(unknown, absent=True) == unknown
     assert {resolver.absence(name) for name in unknown} == {""}
     assert files.read == ["groups", "types"]
 
 
 def test_who_is_here_needs_no_file(resolver: NameResolver, files: Files) -> None:
-    assert resolver.spread(["web", "worker.1", "w*", "web", "web=3"], absent=True) == ["web", "worker.1", "w*", "web=3"]
-    assert resolver.spread(["back"], absent=False) == ["web"]
+    assert resolver.expand(["web", "worker.1", "w*", "web", "web=3"], absent=True) == ["web", "worker.1", "w*", "web=3"]
+    assert resolver.expand(["back"], absent=False) == ["web"]
     assert [resolver.is_here(word) for word in ("web", "web.2", "*.1", "web.3", "back", "x*")] == [True] * 3 + [
         False
     ] * 3
@@ -80,14 +80,14 @@ def test_a_group_has_those_who_were_left_out_where_they_are_wanted_or_alone(reso
 
 def test_so_many_patterns_are_refused(resolver: NameResolver) -> None:
     patterns = [f"*{number}" for number in range(MOST_PATTERNS)]
-    assert resolver.spread([*patterns, *patterns], absent=False) == patterns
+    assert resolver.expand([*patterns, *patterns], absent=False) == patterns
     with pytest.raises(UsageError, match="more than 100 patterns at once"):
-        resolver.spread([*patterns, "*.1"], absent=False)
+        resolver.expand([*patterns, "*.1"], absent=False)
 
 
 def test_for_a_request_without_names_nobody_is_counted() -> None:
     said: list[object] = []
     client: Any = SimpleNamespace(task=None, finish=said.append)
     session: Any = SimpleNamespace(about=lambda: "this session")  # and no census
-    obey(session, client, Request("hello"))
+    handle(session, client, Request("hello"))
     assert said == ["this session"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from procman.cli.options.precedence import settle
 from procman.config.files import plan_for, read_environment, read_procfile, says_how
 from procman.core.model.settings import NAMES
 from procman.core.procfile.environment import REAL
@@ -15,10 +16,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from procman.cli.options.option import Invocation
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
     from procman.core.overlay.tables import Overlay, OverlayProblem
+
+
+def perform(invocation: Invocation) -> int:
+    """Perform ``procman check``."""
+    return check(settle(invocation))
 
 
 def check(settings: Settings) -> int:

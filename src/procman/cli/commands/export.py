@@ -6,6 +6,7 @@ import os
 import sys
 
 from procman.cli.commands.export_folder import Folder
+from procman.cli.options.precedence import settle
 from procman.config.files import plan_for, read_env_files, read_procfile, require_sound
 from procman.core.procfile.environment import REAL, Layer, merge
 from procman.core.text.printable import visible
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from procman.cli.commands.export_folder import Change
+    from procman.cli.options.option import Invocation
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
 PRINT = "-"
 _OF_A_USER = ("systemd", "quadlet", "launchd")  # targets that a user without rights can have for himself
 _SHOWN = {"create": "write", "update": "change", "remove": "remove"}
+
+
+def perform(invocation: Invocation) -> int:
+    """Perform ``procman export``."""
+    return export(settle(invocation), invocation.words)
 
 
 def export(settings: Settings, words: tuple[str, ...]) -> int:

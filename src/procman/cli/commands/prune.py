@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from procman.cli.options.precedence import settle
 from procman.errors import EXIT_OK
 from procman.runtime.guardian.leftovers import end_leftovers, find_leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.core.model.settings import Settings
+    from procman.cli.options.option import Invocation
 
 EXIT_ALIVE = 1
 
 
-def prune(settings: Settings) -> int:
+def perform(invocation: Invocation) -> int:
     """End every leftover of our own user, or those with these names; 1 when one of them cannot be ended."""
+    settings = settle(invocation)
     found = [one for one in find_leftovers() if one.is_called(settings.names)]
     alive = {one.pid for one in end_leftovers(found, settings.timeout)}
     for one in found:

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from procman.cli.options.precedence import settle
 from procman.config.files import read_environment, read_procfile, require_sound, root_of, says_how
 from procman.core.procfile.command import is_shell_word
 from procman.core.text.suggest import nearest
@@ -17,8 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.cli.options.option import Invocation
     from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.model.settings import Settings
+
+
+def perform(invocation: Invocation) -> int:
+    """Perform ``procman run``."""
+    return run(settle(invocation), invocation.words)
 
 
 def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:

@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.errors import UsageError
-from procman.runtime.control.endpoint import EndpointError, Place, SessionRunningError, claim, find, places
+from procman.runtime.control.endpoint import Endpoint, EndpointError, SessionRunningError, claim, find, socket_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ _HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", 
 
 
 class SocketClaim:
-    """What `start` finds: a ``place`` of its own, or None with a ``warning``; or ``code``, when all is done."""
+    """What `start` finds: a ``endpoint`` of its own, or None with a ``warning``; or ``code``, when all is done."""
 
-    __slots__ = ("code", "place", "warning")
+    __slots__ = ("code", "endpoint", "warning")
 
-    def __init__(self, place: Place | None = None, warning: str = "", code: int | None = None) -> None:
-        self.place = place
+    def __init__(self, endpoint: Endpoint | None = None, warning: str = "", code: int | None = None) -> None:
+        self.endpoint = endpoint
         self.warning = warning
         self.code = code
 
@@ -38,7 +38,7 @@ def join(settings: Settings) -> int | None:
     """
     if not settings.names or not settings.control or settings.replace:
         return None
-    paths = places(settings.procfile, settings.root, settings.socket, os.environ)
+    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
     try:
         found = find(paths, settings.socket is not None)
     except EndpointError:
@@ -53,7 +53,7 @@ def enter(settings: Settings, plan: Plan) -> SocketClaim:
     """
     if not settings.control:
         return SocketClaim()
-    paths = places(plan.procfile_path, plan.root, settings.socket, os.environ)
+    paths = socket_paths(plan.procfile_path, plan.root, settings.socket, os.environ)
     try:
         return SocketClaim(claim(paths, settings.socket is not None))
     except EndpointError as error:
@@ -69,7 +69,7 @@ def enter(settings: Settings, plan: Plan) -> SocketClaim:
 def _refusal(connection: socket, plan: Plan) -> UsageError:
     from procman.cli.control.connection import Connection
 
-    about = Connection(connection).ask({"verb": "hello"})
+    about = Connection(connection).request({"verb": "hello"})
     state = f" and is stopping: {about['stopping']}" if about.get("stopping") else ""
     return UsageError(
         f"{plan.procfile_path} runs already, with pid {about['pid']}{state}",
@@ -77,13 +77,13 @@ def _refusal(connection: socket, plan: Plan) -> UsageError:
     )
 
 
-def _replace(connection: socket, paths: list[str], settings: Settings) -> Place:
+def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoint:
     from procman.cli.control.connection import Connection, NoSessionError
 
     old = Connection(connection)
-    sys.stderr.write(f"procman: stopping the session with pid {old.ask({'verb': 'hello'})['pid']}\n")
+    sys.stderr.write(f"procman: stopping the session with pid {old.request({'verb': 'hello'})['pid']}\n")
     try:
-        old.ask({"verb": "stop"}, patient=True)
+        old.request({"verb": "stop"}, unlimited=True)
     except NoSessionError:
         pass  # it has ended in another way
     until = time.monotonic() + PATIENCE
@@ -98,7 +98,7 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Place:
 
 
 def _join(connection: socket, settings: Settings) -> int:
-    from procman.cli.control.connection import Connection, fulfil
+    from procman.cli.control.connection import Connection, print_answer
 
     unused = [place for name, place in settings.origin.items() if name not in _HERE and place.startswith("--")]
     if unused:
@@ -106,4 +106,4 @@ def _join(connection: socket, settings: Settings) -> int:
             f"procman: a session runs here already and keeps its settings: {' '.join(unused)} is not used\n"
         )
     record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
-    return fulfil(Connection(connection), record, as_json=settings.format == "json")
+    return print_answer(Connection(connection), record, as_json=settings.format == "json")

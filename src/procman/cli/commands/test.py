@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from procman.cli.commands.run import run
-from procman.cli.control.connection import Connection, RefusedError, extras
+from procman.cli.control.connection import Connection, RefusedError, own_options
 from procman.cli.options.option import Invocation
 from procman.core.model.settings import Settings
 from procman.errors import ProcmanError
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.control.connection import Record
 
-PATIENCE = 60.0  # seconds until all must be ready
+READY_TIMEOUT = 60.0  # seconds until every process must be ready
 LAST_LINES = 40
 LOOK_AGAIN = 0.01  # seconds between two knocks at a session that is about to begin
 
@@ -30,16 +30,16 @@ class NotReadyError(ProcmanError):
     exit_code = 1
 
 
-def ask(invocation: Invocation) -> int:
+def perform(invocation: Invocation) -> int:
     """Start a session of its own, wait until it is ready, run the command, stop the session."""
-    patience = extras(invocation).get("patience", PATIENCE)
+    timeout = own_options(invocation).get("ready_timeout", READY_TIMEOUT)
     folder = tempfile.mkdtemp(prefix="procman-test-")
     socket, log = f"{folder}/sock", f"{folder}/log"
     settings = _settings(invocation, socket)
     background = Background(lambda: _start(settings), log)
     try:
         connection = _connect(socket, background, log)
-        _wait(connection, patience)
+        _wait(connection, timeout)
         code = run(settings, invocation.words, _ports(connection))
         _stop(socket, code)
         return code
@@ -52,7 +52,7 @@ def _settings(invocation: Invocation, socket: str) -> Settings:
     """Those of `start`, for a session that nobody else speaks to and that goes on whoever ends."""
     from procman.cli.options.precedence import settle
 
-    given = {option: texts for option, texts in invocation.given.items() if option.setting != "patience"}
+    given = {option: texts for option, texts in invocation.given.items() if option.setting != "ready_timeout"}
     settings = vars(settle(Invocation(invocation.command, given, ())))
     own = {"socket": socket, "control": True, "exit": "never", "color": False, "status": False, "pty": False}
     return Settings(settings.pop("origin"), **{**settings, **own})
@@ -60,7 +60,7 @@ def _settings(invocation: Invocation, socket: str) -> Settings:
 
 def _start(settings: Settings) -> int:
     from procman.cli.commands.start import start
-    from procman.cli.main import safely
+    from procman.cli.failures import safely
     from procman.runtime.guardian.guardian import guarded
 
     return guarded(lambda: safely(lambda: start(settings)), settings.guardian)
@@ -79,9 +79,9 @@ def _connect(socket: str, background: Background, log: str) -> Connection:
         time.sleep(LOOK_AGAIN)
 
 
-def _wait(connection: Connection, patience: object) -> None:
+def _wait(connection: Connection, timeout: object) -> None:
     try:
-        connection.ask({"verb": "wait", "timeout": patience}, patient=True)
+        connection.request({"verb": "wait", "timeout": timeout}, unlimited=True)
     except RefusedError as error:
         _show_failures(connection)
         raise RefusedError(f"{error.message}; so nothing was tested", "", error.exit_code) from None
@@ -101,11 +101,11 @@ def _stop(socket: str, code: int) -> None:
     connection = Connection(found)
     if code:
         _show_failures(connection)
-    connection.ask({"verb": "stop"}, patient=True)
+    connection.request({"verb": "stop"}, unlimited=True)
 
 
 def _rows(connection: Connection) -> list[Record]:
-    rows = connection.ask({"verb": "ps"})["instances"]
+    rows = connection.request({"verb": "ps"})["instances"]
     assert isinstance(rows, list)
     return rows
 

@@ -1,11 +1,10 @@
-"""Asks: puts the parts of a run together: each is told only of those that it speaks to."""
+"""The parts of a run, put together: each gets a reference to the parts that it uses."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from procman.cli.commands.terminal_use import bottom_line, lending
 from procman.errors import ConfigError
 from procman.output.messages.announcer import Announcer
 from procman.runtime.control.listener import Control
@@ -15,12 +14,13 @@ from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
 from procman.runtime.loop.job_control import Foreground
 from procman.runtime.loop.signal_requests import SignalRequests
+from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procman.cli.commands.start import StartedRun
+    from procman.cli.commands.started_run import StartedRun
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def wire(run: StartedRun) -> Engine:
-    """The engine of a run that has begun, and its guests."""
+    """Return the engine of a run that has begun, with its components."""
     supervisor, children, hub, settings = run.supervisor, run.children, run.hub, run.settings
 
     def plan_source() -> PlanSource:
@@ -41,26 +41,27 @@ def wire(run: StartedRun) -> Engine:
 
         return PlanSource(settings, run.plan, run.environ, run.here)
 
-    renew = _renewal(supervisor, plan_source)
+    renew = _reloading(supervisor, plan_source)
     foreground = Foreground(1, hub)
-    orders = SignalRequests(supervisor, children, hub, run.outlet, foreground, run.signals, guardian.lifeline)
+    requests = SignalRequests(supervisor, children, hub, run.outlet, foreground, run.signals, guardian.lifeline)
     components = _reporters(hub, supervisor, settings)
     if run.primary:
-        components[:0] = lending(run.primary, hub, supervisor, children, orders, foreground, renew)
+        components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, foreground, renew)
         components.append(foreground)
     elif hub.has_footer:
         if settings.status is not False:
-            components += bottom_line(hub, supervisor, foreground, renew, always=settings.status is True)
+            components += _status_line(hub, supervisor, foreground, renew, always=settings.status is True)
         components.append(foreground)
     components.append(LeftoverNews(hub.announce))
     components += _lazy_components(supervisor, hub, children, renew)
-    if run.socket_claim.place is not None:
-        components.append(Control(run.socket_claim.place, lambda: _session(plan_source(), supervisor, children, hub)))
-    return Engine(supervisor, children, run.launcher, hub, run.outlet, orders, run.signals, components)
+    endpoint = run.socket_claim.endpoint
+    if endpoint is not None:
+        components.append(Control(endpoint, lambda: _session(plan_source(), supervisor, children, hub)))
+    return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, run.signals, components)
 
 
 def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Component]:
-    """Who tells what happens: a person always, systemd and programs that read us where they are there."""
+    """Return what reports events: to the user always, to systemd and to readers of JSON if they are there."""
     reporters: list[Component] = [Announcer(hub, supervisor)]
     if os.environ.get("NOTIFY_SOCKET"):
         from procman.runtime.health.notify import Notifier
@@ -73,22 +74,60 @@ def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Com
     return reporters
 
 
-def _renewal(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) -> Renew:
-    """What lets new lives of instances follow their files as they are by then."""
+def _primary_terminal(
+    name: str,
+    hub: Hub,
+    supervisor: Supervisor,
+    children: Children,
+    requests: SignalRequests,
+    foreground: Foreground,
+    renew: Renew,
+) -> list[Component]:
+    """Return the keyboard and screen of the primary instance. They learn of its end before that is announced."""
+    from procman.runtime.terminal.primary import Primary
+    from procman.runtime.terminal.status_updates import StatusUpdates
+
+    assert hub.stage is not None
+    line = StatusUpdates(hub, supervisor, os.environ)
+    keyboard = Primary(0, hub, supervisor, line, hub.stage, children, requests, name, renew)
+    foreground.add(keyboard)
+    return [line, keyboard]
+
+
+def _status_line(
+    hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew, always: bool
+) -> list[Component]:
+    """Return the status line, and the keys that it explains if stdin is a terminal.
+
+    ``always``: show the line even if the terminal is narrow.
+    """
+    from procman.runtime.terminal.console import Console
+    from procman.runtime.terminal.status_updates import StatusUpdates
+
+    line = StatusUpdates(hub, supervisor, os.environ, always)
+    if not is_terminal(0):
+        return [line]
+    console = Console(0, hub, supervisor, line, renew)
+    foreground.add(console)
+    return [line, console]
+
+
+def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) -> Renew:
+    """Return a function that applies the current contents of the files to the next lives of instances."""
 
     def renew(chosen: list[Instance]) -> list[str]:
         try:
             from procman.runtime import reload
 
             return reload.renew(supervisor, plan_source(), chosen)
-        except OSError as error:  # of a disk, or for want of descriptors: no reason for the session to end
+        except OSError as error:  # a failing disk or a lack of descriptors is no reason for the session to end
             raise ConfigError(f"the files cannot be read again: {(error.strerror or str(error)).lower()}") from None
 
     return renew
 
 
 def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, renew: Renew) -> list[Component]:
-    """Who asks instances how they are, and who looks at files: not here before a plan wants them."""
+    """Return the components for checks and for watched files, each made when the first plan needs it."""
 
     def probes() -> Component:
         from procman.runtime.health.probes import Probes
@@ -107,7 +146,7 @@ def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, renew
 
 
 def _session(plan_source: PlanSource, supervisor: Supervisor, children: Children, hub: Hub) -> Session:
-    """Who answers the first client, and the others."""
+    """Return the session that answers clients. It is made when the first one connects."""
     from procman.runtime.control.session import Session
 
     return Session(supervisor, children, hub, plan_source, guardian.visible_pid)

@@ -10,7 +10,7 @@ import termios
 import time
 from collections import deque
 
-from procman.cli.control.connection import accepted, connect, names
+from procman.cli.control.connection import connect, names_in, require_success
 from procman.core.text.keybindings import split_at_switch
 from procman.core.text.printable import visible
 from procman.errors import EXIT_OK, UsageError
@@ -31,9 +31,9 @@ PARTING = 0.3  # seconds for the session to say what was not read
 _MAIN_SCREEN, _ALTERNATE = b"\x1b[?1049l", b"\x1b[?1049h"
 
 
-def ask(invocation: Invocation) -> int:
+def perform(invocation: Invocation) -> int:
     """Attach to the instance that is named."""
-    wanted = names(invocation)
+    wanted = names_in(invocation)
     if len(wanted) != 1:
         raise UsageError("attach to which one?", "as in: procman attach web.1; procman ps shows them")
     open_standard_descriptors()  # else the connection would take the place of a closed one
@@ -117,10 +117,10 @@ class Attached:
         if not self._connection.receive():
             self.code = EXIT_OK
             return
-        while (answer := self._connection.take()) is not None:
+        while (answer := self._connection.pop()) is not None:
             record, screen = answer
             if record.get("done"):
-                accepted(record)
+                require_success(record)
                 self._part(record)
                 self.code = EXIT_OK
                 return

@@ -1,4 +1,4 @@
-"""Asks a running session over its control socket; each command of `procman ps`' kind is a neighbor of this file."""
+"""The connection from a command to a running session over its control socket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from procman.cli.options.option import Invocation
 from procman.core.procfile.formation import flatten
 from procman.core.text.protocol import REQUEST_LIMIT
 from procman.errors import ProcmanError, UsageError
-from procman.runtime.control.endpoint import find, folders, is_safe, places
+from procman.runtime.control.endpoint import find, folders, is_safe, socket_paths
 from procman.runtime.control.peer import require_awake
 from procman.runtime.control.wire import decode, encode
 
@@ -23,59 +23,30 @@ if TYPE_CHECKING:
 
     Record = dict[str, object]
 
-FUNCTIONS = {  # a command → the function that performs it
-    "ps": "procman.cli.control.ps:ask",
-    "stop": "procman.cli.control.stop:ask",
-    "restart": "procman.cli.control.restart:ask",
-    "scale": "procman.cli.control.scale:ask",
-    "signal": "procman.cli.control.signal_:ask",
-    "pause": "procman.cli.control.pause:ask",
-    "resume": "procman.cli.control.pause:ask",
-    "logs": "procman.cli.control.logs:ask",
-    "attach": "procman.cli.control.attach:ask",
-    "wait": "procman.cli.control.wait:ask",
-    "why": "procman.cli.control.why:ask",
-    "events": "procman.cli.control.events:ask",
-    "test": "procman.cli.commands.test:ask",
-}
-_PLACE = ("procfile", "root", "socket")
-_CHUNK = 65536
-ASIDE = 0.1  # seconds for a session that is only asked for a hint
-ANSWER_WITHIN = 10.0  # seconds; a session answers in milliseconds
-LOOK_AGAIN = 0.5  # seconds without an answer until it is looked whether the session was suspended
+_WHICH_SESSION = ("procfile", "root", "socket")  # settings
+_CHUNK = 65536  # bytes
+HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
+ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
+SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
+MAX_SESSIONS_IN_HINT = 50  # per folder
 
 
 class NoSessionError(ProcmanError):
-    """Nobody answers."""
+    """No session is listening, or it has ended."""
 
     exit_code = 1
 
 
 class RefusedError(ProcmanError):
-    """The session says no, with its own exit code."""
+    """The session refused the request. It chooses the exit code."""
 
     def __init__(self, message: str, hint: str, exit_code: int) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
 
 
-def perform(invocation: Invocation) -> int:
-    """Run one of the commands for a running session; returns the exit code. With --json an error is an object, too."""
-    from importlib import import_module
-
-    module, _, name = FUNCTIONS[invocation.command].partition(":")
-    ask: Callable[[Invocation], int] = getattr(import_module(module), name)
-    try:
-        return ask(invocation)
-    except ProcmanError as error:
-        if all(option.setting != "as_json" for option in invocation.given):
-            raise
-        show_json({"ok": False, "error": error.message, "hint": error.hint, "code": error.exit_code})
-        return error.exit_code
-
-
-def extras(invocation: Invocation) -> dict[str, object]:
-    """What the command's own options say, and the variables that only they have. Raises UsageError."""
+def own_options(invocation: Invocation) -> dict[str, object]:
+    """Return the values of the command's own options, from flags and from their own variables. Raises UsageError."""
     from procman.cli.options.precedence import converted
     from procman.cli.options.table import COMMANDS
 
@@ -84,101 +55,108 @@ def extras(invocation: Invocation) -> dict[str, object]:
         if option.variable and os.environ.get(option.variable):
             given[option.setting] = converted(option, [os.environ[option.variable]], option.variable)
     for option, texts in invocation.given.items():
-        if option.setting not in _PLACE:
+        if option.setting not in _WHICH_SESSION:
             given[option.setting] = converted(option, texts, option.long_flags[0])
     return given
 
 
-def names(invocation: Invocation) -> list[str]:
-    """The words of the command line; ``web,worker`` are two."""
+def names_in(invocation: Invocation) -> list[str]:
+    """Return the names on the command line; ``web,worker`` is two names."""
     return flatten(invocation.words)
 
 
-def settings_of(invocation: Invocation) -> Settings:
-    """The settings that say which session is meant: Procfile, root and socket, from all their places."""
+def session_settings(invocation: Invocation) -> Settings:
+    """Return the settings that identify the session: Procfile, root and socket, wherever they are set."""
     from procman.cli.options.precedence import settle
 
-    given = {option: texts for option, texts in invocation.given.items() if option.setting in _PLACE}
+    given = {option: texts for option, texts in invocation.given.items() if option.setting in _WHICH_SESSION}
     return settle(Invocation(invocation.command, given, ()))
 
 
 def connect(invocation: Invocation) -> Connection:
-    """A connection to the session that the command line means. Raises NoSessionError."""
-    settings = settings_of(invocation)
-    paths = places(settings.procfile, settings.root, settings.socket, os.environ)
+    """Connect to the session that the command line identifies. Raises NoSessionError if there is none."""
+    settings = session_settings(invocation)
+    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
     found = find(paths, settings.socket is not None)
     if found is None:
-        raise NoSessionError(_nobody(settings), _others() or "procman start begins one")
+        raise NoSessionError(_not_running(settings), _other_sessions() or "start one with procman start")
     return Connection(found)
 
 
-def _nobody(settings: Settings) -> str:
+def _not_running(settings: Settings) -> str:
     if settings.socket:
-        return f"no session listens at {settings.socket}"
+        return f"no session is listening at {settings.socket}"
     return f"no session of {os.path.abspath(settings.procfile)} is running"
 
 
-def _others() -> str:
-    """Where else a session of ours runs: most often the user is in another folder."""
+def _other_sessions() -> str:
+    """Return a hint that lists the user's other sessions. Most often the user is in the wrong folder."""
     found = []
     for folder in folders(os.environ):
-        names = sorted(os.listdir(folder))[:50] if is_safe(folder) else []
-        found += [_place_of(f"{folder}/{name}") for name in names]
-    return f"sessions run of {', '.join(sorted(filter(None, found)))}: name one with --procfile" if any(found) else ""
+        names = sorted(os.listdir(folder))[:MAX_SESSIONS_IN_HINT] if is_safe(folder) else []
+        found += [_procfile_at(f"{folder}/{name}") for name in names]
+    running = ", ".join(sorted(filter(None, found)))
+    return f"running sessions: {running} (choose one with --procfile)" if running else ""
 
 
-def _place_of(path: str) -> str:
-    """The Procfile of the session at ``path``; empty for one that is gone, or suspended."""
+def _procfile_at(path: str) -> str:
+    """Return the Procfile of the session at ``path``, or an empty string if it is gone or suspended."""
     try:
         connection = find([path], given=True)
-        about = Connection(connection, ASIDE).ask({"verb": "hello"}) if connection is not None else {}
+        about = Connection(connection, HINT_TIMEOUT).request({"verb": "hello"}) if connection is not None else {}
         return str(about.get("procfile", ""))
     except ProcmanError:
         return ""
 
 
 class Connection:
-    """One conversation. Records come with the bytes that belong to them."""
+    """A connection to one session. Each record is returned with the bytes that belong to it."""
 
-    def __init__(self, connection: socket, patience: float = ANSWER_WITHIN) -> None:
-        """Raises SuspendedError when who listens is seen to sleep."""
+    def __init__(self, connection: socket, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Raises SuspendedError if the session is suspended. ``timeout``: seconds to wait for an answer."""
         require_awake(connection)
         self._socket = connection
         self._in = bytearray()
-        self._patience = patience
-        self._socket.settimeout(min(patience, LOOK_AGAIN))
+        self._timeout = timeout
+        self._socket.settimeout(min(timeout, SUSPENDED_CHECK_INTERVAL))
 
     def fileno(self) -> int:
-        """What to poll for reading."""
+        """Return the descriptor to poll for reading."""
         return self._socket.fileno()
 
     def send(self, record: Record) -> None:
-        """Ask something. Raises UsageError when it is too long, NoSessionError when nobody is there any more."""
+        """Send a request. Raises UsageError if it is too long."""
         line = encode(record)
         if len(line) > REQUEST_LIMIT:
-            raise UsageError("that is more than a session takes at once", "name fewer processes")
+            raise UsageError("that is too much for one request", "name fewer processes")
         try:
             self._socket.sendall(line)
         except OSError:
-            pass  # what it had to say before it left can still be read
+            pass  # what the session wrote before it left can still be read
 
-    def ask(self, record: Record, say: Callable[[str], None] | None = None, patient: bool = False) -> Record:
-        """Ask, pass on what is said meanwhile, and return the last record. Raises RefusedError, NoSessionError."""
+    def request(
+        self, record: Record, on_message: Callable[[str], None] | None = None, unlimited: bool = False
+    ) -> Record:
+        """Send a request and return the last record of the answer.
+
+        Messages that arrive before it go to ``on_message``. ``unlimited``: wait as long as the request takes.
+        Raises RefusedError and NoSessionError.
+        """
         self.send(record)
-        if patient:
-            self._socket.settimeout(None)
+        if unlimited:
+            self.wait_without_limit()
         for answer, _ in self.answers():
             if answer.get("done"):
-                return accepted(answer)
-            if say is not None and "say" in answer:
-                say(str(answer["say"]))
+                return require_success(answer)
+            if on_message is not None and "say" in answer:
+                on_message(str(answer["say"]))
         raise NoSessionError("the session has ended")
 
     def answers(self) -> Iterator[tuple[Record, bytes]]:
-        """Each record as it comes, until the session hangs up. Raises NoSessionError, SuspendedError."""
+        """Yield each record as it arrives, until the session hangs up. Raises NoSessionError and SuspendedError."""
         last = time.monotonic()
         while True:
-            while (complete := self.take()) is not None:
+            while (complete := self.pop()) is not None:
                 yield complete
                 last = time.monotonic()
             try:
@@ -186,16 +164,16 @@ class Connection:
                     return
             except TimeoutError:
                 require_awake(self._socket)
-                if time.monotonic() - last >= self._patience:
-                    hint = "it may be suspended: fg, or kill -CONT"  # not seen where there is no /proc
+                if time.monotonic() - last >= self._timeout:
+                    hint = "it may be suspended: fg, or kill -CONT"  # without /proc that cannot be seen
                     raise NoSessionError("the session does not answer", hint) from None
 
-    def be_patient(self) -> None:
+    def wait_without_limit(self) -> None:
         """Wait for answers as long as it takes."""
         self._socket.settimeout(None)
 
     def receive(self) -> bool:
-        """Read what has come; False when the session has hung up."""
+        """Read what has arrived. Return False if the session has hung up."""
         try:
             chunk = self._socket.recv(_CHUNK)
         except TimeoutError:
@@ -205,8 +183,8 @@ class Connection:
         self._in += chunk
         return bool(chunk)
 
-    def take(self) -> tuple[Record, bytes] | None:
-        """The next complete record with its bytes, if it is here."""
+    def pop(self) -> tuple[Record, bytes] | None:
+        """Return the next complete record and its bytes, or None if it has not arrived yet."""
         end = self._in.find(b"\n") + 1
         if not end:
             return None
@@ -225,41 +203,41 @@ class Connection:
         self._socket.close()
 
 
-def accepted(answer: Record) -> Record:
-    """The last record of an answer. Raises RefusedError for a refusal."""
+def require_success(answer: Record) -> Record:
+    """Return the last record of an answer. Raises RefusedError if it is a refusal."""
     if "error" in answer:
         code = answer.get("code")
         raise RefusedError(str(answer["error"]), str(answer.get("hint", "")), code if isinstance(code, int) else 1)
     return answer
 
 
-def wish(invocation: Invocation, record: Record) -> int:
-    """Ask for something to be done, and show what is said about it, or with --json one object at the end."""
-    return fulfil(connect(invocation), record, as_json=bool(extras(invocation).get("as_json")))
+def run_request(invocation: Invocation, record: Record) -> int:
+    """Send a request to the session of the command line and print its messages, or one JSON object with ``--json``."""
+    return print_answer(connect(invocation), record, as_json=bool(own_options(invocation).get("as_json")))
 
 
-def fulfil(connection: Connection, record: Record, *, as_json: bool) -> int:
-    """See ``wish``; of a session that was found already."""
-    said: list[str] = []
+def print_answer(connection: Connection, record: Record, *, as_json: bool) -> int:
+    """Send a request on an open connection and print the answer; see ``run_request``. Returns the exit code."""
+    messages: list[str] = []
     try:
-        answer = connection.ask(record, said.append if as_json else _say, patient=True)
+        answer = connection.request(record, messages.append if as_json else _print, unlimited=True)
     except RefusedError as error:
         if not as_json:
             raise
-        show_json({"ok": False, "said": said, "error": error.message, "hint": error.hint, "code": error.exit_code})
+        print_json({"ok": False, "said": messages, "error": error.message, "hint": error.hint, "code": error.exit_code})
         return error.exit_code
     if as_json:
-        show_json({"ok": True, "said": said, **{key: value for key, value in answer.items() if key != "done"}})
+        print_json({"ok": True, "said": messages, **{key: value for key, value in answer.items() if key != "done"}})
     return 0
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def show_json(record: object) -> None:
+def print_json(record: object) -> None:
     """Print one object on one line."""
     import json
 
-    _say(json.dumps(record))
+    _print(json.dumps(record))

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from procman.cli.control.connection import accepted, connect, extras, names, settings_of, show_json
+from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, session_settings
 from procman.core.text.values import seconds
 from procman.errors import UsageError
 from procman.output.palette import Palette, wants_color
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def ask(invocation: Invocation) -> int:
+def perform(invocation: Invocation) -> int:
     """Show what there is; with --follow until Ctrl-C or the session's end."""
-    given = extras(invocation)
+    given = own_options(invocation)
     since = _age(str(given["since"])) if "since" in given else None
     connection = connect(invocation)
-    shown = JsonShown() if given.get("as_json") else Shown(_palette(given.get("color", settings_of(invocation).color)))
+    color = given.get("color", session_settings(invocation).color)
+    shown = JsonShown() if given.get("as_json") else Shown(_palette(color))
     if isinstance(shown, Shown):
-        shown.learn(connection.ask({"verb": "ps"}))
+        shown.learn(connection.request({"verb": "ps"}))
     follow = bool(given.get("follow"))
     connection.send(
-        {"verb": "logs", "names": names(invocation), "lines": given.get("lines"), "since": since, "follow": follow}
+        {"verb": "logs", "names": names_in(invocation), "lines": given.get("lines"), "since": since, "follow": follow}
     )
     if follow:
-        connection.be_patient()
+        connection.wait_without_limit()
     return _show_all(connection, shown)
 
 
@@ -42,7 +43,7 @@ def _show_all(connection: Connection, shown: Shown | JsonShown) -> int:
     for record, lines in connection.answers():
         if record.get("done"):
             sys.stdout.flush()
-            accepted(record)
+            require_success(record)
             return 0
         if "skipped" in record:
             sys.stderr.write(f"procman: {record['skipped']} lines skipped: this reader is too slow\n")
@@ -93,7 +94,7 @@ class JsonShown:
         head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
         for line in without_color(lines)[:-1].split(b"\n"):
             text = line.decode("utf-8", "replace")
-            show_json({**head, "line": text})
+            print_json({**head, "line": text})
 
 
 def _palette(color: object) -> Palette:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from procman.cli.control.connection import connect, extras, names, show_json
+from procman.cli.control.connection import connect, names_in, own_options, print_json
 from procman.cli.control.usage import Usage, measure
 
 TYPE_CHECKING = False
@@ -21,14 +21,14 @@ _RIGHT = (2, 4, 5, 6, 7)  # columns of numbers
 _CLEAR = b"\x1b[H\x1b[J"
 
 
-def ask(invocation: Invocation) -> int:
+def perform(invocation: Invocation) -> int:
     """Show them once, or with --watch until Ctrl-C."""
-    given = extras(invocation)
+    given = own_options(invocation)
     show = _show_json if given.get("as_json") else _show_table
     before: Mapping[int, Usage] = {}
     while True:
         began = time.monotonic()
-        answer = connect(invocation).ask({"verb": "ps", "names": names(invocation)})
+        answer = connect(invocation).request({"verb": "ps", "names": names_in(invocation)})
         rows = answer["instances"]
         assert isinstance(rows, list)
         usages = measure({row["pid"]: row["uptime"] for row in rows if row["pid"] is not None}, before)
@@ -47,7 +47,7 @@ def ask(invocation: Invocation) -> int:
 
 
 def _show_json(answer: Record, _rows: list[Record]) -> None:
-    show_json({key: value for key, value in answer.items() if key not in ("done", "code")})
+    print_json({key: value for key, value in answer.items() if key not in ("done", "code")})
 
 
 def _show_table(answer: Record, rows: list[Record]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
 from procman import __version__
 from procman.cli.options import help  # noqa: A004 (click's word)
-from procman.cli.options.complete import Completing
+from procman.cli.options.completion import CompletingType
 from procman.cli.options.table import COMMANDS, Invocation
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
@@ -41,8 +42,20 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     return outcome if isinstance(outcome, Invocation) else None
 
 
+def print_completion(invocation: Invocation) -> int:
+    """Print the script that lets a shell complete procman's command lines: ``procman completion SHELL``."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    kind = get_completion_class(invocation.words[0])
+    assert kind is not None, "click supports the three shells that the table of commands allows"
+    script = kind(application(), {}, "procman", COMPLETE_VARIABLE)
+    # Not `script.source()`: for bash it would start another bash, only to check its version.
+    sys.stdout.write(ShellComplete.source(script))
+    return 0
+
+
 def application() -> click.Group:
-    """The click group of all commands."""
+    """Return the click group of all commands."""
     group = _Group("procman", context_settings=_SETTINGS, no_args_is_help=False)
     group.params = [_printing("--version", lambda: f"procman {__version__}")]
     for command in COMMANDS.values():
@@ -94,7 +107,7 @@ def _option(name: str, option: Option) -> click.Option:
     """Every value may come many times, so that we can tell one given twice; every text is converted by us."""
     if option.kind == "switch":
         return click.Option([name, *option.flags], count=True)
-    kind = Completing(option.kind, option)
+    kind = CompletingType(option.kind, option)
     if option.kind == "optional":
         return click.Option([name, *option.flags], multiple=True, type=kind, is_flag=False, flag_value="")
     return click.Option([name, *option.flags], multiple=True, type=kind)
@@ -105,7 +118,7 @@ def _argument(command: Command) -> click.Argument:
         return click.Argument(["words"], type=click.Choice(command.words), metavar="|".join(command.words))
     is_command = command.words == "COMMAND"
     return click.Argument(
-        ["words"], nargs=-1, required=is_command, type=Completing(command.words), metavar=command.words
+        ["words"], nargs=-1, required=is_command, type=CompletingType(command.words), metavar=command.words
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from procman.cli.options.control_table import CONTROL_COMMANDS
-from procman.cli.options.table import COMMANDS
+from procman.cli.options.table import COMMANDS, CONTROL_COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Option:
     """One option. ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list",
@@ -66,18 +70,21 @@ class Option:
 
 
 class Command:
-    """One command: what it takes, what it is for, and what a user would type.
+    """One command: what performs it, what it takes, its summary and its examples.
 
-    ``words`` names what stands beside the options: "NAMES", "FORMAT", "COMMAND" (then all behind the first word is its
-    own) or a tuple of choices; ``examples`` are pairs of a command line and what it does; ``rare`` are settings that
-    this command's ``--help`` only names, though they are everyday ones elsewhere.
+    ``function`` is "module:function"; the module is imported when the command is performed, and its function takes an
+    ``Invocation`` and returns the exit code. ``words`` names the arguments beside the options: "NAMES", "CHANGES",
+    "SIGNAL", "FORMAT", "COMMAND" (then everything after the first word belongs to it) or a tuple of choices.
+    ``examples`` are pairs of a command line and its effect. ``rare`` lists settings that this command's ``--help`` only
+    names, although other commands explain them there.
     """
 
-    __slots__ = ("examples", "name", "options", "rare", "summary", "words")
+    __slots__ = ("examples", "function", "name", "options", "rare", "summary", "words")
 
     def __init__(
         self,
         name: str,
+        function: str,
         summary: str,
         words: str | tuple[str, ...],
         options: tuple[Option, ...],
@@ -85,11 +92,18 @@ class Command:
         rare: tuple[str, ...] = (),
     ) -> None:
         self.name = name
+        self.function = function
         self.summary = summary
         self.words = words
         self.options = options
         self.examples = examples
         self.rare = rare
+
+    def perform(self, invocation: Invocation) -> int:
+        """Import the function, call it and return its exit code."""
+        module, _, name = self.function.partition(":")
+        function: Callable[[Invocation], int] = getattr(__import__(module, fromlist=[name]), name)
+        return function(invocation)
 
 
 class Invocation:

@@ -6,10 +6,11 @@ An option's environment name is PROCMAN_ and its long flag; its config key is th
 
 from __future__ import annotations
 
-from procman.cli.options.control_table import CONTROL_COMMANDS, PATIENCE, SOCKET
 from procman.cli.options.option import Command, Invocation, Option
 
-__all__ = ["ALIASES", "ASKING", "COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
+__all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
+
+SOCKET = Option("socket", "--socket", "the control socket [one for each Procfile]", "path", "PATH")
 
 OPTIONS = (
     # what to run
@@ -124,14 +125,138 @@ def _without(option: Option, flags: list[str]) -> Option:
     return Option(option.setting, kept, option.help, option.kind, option.metavar, names=option.names)
 
 
+READY_TIMEOUT = Option(
+    "ready_timeout",
+    "-t --timeout",
+    "how long to wait for them [60]",
+    "seconds",
+    "SECONDS",
+    config=False,
+    variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is a grace
+)
+
+_PROCFILE = Option("procfile", "-f --procfile", "the Procfile it was started with", "path", "FILE")
+_WITHOUT_F = Option("procfile", "--procfile", "the Procfile it was started with", "path", "FILE")
+_ROOT = Option("root", "-d --root", "the folder it runs in", "path", "DIR")
+_JSON = Option("as_json", "--json", "as JSON", variable="")
+_NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False, variable="")
+_WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
+
+CONTROL_COMMANDS = (
+    Command(
+        "ps",
+        "procman.cli.control.ps:perform",
+        "Show how the processes of a running session are.",
+        "NAMES",
+        (Option("watch", "-w --watch", "again every two seconds", variable=""), *_WHERE),
+        (("procman ps", "all of them; status is the same"), ("procman ps --watch web", "what web is up to")),
+    ),
+    Command(
+        "stop",
+        "procman.cli.control.session_commands:stop",
+        "Stop processes of a running session, or without names all of it.",
+        "NAMES",
+        (_NO_WAIT, *_WHERE),
+        (("procman stop worker", "all workers; the session goes on"), ("procman stop", "end the session")),
+    ),
+    Command(
+        "restart",
+        "procman.cli.control.session_commands:restart",
+        "Restart processes of a running session, all without names.",
+        "NAMES",
+        (Option("rolling", "--rolling", "one by one, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
+        (("procman restart web.2", "this one"), ("procman restart --rolling web", "with somebody always there")),
+    ),
+    Command(
+        "scale",
+        "procman.cli.control.session_commands:scale",
+        "Change how many there are of a process type.",
+        "CHANGES",
+        (_NO_WAIT, *_WHERE),
+        (("procman scale web=3", "three of them"), ("procman scale worker+1 web-1", "one more, one less")),
+    ),
+    Command(
+        "signal",
+        "procman.cli.control.session_commands:signal",
+        "Send a signal to processes of a running session.",
+        "SIGNAL",
+        _WHERE,
+        (("procman signal USR1 web", "to the program, not to a shell around it"),),
+    ),
+    Command(
+        "pause",
+        "procman.cli.control.session_commands:pause",
+        "Stop processes where they are, without ending them.",
+        "NAMES",
+        _WHERE,
+        (("procman pause worker", "until procman resume worker"),),
+    ),
+    Command(
+        "resume",
+        "procman.cli.control.session_commands:resume",
+        "Resume paused processes.",
+        "NAMES",
+        _WHERE,
+        (("procman resume", "all of them"),),
+    ),
+    Command(
+        "logs",
+        "procman.cli.control.logs:perform",
+        "Show what processes said, from memory, and with -f what they say next.",
+        "NAMES",
+        (
+            Option("follow", "-f --follow", "go on with what they say next", variable=""),
+            Option("lines", "-n --lines", "the last so many lines [200]", "whole", "N", variable=""),
+            Option("since", "--since", "what is not older: 30s, 5m, 2h", "text", "AGE", variable=""),
+            Option("color", "--color", "colors [on a terminal]"),
+            Option("color", "--no-color", value=False),
+            _WITHOUT_F,
+            *_WHERE[1:],
+        ),
+        (("procman logs -f web", "as it comes"), ("procman logs --since 5m -n 1000", "of all, at most so much")),
+    ),
+    Command(
+        "attach",
+        "procman.cli.control.attach:perform",
+        "Be at the terminal of one process; Ctrl-] leaves.",
+        "NAMES",
+        (_PROCFILE, _ROOT, SOCKET),
+        (("procman attach web.1", "for a debugger, say; connect is the same"),),
+    ),
+    Command(
+        "wait",
+        "procman.cli.control.session_commands:wait",
+        "Wait until processes are ready, all without names.",
+        "NAMES",
+        (READY_TIMEOUT, *_WHERE),
+        (("procman wait web --timeout 30", "exit status 124 when that is too short"),),
+    ),
+    Command(
+        "why",
+        "procman.cli.control.session_commands:why",
+        "Explain why a process is not up, or how it is.",
+        "NAMES",
+        _WHERE,
+        (("procman why web", "what it waits for, when it is tried again"),),
+    ),
+    Command(
+        "events",
+        "procman.cli.control.session_commands:events",
+        "Show what happens to processes, as it happens.",
+        "NAMES",
+        _WHERE,
+        (("procman events --json", "one object a line"),),
+    ),
+)
+
 ALIASES = {"status": "ps", "connect": "attach"}
-ASKING = (*(command.name for command in CONTROL_COMMANDS), "test")  # those that speak to a session
 
 COMMANDS = {
     command.name: command
     for command in (
         Command(
             "start",
+            "procman.cli.commands.start:perform",
             "Run the processes of the Procfile until they end, or Ctrl-C.",
             "NAMES",
             tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
@@ -143,6 +268,7 @@ COMMANDS = {
         ),
         Command(
             "run",
+            "procman.cli.commands.run:perform",
             "Run one command, or one line of the Procfile, in the same environment.",
             "COMMAND",
             _only(*_ENVIRONMENT),
@@ -154,6 +280,7 @@ COMMANDS = {
         ),
         Command(
             "check",
+            "procman.cli.commands.check:perform",
             "Check the Procfile and show what start would do.",
             "NAMES",
             _only(*_PLANNING, "primary", *_CHECKING),
@@ -165,6 +292,7 @@ COMMANDS = {
         ),
         Command(
             "export",
+            "procman.cli.commands.export:perform",
             "Write the files of another process manager, such as systemd.",
             "FORMAT",
             _long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
@@ -178,9 +306,10 @@ COMMANDS = {
         *CONTROL_COMMANDS,
         Command(
             "test",
+            "procman.cli.commands.test:perform",
             "Run one command, such as tests, while all the processes are up.",
             "COMMAND",
-            (*_only(*_PLANNING), PATIENCE),
+            (*_only(*_PLANNING), READY_TIMEOUT),
             (
                 ("procman test -- pytest", "with everything up"),
                 ("procman test -m web=1,db=1 -- pytest -q", "with just these"),
@@ -188,6 +317,7 @@ COMMANDS = {
         ),
         Command(
             "prune",
+            "procman.cli.commands.prune:perform",
             "End what sessions that were killed have left running.",
             "NAMES",
             _only("timeout"),
@@ -195,6 +325,7 @@ COMMANDS = {
         ),
         Command(
             "completion",
+            "procman.cli.options.click_app:print_completion",
             "Print the completion script of a shell.",
             ("bash", "zsh", "fish"),
             (),

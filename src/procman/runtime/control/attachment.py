@@ -53,14 +53,14 @@ class Attachment(Task):
         name = self.instance.name
         lines = self._hub.history.last(name, LAST_LINES)
         said = b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name)
-        self.client.tell({"screen": name}, self._with_returns(said))
+        self.client.send({"screen": name}, self._with_returns(said))
 
     def _show(self, chunk: bytes) -> None:
         self._stirred = True
         if self.client.full:
             self.client.skipped += 1
         elif chunk:
-            self.client.tell({"screen": self.instance.name}, self._with_returns(chunk))
+            self.client.send({"screen": self.instance.name}, self._with_returns(chunk))
 
     def _with_returns(self, chunk: bytes) -> bytes:
         """Put a return before each newline, as a terminal would, where the child's own does not.
@@ -131,7 +131,7 @@ class Attachment(Task):
         if action == Action.TELL_STARTED:
             self._fit()
         if action in (Action.TELL_STARTED, Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED):
-            self.client.tell({"say": in_words(action, instance, now)})
+            self.client.send({"say": in_words(action, instance, now)})
 
     def check(self, now: float) -> bool:
         """See Task.check: over, when the instance is at rest, or who types no more has his answer."""
@@ -153,7 +153,7 @@ class Attachment(Task):
 
 def attach(session: Session, client: Client, request: Request) -> None:
     """Be keyboard and screen of one instance; who was that before is told."""
-    chosen = session.chosen(session.resolver().spread((request.text,), absent=False))
+    chosen = session.chosen(session.resolver().expand((request.text,), absent=False))
     if len(chosen) > 1:
         raise UsageError(f"{request.text} means {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
     instance = chosen[0]

@@ -121,7 +121,7 @@ class Client:
 
     # What it is told ------------------------------------------------------------------------------------------------
 
-    def tell(self, record: Mapping[str, object], payload: bytes = b"") -> None:
+    def send(self, record: Mapping[str, object], payload: bytes = b"") -> None:
         """Owe it a record, and the bytes that belong to it."""
         if self.closed:
             return
@@ -136,7 +136,7 @@ class Client:
     def finish(self, record: Mapping[str, object] | None = None) -> None:
         """Owe it the last record of an answer."""
         self.task = None
-        self.tell({"done": True, "code": 0, **(record or {})})
+        self.send({"done": True, "code": 0, **(record or {})})
 
     def refuse(self, error: str, hint: str = "", code: int = 2, hang_up: bool = True) -> None:
         """Tell it what is wrong, and that this was the last it hears if ``hang_up``."""
@@ -186,7 +186,7 @@ class Client:
         """All was sent that was kept: say how much was not."""
         lost, self.skipped = self.skipped, 0
         if lost:
-            self.tell({"skipped": lost})
+            self.send({"skipped": lost})
         return bool(lost)
 
     def _send(self) -> bool:

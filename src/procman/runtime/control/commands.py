@@ -34,7 +34,7 @@ def start(session: Session, client: Client, request: Request) -> None:
     added = _grow(session, resolver, counts, now)
     for instance in chosen:
         if instance.pid is not None and instance.state != State.STOPPING:
-            client.tell({"say": f"{instance.name} runs already, with pid {instance.pid}"})
+            client.send({"say": f"{instance.name} runs already, with pid {instance.pid}"})
     session.supervisor.wish(Event.START, chosen, now)
     _engage(session, request, UntilUp(client, session.supervisor, list(dict.fromkeys([*chosen, *added]))))
 
@@ -88,7 +88,7 @@ def restart(session: Session, client: Client, request: Request) -> None:
 def _renew(session: Session, client: Client, chosen: Iterable[Instance]) -> None:
     for change in renew(session.supervisor, session.plan_source, chosen):
         session.hub.announce(change)
-        client.tell({"say": change})
+        client.send({"say": change})
 
 
 def scale(session: Session, client: Client, request: Request) -> None:

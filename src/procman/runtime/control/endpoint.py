@@ -51,7 +51,7 @@ def folders(environ: Mapping[str, str]) -> list[str]:
     return [f"{runtime}/procman", shared] if runtime.startswith("/") and os.path.isdir(runtime) else [shared]
 
 
-def places(procfile: str, root: str, given: str | None, environ: Mapping[str, str]) -> list[str]:
+def socket_paths(procfile: str, root: str, given: str | None, environ: Mapping[str, str]) -> list[str]:
     """The paths at which the session of ``procfile`` in ``root`` may listen; only ``given`` if there is one."""
     if given:
         return [os.path.abspath(given)]
@@ -126,7 +126,7 @@ def find(paths: list[str], given: bool) -> socket | None:
     return None
 
 
-class Place:
+class Endpoint:
     """A listening socket at ``path``, for as long as the session lives."""
 
     __slots__ = ("_identity", "path", "socket")
@@ -150,7 +150,7 @@ class Place:
             pass  # a stale socket is replaced by the next session
 
 
-def claim(paths: list[str], given: bool) -> Place:
+def claim(paths: list[str], given: bool) -> Endpoint:
     """Listen at the first of ``paths``. A stale socket is replaced.
 
     Raises SessionRunningError when somebody answers at any of them, EndpointError when no socket can be made.
@@ -162,7 +162,7 @@ def claim(paths: list[str], given: bool) -> Place:
         raise EndpointError(f"no control socket at {paths[0]}: {what.lower()}") from None
 
 
-def _claim(paths: list[str], given: bool) -> Place:
+def _claim(paths: list[str], given: bool) -> Endpoint:
     path = paths[0]
     folder = os.path.dirname(path)
     if len(os.fsencode(path)) > _LONGEST:
@@ -207,7 +207,7 @@ def _remove_stale(path: str) -> None:
     os.unlink(path)
 
 
-def _listen(path: str) -> Place:
+def _listen(path: str) -> Endpoint:
     import _socket
 
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -216,7 +216,7 @@ def _listen(path: str) -> Place:
         listener.bind(path)
         listener.listen(BACKLOG)
         listener.setblocking(False)
-        return Place(path, listener, _identity_of(path))  # type: ignore[arg-type]  # see connect
+        return Endpoint(path, listener, _identity_of(path))  # type: ignore[arg-type]  # see connect
     except OSError:
         listener.close()
         raise

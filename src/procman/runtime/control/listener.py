@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle.transitions import Instance
     from procman.runtime.control.client import Client
-    from procman.runtime.control.endpoint import Place
+    from procman.runtime.control.endpoint import Endpoint
     from procman.runtime.control.session import Session
     from procman.runtime.system.poller import Poller
 
@@ -27,9 +27,9 @@ PAUSE = 0.5  # seconds until the door is tried again when there was no descripto
 class Control(QuietComponent):
     """The session's control socket at `place`; `open_session` makes the one who has the answers."""
 
-    def __init__(self, place: Place, open_session: Callable[[], Session]) -> None:
-        self._place = place
-        self._open_desk = open_session
+    def __init__(self, endpoint: Endpoint, open_session: Callable[[], Session]) -> None:
+        self._endpoint = endpoint
+        self._open_session = open_session
         self._session: Session | None = None
         self._clients: list[Client] = []
         self._open_again: float | None = None
@@ -38,7 +38,7 @@ class Control(QuietComponent):
     def open(self, poller: Poller) -> None:
         """Begin to listen."""
         self._poller = poller
-        poller.add(self._place.socket.fileno(), self._welcome)
+        poller.add(self._endpoint.socket.fileno(), self._accept)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell who waits for it."""
@@ -55,7 +55,7 @@ class Control(QuietComponent):
     def tick(self, now: float) -> None:
         """Go on with what takes longer, and send what is owed."""
         if self._open_again is not None and self._open_again <= now:
-            self._open_door()
+            self._resume_accepting()
         if self._session is None or not self._clients:
             return
         self._session.tick(now)
@@ -70,25 +70,25 @@ class Control(QuietComponent):
         for client in list(self._clients):
             client.flush()
             client.close()
-        self._place.leave()
+        self._endpoint.leave()
 
     # The door -------------------------------------------------------------------------------------------------------
 
-    def _welcome(self) -> None:
+    def _accept(self) -> None:
         import _socket
 
         try:
             self._prepare()
         except OSError:  # no descriptor left to read a module from: who knocks must wait
-            self._close_door()
+            self._stop_accepting()
             return
         for _ in range(16):  # a turn; more wait in the kernel's queue
             try:
-                fd, _address = self._place.socket._accept()  # type: ignore[attr-defined]  # the C half has only this
+                fd, _address = self._endpoint.socket._accept()  # type: ignore[attr-defined]  # the C half has only this
             except BlockingIOError:
                 return
             except OSError:  # no descriptor left: who knocks must wait
-                self._close_door()
+                self._stop_accepting()
                 return
             connection = _socket.socket(fileno=fd)
             connection.setblocking(False)
@@ -98,16 +98,16 @@ class Control(QuietComponent):
         """Import what a client needs before he is let in: he might take the last descriptor."""
         import json  # noqa: F401  (for wire: without it not even a refusal can be said)
 
-        from procman.core.text import protocol  # noqa: F401  (for _obey)
+        from procman.core.text import protocol  # noqa: F401  (for _handle)
         from procman.runtime.control import (
-            client,  # noqa: F401  (for _admit and _obey)
-            endpoint,  # noqa: F401  (for _admit and _obey)
-            verbs,  # noqa: F401  (for _admit and _obey)
-            wire,  # noqa: F401  (for _admit and _obey)
+            client,  # noqa: F401  (for _admit and _handle)
+            endpoint,  # noqa: F401  (for _admit and _handle)
+            verbs,  # noqa: F401  (for _admit and _handle)
+            wire,  # noqa: F401  (for _admit and _handle)
         )
 
         if self._session is None:
-            self._session = self._open_desk()
+            self._session = self._open_session()
 
     def _admit(self, connection: socket) -> None:
         from procman.runtime.control.client import Client
@@ -119,30 +119,30 @@ class Control(QuietComponent):
         if len(self._clients) >= MOST_CLIENTS:
             self._make_room()
         assert self._poller is not None
-        self._clients.append(Client(connection, self._poller, self._hear, self._forget))
+        self._clients.append(Client(connection, self._poller, self._on_line, self._forget))
 
     def _make_room(self) -> None:
         """Who has been idle for longest leaves: else a hundred silent clients would lock the user out."""
         idle = [client for client in self._clients if client.task is None]
         (idle or self._clients)[0].close()
 
-    def _close_door(self) -> None:
+    def _stop_accepting(self) -> None:
         import time
 
         assert self._poller is not None
         self._open_again = time.monotonic() + PAUSE
-        self._poller.change(self._place.socket.fileno(), 0)
+        self._poller.change(self._endpoint.socket.fileno(), 0)
 
-    def _open_door(self) -> None:
+    def _resume_accepting(self) -> None:
         assert self._poller is not None
         self._open_again = None
-        self._poller.change(self._place.socket.fileno(), READ)
+        self._poller.change(self._endpoint.socket.fileno(), READ)
 
     # Clients --------------------------------------------------------------------------------------------------------
 
-    def _hear(self, client: Client, line: bytes) -> None:
+    def _on_line(self, client: Client, line: bytes) -> None:
         try:
-            self._obey(client, line)
+            self._handle(client, line)
         except OSError as error:  # most likely no descriptor is left for a module that is imported at its first use
             reason = (error.strerror or str(error)).lower()
             client.refuse(
@@ -153,9 +153,9 @@ class Control(QuietComponent):
                 f"this is a bug in procman: {type(error).__name__}: {error}", "please report it", EXIT_SOFTWARE
             )
 
-    def _obey(self, client: Client, line: bytes) -> None:
+    def _handle(self, client: Client, line: bytes) -> None:
         from procman.core.text.protocol import ProtocolError, read_request
-        from procman.runtime.control.verbs import obey
+        from procman.runtime.control.verbs import handle
         from procman.runtime.control.wire import decode
 
         assert self._session is not None
@@ -164,7 +164,7 @@ class Control(QuietComponent):
         except ProtocolError as error:
             client.refuse(str(error))
             return
-        obey(self._session, client, request)
+        handle(self._session, client, request)
 
     def _forget(self, client: Client) -> None:
         self._clients.remove(client)

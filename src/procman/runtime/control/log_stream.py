@@ -63,9 +63,9 @@ class _Ear(Sink):
             client.skipped += lines.count(b"\n")
             return
         if client.skipped:
-            client.tell({"skipped": client.skipped})
+            client.send({"skipped": client.skipped})
             client.skipped = 0
-        client.tell({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
+        client.send({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
 
     def announce(self, text: str) -> None:
         """Hand on a line of our own."""

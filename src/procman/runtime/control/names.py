@@ -45,7 +45,7 @@ class NameResolver:
             return any(matches(word, name) for name in self._names)
         return word in self._labels
 
-    def spread(self, words: Iterable[str], absent: bool) -> list[str]:
+    def expand(self, words: Iterable[str], absent: bool) -> list[str]:
         """The words, each once, with a group's name replaced by its process types; ``absent``: see ``members``.
 
         Raises UsageError for too many patterns.

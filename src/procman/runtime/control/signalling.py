@@ -37,7 +37,7 @@ def signal(session: Session, client: Client, request: Request) -> None:
         raise UsageError("signal whom?", "as in: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
         send_to_program(pid, number)
-        client.tell({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
+        client.send({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
     client.finish()
 
 
@@ -46,7 +46,7 @@ def pause(session: Session, client: Client, request: Request) -> None:
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGSTOP)
         session.supervisor.pause(instance)
-        client.tell({"say": f"{instance.name} is paused"})
+        client.send({"say": f"{instance.name} is paused"})
     client.finish()
 
 
@@ -55,7 +55,7 @@ def resume(session: Session, client: Client, request: Request) -> None:
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGCONT)
         session.supervisor.resume(instance)
-        client.tell({"say": f"{instance.name} goes on"})
+        client.send({"say": f"{instance.name} goes on"})
     client.finish()
 
 

@@ -56,7 +56,7 @@ class Watch(Task):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell it to who waits."""
         if self._tells and instance in self.instances:
-            self.client.tell({"say": in_words(action, instance, now)})
+            self.client.send({"say": in_words(action, instance, now)})
 
 
 class UntilDown(Watch):
@@ -166,7 +166,7 @@ class UntilOver(Task):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell who has stopped."""
         if action in (Action.TELL_STOPPED, Action.TELL_EXITED):
-            self.client.tell({"say": in_words(action, instance, now)})
+            self.client.send({"say": in_words(action, instance, now)})
 
 
 class Events(Task):
@@ -184,11 +184,11 @@ class Events(Task):
             self.client.skipped += 1
             return
         if self.client.skipped:
-            self.client.tell({"skipped": self.client.skipped})
+            self.client.send({"skipped": self.client.skipped})
             self.client.skipped = 0
-        self.client.tell(event_record(action, instance, now, utc(clock.time())))
+        self.client.send(event_record(action, instance, now, utc(clock.time())))
         if action == Action.TELL_STARTED and instance.state == State.RUNNING:  # there is no check to pass
-            self.client.tell(event_record(Action.TELL_READY, instance, now, utc(clock.time())))
+            self.client.send(event_record(Action.TELL_READY, instance, now, utc(clock.time())))
 
 
 def is_meant(names: Sequence[str], name: str) -> bool:
@@ -209,7 +209,7 @@ class Scaled(UntilUp):
         """Tell of those who leave as well."""
         super().on_event(action, instance, now)
         if instance in self._leaving:
-            self.client.tell({"say": in_words(action, instance, now)})
+            self.client.send({"say": in_words(action, instance, now)})
 
     def check(self, now: float) -> bool:
         """See Task.check."""

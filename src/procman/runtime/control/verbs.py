@@ -1,4 +1,4 @@
-"""Does what a request says: finds the verb, which is imported at its first use, and turns errors into refusals."""
+"""The verbs of the control socket: one row each, imported at its first use; errors become refusals."""
 
 from __future__ import annotations
 
@@ -12,53 +12,66 @@ if TYPE_CHECKING:
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
 
-    Verb = Callable[[Session, Client, Request], None]
+MAX_MESSAGE_LENGTH = 1000  # characters of a refusal
 
-FUNCTIONS = {  # a verb → the function that answers it
-    "hello": "procman.runtime.control.queries:hello",
-    "ps": "procman.runtime.control.queries:ps",
-    "why": "procman.runtime.control.queries:why",
-    "wait": "procman.runtime.control.queries:wait",
-    "events": "procman.runtime.control.queries:events",
-    "logs": "procman.runtime.control.queries:logs",
-    "start": "procman.runtime.control.commands:start",
-    "stop": "procman.runtime.control.commands:stop",
-    "restart": "procman.runtime.control.commands:restart",
-    "scale": "procman.runtime.control.commands:scale",
-    "signal": "procman.runtime.control.signalling:signal",
-    "pause": "procman.runtime.control.signalling:pause",
-    "resume": "procman.runtime.control.signalling:resume",
-    "attach": "procman.runtime.control.attachment:attach",
-    "keys": "procman.runtime.control.attachment:keys",
-    "resize": "procman.runtime.control.attachment:resize",
-    "leave": "procman.runtime.control.attachment:leave",
+
+class Verb:
+    """One verb: ``function`` is "module:function".
+
+    ``while_attached``: it is allowed while the client is attached to a terminal. ``includes_absent``: a group means all
+    its process types, including those that the session has left out.
+    """
+
+    __slots__ = ("function", "includes_absent", "while_attached")
+
+    def __init__(self, function: str, *, while_attached: bool = False, includes_absent: bool = False) -> None:
+        self.function = function
+        self.while_attached = while_attached
+        self.includes_absent = includes_absent
+
+    def load(self) -> Callable[[Session, Client, Request], None]:
+        """Import the function that answers this verb."""
+        module, _, name = self.function.partition(":")
+        found: Callable[[Session, Client, Request], None] = getattr(__import__(module, fromlist=[name]), name)
+        return found
+
+
+VERBS = {  # the fields of each: core/text/protocol.py
+    "hello": Verb("procman.runtime.control.queries:hello"),
+    "ps": Verb("procman.runtime.control.queries:ps"),
+    "why": Verb("procman.runtime.control.queries:why", includes_absent=True),
+    "wait": Verb("procman.runtime.control.queries:wait"),
+    "events": Verb("procman.runtime.control.queries:events"),
+    "logs": Verb("procman.runtime.control.queries:logs"),
+    "start": Verb("procman.runtime.control.commands:start", includes_absent=True),
+    "stop": Verb("procman.runtime.control.commands:stop"),
+    "restart": Verb("procman.runtime.control.commands:restart"),
+    "scale": Verb("procman.runtime.control.commands:scale"),
+    "signal": Verb("procman.runtime.control.signalling:signal"),
+    "pause": Verb("procman.runtime.control.signalling:pause"),
+    "resume": Verb("procman.runtime.control.signalling:resume"),
+    "attach": Verb("procman.runtime.control.attachment:attach"),
+    "keys": Verb("procman.runtime.control.attachment:keys", while_attached=True),
+    "resize": Verb("procman.runtime.control.attachment:resize", while_attached=True),
+    "leave": Verb("procman.runtime.control.attachment:leave", while_attached=True),
 }
-WHILE_ATTACHED = ("keys", "resize", "leave")
-LONGEST = 1000  # characters of a refusal
-CONCERNS_ABSENT = ("start", "why")  # verbs that mean all of a group, also what the session has left out
 
 
-def obey(session: Session, client: Client, request: Request) -> None:
-    """Answer, or begin to."""
-    if client.task is not None and request.verb not in WHILE_ATTACHED:
-        client.refuse("something is under way on this connection", "open another one", hang_up=False)
+def handle(session: Session, client: Client, request: Request) -> None:
+    """Answer a request, or begin a task that will."""
+    verb = VERBS[request.verb]
+    if client.task is not None and not verb.while_attached:
+        client.refuse("this connection is busy with another request", "open another one", hang_up=False)
         return
     try:
-        if request.names:  # each key that is typed comes by here
-            request.names = tuple(session.resolver().spread(request.names, request.verb in CONCERNS_ABSENT))
-        _find(request.verb)(session, client, request)
+        if request.names:  # not for typed keys, which have none and need no resolver
+            request.names = tuple(session.resolver().expand(request.names, verb.includes_absent))
+        verb.load()(session, client, request)
     except ProcmanError as error:
-        client.refuse(_brief(error.message), error.hint, error.exit_code, hang_up=False)
+        client.refuse(_shortened(error.message), error.hint, error.exit_code, hang_up=False)
 
 
-def _brief(message: str) -> str:
-    """What was asked for is quoted, whatever its length."""
-    return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]}…{message[-LONGEST // 2 :]}"
-
-
-def _find(verb: str) -> Verb:
-    from importlib import import_module
-
-    module, _, name = FUNCTIONS[verb].partition(":")
-    found: Verb = getattr(import_module(module), name)
-    return found
+def _shortened(message: str) -> str:
+    """Cut the middle out of a message that is too long: it quotes the request, which may have any length."""
+    half = MAX_MESSAGE_LENGTH // 2
+    return message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:half]}…{message[-half:]}"

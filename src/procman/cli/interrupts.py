@@ -1,0 +1,26 @@
+"""What a Ctrl-C does while a command is starting: end the process, or raise KeyboardInterrupt.
+
+Python raises KeyboardInterrupt by default, but an exception is lost in the callback of a weak reference, and every
+import runs one: ``start`` would continue as if there had been no Ctrl-C. So until ``main`` can handle
+KeyboardInterrupt, SIGINT keeps its default action.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without the enums: see runtime/system/signals.py
+
+
+def end_by_interrupt() -> None:
+    """Let Ctrl-C end the process immediately, unless SIGINT is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def raise_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
