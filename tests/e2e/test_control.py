@@ -77,8 +77,8 @@ def test_why_tells_of_a_backoff_and_of_dependencies(place: Place) -> None:
     place.write("procman.toml", "[process.db]\nready = { exec = 'false' }\n[process.web]\ndepends_on = ['db']\n")
     session = place.start()
     session.wait_for(r"bad\.1 restarting in .* \(attempt 2")
-    assert "next try in" in done(place.call("why", "bad"))
-    assert "waits: db.1 is not ready" in done(place.call("why", "web"))
+    assert "restarting in" in done(place.call("why", "bad"))
+    assert "waiting because db.1 is not ready" in done(place.call("why", "web"))
     assert "not ready yet" in done(place.call("why", "db"))
 
 
@@ -150,7 +150,7 @@ def test_why_tells_what_does_not_start_by_itself(place: Place) -> None:
     place.write("procman.toml", "[process.late]\nautostart = false\n")
     place.start().wait_for("web.1 started")
     assert done(place.call("why", "late")) == (
-        "late.1: not started: autostart is false; `procman start late` brings it up\n"
+        "late.1: not started because autostart is false; `procman start late` starts it\n"
     )
 
 
@@ -262,7 +262,7 @@ def test_a_group_of_which_nothing_is_here_is_explained(place: Place, grouped: Se
 def test_stop_and_start_by_name_glob_and_instance(place: Place, session: Session) -> None:
     assert "worker.1 stopped" in done(place.call("stop", "work*"))
     assert rows(place)["worker.1"]["state"] == "exited"
-    assert "stopped by hand; `procman start worker.1` brings it back" in done(place.call("why", "worker"))
+    assert "stopped by you; `procman start worker.1` starts it" in done(place.call("why", "worker"))
     assert "worker.1 started" in done(place.call("start", "worker.1"))
     assert "runs already" in done(place.call("start", "worker"))
 

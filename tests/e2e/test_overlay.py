@@ -79,7 +79,7 @@ def test_a_dependant_starts_when_the_check_passes_and_not_before(place: Place, r
     session = place.start("-p", port)
     order(
         session,
-        r"worker\.1 waits: web\.1 is not ready",
+        r"worker\.1 is waiting because web\.1 is not ready",
         r"web\.1 started",
         r"web\.1 is ready after",
         r"worker\.1 started",
@@ -111,7 +111,7 @@ def test_why_tells_whom_an_instance_waits_for(place: Place) -> None:
     place.procfile(f"web: {FOREVER}\ndb: {FOREVER}\n")
     place.write("procman.toml", '[process.web]\ndepends_on = ["db"]\n[process.db]\nready = { tcp = true }\n')
     session = place.start("-p", str(free_port()))
-    session.wait_for(r"web\.1 waits")
+    session.wait_for(r"web\.1 is waiting")
     told = ""
     while "connection refused" not in told:
         told = place.call("why", "web").out
@@ -124,7 +124,7 @@ def test_what_never_becomes_ready_is_restarted_with_a_budget_and_fails(place: Pl
     overlay = '[process.web]\nready = { exec = "echo no such table; exit 1", timeout = 0.3 }\n'
     place.write("procman.toml", overlay + "max_restarts = 2\nbackoff = 0.1\n")
     session = place.start()
-    order(session, r"web\.1 is not ready after 0\.3 s: no such table: it is asked to stop", r"restarting", "FAILED")
+    order(session, r"web\.1 is not ready after 0\.3 s: no such table; stopping it", r"restarting", "FAILED")
     assert session.wait() == 1
 
 
@@ -178,7 +178,7 @@ def test_an_unhealthy_process_is_restarted(place: Place) -> None:
     session = place.start("-p", served(place, overlay))
     session.wait_for(r"web\.1 is ready")
     place.write("status", "500")
-    session.wait_for(r"web\.1 is unhealthy: HTTP 500 Internal Server Error: it is asked to stop")
+    session.wait_for(r"web\.1 is unhealthy: HTTP 500 Internal Server Error; stopping it")
     place.write("status", "204")
     order(session, r"web\.1 started", r"web\.1 is ready")
     assert finish(session) == 0
@@ -207,7 +207,7 @@ def test_on_fail_can_be_the_end_or_only_a_word(place: Place, on_fail: str, said:
     session.wait_for(said)
     if on_fail == "none":
         assert finish(session) == 0
-        assert "asked to stop" not in session.text
+        assert "stopping it" not in session.text
     else:
         assert session.wait() == 1
 
@@ -378,7 +378,7 @@ def test_a_changed_file_restarts_who_watches_it(place: Place) -> None:
             continue
     session.wait_for(rf"\| print\({number}\)")
     finish(session)
-    assert "other.1 is asked" not in session.text
+    assert "stopping other.1" not in session.text
     assert "generated.py has" not in session.text
     assert "test_app.py has" not in session.text
 
@@ -484,7 +484,7 @@ def test_a_restart_does_not_name_what_did_not_change(place: Place) -> None:
     session = place.start("late", "-x", "db")
     session.wait_for("late.1 started")
     told = place.call("restart")
-    assert [line for line in told.out.splitlines() if not line.startswith("late.1 ")] == []
+    assert [line for line in told.out.splitlines() if not line.startswith(("late.1 ", "stopping late.1"))] == []
     assert finish(session) == 0
 
 

@@ -8,7 +8,7 @@ from procman.output.sinks.history import History
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from procman.output.screen.footer import Footer
     from procman.output.screen.passthrough import Passthrough
@@ -139,10 +139,10 @@ class Hub:
         for sink in self._sinks:
             sink.began(name, pid)
 
-    def event(self, kind: str, name: str, **fields: object) -> None:
-        """Tell programs that read us (``--format json``) what happened to an instance."""
+    def record(self, record: Mapping[str, object]) -> None:
+        """Give an event to the programs that read us (``--format json``)."""
         for sink in self._sinks:
-            sink.event(kind, name, fields)
+            sink.record(record)
 
     def add(self, sink: Sink) -> None:
         """Let one more sink hear everything from now on."""

@@ -29,8 +29,8 @@ class Sink:
     def began(self, name: str, pid: int) -> None:
         """A new child speaks for this instance."""
 
-    def event(self, kind: str, name: str, fields: Mapping[str, object]) -> None:
-        """Something happened to an instance; for readers that are programs."""
+    def record(self, record: Mapping[str, object]) -> None:
+        """Take an event as a record, see messages/sentences.py; for readers that are programs."""
 
     def line_count(self, name: str) -> int:
         """How many lines an instance has published, if this sink counts them."""

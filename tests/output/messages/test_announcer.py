@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from procman.core.lifecycle.outcome import Reason
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.lifecycle.transitions import Action, Instance
+from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.plan import Environment, InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
 from procman.output.hub import Hub
-from procman.output.messages.announcer import Announcer, Events, seconds
+from procman.output.messages.announcer import Announcer, EventReporter
+from procman.output.messages.sentences import duration, event_record, sentence
 from procman.output.palette import Palette
 from procman.output.sink import Sink
 from procman.output.sinks.jsonlines import JsonLines
@@ -80,35 +84,101 @@ def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
 
 
 def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
+    """Pass on what the engine does not perform itself."""
     for action, instance in supervisor.take_actions():
-        announcer.on_event(action, instance, now)
+        if action not in (Action.LAUNCH, Action.STOP, Action.KILL):
+            announcer.on_event(action, instance, now)
 
 
 def test_time_spans_are_said_as_people_say_them() -> None:
-    spans = [seconds(value) for value in (0.04, 9.9, 12.3, 185, 7620)]
+    spans = [duration(value) for value in (0.04, 9.9, 12.3, 185, 7620)]
     assert spans == ["0.0 s", "9.9 s", "12 s", "3 min 5 s", "2 h 7 min"]
 
 
 def test_a_life_is_told_in_records() -> None:
     parts: list[bytes] = []
-    events = Events(Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.0, lambda _: False)))
-    instance = Instance(make_plan(parse_procfile(b"web: x\n"), Environment({}, {})).instances[0])
+    plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {})).instances[0]
+    supervisor, instance = Supervisor([plan]), Instance(plan)
+    hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.0, lambda _: False))
+    reporter = EventReporter(hub, supervisor, lambda: 0.0)
     instance.pid, instance.started = 42, 10.0
-    events.on_event(Action.TELL_STARTED, instance, 10.0)
-    events.on_event(Action.PROBE, instance, 11.0)
+    reporter.on_event(Action.TELL_STARTED, instance, 10.0)
+    reporter.on_event(Action.PROBE, instance, 11.0)
     instance.pid, instance.ended, instance.status, instance.delay = None, 12.5, ExitStatus(signal=9), 2.0
-    events.on_event(Action.TELL_RESTARTING, instance, 13.0)
-    events.close(14.0, 137)
+    instance.failure = "unhealthy: HTTP 500"
+    reporter.on_event(Action.TELL_RESTARTING, instance, 13.0)
+    reporter.close(14.0, 137)
     started, restarting, ended = (json.loads(line) for line in b"".join(parts).splitlines())
     common = {"time": "1970-01-01T00:00:00.000000Z", "instance": "web.1", "type": "web", "port": 5000, "restarts": 0}
-    assert started == {**common, "event": "started", "pid": 42, "uptime": 0.0}
+    assert started == {
+        **common,
+        "event": "started",
+        "pid": 42,
+        "uptime": 0.0,
+        "code": None,
+        "signal": None,
+        "words": "web.1 started with pid 42 on port 5000",
+    }
     assert restarting == {
         **common,
         "event": "restarting",
         "pid": None,
         "uptime": 2.5,
-        "code": None,
+        "code": 137,
         "signal": 9,
+        "failure": "unhealthy: HTTP 500",
         "delay": 2.0,
+        "words": "web.1 unhealthy: HTTP 500; restarting in 2.0 s",
     }
     assert (ended["event"], ended["instance"], ended["exit_status"]) == ("ended", "system", 137)
+
+
+EVENTS = [value for name, value in vars(Action).items() if name.startswith("TELL_")]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_screen_and_the_record_tell_an_event_in_the_same_sentence(event: str) -> None:
+    plan = InstancePlan("a.1", "a", 1, 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    instance = supervisor.instances["a.1"]
+    instance.started, instance.ended, instance.status = 1.0, 2.0, ExitStatus(code=1)
+    instance.state, instance.failure = State.WAITING, "unhealthy: HTTP 500"
+    Announcer(Hub(screen), supervisor).on_event(event, instance, 3.0)
+    record = event_record(event, instance, 3.0, "", supervisor.hindrances)
+    assert screen.said[0] == record["words"] == sentence(event, instance, 3.0, supervisor.hindrances)
+
+
+def test_a_stop_is_announced_behind_its_cause_and_before_everything_else() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
+    for event, order in (
+        (Action.TELL_EXITED, ["a.1 exited", "asked"]),
+        (Action.TELL_FAILED, ["a.1 FAILED", "asked"]),
+        (Action.TELL_STOPPED, ["asked", "a.1 stopped"]),
+    ):
+        supervisor, screen = Supervisor([plan]), Screen()
+        announcer = Announcer(Hub(screen), supervisor)
+        supervisor.instances["a.1"].status = ExitStatus(code=1)
+        supervisor.stopping = Reason("asked", 0)
+        announcer.on_event(event, supervisor.instances["a.1"], 1.0)
+        announcer.on_event(event, supervisor.instances["a.1"], 1.5)
+        said = [line for line in screen.said if line.startswith(("a.1", "asked"))]
+        assert [line[: len(start)] for line, start in zip(said, order, strict=False)] == order
+        assert len(said) == 3  # the stop once, the event twice
+
+
+def test_the_reminder_names_what_has_not_stopped_every_two_seconds() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=5.0))
+    supervisor, screen = Supervisor([plan]), Screen()
+    announcer = Announcer(Hub(screen), supervisor)
+    supervisor.start_all(0.0)
+    supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
+    supervisor.stop_all(Reason("asked", 0), 1.0)
+    tell(announcer, supervisor, 1.0)
+    assert announcer.next_deadline() == 3.0
+    announcer.tick(2.9)
+    announcer.tick(3.0)
+    announcer.tick(5.0)
+    assert [line for line in screen.said if line.startswith("still")] == [
+        "still waiting for a.1 (pid 7); KILL in 3.0 s",
+        "still waiting for a.1 (pid 7); KILL in 1.0 s",
+    ]

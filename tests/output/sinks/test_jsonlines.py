@@ -66,17 +66,10 @@ def test_hidden_ones_are_left_out() -> None:
 def test_events_and_sentences_of_system_are_objects_too() -> None:
     parts: list[bytes] = []
     hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False))
-    hub.event("exited", "web.1", code=3, signal=None)
+    hub.record({"event": "exited", "instance": "web.1", "code": 3, "signal": None})
     hub.announce('"web.1" exited')
     event, sentence = (json.loads(line) for line in b"".join(parts).splitlines())
-    assert event == {
-        "time": "1970-01-01T00:00:00.500000Z",
-        "event": "exited",
-        "instance": "web.1",
-        "type": "web",
-        "code": 3,
-        "signal": None,
-    }
+    assert event == {"event": "exited", "instance": "web.1", "code": 3, "signal": None}
     assert (sentence["instance"], sentence["line"], sentence["pid"]) == ("system", '"web.1" exited', None)
 
 

@@ -68,9 +68,9 @@ def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Com
 
         reporters.append(Notifier(supervisor, os.environ, time.monotonic()))
     if settings.format == "json":
-        from procman.output.messages.announcer import Events
+        from procman.output.messages.announcer import EventReporter
 
-        reporters.append(Events(hub))
+        reporters.append(EventReporter(hub, supervisor))
     return reporters
 
 

@@ -1,21 +1,170 @@
-"""Does: puts into words and records what an instance is, what happened to it, and why it is not up."""
+"""One sentence and one record for each event, shared by the screen, the JSON output and the control socket.
+
+Also the row of an instance in ``ps``, and the answer to ``why``. Times are seconds of a monotonic clock unless said
+otherwise.
+"""
 
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import Action, State
-from procman.output.messages.announcer import attempt, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procman.core.lifecycle.transitions import Instance
 
     Record = dict[str, object]
+    Hindrances = Callable[[Instance], Sequence[str]]
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 7 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600} h {total % 3600 // 60} min"
+
+
+def next_attempt(instance: Instance) -> str:
+    """Return which attempt comes next, `` (attempt 2 of 4)``, if a failure has spent one; else an empty string."""
+    attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
+    spends = 0 < instance.quick_deaths <= attempts and not (instance.status and instance.status.ok)
+    return f" (attempt {instance.quick_deaths} of {attempts})" if spends else ""
+
+
+def failure(instance: Instance) -> str:
+    """Return why an instance is down: ``exited with code 3``, ``unhealthy: connection refused``."""
+    return instance.failure or _last_exit(instance)
+
+
+def outcome(instance: Instance) -> str:
+    """Return how an instance ended, for the narrow column of a table."""
+    if instance.state == State.FAILED:
+        return f"failed: {failure(instance).removeprefix('exited with ')}"
+    return instance.status.words(asked=True) if instance.status else "not started"
+
+
+def _last_exit(instance: Instance) -> str:
+    return instance.status.words() if instance.status else "gave up"
+
+
+# Events --------------------------------------------------------------------------------------------------------------
+
+
+def sentence(event: str, instance: Instance, now: float, hindrances: Hindrances) -> str:
+    """Return what happened, as one sentence without its full stop. ``event`` is a TELL action.
+
+    ``hindrances`` gives the reasons why an instance cannot start yet.
+    """
+    if event == Action.TELL_WAITING:
+        return _waiting(instance, hindrances(instance))
+    return _SENTENCES[event](instance, now)
+
+
+def event_record(event: str, instance: Instance, now: float, time: str, hindrances: Hindrances) -> Record:
+    """Return one event as a record. ``time`` is the wall clock as ISO 8601 in UTC.
+
+    ``code`` and ``signal`` say how the last life ended, and are None while a child runs. ``code`` is the exit code as a
+    shell gives it, 128 + the signal after a signal. ``failure`` and ``delay`` (seconds) are there when they apply.
+    """
+    status = instance.status if instance.pid is None else None
+    record: Record = {
+        "time": time,
+        "event": event,
+        "instance": instance.name,
+        "type": instance.plan.type,
+        "pid": instance.pid,
+        "port": instance.plan.port,
+        "restarts": instance.restarts,
+        "uptime": round(instance.uptime(now), 3),
+        "code": status.shell_code if status else None,
+        "signal": status.signal if status else None,
+    }
+    if instance.failure:
+        record["failure"] = instance.failure
+    if event == Action.TELL_RESTARTING:
+        record["delay"] = round(instance.delay, 3)
+    record["words"] = sentence(event, instance, now, hindrances)
+    return record
+
+
+def end_record(code: int, time: str) -> Record:
+    """Return the record of the end of the whole session, which exits with ``code``."""
+    return {"time": time, "event": "ended", "instance": "system", "type": "system", "exit_status": code}
+
+
+def _waiting(instance: Instance, hindrances: Sequence[str]) -> str:
+    because = f" because {'; '.join(hindrances)}" if hindrances else " for its dependencies"
+    return f"{instance.name} is waiting{because}"
+
+
+def _started(instance: Instance, _now: float) -> str:
+    port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""
+    return f"{instance.name} started with pid {instance.pid}{port}"
+
+
+def _ready(instance: Instance, now: float) -> str:
+    return f"{instance.name} is ready after {duration(instance.uptime(now))}"
+
+
+def _unhealthy(instance: Instance, _now: float) -> str:
+    if instance.condemned:
+        return f"{instance.name} is {instance.failure}; stopping it"
+    return f"{instance.name} is unhealthy: {instance.trouble}"
+
+
+def _stopping(instance: Instance, _now: float) -> str:
+    return f"stopping {instance.name}"
+
+
+def _restarting(instance: Instance, _now: float) -> str:
+    when = "now" if instance.delay == 0 else f"in {duration(instance.delay)}"
+    failed = f"{instance.failure}; " if instance.failure else ""
+    return f"{instance.name} {failed}restarting {when}{next_attempt(instance)}"
+
+
+def _exited(instance: Instance, now: float) -> str:
+    how = instance.status.words() if instance.status else "ended"
+    return f"{instance.name} {how} after {duration(instance.uptime(now))}"
+
+
+def _stopped(instance: Instance, now: float) -> str:
+    if instance.status is None:
+        return f"{instance.name} stopped before it started"
+    return f"{instance.name} stopped ({instance.status.words(asked=True)}) after {duration(instance.uptime(now))}"
+
+
+def _cancelled(instance: Instance, _now: float) -> str:
+    return f"{instance.name} will not be started"
+
+
+def _failed(instance: Instance, _now: float) -> str:
+    return f"{instance.name} FAILED: {failure(instance)}"
+
+
+_SENTENCES: dict[str, Callable[[Instance, float], str]] = {
+    Action.TELL_STARTED: _started,
+    Action.TELL_READY: _ready,
+    Action.TELL_UNHEALTHY: _unhealthy,
+    Action.TELL_STOPPING: _stopping,
+    Action.TELL_RESTARTING: _restarting,
+    Action.TELL_EXITED: _exited,
+    Action.TELL_STOPPED: _stopped,
+    Action.TELL_CANCELLED: _cancelled,
+    Action.TELL_FAILED: _failed,
+}
+
+
+# States --------------------------------------------------------------------------------------------------------------
 
 
 def status_record(instance: Instance, now: float, paused: bool) -> Record:
-    """One row of `ps`. Times are seconds; ``exit`` are the words for the last end."""
+    """Return one row of ``ps``. Times are seconds; ``exit`` says how the last life ended."""
     plan, status = instance.plan, instance.status
     return {
         "name": plan.name,
@@ -33,114 +182,67 @@ def status_record(instance: Instance, now: float, paused: bool) -> Record:
     }
 
 
-def event_record(action: str, instance: Instance, now: float, time: str) -> Record:
-    """One event, of the given time (ISO 8601, UTC)."""
-    status = instance.status
-    return {
-        "time": time,
-        "event": action,
-        "instance": instance.name,
-        "type": instance.plan.type,
-        "pid": instance.pid,
-        "port": instance.plan.port,
-        "restarts": instance.restarts,
-        "code": status.shell_code if status and instance.pid is None else None,
-        "words": in_words(action, instance, now),
-    }
+def explanation(instance: Instance, now: float, held: bool, paused: bool, hindrances: Sequence[str]) -> str:
+    """Return why an instance is in its state, and what comes next.
 
-
-def in_words(action: str, instance: Instance, now: float) -> str:
-    """What happened, as a sentence without its end."""
-    name, port = instance.name, instance.plan.port
-    if action == Action.TELL_STARTED:
-        return f"{name} started with pid {instance.pid}" + (f" on port {port}" if port is not None else "")
-    if action == Action.TELL_READY:
-        return f"{name} is ready after {seconds(instance.uptime(now))}"
-    if action == Action.TELL_RESTARTING:
-        return f"{name} will be started again in {seconds(instance.delay)}"
-    if action == Action.TELL_EXITED:
-        return f"{name} {_end(instance)} after {seconds(instance.uptime(now))}"
-    if action == Action.TELL_STOPPED:
-        return f"{name} stopped" + (f" ({instance.status.words(asked=True)})" if instance.status else "")
-    if action == Action.TELL_UNHEALTHY:
-        return f"{name} is {failure(instance)}"
-    if action == Action.TELL_FAILED:
-        return f"{name} failed: {failure(instance)}"
-    return f"{name} {_OTHERS.get(action, action)}"
-
-
-_OTHERS = {
-    Action.TELL_STOPPING: "is asked to stop",
-    Action.TELL_CANCELLED: "will not be started",
-    Action.TELL_WAITING: "waits for what it depends on",
-}
-
-
-def failure(instance: Instance) -> str:
-    """What became of an instance that is down."""
-    return instance.failure or _end(instance)
-
-
-def _end(instance: Instance) -> str:
-    return instance.status.words() if instance.status else "gave up"
-
-
-def why_in_words(instance: Instance, now: float, held: bool, paused: bool, hindrances: Sequence[str]) -> str:
-    """Why an instance is as it is, with what comes next; ``hindrances`` keep it from starting."""
+    ``held``: the user stopped it by name; ``paused``: its processes are stopped; ``hindrances`` keep it from starting.
+    """
     if paused:
-        return f"paused: its processes are stopped until `procman resume {instance.name}`"
+        return f"paused; `procman resume {instance.name}` resumes it"
     if instance.state == State.WAITING:
-        return f"waits: {'; '.join(hindrances)}{_patience(instance, now)}"
-    teller = _REASONS.get(instance.state)
-    return teller(instance, now, held) if teller else instance.state
+        return f"waiting because {'; '.join(hindrances)}{_time_limit(instance, now)}"
+    explain = _EXPLANATIONS.get(instance.state)
+    return explain(instance, now, held) if explain else instance.state
 
 
 def _why_running(instance: Instance, now: float, _held: bool) -> str:
-    trouble = instance.trouble
-    after = f"; its last check said: {trouble}" if trouble else ""
-    return f"up for {seconds(instance.uptime(now))} with pid {instance.pid}{after}"
+    trouble = f"; its last check failed: {instance.trouble}" if instance.trouble else ""
+    return f"up for {duration(instance.uptime(now))} with pid {instance.pid}{trouble}"
 
 
 def _why_starting(instance: Instance, now: float, _held: bool) -> str:
     if instance.pid is None:
-        return "about to be started"
-    trouble = instance.trouble
-    after = f": {trouble}" if trouble else ""
-    return f"started {seconds(instance.uptime(now))} ago and not ready yet{after}{_patience(instance, now)}"
+        return "about to start"
+    trouble = f": {instance.trouble}" if instance.trouble else ""
+    return f"started {duration(instance.uptime(now))} ago and not ready yet{trouble}{_time_limit(instance, now)}"
 
 
-def _patience(instance: Instance, now: float) -> str:
-    return f"; given up in {seconds(max(0.0, instance.deadline - now))}" if instance.deadline is not None else ""
+def _time_limit(instance: Instance, now: float) -> str:
+    return f"; procman gives up in {_left(instance, now)}" if instance.deadline is not None else ""
+
+
+def _left(instance: Instance, now: float) -> str:
+    return duration(max(0.0, (instance.deadline or now) - now))
 
 
 def _why_stopping(instance: Instance, now: float, _held: bool) -> str:
-    then = ", then started again" if instance.wanted else ""
+    then = ", then restarted" if instance.wanted else ""
     if instance.deadline is None:
         return f"being killed{then}"
-    return f"asked to stop, killed in {seconds(max(0.0, instance.deadline - now))} at the latest{then}"
+    return f"stopping; killed in {_left(instance, now)} at the latest{then}"
 
 
 def _why_backoff(instance: Instance, now: float, _held: bool) -> str:
-    left = max(0.0, (instance.deadline or now) - now)
-    return f"{failure(instance)}; backoff, next try in {seconds(left)}{attempt(instance)}"
+    return f"{failure(instance)}; restarting in {_left(instance, now)}{next_attempt(instance)}"
 
 
 def _why_exited(instance: Instance, _now: float, held: bool) -> str:
     if held:
-        return f"stopped by hand; `procman start {instance.name}` brings it back"
+        return f"stopped by you; `procman start {instance.name}` starts it"
     if instance.status is None and not instance.failure and not instance.plan.autostart:
-        return f"not started: autostart is false; `procman start {instance.plan.type}` brings it up"
+        return f"not started because autostart is false; `procman start {instance.plan.type}` starts it"
     if instance.status is None:
         return instance.failure or "not started"
-    return f"{instance.status.words(asked=True)}, which is no failure: it is not started again"
+    counts = ", which counts as success" if instance.plan.restart.is_success(instance.status.shell_code) else ""
+    return f"{instance.status.words(asked=True)}{counts}; it will not be restarted"
 
 
 def _why_failed(instance: Instance, _now: float, _held: bool) -> str:
-    deaths = f" {instance.quick_deaths} times in a row" if instance.quick_deaths > 1 else ""
+    deaths = f", {instance.quick_deaths} times in a row" if instance.quick_deaths > 1 else ""
     return f"gave up: {failure(instance)}{deaths}"
 
 
-_REASONS = {
+_EXPLANATIONS: dict[str, Callable[[Instance, float, bool], str]] = {
     State.RUNNING: _why_running,
     State.STARTING: _why_starting,
     State.STOPPING: _why_stopping,

@@ -92,15 +92,15 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def headline(name: str, words: str, palette: Palette) -> str:
-    """The line that is looked for in a long log; ``words`` say how it ended."""
-    return f"{palette.bold}{palette.failure}{name} FAILED: {words}{palette.reset}"
+def headline(title: str, palette: Palette) -> str:
+    """Return the line that users look for in a long log, ``web.1 FAILED: exited with code 3``, in red."""
+    return f"{palette.bold}{palette.failure}{title}{palette.reset}"
 
 
-def failure_card(name: str, words: str, ran_for: str, last_lines: Sequence[bytes], palette: Palette) -> list[str]:
-    """The lines of the card. ``words`` say how it ended, ``ran_for`` how long it ran; both are texts."""
+def failure_card(title: str, ran_for: str, last_lines: Sequence[bytes], palette: Palette) -> list[str]:
+    """Return the lines that explain a failure: the ``title``, how long it ran and its last lines, oldest first."""
     shown = [line for line in last_lines if line.strip()][-LAST_LINES:]
-    card = [headline(name, words, palette)]
+    card = [headline(title, palette)]
     if not shown:
         return [*card, f"it ran for {ran_for} and printed nothing"]
     card.append(f"it ran for {ran_for}; its last line{'s' if len(shown) > 1 else ''}:")

@@ -52,9 +52,8 @@ class JsonLines(Sink):
         """Remember the pid for the lines to come."""
         self._heads[name] = {"pid": pid}
 
-    def event(self, kind: str, name: str, fields: Mapping[str, object]) -> None:
-        """Show what happened to an instance."""
-        record = {"time": utc(self._clock()), "event": kind, "instance": name, "type": name.partition(".")[0], **fields}
+    def record(self, record: Mapping[str, object]) -> None:
+        """Write an event as an object."""
         self._put(self._dumps(record, default=str).encode() + b"\n")
 
     def line_count(self, name: str) -> int:

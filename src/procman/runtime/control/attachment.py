@@ -7,7 +7,7 @@ import time
 
 from procman.core.lifecycle.transitions import DOWN, Action
 from procman.errors import UsageError
-from procman.output.messages.sentences import in_words
+from procman.output.messages.sentences import sentence
 from procman.runtime.control.session import NotRunningError
 from procman.runtime.control.tasks import Task
 
@@ -131,7 +131,7 @@ class Attachment(Task):
         if action == Action.TELL_STARTED:
             self._fit()
         if action in (Action.TELL_STARTED, Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED):
-            self.client.send({"say": in_words(action, instance, now)})
+            self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
     def check(self, now: float) -> bool:
         """See Task.check: over, when the instance is at rest, or who types no more has his answer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from procman.output.messages.sentences import status_record, why_in_words
+from procman.output.messages.sentences import explanation, status_record
 from procman.runtime.control.tasks import Events, UntilUp, is_meant
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def why(session: Session, client: Client, request: Request) -> None:
     for instance in session.chosen(present) if present or not request.names else []:
         paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
-        words = why_in_words(instance, now, session.supervisor.is_held(instance), paused, hindrances)
+        words = explanation(instance, now, session.supervisor.is_held(instance), paused, hindrances)
         rows.append({**status_record(instance, now, paused), "why": words})
     client.finish({"instances": rows})
 

@@ -71,6 +71,7 @@ class Session:
 
     def begin(self, task: Task) -> None:
         """Look after a task until it is finished or its client is gone."""
+        task.hindrances = self.supervisor.hindrances
         self.tasks[task.client] = task
         self._changed = True  # it may be finished already
 

@@ -9,12 +9,12 @@ import time as clock
 
 from procman.core.lifecycle.transitions import DOWN, Action, Event, State
 from procman.core.procfile.selection import matches
-from procman.output.messages.sentences import event_record, failure, in_words
+from procman.output.messages.sentences import event_record, failure, sentence
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
@@ -29,6 +29,7 @@ class Task:
     """What a client waits for; ``deadline`` is a time of the monotonic clock, or None."""
 
     deadline: float | None = None
+    hindrances: Callable[[Instance], Sequence[str]] = staticmethod(lambda _instance: ())  # the session gives its own
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -56,7 +57,7 @@ class Watch(Task):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell it to who waits."""
         if self._tells and instance in self.instances:
-            self.client.send({"say": in_words(action, instance, now)})
+            self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
 
 class UntilDown(Watch):
@@ -166,7 +167,7 @@ class UntilOver(Task):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Tell who has stopped."""
         if action in (Action.TELL_STOPPED, Action.TELL_EXITED):
-            self.client.send({"say": in_words(action, instance, now)})
+            self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
 
 class Events(Task):
@@ -186,9 +187,9 @@ class Events(Task):
         if self.client.skipped:
             self.client.send({"skipped": self.client.skipped})
             self.client.skipped = 0
-        self.client.send(event_record(action, instance, now, utc(clock.time())))
+        self.client.send(event_record(action, instance, now, utc(clock.time()), self.hindrances))
         if action == Action.TELL_STARTED and instance.state == State.RUNNING:  # there is no check to pass
-            self.client.send(event_record(Action.TELL_READY, instance, now, utc(clock.time())))
+            self.client.send(event_record(Action.TELL_READY, instance, now, utc(clock.time()), self.hindrances))
 
 
 def is_meant(names: Sequence[str], name: str) -> bool:
@@ -209,7 +210,7 @@ class Scaled(UntilUp):
         """Tell of those who leave as well."""
         super().on_event(action, instance, now)
         if instance in self._leaving:
-            self.client.send({"say": in_words(action, instance, now)})
+            self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
     def check(self, now: float) -> bool:
         """See Task.check."""
