@@ -7,7 +7,7 @@ import os
 from procman.config.configfiles import read_config_files
 from procman.config.files import read_extra_env, read_procfile
 from procman.core.overlay.converters import WrongValueError
-from procman.core.overlay.keys import signal_number
+from procman.core.overlay.keys import signal
 from procman.core.overlay.tables import Overlay, OverlayProblem, Table, normal, parse_overlay
 from procman.core.procfile.formation import flatten, require_known
 from procman.core.procfile.ports import whole_number
@@ -201,11 +201,11 @@ def _lay_flags_over(overlay: Overlay, settings: Settings, procfile: Procfile) ->
     for name in _names(overlay, settings.can_die, procfile):
         overlay.process(name).values["can_die"] = True
     for word in flatten(settings.stop_signals):
-        names, equals, signal = word.partition("=")
+        names, equals, name = word.partition("=")
         if not equals:
             raise UsageError(f'the stop signal of whom? "{word}" gives no name', "as in -i web=INT")
         for name in _names(overlay, (names.strip(),), procfile):
-            overlay.process(name).values["stop_signal"] = _signal(signal.strip(), word)
+            overlay.process(name).values["stop_signal"] = _signal(name.strip(), word)
     if settings.primary is not None:
         _choose_primary(overlay, settings.primary, settings.origin.get("primary", "--primary"), procfile)
 
@@ -226,7 +226,7 @@ def _choose_primary(overlay: Overlay, word: str, origin: str, procfile: Procfile
 
 def _signal(text: str, word: str) -> int:
     try:
-        return signal_number(int(text) if text.isdigit() and len(text) < 4 else text)
+        return signal(int(text) if text.isdigit() and len(text) < 4 else text)
     except WrongValueError as error:
         raise UsageError(f'"{word}" {error.message}', error.hint) from None
 

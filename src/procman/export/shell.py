@@ -6,8 +6,7 @@ command that is one simple command is executed in the shell's place; for any oth
 
 from __future__ import annotations
 
-from signal import Signals
-
+from procman.core.model.status import SIGNALS
 from procman.core.procfile.command import direct, is_simple
 from procman.export.application import own
 from procman.export.file import SECRET, ExportFile
@@ -43,10 +42,7 @@ fi
 
 def signal_name(number: int) -> str:
     """Return the name without SIG: ``TERM`` for 15; the number as text for a real-time signal."""
-    try:
-        return Signals(number).name.removeprefix("SIG")
-    except ValueError:
-        return str(number)
+    return SIGNALS.get(number, str(number)).removeprefix("SIG")
 
 
 def patient(command: str, signal_number: int) -> str:

@@ -1,4 +1,4 @@
-"""Decides how one life ended: by a code or by a signal, in words and as a shell would say it."""
+"""How a child ended, and the signals of this system by name and number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 CANNOT_RUN = (126, 127)  # a shell's codes for "may not be executed" and "not found"
 
-_SIGNAL_NAMES = {
+_COMMON = {
     1: "SIGHUP",
     2: "SIGINT",
     3: "SIGQUIT",
@@ -19,13 +19,22 @@ _SIGNAL_NAMES = {
     13: "SIGPIPE",
     14: "SIGALRM",
     15: "SIGTERM",
+    21: "SIGTTIN",
+    22: "SIGTTOU",
+    26: "SIGVTALRM",
+    27: "SIGPROF",
     28: "SIGWINCH",
 }
 # Signals whose numbers differ between the two families of systems.
 _LINUX = {7: "SIGBUS", 10: "SIGUSR1", 12: "SIGUSR2", 16: "SIGSTKFLT", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS"}
-_LINUX |= {17: "SIGCHLD", 18: "SIGCONT", 19: "SIGSTOP", 20: "SIGTSTP", 30: "SIGPWR"}
-_DARWIN = {10: "SIGBUS", 30: "SIGUSR1", 31: "SIGUSR2", 12: "SIGSYS", 24: "SIGXCPU", 25: "SIGXFSZ"}
-_DARWIN |= {17: "SIGSTOP", 18: "SIGTSTP", 19: "SIGCONT", 20: "SIGCHLD", 29: "SIGINFO"}
+_LINUX |= {17: "SIGCHLD", 18: "SIGCONT", 19: "SIGSTOP", 20: "SIGTSTP", 23: "SIGURG", 29: "SIGIO", 30: "SIGPWR"}
+_LINUX |= {34: "SIGRTMIN", 64: "SIGRTMAX"}
+_DARWIN = {10: "SIGBUS", 30: "SIGUSR1", 31: "SIGUSR2", 12: "SIGSYS", 24: "SIGXCPU", 25: "SIGXFSZ", 7: "SIGEMT"}
+_DARWIN |= {17: "SIGSTOP", 18: "SIGTSTP", 19: "SIGCONT", 20: "SIGCHLD", 16: "SIGURG", 23: "SIGIO", 29: "SIGINFO"}
+_ALIASES = {"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
+
+SIGNALS = _COMMON | (_DARWIN if sys.platform == "darwin" else _LINUX)  # number → name; core may not import `signal`
+HIGHEST_SIGNAL = 64  # the real-time signals of Linux end here
 
 _REASONS = {
     "SIGKILL": "perhaps out of memory",
@@ -40,13 +49,21 @@ _REASONS = {
 
 
 def signal_name(number: int) -> str:
-    """The name of signal `number` on this system, such as ``SIGTERM``; ``signal 42`` where there is none."""
-    family = _DARWIN if sys.platform == "darwin" else _LINUX
-    return _SIGNAL_NAMES.get(number) or family.get(number) or f"signal {number}"
+    """Return the name of signal `number` on this system, such as ``SIGTERM``; ``signal 42`` if it has none."""
+    return SIGNALS.get(number) or f"signal {number}"
+
+
+def signal_number(name: str) -> int | None:
+    """Return the number of the signal called ``INT``, ``SIGINT`` or ``2``, in any case; None if there is none."""
+    if name.isascii() and name.isdigit():
+        return int(name) if len(name) < 4 and 0 < int(name) <= HIGHEST_SIGNAL else None
+    full = f"SIG{name.upper().removeprefix('SIG')}"
+    wanted = _ALIASES.get(full, full)
+    return next((number for number, known in SIGNALS.items() if known == wanted), None)
 
 
 class ExitStatus:
-    """How a child ended: `code` 0 to 255, or `signal`, the number of the signal that killed it."""
+    """How a child ended: with exit code `code` (0 to 255), or killed by the signal with the number `signal`."""
 
     __slots__ = ("code", "signal")
 
@@ -56,16 +73,16 @@ class ExitStatus:
 
     @property
     def shell_code(self) -> int:
-        """The status as a shell reports it: the code, or 128 + the signal (POSIX.1-2017 XCU 2.8.2)."""
+        """Return the status as a shell reports it: the code, or 128 + the signal (POSIX.1-2017 XCU 2.8.2)."""
         return self.code if self.code is not None else 128 + (self.signal or 0)
 
     @property
     def ok(self) -> bool:
-        """Whether the child said that all went well."""
+        """Whether the child exited with code 0."""
         return self.code == 0
 
     def words(self, asked: bool = False) -> str:
-        """The end in words; `asked` when we sent the signal ourselves, so that no reason is guessed."""
+        """Describe the end, for a sentence. With `asked` procman sent the signal itself, so no reason is guessed."""
         if self.code is None:
             return self._signal_words(asked)
         if self.code == 127:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check, http_target, tcp_target
 from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
-from procman.core.model.status import signal_name
+from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
 from procman.core.overlay.converters import (
     WrongValueError,
     in_words,
@@ -62,18 +62,17 @@ def _backoff(value: object) -> tuple[float, float | None]:
     return float(found.get("initial", 1.0)), found.get("max")  # type: ignore[arg-type, return-value]  # seconds made them
 
 
-def signal_number(value: object) -> int:
-    """The number of a signal: ``INT``, ``SIGINT`` or 2."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65:
+def signal(value: object) -> int:
+    """Return the number of a signal: ``INT``, ``SIGINT`` or 2."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= HIGHEST_SIGNAL:
         return value
-    names = {signal_name(number): number for number in range(1, 65)}
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value.strip().isdigit():
         raise wrong("the name of a signal", value)
-    name = f"SIG{value.strip().upper().removeprefix('SIG')}"
-    if name not in names:
-        near = nearest(name, [known for known in names if known.startswith("SIG")])
+    number = signal_number(value.strip())
+    if number is None:
+        near = nearest(f"SIG{value.strip().upper().removeprefix('SIG')}", SIGNALS.values())
         raise wrong("the name of a signal", value, f'did you mean "{near[3:]}"?' if near else "")
-    return names[name]
+    return number
 
 
 def _codes(value: object) -> tuple[int, ...]:
@@ -81,7 +80,7 @@ def _codes(value: object) -> tuple[int, ...]:
     codes = [0]
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, str):
-            codes.append(128 + signal_number(one))
+            codes.append(128 + signal(one))
         else:
             codes.append(whole(0, 255, "exit codes")(one))
     return tuple(dict.fromkeys(codes))
@@ -234,7 +233,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "depends_on": _depends_on,
     "ready": _ready,
     "health": _health,
-    "stop_signal": signal_number,
+    "stop_signal": signal,
     "stop_timeout": seconds,
     "stop_command": text,
     "watch": texts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.status import signal_name
+from procman.core.model.status import signal_name, signal_number
 from procman.errors import UsageError
 from procman.runtime.system.descendants import send, send_group
 
@@ -33,6 +33,8 @@ TO_ALL = frozenset(
 def signal(session: Session, client: Client, request: Request) -> None:
     """Send a signal to the programs."""
     number = signal_number(request.text)
+    if number is None or number >= signals.NSIG:
+        raise UsageError(f'"{request.text}" is not a signal', "for example: procman signal USR1 web")
     if not request.names:
         raise UsageError("signal whom?", "as in: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
@@ -57,15 +59,6 @@ def resume(session: Session, client: Client, request: Request) -> None:
         session.supervisor.resume(instance)
         client.send({"say": f"{instance.name} goes on"})
     client.finish()
-
-
-def signal_number(text: str) -> int:
-    """``USR1``, ``SIGUSR1`` or ``10``, in any case; raises UsageError."""
-    name = text.upper().removeprefix("SIG")
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 4 else getattr(signals, f"SIG{name}", None)
-    if not isinstance(number, int) or not 0 < number < signals.NSIG:
-        raise UsageError(f'"{text}" is no signal', "as in: procman signal USR1 web")
-    return number
 
 
 def send_to_program(leader: int, number: int) -> None:
