@@ -165,7 +165,7 @@ def test_wait_is_over_when_all_are_ready_and_gives_up_in_time(place: Place) -> N
     assert "not ready after 0.2 s" in place.call("wait", "db", env=patience).err
     assert "not ready after 0.1 s" in place.call("wait", "db", "--timeout", "0.1", env=patience).err
     assert (
-        'PROCMAN_WAIT_TIMEOUT wants a number of seconds, not "x"'
+        'PROCMAN_WAIT_TIMEOUT wants a duration such as 30, 500ms or 1m30s, not "x"'
         in place.call("wait", env={"PROCMAN_WAIT_TIMEOUT": "x"}).err
     )
     assert place.call("wait", "web").code == 0

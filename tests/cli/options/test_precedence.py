@@ -8,6 +8,7 @@ from procman.cli.options.precedence import settle, wants_guardian
 from procman.cli.options.reader import read
 from procman.cli.options.table import OPTIONS
 from procman.core.model.settings import NAMES, Settings
+from procman.core.text.values import DURATION
 from procman.errors import ConfigError, UsageError
 
 TYPE_CHECKING = False
@@ -159,8 +160,8 @@ def test_toml_has_its_own_types(folder: Path) -> None:
         ("port = '5000'\n", 'procman.toml:1: port wants a port, not the text "5000"', ""),
         ("\nport = 70000\n", 'procman.toml:2: port wants a port from 1 to 65535, or 0 for none, not "70000"', ""),
         ("port = true\n", "procman.toml:1: port wants a port, not true", ""),
-        ("timeout = -1\n", 'procman.toml:1: timeout wants a number of seconds, not "-1"', ""),
-        ("timeout = 1979-05-27\n", "procman.toml:1: timeout wants a number of seconds, not a date or time", ""),
+        ("timeout = -1\n", 'procman.toml:1: timeout wants a duration such as 30, 500ms or 1m30s, not "-1"', ""),
+        ("timeout = 1979-05-27\n", f"procman.toml:1: timeout wants {DURATION}, not a date or time", ""),
         ("color = 'red'\n", 'procman.toml:1: color wants true or false, not the text "red"', ""),
         ("env = 1\n", "procman.toml:1: env wants a list of texts, not the number 1", ""),
         ("exclude = ['a', 1]\n", "procman.toml:1: exclude wants a list of texts, not a list", ""),
@@ -192,7 +193,7 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(
         (("-f", "a", "-f", "a"), "--procfile is given twice, but takes one value"),
         (("--color", "--no-color"), "--color and --no-color contradict each other"),
         (("-p", "1", "--no-port"), "--port and --no-port contradict each other"),
-        (("-t", "soon"), '--timeout wants a number of seconds, not "soon"'),
+        (("-t", "soon"), '--timeout wants a duration such as 30, 500ms or 1m30s, not "soon"'),
         (("--exit", "some"), '--exit wants all, any, failure or never, not "some"'),
         (("--max-restarts", "many"), '--max-restarts wants a whole number, not "many"'),
         (("-f", ""), '--procfile wants the name of a file, not ""'),
@@ -271,3 +272,10 @@ def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(folder: Path) -> 
     (folder / "procman.toml").write_bytes(b"\xef\xbb\xbfport = 1\r\ntimeout = 2\r\n")
     assert (settled().port, settled().timeout) == (1, 2.0)
     assert settled().origin["timeout"] == "procman.toml:2"
+
+
+def test_a_duration_is_written_alike_in_a_flag_a_variable_and_a_file(folder: Path) -> None:
+    (folder / "procman.toml").write_text('timeout = "1m30s"\n')
+    assert settled().timeout == 90
+    assert settled(PROCMAN_TIMEOUT="500ms").timeout == 0.5
+    assert settled("start", "-t", "2m").timeout == 120

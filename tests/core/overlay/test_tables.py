@@ -51,7 +51,7 @@ def test_times_are_numbers_or_texts_with_units(value: object, meant: float) -> N
 
 @pytest.mark.parametrize("value", [-1, True, "", "s", "1x", "1 s", "1ss", "..", "1.2.3", "m5", [], None, "1e3", 1e12])
 def test_other_times_are_refused(value: object) -> None:
-    with pytest.raises(WrongValueError, match="wants a time"):
+    with pytest.raises(WrongValueError, match="wants a duration"):
         seconds(value)
 
 
@@ -183,7 +183,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("health", {"tcp": 1, "on_fail": "explode"}, "restart, fail or none"),
         ("health", {"tcp": 1, "failure_threshold": 0}, "from 1 to 1000"),
         ("stop_signal", "SIGNIT", 'did you mean "INT"?'),
-        ("stop_timeout", "soon", "a time in seconds"),
+        ("stop_timeout", "soon", "a duration such as"),
         ("stop_command", "", "a text"),
         ("watch", 5, "a list of texts"),
         ("env", ["A=1"], "a table of variables"),

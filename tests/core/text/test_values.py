@@ -28,15 +28,42 @@ def test_ports_reach_from_none_to_the_highest() -> None:
     assert [values.port(text) for text in ("0", "1", "65535")] == [0, 1, 65535]
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("5", 5), ("2.5", 2.5), (".5", 0.5), ("3.", 3)])
-def test_a_time(text: str, number: float) -> None:
-    assert values.seconds(text) == number
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("5", 5),
+        ("2.5", 2.5),
+        (".5", 0.5),
+        ("3.", 3),
+        ("5s", 5),
+        ("500ms", 0.5),
+        ("1m30s", 90),
+        ("1m30", 90),
+        ("2h", 7200),
+        ("1.5h", 5400),
+        ("1d", 86400),
+        ("1d2h3m4s5ms", 93784.005),
+        ("999999999", 999999999),
+    ],
+)
+def test_a_duration(text: str, seconds: float) -> None:
+    assert values.duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", ".", "-1", "inf", "nan", "1e9", "5s", "1.2.3", "1_0", "9" * 400])
-def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="seconds"):
-        values.seconds(text)
+NOT_NUMBERS = ["", ".", "-1", "inf", "nan", "1e9", "1e3", "1.2.3", "1_0", "9" * 400, "1000000000", "٣", "²s"]
+NOT_UNITS = ["99999d", "s", "ms", "5x", "1ss", "1sm", "m5", "1 m", " 5", "5 ", "1m 30s", "30 1m"]
+
+
+@pytest.mark.parametrize("text", NOT_NUMBERS + NOT_UNITS)
+def test_what_is_not_a_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="a duration such as"):
+        values.duration(text)
+
+
+def test_a_duration_is_written_for_people() -> None:
+    spans = [values.format_duration(seconds) for seconds in (0.04, 9.9, 12.3, 59.4, 59.6, 185, 3600, 7620)]
+    assert spans == ["0.0 s", "9.9 s", "12 s", "59 s", "1 min 0 s", "3 min 5 s", "1 h 0 min", "2 h 7 min"]
 
 
 @pytest.mark.parametrize("text", ["1", "true", "TRUE", "yes", "on"])

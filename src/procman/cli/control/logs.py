@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, session_settings
-from procman.core.text.values import seconds
+from procman.core.text.values import duration
 from procman.errors import UsageError
 from procman.output.palette import Palette, wants_color
 from procman.output.sanitize.escapes import without_color
@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.control.connection import Connection, Record
     from procman.cli.options.option import Invocation
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def perform(invocation: Invocation) -> int:
@@ -103,6 +101,6 @@ def _palette(color: object) -> Palette:
 
 def _age(text: str) -> float:
     try:
-        return seconds(text[:-1] if text[-1:] in _UNITS else text) * _UNITS.get(text[-1:], 1)
+        return duration(text)
     except ValueError:
-        raise UsageError(f'--since wants an age, not "{text}"', "30s, 5m, 2h or 1d") from None
+        raise UsageError(f'--since: expected a duration like 30s, 5m or 2h, got "{text}"') from None

@@ -113,7 +113,7 @@ def _checked(convert: Callable[[str], object], text: str, place: str) -> object:
 _CONVERTERS: dict[str, Callable[[str], object]] = {
     "whole": values.whole,
     "port": values.port,
-    "seconds": values.seconds,
+    "seconds": values.duration,
     "path": values.path,
     "regex": values.regex,
     "stamp": values.stamp,
@@ -162,7 +162,7 @@ def _from_toml(option: Option, value: object, place: str) -> object:
         return tuple(value)
     if option.setting == "formation" and isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items())
-    wanted = {"whole": int, "port": int, "seconds": (int, float)}.get(option.kind, str)
+    wanted = {"whole": int, "port": int, "seconds": (int, float, str)}.get(option.kind, str)
     if not isinstance(value, wanted):  # type: ignore[arg-type]
         raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
     return converted(option, [str(value)], place)
@@ -186,7 +186,7 @@ def _from_folder(option: Option, value: object, folder: str) -> object:
 
 
 def _kind_in_words(option: Option) -> str:
-    words = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": "a number of seconds"}
+    words = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": values.DURATION}
     return words.get(option.kind, "a list of texts" if option.kind == "list" else "a text")
 
 

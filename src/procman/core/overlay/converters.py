@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.text.suggest import nearest
+from procman.core.text.values import DURATION, duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,36 +103,22 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(map(text, value))
 
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def seconds(value: object) -> float:
-    """A time: a number of seconds, or a text such as ``500ms`` or ``1m30s``, as Compose writes it."""
+    """Return a duration in seconds, from a number or a string such as ``500ms`` or ``1m30s``."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:
         return float(value)
-    total = _parsed_seconds(value) if isinstance(value, str) else None
-    if total is None:
-        raise wrong('a time in seconds, or as in "500ms" or "1m30s"', value)
-    return total
-
-
-def _parsed_seconds(said: str) -> float | None:
-    total, number, rest = 0.0, "", said.strip()
-    while rest:
-        length = next((at for at, char in enumerate(rest) if char not in "0123456789."), len(rest))
-        number, rest = rest[:length], rest[length:]
-        unit = next((name for name in _UNITS if rest.startswith(name) and not rest[len(name) :][:1].isalpha()), "")
-        if not number or number.count(".") > 1 or number == "." or (rest and not unit):
-            return None
-        total += float(number) * _UNITS[unit or "s"]
-        rest = rest[len(unit) :]
-    return total if said.strip() else None
+    if not isinstance(value, str):
+        raise wrong(DURATION, value)
+    try:
+        return duration(value.strip())
+    except ValueError as error:
+        raise wrong(str(error), value) from None
 
 
 def period(value: object) -> float:
     time = seconds(value)
     if time < _SHORTEST:
-        raise wrong(f"a time of {_SHORTEST:g} seconds or more", value)
+        raise wrong(f"a duration of {_SHORTEST:g} seconds or more", value)
     return time
 
 

@@ -6,6 +6,9 @@ _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
 _DIGITS = 9  # more than any count, port or time needs, and far from what `int` refuses
 HIGHEST_PORT = 65535
+DURATION = "a duration such as 30, 500ms or 1m30s"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
+_FOREVER = 1e9  # seconds, 31 years; deadlines and time formats stay far from their limits
 
 
 def whole(text: str) -> int:
@@ -22,12 +25,33 @@ def port(text: str) -> int:
     return int(text)
 
 
-def seconds(text: str) -> float:
-    """A time in seconds, zero or more, with or without a fraction."""
-    before, _, after = text.partition(".")
-    if not (text.isascii() and (before + after).isdigit() and len(text) <= _DIGITS):
-        raise ValueError("a number of seconds")
-    return float(text)
+def duration(text: str) -> float:
+    """Return a duration in seconds: ``90`` (a bare number), ``0.5``, ``500ms``, ``1m30s``, ``2h``, ``1d``."""
+    total, rest = 0.0, text
+    while rest:
+        number = rest[: len(rest) - len(rest.lstrip("0123456789."))]
+        rest = rest[len(number) :]
+        unit = rest[: len(rest) - len(rest.lstrip("dhms"))]
+        rest = rest[len(unit) :]
+        is_number = number.replace(".", "", 1).isdigit()
+        if not is_number or (unit or "s") not in _UNITS or (rest and not unit):
+            raise ValueError(DURATION)
+        total += float(number) * _UNITS[unit or "s"]
+    if not text or total >= _FOREVER:
+        raise ValueError(DURATION)
+    return total
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration for a sentence: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 7 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600} h {total % 3600 // 60} min"
 
 
 def truth(text: str) -> bool:
