@@ -46,6 +46,6 @@ def procman() -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[harness.Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[harness.Place]:
     """An empty folder to write a Procfile in and to start ``procman`` in; what was started there ends with the test."""
-    yield from harness.places(tmp_path)
+    yield from harness.places(tmp_path, alone=request.node.get_closest_marker("alone") is not None)

@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import uuid
@@ -24,6 +25,7 @@ import psutil
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import IO
 
 PROCMAN = str(Path(sys.executable).with_name("procman"))
 LIMIT = 60.0  # seconds; generous, so that only what hangs reaches it on a busy machine
@@ -181,8 +183,12 @@ class Session:
         """End all of it, whatever state it is in; done by the fixture."""
         for _ in range(50):
             left = _marked(self.mark)
-            for process in left:
-                _kill(process.pid)
+            for number in (
+                signal.SIGSTOP,
+                signal.SIGKILL,
+            ):  # its children first: a leftover would be news to other tests
+                for process in sorted(left, key=_is_procman):
+                    _kill(process.pid, number)
             if self.process.poll() is not None and not left:
                 break
             _kill(self.pid) if self.process.poll() is None else time.sleep(0.02)
@@ -223,9 +229,22 @@ def _describe(process: psutil.Process) -> str:
         return str(process.pid)
 
 
-def _kill(pid: int) -> None:
+def _signal_all(processes: list[psutil.Process], number: int) -> None:
+    """The children first: what is left of a procman that was killed would be news to the sessions of other tests."""
+    for process in sorted(processes, key=_is_procman):
+        _kill(process.pid, number)
+
+
+def _is_procman(process: psutil.Process) -> bool:
     try:
-        os.kill(pid, signal.SIGKILL)
+        return process.name().startswith("procman")
+    except psutil.Error:
+        return False
+
+
+def _kill(pid: int, number: int = signal.SIGKILL) -> None:
+    try:
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
 
@@ -284,10 +303,52 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def places(folder: Path) -> Iterator[Place]:
-    """A place for the length of one test."""
-    place = Place(folder)
+class Neighborhood:
+    """The sessions of all tests that see each other's processes: those of one user in one PID namespace.
+
+    A test that kills the whole of a procman leaves its children for a moment, and every `start` of the same user names
+    such leftovers. So a test either shares the neighborhood, or has it for itself.
+    """
+
+    def __init__(self) -> None:
+        self._path = Path(tempfile.gettempdir(), f"procman-tests-{os.geteuid()}.lock")
+        self._homes = 2 * _pid_namespace()  # the byte of the file that stands for it
+        self._door = self._homes + 1
+        self._inside = 0  # places of this process
+
+    @contextlib.contextmanager
+    def enter(self, alone: bool) -> Iterator[None]:
+        """Wait until no other test needs to be alone; with ``alone``, until every other test has left."""
+        with contextlib.ExitStack() as stack:
+            if not self._inside:
+                self._lock(stack.enter_context(self._path.open("a+b")), fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            self._inside += 1
+            try:
+                yield
+            finally:
+                self._inside -= 1
+
+    def _lock(self, file: IO[bytes], kind: int) -> None:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, self._door)  # whoever waits to be alone keeps it shut behind itself
+        fcntl.lockf(file, kind, 1, self._homes)
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, self._door)
+
+
+def _pid_namespace() -> int:
     try:
-        yield place
-    finally:
-        place.clear()
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
+NEIGHBORHOOD = Neighborhood()
+
+
+def places(folder: Path, alone: bool = False) -> Iterator[Place]:
+    """A place for the length of one test; ``alone`` keeps all other tests' sessions away."""
+    place = Place(folder)
+    with NEIGHBORHOOD.enter(alone):
+        try:
+            yield place
+        finally:
+            place.clear()

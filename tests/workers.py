@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).with_name("worker")
 
-# One worker has all of a group, in order: they share a machine, or something else that there is once only. Any other
-# test is run by whoever is free. (xdist_group, the plug-in's own mark, is not heeded with every version of pytest.)
+# One worker runs all tests of a group, in order: they share a machine, or something else that exists only once. Any
+# other test is run by the next free worker. (xdist_group, the plug-in's own mark, fails with some versions of pytest.)
 GROUPS = {
     "bookworm": re.compile(r"engines/test_systemd\.py::.*\[bookworm\]"),
     # test_compose and test_quadlet write into the folder that the machine is made of
@@ -26,6 +27,8 @@ GROUPS = {
     "swarm": re.compile(r"engines/test_swarm\.py"),
     # a limit of processes counts all those of the user
     "nobody": re.compile(r"faults/test_scarcity\.py::.*(without_processes|process_table)"),
+    # most of those marked "alone": one worker waits for the others, not each of them
+    "alone": re.compile(r"faults/test_(leftovers|killed_from_outside)\.py"),
 }
 
 
@@ -37,28 +40,51 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 def share_out(config: pytest.Config) -> None:
-    """Have pytest-xdist begin its workers, each alone in a PID namespace.
+    """Have pytest-xdist start its workers, each in a PID namespace of its own where the system allows that.
 
-    Without these namespaces (another system than Linux, another user than root) the tests run one after the other: some
-    kill the whole of a procman, and what that leaves for a moment is news to every other one of the same user. A test
-    file by itself is not worth the workers' start. Whoever asks for something himself (-n 0, --tx, --pdb) gets that.
+    Without namespaces (macOS, some containers) the workers see each other's processes, and `harness.Neighborhood` keeps
+    apart the tests that would notice. A single test file is not worth the workers' start, and an explicit choice
+    (-n 0, --tx, --pdb) is respected.
     """
-    if hasattr(config, "workerinput"):  # this is such a worker
+    if is_worker(config) or is_explicit(config) or not is_large(config):
         return
+    config.option.dist = "loadscope"
+    config.option.tx = [f"popen//python={shlex.join(_interpreter())}"] * count()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this is one of the workers."""
+    return hasattr(config, "workerinput")
+
+
+def is_explicit(config: pytest.Config) -> bool:
+    """Whether the command line says how the tests are to be run."""
     option = config.option
-    asked = option.numprocesses is not None or option.tx or option.usepdb or option.collectonly
-    if asked or not any(os.path.isdir(word) for word in config.args) or not _can_be_alone():
-        return
-    option.dist = "loadscope"
-    option.tx = [f"popen//python={shlex.join([str(WORKER), sys.executable])}"] * count()
+    return bool(option.numprocesses is not None or option.tx or option.usepdb or option.collectonly)
+
+
+def is_large(config: pytest.Config) -> bool:
+    """Whether a whole folder is tested."""
+    return any(os.path.isdir(word) for word in config.args)
 
 
 def count() -> int:
-    """How many: two for each processor."""
-    return 2 * len(os.sched_getaffinity(0))
+    """The number of workers: two for each processor."""
+    return 2 * processors()
 
 
-def _can_be_alone() -> bool:
+def processors() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _interpreter() -> list[str]:
+    return [str(WORKER), sys.executable] if has_namespaces() else [sys.executable]
+
+
+@functools.cache
+def has_namespaces() -> bool:
+    """Whether the system lets this user create PID namespaces."""
     if sys.platform != "linux":
         return False
     return subprocess.run([WORKER, "true"], capture_output=True, check=False).returncode == 0

@@ -257,6 +257,7 @@ def test_a_child_stopped_for_its_own_sake_does_not_stop_us(bakery: harness.Place
     assert session.wait() == 1  # read at the end of input
 
 
+@pytest.mark.alone
 def test_killing_us_leaves_nothing_of_the_child(bakery: harness.Place) -> None:
     if not os.path.isdir("/proc/self/task"):
         pytest.skip("needs /proc")

@@ -195,6 +195,7 @@ def test_after_a_signal_the_terminal_is_as_it_was(place: Place, number: int, cod
     _check_restored(place, terminal, code)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "victims", [["manager"], ["guardian"], ["manager", "guardian"], ["guardian", "watchdog"]], ids="+".join
 )

@@ -81,6 +81,7 @@ def test_racers_end_with_the_run(place: Place, language: str) -> None:
     assert _racers(racer) == []
 
 
+@pytest.mark.alone
 def test_racers_do_not_outlive_the_visible_process(place: Place) -> None:
     kit.need_linux()
     racer = _racer(place, "Python")

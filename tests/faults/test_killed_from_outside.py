@@ -12,6 +12,8 @@ import pytest
 import harness
 from faults import kit
 
+pytestmark = pytest.mark.alone
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness import Place

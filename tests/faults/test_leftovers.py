@@ -10,6 +10,8 @@ import pytest
 
 from faults import kit
 
+pytestmark = pytest.mark.alone
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator

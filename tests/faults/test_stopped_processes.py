@@ -158,6 +158,7 @@ def test_a_suspended_run_is_ended_by_term_and_cont(place: Place) -> None:
     assert kit.running(argument) == []
 
 
+@pytest.mark.alone
 def test_a_suspended_run_that_is_killed_leaves_nothing(place: Place) -> None:
     kit.need_linux()
     argument = kit.sleep_time()
