@@ -137,7 +137,7 @@ def test_a_terminal_has_a_footer_unless_it_is_dumb() -> None:
 def test_tables_know_the_room_beside_the_prefix() -> None:
     outlet = Outlet(1)
     hub = open_output(plan(), Settings(), outlet, {}, False)
-    assert hub.room == 80 - len("00:00:00 long-worker.1 | ")
+    assert hub.message_columns == 80 - len("00:00:00 long-worker.1 | ")
 
 
 def test_what_we_say_is_no_more_trusted_than_a_child(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Shows as the settings wish: puts the output path together."""
+"""Puts the output path together, as the settings say."""
 
 from __future__ import annotations
 
@@ -26,30 +26,57 @@ if TYPE_CHECKING:
 def open_output(
     plan: Plan, settings: Settings, outlet: Outlet, environ: Mapping[str, str], isatty: bool, lends: bool = False
 ) -> Hub:
-    """The hub for this plan. ``isatty``: stdout is a terminal; ``lends``: it will be lent to an instance. Raises
-    UsageError for a template or pattern that is none, ConfigError for a log folder that cannot be had."""
+    """Return the hub for this plan. ``isatty``: stdout is a terminal; ``lends``: it will be lent to an instance.
+
+    Raises UsageError for an invalid template or pattern, ConfigError if the log folder cannot be made.
+    """
     palette = Palette(settings.format == "text" and wants_color(settings.color, environ, isatty))
     stamp = Stamp(settings.timestamps)
     labels = _labels(plan, settings, palette, stamp)
-    stage = _passthrough(outlet, settings) if lends else None
-    footer = stage or (_footer(outlet) if takes_footer(settings, environ, isatty) else None)
-    screen: Sink
-    if settings.format == "json":
-        screen = _json(outlet, labels)
-    else:
-        transforms, unicode = _transforms(settings, environ, palette, isatty), not isatty or _speaks_unicode(environ)
-        screen = Prefix(outlet, labels, stamp, footer, transforms, marks=palette.colored, unicode=unicode)
-        if settings.highlight:
-            screen.highlight(settings.highlight)
+    passthrough = _passthrough(outlet, settings) if lends else None
+    footer = passthrough or (_footer(outlet) if takes_footer(settings, environ, isatty) else None)
+    screen = _screen(outlet, settings, environ, isatty, labels, stamp, palette, footer)
     hub = Hub(
         screen,
         raw=settings.raw,
         footer=footer,
-        stage=stage,
+        passthrough=passthrough,
         palette=palette,
         history=History(len(plan.instances)),
         prefix_width=labels.width(stamp.text()),
     )
+    _add_log_files(hub, plan, settings)
+    return hub
+
+
+def _screen(
+    outlet: Outlet,
+    settings: Settings,
+    environ: Mapping[str, str],
+    isatty: bool,
+    labels: Labels,
+    stamp: Stamp,
+    palette: Palette,
+    footer: Footer | None,
+) -> Sink:
+    if settings.format == "json":
+        return _json(outlet, labels)
+    screen = Prefix(
+        outlet,
+        labels,
+        stamp,
+        footer,
+        _transforms(settings, palette, isatty),
+        wants_colors=settings.raw or not refuses_color(settings.color, environ),
+        marks=palette.colored,
+        unicode=not isatty or _speaks_unicode(environ),
+    )
+    if settings.highlight:
+        screen.highlight(settings.highlight)
+    return screen
+
+
+def _add_log_files(hub: Hub, plan: Plan, settings: Settings) -> None:
     if settings.log_dir:
         from procman.output.sinks.logfiles import LogFiles
 
@@ -59,7 +86,6 @@ def open_output(
         from procman.output.sinks.logfiles import ProcessLogFiles
 
         hub.add(ProcessLogFiles(own_logs, hub.announce))
-    return hub
 
 
 def _labels(plan: Plan, settings: Settings, palette: Palette, stamp: Stamp) -> Labels:
@@ -87,7 +113,7 @@ def _passthrough(outlet: Outlet, settings: Settings) -> Passthrough:
 
 
 def takes_footer(settings: Settings, environ: Mapping[str, str], isatty: bool) -> bool:
-    """Whether something can stay at the bottom of the terminal."""
+    """Whether the bottom rows of the terminal can be used."""
     return isatty and settings.format == "text" and not settings.raw and environ.get("TERM", "dumb") != "dumb"
 
 
@@ -103,32 +129,19 @@ def _json(outlet: Outlet, labels: Labels) -> Sink:
     return JsonLines(outlet.put, time.time, labels.is_hidden)
 
 
-def _transforms(
-    settings: Settings, environ: Mapping[str, str], palette: Palette, isatty: bool
-) -> list[Callable[[bytes], bytes]]:
+def _transforms(settings: Settings, palette: Palette, isatty: bool) -> list[Callable[[bytes], bytes]]:
     transforms: list[Callable[[bytes], bytes]] = []
-    if refuses_color(settings.color, environ) and not settings.raw:
-        transforms.append(_colorless)
     if settings.pretty:
         from procman.output.sinks.pretty import prettifier
 
         transforms.append(prettifier(palette))
     if isatty and not settings.raw and settings.prefix not in ("", "none"):
-        transforms.append(_lined_up)
+        transforms.append(_tabs_expanded)
     return transforms
 
 
-def _colorless(lines: bytes) -> bytes:
-    """Lines without the colors of children, which only few of them have."""
-    if 27 not in lines:
-        return lines
-    from procman.output.sanitize.escapes import without_color
-
-    return without_color(lines)
-
-
-def _lined_up(lines: bytes) -> bytes:
-    """Lines with spaces for the tabs that a prefix would shift."""
+def _tabs_expanded(lines: bytes) -> bytes:
+    """Return lines with spaces for their tabs, which a prefix would shift."""
     if 9 not in lines:
         return lines
     from procman.output.sinks.transforms import without_tabs

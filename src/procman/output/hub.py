@@ -1,9 +1,10 @@
-"""Shows to many: one source, the line discipline once, then every sink."""
+"""The fan-out of all output: each stream is sanitized once, then given to every sink."""
 
 from __future__ import annotations
 
 from procman.output.palette import Palette
 from procman.output.sanitize.sanitizer import Sanitizer
+from procman.output.sink import Uncolored
 from procman.output.sinks.history import History
 
 TYPE_CHECKING = False
@@ -14,27 +15,28 @@ if TYPE_CHECKING:
     from procman.output.screen.passthrough import Passthrough
     from procman.output.sink import Sink
 
-COLUMNS = 80  # where there is no terminal to ask
-PREFIX_WIDTH = 20  # columns: the usual prefix
+DEFAULT_COLUMNS = 80  # of a screen that is not a terminal
+DEFAULT_PREFIX_WIDTH = 20  # columns
 
 
 class Hub:
-    """Where all output meets. Bytes by the chunk; no object, no decoding, no call per line.
+    """All output of a session passes through here, as bytes: there is no object, decoding or call per line.
 
-    ``screen`` is the sink on stdout; ``footer`` what stays below it on a terminal, if anything does.
+    ``screen`` is the sink on stdout. ``footer`` holds the bottom rows of a terminal, or is None.
     """
 
     __slots__ = (
         "_footer",
+        "_readers",
         "_sanitizers",
         "_sinks",
         "history",
         "painting",
         "palette",
+        "passthrough",
         "prefix_width",
         "raw",
         "screen",
-        "stage",
         "taps",
     )
 
@@ -44,25 +46,27 @@ class Hub:
         *,
         raw: bool = False,
         footer: Footer | None = None,
-        stage: Passthrough | None = None,
+        passthrough: Passthrough | None = None,
         palette: Palette | None = None,
         history: History | None = None,
-        prefix_width: int = PREFIX_WIDTH,
+        prefix_width: int = DEFAULT_PREFIX_WIDTH,
     ) -> None:
         self.screen = screen
         self.history = history or History()
         self.palette = palette or Palette(False)
-        self.raw = raw  # bytes pass as they are; then LineBuffer(fold=False) belongs to it
+        self.raw = raw  # bytes pass as they are; callers then use LineBuffer(fold=False)
         self.prefix_width = prefix_width  # columns
-        self.taps: dict[str, Callable[[bytes], None]] = {}  # who hears an instance as it speaks, before any line ends
-        self.painting: set[tuple[str, str]] = set()  # streams whose rows wait until they are not painted over any more
+        self.taps: dict[str, Callable[[bytes], None]] = {}  # by instance: gets its bytes before a line is complete
+        self.painting: set[tuple[str, str]] = set()  # streams with rows held back because they may be overwritten
         self._footer = footer
-        self.stage = stage  # the footer, if it can lend the terminal to an instance
-        self._sinks: list[Sink] = [screen, self.history]
+        self.passthrough = passthrough  # the footer, if it can lend the terminal to an instance
+        self._sinks: tuple[Sink, ...] = ()
+        self._readers: tuple[Sink, ...] = ()  # of text: the sinks, those that want no colors behind an Uncolored
+        self._connect((screen, self.history))
         self._sanitizers: dict[tuple[str, str], Sanitizer] = {}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Show whole lines of an instance. Without a last newline it is what the stream ends with."""
+        """Show whole lines of an instance. If the last newline is missing, the stream has ended there."""
         if not lines:
             return
         if self.raw:
@@ -74,36 +78,36 @@ class Hub:
                 self.painting.add((name, stream))
             if not lines:
                 return
-        for sink in self._sinks:
+        for sink in self._readers:
             sink.publish(name, stream, lines)
 
-    def foresee(self, name: str, stream: str, tail: bytes) -> None:
-        """Say what is there already of the line behind those that are published next: it goes up to them."""
+    def look_ahead(self, name: str, stream: str, tail: bytes) -> None:
+        """Give the unfinished line that follows the lines published next, because its cursor moves up to them."""
         if not self.raw:
-            self._sanitizer(name, stream).foresee(tail)
+            self._sanitizer(name, stream).look_ahead(tail)
 
     def is_plain(self, name: str, stream: str, before: bytes, chunk: bytes) -> bool:
         """Whether these bytes can be shown as they are, so that their lines need not be copied together."""
         return self.raw or self._sanitizer(name, stream).is_plain(before, chunk)
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
-        """Show whole lines that are plain: ``before`` and then ``chunk`` up to ``end``."""
-        for sink in self._sinks:
+        """Show whole lines that are plain: ``before``, then ``chunk`` up to ``end``."""
+        for sink in self._readers:
             sink.publish_parts(name, stream, before, chunk, end)
 
     def release(self, name: str, stream: str) -> None:
-        """Show what was held back of a stream: it has ended, or nothing more is painted over for now."""
+        """Show the rows held back of a stream: it has ended, or has stopped overwriting them for now."""
         self.painting.discard((name, stream))
         self._show(name, stream, b"" if self.raw else self._sanitizer(name, stream).rest())
         if self._footer is not None:
-            for sink in self._sinks:
-                sink.partial(name, stream, b"")  # a row that was seen there while it waited
+            for sink in self._readers:
+                sink.partial(name, stream, b"")  # the footer may show one of these rows
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
-        """Show a line that has not ended (a prompt); the whole line is still to be published when it ends.
+        """Show an unfinished line, such as a prompt; the whole line is still published when it ends.
 
-        Without a footer it could not be taken back, so what may still be written over is not shown there, and nothing
-        that is held back can come between it and its end. True: others are speaking, so that it cannot be shown yet.
+        Without a footer a shown line cannot be taken back. So a line that may still be overwritten is not shown there,
+        and rows held back are shown before it. Return True if it cannot be shown yet because other lines are moving.
         """
         if self.raw:
             shown = tail
@@ -116,24 +120,24 @@ class Hub:
                 return False
             self.release(name, stream)
         again = False
-        for sink in self._sinks:
+        for sink in self._readers:
             again = sink.partial(name, stream, shown) or again
         return again
 
     def _show(self, name: str, stream: str, lines: bytes) -> None:
         if lines:
-            for sink in self._sinks:
+            for sink in self._readers:
                 sink.publish(name, stream, lines)
 
     def announce(self, text: str) -> None:
-        """Show one line of ``system``; it may quote a child, so that it is no more trusted than one."""
+        """Show one line of ``system``. It is sanitized like any output, because it may quote a child."""
         if not text.isprintable():
-            text = _harmless(text)
-        for sink in self._sinks:
+            text = _sanitized(text)
+        for sink in self._readers:
             sink.announce(text)
 
     def began(self, name: str, pid: int) -> None:
-        """Note that a new child speaks for ``name``: colors its predecessor left open are forgotten."""
+        """Note that an instance has a new child: colors that the last one left on are forgotten."""
         for stream in ("stdout", "stderr"):
             self._sanitizers.pop((name, stream), None)
         for sink in self._sinks:
@@ -145,60 +149,66 @@ class Hub:
             sink.record(record)
 
     def add(self, sink: Sink) -> None:
-        """Let one more sink hear everything from now on."""
-        self._sinks.append(sink)
+        """Give one more sink everything from now on."""
+        self._connect((*self._sinks, sink))
 
     def remove(self, sink: Sink) -> None:
-        """Forget a sink; it is not closed."""
-        self._sinks.remove(sink)
+        """Disconnect a sink without closing it."""
+        self._connect(tuple(other for other in self._sinks if other is not sink))
+
+    def _connect(self, sinks: tuple[Sink, ...]) -> None:
+        self._sinks = sinks
+        plain = tuple(sink for sink in sinks if not sink.wants_colors)
+        colored = tuple(sink for sink in sinks if sink.wants_colors)
+        self._readers = (*colored, Uncolored(plain)) if plain else colored
 
     def reopen(self) -> None:
-        """Open log files anew (SIGUSR2): whoever rotates them has moved the old ones away."""
+        """Reopen log files (SIGUSR2) after a rotation has moved them away."""
         for sink in self._sinks:
             sink.reopen()
 
     def close(self) -> None:
-        """Say goodbye to every sink; what they still owe is in the outlet."""
+        """Close every sink. What they have written may still be in the outlet."""
         for sink in self._sinks:
             sink.close()
 
     def last_lines(self, name: str, count: int = 20) -> list[bytes]:
-        """The latest lines of an instance, oldest first, without their newlines."""
+        """Return the latest lines of an instance, oldest first, without their newlines."""
         return self.history.last(name, count)
 
     def line_count(self, name: str) -> int:
-        """How many lines an instance has published so far, shown or not."""
+        """Return how many lines an instance has published so far, shown or not."""
         return self.screen.line_count(name)
 
     @property
-    def room(self) -> int:
-        """The columns that a line of ``system`` has for itself."""
-        return (self._footer.columns if self._footer is not None else COLUMNS) - self.prefix_width
+    def message_columns(self) -> int:
+        """The columns beside the prefix, for a line of ``system``."""
+        return (self._footer.columns if self._footer is not None else DEFAULT_COLUMNS) - self.prefix_width
 
     # What the screen shows -------------------------------------------------------------------------------------------
 
     def hide(self, names: Iterable[str]) -> None:
-        """Hide these instances or process types too, instead of those named before; and show those of them that the
-        settings hide. Other sinks hear them still."""
+        """Hide these instances or process types in place of those named before. Names that the settings hide are shown
+        instead. Other sinks get the lines of all of them."""
         self.screen.choose(names, ())
 
     def show_only(self, names: Iterable[str]) -> None:
-        """Show nothing but these instances or process types; none: as the settings say."""
+        """Show only these instances or process types; without names, follow the settings."""
         self.screen.choose((), names)
 
     def hides(self, name: str) -> bool:
-        """Whether the screen does not show this instance."""
+        """Whether the screen hides this instance."""
         return self.screen.hides(name)
 
     def lend(self, name: str) -> None:
-        """Leave the showing of this instance's lines to the stage; empty: show everybody's."""
+        """Leave this instance's lines to the passthrough; with an empty name, show all lines."""
         self.screen.lend(name)
 
     def highlight(self, pattern: str) -> None:
-        """Mark what matches from now on; an empty pattern marks nothing. Raises UsageError for one that is none."""
+        """Mark what matches from now on; an empty pattern marks nothing. Raises UsageError if it is invalid."""
         self.screen.highlight(pattern)
 
-    # The bottom of a terminal; nothing of it does anything elsewhere ------------------------------------------------
+    # The bottom of a terminal; without a footer all of this does nothing ---------------------------------------------
 
     @property
     def has_footer(self) -> bool:
@@ -206,31 +216,31 @@ class Hub:
         return self._footer is not None
 
     def show_status(self, status: Callable[[int], bytes] | None) -> None:
-        """Show a status line, given as a function of the columns; tell again whenever it would read differently."""
+        """Show a status line, given as a function of the columns. Call this again whenever the line changes."""
         if self._footer is not None:
             self._footer.show(status)
 
     def bracket_pastes(self, on: bool) -> None:
-        """Have what is pasted told from what is typed, or no longer."""
+        """Switch bracketed paste, which tells pasted text from typed text, on or off."""
         if self._footer is not None:
             self._footer.bracket_pastes(on)
 
     def next_deadline(self) -> float | None:
-        """When ``outlet.flush`` wants to be called although nothing was published (monotonic seconds), or None."""
+        """Return when ``outlet.flush`` is due even if nothing is published (monotonic seconds), or None."""
         return self._footer.next_repaint if self._footer is not None else None
 
     def resized(self) -> None:
-        """The terminal has another size."""
+        """Adapt to a new size of the terminal."""
         if self._footer is not None:
             self._footer.resized()
 
     def pause(self) -> None:
-        """Leave the terminal to somebody else (before we are stopped); flush behind it."""
+        """Leave the terminal to another program (before we are stopped); flush the outlet afterwards."""
         if self._footer is not None:
             self._footer.pause()
 
     def resume(self) -> None:
-        """The terminal is ours again."""
+        """Use the terminal again after ``pause``."""
         if self._footer is not None:
             self._footer.resume()
 
@@ -242,6 +252,6 @@ class Hub:
         return found
 
 
-def _harmless(text: str) -> str:
+def _sanitized(text: str) -> str:
     lines = Sanitizer().clean(text.encode("utf-8", "surrogateescape") + b"\n")
     return lines.decode("utf-8", "surrogateescape")[:-1]

@@ -666,7 +666,7 @@ def test_a_row_that_the_cursor_goes_back_to_at_once_was_never_the_last_state(wri
     at_once = Sanitizer()
     if not written.endswith(b"\n"):
         lines, _, tail = written.rpartition(b"\n")
-        at_once.foresee(tail)
+        at_once.look_ahead(tail)
         out = at_once.clean(lines + b"\n") + at_once.last(tail)
     else:
         out = at_once.clean(written)
@@ -675,7 +675,7 @@ def test_a_row_that_the_cursor_goes_back_to_at_once_was_never_the_last_state(wri
 
 def test_what_is_foreseen_concerns_the_next_lines_alone() -> None:
     sanitizer = Sanitizer()
-    sanitizer.foresee(b"\x1b[1A")
+    sanitizer.look_ahead(b"\x1b[1A")
     assert sanitizer.clean(b"a\nb\n") == b"a\n"
     assert sanitizer.rest() == b"b\n"
     assert sanitizer.clean(b"c\n") == b"c\n"

@@ -22,7 +22,7 @@ ROWS, COLUMNS = 24, 20
 
 
 class Screen:
-    """A stage, and the terminal that it writes to."""
+    """A passthrough, and the terminal that it writes to."""
 
     def __init__(self, *, status: bool = False) -> None:
         self.reader, writer = os.pipe()
@@ -30,14 +30,14 @@ class Screen:
         self.now = 0.0
         self.out = b""
         self.outlet = Outlet(writer)
-        self.stage = Passthrough(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
+        self.passthrough = Passthrough(self.outlet, size=(COLUMNS, 24), clock=lambda: self.now)
         self.said: list[str] = []
-        self.stage.tell = self.said.append
+        self.passthrough.announce = self.said.append
         self.terminal = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self.terminal)
         if status:
-            self.stage.show(lambda _columns: b"status")
-        self.stage.lend()
+            self.passthrough.show(lambda _columns: b"status")
+        self.passthrough.lend()
 
     def turn(self, seconds: float = 0.0) -> list[str]:
         """The end of a turn of the loop; what can be seen then, without blanks."""
@@ -68,131 +68,131 @@ def screen() -> Iterator[Screen]:
 
 
 def test_others_are_shown_above_the_unfinished_line(screen: Screen) -> None:
-    screen.stage.speak(b"one\r\n> ha\x1b[1mlf")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"one\r\n> ha\x1b[1mlf")
+    screen.passthrough.put(b"other\n")
     assert screen.turn() == ["one", "other", "> half"]
     assert screen.cursor == (2, 6)
-    screen.stage.speak(b"!")
+    screen.passthrough.on_output(b"!")
     assert screen.turn() == ["one", "other", "> half!"]
     assert screen.terminal.buffer[2][6].bold
 
 
 def test_the_cursor_in_the_middle_stays_there(screen: Screen) -> None:
-    screen.stage.speak(b"> half\b\b")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"> half\b\b")
+    screen.passthrough.put(b"other\n")
     screen.turn()
-    screen.stage.speak(b"X")
+    screen.passthrough.on_output(b"X")
     assert screen.turn() == ["other", "> haXf"]
 
 
 def test_a_line_that_fills_its_row_goes_on_in_the_next(screen: Screen) -> None:
-    screen.stage.speak(b"x" * COLUMNS)
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"x" * COLUMNS)
+    screen.passthrough.put(b"other\n")
     screen.turn()
-    screen.stage.speak(b"yz")
+    screen.passthrough.on_output(b"yz")
     assert screen.turn() == ["other", "x" * COLUMNS, "yz"]
-    screen.stage.put(b"more\n")
+    screen.passthrough.put(b"more\n")
     assert screen.turn() == ["other", "more", "x" * COLUMNS, "yz"]
 
 
 def test_an_editor_that_goes_up_a_wrapped_line_is_followed(screen: Screen) -> None:
-    screen.stage.speak(b"a" * 30 + b"\x1b[A\r")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"a" * 30 + b"\x1b[A\r")
+    screen.passthrough.put(b"other\n")
     screen.turn()
     assert screen.cursor == (1, 0)
-    screen.stage.speak(b"\x1b[1@b\r\n")
-    screen.stage.put(b"more\n")
+    screen.passthrough.on_output(b"\x1b[1@b\r\n")
+    screen.passthrough.put(b"more\n")
     assert screen.turn() == ["other", "more", "b" + "a" * 19, "a" * 10]
 
 
 def test_rows_that_are_painted_again_and_again_stay_together(screen: Screen) -> None:
     block = b"%d of 9\x1b[K\r\n%d of 9\x1b[K\r\n"
-    screen.stage.speak(block % (1, 1))
-    screen.stage.speak(b"\x1b[2A" + block % (2, 1))
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(block % (1, 1))
+    screen.passthrough.on_output(b"\x1b[2A" + block % (2, 1))
+    screen.passthrough.put(b"other\n")
     screen.turn()
-    screen.stage.speak(b"\x1b[2A" + block % (3, 2))
+    screen.passthrough.on_output(b"\x1b[2A" + block % (3, 2))
     assert screen.turn() == ["other", "3 of 9", "2 of 9"]
 
 
 def test_an_editor_of_several_lines_keeps_them_together(screen: Screen) -> None:
-    screen.stage.speak(b"done\r\n\x1b[?2004h> def f():\r\n. a")
-    screen.stage.put(b"other\n")
-    screen.stage.speak(b"\r\n. b")
-    screen.stage.put(b"more\n")
+    screen.passthrough.on_output(b"done\r\n\x1b[?2004h> def f():\r\n. a")
+    screen.passthrough.put(b"other\n")
+    screen.passthrough.on_output(b"\r\n. b")
+    screen.passthrough.put(b"more\n")
     assert screen.turn() == ["done", "other", "more", "> def f():", ". a", ". b"]
-    screen.stage.speak(b"\x1b[2A\rX\x1b[2B\r\n\x1b[?2004l")
-    screen.stage.put(b"last\n")
+    screen.passthrough.on_output(b"\x1b[2A\rX\x1b[2B\r\n\x1b[?2004l")
+    screen.passthrough.put(b"last\n")
     assert screen.turn() == ["done", "other", "more", "X def f():", ". a", ". b", "last"]
 
 
 def test_who_edits_for_ever_does_not_take_the_whole_screen(screen: Screen) -> None:
-    screen.stage.speak(b"\x1b[?2004h" + b"".join(b"%d\r\n" % number for number in range(90)))
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"\x1b[?2004h" + b"".join(b"%d\r\n" % number for number in range(90)))
+    screen.passthrough.put(b"other\n")
     assert "other" in screen.turn()
 
 
 def test_who_goes_up_and_down_again_takes_no_row_of_others(screen: Screen) -> None:
     """As the REPL of Python 3.13 does before its first prompt."""
-    screen.stage.put(b"other\n")
-    screen.stage.speak(b"\x1b[A\n\r> ")
-    screen.stage.put(b"more\n")
+    screen.passthrough.put(b"other\n")
+    screen.passthrough.on_output(b"\x1b[A\n\r> ")
+    screen.passthrough.put(b"more\n")
     assert screen.turn() == ["other", "more", ">"]
 
 
 def test_wide_characters_keep_their_columns(screen: Screen) -> None:
-    screen.stage.speak("日本語 e\u0301".encode())
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output("日本語 e\u0301".encode())
+    screen.passthrough.put(b"other\n")
     screen.turn()
     assert screen.cursor == (1, 8)
 
 
 def test_while_it_has_the_whole_screen_others_wait(screen: Screen) -> None:
-    screen.stage.speak(b"$ vi\r\n\x1b[?1049h\x1b[Hfull")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"$ vi\r\n\x1b[?1049h\x1b[Hfull")
+    screen.passthrough.put(b"other\n")
     screen.turn(10.0)
     assert b"other" not in screen.out
-    screen.stage.speak(b"\x1b[?1049l$ ")
+    screen.passthrough.on_output(b"\x1b[?1049l$ ")
     screen.turn()
     assert b"other\r\n" in screen.out
 
 
 def test_what_finds_no_place_is_dropped_and_told(screen: Screen) -> None:
-    screen.stage.speak(b"\x1b[?1049h")
+    screen.passthrough.on_output(b"\x1b[?1049h")
     line = b"x" * 99 + b"\n"
     for _ in range(MOST_KEPT // len(line) + 7):
-        screen.stage.put(line)
-    screen.stage.speak(b"\x1b[?1049l")
+        screen.passthrough.put(line)
+    screen.passthrough.on_output(b"\x1b[?1049l")
     screen.turn()
     assert screen.said == ["7 lines found no place on the screen; procman logs shows the latest"]
 
 
 def test_who_places_the_cursor_has_the_screen_for_a_while(screen: Screen) -> None:
-    screen.stage.speak(b"\x1b[H\x1b[2Jtop\x1b[5;1Hrows")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"\x1b[H\x1b[2Jtop\x1b[5;1Hrows")
+    screen.passthrough.put(b"other\n")
     screen.turn()
     assert b"other" not in screen.out
-    assert screen.stage.next_repaint == PLACED
+    assert screen.passthrough.next_repaint == PLACED
     screen.turn(PLACED)
     assert b"other" in screen.out
 
 
 def test_a_cleared_screen_is_no_reason_to_wait(screen: Screen) -> None:
-    screen.stage.speak(b"line\r\n\x1b[H\x1b[2J> half")
-    screen.stage.put(b"other\n")
+    screen.passthrough.on_output(b"line\r\n\x1b[H\x1b[2J> half")
+    screen.passthrough.put(b"other\n")
     assert screen.turn() == ["other", "> half"]
 
 
 def test_the_status_line_comes_below_and_goes() -> None:
     screen = Screen(status=True)
-    screen.stage.speak(b"> half")
+    screen.passthrough.on_output(b"> half")
     assert screen.turn() == ["> half"]
-    screen.stage.show_ourselves(True)
+    screen.passthrough.show_ourselves(True)
     assert screen.turn(1.0) == ["> half", "status"]
     assert screen.cursor == (0, 6)
-    screen.stage.speak(b"\r\nout\r\n> ")
+    screen.passthrough.on_output(b"\r\nout\r\n> ")
     assert screen.turn(1.0) == ["> half", "out", ">", "status"]
-    screen.stage.show_ourselves(False)
+    screen.passthrough.show_ourselves(False)
     assert screen.turn() == ["> half", "out", ">"]
     assert screen.cursor == (2, 2)
     screen.outlet.close(0.0)
@@ -200,11 +200,11 @@ def test_the_status_line_comes_below_and_goes() -> None:
 
 
 def test_the_terminal_comes_back_with_its_usual_modes(screen: Screen) -> None:
-    screen.stage.speak(b"\x1b[?25l\x1b[?2004h\x1b[?1h\x1b[?7h\x1b=text")
-    screen.stage.take_back()
+    screen.passthrough.on_output(b"\x1b[?25l\x1b[?2004h\x1b[?1h\x1b[?7h\x1b=text")
+    screen.passthrough.take_back()
     screen.turn()
     assert screen.out.endswith(b"\x1b[?25h\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\r\n")
-    screen.stage.put(b"ours\n")
+    screen.passthrough.put(b"ours\n")
     assert screen.turn()[:1] == ["text"]
 
 
@@ -316,16 +316,16 @@ def test_where_chunks_are_cut_makes_no_difference(pieces: list[bytes], data: st.
 @pytest.mark.parametrize(("enter", "leave"), [(b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[3;1H", b"\x1b[999B")])
 def test_who_has_the_whole_screen_waits_while_we_show_ourselves(enter: bytes, leave: bytes) -> None:
     screen = Screen(status=True)
-    screen.stage.speak(enter + b"full")
-    screen.stage.put(b"other\n")
-    screen.stage.show_ourselves(True)
-    screen.stage.speak(b"unseen")
+    screen.passthrough.on_output(enter + b"full")
+    screen.passthrough.put(b"other\n")
+    screen.passthrough.show_ourselves(True)
+    screen.passthrough.on_output(b"unseen")
     assert screen.turn(1.0)[-1] == "status"
     assert b"unseen" not in screen.out
     assert screen.out.index(leave) < screen.out.index(b"other")
-    assert screen.stage.show_ourselves(False)
+    assert screen.passthrough.show_ourselves(False)
     screen.turn(1.0)
-    screen.stage.speak(b"seen")
+    screen.passthrough.on_output(b"seen")
     screen.turn()
     assert screen.out.endswith(b"seen")
     screen.outlet.close(0.0)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from procman.errors import ConfigError
+from procman.output.hub import Hub
+from procman.output.sink import Sink
 from procman.output.sinks.logfiles import LogFiles, ProcessLogFiles
 
 
@@ -73,7 +75,9 @@ def test_the_folder_stays_where_it_was_when_the_run_goes_elsewhere(
 
 
 def test_colors_are_left_out(logs: LogFiles) -> None:
-    logs.publish("web.1", "stdout", b"\x1b[31mred\x1b[0m\n")
+    hub = Hub(Sink())
+    hub.add(logs)
+    hub.publish("web.1", "stdout", b"\x1b[31mred\x1b[0m\n")
     assert Path(logs.path("web.1")).read_bytes() == b"red\n"
 
 

@@ -87,9 +87,9 @@ def _primary_terminal(
     from procman.runtime.terminal.primary import Primary
     from procman.runtime.terminal.status_updates import StatusUpdates
 
-    assert hub.stage is not None
+    assert hub.passthrough is not None
     line = StatusUpdates(hub, supervisor, os.environ)
-    keyboard = Primary(0, hub, supervisor, line, hub.stage, children, requests, name, renew)
+    keyboard = Primary(0, hub, supervisor, line, hub.passthrough, children, requests, name, renew)
     foreground.add(keyboard)
     return [line, keyboard]
 

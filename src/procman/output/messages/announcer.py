@@ -67,7 +67,7 @@ class Announcer:
             Row(i.name, outcome(i), i.restarts, duration(i.uptime(now)), self._hub.line_count(i.name))
             for i in self._supervisor.instances.values()
         ]
-        for line in end_summary(rows, code, self._hub.room):
+        for line in end_summary(rows, code, self._hub.message_columns):
             self._hub.announce(line)
 
     def _announce(self, action: str, instance: Instance, now: float) -> None:

@@ -60,7 +60,7 @@ class EscapeFilter:
         """Whether plain lines may pass without being looked at."""
         return not self.pen and self._redraws is None and not self._climb
 
-    def foresee(self, tail: bytes) -> None:
+    def look_ahead(self, tail: bytes) -> None:
         """Know what comes behind the next lines: where the cursor goes up, they may be painted over at once."""
         self._climb = climb(tail)
 

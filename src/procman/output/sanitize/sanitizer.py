@@ -50,9 +50,9 @@ class Sanitizer:
             self.holds = unruly.holds
         return lines
 
-    def foresee(self, tail: bytes) -> None:
+    def look_ahead(self, tail: bytes) -> None:
         """Know what comes behind the lines that are about to be cleaned, as far as it is there: the cursor goes up."""
-        self._looked_at().foresee(tail)
+        self._looked_at().look_ahead(tail)
 
     def last(self, rest: bytes) -> bytes:
         """Harmless lines for what a stream ends with, its last line end missing. No line for what only shows the

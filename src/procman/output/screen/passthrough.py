@@ -42,7 +42,7 @@ class Passthrough(Footer):
         "_window",
         "_with_status",
         "_yielded",
-        "tell",
+        "announce",
     )
 
     def __init__(
@@ -66,7 +66,7 @@ class Passthrough(Footer):
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._lost = 0  # lines
-        self.tell: Callable[[str], None] = _keep_to_ourselves
+        self.announce: Callable[[str], None] = _keep_to_ourselves
 
     # The one who has it ---------------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Passthrough(Footer):
         self._release()
         self._lent = self._with_status = self._yielded = False
 
-    def speak(self, chunk: bytes) -> None:
+    def on_output(self, chunk: bytes) -> None:
         """Show what the process writes."""
         if not self._lent or self._yielded:
             self._wait(chunk)
@@ -199,7 +199,7 @@ class Passthrough(Footer):
         kept, self._kept, self._kept_size = b"".join(self._kept), [], 0
         lost, self._lost = self._lost, 0
         if lost:
-            self.tell(f"{lost} lines found no place on the screen; procman logs shows the latest")
+            self.announce(f"{lost} lines found no place on the screen; procman logs shows the latest")
         if kept:
             self.put(kept)
 

@@ -22,6 +22,8 @@ class JsonLines(Sink):
 
     __slots__ = ("_clock", "_dumps", "_heads", "_is_hidden", "_lines", "_put")
 
+    wants_colors = False
+
     def __init__(self, put: Callable[..., None], clock: Callable[[], float], is_hidden: Callable[[str], bool]) -> None:
         from json import dumps
 
@@ -71,10 +73,6 @@ class JsonLines(Sink):
 
 def escaped(lines: bytes) -> bytes:
     """Whole lines as the inside of JSON strings, newlines left alone."""
-    if 27 in lines:
-        from procman.output.sanitize.escapes import without_color
-
-        lines = without_color(lines)
     if not lines.isascii():
         lines = lines.decode("utf-8", "replace").encode()
     lines = lines.replace(b"\\", b"\\\\").replace(b'"', b'\\"')

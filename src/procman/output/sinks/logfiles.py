@@ -29,6 +29,8 @@ class LogFiles(Sink):
 
     __slots__ = ("_complain", "_complained", "_fds", "_folder", "_torn", "dropped")
 
+    wants_colors = False
+
     def __init__(self, folder: str, complain: Callable[[str], None]) -> None:
         """Make ``folder``, whose name means what it means here and now: the run goes on in another one. Raises
         ConfigError when it cannot be had."""
@@ -46,10 +48,6 @@ class LogFiles(Sink):
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Append the lines, all of them, whatever it takes."""
-        if 27 in lines:
-            from procman.output.sanitize.escapes import without_color
-
-            lines = without_color(lines)
         try:
             fd = self._fds.get(name)
             self._write(name, self._open(name) if fd is None else fd, lines)

@@ -46,6 +46,7 @@ class Prefix(Sink):
         "_transforms",
         "_unfinished",
         "_unicode",
+        "wants_colors",
     )
 
     def __init__(
@@ -56,11 +57,13 @@ class Prefix(Sink):
         footer: Footer | None = None,
         transforms: Sequence[Callable[[bytes], bytes]] = (),
         *,
+        wants_colors: bool = True,
         marks: bool = True,
         unicode: bool = True,
     ) -> None:
         """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all; ``unicode``:
         whether our own words may have more than ASCII."""
+        self.wants_colors = wants_colors
         self._outlet = outlet
         self._out: Outlet | Footer = footer or outlet
         self._labels = labels

@@ -164,7 +164,7 @@ def attach(session: Session, client: Client, request: Request) -> None:
         raise NotRunningError(
             f"{instance.name} has pipes, no terminal to attach to", "start the session in a terminal, or with --pty"
         )
-    if session.hub.stage is not None and session.hub.stage.speak == session.hub.taps.get(instance.name):
+    if session.hub.passthrough is not None and session.hub.passthrough.on_output == session.hub.taps.get(instance.name):
         raise UsageError(f"{instance.name} has the terminal of procman start (primary)", "type there")
     for other, task in list(session.tasks.items()):
         if isinstance(task, Attachment) and task.instance is instance:

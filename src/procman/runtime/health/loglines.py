@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from procman.output.sanitize.escapes import without_color
 from procman.output.sink import Sink
 from procman.output.sinks.transforms import TimeLimit
 
@@ -17,6 +16,8 @@ class LogLines(Sink):
     """What lines are waited for, by instance; it leaves the hub when there are none, so that output costs nothing."""
 
     __slots__ = ("_expected",)
+
+    wants_colors = False  # they would hide the line
 
     def __init__(self) -> None:
         self._expected: dict[str, tuple[re.Pattern[bytes], TimeLimit, Callable[[str], None]]] = {}
@@ -36,14 +37,14 @@ class LogLines(Sink):
         self._expected.pop(name, None)
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Look for the line; colors do not hide it."""
+        """Look for the line."""
         expected = self._expected.get(name)
         if expected is None:
             return
         pattern, limit, answer = expected
         words = ""
         try:
-            if not limit.search(lambda: pattern.search(without_color(lines) if 27 in lines else lines), len(lines)):
+            if not limit.search(lambda: pattern.search(lines), len(lines)):
                 return
         except TimeoutError:
             words = f"{pattern.pattern.decode()!r} takes too long to find"

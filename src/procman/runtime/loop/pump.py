@@ -108,7 +108,7 @@ class Pump:
         self.goes_on = not lines
         if lines:
             if self.buffer.unfinished and goes_up(self.buffer.tail):
-                self._hub.foresee(self.name, self.stream, self.buffer.tail)
+                self._hub.look_ahead(self.name, self.stream, self.buffer.tail)
             self._hub.publish(self.name, self.stream, lines)
         return True
 

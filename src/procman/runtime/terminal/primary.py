@@ -55,14 +55,14 @@ class Primary(Console):
         hub: Hub,
         supervisor: Supervisor,
         status: StatusUpdates,
-        stage: Passthrough,
+        passthrough: Passthrough,
         children: Children,
         orders: SignalRequests,
         name: str,
         renew: Renew,
     ) -> None:
         super().__init__(fd, hub, supervisor, status, renew)
-        self._passthrough = stage
+        self._passthrough = passthrough
         self._children = children
         self._signal_requests = orders
         self._name = name
@@ -76,8 +76,8 @@ class Primary(Console):
         self._fit_at: float | None = None
         self._asked: tuple[float, int] = (float("-inf"), signal.SIGINT)  # when the latest key asked it to end, and how
         self._hurry: list[float] = []
-        stage.tell = hub.announce
-        hub.taps[name] = stage.speak
+        passthrough.announce = hub.announce
+        hub.taps[name] = passthrough.on_output
 
     # What the engine tells ------------------------------------------------------------------------------------------
 
