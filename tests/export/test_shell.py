@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from procman.core.procfile.command import direct, is_simple
-from procman.export.shell import container_argv, patient
+from procman.export.shell import container_argv, trap_stop_signal
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_what_is_executed_already_is_simple_and_stays() -> None:
 
 
 def test_a_compound_command_is_waited_for() -> None:
-    assert patient("a && b", 15) == "trap 'exit 143' TERM; a && b"
-    assert patient("a b", 15) == "exec a b"
+    assert trap_stop_signal("a && b", 15) == "trap 'exit 143' TERM; a && b"
+    assert trap_stop_signal("a b", 15) == "exec a b"
 
 
 def test_pid_one_of_a_container_hands_the_signal_on_and_waits() -> None:
@@ -60,6 +60,6 @@ def test_pid_one_of_a_container_hands_the_signal_on_and_waits() -> None:
 
 
 def test_an_engine_that_only_knows_term_is_translated_for() -> None:
-    argv = container_argv("server", signal.SIGQUIT, asked_by=signal.SIGTERM)
+    argv = container_argv("server", signal.SIGQUIT, sent_signal=signal.SIGTERM)
     assert "kill -QUIT 0" in argv[2]
     assert argv[3] == "exec server"

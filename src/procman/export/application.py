@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What differs between the instances of one type, in the order a reader wants it.
 OWN = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
 # The mark of one run of `procman start`: nobody looks for it anywhere else.
-_NEVER = ("PROCMAN_SESSION",)
+_LEFT_OUT = ("PROCMAN_SESSION",)
 _APP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _PORT_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_PORT")
 _MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
@@ -130,7 +130,7 @@ def app_name(text: str) -> str:
 
 
 def _carried(instance: InstancePlan) -> dict[str, str]:
-    return {name: value for name, value in instance.env.items() if name not in OWN and name not in _NEVER}
+    return {name: value for name, value in instance.env.items() if name not in OWN and name not in _LEFT_OUT}
 
 
 def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
@@ -144,7 +144,7 @@ def _service(name: str, plan: Plan, shared: dict[str, str]) -> Service:
     return Service(name, instances, env)
 
 
-def installed(location: str, known: Sequence[str]) -> str:
+def install_folder(location: str, known: Sequence[str]) -> str:
     """Return the folder that units may name. ``known`` are the folders the target reads, the usual one first.
 
     An export straight into such a folder, or into the same folder below the root of another system, is named by it;
@@ -159,7 +159,7 @@ def seconds(value: float, least: float = 0.0) -> str:
 
 
 def whole_seconds(value: float, least: int = 0) -> int:
-    """Round up to whole seconds: a target that counts in them must not be less patient than procman."""
+    """Round up to whole seconds: a target that counts in them must not be less trap_stop_signal than procman."""
     return max(ceil(value), least)
 
 

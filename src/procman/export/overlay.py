@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "a readiness check", "a health check", "dependencies", "a stop command"
 
 
-def left_out(app: Application, target: str, *taken: str) -> Iterator[ExportWarning]:
+def overlay_warnings(app: Application, target: str, *taken: str) -> Iterator[ExportWarning]:
     """Yield a warning for everything that is said about a service and is not among ``taken``."""
     for service in app.services:
-        missing = [what for what in _said(service) if what not in taken]
+        missing = [what for what in _features(service) if what not in taken]
         if missing:
             yield ExportWarning(f"{target} does not take over {' and '.join(missing)} of {service.name}")
 
 
-def _said(service: Service) -> Iterator[str]:
+def _features(service: Service) -> Iterator[str]:
     plan = service.first
     if plan.ready:
         yield READY
@@ -33,7 +33,7 @@ def _said(service: Service) -> Iterator[str]:
         yield STOP_COMMAND
 
 
-def needs(app: Application, service: Service) -> list[tuple[Service, str]]:
+def dependencies_of(app: Application, service: Service) -> list[tuple[Service, str]]:
     """Return the exported services that ``service`` waits for, each with the condition."""
     known = {other.name: other for other in app.services}
     return [(known[one.type], one.condition) for one in service.first.depends_on if one.type in known]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What must reach the child but would hurt the script on its way: read-only or special in dash, bash or busybox, or
 # changing which tools the script finds (PATH). They are handed over by env(1) at the very end.
-LATE = frozenset(
+SPECIAL_VARIABLES = frozenset(
     (  # noqa: SIM905 (a list would be a screen long)
         "PATH IFS UID EUID PPID PWD OLDPWD SHLVL OPTIND OPTARG LINENO RANDOM SRANDOM SECONDS GROUPS _ "
         "BASHOPTS BASHPID BASH_ARGV BASH_VERSINFO BASH_ENV BASH_COMPAT BASH_XTRACEFD DIRSTACK FUNCNAME FUNCNEST "
@@ -27,7 +27,7 @@ LATE = frozenset(
     ).split()
 )
 
-_AS_PID_ONE = (
+_PID_ONE_SCRIPT = (
     """trap "trap '' {name}; kill -{name} 0" {asked}; /bin/sh -c "$0" & p=$!; wait $p; c=$?; """
     """while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"""
 )
@@ -45,23 +45,23 @@ def signal_name(number: int) -> str:
     return SIGNALS.get(number, str(number)).removeprefix("SIG")
 
 
-def patient(command: str, signal_number: int) -> str:
+def trap_stop_signal(command: str, signal_number: int) -> str:
     """Return the command for a target that signals the group and looks at the shell alone: it ends last."""
     if is_simple(command):
         return direct(command)
     return f"trap 'exit {128 + signal_number}' {signal_name(signal_number)}; {command}"
 
 
-def container_argv(command: str, stop_signal: int, asked_by: int | None = None) -> list[str]:
+def container_argv(command: str, stop_signal: int, sent_signal: int | None = None) -> list[str]:
     """Return the argument vector for a container: PID 1 passes the stop signal on and waits for its command.
 
-    ``asked_by`` is the signal that the engine sends, if it cannot be told to send ``stop_signal``.
+    ``sent_signal`` is the signal that the engine sends, if it cannot be told to send ``stop_signal``.
     """
-    asked_by = asked_by or stop_signal
-    if is_simple(command) and asked_by == stop_signal:
+    sent_signal = sent_signal or stop_signal
+    if is_simple(command) and sent_signal == stop_signal:
         return ["/bin/sh", "-c", direct(command)]
-    wrapper = _AS_PID_ONE.format(name=signal_name(stop_signal), asked=signal_name(asked_by))
-    return ["/bin/sh", "-c", wrapper, patient(command, stop_signal)]
+    wrapper = _PID_ONE_SCRIPT.format(name=signal_name(stop_signal), asked=signal_name(sent_signal))
+    return ["/bin/sh", "-c", wrapper, trap_stop_signal(command, stop_signal)]
 
 
 def environment_file(path: str, comment: str, app: Application, service: Service, instance: InstancePlan) -> ExportFile:
@@ -70,8 +70,8 @@ def environment_file(path: str, comment: str, app: Application, service: Service
     What a shell would not take as an assignment is left in the positional parameters, as arguments of env(1).
     """
     whole = {**app.shared, **service.env, **own(instance)}
-    early = {name: value for name, value in whole.items() if name not in LATE}
-    late = {name: value for name, value in whole.items() if name in LATE}
+    early = {name: value for name, value in whole.items() if name not in SPECIAL_VARIABLES}
+    late = {name: value for name, value in whole.items() if name in SPECIAL_VARIABLES}
     lines = assignments(early, "a shell script", lambda name, value: f"export {name}={sh(value)}")
     given = (
         assignments(late, "a shell script", lambda name, value: sh(f"{name}={value}")).rstrip("\n").replace("\n", " ")
@@ -91,6 +91,6 @@ set -- "$@" /bin/sh -c {sh(command)}
 """
 
 
-def as_user(user: str) -> str:
+def setpriv_lines(user: str) -> str:
     """Return the lines that put setpriv(1) before ``"$@"``; none without a user."""
     return _SETPRIV.format(user=sh(user)) if user else ""

@@ -6,7 +6,7 @@ import json
 
 from procman.export.application import application
 from procman.export.file import ExportFile, ExportWarning, marker
-from procman.export.overlay import left_out
+from procman.export.overlay import overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SUMMARY = "app.json for Heroku (it reads the Procfile, too)"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield app.json: counts, and names of variables, never values."""
     app = application(plan, options)
-    yield from left_out(app, "Heroku")
+    yield from overlay_warnings(app, "Heroku")
     yield ExportWarning("app.json holds the names of variables: `heroku config:set` gives them their values")
     secrets = dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)])
     content = {

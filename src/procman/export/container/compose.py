@@ -25,7 +25,7 @@ from procman.export.grammar import (
     variables,
     yaml_lines,
 )
-from procman.export.overlay import DEPENDENCIES, HEALTH, READY, left_out, needs
+from procman.export.overlay import DEPENDENCIES, HEALTH, READY, dependencies_of, overlay_warnings
 from procman.export.shell import container_argv, signal_name
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
     yield from log_warning(options, "Docker")
-    yield from left_out(app, "Compose", READY, HEALTH, DEPENDENCIES)
+    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES)
     if any(service.first.depends_on for service in app.services):
         yield ExportWarning("Swarm knows no dependencies: there all services start at once")
     yield from _numbering(app)
@@ -203,7 +203,7 @@ def _local(app: Application, service: Service) -> Part:
 
 def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -> Part:
     found: Part = {
-        labels[other.name]: {"condition": _condition(other, wanted)} for other, wanted in needs(app, service)
+        labels[other.name]: {"condition": _condition(other, wanted)} for other, wanted in dependencies_of(app, service)
     }
     return {"depends_on": found} if found else {}
 

@@ -14,7 +14,7 @@ from procman.export.container.containers import (
 )
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, escaped, no_expansion, variables, yaml_lines
-from procman.export.overlay import HEALTH, READY, left_out
+from procman.export.overlay import HEALTH, READY, overlay_warnings
 from procman.export.shell import container_argv
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
     yield from log_warning(options, "Kubernetes")
-    yield from left_out(app, "Kubernetes", READY, HEALTH)
+    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH)
     yield from _limits(app, options)
     secrets = [(_name(app), app.secrets), *((_name(app, service), service.env) for service in app.services)]
     parts = [_document(_config_map(app))] if app.contract else []
@@ -162,7 +162,7 @@ def _pod(app: Application, service: Service, label: str, options: ExportOptions)
 
 def _container(app: Application, service: Service, label: str, options: ExportOptions) -> Manifest:
     command = escaped(service.command, "Kubernetes", f"the command of {service.name}", str)
-    argv = container_argv(command, service.stop.signal_number, asked_by=_TERM)
+    argv = container_argv(command, service.stop.signal_number, sent_signal=_TERM)
     sources = _env_from(app, service)
     return {
         "name": Plain(label),

@@ -6,7 +6,7 @@ from procman.export.application import application, budget_window, seconds, star
 from procman.export.container.containers import image_of, image_warnings, labels_of, log_warning, own_environment
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, nomad_environment, sh
-from procman.export.overlay import left_out
+from procman.export.overlay import overlay_warnings
 from procman.export.shell import container_argv, signal_name
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ _LEFT, _RIGHT = "<<procman:", ":procman>>"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` reads into it."""
     app = application(plan, options)
-    yield from left_out(app, "the export for Nomad")
+    yield from overlay_warnings(app, "the export for Nomad")
     yield from image_warnings(app, options, "Nomad")
     yield from log_warning(options, "Nomad")
     yield ExportWarning("no Nomad has run this job yet: `nomad job validate` checks it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.export.application import (
     application,
     budget_window,
-    installed,
+    install_folder,
     own,
     seconds,
     starts_allowed,
@@ -14,7 +14,7 @@ from procman.export.application import (
 from procman.export.container.containers import image_of, image_warnings, log_warning
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
-from procman.export.overlay import left_out
+from procman.export.overlay import overlay_warnings
 from procman.export.shell import container_argv, signal_name
 
 TYPE_CHECKING = False
@@ -35,10 +35,10 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that say what runs, and the environment files."""
     app = application(plan, options)
-    yield from left_out(app, "the export for Quadlet")
+    yield from overlay_warnings(app, "the export for Quadlet")
     yield from image_warnings(app, options, "Quadlet")
     yield from log_warning(options, "the journal")
-    folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
+    folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     for service in app.services:
         unit = f"{app.name}-{service.name}"
         yield ExportFile(f"{unit}@.container", _unit(app, service, options, f"{folder}/{app.name}"))

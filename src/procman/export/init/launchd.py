@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from procman.export.application import application, installed, whole_seconds
+from procman.export.application import application, install_folder, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, sh, xml
-from procman.export.overlay import left_out
-from procman.export.shell import environment_file, patient, start_lines
+from procman.export.overlay import overlay_warnings
+from procman.export.shell import environment_file, start_lines, trap_stop_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ _DOCTYPE = '"-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyLis
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a property list, a script and an environment file for each instance."""
     app = application(plan, options)
-    yield from left_out(app, "launchd")
+    yield from overlay_warnings(app, "launchd")
     yield ExportWarning("these files are checked as property lists only: they have not run on macOS yet")
-    folder = installed(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
+    folder = install_folder(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
     yield from _limits(app)
     for service, instance in app.instances:
         base = f"{app.name}/{instance.name}"
@@ -99,7 +99,7 @@ def _keep_alive(policy: RestartPolicy) -> str:
 
 def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
     comment = header("launchd", app.name, f"{instance.name}: started by {app.name}.{instance.name}.plist")
-    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', patient(service.command, _TERM))
+    start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', trap_stop_signal(service.command, _TERM))
     account = "" if options.user_units else options.account
     # launchd's own UserName would have the script run as that user, who may not read the environment file.
     user = f'set -- sudo -n -E -u {sh(account)} -- /usr/bin/env PATH="$PATH" "$@"\n' if account else ""

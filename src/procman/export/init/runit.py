@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import sh
-from procman.export.init.service_directory import as_user, folders, judgment, log_folder, run_script, sweep
+from procman.export.init.service_directory import (
+    change_user_line,
+    log_folder,
+    render_directories,
+    restart_lines,
+    run_script,
+    stop_group_lines,
+)
 from procman.export.shell import environment_file, signal_name
 
 TYPE_CHECKING = False
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "service directories for runit, with svlogd"
 
-_NOTE = """\
+_RECORD_START = """\
 # For ./finish and ./control/t: when this life began, and the process group that chpst -P makes of it.
 date +%s >supervise/procman.started
 echo $$ >supervise/procman.group
@@ -30,9 +37,9 @@ group=$(cat "$state.group" 2>/dev/null)
 wanted() {{ ! grep -q "want [de]" supervise/stat; }}
 rest() {{ printf d >supervise/control; exit 0; }}
 
-{sweep}rm -f "$state.group"
+{stop_group}rm -f "$state.group"
 
-{judgment}"""
+{restart}"""
 
 _CONTROL = """\
 # runsv runs this instead of sending TERM to the shell alone: the whole group is asked, and killed after the grace.
@@ -54,7 +61,7 @@ exit 0
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
-    yield from folders("runit", plan, options, _directory)
+    yield from render_directories("runit", plan, options, _directory)
 
 
 def _directory(
@@ -62,7 +69,7 @@ def _directory(
 ) -> Iterator[ExportFile]:
     base = f"{app.name}-{instance.name}"
     secret = header("runit", app.name, "Only ./run has to read this file: keep it at mode 0600.")
-    last = as_user(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
+    last = change_user_line(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
     install = (
         "",
         "Install:  cp -a * /etc/sv/",
@@ -70,7 +77,7 @@ def _directory(
         f"Look:     sv status {base}",
         f"Stop:     sv stop {base}",
     )
-    run = run_script(header("runit", app.name, *install), service, _NOTE, last)
+    run = run_script(header("runit", app.name, *install), service, _RECORD_START, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)
@@ -80,7 +87,7 @@ def _directory(
 
 def _finish(app: Application, service: Service, base: str) -> str:
     comment = header("runit", app.name, "runsv runs this after each life, with the exit code (or -1) and the signal.")
-    body = _FINISH.format(sweep=sweep(service), judgment=judgment(service, base))
+    body = _FINISH.format(stop_group=stop_group_lines(service), restart=restart_lines(service, base))
     return f"#!/bin/sh\n{comment}\n{body}"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import sh
 from procman.export.init.service_directory import (
-    as_user,
-    folders,
-    judgment,
+    change_user_line,
+    finish_timeout,
     log_folder,
-    longest_finish,
+    render_directories,
+    restart_lines,
     run_script,
-    sweep,
+    stop_group_lines,
 )
 from procman.export.shell import environment_file, signal_name
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "service directories for s6, with s6-log"
 
-_NOTE = """\
+_RECORD_START = """\
 # For ./finish: when this life began, and the process group that s6-supervise made of it.
 date +%s >supervise/procman.started
 echo $$ >supervise/procman.group
@@ -39,14 +39,14 @@ group=$(cat "$state.group" 2>/dev/null)
 wanted() {{ [ "$(s6-svstat -o wantedup .)" = true ]; }}
 rest() {{ exit 125; }}
 
-{sweep}rm -f "$state.group"
+{stop_group}rm -f "$state.group"
 
-{judgment}"""
+{restart}"""
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield a service directory for each instance."""
-    yield from folders("s6", plan, options, _directory)
+    yield from render_directories("s6", plan, options, _directory)
 
 
 def _directory(
@@ -54,7 +54,7 @@ def _directory(
 ) -> Iterator[ExportFile]:
     base = f"{app.name}-{instance.name}"
     secret = header("s6", app.name, "Only ./run has to read this file: keep it at mode 0600.")
-    last = as_user(options.account, "s6-setuidgid") + 'exec "$@"\n'
+    last = change_user_line(options.account, "s6-setuidgid") + 'exec "$@"\n'
     install = (
         "",
         "Install:  cp -a * /etc/s6/sv/",
@@ -62,20 +62,20 @@ def _directory(
         f"Look:     s6-svstat /run/service/{base}",
         f"Stop:     s6-svc -wD -d /run/service/{base}",
     )
-    run = run_script(header("s6", app.name, *install), service, _NOTE, last)
+    run = run_script(header("s6", app.name, *install), service, _RECORD_START, last)
     yield ExportFile(f"{base}/run", run, SCRIPT)
     yield environment_file(f"{base}/env", secret, app, service, instance)
     yield ExportFile(f"{base}/finish", _finish(app, service, base), SCRIPT)
     yield ExportFile(f"{base}/down-signal", f"SIG{signal_name(service.stop.signal_number)}\n")
     yield ExportFile(f"{base}/timeout-kill", f"{max(1, round(service.stop.grace * 1000))}\n")
-    yield ExportFile(f"{base}/timeout-finish", f"{round(longest_finish(service) * 1000)}\n")
+    yield ExportFile(f"{base}/timeout-finish", f"{round(finish_timeout(service) * 1000)}\n")
     yield ExportFile(f"{base}/log/run", _log(app, instance, options), SCRIPT)
 
 
 def _finish(app: Application, service: Service, base: str) -> str:
-    told = "s6-supervise runs this after each life: exit code (or 256), signal."
-    body = _FINISH.format(sweep=sweep(service), judgment=judgment(service, base))
-    return f"#!/bin/sh\n{header('s6', app.name, told)}\n{body}"
+    comment = "s6-supervise runs this after each life: exit code (or 256), signal."
+    body = _FINISH.format(stop_group=stop_group_lines(service), restart=restart_lines(service, base))
+    return f"#!/bin/sh\n{header('s6', app.name, comment)}\n{body}"
 
 
 def _log(app: Application, instance: InstancePlan, options: ExportOptions) -> str:

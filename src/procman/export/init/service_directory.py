@@ -7,7 +7,7 @@ from procman.core.procfile.command import direct
 from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import ExportWarning
 from procman.export.grammar import sh
-from procman.export.overlay import left_out
+from procman.export.overlay import overlay_warnings
 from procman.export.shell import signal_name, start_lines
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Directory = Callable[[Application, Service, InstancePlan, ExportOptions], Iterator[ExportFile]]
 
 # $1 is the exit code, -1 or 256 after a death by signal $2. The functions that a target defines: wanted, rest.
-_FINISH = """\
+_STOP_GROUP = """\
 # The shell of the command dies first, its children may not: the rest of its group gets the signal, then the grace.
 if [ -n "$group" ] && kill -s {signal} -- "-$group" 2>/dev/null; then
     kill -s CONT -- "-$group" 2>/dev/null
@@ -32,11 +32,11 @@ if [ -n "$group" ] && kill -s {signal} -- "-$group" 2>/dev/null; then
 fi
 """
 
-_POLICY = """\
+_RESTART = """\
 code=$1
 [ "$code" -ge 0 ] && [ "$code" -lt 256 ] || code=$((128 + ($2 & 127)))
 wanted || {{ rm -f "$state.deaths"; exit 0; }}
-{ends}
+{final_exits}
 # Quick deaths in a row are counted, and each is followed by a longer wait; a long life begins anew.
 deaths=0
 if [ "$(($(date +%s) - $(cat "$state.started" 2>/dev/null || echo 0)))" -lt {min_uptime} ]; then
@@ -57,12 +57,12 @@ exit 0
 """
 
 
-def folders(
+def render_directories(
     tool: str, plan: Plan, options: ExportOptions, directory: Directory
 ) -> Iterator[ExportFile | ExportWarning]:
     """Yield what ``directory`` makes of each instance, behind what ``tool`` cannot do of it."""
     app = application(plan, options)
-    yield from left_out(app, tool)
+    yield from overlay_warnings(app, tool)
     if not options.account:
         yield ExportWarning(
             f"{tool} will run the application as itself does, and its folder is root's: --user names an account"
@@ -71,17 +71,17 @@ def folders(
         yield from directory(app, service, instance, options)
 
 
-def run_script(comment: str, service: Service, note: str, last: str) -> str:
-    """Return the run script; ``note`` are lines that keep what finish wants to know, ``last`` ends the script."""
+def run_script(comment: str, service: Service, record: str, last: str) -> str:
+    """Return the run script; ``record`` are lines that keep what finish wants to know, ``last`` ends the script."""
     start = start_lines(service.cwd, "./env", direct(service.command))
     return f"""\
 #!/bin/sh
 {comment}
 exec 2>&1
-{note}{start}{last}"""
+{record}{start}{last}"""
 
 
-def as_user(user: str, tool: str) -> str:
+def change_user_line(user: str, tool: str) -> str:
     """Return the line that has ``tool``, such as ``chpst -u``, change to ``user`` unless it is so already."""
     return f'[ "$(id -un)" = {sh(user)} ] || set -- {tool} {sh(user)} "$@"\n' if user else ""
 
@@ -91,18 +91,18 @@ def log_folder(app: Application, name: str, log: str) -> str:
     return f"{log}/{app.name}/{name}" if log else "./main"
 
 
-def sweep(service: Service) -> str:
+def stop_group_lines(service: Service) -> str:
     """Return the lines that end what is left of the process group ``$group``."""
     tenths = max(1, round(service.stop.grace * 10))
-    return _FINISH.format(signal=signal_name(service.stop.signal_number), tenths=tenths)
+    return _STOP_GROUP.format(signal=signal_name(service.stop.signal_number), tenths=tenths)
 
 
-def judgment(service: Service, name: str) -> str:
+def restart_lines(service: Service, name: str) -> str:
     """Return the lines that decide what follows a death, by the policy of `procman start`."""
     policy = service.restart
-    return _POLICY.format(
+    return _RESTART.format(
         name=name,
-        ends=_ends(service),
+        final_exits=_final_exits(service),
         min_uptime=whole_seconds(policy.min_uptime),
         budget=starts_allowed(policy),
         backoff=whole_seconds(policy.backoff, 1),
@@ -110,12 +110,12 @@ def judgment(service: Service, name: str) -> str:
     )
 
 
-def longest_finish(service: Service) -> float:
+def finish_timeout(service: Service) -> float:
     """Return the seconds that a finish script may need: the grace, the longest wait, and some air."""
     return service.stop.grace + service.restart.backoff_max + 5
 
 
-def _ends(service: Service) -> str:
+def _final_exits(service: Service) -> str:
     policy = service.restart
     if policy.mode == "never":
         return "# It is not started again, whatever its end.\nrest"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, supervisord
-from procman.export.overlay import left_out
-from procman.export.shell import as_user, environment_file, patient, signal_name, start_lines
+from procman.export.overlay import overlay_warnings
+from procman.export.shell import environment_file, setpriv_lines, signal_name, start_lines, trap_stop_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _AUTORESTART = {"on-failure": "unexpected", "always": "true", "never": "false"}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
     app = application(plan, options)
-    yield from left_out(app, "supervisord")
+    yield from overlay_warnings(app, "supervisord")
     if not options.account:
         yield ExportWarning(
             "supervisord will run the application as itself does, and its folder is root's: --user names an account"
@@ -93,6 +93,6 @@ def _log(instance: InstancePlan, options: ExportOptions) -> list[str]:
 
 def _script(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
     comment = header("supervisord", app.name, f"{instance.name}: started by {app.name}.conf")
-    command = patient(service.command, service.stop.signal_number)
+    command = trap_stop_signal(service.command, service.stop.signal_number)
     start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', command)
-    return f'#!/bin/sh\n{comment}\n{start}{as_user(options.account)}exec "$@"\n'
+    return f'#!/bin/sh\n{comment}\n{start}{setpriv_lines(options.account)}exec "$@"\n'

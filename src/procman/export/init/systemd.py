@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from procman.core.model.dependency import STARTED
 from procman.core.procfile.command import direct, is_simple
-from procman.export.application import application, budget_window, installed, own, seconds, starts_allowed
+from procman.export.application import application, budget_window, install_folder, own, seconds, starts_allowed
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
-from procman.export.overlay import DEPENDENCIES, left_out, needs
+from procman.export.overlay import DEPENDENCIES, dependencies_of, overlay_warnings
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
@@ -55,9 +55,9 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units of ``plan``, then the links that say what runs, then the environment files."""
     app = application(plan, options)
-    yield from left_out(app, "systemd", DEPENDENCIES)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES)
     yield from _conditions(app)
-    folder = installed(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
+    folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("the units of a user's service manager run as that user; the name is left out")
     if not options.account and not options.user_units:
@@ -169,14 +169,14 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
 
 
 def _needs(app: Application, service: Service) -> list[str]:
-    targets = [f"{app.name}-{other.name}.target" for other, _ in needs(app, service)]
+    targets = [f"{app.name}-{other.name}.target" for other, _ in dependencies_of(app, service)]
     return [line for target in targets for line in (f"Wants={target}", f"After={target}")]
 
 
 def _conditions(app: Application) -> Iterator[ExportWarning]:
     """systemd knows the order of starts, and with Type=exec no more than that."""
     for service in app.services:
-        for other, condition in needs(app, service):
+        for other, condition in dependencies_of(app, service):
             if condition != STARTED:
                 yield ExportWarning(
                     f"{service.name} waits under systemd until {other.name} is started, not {condition}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from procman.core.procfile.command import direct
-from procman.export.application import application, budget_window, installed, starts_allowed, whole_seconds
+from procman.export.application import application, budget_window, install_folder, starts_allowed, whole_seconds
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
-from procman.export.overlay import left_out
+from procman.export.overlay import overlay_warnings
 from procman.export.shell import environment_file, signal_name, start_lines
 
 TYPE_CHECKING = False
@@ -26,11 +26,11 @@ _FOLDERS = ("/etc/init",)
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the jobs of the application, of its process types and of their instances."""
     app = application(plan, options)
-    yield from left_out(app, "Upstart")
+    yield from overlay_warnings(app, "Upstart")
     yield ExportWarning("Upstart is history, and these files have not been run: only their text is tested")
     if options.log:
         yield ExportWarning("Upstart keeps the logs itself, in /var/log/upstart: --log is left out")
-    folder = installed(options.location, _FOLDERS)
+    folder = install_folder(options.location, _FOLDERS)
     yield ExportFile(f"{app.name}.conf", _master(app, folder))
     for service in app.services:
         yield ExportFile(f"{app.name}-{service.name}.conf", _process_type(app, service))
