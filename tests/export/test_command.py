@@ -72,7 +72,7 @@ def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
     ("words", "message"),
     [
         ((), "takes a format and a folder"),
-        (("sytemd", "-"), 'no export format "sytemd"'),
+        (("sytemd", "-"), 'unknown export format "sytemd"'),
         (("systemd",), "where shall the files go?"),
         (("systemd", "a", "-o", "b"), "contradict each other"),
         (("systemd", "-", "--app", "a/b"), "cannot name an application"),

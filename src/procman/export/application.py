@@ -1,4 +1,4 @@
-"""Decides how a plan looks from a target: services of like instances, and which variables belong to whom."""
+"""The plan as exporters see it: services of similar instances, their variables, and their times and counts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from procman.core.model.policy import RestartPolicy, StopPolicy
     from procman.export.options import ExportOptions
 
-# What differs between the instances of one type, in the order a reader wants it.
+# The variables that differ between the instances of one type, in a readable order.
 OWN = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
-# The mark of one run of `procman start`: nobody looks for it anywhere else.
+# Identifies one run of `procman start`, so it has no meaning elsewhere.
 _LEFT_OUT = ("PROCMAN_SESSION",)
 _APP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _PORT_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_PORT")
@@ -29,7 +29,7 @@ _MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
 class Service:
     """One process type at the target: its instances and what they have in common.
 
-    ``env`` is what this type has and others have not, without the variables of ``OWN``.
+    ``env`` holds the variables that not all types share, without those of ``OWN``.
     """
 
     name: str
@@ -38,43 +38,43 @@ class Service:
 
     @property
     def first(self) -> InstancePlan:
-        """The instance that stands for all where a target knows no instances."""
+        """The instance that represents the type at targets without numbered instances."""
         return self.instances[0]
 
     @property
     def command(self) -> str:
-        """The text of the Procfile's line, byte for byte."""
+        """The command of the Procfile's line, byte for byte."""
         return self.first.command
 
     @property
     def cwd(self) -> str:
-        """The folder it runs in, an absolute path on this machine."""
+        """The working directory, an absolute path on this machine."""
         return self.first.cwd
 
     @property
     def restart(self) -> RestartPolicy:
-        """When it is started again."""
+        """When it is restarted."""
         return self.first.restart
 
     @property
     def stop(self) -> StopPolicy:
-        """How it is asked to end."""
+        """How it is stopped."""
         return self.first.stop
 
     @property
     def port(self) -> int | None:
-        """The port of the first instance: that of every instance where each has a network of its own."""
+        """The port of the first instance. Where each instance has its own network, all of them use it."""
         return self.first.port
 
     @property
     def serves(self) -> bool:
-        """Whether others connect to its port: it is called web, or its command mentions PORT."""
+        """Whether clients connect to its port: the type is called web, or its command mentions PORT."""
         return self.port is not None and (self.name == "web" or bool(_MENTIONS_PORT.search(self.command)))
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The plan as exporters see it; ``shared`` is the environment that all instances have in common."""
+    """The plan as services. ``shared`` holds the variables that all instances have in common."""
 
     name: str
     services: tuple[Service, ...]
@@ -82,33 +82,33 @@ class Application:
 
     @property
     def instances(self) -> Iterator[tuple[Service, InstancePlan]]:
-        """Every instance, with its service, in the plan's order."""
+        """Every instance with its service, by service and number."""
         return ((service, instance) for service in self.services for instance in service.instances)
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What the env files give to all: whatever of ``shared`` is not a variable of procman's contract."""
+        """The variables of ``shared`` that procman does not set itself. They may be secret."""
         return {name: value for name, value in self.shared.items() if not is_contract(name)}
 
     @property
     def contract(self) -> dict[str, str]:
-        """The rest of ``shared``: ports of the types' first instances and PYTHONUNBUFFERED. No secrets."""
+        """The other variables of ``shared``: the ports of the types' first instances, and PYTHONUNBUFFERED."""
         return {name: value for name, value in self.shared.items() if is_contract(name)}
 
 
 def is_contract(name: str) -> bool:
-    """Whether procman sets this variable itself, so that its value is no secret."""
+    """Return whether procman sets this variable itself, so that its value is not secret."""
     return name in OWN or name == "PYTHONUNBUFFERED" or bool(_PORT_OF_TYPE.fullmatch(name))
 
 
 def own(instance: InstancePlan) -> dict[str, str]:
-    """Return the variables that make this instance itself: PORT if it has one, PS and the names."""
+    """Return the variables that identify this instance: PORT if it has one, PS and its names."""
     env = instance.env
     return {name: env[name] for name in OWN if name in env}
 
 
 def application(plan: Plan, options: ExportOptions) -> Application:
-    """Sort the plan's instances into services. Raises UsageError for a name that no target takes."""
+    """Group the plan's instances into services. Raises UsageError if no target accepts the application's name."""
     check_app(options.app)
     environments = [_carried(instance) for instance in plan.instances]
     shared = dict(_common(environments))
@@ -120,12 +120,12 @@ def application(plan: Plan, options: ExportOptions) -> Application:
 def check_app(name: str) -> None:
     """Raise UsageError unless ``name`` can be part of a file name and of a unit name."""
     if not _APP_NAME.fullmatch(name) or ".." in name or "--" in name or "-." in name or ".-" in name:
-        hint = "letters, digits and single . - _ between them; choose it with --app"
+        hint = "use letters, digits and single . - _ between them; choose a name with --app"
         raise UsageError(f'"{name}" cannot name an application', hint)
 
 
 def app_name(text: str) -> str:
-    """Turn a folder's name into one that ``check_app`` takes; ``app`` when nothing is left of it."""
+    """Turn a folder's name into one that ``check_app`` accepts; ``app`` if nothing is left of it."""
     return re.sub(r"[-.]*[^A-Za-z0-9_.]+[-.]*|\.\.+", "-", text).strip("-._") or "app"
 
 
@@ -145,29 +145,30 @@ def _service(name: str, plan: Plan, shared: dict[str, str]) -> Service:
 
 
 def install_folder(location: str, known: Sequence[str]) -> str:
-    """Return the folder that units may name. ``known`` are the folders the target reads, the usual one first.
+    """Return the folder where the files will be installed, since units refer to others by absolute paths.
 
-    An export straight into such a folder, or into the same folder below the root of another system, is named by it;
-    any other ``location`` is a place of preparation, and the usual folder is meant.
+    ``known`` are the folders that the target reads, the usual one first. An export straight into one of them, or into
+    the same folder below another system's root, stays there. Any other ``location`` is a staging folder, so the files
+    will be installed in the usual one.
     """
     return next((folder for folder in known if f"{location}/".endswith(f"{folder}/")), known[0])
 
 
 def seconds(value: float, least: float = 0.0) -> str:
-    """Write seconds without needless digits: ``5``, ``0.5``; at least ``least``, where 0 would mean "for ever"."""
+    """Write seconds without needless digits: ``5``, ``0.5``. ``least`` is for targets where 0 means "forever"."""
     return f"{max(value, least):.3f}".rstrip("0").rstrip(".")
 
 
 def whole_seconds(value: float, least: int = 0) -> int:
-    """Round up to whole seconds: a target that counts in them must not be less trap_stop_signal than procman."""
+    """Round up to whole seconds, so that a target that counts in them never waits less than procman does."""
     return max(ceil(value), least)
 
 
 def starts_allowed(policy: RestartPolicy) -> int:
-    """Return how many starts the budget allows, the first one included: the last quick death is not answered."""
+    """Return how many starts the budget allows, including the first: the last quick death is not followed by one."""
     return max(1, policy.max_restarts)
 
 
 def budget_window(policy: RestartPolicy) -> int:
-    """Return the seconds within which so many starts mean that each life was too short."""
+    """Return the seconds within which ``starts_allowed`` starts mean that every life was too short."""
     return ceil(starts_allowed(policy) * (policy.min_uptime + policy.backoff))

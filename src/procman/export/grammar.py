@@ -1,7 +1,8 @@
-"""Decides how a text is written so that a target reads it back byte for byte: one function per grammar.
+"""How a string is written so that a target reads it back byte for byte: one function per grammar.
 
-Each takes any text that can be an environment value or a command, and raises GrammarError, with the reason, for what
-its grammar cannot hold. Each has a property test against a reader of that grammar, and the real reader where it runs.
+Each takes any string that can be an environment value or a command, and raises GrammarError with the reason if its
+grammar cannot hold the string. Each has a property test against a reader of that grammar, and against the real reader
+where it runs.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class GrammarError(ValueError):
-    """A grammar cannot hold a text; the message is the reason, as the end of a sentence."""
+    """A grammar cannot hold a string. The message is the reason, as the end of a sentence."""
 
 
 def assignments(env: Mapping[str, str], target: str, write: Callable[[str, str], str]) -> str:
-    """Write each variable with ``write(name, value)``, one per line. Raises UsageError with the variable's name."""
+    """Write each variable with ``write(name, value)``, a line each. Raises UsageError if the target cannot hold one."""
     return "".join(_assignment(name, value, target, write) + "\n" for name, value in env.items())
 
 
 def variables(env: Mapping[str, str], target: str, write: Callable[[str], str] = str) -> dict[str, str]:
-    """Return the variables with ``write`` applied to each value. Raises UsageError with the variable's name."""
+    """Return the variables with ``write`` applied to the values. Raises UsageError if the target cannot hold one."""
     return {name: _assignment(name, value, target, lambda _, held: write(held)) for name, value in env.items()}
 
 
@@ -48,7 +49,10 @@ def _assignment(name: str, value: str, target: str, write: Callable[[str, str], 
 
 
 def escaped(value: str, target: str, what: str, write: Callable[[str], str]) -> str:
-    """Write a string other than a variable, such as a command. Raises UsageError that says ``what`` it is."""
+    """Write a string other than a variable, such as a command. Raises UsageError if the target cannot hold it.
+
+    ``what`` is the name of the string in the message.
+    """
     try:
         return write(checked(value))
     except GrammarError as error:
@@ -56,20 +60,20 @@ def escaped(value: str, target: str, what: str, write: Callable[[str], str]) -> 
 
 
 def checked(value: str) -> str:
-    """Return ``value`` as it is, if any grammar at all can hold it: no NUL, nothing that is not UTF-8."""
+    """Return ``value`` unchanged. Raises GrammarError for a NUL or invalid UTF-8, which no grammar can hold."""
     if "\0" in value:
-        raise GrammarError("it holds a NUL byte")
+        raise GrammarError("it contains a NUL byte")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise GrammarError("it is not UTF-8")
     return value
 
 
 def one_line(value: str) -> str:
-    """Return ``value`` as it is, if it can be the rest of a line: no control characters, no blanks at its ends."""
+    """Return ``value`` unchanged if it can be the rest of a line: no control characters, no whitespace at its ends."""
     if _CONTROL.search(value):
-        raise GrammarError("it holds a control character")
+        raise GrammarError("it contains a control character")
     if value != value.strip():
-        raise GrammarError("it begins or ends with a blank")
+        raise GrammarError("it begins or ends with whitespace")
     return value
 
 
@@ -77,7 +81,7 @@ def one_line(value: str) -> str:
 
 
 def sh(value: str) -> str:
-    """A word of POSIX sh."""
+    """Write a word of POSIX sh."""
     return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\\''") + "'"
 
 
@@ -85,19 +89,19 @@ def sh(value: str) -> str:
 
 
 def systemd_word(value: str) -> str:
-    r"""A quoted word of a unit's command line (systemd.service(5), COMMAND LINES): ``\ " % $`` and controls."""
+    r"""Write a quoted word of a command line (systemd.service(5)), escaping ``\ " % $`` and control characters."""
     return '"' + _CONTROL.sub(_c_escape, _backslashed(value, '\\"')).replace("%", "%%").replace("$", "$$") + '"'
 
 
 def systemd_path(value: str) -> str:
-    """A path that is the rest of a line, taken as it stands but for ``%`` (systemd.unit(5), SPECIFIERS)."""
+    """Write a path as the rest of a line, literal except for ``%`` (systemd.unit(5), SPECIFIERS)."""
     if value.endswith("\\"):
         raise GrammarError("it ends with a backslash")
     return one_line(value).replace("%", "%%")
 
 
 def systemd_environment(value: str) -> str:
-    r"""A value of an environment file (systemd.exec(5), EnvironmentFile=): ``\ " $ ```, newlines as they are."""
+    r"""Write a value of an environment file (systemd.exec(5), EnvironmentFile=): only ``\ " $ ``` need escapes."""
     return value if _PLAIN.fullmatch(value) else '"' + _backslashed(value, '\\"$`') + '"'
 
 
@@ -113,7 +117,7 @@ def _c_escape(found: re.Match[str]) -> str:
 
 
 class Plain(str):
-    """A string that YAML may hold without quotes, such as a name. It is quoted all the same if it could be misread."""
+    """A string to write without quotes, such as a name. The emitter still quotes it if YAML could misread it."""
 
     __slots__ = ()
 
@@ -121,7 +125,7 @@ class Plain(str):
 def yaml_lines(data: Mapping[str, Yaml]) -> Iterator[str]:
     """Yield the lines of a block mapping, for YAML 1.1 and 1.2 alike.
 
-    A list gets a line per entry, a tuple of scalars a single line, and None makes its key a comment of its own line.
+    A list gets a line per entry, a tuple of scalars a single line. A key whose value is None becomes a comment.
     """
     for key, value in data.items():
         if value is None:
@@ -155,7 +159,7 @@ def _yaml_plain(value: str) -> str:
 
 
 def yaml(value: str) -> str:
-    """A double-quoted YAML scalar on one line."""
+    """Write a double-quoted YAML scalar on one line."""
     return '"' + "".join(_yaml_character(character) for character in value) + '"'
 
 
@@ -171,17 +175,17 @@ def _yaml_character(character: str) -> str:
 
 
 def no_expansion(value: str) -> str:
-    """A string in which neither Compose nor Kubernetes (``command``, ``env``) expands variables: ``$`` is doubled."""
+    """Double ``$``, so that neither Compose nor Kubernetes (in ``command`` and ``env``) expands variables."""
     return value.replace("$", "$$")
 
 
 def swarm(value: str) -> str:
-    """The same where Swarm also expands Go templates, as in ``environment``: ``{{`` becomes ``{{"{{"}}``."""
+    """Do the same where Swarm also expands Go templates, as in ``environment``: ``{{`` becomes ``{{"{{"}}``."""
     return no_expansion(value.replace("{{", '{{"{{"}}'))
 
 
 def docker_line(value: str) -> str:
-    """The rest of a line of an env file that Compose (a dotenv) and Docker (as it stands) read alike."""
+    """Write the rest of a line of an env file that Compose (as dotenv) and Docker (literally) read the same way."""
     if _same_for_both(value):
         return value
     raise GrammarError("Compose and Docker read it differently")
@@ -193,7 +197,7 @@ def _same_for_both(value: str) -> bool:
 
 
 def hcl(value: str) -> str:
-    """A quoted template of HCL 2: no ``${`` and no ``%{`` is left."""
+    """Write a quoted template of HCL 2, with ``${`` and ``%{`` escaped."""
     escaped = "".join(_hcl_character(character) for character in value)
     return '"' + escaped.replace("${", "$${").replace("%{", "%%{") + '"'
 
@@ -206,7 +210,7 @@ def _hcl_character(character: str) -> str:
 
 
 def nomad_environment(value: str) -> str:
-    r"""A value of an env file that Nomad's template reads (hashicorp/go-envparse): JSON's escapes in double quotes."""
+    r"""Write a value of an env file for a template of Nomad (hashicorp/go-envparse), with JSON's escapes."""
     if _PLAIN.fullmatch(value):
         return value
     escaped = _backslashed(value, '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
@@ -217,21 +221,21 @@ def nomad_environment(value: str) -> str:
 
 
 def supervisord(value: str) -> str:
-    """A value of supervisord's INI file: ``%`` is doubled; what it would take for a comment cannot be held."""
+    """Write a value of supervisord's INI file: ``%`` is doubled. It cannot hold anything that looks like a comment."""
     if re.search(r"(^|\s)[;#]", value):
-        raise GrammarError("supervisord takes what follows a ; or # for a comment")
+        raise GrammarError("supervisord reads what follows a ; or # as a comment")
     return one_line(value).replace("%", "%%")
 
 
 def xml(value: str) -> str:
-    """Character data of XML 1.0."""
+    """Write character data of XML 1.0."""
     if re.search("[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]", value):
-        raise GrammarError("XML has no such character")
+        raise GrammarError("it contains a character that XML does not allow")
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def can_hold(write: Callable[[str], str], value: str) -> bool:
-    """Tell whether the grammar of ``write`` can hold ``value``."""
+    """Return whether the grammar of ``write`` can hold ``value``."""
     try:
         write(checked(value))
     except GrammarError:

@@ -1,4 +1,4 @@
-"""Decides what an exporter may know beside the plan."""
+"""What an exporter knows besides the plan."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 class ExportOptions:
     """What the command line says about an export.
 
-    ``app`` names the application at the target. ``user`` is the account it shall run as, ``owner`` the one that owns
-    its folder here; both may be empty.
-    ``image`` is the container image; empty: ``APP:latest``, with a warning. ``location`` is the folder of the export as
-    an absolute path, empty when it is printed. ``log`` is the folder for log files; empty: what the target does by
-    itself. ``user_units`` asks for units of a user's own service manager.
+    ``app`` is the name of the application at the target. ``user`` is the account to run it as, ``owner`` the account
+    that owns its folder on this machine; both may be empty.
+    ``image`` is the container image; if it is empty, exporters use ``APP:latest`` and warn. ``location`` is the folder
+    of the export as an absolute path, empty if the files are printed. ``log`` is the folder for log files; if it is
+    empty, the target's default applies. ``user_units`` asks for units of a user's own service manager.
     """
 
     app: str
@@ -26,5 +26,5 @@ class ExportOptions:
 
     @property
     def account(self) -> str:
-        """The account it runs as on a machine like this one: the given one, else the owner of its folder."""
+        """The account to run as on a machine like this one: the given one, else the owner of the folder."""
         return self.user or self.owner

@@ -1,4 +1,4 @@
-"""Decides what of an overlay a target takes over: readiness, health, dependencies; and says what it does not."""
+"""What an overlay says about a service (checks, dependencies, stop command), and a warning for what a target lacks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
     from procman.export.application import Application, Service
 
-READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "a readiness check", "a health check", "dependencies", "a stop command"
+READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "readiness check", "health check", "dependencies", "stop command"
 
 
-def overlay_warnings(app: Application, target: str, *taken: str) -> Iterator[ExportWarning]:
-    """Yield a warning for everything that is said about a service and is not among ``taken``."""
+def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
+    """Yield a warning per service for what its overlay says and ``supported`` does not list."""
     for service in app.services:
-        missing = [what for what in _features(service) if what not in taken]
+        missing = [what for what in _features(service) if what not in supported]
         if missing:
-            yield ExportWarning(f"{target} does not take over {' and '.join(missing)} of {service.name}")
+            yield ExportWarning(f"not exported to {target}: {' and '.join(missing)} of {service.name}")
 
 
 def _features(service: Service) -> Iterator[str]:
@@ -34,6 +34,6 @@ def _features(service: Service) -> Iterator[str]:
 
 
 def dependencies_of(app: Application, service: Service) -> list[tuple[Service, str]]:
-    """Return the exported services that ``service`` waits for, each with the condition."""
+    """Return the exported services that ``service`` depends on, each with its condition."""
     known = {other.name: other for other in app.services}
     return [(known[one.type], one.condition) for one in service.first.depends_on if one.type in known]

@@ -1,4 +1,4 @@
-"""Decides which exporter a format's name means: a built-in one, or a plug-in's."""
+"""The exporters by format: the built-in ones, then those of plug-ins."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BUILT_IN = {
 
 
 def find(name: str) -> Render:
-    """Return the exporter called ``name``. Raises UsageError for an unknown one, ProcmanError for a broken plug-in."""
+    """Return the exporter called ``name``. Raises UsageError if unknown, ProcmanError if its plug-in is broken."""
     if name in BUILT_IN:
         render: Render = import_module(BUILT_IN[name]).render
         return render
@@ -43,11 +43,13 @@ def find(name: str) -> Render:
     if name in plugins:
         return _loaded(plugins[name])
     known = (*BUILT_IN, *plugins)
-    raise UsageError(f'there is no export format "{name}"', did_you_mean(name, known) or "procman export --list")
+    raise UsageError(
+        f'unknown export format "{name}"', did_you_mean(name, known) or "procman export --list shows the formats"
+    )
 
 
 def summaries() -> Iterator[tuple[str, str]]:
-    """Yield each format and what it writes, the built-in ones first."""
+    """Yield each format with its summary, the built-in ones first."""
     for name, module in BUILT_IN.items():
         yield name, import_module(module).SUMMARY
     for name, plugin in sorted(_plugins().items()):
@@ -55,8 +57,8 @@ def summaries() -> Iterator[tuple[str, str]]:
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    """The plug-ins; a built-in format cannot be replaced."""
-    from importlib.metadata import entry_points  # 37 ms, and only unknown names need it
+    """Return the plug-ins by format, except those that would replace a built-in one."""
+    from importlib.metadata import entry_points  # takes 37 ms, and built-in formats do not need it
 
     return {plugin.name: plugin for plugin in entry_points(group=GROUP) if plugin.name not in BUILT_IN}
 
@@ -67,10 +69,10 @@ def _loaded(plugin: EntryPoint) -> Render:
         found = plugin.load()
     except Exception as error:
         message = f"the exporter {plugin.name} ({plugin.value}) cannot be loaded: {error}"
-        raise ProcmanError(message, "is its package whole? pip check") from error
+        raise ProcmanError(message, "check its installation with pip check") from error
     render = getattr(found, "render", found)
     if not callable(render):
-        raise ProcmanError(f"the exporter {plugin.name} ({plugin.value}) is no function", "ask its author")
+        raise ProcmanError(f"the exporter {plugin.name} ({plugin.value}) is not a function", "report it to its author")
     return render  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,8 @@
-"""Decides how a target's shell is started so that stopping works as under `procman start`: the whole group is asked.
+"""The shell that runs a command at a target, so that stopping works as with `procman start`: for the whole group.
 
-A supervisor that signals one process reaches the shell alone, and a shell that dies leaves its command behind. So a
-command that is one simple command is executed in the shell's place; for any other the shell is taught to wait.
+A supervisor that signals a single process reaches only the shell, and a shell that dies leaves its command behind. So
+the shell executes a simple command in its place, and waits for the processes of any other command.
+Scripts also serve the targets whose own grammar cannot hold every value.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from procman.core.model.plan import InstancePlan
     from procman.export.application import Application, Service
 
-# What must reach the child but would hurt the script on its way: read-only or special in dash, bash or busybox, or
-# changing which tools the script finds (PATH). They are handed over by env(1) at the very end.
+# Variables for the child that would break the script itself: read-only or special in dash, bash or busybox, or
+# changing which tools the script finds (PATH). env(1) sets them at the very end.
 SPECIAL_VARIABLES = frozenset(
     (  # noqa: SIM905 (a list would be a screen long)
         "PATH IFS UID EUID PPID PWD OLDPWD SHLVL OPTIND OPTARG LINENO RANDOM SRANDOM SECONDS GROUPS _ "
@@ -32,7 +33,7 @@ _PID_ONE_SCRIPT = (
     """while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"""
 )
 
-# Linux; an init system's scripts may count on util-linux. The test spares those who run the supervisor as that user.
+# On Linux, scripts of an init system can rely on util-linux. Nothing is needed if the supervisor runs as that user.
 _SETPRIV = """\
 if [ "$(id -un)" != {user} ]; then
     set -- setpriv --reuid {user} --regid "$(id -g {user})" --init-groups "$@"
@@ -41,21 +42,21 @@ fi
 
 
 def signal_name(number: int) -> str:
-    """Return the name without SIG: ``TERM`` for 15; the number as text for a real-time signal."""
+    """Return the name without SIG, ``TERM`` for 15. A real-time signal has only its number."""
     return SIGNALS.get(number, str(number)).removeprefix("SIG")
 
 
 def trap_stop_signal(command: str, signal_number: int) -> str:
-    """Return the command for a target that signals the group and looks at the shell alone: it ends last."""
+    """Return the command for a target that signals the group and watches only its shell: the shell exits last."""
     if is_simple(command):
         return direct(command)
     return f"trap 'exit {128 + signal_number}' {signal_name(signal_number)}; {command}"
 
 
 def container_argv(command: str, stop_signal: int, sent_signal: int | None = None) -> list[str]:
-    """Return the argument vector for a container: PID 1 passes the stop signal on and waits for its command.
+    """Return the argument vector for a container, where PID 1 passes the stop signal on and waits for its command.
 
-    ``sent_signal`` is the signal that the engine sends, if it cannot be told to send ``stop_signal``.
+    ``sent_signal`` is the signal that the engine sends if it cannot be configured to send ``stop_signal``.
     """
     sent_signal = sent_signal or stop_signal
     if is_simple(command) and sent_signal == stop_signal:
@@ -65,9 +66,9 @@ def container_argv(command: str, stop_signal: int, sent_signal: int | None = Non
 
 
 def environment_file(path: str, comment: str, app: Application, service: Service, instance: InstancePlan) -> ExportFile:
-    """Return the file that gives the whole environment of ``instance`` to the script that sources it.
+    """Return the file with the whole environment of ``instance``, for a script to source.
 
-    What a shell would not take as an assignment is left in the positional parameters, as arguments of env(1).
+    It leaves the variables that a shell cannot assign in the positional parameters, as arguments of env(1).
     """
     whole = {**app.shared, **service.env, **own(instance)}
     early = {name: value for name, value in whole.items() if name not in SPECIAL_VARIABLES}
@@ -76,15 +77,15 @@ def environment_file(path: str, comment: str, app: Application, service: Service
     given = (
         assignments(late, "a shell script", lambda name, value: sh(f"{name}={value}")).rstrip("\n").replace("\n", " ")
     )
-    note = "# A shell would not take these, or not survive them: the script hands them over at the end.\n"
+    note = "# A shell cannot safely assign these, so the script passes them to env(1) at the end.\n"
     content = comment + lines + (f"{note}set -- /usr/bin/env {given}\n" if late else "set --\n")
     return ExportFile(path, content, SECRET)
 
 
 def start_lines(root: str, environment: str, command: str) -> str:
-    """Return the lines of a script up to its last: source the environment, go to the application, keep the command."""
+    """Return the first lines of a script: source the environment, change to ``root``, put the command into ``"$@"``."""
     return f"""\
-# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
 . {environment}
 cd {sh(root)} || exit 111
 set -- "$@" /bin/sh -c {sh(command)}
@@ -92,5 +93,5 @@ set -- "$@" /bin/sh -c {sh(command)}
 
 
 def setpriv_lines(user: str) -> str:
-    """Return the lines that put setpriv(1) before ``"$@"``; none without a user."""
+    """Return the lines that put setpriv(1) before ``"$@"``; empty without a user."""
     return _SETPRIV.format(user=sh(user)) if user else ""

@@ -1,4 +1,4 @@
-"""Writes fly.toml for Fly.io, as a plug-in of procman."""
+"""fly.toml for Fly.io, as a plug-in of procman."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 
 
 def _text(value: str) -> str:
-    """A basic string of TOML: JSON's escapes are among its own, and it wants one for DEL."""
+    """Write a basic string of TOML, which has all of JSON's escapes and also needs one for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""Writes app.json for Heroku: how many of each process type, and which variables the application wants."""
+"""app.json for Heroku: the formation, and the variables that the application needs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Plan
     from procman.export.options import ExportOptions
 
-SUMMARY = "app.json for Heroku (it reads the Procfile, too)"
+SUMMARY = "app.json for Heroku, which also reads the Procfile"
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield app.json: counts, and names of variables, never values."""
+    """Yield app.json, with counts and the names of variables, never values."""
     app = application(plan, options)
     yield from overlay_warnings(app, "Heroku")
-    yield ExportWarning("app.json holds the names of variables: `heroku config:set` gives them their values")
+    yield ExportWarning("app.json contains only the names of variables: set their values with `heroku config:set`")
     secrets = dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)])
     content = {
-        # JSON has no comments.
+        # JSON has no comments, so the marker is in the description.
         "name": app.name,
         "description": f"{marker('app-json', app.name)} Install: heroku apps:create, then git push heroku.",
         "formation": {service.name: {"quantity": len(service.instances)} for service in app.services},

@@ -58,11 +58,11 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from log_warning(options, "Docker")
     yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES)
     if any(service.first.depends_on for service in app.services):
-        yield ExportWarning("Swarm knows no dependencies: there all services start at once")
+        yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
     yield from _numbering(app)
     odd = [name for _, env in _env_files(app) for name, value in env.items() if not can_hold(docker_line, value)]
     if odd:
-        yield ExportWarning(f"compose.yaml holds {', '.join(odd)}, which no env file can: keep it at mode 0600")
+        yield ExportWarning(f"compose.yaml holds {', '.join(odd)}, which env files cannot hold: keep its mode at 0600")
     yield ExportFile("compose.yaml", _compose(app, options), SECRET if odd else PLAIN)
     yield ExportFile("compose.override.yaml", _override(app), SECRET if odd else PLAIN)
     for path, env in _env_files(app):
@@ -74,7 +74,7 @@ def _numbering(app: Application) -> Iterator[ExportWarning]:
         if len(service.instances) > 1:
             name = service.name
             yield ExportWarning(
-                f"Compose cannot number the containers of {name}: PS is {name}.1 in each (not on Swarm)"
+                f"Compose does not number containers as Swarm does: PS is {name}.1 in each one of {name}"
             )
 
 
@@ -86,7 +86,7 @@ def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
 
 
 def _env_file(app: Application, env: Mapping[str, str]) -> str:
-    comment = header("compose", app.name, "Compose and Docker read each line alike: no quotes, nothing is expanded.")
+    comment = header("compose", app.name, "Compose and Docker read each line alike, without quotes or expansion.")
     plain = {name: value for name, value in env.items() if can_hold(docker_line, value)}
     return comment + assignments(plain, "Compose", lambda name, value: f"{name}={docker_line(value)}")
 
@@ -96,14 +96,14 @@ def _compose(app: Application, options: ExportOptions) -> str:
         "compose",
         app.name,
         "",
-        "Here:      docker compose up -d                          (reads compose.override.yaml, too)",
+        "Here:      docker compose up -d                          (also reads compose.override.yaml)",
         f"On Swarm:  docker stack deploy -c compose.yaml {app.name}",
         f"Look:      docker compose ps        docker stack ps {app.name}",
         f"Stop:      docker compose down      docker stack rm {app.name}",
     )
     labels = labels_of(app)
     services = "\n".join(_part(labels[service.name], _service(app, service, options)) for service in app.services)
-    version = 'version: "3.8" # the stack deploy of Docker 20.10 asks for it; Compose does not look at it'
+    version = 'version: "3.8" # docker stack deploy of Docker 20.10 requires it, Compose ignores it'
     return f"{comment}\n{version}\n\nservices:\n{services}"
 
 
@@ -135,7 +135,7 @@ def _duration(value: float, least: float = 0.0) -> Plain:
 
 
 def _environment(app: Application, service: Service) -> Part:
-    """What differs between instances, what all have in common, and the values that an env file cannot hold."""
+    """Return what differs between instances, what all share, and the values that an env file cannot hold."""
     names = own_environment(service, f"{service.name}.{{{{.Task.Slot}}}}")
     templates = {name: value for name, value in names.items() if "{{" in value}
     odd = {name: value for name, value in {**app.secrets, **service.env}.items() if not can_hold(docker_line, value)}
@@ -152,7 +152,7 @@ def _ports(service: Service) -> Part:
 
 
 def _health(service: Service) -> Part:
-    """Docker has one check per container, so the health check wins over the readiness check."""
+    """Return the health check, else the readiness check: a container can have only one."""
     check = service.first.health or service.first.ready
     command = check_command(check)
     if check is None or not command:
@@ -184,7 +184,7 @@ def _override(app: Application) -> str:
     comment = header(
         "compose",
         app.name,
-        "Compose reads this beside compose.yaml; Swarm does not, and fills in what stands in {{ }} there.",
+        "Compose reads this after compose.yaml. Swarm does not read it, but expands the {{ }} in compose.yaml.",
     )
     labels = labels_of(app)
     services = "".join(
@@ -209,6 +209,6 @@ def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -
 
 
 def _condition(other: Service, wanted: str) -> Plain:
-    """Compose refuses to wait for the health of a service without a check."""
+    """Return the condition for Compose, which cannot wait for the health of a service without a check."""
     condition = _CONDITIONS.get(wanted, _STARTED)
     return Plain(condition if wanted != READY_CONDITION or _health(other) else _STARTED)

@@ -33,24 +33,24 @@ def image_warnings(app: Application, options: ExportOptions, target: str) -> Ite
     """Yield what the user still has to decide, and what no container can do."""
     if not options.image:
         yield ExportWarning(
-            f"{target} needs an image that holds the application: --image REF; {image_of(app, options)}?"
+            f"{target} needs an image with the application: assuming {image_of(app, options)} (choose one with --image)"
         )
     for service in app.services:
         if service.stop.signal_number in _IGNORED_IN_BACKGROUND:
-            yield ExportWarning(f"{service.name}: a compound command cannot be stopped by INT or QUIT in a container")
+            yield ExportWarning(f"{service.name}: a compound command in a container cannot be stopped with INT or QUIT")
 
 
 def log_warning(options: ExportOptions, target: str) -> Iterator[ExportWarning]:
     """Yield a warning for ``--log``, which has no effect on engines that keep the logs themselves."""
     if options.log:
-        yield ExportWarning(f"{target} keeps the logs itself: --log is left out")
+        yield ExportWarning(f"logs go to {target}: --log is ignored")
 
 
 def dns_label(name: str) -> str:
     """Turn a name into a DNS label (RFC 1123). Raises UsageError if that is not possible."""
     label = re.sub(r"[_.]+", "-", name.lower()).strip("-")
     if not label or len(label) > _MAX_LABEL_LENGTH:
-        raise UsageError(f'"{name}" cannot be made a name of the network', "1 to 63 letters and digits")
+        raise UsageError(f'"{name}" cannot be turned into a DNS name', "use 1 to 63 letters and digits")
     return label
 
 
@@ -60,7 +60,7 @@ def labels_of(app: Application) -> dict[str, str]:
     for service in app.services:
         label = dns_label(service.name)
         if label in labels.values():
-            raise UsageError(f'two process types would both be called "{label}" on the network', "rename one of them")
+            raise UsageError(f'two process types would get the same DNS name "{label}"', "rename one of them")
         labels[service.name] = label
     return labels
 

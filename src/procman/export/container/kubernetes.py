@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 SUMMARY = "manifests for Kubernetes: Deployments, Services, a ConfigMap and a Secret"
 
-_JOB, _SINGLE = "release", "clock"  # process types with a meaning, as on Heroku
+_JOB, _SINGLE = "release", "clock"  # process types with a special meaning, as on Heroku
 _TERM = 15
 _POD_NAME: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": Plain("metadata.name")}}}
-_JOB_NOTE = "# Run it before the rest of a new version: a Job cannot be changed, so it goes away by itself.\n"
-_SINGLE_NOTE = "Two of them would do everything twice: the old one ends before the new one begins."
+_JOB_NOTE = "# Apply it before the rest of a new version. A Job cannot be changed, so it is deleted after 10 minutes.\n"
+_SINGLE_NOTE = "Two would do everything twice, so the old one ends before the new one starts."
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
@@ -53,22 +53,28 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield ExportFile(f"{app.name}.yaml", _comment(app) + "".join(parts))
     if any(env for _, env in secrets):
         found = "".join(_document(_secret(app, name, env)) for name, env in secrets if env)
-        comment = header("kubernetes", app.name, "Secrets: keep this file at mode 0600, and out of version control.")
+        comment = header(
+            "kubernetes",
+            app.name,
+            "These are secrets: keep the mode at 0600, and the file out of version control.",
+        )
         yield ExportFile(f"{app.name}-secret.yaml", comment + found, SECRET)
 
 
 def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]:
-    """Yield what `procman start` does and Kubernetes does not."""
+    """Yield a warning for whatever `procman start` does and Kubernetes does not."""
     lasting = [service for service in app.services if service.name != _JOB]
     strict = sorted({service.restart.mode for service in lasting} - {"always"})
     if strict:
-        yield ExportWarning(f"Kubernetes restarts a Deployment's container after any end, for ever, not {strict[0]}")
+        yield ExportWarning(
+            f"Kubernetes always restarts a Deployment's containers: restart = {strict[0]} is not exported"
+        )
     if any(len(service.instances) > 1 for service in lasting):
-        yield ExportWarning("Kubernetes does not number pods: where there are several, PS is the pod's name")
+        yield ExportWarning("Kubernetes does not number pods: with several replicas, PS is the pod's name")
     if any(service.name == _SINGLE and len(service.instances) > 1 for service in lasting):
-        yield ExportWarning("clock gets one replica: two would do everything twice")
+        yield ExportWarning("clock gets a single replica: two would do everything twice")
     if options.user and not options.user.isdecimal():
-        yield ExportWarning(f"Kubernetes takes users by number: {options.user} is left to the image's USER")
+        yield ExportWarning(f"Kubernetes needs a numeric user: the image's USER applies instead of {options.user}")
 
 
 def _name(app: Application, service: Service | None = None) -> str:
@@ -84,7 +90,7 @@ def _comment(app: Application) -> str:
         "Install:  kubectl apply -f .",
         f"Look:     kubectl get pods {where}",
         f"          kubectl logs -f {where} --prefix",
-        f"Secrets:  kubectl rollout restart deployment {where}  (after a change of theirs alone)",
+        f"Secrets:  kubectl rollout restart deployment {where}  (after changing only secrets)",
         "Remove:   kubectl delete -f .",
     )
 
@@ -115,7 +121,7 @@ def _config_map(app: Application) -> Manifest:
 
 
 def _secret(app: Application, name: str, env: Mapping[str, str]) -> Manifest:
-    data = variables(env, "Kubernetes")  # nothing is expanded on its way through envFrom
+    data = variables(env, "Kubernetes")  # Kubernetes expands nothing in envFrom
     return _manifest("v1", "Secret", _metadata(app, name), type=Plain("Opaque"), stringData=data)
 
 

@@ -1,4 +1,4 @@
-"""Writes a job for Nomad: a group per process type, run by the docker driver."""
+"""A job for Nomad: a group per process type, run by the docker driver."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 SUMMARY = "a job for Nomad"
 
-# Nomad itself expands ${…} in env and in arguments, and its templates expand {{ }}; a template with delimiters that no
-# text of ours contains expands nothing.
+# Nomad expands ${…} in env and in arguments, and {{ }} in templates. With delimiters that do not occur in the data, a
+# template expands nothing.
 _LEFT, _RIGHT = "<<procman:", ":procman>>"
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield the job, then the env files that ``nomad job run`` reads into it."""
+    """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "the export for Nomad")
+    yield from overlay_warnings(app, "Nomad")
     yield from image_warnings(app, options, "Nomad")
     yield from log_warning(options, "Nomad")
-    yield ExportWarning("no Nomad has run this job yet: `nomad job validate` checks it")
+    yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`")
     yield ExportFile(f"{app.name}.nomad.hcl", _job(app, options))
     for path, env in _env_files(app):
-        comment = header("nomad", app.name, "nomad job run reads this file into the job: keep it at mode 0600.")
+        comment = header("nomad", app.name, "nomad job run includes this file in the job: keep its mode at 0600.")
         values = assignments(env, "Nomad", lambda name, value: f"{name}={nomad_environment(value)}")
         yield ExportFile(path, comment + values, SECRET)
 
@@ -50,7 +50,7 @@ def _job(app: Application, options: ExportOptions) -> str:
         "nomad",
         app.name,
         "",
-        f"Install:  nomad job run {app.name}.nomad.hcl   (in this folder: it reads the env files)",
+        f"Install:  nomad job run {app.name}.nomad.hcl   (in this folder, for the env files)",
         f"Look:     nomad job status {app.name}",
         f"Stop:     nomad job stop {app.name}",
     )
@@ -97,14 +97,14 @@ def _task(app: Application, service: Service, options: ExportOptions) -> str:
         + f"      kill_signal  = {stop}\n      kill_timeout = {hcl(f'{seconds(service.stop.grace)}s')}\n\n"
         f'      config {{\n        image   = {hcl(image_of(app, options))}\n        command = "/bin/sh"\n'
         f'        args    = ["/local/command"]\n{ports}      }}\n\n'
-        f"      # The command, in a file: in args Nomad itself would expand ${{PORT}}.\n"
+        f"      # The command is in a file because Nomad would expand ${{PORT}} in args.\n"
         f"{_template('local/command', data)}\n      env {{\n{_environment(app, service)}      }}\n"
         + _secrets(app, service)
     )
 
 
 def _environment(app: Application, service: Service) -> str:
-    # NOMAD_ALLOC_INDEX counts from 0 and HCL cannot add at run time.
+    # NOMAD_ALLOC_INDEX counts from 0, and HCL cannot add at run time.
     names = own_environment(service, f"{service.name}.${{NOMAD_ALLOC_INDEX}}")
     lines = assignments({**names, **app.contract}, "Nomad", lambda name, value: f"        {name} = {hcl(value)}")
     return f"        # Nomad counts from 0: the first instance is {service.name}.0.\n{lines}"

@@ -1,4 +1,4 @@
-"""Writes container units for Podman Quadlet: a template per process type, which systemd runs like any service."""
+"""Container units for Podman Quadlet: a template per process type, which systemd runs like any other service."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield the container units, the links that say what runs, and the environment files."""
+    """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "the export for Quadlet")
+    yield from overlay_warnings(app, "Quadlet")
     yield from image_warnings(app, options, "Quadlet")
     yield from log_warning(options, "the journal")
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
@@ -52,7 +52,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
     values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
-    return header("quadlet", app.name, "Only systemd has to read this file: keep it at mode 0600.") + "\n" + values
+    return header("quadlet", app.name, "Only systemd needs to read this file: keep its mode at 0600.") + "\n" + values
 
 
 def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
@@ -66,7 +66,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         "",
         f"Install:  cp -a * {place}/",
         f"          {manager} daemon-reload",
-        f"          {manager} start {unit}@1.service      (and at each boot by itself)",
+        f"          {manager} start {unit}@1.service      (and automatically at boot)",
         f"Look:     journalctl -f -u '{unit}@*'",
         f"Stop:     {manager} stop '{unit}@*'",
     )
@@ -82,8 +82,8 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             *_container(app, service, options),
             "",
             "[Service]",
-            "# systemd reads these into Podman's environment, and Podman hands on what --env names: no value is an",
-            "# argument, and none has to pass the grammar of Podman's own env files, which has no newline.",
+            "# systemd reads these into Podman's environment, and Podman passes on the variables that --env names. No",
+            "# value becomes an argument or goes through Podman's own env files, which cannot hold newlines.",
             f"EnvironmentFile={folder}/{app.name}.env",
             *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
             f"EnvironmentFile={folder}/{service.name}.%i.env",

@@ -1,4 +1,4 @@
-"""Writes property lists for launchd: one per instance, with a script and an environment file."""
+"""Property lists for launchd: one per instance, with a script and an environment file."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield a property list, a script and an environment file for each instance."""
     app = application(plan, options)
     yield from overlay_warnings(app, "launchd")
-    yield ExportWarning("these files are checked as property lists only: they have not run on macOS yet")
+    yield ExportWarning("these files are tested only as property lists: they have not been run on macOS yet")
     folder = install_folder(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
     yield from _limits(app)
     for service, instance in app.instances:
         base = f"{app.name}/{instance.name}"
-        secret = header("launchd", app.name, "Only the script has to read this file: keep it at mode 0600.")
+        secret = header("launchd", app.name, "Only the script needs to read this file: keep its mode at 0600.")
         yield ExportFile(f"{app.name}.{instance.name}.plist", _plist(app, service, instance, options, folder))
         yield ExportFile(f"{base}.sh", _script(app, service, instance, options), SCRIPT)
         yield environment_file(f"{base}.env", secret, app, service, instance)
@@ -42,9 +42,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 def _limits(app: Application) -> Iterator[ExportWarning]:
     policies = [service.restart for service in app.services]
     if any(policy.mode != "never" for policy in policies):
-        yield ExportWarning("launchd has no budget: what dies again and again is started again for ever")
+        yield ExportWarning("launchd has no restart budget: it restarts a failing process forever")
     if any(service.stop.signal_number != _TERM for service in app.services):
-        yield ExportWarning("launchd stops with TERM only: the other stop signals are left out")
+        yield ExportWarning("launchd stops processes only with TERM: other stop signals are not exported")
 
 
 def _plist(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
@@ -79,7 +79,7 @@ def _plist(app: Application, service: Service, instance: InstancePlan, options: 
 
 
 def _in_comment(comment: str) -> str:
-    """XML ends a comment at two dashes."""
+    """Separate double dashes, which an XML comment must not contain."""
     return comment.replace("--", "- -")
 
 
@@ -101,6 +101,6 @@ def _script(app: Application, service: Service, instance: InstancePlan, options:
     comment = header("launchd", app.name, f"{instance.name}: started by {app.name}.{instance.name}.plist")
     start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', trap_stop_signal(service.command, _TERM))
     account = "" if options.user_units else options.account
-    # launchd's own UserName would have the script run as that user, who may not read the environment file.
+    # With launchd's own UserName the script would run as that user, which cannot read the environment file.
     user = f'set -- sudo -n -E -u {sh(account)} -- /usr/bin/env PATH="$PATH" "$@"\n' if account else ""
     return f'#!/bin/sh\n{comment}\n{start}{user}exec "$@"\n'

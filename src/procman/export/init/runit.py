@@ -1,4 +1,4 @@
-"""Writes service directories for runit: one per instance, with its log and what ends the whole process group."""
+"""Service directories for runit: one per instance, with its logger and scripts that stop the whole process group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SUMMARY = "service directories for runit, with svlogd"
 
 _RECORD_START = """\
-# For ./finish and ./control/t: when this life began, and the process group that chpst -P makes of it.
+# For ./finish and ./control/t: the start time, and the process group that chpst -P creates.
 date +%s >supervise/procman.started
 echo $$ >supervise/procman.group
 """
@@ -42,7 +42,7 @@ rest() {{ printf d >supervise/control; exit 0; }}
 {restart}"""
 
 _CONTROL = """\
-# runsv runs this instead of sending TERM to the shell alone: the whole group is asked, and killed after the grace.
+# runsv runs this instead of sending TERM to the shell alone: signal the whole group, kill it after the grace period.
 group=$(cat supervise/procman.group 2>/dev/null) && [ -n "$group" ] || exit 1
 kill -s {signal} -- "-$group" 2>/dev/null || exit 1
 kill -s CONT -- "-$group" 2>/dev/null
@@ -68,7 +68,7 @@ def _directory(
     app: Application, service: Service, instance: InstancePlan, options: ExportOptions
 ) -> Iterator[ExportFile]:
     base = f"{app.name}-{instance.name}"
-    secret = header("runit", app.name, "Only ./run has to read this file: keep it at mode 0600.")
+    secret = header("runit", app.name, "Only ./run needs to read this file: keep its mode at 0600.")
     last = change_user_line(options.account, "chpst -u") + 'exec chpst -P "$@"\n'
     install = (
         "",
@@ -86,7 +86,7 @@ def _directory(
 
 
 def _finish(app: Application, service: Service, base: str) -> str:
-    comment = header("runit", app.name, "runsv runs this after each life, with the exit code (or -1) and the signal.")
+    comment = header("runit", app.name, "runsv runs this after each exit, with the exit code (or -1) and the signal.")
     body = _FINISH.format(stop_group=stop_group_lines(service), restart=restart_lines(service, base))
     return f"#!/bin/sh\n{comment}\n{body}"
 
@@ -99,5 +99,5 @@ def _control(app: Application, service: Service) -> str:
 
 def _log(app: Application, instance: InstancePlan, options: ExportOptions) -> str:
     folder = sh(log_folder(app, instance.name, options.log))
-    comment = header("runit", app.name, "10 files of 1 MB each, a time before each line.")
+    comment = header("runit", app.name, "10 files of 1 MB each, with a timestamp before each line.")
     return f"#!/bin/sh\n{comment}\nmkdir -p {folder} || exit 111\nexec svlogd -tt {folder}\n"

@@ -1,4 +1,4 @@
-"""Writes service directories for s6: one per instance, with its log and what ends the whole process group."""
+"""Service directories for s6: one per instance, with its logger and a script that stops the whole process group."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 SUMMARY = "service directories for s6, with s6-log"
 
 _RECORD_START = """\
-# For ./finish: when this life began, and the process group that s6-supervise made of it.
+# For ./finish: the start time, and the process group that s6-supervise created.
 date +%s >supervise/procman.started
 echo $$ >supervise/procman.group
 """
 
 _FINISH = """\
 state=supervise/procman
-# $4, which not every s6 gives.
+# The same as $4, which not every version of s6 passes.
 group=$(cat "$state.group" 2>/dev/null)
 wanted() {{ [ "$(s6-svstat -o wantedup .)" = true ]; }}
 rest() {{ exit 125; }}
@@ -53,7 +53,7 @@ def _directory(
     app: Application, service: Service, instance: InstancePlan, options: ExportOptions
 ) -> Iterator[ExportFile]:
     base = f"{app.name}-{instance.name}"
-    secret = header("s6", app.name, "Only ./run has to read this file: keep it at mode 0600.")
+    secret = header("s6", app.name, "Only ./run needs to read this file: keep its mode at 0600.")
     last = change_user_line(options.account, "s6-setuidgid") + 'exec "$@"\n'
     install = (
         "",
@@ -73,12 +73,12 @@ def _directory(
 
 
 def _finish(app: Application, service: Service, base: str) -> str:
-    comment = "s6-supervise runs this after each life: exit code (or 256), signal."
+    comment = "s6-supervise runs this after each exit, with the exit code (or 256) and the signal."
     body = _FINISH.format(stop_group=stop_group_lines(service), restart=restart_lines(service, base))
     return f"#!/bin/sh\n{header('s6', app.name, comment)}\n{body}"
 
 
 def _log(app: Application, instance: InstancePlan, options: ExportOptions) -> str:
     folder = log_folder(app, instance.name, options.log)
-    comment = header("s6", app.name, "20 files of 1 MB each, a time before each line.")
+    comment = header("s6", app.name, "20 files of 1 MB each, with a timestamp before each line.")
     return f"#!/bin/sh\n{comment}\nmkdir -p {sh(folder)} || exit 111\nexec s6-log -b n20 s1000000 T {sh(folder)}\n"

@@ -1,4 +1,4 @@
-"""Decides what runit and s6 have in common: a folder per instance, whose finish script sweeps and judges."""
+"""What runit and s6 have in common: a folder per instance, with a finish script that decides on restarts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     Directory = Callable[[Application, Service, InstancePlan, ExportOptions], Iterator[ExportFile]]
 
-# $1 is the exit code, -1 or 256 after a death by signal $2. The functions that a target defines: wanted, rest.
+# runit and s6 pass the exit code as $1 (-1 or 256 after a signal) and the signal as $2. Each of them defines the shell
+# functions `wanted`, whether the instance should be up, and `rest`, which keeps it down.
 _STOP_GROUP = """\
-# The shell of the command dies first, its children may not: the rest of its group gets the signal, then the grace.
+# The command's shell dies first and may leave children: signal the rest of its group, kill it after the grace period.
 if [ -n "$group" ] && kill -s {signal} -- "-$group" 2>/dev/null; then
     kill -s CONT -- "-$group" 2>/dev/null
     left={tenths}
@@ -37,7 +38,7 @@ code=$1
 [ "$code" -ge 0 ] && [ "$code" -lt 256 ] || code=$((128 + ($2 & 127)))
 wanted || {{ rm -f "$state.deaths"; exit 0; }}
 {final_exits}
-# Quick deaths in a row are counted, and each is followed by a longer wait; a long life begins anew.
+# Count quick deaths in a row, and wait longer after each of them. A long life resets the count.
 deaths=0
 if [ "$(($(date +%s) - $(cat "$state.started" 2>/dev/null || echo 0)))" -lt {min_uptime} ]; then
     deaths=$(($(cat "$state.deaths" 2>/dev/null || echo 0) + 1))
@@ -60,19 +61,19 @@ exit 0
 def render_directories(
     tool: str, plan: Plan, options: ExportOptions, directory: Directory
 ) -> Iterator[ExportFile | ExportWarning]:
-    """Yield what ``directory`` makes of each instance, behind what ``tool`` cannot do of it."""
+    """Yield warnings for what ``tool`` cannot do, then the files that ``directory`` yields for each instance."""
     app = application(plan, options)
     yield from overlay_warnings(app, tool)
     if not options.account:
         yield ExportWarning(
-            f"{tool} will run the application as itself does, and its folder is root's: --user names an account"
+            f"{tool} will run the application as its own user, since root owns the folder: --user names another"
         )
     for service, instance in app.instances:
         yield from directory(app, service, instance, options)
 
 
 def run_script(comment: str, service: Service, record: str, last: str) -> str:
-    """Return the run script; ``record`` are lines that keep what finish wants to know, ``last`` ends the script."""
+    """Return the run script. ``record`` are the lines that save what finish needs, ``last`` those at its end."""
     start = start_lines(service.cwd, "./env", direct(service.command))
     return f"""\
 #!/bin/sh
@@ -82,23 +83,23 @@ exec 2>&1
 
 
 def change_user_line(user: str, tool: str) -> str:
-    """Return the line that has ``tool``, such as ``chpst -u``, change to ``user`` unless it is so already."""
+    """Return the line that changes to ``user`` with ``tool``, such as ``chpst -u``; empty without a user."""
     return f'[ "$(id -un)" = {sh(user)} ] || set -- {tool} {sh(user)} "$@"\n' if user else ""
 
 
 def log_folder(app: Application, name: str, log: str) -> str:
-    """Return where the log service writes: below ``log``, or in its own folder."""
+    """Return the folder that the logger writes to: below ``log`` if given, else in its own folder."""
     return f"{log}/{app.name}/{name}" if log else "./main"
 
 
 def stop_group_lines(service: Service) -> str:
-    """Return the lines that end what is left of the process group ``$group``."""
+    """Return the lines that stop whatever is left of the process group ``$group``."""
     tenths = max(1, round(service.stop.grace * 10))
     return _STOP_GROUP.format(signal=signal_name(service.stop.signal_number), tenths=tenths)
 
 
 def restart_lines(service: Service, name: str) -> str:
-    """Return the lines that decide what follows a death, by the policy of `procman start`."""
+    """Return the lines that decide whether and when to restart, by the policy of `procman start`."""
     policy = service.restart
     return _RESTART.format(
         name=name,
@@ -111,13 +112,13 @@ def restart_lines(service: Service, name: str) -> str:
 
 
 def finish_timeout(service: Service) -> float:
-    """Return the seconds that a finish script may need: the grace, the longest wait, and some air."""
+    """Return the seconds that a finish script may need: the grace, the longest wait, and 5 spare seconds."""
     return service.stop.grace + service.restart.backoff_max + 5
 
 
 def _final_exits(service: Service) -> str:
     policy = service.restart
     if policy.mode == "never":
-        return "# It is not started again, whatever its end.\nrest"
+        return "# It is never restarted, however it exits.\nrest"
     codes = "|".join(str(code) for code in (*CANNOT_RUN, *(policy.success_codes if policy.mode != "always" else ())))
-    return f'# Done, or it cannot be run at all: it rests.\ncase "$code" in {codes}) rest ;; esac'
+    return f'# It is done, or cannot be run at all: keep it down.\ncase "$code" in {codes}) rest ;; esac'

@@ -1,4 +1,4 @@
-"""Writes a configuration for supervisord: a program per instance in one group, and a script for each."""
+"""A configuration for supervisord: a program per instance in one group, and a script for each."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from overlay_warnings(app, "supervisord")
     if not options.account:
         yield ExportWarning(
-            "supervisord will run the application as itself does, and its folder is root's: --user names an account"
+            "supervisord will run the application as its own user, since root owns the folder: --user names another"
         )
     yield ExportFile(f"{app.name}.conf", _configuration(app, options))
     for service, instance in app.instances:
         base = f"{app.name}/{instance.name}"
-        comment = header("supervisord", app.name, "Only the script has to read this file: keep it at mode 0600.")
+        comment = header("supervisord", app.name, "Only the script needs to read this file: keep its mode at 0600.")
         yield ExportFile(f"{base}.sh", _script(app, service, instance, options), SCRIPT)
         yield environment_file(f"{base}.env", comment, app, service, instance)
 
@@ -42,7 +42,7 @@ def _configuration(app: Application, options: ExportOptions) -> str:
         "supervisord",
         app.name,
         "",
-        "Install:  cp -a * /etc/supervisor/conf.d/  (or wherever [include] files= looks)",
+        "Install:  cp -a * /etc/supervisor/conf.d/  (or where files= in [include] points)",
         f"          supervisorctl update {app.name}",
         f"Look:     supervisorctl status {app.name}:*",
         f"          supervisorctl tail -f {app.name}:{app.services[0].name}.1",
@@ -76,9 +76,9 @@ def _program(app: Application, service: Service, instance: InstancePlan, options
 def _budget(service: Service) -> list[str]:
     policy = service.restart
     if policy.mode == "never":
-        return ["; Whatever its end, it is not tried again.", "startsecs=0", "startretries=0"]
+        return ["; It is never restarted, however it exits.", "startsecs=0", "startretries=0"]
     return [
-        f"; {starts_allowed(policy)} quick deaths in a row, each wait longer than the last, and it is FATAL.",
+        f"; It is FATAL after {starts_allowed(policy)} quick deaths in a row, with a longer wait after each.",
         f"startsecs={whole_seconds(policy.min_uptime)}",
         f"startretries={starts_allowed(policy) - 1}",
     ]
@@ -86,7 +86,7 @@ def _budget(service: Service) -> list[str]:
 
 def _log(instance: InstancePlan, options: ExportOptions) -> list[str]:
     if not options.log:
-        return ["; A file in childlogdir, gone when supervisord stops: --log DIR of the export makes it a lasting one."]
+        return ["; The log is in childlogdir, and deleted when supervisord stops. Export with --log DIR to keep it."]
     folder = escaped(options.log, "supervisord", "the folder for logs", supervisord)
     return [f"stdout_logfile={folder}/{instance.name}.log"]
 

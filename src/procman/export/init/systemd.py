@@ -1,4 +1,4 @@
-"""Writes units for systemd: a template per process type, targets, a slice, and environment files."""
+"""Units for systemd: a template per process type, targets, a slice, and environment files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
-SUMMARY = "units for systemd, of the system or (--user without a name) of a user"
+SUMMARY = "units for systemd: of the system, or with --user alone, of a user"
 
 SYSTEM_FOLDERS = (
     "/etc/systemd/system",
@@ -28,15 +28,15 @@ SYSTEM_FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-# %E is ~/.config there, wherever the home is: systemd.unit(5).
+# %E is ~/.config in units of a user, wherever the home is: systemd.unit(5).
 USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
 
-# systemd takes a death by these for a clean end; procman start does not.
+# systemd counts a death by these signals as success, `procman start` does not.
 _CLEAN_SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
 
 _SANDBOX = """\
-# What no line of a Procfile needs. "systemd-analyze security {app}-{type}@1" shows what else could be forbidden:
-# PrivateTmp=, ProtectHome=, PrivateDevices=, RestrictNamespaces= and UMask= are for who knows the application.
+# Hardly any application needs what these forbid. "systemd-analyze security {app}-{type}@1" lists further options:
+# PrivateTmp=, ProtectHome=, PrivateDevices=, RestrictNamespaces= and UMask= depend on the application.
 NoNewPrivileges=yes
 LockPersonality=yes
 ProtectClock=yes
@@ -53,15 +53,15 @@ SystemCallArchitectures=native
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield the units of ``plan``, then the links that say what runs, then the environment files."""
+    """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
     yield from overlay_warnings(app, "systemd", DEPENDENCIES)
     yield from _conditions(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
-        yield ExportWarning("the units of a user's service manager run as that user; the name is left out")
+        yield ExportWarning("units of a user's service manager run as that user: the name given with --user is ignored")
     if not options.account and not options.user_units:
-        yield ExportWarning("systemd will run the application as root, who owns its folder: --user names an account")
+        yield ExportWarning("systemd will run the application as root, which owns the folder: --user names another")
     yield ExportFile(f"{app.name}.target", _app_target(app, options))
     yield ExportFile(f"{app.name}.slice", _comment(app) + f"[Unit]\nDescription={app.name}: limits for all of it\n")
     for service in app.services:
@@ -89,7 +89,7 @@ def _comment(app: Application, *lines: str) -> str:
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
     values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
-    return _comment(app, "Only systemd itself has to read this file: keep it at mode 0600.") + values
+    return _comment(app, "Only systemd needs to read this file: keep its mode at 0600.") + values
 
 
 def _app_target(app: Application, options: ExportOptions) -> str:
@@ -112,12 +112,10 @@ def _app_target(app: Application, options: ExportOptions) -> str:
 
 def _type_target(app: Application, service: Service) -> str:
     instances = f"{app.name}-{service.name}@NUMBER.service"
-    comment = _comment(
-        app, f"All of {service.name}. Its instances are links in {app.name}-{service.name}.target.wants/."
-    )
+    comment = _comment(app, f"All instances of {service.name}: the links in {app.name}-{service.name}.target.wants/.")
     return (
         f"{comment}[Unit]\nDescription={app.name} {service.name}: all of {instances}\n"
-        f"# Stopping or restarting {app.name}.target reaches this one, and through it each instance.\n"
+        f"# Stopping or restarting {app.name}.target also affects this target, and through it each instance.\n"
         f"PartOf={app.name}.target\n"
     )
 
@@ -174,12 +172,12 @@ def _needs(app: Application, service: Service) -> list[str]:
 
 
 def _conditions(app: Application) -> Iterator[ExportWarning]:
-    """systemd knows the order of starts, and with Type=exec no more than that."""
+    """Yield warnings for conditions: with Type=exec, systemd only knows whether a service has started."""
     for service in app.services:
         for other, condition in dependencies_of(app, service):
             if condition != STARTED:
                 yield ExportWarning(
-                    f"{service.name} waits under systemd until {other.name} is started, not {condition}"
+                    f"under systemd, {service.name} only waits until {other.name} has started, not for {condition}"
                 )
 
 
@@ -187,7 +185,7 @@ def _budget(policy: RestartPolicy) -> list[str]:
     if policy.mode == "never":
         return []
     return [
-        f"# {starts_allowed(policy)} starts within this time mean that each life was short: systemd gives up.",
+        f"# systemd gives up after {starts_allowed(policy)} starts within this time, since each life was too short.",
         f"StartLimitIntervalSec={budget_window(policy)}",
         f"StartLimitBurst={starts_allowed(policy)}",
     ]
@@ -202,12 +200,12 @@ def _restart(service: Service) -> list[str]:
     return [
         f"Restart={policy.mode}",
         f"RestartSec={seconds(policy.backoff)}",
-        "# From systemd 254 on, these two would make each wait longer than the last:",
+        "# With systemd 254 or later, uncomment these two to wait longer after each failure:",
         f"# RestartSteps={policy.max_restarts}",
         f"# RestartMaxDelaySec={seconds(policy.backoff_max)}",
-        "# A command that cannot be run will not be better the next time.",
+        "# 126 and 127 mean that the command cannot be run, so trying again is of no use.",
         "RestartPreventExitStatus=126 127",
-        f"# {stopped} is how a shell says that it was stopped: no failure when asked for, but one when not.",
+        f"# A stopped shell exits with {stopped}: a success if systemd stopped it, otherwise a failure.",
         f"SuccessExitStatus={' '.join(str(code) for code in (*codes, stopped))}",
         *([f"RestartForceExitStatus={' '.join(forced)}"] if policy.mode == "on-failure" and forced else []),
     ]
@@ -219,11 +217,9 @@ def _unclean(policy: RestartPolicy) -> list[str]:
 
 def _stop(service: Service) -> list[str]:
     if is_simple(service.command):
-        mode = ["# The program is asked to stop; what it leaves behind is killed.", "KillMode=mixed"]
+        mode = ["# Only the program gets the stop signal; whatever it leaves behind is killed.", "KillMode=mixed"]
     else:
-        reason = (
-            "# A shell runs this command and would not pass the signal on, so all of its processes are asked to stop."
-        )
+        reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
         mode = [reason, "KillMode=control-group"]
     return [
         *mode,

@@ -1,4 +1,4 @@
-"""Writes jobs for Upstart, in Foreman's three levels: the application, a process type, an instance. Historic."""
+"""Jobs for Upstart (historic) on Foreman's three levels: the application, a process type, an instance."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the jobs of the application, of its process types and of their instances."""
     app = application(plan, options)
     yield from overlay_warnings(app, "Upstart")
-    yield ExportWarning("Upstart is history, and these files have not been run: only their text is tested")
+    yield ExportWarning("Upstart is no longer maintained: these files are tested only as text, and have not been run")
     if options.log:
-        yield ExportWarning("Upstart keeps the logs itself, in /var/log/upstart: --log is left out")
+        yield ExportWarning("logs go to /var/log/upstart: --log is ignored")
     folder = install_folder(options.location, _FOLDERS)
     yield ExportFile(f"{app.name}.conf", _master(app, folder))
     for service in app.services:
         yield ExportFile(f"{app.name}-{service.name}.conf", _process_type(app, service))
         for instance in service.instances:
-            secret = header("upstart", app.name, "Only the job has to read this file: keep it at mode 0600.")
+            secret = header("upstart", app.name, "Only the job needs to read this file: keep its mode at 0600.")
             yield ExportFile(
                 f"{app.name}-{service.name}-{instance.number}.conf", _job(app, service, instance, options, folder)
             )
@@ -56,7 +56,7 @@ def _master(app: Application, folder: str) -> str:
 
 
 def _process_type(app: Application, service: Service) -> str:
-    comment = header("upstart", app.name, f"All of {service.name}.")
+    comment = header("upstart", app.name, f"All instances of {service.name}.")
     return f"{comment}\nstart on starting {app.name}\nstop on stopping {app.name}\n"
 
 

@@ -1,6 +1,6 @@
 # Made by procman export nomad for hostile. Changes made here are lost at the next export.
 #
-# Install:  nomad job run hostile.nomad.hcl   (in this folder: it reads the env files)
+# Install:  nomad job run hostile.nomad.hcl   (in this folder, for the env files)
 # Look:     nomad job status hostile
 # Stop:     nomad job stop hostile
 
@@ -35,7 +35,7 @@ job "hostile" {
         ports   = ["http"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'trap \"trap '\\'''\\'' TERM; kill -TERM 0\" TERM; /bin/sh -c \"$0\" & p=$!; wait $p; c=$?; while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c' 'trap '\\''exit 143'\\'' TERM; sh -c '\\''echo \"it'\\''\"'\\''\"'\\''s 50% of $PS {{.Task.Slot}}\"'\\'' && exec ./serve ~/x | tee \"log;#\"'\n"
@@ -85,7 +85,7 @@ job "hostile" {
         args    = ["/local/command"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'trap \"trap '\\'''\\'' TERM; kill -TERM 0\" TERM; /bin/sh -c \"$0\" & p=$!; wait $p; c=$?; while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c' 'trap '\\''exit 143'\\'' TERM; FOO='\\''a b'\\'' ./work \"$(date +%s)\" \\\\ %h'\n"

@@ -1,6 +1,6 @@
 # Made by procman export nomad for shop. Changes made here are lost at the next export.
 #
-# Install:  nomad job run shop.nomad.hcl   (in this folder: it reads the env files)
+# Install:  nomad job run shop.nomad.hcl   (in this folder, for the env files)
 # Look:     nomad job status shop
 # Stop:     nomad job stop shop
 
@@ -35,7 +35,7 @@ job "shop" {
         ports   = ["http"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'exec gunicorn shop.wsgi --bind 0.0.0.0:$PORT'\n"
@@ -87,7 +87,7 @@ job "shop" {
         args    = ["/local/command"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'exec celery -A shop worker'\n"
@@ -139,7 +139,7 @@ job "shop" {
         args    = ["/local/command"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'exec celery -A shop beat'\n"
@@ -191,7 +191,7 @@ job "shop" {
         args    = ["/local/command"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'trap \"trap '\\'''\\'' TERM; kill -TERM 0\" TERM; /bin/sh -c \"$0\" & p=$!; wait $p; c=$?; while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c' 'trap '\\''exit 143'\\'' TERM; python manage.py migrate && python manage.py collectstatic'\n"

@@ -1,6 +1,6 @@
 # Made by procman export nomad for tuned. Changes made here are lost at the next export.
 #
-# Install:  nomad job run tuned.nomad.hcl   (in this folder: it reads the env files)
+# Install:  nomad job run tuned.nomad.hcl   (in this folder, for the env files)
 # Look:     nomad job status tuned
 # Stop:     nomad job stop tuned
 
@@ -28,7 +28,7 @@ job "tuned" {
         args    = ["/local/command"]
       }
 
-      # The command, in a file: in args Nomad itself would expand ${PORT}.
+      # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
         data            = "exec /bin/sh -c 'exec ./bot'\n"

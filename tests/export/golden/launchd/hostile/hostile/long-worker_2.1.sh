@@ -2,7 +2,7 @@
 # Made by procman export launchd for hostile. Changes made here are lost at the next export.
 # long-worker_2.1: started by hostile.long-worker_2.1.plist
 
-# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
 . "${0%/*}/long-worker_2.1.env"
 cd '/srv/50% off' || exit 111
 set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; FOO='\''a b'\'' ./work "$(date +%s)" \\ %h'

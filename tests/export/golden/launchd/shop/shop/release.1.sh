@@ -2,7 +2,7 @@
 # Made by procman export launchd for shop. Changes made here are lost at the next export.
 # release.1: started by shop.release.1.plist
 
-# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
 . "${0%/*}/release.1.env"
 cd /srv/shop || exit 111
 set -- "$@" /bin/sh -c 'trap '\''exit 143'\'' TERM; python manage.py migrate && python manage.py collectstatic'

@@ -2,7 +2,7 @@
 # Made by procman export launchd for shop. Changes made here are lost at the next export.
 # web.2: started by shop.web.2.plist
 
-# The environment: secrets, so in a file of its own. What no shell can assign comes back as "$@".
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
 . "${0%/*}/web.2.env"
 cd /srv/shop || exit 111
 set -- "$@" /bin/sh -c 'exec gunicorn shop.wsgi --bind 0.0.0.0:$PORT'
