@@ -76,6 +76,11 @@ def test_command_lines_in_documents_use_flags_that_their_command_has() -> None:
             assert set(FLAG.findall(own)) - {"--verbose"} <= FLAGS[command], f"{document}: procman {command}{words}"
 
 
+def test_the_tests_named_by_the_page_of_reliability_exist() -> None:
+    named = set(re.findall(r"`(test_[a-z_]+)`", text(Path("docs/reliability.md"))))
+    assert named <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+
+
 def test_the_map_of_the_architecture_names_each_room_once() -> None:
     page = text(Path("ARCHITECTURE.md"))
     assert len(page.splitlines()) <= 150
