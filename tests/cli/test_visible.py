@@ -104,7 +104,7 @@ def test_so_is_the_name_of_a_folder(place: harness.Place) -> None:
     assert f"{SEEN}/Procfile is running" in tame(nobody)
     session = there.start("--no-status")
     session.wait_for("web.1")
-    assert f"{SEEN}/Procfile runs already" in tame(there.call("start"))
+    assert f"{SEEN}/Procfile is already running" in tame(there.call("start"))
     place.procfile("web: true\n")
     elsewhere = tame(place.call("ps"))
     assert "hint: running sessions: " in elsewhere

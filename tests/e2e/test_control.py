@@ -210,8 +210,8 @@ def test_a_group_is_as_good_as_a_name_where_a_session_is_asked(place: Place, gro
     assert done(place.call("wait", "front")) == ""
     assert [line.split()[1] for line in done(place.call("logs", "front")).splitlines()] == ["web.1"]
     assert done(place.call("signal", "CONT", "back")).startswith("SIGCONT sent to worker.1")
-    assert done(place.call("pause", "front")) == "web.1 is paused\n"
-    assert done(place.call("resume", "front")) == "web.1 goes on\n"
+    assert done(place.call("pause", "front")) == "web.1 paused\n"
+    assert done(place.call("resume", "front")) == "web.1 resumed\n"
     why = done(place.call("why", "front"))
     assert "css: left out by --exclude" in why
     assert "web.1: up for" in why
@@ -264,7 +264,7 @@ def test_stop_and_start_by_name_glob_and_instance(place: Place, session: Session
     assert rows(place)["worker.1"]["state"] == "exited"
     assert "stopped by you; `procman start worker.1` starts it" in done(place.call("why", "worker"))
     assert "worker.1 started" in done(place.call("start", "worker.1"))
-    assert "runs already" in done(place.call("start", "worker"))
+    assert "already running" in done(place.call("start", "worker"))
 
 
 def test_the_session_outlives_a_stop_of_all_its_processes_by_name(place: Place, session: Session) -> None:
@@ -318,7 +318,7 @@ def test_rolling_restart_ends_with_the_first_that_fails(place: Place) -> None:
     place.write("broken", "")
     failed = place.call("restart", "--rolling", "web")
     assert failed.code == 1
-    assert "left as they were: web.2, web.3" in failed.err
+    assert "not restarted: web.2, web.3" in failed.err
     assert [row["state"] for row in rows(place).values()] == ["failed", "running", "running"]
 
 
@@ -447,7 +447,7 @@ def test_in_another_folder_it_is_said_what_runs_and_how_to_name_it(place: Place,
     place.write("elsewhere/Procfile", "web: sleep 100\n")
     other = place.call("logs", "--procfile", "elsewhere/Procfile")  # -f would be to follow
     assert other.code == 1
-    assert other.err.endswith("/Procfile: name one with --procfile\n")
+    assert other.err.endswith("/Procfile (choose one with --procfile)\n")
     named = f"{place.folder}/Procfile"  # sessions of other tests may be named as well
     assert re.search(rf" {re.escape(named)}[,:]", other.err), other
     assert done(place.call("logs", "--procfile", named, "-n", "1"))
@@ -493,7 +493,7 @@ def test_every_wish_answers_in_json(place: Place, session: Session) -> None:
 def test_a_second_start_names_the_pid_and_offers_replace(place: Place, session: Session) -> None:
     second = place.call("start")
     assert second.code == 2
-    assert f"with pid {session.pid}" in second.err
+    assert f"(pid {session.pid})" in second.err
     assert "--replace" in second.err
 
 

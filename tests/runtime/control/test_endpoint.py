@@ -34,7 +34,7 @@ def test_folder_and_socket_are_for_the_owner_alone(path: str) -> None:
     place = take(path)
     assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
     assert os.stat(path).st_mode & 0o777 == 0o600
-    place.leave()
+    place.close()
     assert not os.path.exists(path)
 
 
@@ -43,15 +43,15 @@ def test_a_second_session_meets_the_first(path: str) -> None:
     with pytest.raises(SessionRunningError) as caught:
         take(path)
     caught.value.connection.close()
-    place.leave()
-    take(path).leave()
+    place.close()
+    take(path).close()
 
 
 def test_a_stale_socket_is_replaced(path: str) -> None:
-    take(path).socket.close()  # as a kill does: the file stays
+    take(path).socket.close()  # as after a kill: the file stays
     assert os.path.exists(path)
     assert connect(path) is None
-    take(path).leave()
+    take(path).close()
 
 
 def test_sockets_of_killed_sessions_are_swept(path: str) -> None:
@@ -61,17 +61,17 @@ def test_sockets_of_killed_sessions_are_swept(path: str) -> None:
     place = take(path)
     assert not os.path.exists(other)
     assert os.path.exists(living.path)
-    place.leave()
-    living.leave()
+    place.close()
+    living.close()
 
 
 def test_leaving_spares_the_socket_of_a_successor(path: str) -> None:
     first = take(path)
     first.socket.close()
     second = take(path)
-    first.leave()
+    first.close()
     assert os.path.exists(path)
-    second.leave()
+    second.close()
 
 
 def test_a_folder_that_others_may_enter_is_refused(path: str) -> None:

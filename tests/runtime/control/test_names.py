@@ -12,7 +12,7 @@ from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.text.protocol import Request
 from procman.errors import UsageError
-from procman.runtime.control.names import MOST_PATTERNS, NameResolver
+from procman.runtime.control.names import MAX_PATTERNS, NameResolver
 from procman.runtime.control.verbs import handle
 
 
@@ -79,7 +79,7 @@ def test_a_group_has_those_who_were_left_out_where_they_are_wanted_or_alone(reso
 
 
 def test_so_many_patterns_are_refused(resolver: NameResolver) -> None:
-    patterns = [f"*{number}" for number in range(MOST_PATTERNS)]
+    patterns = [f"*{number}" for number in range(MAX_PATTERNS)]
     assert resolver.expand([*patterns, *patterns], absent=False) == patterns
     with pytest.raises(UsageError, match="more than 100 patterns at once"):
         resolver.expand([*patterns, "*.1"], absent=False)

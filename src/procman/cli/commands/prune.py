@@ -1,4 +1,4 @@
-"""Asks: ``procman prune``: ends what sessions that were killed have left running."""
+"""``procman prune``: end what killed sessions have left running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_ALIVE = 1
 
 
 def perform(invocation: Invocation) -> int:
-    """End every leftover of our own user, or those with these names; 1 when one of them cannot be ended."""
+    """End every leftover of the user, or those with the given names. Returns 1 if one of them cannot be ended."""
     settings = settle(invocation)
     found = [one for one in find_leftovers() if one.is_called(settings.names)]
     alive = {one.pid for one in end_leftovers(found, settings.timeout)}

@@ -1,4 +1,4 @@
-"""Asks who runs here already: ``start`` gets a place for its socket, or a session to speak to."""
+"""The claim of ``start`` on a control socket: it listens there, or talks to the session that already does."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
-PATIENCE = 30.0  # seconds beyond a session's own grace until it is given up
-_HERE = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")
+REPLACE_TIMEOUT = 30.0  # seconds for the old session to release its socket after it has stopped
+REPLACE_POLL_INTERVAL = 0.01  # seconds
+_USED_WHEN_JOINING = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")  # settings
 
 
 class SocketClaim:
-    """What `start` finds: a ``endpoint`` of its own, or None with a ``warning``; or ``code``, when all is done."""
+    """The result of a claim: an ``endpoint`` to listen at, or None.
+
+    Without an endpoint there may be a ``warning`` why, or the exit ``code`` if another session has done everything.
+    """
 
     __slots__ = ("code", "endpoint", "warning")
 
@@ -32,9 +36,9 @@ class SocketClaim:
 
 
 def join(settings: Settings) -> int | None:
-    """Ask the session that runs here to start what is named; None when there is none, or nothing is named.
+    """Ask the running session to start the named processes. Return None if there is no session, or no name.
 
-    Asked before files are read: names may be instances and patterns, which only a session knows.
+    This happens before any file is read: names may be instances and patterns, which only a session knows.
     """
     if not settings.names or not settings.control or settings.replace:
         return None
@@ -47,9 +51,9 @@ def join(settings: Settings) -> int | None:
 
 
 def enter(settings: Settings, plan: Plan) -> SocketClaim:
-    """Claim the place. With names, a session that runs is asked to start these; with ``replace`` it is stopped first.
+    """Claim the socket. With ``replace`` a running session is stopped first, with names it is asked to start them.
 
-    Raises UsageError when there is one and nothing was said about it.
+    Raises UsageError if a session is running and the settings say neither.
     """
     if not settings.control:
         return SocketClaim()
@@ -58,21 +62,21 @@ def enter(settings: Settings, plan: Plan) -> SocketClaim:
         return SocketClaim(claim(paths, settings.socket is not None))
     except EndpointError as error:
         return SocketClaim(warning=error.message)
-    except SessionRunningError as living:
+    except SessionRunningError as running:
         if settings.replace:
-            return SocketClaim(_replace(living.connection, paths, settings))
+            return SocketClaim(_replace(running.connection, paths, settings))
         if settings.names:
-            return SocketClaim(code=_join(living.connection, settings))
-        raise _refusal(living.connection, plan) from None
+            return SocketClaim(code=_join(running.connection, settings))
+        raise _already_running(running.connection, plan) from None
 
 
-def _refusal(connection: socket, plan: Plan) -> UsageError:
+def _already_running(connection: socket, plan: Plan) -> UsageError:
     from procman.cli.control.connection import Connection
 
     about = Connection(connection).request({"verb": "hello"})
-    state = f" and is stopping: {about['stopping']}" if about.get("stopping") else ""
+    state = f" and stopping: {about['stopping']}" if about.get("stopping") else ""
     return UsageError(
-        f"{plan.procfile_path} runs already, with pid {about['pid']}{state}",
+        f"{plan.procfile_path} is already running (pid {about['pid']}){state}",
         "procman ps shows it, procman stop ends it, procman start --replace does that first",
     )
 
@@ -86,24 +90,25 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoi
         old.request({"verb": "stop"}, unlimited=True)
     except NoSessionError:
         pass  # it has ended in another way
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + REPLACE_TIMEOUT
     while True:
         try:
             return claim(paths, settings.socket is not None)
-        except SessionRunningError as living:
-            living.connection.close()
+        except SessionRunningError as running:
+            running.connection.close()
             if time.monotonic() > until:
-                raise UsageError("the session that runs here does not end", "procman ps shows it") from None
-            time.sleep(0.01)
+                raise UsageError("the running session does not end", "procman ps shows it") from None
+            time.sleep(REPLACE_POLL_INTERVAL)
 
 
 def _join(connection: socket, settings: Settings) -> int:
     from procman.cli.control.connection import Connection, print_answer
 
-    unused = [place for name, place in settings.origin.items() if name not in _HERE and place.startswith("--")]
+    unused = [
+        place for name, place in settings.origin.items() if name not in _USED_WHEN_JOINING and place.startswith("--")
+    ]
     if unused:
-        sys.stderr.write(
-            f"procman: a session runs here already and keeps its settings: {' '.join(unused)} is not used\n"
-        )
+        ignored = " ".join(unused)
+        sys.stderr.write(f"procman: the session is already running and keeps its settings; ignored: {ignored}\n")
     record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
     return print_answer(Connection(connection), record, as_json=settings.format == "json")

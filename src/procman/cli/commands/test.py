@@ -1,4 +1,4 @@
-"""Asks: ``procman test``: everything up, one command, everything down; the command's exit status."""
+"""``procman test``: start everything, run one command, stop everything, and return the command's exit status."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from procman.cli.commands.run import run
 from procman.cli.control.connection import Connection, RefusedError, own_options
 from procman.cli.options.option import Invocation
+from procman.cli.options.precedence import settle
 from procman.core.model.settings import Settings
 from procman.errors import ProcmanError
 from procman.runtime.control.endpoint import find
@@ -20,18 +21,18 @@ if TYPE_CHECKING:
     from procman.cli.control.connection import Record
 
 READY_TIMEOUT = 60.0  # seconds until every process must be ready
-LAST_LINES = 40
-LOOK_AGAIN = 0.01  # seconds between two knocks at a session that is about to begin
+LAST_LINES = 40  # of a failed process
+CONNECT_RETRY_INTERVAL = 0.01  # seconds, until the session listens
 
 
 class NotReadyError(ProcmanError):
-    """The command was not run."""
+    """The processes did not become ready, so the command was not run."""
 
     exit_code = 1
 
 
 def perform(invocation: Invocation) -> int:
-    """Start a session of its own, wait until it is ready, run the command, stop the session."""
+    """Start a session in the background, wait until it is ready, run the command, stop the session."""
     timeout = own_options(invocation).get("ready_timeout", READY_TIMEOUT)
     folder = tempfile.mkdtemp(prefix="procman-test-")
     socket, log = f"{folder}/sock", f"{folder}/log"
@@ -49,9 +50,7 @@ def perform(invocation: Invocation) -> int:
 
 
 def _settings(invocation: Invocation, socket: str) -> Settings:
-    """Those of `start`, for a session that nobody else speaks to and that goes on whoever ends."""
-    from procman.cli.options.precedence import settle
-
+    """Return the settings of a session with a private socket that keeps running whichever process exits."""
     given = {option: texts for option, texts in invocation.given.items() if option.setting != "ready_timeout"}
     settings = vars(settle(Invocation(invocation.command, given, ())))
     own = {"socket": socket, "control": True, "exit": "never", "color": False, "status": False, "pty": False}
@@ -76,7 +75,7 @@ def _connect(socket: str, background: Background, log: str) -> Connection:
             with open(log, "rb") as file:
                 sys.stderr.buffer.write(file.read())
             raise NotReadyError(f"the processes could not be started (exit status {code}), so nothing was tested")
-        time.sleep(LOOK_AGAIN)
+        time.sleep(CONNECT_RETRY_INTERVAL)
 
 
 def _wait(connection: Connection, timeout: object) -> None:
@@ -88,7 +87,7 @@ def _wait(connection: Connection, timeout: object) -> None:
 
 
 def _ports(connection: Connection) -> dict[str, str]:
-    """Where the processes listen: what they themselves are told of each other."""
+    """Return the variables with the processes' ports, which the processes themselves get, too."""
     rows = _rows(connection)
     first = [row for row in rows if row["number"] == 1 and row["port"] is not None]
     return {f"PROCMAN_{str(row['type']).upper().replace('-', '_')}_PORT": str(row["port"]) for row in first}
@@ -111,7 +110,7 @@ def _rows(connection: Connection) -> list[Record]:
 
 
 def _show_failures(connection: Connection) -> None:
-    """The last words of every process that failed or had to be started again."""
+    """Print the last lines of every process that failed or was restarted."""
     for row in _rows(connection):
         if row["state"] not in ("failed", "backoff") and not row["restarts"] and not row["code"]:
             continue

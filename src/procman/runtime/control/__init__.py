@@ -1,1 +1,1 @@
-"""Does what other terminals ask for: the control socket and its clients."""
+"""The control socket: its clients, and how a session answers them."""

@@ -1,4 +1,4 @@
-"""Does: lets a client be the keyboard and the screen of one instance's terminal, through all of its lives."""
+"""Attaching: a client is the keyboard and the screen of one instance's terminal, through all of its lives."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 AGAIN = 0.02  # seconds until a full terminal is tried again
-LAST_LINES = 20
-QUIET = 1.0  # seconds without a word of the program: who types no more has had his answer
-LEAVE_WITHIN = 5.0  # seconds, since some programs are never quiet
-_FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # what no line-by-line program says
+LAST_LINES = 20  # of history, shown first
+IDLE_TIMEOUT = 1.0  # seconds without output after which a piped-in client has its answer
+MAX_LEAVE_TIME = 5.0  # seconds, since some programs are never quiet
+_FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # a line-by-line program never writes these
 
 
 class Attachment(Task):
-    """One client at one terminal. What it types may have to wait until the program reads."""
+    """One client at one terminal. What the user types waits until the program reads it."""
 
     def __init__(self, client: Client, hub: Hub, children: Children, instance: Instance, size: tuple[int, int]) -> None:
         super().__init__(client)
@@ -40,33 +40,35 @@ class Attachment(Task):
         self._size = size
         self._keys = bytearray()
         self._places_cursor = False
-        self._stirred = False  # something was typed or shown since it was last looked at
-        self._end = float("inf")  # when it is over at the latest, for who types no more
-        self._quiet_at = 0.0
-        self._greet()
-        hub.taps[instance.name] = self._show
-        self._fit()
+        self._active = False  # something was typed or shown since the last check
+        self._leave_by = float("inf")  # the latest end, once nothing more will be typed
+        self._idle_at = 0.0
+        self._send_history()
+        hub.taps[instance.name] = self._on_output
+        self._apply_size()
 
-    def _greet(self) -> None:
-        """What it said last, and the line that it has not ended: most likely the prompt that somebody came for. Though
-        it may have said nothing: the client is in when it hears of a screen."""
+    def _send_history(self) -> None:
+        """Send the last lines and the unfinished line, which is most likely the prompt that the user wants to answer.
+
+        The record is sent even if there is no output: the client is attached when it receives its first screen.
+        """
         name = self.instance.name
         lines = self._hub.history.last(name, LAST_LINES)
-        said = b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name)
-        self.client.send({"screen": name}, self._with_returns(said))
+        shown = b"".join(line + b"\r\n" for line in lines) + self._hub.history.unfinished(name)
+        self.client.send({"screen": name}, self._with_returns(shown))
 
-    def _show(self, chunk: bytes) -> None:
-        self._stirred = True
+    def _on_output(self, chunk: bytes) -> None:
+        self._active = True
         if self.client.full:
             self.client.skipped += 1
         elif chunk:
             self.client.send({"screen": self.instance.name}, self._with_returns(chunk))
 
     def _with_returns(self, chunk: bytes) -> bytes:
-        """Put a return before each newline, as a terminal would, where the child's own does not.
+        """Put a return before each newline if the child's terminal does not.
 
-        We have asked it to, but readline puts back at every prompt what it found at the first. Programs that place
-        the cursor themselves mean a bare newline, until they give the program whole lines again.
+        The pty starts in that mode, but at every prompt readline restores the mode that it found at its first one.
+        A program that places the cursor itself means a bare newline, until the terminal reads whole lines again.
         """
         pty = self._pty
         adds_returns, whole_lines = pty.modes() if pty is not None else (True, True)
@@ -83,31 +85,31 @@ class Attachment(Task):
         child = self._children.of(self.instance.name)
         return child.pty if child else None
 
-    def _fit(self) -> None:
+    def _apply_size(self) -> None:
         if self._pty is not None:
             self._pty.show_to(self._size)
 
     def resize(self, size: tuple[int, int]) -> None:
-        """The client's window has another size, in rows and columns."""
+        """Set the size of the client's window, in rows and columns."""
         self._size = size
-        self._fit()
+        self._apply_size()
 
     def type(self, keys: bytes) -> None:
-        """Pass on what was typed."""
+        """Write typed keys to the program."""
         self._keys += keys
         self._pass_on(0.0)
 
     def leave(self, now: float, patient: bool) -> None:
-        """Nothing more will be typed: be over when the program has answered what was, or at once."""
-        self._end = now + LEAVE_WITHIN if patient else now
-        self._stirred = True
+        """Finish, since nothing more will be typed: immediately, or if ``patient`` when the program has answered."""
+        self._leave_by = now + MAX_LEAVE_TIME if patient else now
+        self._active = True
         self._is_answered(now)
 
     def _is_answered(self, now: float) -> bool:
-        if self._stirred:
-            self._stirred = False
-            self._quiet_at = now + QUIET
-        due = min(self._quiet_at, self._end)
+        if self._active:
+            self._active = False
+            self._idle_at = now + IDLE_TIMEOUT
+        due = min(self._idle_at, self._leave_by)
         self.deadline = min(due, now + AGAIN) if self._keys else due
         return now >= due
 
@@ -116,85 +118,85 @@ class Attachment(Task):
         try:
             while self._keys and pty is not None:
                 del self._keys[: os.write(pty.master, bytes(self._keys[:1024]))]
-                self._stirred = True
+                self._active = True
         except BlockingIOError:
             pass  # the program does not read: later
         except OSError:
-            self._keys.clear()  # nobody will ever read them
+            self._keys.clear()  # there will be no reader
         self.deadline = now + AGAIN if self._keys else None
-        self.client.listen(len(self._keys) < MOST_KEYS)
+        self.client.set_reading(len(self._keys) < MOST_KEYS)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """A new life gets the same screen; the end of one is told."""
+        """Set the window size for a new life, and send a sentence for its start and its end."""
         if instance is not self.instance:
             return
         if action == Action.TELL_STARTED:
-            self._fit()
+            self._apply_size()
         if action in (Action.TELL_STARTED, Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED):
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
     def check(self, now: float) -> bool:
-        """See Task.check: over, when the instance is at rest, or who types no more has his answer."""
+        """See Task.check. It is finished when the instance is down, or when a client that is leaving has its answer."""
         if self._keys:
             self._pass_on(now)
-        is_left = self._end < float("inf") and self._is_answered(now)
+        is_left = self._leave_by < float("inf") and self._is_answered(now)
         if self.instance.state not in DOWN and not is_left:
             return False
         self.client.finish({"left": True, "unread": len(self._keys)} if is_left else None)
         return True
 
     def drop(self) -> None:
-        """Give the terminal back."""
-        if self._hub.taps.get(self.instance.name) == self._show:
+        """Release the terminal."""
+        if self._hub.taps.get(self.instance.name) == self._on_output:
             del self._hub.taps[self.instance.name]
             if self._pty is not None:
                 self._pty.show_to(None)
 
 
 def attach(session: Session, client: Client, request: Request) -> None:
-    """Be keyboard and screen of one instance; who was that before is told."""
+    """Attach the client to one instance. A client that was attached before is told and detached."""
     chosen = session.chosen(session.resolver().expand((request.text,), absent=False))
     if len(chosen) > 1:
-        raise UsageError(f"{request.text} means {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
+        raise UsageError(f"{request.text} matches {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")
     instance = chosen[0]
     child = session.children.of(instance.name)
     if child is None:
         raise NotRunningError(f"{instance.name} is not running", f"procman start {instance.name}")
     if child.pty is None:
         raise NotRunningError(
-            f"{instance.name} has pipes, no terminal to attach to", "start the session in a terminal, or with --pty"
+            f"{instance.name} has pipes, not a terminal", "to attach, start the session in a terminal or with --pty"
         )
     if session.hub.passthrough is not None and session.hub.passthrough.on_output == session.hub.taps.get(instance.name):
         raise UsageError(f"{instance.name} has the terminal of procman start (primary)", "type there")
     for other, task in list(session.tasks.items()):
         if isinstance(task, Attachment) and task.instance is instance:
-            other.finish({"over": "somebody else has attached"})
+            other.finish({"over": "another client has attached"})
             session.forget(other)
     session.begin(Attachment(client, session.hub, session.children, instance, _size(request)))
 
 
 def keys(session: Session, client: Client, request: Request) -> None:
-    """What was typed: bytes, each as the character of its number."""
+    """Write typed keys to the program: bytes, each sent as the character with its number."""
     try:
         _attachment(session, client).type(request.text.encode("latin-1"))
     except UnicodeEncodeError:
-        raise UsageError("keys are bytes, each as one character up to U+00FF") from None
+        raise UsageError("keys must be bytes, each as one character up to U+00FF") from None
 
 
 def resize(session: Session, client: Client, request: Request) -> None:
-    """The window has another size."""
+    """Set the size of the window."""
     _attachment(session, client).resize(_size(request))
 
 
 def leave(session: Session, client: Client, request: Request) -> None:
-    """Nothing more will be typed."""
+    """Detach, since nothing more will be typed."""
     _attachment(session, client).leave(time.monotonic(), request.wait)
 
 
 def _attachment(session: Session, client: Client) -> Attachment:
     task = session.tasks.get(client)
     if not isinstance(task, Attachment):
-        raise UsageError("that is for who is attached")
+        raise UsageError("this connection is not attached to a process")
     return task
 
 

@@ -1,12 +1,11 @@
-"""Does: talks to one client of the control socket; never waits for it, never owes it more than it may.
+"""One client of the control socket. Nothing ever waits for it, and what it is owed is limited.
 
-What a client sends is cut into lines of limited length. What it is owed waits here and leaves as it reads; answers
-that may be long come from an iterator, taken only as far as there is room.
+Its bytes are cut into requests of limited length. Answers wait in a queue and leave as the client reads. A long answer
+is an iterator, which is advanced only while there is room.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 from procman.core.text.protocol import REQUEST_LIMIT
@@ -20,16 +19,16 @@ if TYPE_CHECKING:
 
     from procman.runtime.system.poller import Poller
 
-ROOM = 1 << 20  # bytes owed above which live output is skipped
-AHEAD = 4  # parts taken from an iterator in advance
-CHUNK = 65536
+MAX_OWED = 1 << 20  # bytes; beyond them live output is skipped
+PREFETCHED = 4  # parts taken from an iterator in advance
+CHUNK = 65536  # bytes
 
 
 class Client:
-    """One connection. ``on_line(client, line)`` gets each request, ``on_gone(client)`` the end, once."""
+    """One connection. Each request goes to ``on_line(client, line)``, its end to ``on_gone(client)``, once."""
 
     __slots__ = (
-        "_ending",
+        "_closing",
         "_events",
         "_in",
         "_later",
@@ -38,11 +37,10 @@ class Client:
         "_on_line",
         "_out",
         "_poller",
+        "_reading",
         "_socket",
         "closed",
-        "deaf",
         "owed",
-        "since",
         "skipped",
         "task",
     )
@@ -61,24 +59,23 @@ class Client:
         self._in = bytearray()
         self._out: deque[bytes | memoryview] = deque()
         self._more: Iterator[bytes] | None = None
-        self._later: list[bytes] = []  # comes after all of that
-        self._ending = False
+        self._later: list[bytes] = []  # follows `_out` and `_more`
+        self._closing = False  # hang up as soon as nothing is owed
+        self._reading = True  # else what it sends stays in the kernel's queue
         self._events = READ
-        self.owed = 0
-        self.skipped = 0  # lines that it was too slow for
-        self.since = time.monotonic()
-        self.task: object = None  # what it is engaged in beyond one answer
-        self.deaf = False  # what it sends is left in the kernel's queue
+        self.owed = 0  # bytes
+        self.skipped = 0  # lines that it missed because it reads too slowly
+        self.task: object = None  # what it waits for
         self.closed = False
-        poller.add(connection.fileno(), self.turn)
+        poller.add(connection.fileno(), self._on_ready)
 
-    # What it sends --------------------------------------------------------------------------------------------------
+    # Input ----------------------------------------------------------------------------------------------------------
 
-    def turn(self) -> None:
-        """Read what is there and write what it takes."""
-        if self.deaf and not self._out:
-            self.close()  # nothing but its hang-up can have woken us
-        elif not self.deaf and not self.closed:
+    def _on_ready(self) -> None:
+        """Read what has arrived and write what the client takes."""
+        if not self._reading and not self._out:
+            self.close()  # only its hang-up can have woken us
+        elif self._reading and not self.closed:
             self._read()
         self.flush()
 
@@ -90,19 +87,19 @@ class Client:
         except OSError:
             chunk = b""
         if not chunk:
-            self._ending = True  # it said all, or is gone: what it is owed is tried once, then it is over
-            self._hear()
+            self._closing = True  # it has sent everything, or is gone: try once to send what it is owed
+            self._split_requests()
             self.flush()
             self.close()
             return
         self._in += chunk
-        self._hear()
+        self._split_requests()
 
-    def _hear(self) -> None:
-        while not self.closed and not self.deaf:
+    def _split_requests(self) -> None:
+        while not self.closed and self._reading:
             end = self._in.find(b"\n")
             if end > REQUEST_LIMIT or (end < 0 and len(self._in) > REQUEST_LIMIT):
-                self.refuse(f"a request has at most {REQUEST_LIMIT} bytes")
+                self.refuse(f"a request may have at most {REQUEST_LIMIT} bytes")
                 return
             if end < 0:
                 return
@@ -111,67 +108,74 @@ class Client:
             if line.strip():
                 self._on_line(self, line)
 
-    def listen(self, willing: bool) -> None:
-        """Take no more requests for now, or take them again."""
-        if self.deaf is willing:
-            self.deaf = not willing
-            self._watch()
-            if willing:
-                self._hear()
+    def set_reading(self, reading: bool) -> None:
+        """Stop reading requests for now, or continue."""
+        if self._reading is not reading:
+            self._reading = reading
+            self._update_events()
+            if reading:
+                self._split_requests()
 
-    # What it is told ------------------------------------------------------------------------------------------------
+    # Output ---------------------------------------------------------------------------------------------------------
 
     def send(self, record: Mapping[str, object], payload: bytes = b"") -> None:
-        """Owe it a record, and the bytes that belong to it."""
+        """Queue a record and the bytes that belong to it."""
         if self.closed:
             return
         line = encode({**record, "size": len(payload)} if payload else record)
         self.owed += len(line) + len(payload)
-        where = self._out if self._more is None else self._later
-        where.append(line)
+        queue = self._out if self._more is None else self._later
+        queue.append(line)
         if payload:
-            where.append(payload)
-        self._watch()
+            queue.append(payload)
+        self._update_events()
 
     def finish(self, record: Mapping[str, object] | None = None) -> None:
-        """Owe it the last record of an answer."""
+        """Queue the last record of an answer."""
         self.task = None
         self.send({"done": True, "code": 0, **(record or {})})
 
     def refuse(self, error: str, hint: str = "", code: int = 2, hang_up: bool = True) -> None:
-        """Tell it what is wrong, and that this was the last it hears if ``hang_up``."""
+        """Queue a refusal as the last record of an answer, and then hang up if ``hang_up``."""
         self.finish({"error": error, "hint": hint, "code": code})
         if hang_up:
-            self._ending = True
-            self.deaf = True
+            self._closing = True
+            self._reading = False
             self._in.clear()
 
     def feed(self, more: Iterator[bytes]) -> None:
-        """Owe it all that this gives, when there is room for it."""
+        """Queue all parts that the iterator yields, taken when there is room for them."""
         self._more = more
 
     @property
     def full(self) -> bool:
-        """Whether it is too slow to be told anything that can be left out."""
-        return self.owed > ROOM
+        """Whether it is owed so much that live output is skipped."""
+        return self.owed > MAX_OWED
+
+    def report_skipped(self) -> bool:
+        """Queue the number of skipped lines, if any. Return whether there were."""
+        lost, self.skipped = self.skipped, 0
+        if lost:
+            self.send({"skipped": lost})
+        return bool(lost)
 
     def flush(self) -> None:
-        """Send what it takes now."""
+        """Send as much as the client takes now."""
         if self.closed:
             return
         try:
-            while (self._fill() or self._admit_loss()) and self._send():
+            while (self._fill() or self.report_skipped()) and self._send_first():
                 pass
         except OSError:
             self.close()
             return
-        if not self.owed and self._ending:
+        if not self.owed and self._closing:
             self.close()
             return
-        self._watch()
+        self._update_events()
 
     def _fill(self) -> bool:
-        while self._more is not None and len(self._out) < AHEAD:
+        while self._more is not None and len(self._out) < PREFETCHED:
             part = next(self._more, None)
             if part is None:
                 self._more = None
@@ -182,15 +186,8 @@ class Client:
             self.owed += len(part)
         return bool(self._out)
 
-    def _admit_loss(self) -> bool:
-        """All was sent that was kept: say how much was not."""
-        lost, self.skipped = self.skipped, 0
-        if lost:
-            self.send({"skipped": lost})
-        return bool(lost)
-
-    def _send(self) -> bool:
-        """Send the first of what is owed; False when it takes no more."""
+    def _send_first(self) -> bool:
+        """Send the first part of the queue. Return False if the client takes no more for now."""
         part = self._out[0]
         try:
             sent = self._socket.send(part)
@@ -203,8 +200,8 @@ class Client:
         self._out.popleft()
         return True
 
-    def _watch(self) -> None:
-        events = (0 if self.deaf else READ) | (WRITE if self._out else 0)
+    def _update_events(self) -> None:
+        events = (READ if self._reading else 0) | (WRITE if self._out else 0)
         if not self.closed and events != self._events:
             self._events = events
             self._poller.change(self._socket.fileno(), events)

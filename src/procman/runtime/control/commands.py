@@ -1,4 +1,4 @@
-"""Does the changing: verbs that start, stop, restart and scale."""
+"""Verbs that change what is running: start, stop, restart and scale."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
 
 def start(session: Session, client: Client, request: Request) -> None:
-    """Bring up what is down; a type that was left out gets its first instance, or as many as ``web=2`` says."""
-    session.require_going_on()
+    """Start what is down. A process type that was left out gets one instance, or as many as ``web=2`` says."""
+    session.require_not_stopping()
     resolver = session.resolver()
     present = {name: None for name in request.names if "=" not in name and resolver.is_here(name)}
     chosen = session.chosen(present) if present or not request.names else []
-    counts = _asked_counts(session, resolver, (name for name in request.names if name not in present))
-    _renew(session, client, [instance for instance in chosen if instance.pid is None])
+    counts = _requested_counts(session, resolver, (name for name in request.names if name not in present))
+    _reload(session, client, [instance for instance in chosen if instance.pid is None])
     now = time.monotonic()
     added = _grow(session, resolver, counts, now)
     for instance in chosen:
         if instance.pid is not None and instance.state != State.STOPPING:
-            client.send({"say": f"{instance.name} runs already, with pid {instance.pid}"})
+            client.send({"say": f"{instance.name} is already running (pid {instance.pid})"})
     session.supervisor.wish(Event.START, chosen, now)
-    _engage(session, request, UntilUp(client, session.supervisor, list(dict.fromkeys([*chosen, *added]))))
+    _begin(session, request, UntilUp(client, session.supervisor, list(dict.fromkeys([*chosen, *added]))))
 
 
-def _asked_counts(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:
+def _requested_counts(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:
     counts = {}
     for word in words:
         if "=" not in word and not resolver.absence(word):
-            session.chosen((word,))  # refuses it, with the nearest name
+            session.chosen((word,))  # raises UsageError, with the nearest name
         name, sign, number = parse_change(word if "=" in word else f"{word}=1")
         if sign != "=":
-            raise UsageError(f'"{word}" is no count', "write web=2; procman scale changes counts")
+            raise UsageError(f'"{word}" is not a count', "write web=2, or use procman scale")
         counts[name] = max(number, resolver.counts.get(name, 0))
     return counts
 
 
 def _grow(session: Session, resolver: NameResolver, counts: Mapping[str, int], now: float) -> list[Instance]:
-    """Bring up so many of each type; raises UsageError, and changes nothing, when that cannot be."""
+    """Add instances until each type has its count. Raises UsageError, without any change, if that is impossible."""
     if not counts:
         return []
     wanted = {**resolver.counts, **counts}
@@ -62,66 +62,66 @@ def _grow(session: Session, resolver: NameResolver, counts: Mapping[str, int], n
 
 
 def stop(session: Session, client: Client, request: Request) -> None:
-    """Stop what is named, or without names the session."""
+    """Stop the named instances, or without names the session."""
     now = time.monotonic()
     if not request.names:
         session.supervisor.stop_all(ASKED, now)
-        _engage(session, request, UntilOver(client))
+        _begin(session, request, UntilOver(client))
         return
     chosen = session.chosen(request.names)
     session.supervisor.hold(chosen, now)
-    _engage(session, request, UntilDown(client, chosen))
+    _begin(session, request, UntilDown(client, chosen))
 
 
 def restart(session: Session, client: Client, request: Request) -> None:
-    """Stop and start again, all at once or one by one; what their files say now holds for the next lives."""
-    session.require_going_on()
+    """Restart instances, together or one by one. Their next lives follow the current contents of the files."""
+    session.require_not_stopping()
     chosen = session.chosen(request.names)
-    _renew(session, client, chosen)
+    _reload(session, client, chosen)
     if request.rolling:
         session.begin(OneByOne(client, session.supervisor, chosen))
         return
     session.supervisor.wish(Event.RESTART, chosen, time.monotonic())
-    _engage(session, request, UntilUp(client, session.supervisor, chosen))
+    _begin(session, request, UntilUp(client, session.supervisor, chosen))
 
 
-def _renew(session: Session, client: Client, chosen: Iterable[Instance]) -> None:
+def _reload(session: Session, client: Client, chosen: Iterable[Instance]) -> None:
     for change in renew(session.supervisor, session.plan_source, chosen):
         session.hub.announce(change)
         client.send({"say": change})
 
 
 def scale(session: Session, client: Client, request: Request) -> None:
-    """Have as many as asked for: the highest numbers leave, new ones get what `start -m` would have given them."""
-    session.require_going_on()
+    """Change counts: the highest numbers leave, and new instances get what ``start -m`` would have given them."""
+    session.require_not_stopping()
     resolver = session.resolver()
     targets = _targets(session, resolver, request.names)
     now = time.monotonic()
     more = {name: count for name, count in targets.items() if count > resolver.counts.get(name, 0)}
     kept = _grow(session, resolver, more, now)
-    here = list(session.supervisor.instances.values())
-    leaving = [i for i in here if i.plan.number > targets.get(i.plan.type, i.plan.number)]
-    kept += [i for i in here if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
+    present = list(session.supervisor.instances.values())
+    leaving = [i for i in present if i.plan.number > targets.get(i.plan.type, i.plan.number)]
+    kept += [i for i in present if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
     session.supervisor.wish(Event.START, kept, now)
     session.supervisor.retire(leaving, now)
-    _engage(session, request, Scaled(client, session.supervisor, kept, leaving))
+    _begin(session, request, Scaled(client, session.supervisor, kept, leaving))
 
 
 def _targets(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:
     targets: dict[str, int] = {}
     for word in words:
-        whose, sign, number = parse_change(word)
-        for name in resolver.members(whose, absent=True) or [whose]:
-            here = resolver.counts.get(name, 0)
-            if not here and not resolver.absence(name):
-                session.chosen((name,))  # refuses it, with the nearest name
-            targets[name] = changed_count(sign, number, targets.get(name, here))
+        type_or_group, sign, number = parse_change(word)
+        for name in resolver.members(type_or_group, absent=True) or [type_or_group]:
+            present = resolver.counts.get(name, 0)
+            if not present and not resolver.absence(name):
+                session.chosen((name,))  # raises UsageError, with the nearest name
+            targets[name] = changed_count(sign, number, targets.get(name, present))
     if not targets:
-        raise UsageError("scale what?", "write web=3, worker+1 or worker-1")
+        raise UsageError("missing process type and count", "write web=3, worker+1 or worker-1")
     return targets
 
 
-def _engage(session: Session, request: Request, task: Task) -> None:
+def _begin(session: Session, request: Request, task: Task) -> None:
     if request.wait:
         session.begin(task)
     else:

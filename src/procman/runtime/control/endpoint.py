@@ -1,6 +1,6 @@
-"""Does: finds and makes the place of a control socket: a folder of ours, one socket for each Procfile and folder.
+"""The path and the folder of a control socket: one socket for each Procfile and root, in a folder of the user's own.
 
-The folder is locked while somebody makes or removes a socket in it, and connect(2) alone decides whether a socket is
+The folder is locked while a session creates or removes a socket in it. Only connect(2) decides whether a socket is
 alive: no pid is ever read from a file.
 """
 
@@ -19,25 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from socket import socket
 
-BACKLOG = 1024  # clients that may wait to be let in
-PATIENCE = 5.0  # seconds for a session to answer
+BACKLOG = 1024  # clients that may wait in the kernel's queue
+CONNECT_TIMEOUT = 5.0  # seconds
+CONNECT_RETRY_INTERVAL = 0.005  # seconds
 SUFFIX = ".sock"
-SWEPT = 100  # old sockets looked at by a new session, each 20 µs
-_NOBODY = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTSOCK, errno.EPROTOTYPE)
-_FOLDER = 0o040000  # S_IFDIR
-_SOCKET = 0o140000  # S_IFSOCK
-_KINDS = 0o170000
-_LONGEST = 100  # bytes of a path; 108 on Linux, 104 on macOS, with a NUL (unix(7))
+MAX_SWEPT = 100  # stale sockets that a new session looks at; each takes 20 µs
+_NOT_LISTENING = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTSOCK, errno.EPROTOTYPE)
+_S_IFMT = 0o170000
+_S_IFDIR = 0o040000
+_S_IFSOCK = 0o140000
+_MAX_PATH = 100  # bytes; the limit is 108 on Linux and 104 on macOS, with a NUL (unix(7))
 
 
 class EndpointError(ProcmanError):
-    """There is no place for the socket, or it is not safe; the session can do without."""
+    """The socket cannot be created, or its folder is not safe. The session can do without it."""
 
     exit_code = 1
 
 
 class SessionRunningError(Exception):
-    """Somebody answers at this place; ``connection`` is open to him."""
+    """A session is listening already; ``connection`` is open to it."""
 
     def __init__(self, connection: socket) -> None:
         super().__init__("a session of this Procfile is running")
@@ -45,14 +46,17 @@ class SessionRunningError(Exception):
 
 
 def folders(environ: Mapping[str, str]) -> list[str]:
-    """Where sessions of ours may be, the preferred one first: terminals of one user may differ in XDG_RUNTIME_DIR."""
+    """Return the folders of the user's sockets, the preferred one first.
+
+    There may be two, since the terminals of one user may differ in XDG_RUNTIME_DIR.
+    """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     shared = f"/tmp/procman-{os.geteuid()}"  # noqa: S108 (its owner and mode are checked before every use)
     return [f"{runtime}/procman", shared] if runtime.startswith("/") and os.path.isdir(runtime) else [shared]
 
 
 def socket_paths(procfile: str, root: str, given: str | None, environ: Mapping[str, str]) -> list[str]:
-    """The paths at which the session of ``procfile`` in ``root`` may listen; only ``given`` if there is one."""
+    """Return the paths at which the session of ``procfile`` in ``root`` may listen: only ``given``, if that is set."""
     if given:
         return [os.path.abspath(given)]
     name = session_name(os.path.realpath(root), os.path.realpath(procfile))
@@ -60,36 +64,36 @@ def socket_paths(procfile: str, root: str, given: str | None, environ: Mapping[s
 
 
 def is_safe(folder: str) -> bool:
-    """Whether this is a folder of ours that nobody else may enter."""
+    """Return whether this is a folder of ours that no other user may enter."""
     try:
         status = os.lstat(folder)
     except OSError:
         return False
-    return status.st_mode & _KINDS == _FOLDER and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+    return status.st_mode & _S_IFMT == _S_IFDIR and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
-def connect(path: str, patience: float = PATIENCE) -> socket | None:
-    """A connection to who listens at ``path``; None when nobody does.
+def connect(path: str, timeout: float = CONNECT_TIMEOUT) -> socket | None:
+    """Connect to the session at ``path``, or return None if there is none. ``timeout`` is in seconds.
 
-    Raises EndpointError when somebody does who does not let us in: too many wait, or we may not.
+    Raises EndpointError if one is listening but its queue is full, or we have no permission.
     """
     import _socket
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    connection.settimeout(patience)
+    connection.settimeout(timeout)
     try:
-        _knock(connection, path, patience)  # type: ignore[arg-type]  # see below
+        _connect(connection, path, timeout)  # type: ignore[arg-type]  # see below
     except OSError as error:
         connection.close()
-        if error.errno in _NOBODY:
+        if error.errno in _NOT_LISTENING:
             return None
-        raise EndpointError(f"{path} does not let us in: {(error.strerror or str(error)).lower()}") from None
+        raise EndpointError(f"cannot connect to {path}: {(error.strerror or str(error)).lower()}") from None
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
 
 
-def _knock(connection: socket, path: str, patience: float) -> None:
-    """Connect. Where a blocking socket would wait for room in the queue, one with a timeout is told EAGAIN."""
-    until = time.monotonic() + patience
+def _connect(connection: socket, path: str, timeout: float) -> None:
+    """Connect, with retries: where a blocking socket waits for room in the queue, one with a timeout gets EAGAIN."""
+    until = time.monotonic() + timeout
     while True:
         try:
             connection.connect(path)
@@ -97,12 +101,12 @@ def _knock(connection: socket, path: str, patience: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(0.005)
+            time.sleep(CONNECT_RETRY_INTERVAL)
 
 
 def _sweep(folder: str) -> None:
-    """Remove what sessions have left that were killed. The folder is locked, so none of them is about to listen."""
-    for name in os.listdir(folder)[:SWEPT]:
+    """Remove the sockets of killed sessions. The folder is locked, so none of them is just about to listen."""
+    for name in os.listdir(folder)[:MAX_SWEPT]:
         path = f"{folder}/{name}"
         if not name.endswith(SUFFIX):
             continue
@@ -117,7 +121,10 @@ def _sweep(folder: str) -> None:
 
 
 def find(paths: list[str], given: bool) -> socket | None:
-    """A connection to the session at one of ``paths``; a folder that is not ours alone is not trusted."""
+    """Connect to the session at one of ``paths``, or return None.
+
+    Unless the user has ``given`` the path, its folder must be ours alone.
+    """
     for path in paths:
         if given or is_safe(os.path.dirname(path)):
             connection = connect(path)
@@ -136,8 +143,8 @@ class Endpoint:
         self.socket = listener
         self._identity = identity
 
-    def leave(self) -> None:
-        """Stop listening and remove the socket, unless somebody else's has taken its place."""
+    def close(self) -> None:
+        """Stop listening and remove the socket, unless another session has replaced it."""
         self.socket.close()
         try:
             lock = _lock(os.path.dirname(self.path))
@@ -147,13 +154,13 @@ class Endpoint:
             finally:
                 os.close(lock)
         except OSError:
-            pass  # a stale socket is replaced by the next session
+            pass  # the next session replaces a stale socket
 
 
 def claim(paths: list[str], given: bool) -> Endpoint:
-    """Listen at the first of ``paths``. A stale socket is replaced.
+    """Listen at the first of ``paths``, and replace a stale socket there.
 
-    Raises SessionRunningError when somebody answers at any of them, EndpointError when no socket can be made.
+    Raises SessionRunningError if a session answers at any of them, EndpointError if the socket cannot be created.
     """
     try:
         return _claim(paths, given)
@@ -165,10 +172,10 @@ def claim(paths: list[str], given: bool) -> Endpoint:
 def _claim(paths: list[str], given: bool) -> Endpoint:
     path = paths[0]
     folder = os.path.dirname(path)
-    if len(os.fsencode(path)) > _LONGEST:
+    if len(os.fsencode(path)) > _MAX_PATH:
         raise EndpointError(f"no control socket at {path}: the path is too long for a socket")
     if not given:
-        _make(folder)
+        _make_folder(folder)
     lock = _lock(folder)
     try:
         living = find(paths, given)
@@ -182,13 +189,13 @@ def _claim(paths: list[str], given: bool) -> Endpoint:
         os.close(lock)
 
 
-def _make(folder: str) -> None:
+def _make_folder(folder: str) -> None:
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         pass
     if not is_safe(folder):
-        raise EndpointError(f"no control socket: {folder} is not a folder of yours alone (mode 0700)")
+        raise EndpointError(f"no control socket: {folder} must be a folder owned by you, with mode 0700")
 
 
 def _lock(folder: str) -> int:
@@ -202,8 +209,8 @@ def _remove_stale(path: str) -> None:
         status = os.lstat(path)
     except FileNotFoundError:
         return
-    if status.st_mode & _KINDS != _SOCKET:
-        raise EndpointError(f"no control socket at {path}: there is something else")
+    if status.st_mode & _S_IFMT != _S_IFSOCK:
+        raise EndpointError(f"no control socket at {path}: it exists and is not a socket")
     os.unlink(path)
 
 
@@ -211,7 +218,7 @@ def _listen(path: str) -> Endpoint:
     import _socket
 
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    before = os.umask(0o177)  # we are one thread: nobody else makes a file meanwhile
+    before = os.umask(0o177)  # safe: with one thread no other file is created meanwhile
     try:
         listener.bind(path)
         listener.listen(BACKLOG)
@@ -226,17 +233,17 @@ def _listen(path: str) -> Endpoint:
 
 def _identity_of(path: str) -> tuple[int, int, int]:
     status = os.lstat(path)
-    return status.st_dev, status.st_ino, status.st_ctime_ns  # numbers of inodes are given again
+    return status.st_dev, status.st_ino, status.st_ctime_ns  # inode numbers are reused
 
 
 def peer_is_allowed(connection: socket) -> bool:
-    """Whether the other side is ours or root's; where the system does not say, the folder's mode must do."""
+    """Return whether the other side is our user or root. Where the system does not say, the folder's mode must do."""
     peer = peer_of(connection)
     return peer is None or peer[1] in (0, os.geteuid())
 
 
 def peer_of(connection: socket) -> tuple[int, int] | None:
-    """Pid and user of who connected, or of who listens (unix(7), SO_PEERCRED); None where the system does not say."""
+    """Return pid and uid of the other side (unix(7), SO_PEERCRED), or None where the system does not say."""
     import _socket
     import sys
 

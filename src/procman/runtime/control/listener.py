@@ -1,6 +1,6 @@
-"""Does: serves the control socket, as a guest of the engine: lets clients in, hands on what they ask, wakes who waits.
+"""The component that serves the control socket: it accepts clients, passes their requests on and drives their tasks.
 
-While nobody is connected it costs a comparison a turn; most of it is imported when the first client comes.
+While no client is connected it costs one comparison per turn. Most of it is imported when the first client connects.
 """
 
 from __future__ import annotations
@@ -20,41 +20,42 @@ if TYPE_CHECKING:
     from procman.runtime.control.session import Session
     from procman.runtime.system.poller import Poller
 
-MOST_CLIENTS = 160
-PAUSE = 0.5  # seconds until the door is tried again when there was no descriptor for who knocked
+MAX_CLIENTS = 160
+MAX_ACCEPTED = 16  # clients per turn; the others wait in the kernel's queue
+ACCEPT_RETRY_INTERVAL = 0.5  # seconds, when there was no descriptor left for a client
 
 
 class Control(QuietComponent):
-    """The session's control socket at `place`; `open_session` makes the one who has the answers."""
+    """The session's control socket. ``open_session`` makes the session that answers, for the first client."""
 
     def __init__(self, endpoint: Endpoint, open_session: Callable[[], Session]) -> None:
         self._endpoint = endpoint
         self._open_session = open_session
         self._session: Session | None = None
         self._clients: list[Client] = []
-        self._open_again: float | None = None
+        self._accept_again_at: float | None = None
         self._poller: Poller | None = None
 
     def open(self, poller: Poller) -> None:
-        """Begin to listen."""
+        """Begin to accept clients."""
         self._poller = poller
         poller.add(self._endpoint.socket.fileno(), self._accept)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Tell who waits for it."""
+        """Pass the event on to the tasks of clients."""
         if self._session is not None and self._clients:
             self._session.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
-        """When somebody's patience ends, or the door is opened again."""
+        """Return when a task is due, or when to accept clients again."""
         if self._session is None or not self._clients:
-            return self._open_again
-        times = (self._open_again, self._session.next_deadline())
+            return self._accept_again_at
+        times = (self._accept_again_at, self._session.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Go on with what takes longer, and send what is owed."""
-        if self._open_again is not None and self._open_again <= now:
+        """Check the tasks that are due, and send what clients are owed."""
+        if self._accept_again_at is not None and self._accept_again_at <= now:
             self._resume_accepting()
         if self._session is None or not self._clients:
             return
@@ -64,65 +65,65 @@ class Control(QuietComponent):
                 client.flush()
 
     def close(self, now: float, code: int) -> None:
-        """The session is over: tell everybody, and remove the socket."""
+        """Send every client the end of the session, and remove the socket."""
         if self._session is not None:
             self._session.close(now, code)
         for client in list(self._clients):
             client.flush()
             client.close()
-        self._endpoint.leave()
+        self._endpoint.close()
 
-    # The door -------------------------------------------------------------------------------------------------------
+    # Connections ----------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
         import _socket
 
         try:
             self._prepare()
-        except OSError:  # no descriptor left to read a module from: who knocks must wait
+        except OSError:  # no descriptor left to read a module from: the client has to wait
             self._stop_accepting()
             return
-        for _ in range(16):  # a turn; more wait in the kernel's queue
+        for _ in range(MAX_ACCEPTED):
             try:
                 fd, _address = self._endpoint.socket._accept()  # type: ignore[attr-defined]  # the C half has only this
             except BlockingIOError:
                 return
-            except OSError:  # no descriptor left: who knocks must wait
+            except OSError:  # no descriptor left: the client has to wait
                 self._stop_accepting()
                 return
             connection = _socket.socket(fileno=fd)
             connection.setblocking(False)
-            self._admit(connection)  # type: ignore[arg-type]  # see endpoint.connect
+            self._add(connection)  # type: ignore[arg-type]  # see endpoint.connect
 
     def _prepare(self) -> None:
-        """Import what a client needs before he is let in: he might take the last descriptor."""
-        import json  # noqa: F401  (for wire: without it not even a refusal can be said)
+        """Import what a client needs before it is accepted: it might take the last descriptor."""
+        import json  # noqa: F401  (for wire: without it not even a refusal can be sent)
 
         from procman.core.text import protocol  # noqa: F401  (for _handle)
         from procman.runtime.control import (
-            client,  # noqa: F401  (for _admit and _handle)
-            endpoint,  # noqa: F401  (for _admit and _handle)
-            verbs,  # noqa: F401  (for _admit and _handle)
-            wire,  # noqa: F401  (for _admit and _handle)
+            client,  # noqa: F401  (for _add and _handle)
+            endpoint,  # noqa: F401  (for _add and _handle)
+            verbs,  # noqa: F401  (for _add and _handle)
+            wire,  # noqa: F401  (for _add and _handle)
         )
 
         if self._session is None:
             self._session = self._open_session()
 
-    def _admit(self, connection: socket) -> None:
+    def _add(self, connection: socket) -> None:
         from procman.runtime.control.client import Client
         from procman.runtime.control.endpoint import peer_is_allowed
 
         if not peer_is_allowed(connection):
             connection.close()
             return
-        if len(self._clients) >= MOST_CLIENTS:
-            self._make_room()
+        if len(self._clients) >= MAX_CLIENTS:
+            self._drop_idlest()
         assert self._poller is not None
         self._clients.append(Client(connection, self._poller, self._on_line, self._forget))
 
-    def _make_room(self) -> None:
-        """Who has been idle for longest leaves: else a hundred silent clients would lock the user out."""
+    def _drop_idlest(self) -> None:
+        """Hang up on the client that has been idle for longest, so that silent clients cannot lock the user out."""
         idle = [client for client in self._clients if client.task is None]
         (idle or self._clients)[0].close()
 
@@ -130,23 +131,23 @@ class Control(QuietComponent):
         import time
 
         assert self._poller is not None
-        self._open_again = time.monotonic() + PAUSE
+        self._accept_again_at = time.monotonic() + ACCEPT_RETRY_INTERVAL
         self._poller.change(self._endpoint.socket.fileno(), 0)
 
     def _resume_accepting(self) -> None:
         assert self._poller is not None
-        self._open_again = None
+        self._accept_again_at = None
         self._poller.change(self._endpoint.socket.fileno(), READ)
 
-    # Clients --------------------------------------------------------------------------------------------------------
+    # Requests -------------------------------------------------------------------------------------------------------
 
     def _on_line(self, client: Client, line: bytes) -> None:
         try:
             self._handle(client, line)
-        except OSError as error:  # most likely no descriptor is left for a module that is imported at its first use
+        except OSError as error:  # most likely no descriptor is left to import a module with
             reason = (error.strerror or str(error)).lower()
             client.refuse(
-                f"the session cannot answer now: {reason}", "try again when fewer processes run", EXIT_FAILURE
+                f"the session cannot answer now: {reason}", "try again when fewer processes are running", EXIT_FAILURE
             )
         except Exception as error:  # a bug in an answer must not end what the user has running
             client.refuse(

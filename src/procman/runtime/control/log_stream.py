@@ -1,4 +1,4 @@
-"""Does: gives a client what instances said: from the memory, and live, skipping what it is too slow for."""
+"""The output of instances for a client: from the history, and live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:
-    """Each entry as a record and its bytes, made when there is room for it; and the last record, if this is all."""
+    """Yield each entry as a record and its bytes, made when there is room for it, and the last record if ``is_all``."""
     for entry in entries:
         lines = entry.lines
         head = {"log": entry.name, "stream": entry.stream, "time": round(entry.time, 3), "size": len(lines)}
@@ -28,21 +28,21 @@ def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:
 
 
 class Follower(Task):
-    """`logs -f`: hears the hub until the client leaves."""
+    """Sends live output (``logs -f``) until the client leaves."""
 
     def __init__(self, client: Client, hub: Hub, names: Sequence[str]) -> None:
         super().__init__(client)
         self._hub = hub
-        self._sink = _Ear(client, lambda name: is_meant(names, name))
+        self._sink = _ClientSink(client, lambda name: is_meant(names, name))
         hub.add(self._sink)
 
     def drop(self) -> None:
-        """Stop hearing."""
+        """Take the sink off the hub."""
         self._hub.remove(self._sink)
 
 
-class _Ear(Sink):
-    """Hands lines to one client. Who is too slow misses some, and is told how many; nobody waits for him."""
+class _ClientSink(Sink):
+    """Sends lines to one client. A client that reads too slowly misses lines and is told how many."""
 
     __slots__ = ("_client", "_is_meant", "_meant")
 
@@ -52,7 +52,7 @@ class _Ear(Sink):
         self._meant: dict[str, bool] = {}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Hand on these lines."""
+        """Send lines of one instance, if the client wants them and has room."""
         meant = self._meant.get(name)
         if meant is None:
             meant = self._meant[name] = self._is_meant(name)
@@ -62,11 +62,9 @@ class _Ear(Sink):
         if client.full:
             client.skipped += lines.count(b"\n")
             return
-        if client.skipped:
-            client.send({"skipped": client.skipped})
-            client.skipped = 0
+        client.report_skipped()
         client.send({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
 
     def announce(self, text: str) -> None:
-        """Hand on a line of our own."""
+        """Send a line of procman's own."""
         self.publish("system", "system", text.encode("utf-8", "replace") + b"\n")

@@ -1,6 +1,6 @@
-"""Does the reading of names for one request: who is here, which groups there are, what the files know besides.
+"""The names in one request: instances, process types, patterns, groups, and types that the session has left out.
 
-A request may have thousands of names: what they are compared with is looked up once for all of them.
+A request may have thousands of names, so what they are compared with is looked up once for all of them.
 """
 
 from __future__ import annotations
@@ -15,62 +15,62 @@ if TYPE_CHECKING:
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.transitions import Instance
 
-MOST_PATTERNS = 100  # in one request, since each is compared with every instance
+MAX_PATTERNS = 100  # per request, since each is compared with every instance
 
 
 class NameResolver:
-    """What names may mean at this moment. The files are read when a name asks for it, and once."""
+    """Resolves names at this moment. It reads the files when a name needs them, and only once."""
 
     def __init__(self, instances: Mapping[str, Instance], plan_source: PlanSource) -> None:
         self._names = tuple(instances)
         self._plan_source = plan_source
         self._labels = {*instances, *(instance.plan.type for instance in instances.values())}
-        self._here: dict[str, list[str]] = {}
-        self.counts: dict[str, int] = {}  # of each process type that is here: the highest number
+        self._types_of_group: dict[str, list[str]] = {}  # in this session
+        self.counts: dict[str, int] = {}  # process type → the highest number among its instances
         for instance in instances.values():
             self.counts[instance.plan.type] = max(instance.plan.number, self.counts.get(instance.plan.type, 0))
             for group in instance.plan.groups:
-                self._here.setdefault(group, []).append(instance.plan.type)
+                self._types_of_group.setdefault(group, []).append(instance.plan.type)
         self._groups: Mapping[str, tuple[str, ...]] | None = None
         self._types: Collection[str] | None = None
 
     @property
     def groups(self) -> list[str]:
-        """The groups of those who are here."""
-        return list(self._here)
+        """The groups of the session's instances."""
+        return list(self._types_of_group)
 
     def is_here(self, word: str) -> bool:
-        """Whether the word means any instance of this session."""
+        """Return whether the word means at least one instance of this session."""
         if is_pattern(word):
             return any(matches(word, name) for name in self._names)
         return word in self._labels
 
     def expand(self, words: Iterable[str], absent: bool) -> list[str]:
-        """The words, each once, with a group's name replaced by its process types; ``absent``: see ``members``.
+        """Return each word once, and the process types of a group instead of its name. ``absent``: see ``members``.
 
         Raises UsageError for too many patterns.
         """
         wanted = list(dict.fromkeys(words))
-        if sum(map(is_pattern, wanted)) > MOST_PATTERNS:
-            raise UsageError(f"more than {MOST_PATTERNS} patterns at once", "name fewer, or the processes themselves")
+        if sum(map(is_pattern, wanted)) > MAX_PATTERNS:
+            raise UsageError(f"more than {MAX_PATTERNS} patterns at once", "name fewer, or the processes themselves")
         return [name for word in wanted for name in self.members(word, absent) or [word]]
 
     def members(self, group: str, absent: bool) -> list[str]:
-        """The process types of a group; none for whatever else the word is.
+        """Return the process types of a group, or none if the word is not a group.
 
-        Those that the session has left out belong to it only where they are wanted, or where it has no other.
+        Types that the session has left out are included if ``absent``, or if the group has no others.
         """
         if "=" in group or is_pattern(group) or self.is_here(group):
             return []
-        here = self._here.get(group, [])
-        if here and not absent:
-            return list(dict.fromkeys(here))
+        present = self._types_of_group.get(group, [])
+        if present and not absent:
+            return list(dict.fromkeys(present))
         if self._groups is None:
             self._groups = self._plan_source.groups()
-        return list(dict.fromkeys([*here, *self._groups.get(group, ())]))
+        return list(dict.fromkeys([*present, *self._groups.get(group, ())]))
 
     def absence(self, name: str) -> str:
-        """Why no instance of this process type is part of the session, in words; empty for a name that is no type."""
+        """Return why the session has no instance of a process type, or an empty string if there is no such type."""
         if self._types is None:
             self._types = self._plan_source.types()
         return self._plan_source.absence(name) if name in self._types else ""

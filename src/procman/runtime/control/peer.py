@@ -1,4 +1,4 @@
-"""Does: looks at the process that listens at a control socket, before somebody waits for it in vain."""
+"""The state of the process at the other end of a control socket: a suspended session will not answer."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class SuspendedError(ProcmanError):
-    """The session is stopped, as by Ctrl-Z: it will not answer before it is resumed."""
+    """The session is suspended, for example by Ctrl-Z. It will not answer before it is resumed."""
 
     exit_code = 1
 
 
 def require_awake(connection: socket) -> None:
-    """Raise SuspendedError when who listens is stopped (state T, proc(5)); where that cannot be seen, it is not."""
+    """Raise SuspendedError if the listening process is stopped (state T, proc(5)) and /proc shows it."""
     peer = peer_of(connection)
     if peer is None or not proc_is_ours() or stat_fields(peer[0])[:1] != [b"T"]:
         return
-    pid = _visible(peer[0])
+    pid = _visible_pid(peer[0])
     raise SuspendedError(
         f"the session in {_folder(peer[0])} is suspended (pid {pid})",
         f"fg in its terminal or kill -CONT {pid} resumes it",
     )
 
 
-def _visible(manager: int) -> int:
-    """Whom to wake: the guardian, if there is one, which wakes the manager; the other way round it would sleep on."""
+def _visible_pid(manager: int) -> int:
+    """Return the process to resume: the guardian if there is one, since it resumes the manager, not vice versa."""
     if comm_of(manager) != f"{MANAGER_NAME}\n".encode():
         return manager
     parent = parent_of(manager)
@@ -45,5 +45,5 @@ def _visible(manager: int) -> int:
 def _folder(pid: int) -> str:
     try:
         return os.readlink(f"/proc/{pid}/cwd")
-    except OSError:  # another user's, and we are not root
-        return "a folder of somebody else"
+    except OSError:  # the process of another user, and we are not root
+        return "another user's folder"

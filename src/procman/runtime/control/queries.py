@@ -1,4 +1,4 @@
-"""Does the answering: verbs that change nothing."""
+"""Verbs that only answer: they change nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
 
-DEFAULT_LINES = 200
+DEFAULT_LINES = 200  # of history
 
 
 def hello(session: Session, client: Client, _request: Request) -> None:
-    """What session this is."""
+    """Describe the session."""
     client.finish(session.about())
 
 
 def ps(session: Session, client: Client, request: Request) -> None:
-    """How the instances are, in the Procfile's order."""
+    """Return the status of the instances, in the order of the Procfile."""
     now = time.monotonic()
     rows = [
         status_record(instance, now, session.supervisor.is_paused(instance))
@@ -32,7 +32,7 @@ def ps(session: Session, client: Client, request: Request) -> None:
 
 
 def why(session: Session, client: Client, request: Request) -> None:
-    """Why instances are as they are; also why a type has none."""
+    """Explain the state of instances, and why a process type has none."""
     now = time.monotonic()
     resolver = session.resolver()
     absences = {name: resolver.absence(name) for name in request.names if not resolver.is_here(name)}
@@ -48,23 +48,23 @@ def why(session: Session, client: Client, request: Request) -> None:
 
 
 def wait(session: Session, client: Client, request: Request) -> None:
-    """When they are ready."""
+    """Answer when the instances are ready."""
     chosen = session.chosen(request.names)
-    session.begin(UntilUp(client, session.supervisor, chosen, request.timeout, tells=False))
+    session.begin(UntilUp(client, session.supervisor, chosen, request.timeout, announces=False))
 
 
 def events(session: Session, client: Client, request: Request) -> None:
-    """What happens from now on."""
+    """Send every event from now on."""
     session.chosen(request.names)
     session.begin(Events(client, request.names))
 
 
 def logs(session: Session, client: Client, request: Request) -> None:
-    """What they said, and with ``follow`` what they go on to say; ``system`` are our own lines."""
+    """Send output from the history, and with ``follow`` live output, too. ``system`` means procman's own lines."""
     from procman.runtime.control.log_stream import Follower, recalled
 
     if any(name != "system" for name in request.names):
-        session.chosen(name for name in request.names if name != "system")  # refuses what nobody is called
+        session.chosen(name for name in request.names if name != "system")  # refuses unknown names
     count = DEFAULT_LINES if request.lines is None and request.since is None else request.lines
     since = None if request.since is None else time.time() - request.since
     entries = session.hub.history.recall(lambda name: is_meant(request.names, name), since, count)

@@ -1,4 +1,4 @@
-"""Does the bookkeeping for those who ask: what the session is, who waits for what, whom names mean."""
+"""The session that clients talk to: what it is, the tasks of its clients, and what names mean in it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class NotRunningError(ProcmanError):
-    """What was asked for needs a process that runs."""
+    """The request needs a running process."""
 
     exit_code = 1
 
 
 class Session:
-    """What can be asked of this session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
+    """The session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Session:
         self._changed = False
 
     def about(self) -> dict[str, object]:
-        """What this session is."""
+        """Return a description of the session."""
         stopping = self.supervisor.stopping
         return {
             "pid": self._pid,
@@ -62,7 +62,7 @@ class Session:
         }
 
     def make_room(self, more: int) -> None:
-        """Prepare for so many instances more."""
+        """Prepare for ``more`` instances."""
         instances = len(self.supervisor.instances) + more
         self.children.limit.make_room(instances)
         self.hub.history.make_room(instances)
@@ -70,27 +70,27 @@ class Session:
     # Tasks ----------------------------------------------------------------------------------------------------------
 
     def begin(self, task: Task) -> None:
-        """Look after a task until it is finished or its client is gone."""
+        """Run a task until it is finished or its client is gone."""
         task.hindrances = self.supervisor.hindrances
         self.tasks[task.client] = task
         self._changed = True  # it may be finished already
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Something happened: tell who waits for it."""
+        """Pass the event on to the tasks."""
         self._changed = True
         for task in list(self.tasks.values()):
             task.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
-        """When a task wants to be looked at, though nothing happens."""
+        """Return when to check the tasks even if there is no event."""
         if self._changed:
             return 0.0
         return min((task.deadline for task in self.tasks.values() if task.deadline is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Go on with the tasks for which something may have changed.
+        """Check the tasks, if there was an event or one of them is due.
 
-        A task may be finished before it has heard of it: it is looked at when the engine has told all there is to tell.
+        Events that are not reported yet go first: otherwise a task could finish before it has sent their sentences.
         """
         if self.supervisor.has_news:
             self._changed = True
@@ -104,22 +104,22 @@ class Session:
                 self.forget(client)
 
     def forget(self, client: Client) -> None:
-        """The client is gone, or has got its answer."""
+        """Drop the task of a client that is gone or has its answer."""
         task = self.tasks.pop(client, None)
         if task is not None:
             task.drop()
 
     def close(self, now: float, code: int) -> None:
-        """The session is over: that is what some have waited for."""
+        """Finish all tasks: the session is over, and some clients are waiting for that."""
         for client, task in list(self.tasks.items()):
             if not task.check(now):
                 client.finish({"over": True, "exit": code})
             self.forget(client)
 
-    # Who is meant ---------------------------------------------------------------------------------------------------
+    # Names ----------------------------------------------------------------------------------------------------------
 
     def chosen(self, names: Iterable[str]) -> list[Instance]:
-        """The instances that the names mean, all without names; raises UsageError."""
+        """Return the instances that the names mean, or all if there are no names. Raises UsageError."""
         here = self.supervisor.instances
         wanted = list(names)
         if not wanted:
@@ -131,22 +131,22 @@ class Session:
             raise _explained(resolver, wanted, error) from None
 
     def resolver(self) -> NameResolver:
-        """What names mean at this moment; one for a request."""
+        """Return what resolves names at this moment. Each request gets one of its own."""
         return NameResolver(self.supervisor.instances, self.plan_source)
 
     def alive(self, names: Iterable[str]) -> list[tuple[Instance, int]]:
-        """Those of the chosen that have a child, with its pid; raises NotRunningError when there is none."""
+        """Return the named instances that have a child, with its pid. Raises NotRunningError if there is none."""
         alive = [
             (instance, instance.pid)
             for instance in self.chosen(names)
             if instance.pid is not None and self.children.of(instance.name) is not None
         ]
         if not alive:
-            raise NotRunningError("none of them is running", "procman ps shows how they are")
+            raise NotRunningError("none of them is running", "procman ps shows their states")
         return alive
 
-    def require_going_on(self) -> None:
-        """Raise UsageError when the session is about to end."""
+    def require_not_stopping(self) -> None:
+        """Raise UsageError if the session is stopping."""
         if self.supervisor.stopping is not None:
             raise UsageError(f"the session is stopping: {self.supervisor.stopping.words}")
 

@@ -1,4 +1,4 @@
-"""Does the signalling: verbs that signal, pause and resume."""
+"""Verbs that send signals: signal, pause and resume."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
 else:
-    import _signal as signals  # without the enums: see signals.py
+    import _signal as signals  # without the enums: see runtime/system/signals.py
 
 SHELLS = (b"sh", b"bash", b"dash", b"zsh", b"ksh", b"ash")
-TO_ALL = frozenset(
+TO_GROUP = frozenset(  # signals that end, stop or continue a process
     (
         signals.SIGTERM,
         signals.SIGINT,
@@ -31,12 +31,12 @@ TO_ALL = frozenset(
 
 
 def signal(session: Session, client: Client, request: Request) -> None:
-    """Send a signal to the programs."""
+    """Send a signal to the programs of the named instances."""
     number = signal_number(request.text)
     if number is None or number >= signals.NSIG:
         raise UsageError(f'"{request.text}" is not a signal', "for example: procman signal USR1 web")
     if not request.names:
-        raise UsageError("signal whom?", "as in: procman signal USR1 web")
+        raise UsageError("missing process", "for example: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
         send_to_program(pid, number)
         client.send({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
@@ -44,33 +44,34 @@ def signal(session: Session, client: Client, request: Request) -> None:
 
 
 def pause(session: Session, client: Client, request: Request) -> None:
-    """Stop their processes where they are (SIGSTOP)."""
+    """Suspend the process groups of the instances (SIGSTOP)."""
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGSTOP)
         session.supervisor.pause(instance)
-        client.send({"say": f"{instance.name} is paused"})
+        client.send({"say": f"{instance.name} paused"})
     client.finish()
 
 
 def resume(session: Session, client: Client, request: Request) -> None:
-    """Let them go on (SIGCONT)."""
+    """Let the process groups of the instances continue (SIGCONT)."""
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGCONT)
         session.supervisor.resume(instance)
-        client.send({"say": f"{instance.name} goes on"})
+        client.send({"say": f"{instance.name} resumed"})
     client.finish()
 
 
 def send_to_program(leader: int, number: int) -> None:
-    """Signal the program behind `leader`, the pid of a child of ours that is not reaped.
+    """Send a signal to the program behind ``leader``, the pid of a child of ours that is not reaped yet.
 
-    What ends, stops or continues goes to the whole group, as from a keyboard. Any other signal is meant for the
-    program: where the leader is the shell around it, which such a signal would kill, the shell's children get it.
+    A signal of ``TO_GROUP`` goes to the whole process group, as from a keyboard. Any other signal is meant for the
+    program alone: if the leader is a shell around it, which such a signal would kill, the shell's children get it.
     """
-    programs = _children(leader) if number not in TO_ALL and _is_shell(leader) else []
-    if number in TO_ALL:
+    if number in TO_GROUP:
         send_group(leader, number)
-    for pid in programs or ([] if number in TO_ALL else [leader]):
+        return
+    programs = _children(leader) if _is_shell(leader) else []
+    for pid in programs or [leader]:
         send(pid, number)
 
 

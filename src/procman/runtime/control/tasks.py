@@ -1,6 +1,6 @@
-"""Does: what takes longer than an answer: waits until instances are up or down, restarts them one by one, tells events.
+"""Requests that take time: wait until instances are up or down, restart them one by one, send events.
 
-A task is looked at when something has happened or its deadline has come; nothing is polled.
+A task is checked after an event and at its deadline. Nothing is polled.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.runtime.control.client import Client
 
-SETTLING = 0.5  # seconds that an instance without a readiness check must live to count as ready
-TIMED_OUT = 124  # as timeout(1)
+SETTLING_TIME = 0.5  # seconds that an instance without a readiness check must live to count as ready
+EXIT_TIMED_OUT = 124  # as timeout(1)
 EXIT_NOT_DONE = 1
+MAX_NAMES_SHOWN = 8
 
 
 class Task:
-    """What a client waits for; ``deadline`` is a time of the monotonic clock, or None."""
+    """What a client waits for. ``deadline`` is a time of the monotonic clock in seconds, or None."""
 
     deadline: float | None = None
     hindrances: Callable[[Instance], Sequence[str]] = staticmethod(lambda _instance: ())  # the session gives its own
@@ -36,32 +37,32 @@ class Task:
         client.task = self
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Something happened to an instance."""
+        """Note an event of an instance."""
 
     def check(self, now: float) -> bool:
-        """Whether it is finished; then the client has been told."""
+        """Return whether the task is finished. If so, it has sent the client the last record."""
         return False
 
     def drop(self) -> None:
-        """The client is gone, or the session is over."""
+        """Clean up: the client is gone, or the session is over."""
 
 
 class Watch(Task):
-    """Tells what happens to some instances; see its two kinds."""
+    """Sends the client a sentence for each event of some instances, if ``announces``."""
 
-    def __init__(self, client: Client, instances: Sequence[Instance], tells: bool = True) -> None:
+    def __init__(self, client: Client, instances: Sequence[Instance], announces: bool = True) -> None:
         super().__init__(client)
         self.instances = list(instances)
-        self._tells = tells
+        self._announces = announces
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Tell it to who waits."""
-        if self._tells and instance in self.instances:
+        """Send the sentence of the event."""
+        if self._announces and instance in self.instances:
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
 
 class UntilDown(Watch):
-    """Until all of them are at rest."""
+    """Waits until all instances are down."""
 
     def check(self, now: float) -> bool:
         """See Task.check."""
@@ -72,7 +73,10 @@ class UntilDown(Watch):
 
 
 class UntilUp(Watch):
-    """Until all of them are ready, or have done what they had to do; or until one of them never will be."""
+    """Waits until all instances are ready or have ended successfully, or until one of them never will.
+
+    ``timeout`` is in seconds.
+    """
 
     def __init__(
         self,
@@ -80,9 +84,9 @@ class UntilUp(Watch):
         supervisor: Supervisor,
         instances: Sequence[Instance],
         timeout: float | None = None,
-        tells: bool = True,
+        announces: bool = True,
     ) -> None:
-        super().__init__(client, instances, tells)
+        super().__init__(client, instances, announces)
         self._supervisor = supervisor
         self._timeout = timeout
         self.deadline = None if timeout is None else clock.monotonic() + timeout
@@ -92,29 +96,29 @@ class UntilUp(Watch):
         lost = [f"{i.name}: {failure(i)}" for i in self.instances if is_lost(i)]
         missing = [i for i in self.instances if not is_up(i)]
         if lost:
-            self.client.refuse("; ".join(lost), "procman logs shows what it said", EXIT_NOT_DONE, hang_up=False)
+            self.client.refuse("; ".join(lost), "procman logs shows its output", EXIT_NOT_DONE, hang_up=False)
         elif not missing:
             self.client.finish()
         elif self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
         elif self.deadline is not None and self.deadline <= now:
-            names = ", ".join(instance.name for instance in missing[:8])
-            words = f"not ready after {self._timeout:g} s: {names}"
-            self.client.refuse(words, "procman why says what they wait for", TIMED_OUT, hang_up=False)
+            names = ", ".join(instance.name for instance in missing[:MAX_NAMES_SHOWN])
+            message = f"not ready after {self._timeout:g} s: {names}"
+            self.client.refuse(message, "procman why shows what they are waiting for", EXIT_TIMED_OUT, hang_up=False)
         else:
             return False
         return True
 
 
 def is_up(instance: Instance) -> bool:
-    """Ready, or ended as it should: a migration need not run for ever."""
+    """Return whether it is ready or has ended successfully: a migration does not run forever."""
     return instance.state == State.RUNNING or (
         instance.state == State.EXITED and instance.status is not None and _ended_well(instance)
     )
 
 
 def is_lost(instance: Instance) -> bool:
-    """Down, and not up again without somebody's wish."""
+    """Return whether it is down and will stay down until someone starts it."""
     return instance.state in DOWN and not is_up(instance)
 
 
@@ -123,7 +127,7 @@ def _ended_well(instance: Instance) -> bool:
 
 
 class OneByOne(Watch):
-    """Restarts them one after the other, each ready before the next; the first that fails ends it."""
+    """Restarts instances one by one, each ready before the next. The first that fails ends the task."""
 
     def __init__(self, client: Client, supervisor: Supervisor, instances: Sequence[Instance]) -> None:
         super().__init__(client, instances)
@@ -135,10 +139,10 @@ class OneByOne(Watch):
         """See Task.check."""
         current = self._current
         if current is not None and (current.state == State.BACKOFF or is_lost(current)):
-            words = f"{current.name}: {failure(current)}"
+            message = f"{current.name}: {failure(current)}"
             if self._left:
-                words += f"; left as they were: {', '.join(instance.name for instance in self._left)}"
-            self.client.refuse(words, "", EXIT_NOT_DONE, hang_up=False)
+                message += f"; not restarted: {', '.join(instance.name for instance in self._left)}"
+            self.client.refuse(message, "", EXIT_NOT_DONE, hang_up=False)
             return True
         if self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
@@ -154,51 +158,52 @@ class OneByOne(Watch):
         return False
 
     def _has_settled(self, current: Instance, now: float) -> bool:
-        """Whether it is really up: of one without a readiness check it is only known that it did not die at once."""
+        """Return whether it has been up for long enough.
+
+        Without a readiness check the only evidence of readiness is that it does not die right away.
+        """
         if current.plan.ready is not None or current.started is None or not self._left:
             return True
-        self.deadline = current.started + SETTLING
+        self.deadline = current.started + SETTLING_TIME
         return self.deadline <= now
 
 
 class UntilOver(Task):
-    """Until the session is over; Control.close tells the end."""
+    """Waits until the session is over. ``Session.close`` sends the last record."""
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Tell who has stopped."""
+        """Send a sentence for each instance that has stopped."""
         if action in (Action.TELL_STOPPED, Action.TELL_EXITED):
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
 
 class Events(Task):
-    """Tells every event of the instances that are meant, until the client leaves."""
+    """Sends every event of the named instances, until the client leaves."""
 
     def __init__(self, client: Client, names: Sequence[str]) -> None:
         super().__init__(client)
         self._names = names
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Tell it, unless the client is too slow; then say later how many it has missed."""
+        """Send the event, or count it as skipped if the client reads too slowly."""
         if action == Action.PROBE or not is_meant(self._names, instance.name):
             return
         if self.client.full:
             self.client.skipped += 1
             return
-        if self.client.skipped:
-            self.client.send({"skipped": self.client.skipped})
-            self.client.skipped = 0
+        self.client.report_skipped()
         self.client.send(event_record(action, instance, now, utc(clock.time()), self.hindrances))
-        if action == Action.TELL_STARTED and instance.state == State.RUNNING:  # there is no check to pass
+        if action == Action.TELL_STARTED and instance.state == State.RUNNING:  # it has no readiness check to pass
             self.client.send(event_record(Action.TELL_READY, instance, now, utc(clock.time()), self.hindrances))
 
 
 def is_meant(names: Sequence[str], name: str) -> bool:
-    """Whether one of ``names`` means this instance; without names all are meant."""
+    """Return whether one of ``names`` means this instance. Without names every instance is meant."""
     return not names or any(matches(pattern, name) for pattern in names)
 
 
 class Scaled(UntilUp):
-    """Until those who stay are up and those who leave are gone."""
+    """Waits until the remaining instances are up and the leaving ones are down."""
 
     def __init__(
         self, client: Client, supervisor: Supervisor, kept: Sequence[Instance], leaving: Sequence[Instance]
@@ -207,7 +212,7 @@ class Scaled(UntilUp):
         self._leaving = list(leaving)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Tell of those who leave as well."""
+        """Send the sentences of the leaving instances, too."""
         super().on_event(action, instance, now)
         if instance in self._leaving:
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})

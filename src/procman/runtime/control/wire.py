@@ -1,4 +1,4 @@
-"""Does the writing and reading of records: one JSON object a line; json is imported when somebody speaks."""
+"""Records on the socket: one JSON object per line. json is imported when the first one is sent or received."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def encode(record: Mapping[str, object]) -> bytes:
-    """A record as a line; what is no JSON becomes its text."""
+    """Return a record as a line. A value that JSON does not know becomes its string."""
     import json
 
     return json.dumps(record, default=str).encode() + b"\n"
 
 
 def decode(line: bytes | bytearray) -> object:
-    """What a line says. Raises ProtocolError when it is no JSON."""
+    """Return the value of a line. Raises ProtocolError if it is not JSON."""
     import json
 
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
-        raise ProtocolError("a request is one JSON object a line") from None
+        raise ProtocolError("a request must be one JSON object on one line") from None
