@@ -138,7 +138,7 @@ def test_awake_is_not_said_of_a_stranger_with_the_same_number(place: Place) -> N
     kit.in_pid_namespace(place)  # or skip
     kit.need_root()
     words = [kit.need_tool("unshare"), "--pid", "--fork", "--kill-child", sys.executable, "-c"]
-    code = "import sys; from procman.runtime.system.descendants import is_awake; print(is_awake(int(sys.argv[1])))"
+    code = "import sys; from procman.runtime.system.procfs import is_awake; print(is_awake(int(sys.argv[1])))"
     done = subprocess.run([*words, code, str(os.getpid())], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("False\n", "")
 

@@ -81,8 +81,8 @@ def _start(invocation: Invocation) -> int:
 
 def _start_guarded(invocation: Invocation) -> int:
     from procman.runtime.guardian import guardian
-    from procman.runtime.guardian.early_signals import obey_alone
+    from procman.runtime.guardian.early_signals import obey_early_signals
 
-    if guardian.lifeline is not None:
-        obey_alone(guardian.lifeline)
+    if guardian.guardian_pipe is not None:
+        obey_early_signals(guardian.guardian_pipe)
     return COMMANDS["start"].perform(invocation)

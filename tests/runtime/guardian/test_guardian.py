@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 IMPORTS = "import sys; from procman.runtime.guardian.guardian import guarded"
 
 # A manager without an engine: children in sessions of their own, one of them a daemon that has cleared its
-# environment. It obeys the lifeline only by ending when the guardian does.
+# environment. It obeys the guardian pipe only by ending when the guardian does.
 PROGRAM = """
 import os, subprocess, sys
 from procman.runtime.guardian import guardian
@@ -30,7 +30,7 @@ def manage():
         subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1001"], start_new_session=True)
     subprocess.run(["setsid", "-f", "env", "-i", "sleep", "1002"])
     print("up", flush=True)
-    while numbers := os.read(guardian.lifeline, 100):
+    while numbers := os.read(guardian.guardian_pipe, 100):
         print("heard", *numbers, flush=True)
     kill_until_empty()
     return 3
@@ -47,9 +47,9 @@ continued = []
 def manage():
     signal.signal(signal.SIGCONT, lambda *_: continued.append(1))
     print("up", flush=True)
-    while numbers := os.read(guardian.lifeline, 100):
+    while numbers := os.read(guardian.guardian_pipe, 100):
         if signal.SIGTSTP in numbers:
-            os.kill(guardian.visible, guardian.SUSPEND)
+            guardian.suspend()
             os.kill(os.getpid(), signal.SIGSTOP)
         print("asked" if signal.SIGUSR1 in numbers else "other", len(continued), flush=True)
     return 0

@@ -14,7 +14,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.runtime.health.attempts import Connection, Request, Run
 from procman.runtime.processes.side_commands import SideCommands
 from procman.runtime.processes.tags import Tags
-from procman.runtime.system.limits import DescriptorLimit
+from procman.runtime.system.descriptors import DescriptorLimit
 from procman.runtime.system.poller import Poller
 
 TYPE_CHECKING = False

@@ -8,17 +8,15 @@ from itertools import pairwise
 import pytest
 
 from procman.core.text.lines import STAYS
-from procman.runtime.loop import pump as pump_module
 from procman.runtime.loop import pumps as pumps_module
-from procman.runtime.loop.pump import CHUNK, WIDE
-from procman.runtime.loop.pumps import ALONE, ASK, FEW, LONGEST, PATIENCE, SILENCE, STILL, TURN, Pumps
+from procman.runtime.loop.pumps import ALONE, ASK, CHUNK, FEW, LONGEST, PATIENCE, SILENCE, STILL, TURN, WIDE, Pumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from procman.runtime.loop.pump import Pump
+    from procman.runtime.loop.pumps import Pump
 
 LINE = b"x" * 79 + b"\n"
 
@@ -318,7 +316,7 @@ def test_only_so_many_may_write_more_at_once(table: Table, monkeypatch: pytest.M
 
 
 def test_where_no_more_is_allowed_a_flood_is_read_as_before(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump_module, "enlarge_pipe", lambda fd, size: False)
+    monkeypatch.setattr(pumps_module, "enlarge_pipe", lambda fd, size: False)
     table.seat("flood")
     assert longest_of(table, "flood") <= CHUNK
     assert not table.readers["flood"].is_wide

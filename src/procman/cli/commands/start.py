@@ -9,12 +9,8 @@ from procman.cli.commands.started_run import StartedRun, wants_terminals
 from procman.cli.options.precedence import settle
 from procman.config.files import read_plan
 from procman.output.palette import wants_color
-from procman.runtime.system.descendants import (
-    become_subreaper,
-    close_inherited_on_exec,
-    kill_until_empty,
-    open_standard_descriptors,
-)
+from procman.runtime.system.descendants import become_subreaper, kill_until_empty
+from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.system.signals import deafen
 from procman.runtime.system.tty import is_terminal
 

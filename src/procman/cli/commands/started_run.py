@@ -9,7 +9,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.output.factory import open_output, takes_footer
 from procman.output.outlet import Outlet
 from procman.runtime.guardian import guardian
-from procman.runtime.guardian.early_signals import hand_over
+from procman.runtime.guardian.early_signals import leave_to_engine
 from procman.runtime.processes.children import Children
 from procman.runtime.processes.launcher import Launcher
 from procman.runtime.system.port_owner import port_warnings
@@ -77,8 +77,8 @@ class StartedRun:
         before the messages about them, which the engine shows.
         """
         self.signals.open()
-        if guardian.lifeline is not None:
-            hand_over()
+        if guardian.guardian_pipe is not None:
+            leave_to_engine()
         self.launcher.begin()
         for warning in self.warnings:
             self.hub.announce(f"warning: {warning}")

@@ -9,7 +9,7 @@ from procman.errors import ConfigError
 from procman.output.messages.announcer import Announcer
 from procman.runtime.control.listener import Control
 from procman.runtime.guardian import guardian
-from procman.runtime.guardian.leftovers import LeftoverNews
+from procman.runtime.health.leftover_notice import LeftoverNotice
 from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
 from procman.runtime.loop.job_control import Foreground
@@ -43,7 +43,9 @@ def wire(run: StartedRun) -> Engine:
 
     renew = _reloading(supervisor, plan_source)
     foreground = Foreground(1, hub)
-    requests = SignalRequests(supervisor, children, hub, run.outlet, foreground, run.signals, guardian.lifeline)
+    requests = SignalRequests(
+        supervisor, children, hub, run.outlet, foreground, run.signals, guardian.guardian_pipe, guardian.suspend
+    )
     components = _reporters(hub, supervisor, settings)
     if run.primary:
         components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, foreground, renew)
@@ -52,12 +54,12 @@ def wire(run: StartedRun) -> Engine:
         if settings.status is not False:
             components += _status_line(hub, supervisor, foreground, renew, always=settings.status is True)
         components.append(foreground)
-    components.append(LeftoverNews(hub.announce))
+    components.append(LeftoverNotice(hub.announce))
     components += _lazy_components(supervisor, hub, children, renew)
     endpoint = run.socket_claim.endpoint
     if endpoint is not None:
         components.append(Control(endpoint, lambda: _session(plan_source(), supervisor, children, hub)))
-    return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, run.signals, components)
+    return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
 
 
 def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Component]:

@@ -7,7 +7,7 @@ import os
 from procman.errors import ProcmanError
 from procman.runtime.control.endpoint import peer_of
 from procman.runtime.guardian.guardian import MANAGER_NAME, WATCHDOG_NAME
-from procman.runtime.system.descendants import comm_of, parent_of, proc_is_ours, stat_fields
+from procman.runtime.system.procfs import comm_of, parent_of, proc_is_ours, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

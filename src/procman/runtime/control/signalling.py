@@ -5,6 +5,7 @@ from __future__ import annotations
 from procman.core.model.status import signal_name, signal_number
 from procman.errors import UsageError
 from procman.runtime.system.descendants import send, send_group
+from procman.runtime.system.procfs import children_of, comm_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,22 +71,10 @@ def send_to_program(leader: int, number: int) -> None:
     if number in TO_GROUP:
         send_group(leader, number)
         return
-    programs = _children(leader) if _is_shell(leader) else []
+    programs = children_of(leader) if _is_shell(leader) else []
     for pid in programs or [leader]:
         send(pid, number)
 
 
 def _is_shell(pid: int) -> bool:
-    return _read(f"/proc/{pid}/comm").strip() in SHELLS
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
-    except OSError:
-        return b""
+    return comm_of(pid).strip() in SHELLS

@@ -12,6 +12,7 @@ import os
 
 from procman.core.procfile.command import SHELL
 from procman.runtime.guardian.run_watcher import RunWatcher
+from procman.runtime.system.signals import next_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,22 +62,18 @@ def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
 def _wait(child: int) -> int:
     """Pass signals on until the child ends; returns its wait status."""
     while True:
-        number, by_terminal = _next_signal()
+        number, by_kernel, _ = next_signal(HEARD)
         if number == signal.SIGCHLD:
             status = _reap(child)
             if status is not None:
                 return status
-        elif number in TO_ALL or not by_terminal:
+        elif number in TO_ALL or not (_is_key(number) if by_kernel is None else by_kernel):
             os.kill(child, number)  # not reaped yet, so the pid is still its own
 
 
-def _next_signal() -> tuple[int, bool]:
-    """The next signal, and whether the kernel made it (si_code > 0, sigaction(2)), on behalf of the terminal."""
-    if hasattr(signal, "sigwaitinfo"):
-        found = signal.sigwaitinfo(HEARD)
-        return found.si_signo, found.si_code > 0
-    number = signal.sigwait(HEARD)  # macOS has no sigwaitinfo
-    return number, number in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, *JOB_CONTROL) and _has_terminal()
+def _is_key(number: int) -> bool:
+    """Whether the terminal may have made this signal, where the kernel does not say."""
+    return number in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, *JOB_CONTROL) and _has_terminal()
 
 
 def _reap(child: int) -> int | None:

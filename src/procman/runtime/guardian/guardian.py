@@ -11,7 +11,7 @@ becomes a child of the nearest one that lives. Whichever one or two of them are 
 third has all that is left as its own children, and kills until the kernel says ECHILD. Nothing is searched, so a
 process that hides its environment or leaves its session is found as well.
 
-Signals for the manager travel through a pipe, the lifeline, as bytes: no pid that might be recycled is involved, and
+Signals for the manager travel through the guardian pipe as bytes: no pid that might be recycled is involved, and
 its end of file tells the manager that the guardian is gone.
 """
 
@@ -27,22 +27,16 @@ from procman.runtime.guardian.saved_terminal import SavedTerminal, saved_termina
 from procman.runtime.system.descendants import (
     PAUSE,
     become_subreaper,
-    children_of,
-    comm_of,
     end_of,
     in_shell,
-    is_awake,
-    is_zombie,
     kill_until_empty,
-    let_go_of_streams,
-    open_standard_descriptors,
-    own_children,
     prior_children,
     reap_some,
     send,
 )
-from procman.runtime.system.signals import STOPPING, pass_on, pass_on_early
-from procman.runtime.system.title import set_title
+from procman.runtime.system.descriptors import let_go_of_streams, open_standard_descriptors
+from procman.runtime.system.procfs import children_of, comm_of, is_awake, is_zombie, own_children, set_title
+from procman.runtime.system.signals import STOPPING, next_signal, pass_on, pass_on_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,14 +53,20 @@ EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
 
-lifeline: int | None = None
+guardian_pipe: int | None = None
 """In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
 
-visible: int | None = None
-"""In the manager: the guardian's pid, for as long as the lifeline is open, or None without a guardian."""
+guardian_pid: int | None = None
+"""In the manager: the guardian's pid, for as long as the guardian pipe is open, or None without a guardian."""
 
 visible_pid = 0
 """The pid that the user sees and signals: the guardian's, or our own without one."""
+
+
+def suspend() -> None:
+    """Stop the guardian, so that the shell takes the terminal; do nothing without one."""
+    if guardian_pid is not None:
+        os.kill(guardian_pid, SUSPEND)
 
 
 def is_needed() -> bool:
@@ -174,11 +174,11 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
 
 
 def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
-    """How the manager ended, or 137 as soon as the guardian's end of the lifeline is closed."""
+    """How the manager ended, or 137 as soon as the guardian's end of the guardian pipe is closed."""
     while True:
         if (end := end_of(manager)) is not None:
             return end
-        # The lifeline carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
+        # The pipe carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
         if _hung_up(guardian, signals, manager):
             _let_manager_end()
             return EXIT_LOST
@@ -201,7 +201,7 @@ def _is_untidy(end: int) -> bool:
 
 
 def _let_manager_end() -> None:
-    """Give the manager, which sees the lifeline end, the time to kill its children before we kill it.
+    """Give the manager, which sees the guardian pipe end, the time to kill its children before we kill it.
 
     Were it the first to die, whoever kills us as well in this moment would leave the children without all three.
     """
@@ -236,8 +236,8 @@ def _wake_by_child(wake: int) -> None:
 
 
 def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedTerminal) -> int:
-    global lifeline, visible
-    lifeline, visible = reader, guardian
+    global guardian_pipe, guardian_pid
+    guardian_pipe, guardian_pid = reader, guardian
     become_subreaper()
     set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
@@ -256,28 +256,20 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
     set_title("procman")
     os.set_blocking(writer, False)
     while True:
-        info = _next_signal()
-        if info[0] == signal.SIGCHLD:
+        number, by_kernel, sender = next_signal(HEARD)
+        if number == signal.SIGCHLD:
             if (end := end_of(watchdog)) is not None:
                 os.close(writer)
                 if reap_some():  # only when the watchdog was killed is anything left
                     _let_manager_end()
                     kill_until_empty(spared)
                 return end
-        elif info[0] == signal.SIGTTOU:
-            _stop_after(manager=info[2])
+        elif number == signal.SIGTTOU:
+            _stop_after(manager=sender)
         else:
-            pass_on(info[0], info[1], writer)
-            if info[0] in (*STOPPING, signal.SIGCONT) and _may_sleep(watchdog):
+            pass_on(number, bool(by_kernel), writer)  # unknown on macOS: the manager forgives a signal that comes twice
+            if number in (*STOPPING, signal.SIGCONT) and _may_sleep(watchdog):
                 os.kill(watchdog, signal.SIGCONT)  # for the manager
-
-
-def _next_signal() -> tuple[int, bool, int]:
-    """The next signal; whether the kernel made it (a key of the terminal, which reached the manager as well); who."""
-    if hasattr(signal, "sigwaitinfo"):
-        info = signal.sigwaitinfo(HEARD)
-        return info.si_signo, info.si_code > 0, info.si_pid
-    return int(signal.sigwait(HEARD)), False, 0  # macOS: no si_code; the manager forgives a signal that comes twice
 
 
 def _may_sleep(watchdog: int) -> bool:

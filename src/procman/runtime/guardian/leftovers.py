@@ -13,15 +13,12 @@ import errno
 import os
 import time
 
-from procman.runtime.loop.component import QuietComponent
-from procman.runtime.system.descendants import environ_of, stat_fields
+from procman.runtime.system.procfs import environ_of, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterable
-
-    from procman.runtime.system.poller import Poller
+    from collections.abc import Iterable
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -30,8 +27,6 @@ INSTANCE = b"PROCMAN_INSTANCE="
 START_TIME = 19  # field 22 of /proc/PID/stat, counted after the command
 STATE = 0
 WORDS = 60  # characters of a command line that are shown
-SHOWN = 5  # leftovers that `start` names
-QUIET = 0.1  # seconds after the start until the look: not before the children are up
 PAUSE = 0.02  # seconds between two looks at who has ended
 
 
@@ -127,33 +122,6 @@ def _command_of(pid: int) -> str:
         words = ""
     shown = printable(words)
     return shown if len(shown) <= WORDS else shown[: WORDS - 1] + "…"
-
-
-class LeftoverNews(QuietComponent):
-    """Names leftovers once, soon after the start: one of them may hold a port that is wanted."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._due: float | None = None
-
-    def open(self, poller: Poller) -> None:
-        """See QuietComponent.open."""
-        self._due = time.monotonic() + QUIET
-
-    def next_deadline(self) -> float | None:
-        """When to look; None once that is done."""
-        return self._due
-
-    def tick(self, now: float) -> None:
-        """Look, and say what was found."""
-        if self._due is None or self._due > now:
-            return
-        self._due = None
-        found = find_leftovers()
-        if found:
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            names = ", ".join(map(str, found[:SHOWN]))
-            self._say(f"warning: left over from a session that was killed: {names}{more}; `procman prune` ends them")
 
 
 def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]:

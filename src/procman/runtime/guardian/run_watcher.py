@@ -13,7 +13,7 @@ import os
 import select
 
 from procman.runtime.system.descendants import send
-from procman.runtime.system.title import set_title
+from procman.runtime.system.procfs import children_of, set_title
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,18 +91,6 @@ def end_tree(root: int) -> None:
         for pid in fresh:
             send(pid, signal.SIGSTOP)
         tree += fresh
-        fresh = [child for pid in tree for child in _children_of(pid) if child not in tree]
+        fresh = [child for pid in tree for child in children_of(pid) if child not in tree]
     for pid in tree:
         send(pid, signal.SIGKILL)
-
-
-def _children_of(pid: int) -> list[int]:
-    """The direct children of all threads of a process; none where the kernel does not say (macOS)."""
-    children: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children += map(int, file.read().split())
-    except OSError:  # it is gone, or there is no /proc
-        pass
-    return children

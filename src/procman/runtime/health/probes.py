@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.core.model.checks import Check
     from procman.output.hub import Hub
-    from procman.runtime.health.attempts import Attempt
-    from procman.runtime.health.loglines import LogLines
+    from procman.runtime.health.attempts import Attempt, LogLines
     from procman.runtime.processes.children import Children
     from procman.runtime.system.poller import Poller
 
@@ -121,7 +120,7 @@ class Probes(QuietComponent):
             self._listen(question)
 
     def _listen(self, question: Question) -> None:
-        from procman.runtime.health.loglines import LogLines
+        from procman.runtime.health.attempts import LogLines
 
         if self._lines is None:
             self._lines = LogLines()

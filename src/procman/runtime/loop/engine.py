@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
     from procman.runtime.loop.component import Component
-    from procman.runtime.loop.pump import Pump
+    from procman.runtime.loop.pumps import Pump
     from procman.runtime.loop.signal_requests import SignalRequests
     from procman.runtime.processes.children import Child, Children
     from procman.runtime.processes.launcher import Launcher
-    from procman.runtime.system.signals import SignalPipe
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -48,8 +47,7 @@ class Engine:
         launcher: Launcher,
         hub: Hub,
         outlet: Outlet,
-        orders: SignalRequests,
-        signals: SignalPipe,
+        signal_requests: SignalRequests,
         components: Sequence[Component] = (),
     ) -> None:
         self.supervisor = supervisor
@@ -57,8 +55,7 @@ class Engine:
         self._launcher = launcher
         self._hub = hub
         self._outlet = outlet
-        self._signal_requests = orders
-        self._signals = signals
+        self._signal_requests = signal_requests
         self._components = components
         self._poller = Poller()
         self._pumps = Pumps(hub, outlet)
@@ -95,9 +92,7 @@ class Engine:
         return self._end(stuck)
 
     def _open(self) -> None:
-        self._poller.add(self._signals.fileno(), self._signal_requests.hear)
-        if self._signal_requests.lifeline is not None:
-            self._poller.add(self._signal_requests.lifeline, self._hear_guardian)
+        self._signal_requests.open(self._poller)
         self._poller.add(self._pumps.fileno(), self._nothing)
         if self._outlet.pollable:
             self._poller.add(self._outlet.fileno(), self._look_at_reader, 0)
@@ -240,12 +235,6 @@ class Engine:
     def _report_end(self, child: Child, instance: Instance) -> None:
         assert child.status is not None
         self.supervisor.exited(instance, child.status, time.monotonic())
-
-    def _hear_guardian(self) -> None:
-        lifeline = self._signal_requests.lifeline
-        self._signal_requests.hear_guardian()
-        if lifeline is not None and self._signal_requests.lifeline is None:
-            self._poller.remove(lifeline)
 
     def _tell(self, action: str, instance: Instance) -> None:
         now = time.monotonic()

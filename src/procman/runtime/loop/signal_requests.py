@@ -7,7 +7,6 @@ import time
 
 from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.output.outlet import write_stderr
-from procman.runtime.guardian import guardian
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
     from procman.runtime.loop.job_control import Foreground
     from procman.runtime.processes.children import Children
+    from procman.runtime.system.poller import Poller
     from procman.runtime.system.signals import SignalPipe
 else:
     import _signal as signal  # without the enums: see signals.py
@@ -36,7 +36,10 @@ IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wa
 
 
 class SignalRequests:
-    """What the user says to the run by signals. `lifeline` carries those that were sent to the guardian."""
+    """What the user says to the run by signals.
+
+    `guardian_pipe` carries the signals that were sent to the guardian, as bytes; `suspend_guardian` stops it.
+    """
 
     def __init__(
         self,
@@ -46,14 +49,17 @@ class SignalRequests:
         outlet: Outlet,
         foreground: Foreground,
         signals: SignalPipe,
-        lifeline: int | None,
+        guardian_pipe: int | None = None,
+        suspend_guardian: Callable[[], None] = lambda: None,
     ) -> None:
         self._supervisor = supervisor
         self._children = children
         self._hub = hub
         self._outlet = outlet
         self._signals = signals
-        self.lifeline = lifeline
+        self._guardian_pipe = guardian_pipe
+        self._suspend_guardian = suspend_guardian
+        self._poller: Poller | None = None
         self._stopped_at: float | None = None
         self._foreground = foreground
         foreground.add(self)
@@ -67,17 +73,26 @@ class SignalRequests:
             signal.SIGWINCH: self._resize,
         }
 
-    def hear(self) -> None:
-        """Obey the signals that arrived here."""
+    def open(self, poller: Poller) -> None:
+        """Handle signals, the guardian's too, whenever `poller` finds some."""
+        self._poller = poller
+        poller.add(self._signals.fileno(), self.on_signals)
+        if self._guardian_pipe is not None:
+            poller.add(self._guardian_pipe, self._on_guardian_pipe)
+
+    def on_signals(self) -> None:
+        """Handle the signals that arrived here."""
         self._obey(self._signals.read())
 
-    def hear_guardian(self) -> None:
+    def _on_guardian_pipe(self) -> None:
         """Obey the signals that the guardian passed on, or end everything: with it dead nobody would end us."""
-        assert self.lifeline is not None
-        numbers = os.read(self.lifeline, 4096)
+        assert self._guardian_pipe is not None
+        assert self._poller is not None
+        numbers = os.read(self._guardian_pipe, 4096)
         self._obey(numbers)
         if not numbers:
-            self.lifeline = None
+            self._poller.remove(self._guardian_pipe)
+            self._guardian_pipe = None
             self._supervisor.kill_all(GUARDIAN_DIED, time.monotonic())
 
     def _obey(self, numbers: bytes) -> None:
@@ -108,8 +123,8 @@ class SignalRequests:
         self._children.send_all(signal.SIGSTOP)
         self._foreground.leave()
         self._flush()
-        if self.lifeline is not None and guardian.visible is not None:
-            os.kill(guardian.visible, guardian.SUSPEND)
+        if self._guardian_pipe is not None:
+            self._suspend_guardian()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._resume()
 

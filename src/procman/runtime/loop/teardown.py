@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.core.lifecycle.transitions import Instance
-    from procman.runtime.loop.pump import Pump
-    from procman.runtime.loop.pumps import Pumps
+    from procman.runtime.loop.pumps import Pump, Pumps
     from procman.runtime.processes.children import Child, Children
 
 LEFTOVER_GRACE = 0.25  # seconds for what a crashed leader left behind; one that was asked to stop has its own grace

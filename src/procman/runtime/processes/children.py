@@ -13,8 +13,9 @@ from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system import descendants
-from procman.runtime.system.descendants import group_of, own_children, peek, send, send_group, session_of
-from procman.runtime.system.limits import DescriptorLimit
+from procman.runtime.system.descendants import group_of, peek, send, send_group, session_of
+from procman.runtime.system.descriptors import DescriptorLimit
+from procman.runtime.system.procfs import own_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,16 +6,18 @@ meanwhile waits in their pipes.
 
 from __future__ import annotations
 
+import os
 import time
 
 from procman.core.lifecycle.transitions import State
 from procman.runtime.processes.children import SpawnError
-from procman.runtime.system.limits import PER_INSTANCE
+from procman.runtime.system.descriptors import PER_INSTANCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
+    from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.children import Child, Children
     from procman.runtime.processes.pty import Window
 
@@ -83,6 +85,21 @@ class Launcher:
         window = self._window and self._window.of(instance.plan)
         if window is None:
             return self._children.spawn(instance.plan)
-        from procman.runtime.processes.pty import spawn_on_terminal
+        return _spawn_on_terminal(self._children, instance.plan, window)
 
-        return spawn_on_terminal(self._children, instance.plan, window)
+
+def _spawn_on_terminal(children: Children, plan: InstancePlan, window: Window) -> Child:
+    """Start one life of ``plan`` on a terminal of its own. Raises SpawnError."""
+    from procman.runtime.processes.pty import open_pty
+
+    try:
+        pty = open_pty(window)
+    except OSError:
+        return children.spawn(plan)  # no terminal to be had: a pipe shows as much
+    try:
+        return children.spawn(plan, pty)
+    except SpawnError:
+        os.close(pty.master)
+        raise
+    finally:
+        pty.child_has_it()

@@ -6,14 +6,11 @@ import os
 import termios
 
 from procman.output.sinks.label import WIDEST
-from procman.runtime.processes.children import SpawnError
 from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.model.plan import InstancePlan
-    from procman.runtime.processes.children import Child, Children
-
 
 QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # of questions to a terminal, see answers.py
 
@@ -139,21 +136,6 @@ def open_pty(window: Window) -> Pty:
         raise OSError(*error.args) from None
     pty.fit()
     return pty
-
-
-def spawn_on_terminal(children: Children, plan: InstancePlan, window: Window) -> Child:
-    """Start one life of ``plan`` on a terminal of its own. Raises SpawnError."""
-    try:
-        pty = open_pty(window)
-    except OSError:
-        return children.spawn(plan)  # no terminal to be had: a pipe shows as much
-    try:
-        return children.spawn(plan, pty)
-    except SpawnError:
-        os.close(pty.master)
-        raise
-    finally:
-        pty.child_has_it()
 
 
 def _end_lines_for_screens(fd: int, wanted: bool) -> None:

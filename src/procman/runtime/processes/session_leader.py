@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 
-from procman.runtime.system.descendants import children_of, content, group_of, is_zombie, send, send_group, stat_fields
+from procman.runtime.system.descendants import group_of, send, send_group
+from procman.runtime.system.procfs import children_of, content, is_zombie, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.tags import Tags
-    from procman.runtime.system.limits import DescriptorLimit
+    from procman.runtime.system.descriptors import DescriptorLimit
 
     Finished = Callable[[ExitStatus, str], None]
 else:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from procman.runtime.system.limits import DescriptorLimit
+    from procman.runtime.system.descriptors import DescriptorLimit
 
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from procman.runtime.system.descendants import environ_of
+from procman.runtime.system.procfs import environ_of
 
 RLIMIT_LOCKS = 10  # asm-generic/resource.h; the module `resource` has no name for it
 ROOM = 1 << 14  # numbers for the instances of one session

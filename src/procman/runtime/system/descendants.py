@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
 from procman.core.model.status import ExitStatus
+from procman.runtime.system.procfs import is_zombie, own_children, proc_is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,114 +39,6 @@ def prctl(option: int, value: int) -> bool:
 def become_subreaper() -> bool:
     """Orphans of our descendants become our children instead of init's (prctl(2), Linux 3.4)."""
     return prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def own_children() -> list[int]:
-    """The pids of all our direct children, zombies and adopted orphans included; a few small calls on Linux."""
-    me = os.getpid()
-    if not proc_is_ours():
-        return []
-    try:
-        return _children_of_thread(me, str(me))
-    except OSError:
-        return _children_by_scan(me)
-
-
-def children_of(parent: int) -> list[int]:
-    """The pids of another process' direct children, zombies included; empty where /proc does not tell."""
-    if not proc_is_ours():
-        return []
-    found = []
-    for thread in _listing(f"/proc/{parent}/task"):
-        try:
-            found += _children_of_thread(parent, thread)
-        except OSError:
-            pass  # it has just ended
-    return found
-
-
-def _children_of_thread(process: int, thread: str) -> list[int]:
-    """Those that this thread has forked (proc(5))."""
-    return [int(pid) for pid in content(f"/proc/{process}/task/{thread}/children").split()]
-
-
-def content(path: str) -> bytes:
-    """All of a file below /proc; an open file of Python's would ask for its size and place, too, at each look."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(fd, 65536):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(fd)
-
-
-def proc_is_ours() -> bool:
-    """Whether /proc speaks of our pids: after `unshare --pid` without --mount-proc it is still the outer namespace's.
-
-    Without /proc (macOS) there is nothing to be misled by.
-    """
-    try:
-        return os.readlink("/proc/self") == str(os.getpid())
-    except OSError:
-        return True
-
-
-def _children_by_scan(parent: int) -> list[int]:
-    """For kernels without CONFIG_PROC_CHILDREN: look at every process. Empty without /proc (macOS)."""
-    return [int(name) for name in _listing("/proc") if name.isdigit() and parent_of(int(name)) == parent]
-
-
-def _listing(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def stat_fields(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat after the command: state, ppid, pgrp, session, …; empty when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            return file.read().rpartition(b")")[2].split()
-    except OSError:
-        return []
-
-
-def parent_of(pid: int) -> int | None:
-    """The parent's pid, or None when the process is gone."""
-    fields = stat_fields(pid)
-    return int(fields[1]) if fields else None
-
-
-def is_zombie(pid: int) -> bool:
-    """Whether it has ended and only waits to be reaped; a process that is gone counts too."""
-    fields = stat_fields(pid)
-    return not fields or fields[0] in (b"Z", b"X")
-
-
-def is_awake(pid: int) -> bool:
-    """Whether it is there and not stopped (state T, proc(5)); False as well where that cannot be seen."""
-    return proc_is_ours() and stat_fields(pid)[:1] not in ([b"T"], [])
-
-
-def comm_of(pid: int) -> bytes:
-    """The short name of `pid` and a newline; empty when it is gone, or without /proc."""
-    try:
-        with open(f"/proc/{pid}/comm", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def environ_of(pid: int) -> bytes:
-    """The environment that `pid` was started with, as NUL-separated bytes; empty when we may not look."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def send(pid: int, number: int) -> None:
@@ -244,36 +136,3 @@ def kill_until_empty(spare: tuple[int, ...] = ()) -> list[int]:
             return [pid for pid in left if not is_zombie(pid)]
         time.sleep(PAUSE)
     return []
-
-
-def close_inherited_on_exec() -> None:
-    """Mark every inherited descriptor above 2 close-on-exec: a child gets 0, 1 and 2, whatever we were given."""
-    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    for name in _listing(folder):
-        if name.isdigit() and int(name) > 2:
-            try:
-                os.set_inheritable(int(name), False)
-            except OSError as error:
-                if error.errno != errno.EBADF:  # the descriptor of the listing itself
-                    raise
-
-
-def let_go_of_streams() -> None:
-    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
-    try:
-        null = os.open(os.devnull, os.O_RDWR)
-    except OSError:  # no descriptor to be had: then these are given back
-        os.closerange(0, 3)
-        return
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-
-
-def open_standard_descriptors() -> None:
-    """Open /dev/null for each of 0, 1 and 2 that is closed, so that no pipe of ours lands there."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this very one

@@ -11,6 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterable
     from types import FrameType
 else:
     import _signal as signal  # the C half; the Python half only adds enums, a third of a bare interpreter's start
@@ -67,6 +68,18 @@ def pass_on(number: int, by_kernel: bool, writer: int) -> None:
         os.write(writer, bytes((number,)))
     except (BlockingIOError, BrokenPipeError):
         pass  # a manager that has ended needs no signal; one that is stuck is killed by the next step of the user
+
+
+def next_signal(numbers: Iterable[int]) -> tuple[int, bool | None, int]:
+    """Wait for one of these blocked signals. Return its number, whether the kernel made it, and the sender's pid.
+
+    The kernel makes a signal for a key of the terminal, and sends it to the whole job: si_code > 0 (sigaction(2)).
+    macOS has no sigwaitinfo and tells neither: None and 0.
+    """
+    if hasattr(signal, "sigwaitinfo"):
+        info = signal.sigwaitinfo(numbers)
+        return info.si_signo, info.si_code > 0, info.si_pid
+    return int(signal.sigwait(numbers)), None, 0
 
 
 class SignalPipe:

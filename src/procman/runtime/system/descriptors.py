@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+
+from procman.runtime.system.procfs import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,3 +127,36 @@ def _restore_in(pid: int, limit: tuple[int, int]) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
     except (AttributeError, OSError, ValueError):
         pass  # no such call on macOS, or the child has ended already
+
+
+def close_inherited_on_exec() -> None:
+    """Mark every inherited descriptor above 2 close-on-exec: a child gets 0, 1 and 2, whatever we were given."""
+    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    for name in listing(folder):
+        if name.isdigit() and int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError as error:
+                if error.errno != errno.EBADF:  # the descriptor of the listing itself
+                    raise
+
+
+def let_go_of_streams() -> None:
+    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError:  # no descriptor to be had: then these are given back
+        os.closerange(0, 3)
+        return
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def open_standard_descriptors() -> None:
+    """Open /dev/null for each of 0, 1 and 2 that is closed, so that no pipe of ours lands there."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this very one
