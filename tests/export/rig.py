@@ -1,4 +1,4 @@
-"""Builds an application that tells what it was given, exports it, and knows what `start` would have given."""
+"""An application that records what it is given, its export, and what `start` would give it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import NoReturn
 
-LIMIT = 60.0  # seconds; only what hangs reaches it
+LIMIT = 60.0  # seconds; only a hang takes this long
 
-# What made the exports of other tools fail: each must arrive byte for byte.
+# Values that broke the exports of other tools: each must arrive byte for byte.
 HOSTILE = {
     "H_PERCENT": "50% of %h, %i %% %",
     "H_DOLLAR": "$HOME ${PATH} $$ $(id) $",
@@ -51,7 +51,7 @@ clock: FOO='x  y' ./witness größe✓ "$FOO" # and a note; with (everything)
 """
 
 WITNESS = r"""#!/bin/sh
-# Tells what it was given, answers TERM after a while, and runs until then.
+# Record what it is given, and run until TERM, which it answers after a while.
 name=$PROCMAN_INSTANCE
 seen=${WITNESS_SEEN:-seen}
 cat /proc/self/environ >"$seen/$name.environ"
@@ -64,7 +64,7 @@ while :; do sleep 0.1 & wait $!; done
 
 
 def quoted(value: str) -> str:
-    """A value of an env file as python-dotenv reads it."""
+    """Write a value of an env file for python-dotenv."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -84,13 +84,13 @@ class Application:
         (folder / "witness").chmod(0o755)
 
     def export(self, format_name: str, out: Path, *words: str) -> harness.Finished:
-        """Export by the installed command; it must succeed."""
+        """Export with the installed command, which must succeed."""
         done = harness.call("export", format_name, "--out", str(out), *words, cwd=self.folder)
         assert done.code == 0, done
         return done
 
     def expected(self, formation: str) -> dict[str, dict[str, str]]:
-        """What `start` gives each instance, without the real environment and the session's mark."""
+        """Return what `start` gives each instance, without the real environment and the name of the session."""
         plan = read_plan(Settings(procfile=f"{self.folder}/Procfile", formation=formation), {})
         environments = {instance.name: instance.env for instance in plan.instances}
         for env in environments.values():
@@ -99,7 +99,7 @@ class Application:
         return environments
 
     def arguments(self, name: str, home: str | None = None) -> list[bytes]:
-        """What a shell makes of the Procfile's line: the words that the witness must have seen, in the home it had."""
+        """Return the arguments that a shell makes of the Procfile's line, with the witness's home."""
         line = next(line for line in (self.folder / "Procfile").read_text().splitlines() if line.startswith(name))
         probe = self.folder / "probe"
         (probe / "seen").mkdir(parents=True, exist_ok=True)
@@ -112,27 +112,27 @@ class Application:
         return (probe / "seen" / "args").read_bytes().split(b"\0")[:-1]
 
     def environ(self, name: str) -> dict[str, str]:
-        """The environment that the witness of an instance saw."""
+        """Return the environment that the witness of an instance saw."""
         return parse_environ((self.seen / f"{name}.environ").read_bytes())
 
     def pid(self, name: str) -> int:
-        """The process of an instance's witness, as soon as it has told everything."""
+        """Return the pid of an instance's witness, once it has recorded everything."""
         path = self.seen / f"{name}.pid"
         wait_for(path.exists, f"{name} is up")
         return int(path.read_text())
 
     def forget(self, name: str) -> None:
-        """Take away what the witness of an instance told, so that the next life can be told from this one."""
+        """Remove what the witness of an instance recorded, to distinguish its next life from this one."""
         for path in self.seen.glob(f"{name}.*"):
             path.unlink()
 
     def survivors(self) -> list[str]:
-        """Every process, anywhere, that has our mark in its environment."""
+        """Return every process on the machine that has our mark in its environment."""
         needle = f"WITNESS_MARK={self.mark}".encode()
         return [f"{pid} {command}" for pid, command, environ in _processes() if needle in environ]
 
     def wait_until_gone(self) -> None:
-        """Wait until all of it has ended; what was killed is there for a moment longer, more so on a busy machine."""
+        """Wait until every process has ended. Killed ones take a moment longer, above all on a busy machine."""
         try:
             wait_for(lambda: not self.survivors(), "no process of the application is left")
         except AssertionError as error:
@@ -140,13 +140,13 @@ class Application:
             raise
 
     def kill_survivors(self) -> None:
-        """For the end of a test that failed."""
+        """Kill whatever a failed test left behind."""
         for survivor in self.survivors():
             _kill(int(survivor.split()[0]))
 
 
 def parse_environ(data: bytes) -> dict[str, str]:
-    """The environment of a process as the kernel shows it."""
+    """Parse the environment of a process as the kernel shows it."""
     pairs = (entry.decode().partition("=") for entry in data.split(b"\0") if entry)
     return {name: value for name, _, value in pairs}
 
@@ -178,7 +178,7 @@ def _kill(pid: int) -> None:
 
 
 def wait_for(condition: Callable[[], object], what: str, limit: float = LIMIT) -> None:
-    """Wait until ``condition`` holds; a test never waits for a time, only for something to be so."""
+    """Wait until ``condition`` holds. A test never waits for a fixed time."""
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, f"not within {limit:.0f} s: {what}"
@@ -186,14 +186,14 @@ def wait_for(condition: Callable[[], object], what: str, limit: float = LIMIT) -
 
 
 def call(*argv: str | Path, limit: float = LIMIT, **more: object) -> str:
-    """Run a program of the engine to its end; its output, both streams. It must succeed."""
+    """Run a program of the engine, which must succeed. Return its output, both streams."""
     done = attempt(*argv, limit=limit, **more)
     assert done.returncode == 0, f"{argv}: exit code {done.returncode}\n{done.stdout}"
     return done.stdout
 
 
 def attempt(*argv: str | Path, limit: float = LIMIT, **more: object) -> subprocess.CompletedProcess[str]:
-    """Run a program of the engine to its end, whatever its exit code."""
+    """Run a program of the engine, which may fail."""
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         [str(word) for word in argv],
         stdin=subprocess.DEVNULL,
@@ -207,7 +207,7 @@ def attempt(*argv: str | Path, limit: float = LIMIT, **more: object) -> subproce
 
 
 def need(*programs: str, root: bool = False) -> None:
-    """Skip, with the reason, where an engine cannot run; fail instead where PROCMAN_ENGINES=required."""
+    """Skip with the reason where an engine cannot run, or fail with PROCMAN_ENGINES=required."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         cannot(f"{', '.join(missing)} not installed")
@@ -216,7 +216,7 @@ def need(*programs: str, root: bool = False) -> None:
 
 
 def cannot(reason: str) -> NoReturn:
-    """Skip, or fail where every engine must run."""
+    """Skip, or fail if every engine is required to run."""
     if os.environ.get("PROCMAN_ENGINES") == "required":
         pytest.fail(f"PROCMAN_ENGINES=required, but: {reason}")
     pytest.skip(reason)

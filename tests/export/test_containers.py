@@ -7,7 +7,7 @@ import pytest
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, TCP, Check
 from procman.export.container.containers import check_action, check_command
 
-# Each kind: a target, the shell command that stands for it, and the action of a Kubernetes probe.
+# For each kind: a target, its shell command, and the action of a Kubernetes probe.
 FORMS = {
     HTTP: (
         "http://localhost:5000/health?full=1",

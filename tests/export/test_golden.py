@@ -1,4 +1,4 @@
-"""Three applications in every format, as files to be read: PROCMAN_GOLDEN=write puts them there anew."""
+"""Three applications in every format, as files to read. PROCMAN_GOLDEN=write writes them again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def shop() -> Plan:
-    """What most applications look like; web waits for worker, and both tell how they are."""
+    """Build a typical application, where web depends on worker and has a readiness check."""
     procfile = parse_procfile(
         b"web: gunicorn shop.wsgi --bind 0.0.0.0:$PORT\nworker: celery -A shop worker\n"
         b"clock: celery -A shop beat\nrelease: python manage.py migrate && python manage.py collectstatic\n"
@@ -43,7 +43,7 @@ def shop() -> Plan:
 
 
 def hostile() -> Plan:
-    """What breaks other tools' exports."""
+    """Build an application that breaks the exports of other tools."""
     procfile = parse_procfile(
         rb"""web: sh -c 'echo "it'"'"'s 50% of $PS {{.Task.Slot}}"' && exec ./serve ~/x | tee "log;#"
 long-worker_2: FOO='a b' ./work "$(date +%s)" \\ %h
@@ -60,7 +60,7 @@ long-worker_2: FOO='a b' ./work "$(date +%s)" \\ %h
 
 
 def tuned() -> Plan:
-    """No port, no env file, other rules for restarting and stopping."""
+    """Build an application without ports and env files, and with its own restart and stop policies."""
     return make_plan(
         parse_procfile(b"bot: ./bot\n"),
         Environment({}, {}),

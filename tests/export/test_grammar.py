@@ -1,4 +1,4 @@
-"""Whatever a grammar's escape function writes, a reader of that grammar reads back."""
+"""What a grammar's escape function writes is what a reader of that grammar reads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_sh(values: list[str]) -> None:
 
 
 def systemd_unquoted(text: str) -> str:
-    """A quoted word of a unit as systemd.service(5) and systemd.syntax(7) describe it."""
+    """Read a quoted word of a unit as systemd.service(5) and systemd.syntax(7) describe it."""
     assert text[0] == text[-1] == '"'
     escapes = {"n": "\n", "t": "\t", "\\": "\\", '"': '"'}
     pattern = r'\\x([0-9a-f]{2})|\\(.)|(["\\])'
@@ -89,7 +89,7 @@ def written_and_read(yaml: ModuleType, data: dict[str, grammar.Yaml]) -> object:
 
 
 def as_read(value: object) -> object:
-    """Every tuple is a list for a reader of YAML, and every string only that."""
+    """Return the data as a YAML reader sees it: tuples are lists, and all strings are plain strings."""
     if isinstance(value, dict):
         return {str(key): as_read(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -149,7 +149,7 @@ def test_xml(value: str) -> None:
 
 @given(ANY)
 def test_docker_line_is_read_alike_by_both(value: str) -> None:
-    """Docker takes the line as it stands; a dotenv would unquote, expand, trim and cut comments."""
+    """Docker reads the line literally, while dotenv unquotes, expands, trims and removes comments."""
     try:
         written = grammar.docker_line(value)
     except GrammarError:

@@ -1,4 +1,4 @@
-"""Formats by name: built-in ones without a look at what is installed, and plug-ins'."""
+"""Formats by name: the built-in ones, found without a search for plug-ins, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLUGIN = Path(__file__).parents[2] / "examples" / "exporter-plugin"
 
 @pytest.fixture
 def with_plugin(tmp_path: Path) -> dict[str, str | None]:
-    """The environment in which the example is as good as installed: its source, and what a wheel says about it."""
+    """Return an environment in which the example looks installed: its source and its wheel's metadata."""
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
     info = tmp_path / "site" / "procman_fly-0.1.0.dist-info"
     info.mkdir(parents=True)

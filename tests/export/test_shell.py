@@ -1,4 +1,4 @@
-"""How a command is handed to a shell: `exec` only where it changes nothing."""
+"""How a command is passed to a shell: with `exec` only where that changes nothing."""
 
 from __future__ import annotations
 

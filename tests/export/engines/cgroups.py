@@ -1,5 +1,5 @@
-"""Control groups of one machine. In those of its parent two systemds would take each other's processes for their own:
-both have a ``payload/shop.slice``, wait until it is empty, and kill what is in it."""
+"""The control groups of one machine. In those of their parent, two systemds would manage each other's processes: both
+have a ``payload/shop.slice``, wait until it is empty, and kill whatever is in it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"'
 
 
 class ControlGroups:
-    """One group in each hierarchy that systemd keeps its processes in: the unified one, and its own where there is one.
+    """A group in each hierarchy that systemd uses for its processes: the unified one, and systemd's own if it exists.
 
-    Hierarchies are mounted below ``folder``, since not every host has them mounted. Where they cannot be, the machine
-    stays in the groups of its parent, as before.
+    The hierarchies are mounted below ``folder``, since not every host has them mounted. If that is not possible, the
+    machine stays in the groups of its parent.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -33,24 +33,24 @@ class ControlGroups:
                 self._groups.append(group)
 
     def within(self, argv: list[str]) -> list[str]:
-        """The command that enters the groups and becomes ``argv``."""
+        """Return the command that enters the groups and then executes ``argv``."""
         return ["sh", "-c", ENTER, "sh", *(f"{group}/cgroup.procs" for group in self._groups), "--", *argv]
 
     def remove(self) -> None:
-        """Take away the groups, as far as they are empty, and the mounts."""
+        """Remove the mounts, and the groups that are empty."""
         for group in self._groups:
             for folder in sorted((group, *group.glob("**/")), reverse=True):
                 try:
                     folder.rmdir()
                 except OSError:
-                    pass  # somebody is still in there, or it has gone
+                    pass  # it still has processes, or is gone
         for mount in self._mounts:
             subprocess.run(["umount", "--lazy", str(mount)], check=True)
             mount.rmdir()
 
 
 def _hierarchies() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Where we are in each, and how it is mounted: cgroups(7)."""
+    """Return our group in each hierarchy, and how the hierarchy is mounted: cgroups(7)."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:

@@ -1,4 +1,4 @@
-"""The application that every engine has to run, and the mark of these tests."""
+"""The application that every engine runs, and the marker of these tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs an engine: `-m "not engine"` leaves these out."""
+    """Mark the tests that run an engine: `-m "not engine"` leaves them out."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.engine)
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    """An application called shop; none of its processes outlives the test."""
+    """Yield an application called shop, whose processes do not outlive the test."""
     application = Application(tmp_path / "shop")
     yield application
     application.kill_survivors()

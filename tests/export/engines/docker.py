@@ -1,4 +1,4 @@
-"""Docker daemons, each in a network namespace of its own, joined by a bridge; and an image that holds the witness."""
+"""Docker daemons in network namespaces joined by a bridge, and an image with the witness."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMAGE = "procman-witness:1"
 BUSYBOX = "/bin/busybox"
 
 WITNESS = r"""#!/bin/sh
-# Tells in its log what it was given, answers TERM after a while, and runs until then.
+# Log what it is given, and run until TERM, which it answers after a while.
 echo "environ $(base64 /proc/self/environ | tr -d '\n')"
 echo "arguments $(printf '%s\0' "$@" | base64 | tr -d '\n')"
 trap 'sleep 0.3; echo bye >&2; exit 0' TERM
@@ -37,7 +37,7 @@ while :; do sleep 0.1 & wait $!; done
 
 
 def image() -> bytes:
-    """A tar of a root with busybox and the witness; ``docker import`` makes an image of it."""
+    """Return a tar file of a root with busybox and the witness. ``docker import`` makes an image of it."""
     programs = attempt(BUSYBOX, "--list").stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -62,13 +62,13 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-# For each container the daemon first asks the registry for its image, and takes its own when that fails. Otherwise it
-# fails only when no name server has answered for 20 seconds.
+# For each container, the daemon first looks for the image in the registry, and uses its own copy if that fails. Without
+# this mount, that takes 20 seconds if no name server answers.
 OFFLINE = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
 class Container:
-    """One container as its log shows it."""
+    """A container as its log shows it."""
 
     def __init__(self, log: str) -> None:
         self.lines = log.splitlines()
@@ -95,7 +95,7 @@ class Container:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP on a daemon's own socket."""
+    """HTTP over a daemon's own socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=LIMIT)
@@ -108,7 +108,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Node:
-    """A dockerd in its own network and mount namespace."""
+    """A dockerd in its own network and mount namespaces."""
 
     def __init__(self, folder: Path, network: Network, number: int) -> None:
         self.address = f"{network.subnet}.{number}"
@@ -145,35 +145,35 @@ class Node:
         wait_for(answers, "dockerd answers")
 
     def call(self, *words: str | Path) -> str:
-        """Run the docker command against this daemon; it must succeed."""
+        """Run the docker command, which must succeed, against this daemon."""
         return call(self._program, "-H", self.socket, *words)
 
     def attempt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run the docker command against this daemon, whatever its exit code."""
+        """Run the docker command, which may fail, against this daemon."""
         return attempt(self._program, "-H", self.socket, *words)
 
     @property
     def _program(self) -> Path:
-        """The command of the same package: another version may stand in front of it on PATH."""
+        """Return the docker command of the same package, since PATH may have another version first."""
         return Path(shutil.which("dockerd") or "").resolve().parents[1] / "bin" / "docker"
 
     def load(self, tar: bytes) -> None:
-        """Make the witness' image known here."""
+        """Import the image with the witness."""
         argv = [str(self._program), "-H", self.socket, "import", "--change", "WORKDIR /work", "-", IMAGE]
         subprocess.run(argv, input=tar, check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
 
     def containers(self, every: bool = False) -> Iterator[Container]:
-        """The containers here, those that have ended too with ``every``."""
+        """Return the running containers; with ``every``, also those that have ended."""
         for number in self.running(every=every):
             yield Container(self._log(number))
 
     def running(self, every: bool = False) -> list[str]:
-        """The numbers of the containers here, those that have ended too with ``every``."""
+        """Return the IDs of the running containers; with ``every``, also of those that have ended."""
         found = json.loads(self._ask(f"/containers/json?all={str(every).lower()}"))
         return [str(one["Id"]) for one in found]
 
     def _log(self, number: str) -> str:
-        """What a container has written, both streams: frames with a head of 8 bytes, the length in the last 4."""
+        """Return what a container wrote: frames of both streams, with the length in the last 4 of 8 header bytes."""
         data, text = self._ask(f"/containers/{number}/logs?stdout=true&stderr=true"), b""
         while data:
             end = 8 + int.from_bytes(data[4:8], "big")
@@ -181,7 +181,7 @@ class Node:
         return text.decode(errors="replace")
 
     def _ask(self, path: str) -> bytes:
-        """Ask the daemon itself: the tests look often, and the docker command takes a tenth of a second."""
+        """Query the daemon directly, since the tests poll and the docker command takes 0.1 seconds."""
         connection = _UnixConnection(self.socket.removeprefix("unix://"))
         try:
             connection.request("GET", path)
@@ -191,7 +191,7 @@ class Node:
             connection.close()
 
     def end(self) -> None:
-        """End the daemon, which ends its containers; and whatever holds on to its folder."""
+        """Stop the daemon, which stops its containers, and whatever still uses its folder."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -204,7 +204,7 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _left(self) -> list[int]:
-        """What is ours by its network namespace or its command line: containerd, its shims, containers' processes."""
+        """Return our processes by network namespace or command line: containerd, its shims, and containers."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -216,7 +216,7 @@ class Node:
 
 
 class Network:
-    """A bridge, and a network namespace for each node."""
+    """A bridge and a network namespace for each node."""
 
     def __init__(self) -> None:
         need("ip", "nsenter", "unshare", root=True)
@@ -228,7 +228,7 @@ class Network:
         call("ip", "link", "set", self.name, "up")
 
     def plug(self, name: str, address: str) -> None:
-        """Make a namespace with a cable to the bridge."""
+        """Create a namespace with a link to the bridge."""
         outer, inside = f"{name}o", ("ip", "-n", name)
         call("ip", "netns", "add", name)
         self.namespaces.append(name)
@@ -240,7 +240,7 @@ class Network:
         call(*inside, "route", "add", "default", "via", f"{self.subnet}.254")
 
     def end(self) -> None:
-        """Take everything away again."""
+        """Remove everything again."""
         for name in self.namespaces:
             attempt("ip", "netns", "delete", name)
             attempt("ip", "link", "delete", f"{name}o")
@@ -248,7 +248,7 @@ class Network:
 
 
 class Cluster:
-    """Some nodes; the first one is the manager of a Swarm when there are more."""
+    """A number of nodes. With several, they are a Swarm managed by the first."""
 
     def __init__(self, count: int) -> None:
         need("dockerd", BUSYBOX, root=True)
@@ -274,7 +274,7 @@ class Cluster:
             worker.call("swarm", "join", "--token", token, "--advertise-addr", worker.address, manager.address)
 
     def end(self) -> None:
-        """End all of it, in any state."""
+        """Stop everything, in whatever state it is."""
         for node in self.nodes:
             node.end()
         self.network.end()

@@ -1,4 +1,4 @@
-"""Debian systems in folders, built once by debootstrap and kept in a cache; and one of them booted with systemd."""
+"""Debian systems in folders, built once by debootstrap and cached, and one of them booted with systemd."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from export.engines.cgroups import ControlGroups
 from export.rig import LIMIT, attempt, call, cannot, need, wait_for
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procman-tests"
-BUILD_LIMIT = 420.0  # seconds; a minute where packages come fast
+BUILD_LIMIT = 420.0  # seconds; it takes one minute with a fast mirror
 PACKAGES = {
     "bookworm": "systemd,libpam-systemd,dbus,dbus-user-session",
     "trixie": "systemd,libpam-systemd,dbus,dbus-user-session,docker-compose,podman,crun,busybox-static",
@@ -21,7 +21,7 @@ PACKAGES = {
 
 
 def root(suite: str) -> Path:
-    """The folder of a Debian system; built now, if the cache has none."""
+    """Return the folder of a Debian system. Build it if it is not in the cache."""
     need("debootstrap", root=True)
     packages = PACKAGES[suite]
     folder = CACHE / suite
@@ -39,7 +39,7 @@ def _is_there(folder: Path, packages: str) -> bool:
 def _build(suite: str, folder: Path, packages: str) -> None:
     draft = CACHE / f"{suite}.{uuid.uuid4().hex}"
     try:
-        # Without a mirror debootstrap takes the suite's own.
+        # Without a mirror, debootstrap uses the suite's own.
         words = ("--variant=minbase", f"--include={packages}", suite, draft / "root")
         done = attempt("debootstrap", *words, limit=BUILD_LIMIT)
         if done.returncode:
@@ -52,10 +52,10 @@ def _build(suite: str, folder: Path, packages: str) -> None:
 
 
 class Machine:
-    """A Debian system with systemd as PID 1, in namespaces of its own. Its changes are in memory, and end with it."""
+    """A Debian system with systemd as PID 1 in its own namespaces. Its changes stay in memory and end with it."""
 
     def __init__(self, suite: str, shared: Path) -> None:
-        """``shared`` is a folder of ours that the machine sees under the same name."""
+        """Boot the system. ``shared`` is one of our folders, which the machine sees under the same name."""
         need("systemd-nspawn", "nsenter", root=True)
         self.console = shared / "console.log"
         self.name = f"procman-{uuid.uuid4().hex[:12]}"
@@ -81,33 +81,33 @@ class Machine:
             raise
 
     def _leader(self) -> int:
-        """The machine's PID 1. nspawn has another child for a moment first, which makes the mounts and is gone then."""
+        """Return the machine's PID 1. At first, nspawn briefly has another child, which sets up the mounts."""
         assert self.process.poll() is None, f"systemd-nspawn: {self.console.read_text(errors='replace')[-800:]}"
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return next((int(child) for child in children if _is_pid_1(child)), 0)
 
     def _is_up(self) -> bool:
-        """Its own services are there; what a bare machine waits for besides, such as a network, does not matter."""
+        """Return whether its own services are up, without the others that a bare machine lacks, such as a network."""
         return self.attempt("systemctl", "is-active", "basic.target").stdout.split()[-1:] == ["active"]
 
     @property
     def folder(self) -> Path:
-        """The machine's root as we see it."""
+        """Return the machine's root as we see it."""
         return Path(f"/proc/{self.leader}/root")
 
     def _inside(self, *argv: str) -> list[str]:
         return self._groups.within(["nsenter", "--target", str(self.leader), "--all", "--", *argv])
 
     def call(self, *argv: str) -> str:
-        """Run a program in the machine; it must succeed."""
+        """Run a program in the machine, which must succeed."""
         return call(*self._inside(*argv), env=_ENVIRONMENT)
 
     def attempt(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a program in the machine, whatever its exit code."""
+        """Run a program in the machine, which may fail."""
         return attempt(*self._inside(*argv), env=_ENVIRONMENT)
 
     def end(self) -> None:
-        """Power off from inside: nspawn cannot do it for a machine that is not registered."""
+        """Power off from inside, since nspawn cannot do it for a machine that is not registered."""
         if self.process.poll() is None and hasattr(self, "leader"):
             self.attempt("systemctl", "poweroff", "--no-wall")
             try:
@@ -115,13 +115,13 @@ class Machine:
             except subprocess.TimeoutExpired:
                 pass
         if self.process.poll() is None:
-            self.process.kill()  # its PID 1 dies with it: --kill-on-death, and the namespace with that
+            self.process.kill()  # this kills its PID 1, by --kill-on-death, and so the whole namespace
             self.process.wait(LIMIT)
         self._groups.remove()
 
 
 def _is_pid_1(pid: str) -> bool:
-    """Whether it is the first process of another namespace than ours."""
+    """Return whether it is the first process of another namespace than ours."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Docker Compose reads compose.yaml back as it was meant; no daemon is needed for that."""
+"""Docker Compose reads compose.yaml as intended. No daemon is needed for that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATION = "web=2,worker=1,clock=1"
 
 
 class Compose:
-    """Compose 2: of this machine, or of the debootstrapped one, whose files this machine can read."""
+    """Compose 2 of this machine, or of the debootstrapped one, whose files this machine can read."""
 
     def __init__(self) -> None:
         program = shutil.which("docker-compose")
@@ -30,7 +30,7 @@ class Compose:
         self.prefix = Path() if is_new else root("trixie")
 
     def __call__(self, folder: Path, *words: str, file: str = "") -> CompletedProcess[str]:
-        """Run it in a copy of ``folder`` that it can see; with the usual files, or ``file`` alone."""
+        """Run it in a copy of ``folder`` that it can see, with the default files or only ``file``."""
         if self.argv[0] != "chroot":
             named = ("-f", f"{folder}/{file}") if file else ()
             return attempt(*self.argv, *named, "--project-directory", folder, *words, cwd=folder)

@@ -1,4 +1,4 @@
-"""runit and s6 run what was exported for them: a folder per instance, watched by runsvdir or s6-svscan."""
+"""runit and s6 run their exports: a folder per instance, supervised by runsvdir or s6-svscan."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Runit:
         self.folder = folder
 
     def start(self) -> None:
-        # runsvdir makes everything its child's child; a session of its own keeps signals apart.
+        # Everything runs below runsvdir. Its own session keeps its signals apart from ours.
         self.process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
         )
@@ -44,10 +44,10 @@ class Runit:
 
     def is_down(self, name: str) -> bool:
         status = attempt("sv", "status", str(self.folder / f"shop-{name}")).stdout
-        return status.startswith("down:") and "want up" not in status  # which it says in the second between two lives
+        return status.startswith("down:") and "want up" not in status  # it says so in the second between two lives
 
     def end(self) -> None:
-        """HUP makes runsvdir tell each runsv to end its service and its log, then itself."""
+        """Send HUP, with which runsvdir makes each runsv stop its service and its logger, then itself."""
         self.process.send_signal(signal.SIGHUP)
         self.process.wait(LIMIT)
 

@@ -1,4 +1,4 @@
-"""The manifests are what Kubernetes' own schemas ask for, in an old version and in the newest."""
+"""The manifests match Kubernetes' own schemas, of an old version and of the newest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def manifests(folder: Path) -> list[dict[str, Any]]:
 
 
 def expanded(text: str, env: dict[str, str]) -> str:
-    """What the kubelet makes of a text in ``command`` or ``env``: its own algorithm, in Python."""
+    """Expand a string in ``command`` or ``env`` with the kubelet's algorithm."""
     out, at = "", 0
     while at < len(text):
         if text.startswith("$$", at):
@@ -48,7 +48,7 @@ def expanded(text: str, env: dict[str, str]) -> str:
 
 
 def environment(parts: list[dict[str, Any]], name: str) -> dict[str, str]:
-    """The environment of a workload's container, as the kubelet puts it together."""
+    """Return the environment of a workload's container, as the kubelet assembles it."""
     container = next(
         part for part in parts if part["metadata"]["name"] == name and part["kind"] in ("Deployment", "Job")
     )

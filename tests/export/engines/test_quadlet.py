@@ -1,4 +1,4 @@
-"""Podman's own generator makes services of the container units; systemd has no complaint about those."""
+"""Podman's own generator turns the container units into services that systemd accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUADLET = "/usr/libexec/podman/quadlet"
 
 
 def generated(out: Path, *words: str) -> str:
-    """What the generator of a debootstrapped system says about ``out``."""
+    """Return the output of a debootstrapped system's generator for ``out``."""
     debian = root("trixie")
     inside = f"/tmp/{uuid.uuid4().hex}"
     shutil.copytree(out, debian / inside[1:], symlinks=True)
@@ -54,7 +54,7 @@ def test_the_generator_makes_a_service_of_each_instance(
 def test_the_command_arrives_as_it_is(app: Application, tmp_path: Path) -> None:
     app.export("quadlet", tmp_path / "out", "-m", "clock=1", "--image", "localhost/shop:1")
     line = next(line for line in generated(tmp_path / "out").splitlines() if line.startswith("ExecStart="))
-    # systemd's own quoting is near enough to a shell's for this line; then its two escapes.
+    # For this line, systemd's quoting is close enough to a shell's, apart from two escapes.
     words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line.partition("=")[2])]
     command = (app.folder / "Procfile").read_text().split("clock: ")[1].strip()
     assert words[-1].replace("exec ", "") == command

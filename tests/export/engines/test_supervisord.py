@@ -1,4 +1,4 @@
-"""supervisord runs what was exported for it."""
+"""supervisord runs its export."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def swarm() -> Iterator[Cluster]:
 
 @pytest.fixture
 def stack(swarm: Cluster, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder for the export; its stack is gone at the end. Its name is its own: Swarm forgets slowly."""
+    """Yield an empty folder for the export, and remove its stack. The name is unique, since Swarm removes slowly."""
     out = tmp_path / f"stack{uuid.uuid4().hex[:6]}"
     yield out
     swarm.nodes[0].attempt("stack", "rm", out.name)
@@ -40,7 +40,7 @@ def deploy(swarm: Cluster, app: Application, out: Path, *words: str) -> None:
 
 
 def running(swarm: Cluster) -> dict[str, Container]:
-    """The containers that are up, on all nodes, by the names they were given."""
+    """Return the running containers of all nodes by the names of their instances."""
     found = [container for node in swarm.nodes for container in node.containers() if container.is_up]
     return {container.environ["PS"]: container for container in found}
 
@@ -53,7 +53,7 @@ def test_everything_arrives_scales_moves_and_ends(app: Application, swarm: Clust
     deploy(swarm, app, stack, "-m", FORMATION)
     wait_for(partial(are_up, swarm, "web.1", "web.2", "worker.1", "clock.1"), "the stack is up")
     expected = app.expected(FORMATION)
-    expected["web.2"]["PORT"] = "5000"  # each has a network of its own
+    expected["web.2"]["PORT"] = "5000"  # each has its own network
     found = running(swarm)
     for name, env in expected.items():
         environ = found[name].environ

@@ -1,4 +1,4 @@
-"""systemd as PID 1 runs what was exported for it, in its oldest and its newest version at hand."""
+"""systemd as PID 1 runs its export, in the oldest and the newest version available."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNITS = "etc/systemd/system"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Path]:
-    """A folder that the machines see, too; not below /tmp, which is theirs."""
+    """Yield a folder that the machines see, too. It is not below /tmp, since they have their own."""
     folder = Path(tempfile.mkdtemp(prefix="procman-test-", dir="/var/tmp"))
     folder.chmod(0o755)
     yield folder
@@ -42,7 +42,7 @@ def machine(request: pytest.FixtureRequest, shared: Path) -> Iterator[Machine]:
 
 @pytest.fixture
 def place(machine: Machine, shared: Path) -> Iterator[Path]:
-    """An empty folder that the machine sees; the units of the test are gone at its end."""
+    """Yield an empty folder that the machine sees, and remove the test's units."""
     folder = Path(tempfile.mkdtemp(dir=shared))
     folder.chmod(0o755)
     yield folder
@@ -75,7 +75,7 @@ def wanted(machine: Machine, unit: str) -> list[str]:
 
 
 def outside(machine: Machine, pid: int) -> int:
-    """Our number of a process that the machine knows as ``pid``."""
+    """Return our pid of a process that is ``pid`` in the machine."""
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             numbers = next(line for line in status.read_text().splitlines() if line.startswith("NSpid:")).split()[1:]
