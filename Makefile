@@ -37,6 +37,7 @@ man: $(INSTALLED) ## write the man page anew, from the table of options
 	PYTHONPATH=src $(BIN)/python -m procman.cli.options.manual > man/procman.1
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation anew
+	$(BIN)/python docs/pictures/rooms.py
 	$(BIN)/python docs/pictures/record.py $(AS)
 
 dev: $(BIN)/python ## install in place: changes in src/ are live, until `make clean`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -81,14 +82,34 @@ def test_the_tests_named_by_the_page_of_reliability_exist() -> None:
     assert named <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
 
 
+def rooms() -> set[str]:
+    """The folders of the source, such as `core/text`."""
+    source = ROOT / "src" / "procman"
+    folders = (folder for folder in source.glob("**/") if (folder / "__init__.py").exists())
+    return {folder.relative_to(source).as_posix() for folder in folders} - {"."}
+
+
 def test_the_map_of_the_architecture_names_each_room_once() -> None:
     page = text(Path("ARCHITECTURE.md"))
     assert len(page.splitlines()) <= 150
+    named = re.findall(r"^\| `([a-z/]+)/` \|", page, re.MULTILINE)
+    assert sorted(named) == sorted(rooms())
+
+
+def test_paths_in_the_architecture_exist() -> None:
+    page = text(Path("ARCHITECTURE.md"))
     for path in re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[^`\s]*)`", page):
         assert (ROOT / path).exists(), path
-    source = ROOT / "src" / "procman"
-    rooms = {
-        folder.relative_to(source).as_posix() for folder in source.glob("**/") if (folder / "__init__.py").exists()
-    }
-    named = re.findall(r"^\| `([a-z/]+)/` \|", page, re.MULTILINE)
-    assert sorted(named) == sorted(rooms - {"."})
+    for path in re.findall(r"`((?:core|config|output|runtime|export|cli)/[^`\s]*)`", page):
+        assert (ROOT / "src" / "procman" / path).exists(), path
+
+
+def test_the_picture_of_the_architecture_shows_each_room() -> None:
+    specification = importlib.util.spec_from_file_location("rooms", ROOT / "docs" / "pictures" / "rooms.py")
+    assert specification is not None
+    assert specification.loader is not None
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    drawn = {f"{ring}/{room}" for ring, (_, inner) in script.RINGS.items() for room in inner}
+    assert drawn | set(script.RINGS) == rooms() | {"errors"}
+    assert script.drawing() == text(Path("docs/pictures/rooms.svg")), "run: make pictures"

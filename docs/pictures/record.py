@@ -1,4 +1,4 @@
-"""Record the pictures of the documentation: run the real command on a terminal, and draw its screen as SVG.
+"""Record the terminal pictures of the documentation: run the real command on a terminal, and draw its screen as SVG.
 
 ``make pictures`` runs this. A terminal emulator (pyte) reads what the command writes; its cells become an SVG, still or
 moving. Arguments of the script are put before every command. Root can use them to avoid the warning about root:
