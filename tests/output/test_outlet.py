@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output.outlet import GATHER, LARGE, MOST_PARTS, Outlet, complaint
+from procman.output.outlet import LARGE_CHUNK, MAX_GATHERED, MAX_PARTS, Outlet, complaint, report_loss, write_stderr
 from procman.output.writers import CarefulWriter, Writer
 
 TYPE_CHECKING = False
@@ -67,23 +67,23 @@ def test_a_small_part_leaves_at_once_where_nothing_comes_behind_it(pipe: tuple[i
 def test_a_large_part_leaves_at_once_behind_the_small_ones(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
     outlet.put(b"small\n")
-    outlet.put(b"prefix ", memoryview(b"x" * LARGE))
-    assert read_all(pipe[0]) == b"small\nprefix " + b"x" * LARGE
+    outlet.put(b"prefix ", memoryview(b"x" * LARGE_CHUNK))
+    assert read_all(pipe[0]) == b"small\nprefix " + b"x" * LARGE_CHUNK
 
 
 def test_many_small_parts_do_not_wait_for_ever(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
-    for _ in range(GATHER // 1000 + 1):
+    for _ in range(MAX_GATHERED // 1000 + 1):
         outlet.put(b"x" * 1000)
-    assert len(read_all(pipe[0])) >= GATHER
+    assert len(read_all(pipe[0])) >= MAX_GATHERED
 
 
 def test_more_parts_than_a_system_call_takes_arrive(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
-    for number in range(3 * MOST_PARTS):
+    for number in range(3 * MAX_PARTS):
         outlet.put(b"%d\n" % number)
     outlet.flush()
-    assert read_all(pipe[0]) == b"".join(b"%d\n" % number for number in range(3 * MOST_PARTS))
+    assert read_all(pipe[0]) == b"".join(b"%d\n" % number for number in range(3 * MAX_PARTS))
 
 
 def test_a_full_pipe_blocks_nobody_and_loses_nothing(pipe: tuple[int, int]) -> None:
@@ -105,9 +105,9 @@ def test_a_full_pipe_blocks_nobody_and_loses_nothing(pipe: tuple[int, int]) -> N
 def test_a_stuck_reader_does_not_cost_an_object_for_every_line(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
     outlet.put(b"x" * (1 << 20))
-    for _ in range(10 * MOST_PARTS):
+    for _ in range(10 * MAX_PARTS):
         outlet.put(b"line\n")
-    assert len(outlet._queue) <= MOST_PARTS + 1
+    assert len(outlet._queue) <= MAX_PARTS + 1
 
 
 @given(st.lists(st.lists(st.binary(max_size=50), min_size=1, max_size=4)), st.integers(1, 60))
@@ -150,12 +150,12 @@ def test_a_pipe_is_enlarged(pipe: tuple[int, int]) -> None:
 def test_a_reader_that_is_gone_is_told_by_flush_alone(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
     os.close(pipe[0])
-    outlet.put(b"x" * LARGE)
+    outlet.put(b"x" * LARGE_CHUNK)
     for _ in range(2):
         with pytest.raises(BrokenPipeError):
             outlet.flush()
     outlet.put(b"more")
-    assert outlet.dropped >= LARGE
+    assert outlet.dropped >= LARGE_CHUNK
     outlet.close(time.monotonic())
 
 
@@ -224,11 +224,11 @@ def test_a_full_disk_is_counted_and_named_but_never_raised() -> None:
     outlet = Outlet(fd)
     outlet.put(b"lost\n")
     outlet.flush()
-    outlet.put(b"x" * LARGE)
+    outlet.put(b"x" * LARGE_CHUNK)
     outlet.flush()
-    assert outlet.dropped == 5 + LARGE
+    assert outlet.dropped == 5 + LARGE_CHUNK
     assert outlet.owed == 0
-    assert complaint(outlet) == f"{5 + LARGE} bytes of output could not be written (No space left on device)"
+    assert complaint(outlet) == f"{5 + LARGE_CHUNK} bytes of output could not be written (No space left on device)"
     os.close(fd)
 
 
@@ -303,6 +303,7 @@ def test_close_waits_for_a_slow_reader_until_the_deadline(pipe: tuple[int, int])
     outlet.put(b"x" * 1_000_000)
     assert outlet.blocked
     outlet.close(time.monotonic())
+    assert outlet.dropped == 1_000_000 - len(read_all(pipe[0]))
     assert outlet.dropped > 0
     assert outlet.owed == 0
 
@@ -366,3 +367,50 @@ def test_a_device_that_is_no_terminal_is_never_polled() -> None:
     assert stat.S_ISCHR(os.fstat(fd).st_mode)
     assert not Outlet(fd).pollable
     os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "unread", "said"),
+    [
+        (0, 0, ""),
+        (5, 0, "procman: 5 bytes of output were lost: the reader stopped reading\n"),
+        (0, 7, "procman: 7 bytes of output were lost: the reader stopped reading\n"),
+        (5, 7, "procman: 12 bytes of output were lost: the reader stopped reading\n"),
+    ],
+)
+def test_every_lost_byte_is_reported(capfd: pytest.CaptureFixture[str], dropped: int, unread: int, said: str) -> None:
+    outlet = Outlet(2)
+    outlet.dropped = dropped
+    report_loss(outlet, unread)
+    assert capfd.readouterr().err == said
+
+
+def test_an_error_of_the_system_is_reported_instead(capfd: pytest.CaptureFixture[str]) -> None:
+    outlet = Outlet(2)
+    outlet.dropped, outlet.error = 5, "No space left on device"
+    report_loss(outlet, 7)
+    assert capfd.readouterr().err == "procman: 5 bytes of output could not be written (No space left on device)\n"
+
+
+def test_what_is_dropped_is_counted_once(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"x" * 1_000_000)
+    taken = len(read_all(pipe[0]))
+    os.close(pipe[0])
+    with pytest.raises(BrokenPipeError):
+        outlet.flush()
+    assert outlet.dropped == 1_000_000 - taken
+    outlet.close(time.monotonic())
+    assert outlet.dropped == 1_000_000 - taken
+
+
+def test_a_stuck_stderr_does_not_block_us() -> None:
+    reader, writer = os.pipe()
+    saved = os.dup(2)
+    try:
+        os.dup2(writer, 2)
+        write_stderr("x" * 10_000_000)
+    finally:
+        os.dup2(saved, 2)
+        for fd in (saved, reader, writer):
+            os.close(fd)

@@ -1,4 +1,4 @@
-"""Shows bytes to a descriptor: owes them, never waits for it, knows when it is full."""
+"""Non-blocking output: a queue of bytes in front of a descriptor, and our own words on stderr."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ if TYPE_CHECKING:
     from procman.output.writers import Buffer
 
     class Footer(Protocol):
-        """What stays below the lines on a terminal."""
+        """The bottom rows of a terminal."""
 
         def settle(self) -> None:
-            """All text of this turn is in the outlet: come back below it."""
+            """Repaint the rows below the text of this turn, all of which is in the outlet."""
 
         def leave(self) -> None:
-            """Nothing more will come: vanish."""
+            """Remove the rows for good."""
 
 
-LARGE = 4096  # bytes: what is larger leaves at once; gathering large chunks halves the throughput
-GATHER = 65536  # bytes of small parts that wait for the end of the turn
-KEPT = 512 << 10  # bytes of freed memory that stay ours
-MOST_PARTS = 900  # vectors in one writev; IOV_MAX is 1024
+LARGE_CHUNK = 4096  # bytes: a chunk of this size is written at once; gathering large chunks halves the throughput
+MAX_GATHERED = 65536  # bytes of small parts that wait for the end of the turn
+RETAINED_MEMORY = 512 << 10  # bytes: freed blocks up to this size stay with the process
+MAX_PARTS = 900  # vectors in one writev; IOV_MAX is 1024
 
 
 class Outlet:
     """The only writer to our stdout while the engine runs.
 
-    ``owed`` bytes wait; ``blocked`` says that the reader was full when we last tried: read no child, wait until
-    ``fileno()`` is writable, then flush. So little more than one turn's chunks is ever owed. ``dropped`` bytes were
-    lost to an error of the system, the first of which is in ``error``. If that cut a line (a full disk takes half of
-    it), the next that is taken begins in a row of its own.
+    ``owed`` bytes are queued. ``blocked`` says that the reader was full at the last attempt: callers then read no
+    child, wait until ``fileno()`` is writable, and flush. So the queue holds little more than the chunks of one turn.
+
+    ``dropped`` bytes were lost to system errors; ``error`` describes the first. If an error cut a line (a full disk
+    takes half of it), the next line that is written starts in a row of its own.
     """
 
     __slots__ = (
@@ -58,12 +59,12 @@ class Outlet:
         self._writer: Writer = writer_for(fd)
         self._queue: list[Buffer] = []
         self._gone = False
-        self._cut = False  # the last byte that was taken ends no line, and what comes behind it is owed
-        self._torn = False  # it was, and is dropped
+        self._cut = False  # a line is written in part; the rest of it is queued
+        self._torn = False  # the rest of such a line was dropped
         self.owed = 0
         self.blocked = False
         self.dropped = 0
-        self.eager = False  # nothing more comes in this turn: what is put need not wait for its end
+        self.eager = False  # write at once, because nothing else follows in this turn
         self.error = ""
         self.footer: Footer | None = None
 
@@ -82,19 +83,19 @@ class Outlet:
         return self._writer.fd
 
     def put(self, *parts: Buffer) -> None:
-        """Owe these bytes, in order. Small ones wait for ``flush`` unless ``eager``; a large one leaves at once."""
+        """Queue these bytes. Small parts wait for ``flush`` unless ``eager`` is set; a large one is written at once."""
         size = 0
         for part in parts:
             size += len(part)
         self.owed += size
         self._queue += parts
-        if (size >= LARGE or self.eager or self.owed >= GATHER) and not self.blocked:
+        if (size >= LARGE_CHUNK or self.eager or self.owed >= MAX_GATHERED) and not self.blocked:
             self._push()
-        elif len(self._queue) >= MOST_PARTS:
-            self._queue = [b"".join(self._queue)]  # a stuck reader must not cost us an object for every line
+        elif len(self._queue) >= MAX_PARTS:
+            self._queue = [b"".join(self._queue)]  # a stuck reader must not cost an object per line
 
     def flush(self) -> None:
-        """Give what is owed as far as the reader takes it. Raises BrokenPipeError once the reader is gone."""
+        """Write as much of the queue as the reader takes. Raises BrokenPipeError once the reader is gone."""
         if self.footer is not None:
             self.footer.settle()
         if self._queue:
@@ -103,7 +104,7 @@ class Outlet:
             raise BrokenPipeError(32, "the reader of our output is gone")
 
     def close(self, deadline: float) -> None:
-        """Flush until ``deadline`` (monotonic seconds), drop the rest, give back what is ours. Never raises."""
+        """Flush until ``deadline`` (monotonic seconds), drop the rest, close our descriptor. Never raises."""
         if self.footer is not None:
             self.footer.leave()
             self.footer = None
@@ -117,10 +118,10 @@ class Outlet:
         self._writer.close()
 
     def _push(self) -> None:
-        """Write until nothing is owed or the reader is full; a write that was cut short goes on."""
+        """Write until the queue is empty or the reader is full; continue after a short write."""
         self.blocked = False
         while self._queue:
-            batch = self._queue if len(self._queue) <= MOST_PARTS else self._queue[:MOST_PARTS]
+            batch = self._queue if len(self._queue) <= MAX_PARTS else self._queue[:MAX_PARTS]
             try:
                 if self._torn:
                     self._writer.send((b"\n",))
@@ -173,13 +174,16 @@ def _byte_at(place: int, parts: Sequence[Buffer]) -> int:
 
 
 def _keep_freed_memory() -> None:
-    """Free one large block: glibc then keeps blocks up to this size for the next chunk instead of giving them back and
-    faulting them in again (mallopt(3), M_MMAP_THRESHOLD), which costs a fifth of the output path. Never touched."""
-    bytes(KEPT)
+    """Free one large block that is never touched.
+
+    glibc then keeps freed blocks up to this size for the next chunk (mallopt(3), M_MMAP_THRESHOLD). Otherwise it gives
+    them back and faults them in again, which costs a fifth of the output path.
+    """
+    bytes(RETAINED_MEMORY)
 
 
 def complaint(outlet: Outlet) -> str:
-    """What went wrong with our output, as one sentence, or an empty text."""
+    """Return what went wrong with our output, as one sentence, or an empty string."""
     if not outlet.error and not outlet.dropped:
         return ""
     reason = f" ({outlet.error})" if outlet.error else ""
@@ -187,15 +191,18 @@ def complaint(outlet: Outlet) -> str:
 
 
 def write_stderr(text: str) -> None:
-    """Write `text` to stderr as far as it takes it at once; a stuck reader must not hold us, and may be ours too."""
+    """Write as much of ``text`` to stderr as it takes without blocking, because its reader may be stuck."""
     outlet = Outlet(2)
     outlet.put(text.encode())
     outlet.close(0.0)
 
 
 def report_loss(outlet: Outlet, unread: int) -> None:
-    """Say how many bytes of output were lost, if any were: in `outlet`, or `unread` ones that never got there."""
+    """Report on stderr how many bytes of output were lost, if any were.
+
+    They were dropped by the ``outlet``, or are the ``unread`` bytes that never reached it.
+    """
     if outlet.error:
         write_stderr(f"procman: {complaint(outlet)}\n")
     elif lost := outlet.dropped + unread:
-        write_stderr(f"procman: {lost} bytes of output were not read by anybody and are lost\n")
+        write_stderr(f"procman: {lost} bytes of output were lost: the reader stopped reading\n")

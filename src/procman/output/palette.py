@@ -1,4 +1,4 @@
-"""Shows in color, or not: who may be colored, and which color is whose."""
+"""Colors: whether to use them, and which process type has which."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ ORDER = ("CYAN", "YELLOW", "GREEN", "MAGENTA", "BLUE", "RED")
 
 
 def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> bool:
-    """Whether to color: the user's wish, then NO_COLOR, then FORCE_COLOR, then whether a terminal reads us.
+    """Whether to use colors: the user's wish, then NO_COLOR, then FORCE_COLOR, then whether stdout is a terminal.
 
-    CLICOLOR=0 says no where nobody forces it (http://bixense.com/clicolors/).
+    CLICOLOR=0 switches colors off unless they are forced (http://bixense.com/clicolors/).
     """
     if wish is not None:
         return wish
     if environ.get("NO_COLOR"):
-        return False  # https://no-color.org: any value but the empty one
+        return False  # https://no-color.org: any value that is not empty
     forced = environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE")
     if forced:
         return forced.lower() not in ("0", "false")
@@ -25,15 +25,15 @@ def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> 
 
 
 def refuses_color(wish: bool | None, environ: Mapping[str, str]) -> bool:
-    """Whether the user said no, so that colors of children go as well."""
+    """Whether the user refused colors, so that those of children are taken out too."""
     return wish is False or (wish is None and bool(environ.get("NO_COLOR")))
 
 
 class Palette:
-    """The codes of one run; every one is empty when nothing is colored.
+    """The color codes of one session; all of them are empty if colors are off.
 
-    They are looked up when the first is wanted: colorama takes as long to import as half of what a start imports, and
-    the first child need not wait for it.
+    They are looked up at their first use. Importing colorama takes half as long as all other imports of a start
+    together, and the first child need not wait for it.
     """
 
     __slots__ = ("_types", "bold", "colored", "dim", "failure", "good", "reset", "warning")
@@ -50,11 +50,11 @@ class Palette:
         self.colored = colored
 
     def of(self, index: int) -> str:
-        """The color of the process type on line ``index`` of the Procfile, the first being 0."""
+        """Return the color of the process type with this index in the Procfile, counted from 0."""
         return self._types[index % len(self._types)]
 
     def __getattr__(self, code: str) -> object:
-        """Fill in all that is missing, which Python asks for here."""
+        """Fill in all codes; Python calls this for an attribute that is not set yet."""
         if self.colored:
             self._fill()
         else:

@@ -1,4 +1,4 @@
-"""Shows the time: the text before a line, made once a second."""
+"""Timestamps of lines, formatted once per second."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DEFAULT = "%H:%M:%S"
 
 
 class Stamp:
-    """The text of now. The same object is given as long as it would read the same: compare with ``is``."""
+    """The current time as text. The same object is returned until the text changes, so compare it with ``is``."""
 
     __slots__ = ("_began", "_clock", "_format", "_make", "_second", "_text", "now")
 
     def __init__(self, form: str = DEFAULT, clock: Callable[[], float] = time.time) -> None:
-        """``form`` is "off", "iso", "elapsed" or a strftime format, in which ``%f`` stands for microseconds."""
+        """``form`` is "off", "iso", "elapsed", or a strftime format in which ``%f`` means microseconds."""
         self._format = form
         self._clock = clock
         self._began = self.now = clock()
@@ -28,11 +28,11 @@ class Stamp:
 
     @property
     def off(self) -> bool:
-        """Whether there is no text at all."""
+        """Whether timestamps are off."""
         return self._format in OFF
 
     def text(self) -> str:
-        """Read the clock (``now`` has the reading, in seconds since the epoch) and give its text."""
+        """Read the clock into ``now``, in seconds since the epoch, and return it as text."""
         now = self.now = self._clock()
         second = int(now)
         if second != self._second:
@@ -52,7 +52,7 @@ class Stamp:
         return lambda now: time.strftime(form, time.localtime(now))
 
     def _finer(self, make: Callable[[float], str]) -> Callable[[float], str]:
-        """A text with fractions of a second is made anew each time."""
+        """Make a format with fractions of a second, which changes at every call."""
 
         def fine(now: float) -> str:
             self._second = -1
@@ -62,20 +62,20 @@ class Stamp:
 
 
 def iso(now: float) -> str:
-    """ISO 8601 with milliseconds and the local zone: ``2026-05-01T12:00:00.250+02:00``."""
-    seconds, thousandths = divmod(round(now * 1000), 1000)  # a float is a hair below as often as above
+    """Return a time as ISO 8601 with milliseconds and the local zone: ``2026-05-01T12:00:00.250+02:00``."""
+    seconds, thousandths = divmod(round(now * 1000), 1000)  # a float is slightly too small as often as too large
     local = time.localtime(seconds)
     zone = time.strftime("%z", local)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{thousandths:03d}{zone[:3]}:{zone[3:5]}"
 
 
 def utc(now: float) -> str:
-    """RFC 3339 in UTC with microseconds: ``2026-05-01T10:00:00.250000Z``."""
+    """Return a time as RFC 3339 in UTC with microseconds: ``2026-05-01T10:00:00.250000Z``."""
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{_micro(now)}Z"
 
 
 def _with_micro(form: str, now: float) -> str:
-    """The format with its ``%f`` filled in; in ``%%f`` the sign before the ``f`` belongs to the one before it."""
+    """Return the format with ``%f`` filled in. In ``%%f`` the second ``%`` belongs to the first."""
     micro = _micro(now)
     return "%%".join([part.replace("%f", micro) for part in form.split("%%")])
 

@@ -1,4 +1,4 @@
-"""Shows bytes to whatever stdout is: one way of writing without waiting for each kind of descriptor."""
+"""Non-blocking writers, one for each kind of descriptor."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CLOSED = "closed"
 PIPE_SIZE = 256 << 10  # bytes: 35-45 % more throughput than 64 KiB; 1 MiB gives no more and triples the delay
 F_SETPIPE_SZ = 1031  # fcntl(2); Linux only, and not in `fcntl` before Python 3.10
 F_GETPIPE_SZ = 1032
-CAREFUL = 256  # bytes that a terminal which polls writable takes without waiting (WAKEUP_CHARS, drivers/tty)
+SAFE_WRITE = 256  # bytes that a terminal takes without blocking once it polls writable (WAKEUP_CHARS, drivers/tty)
 
 
 class Writer:
-    """Writes to a descriptor as it is: a regular file, or our own non-blocking description of a pipe or terminal."""
+    """Writes directly: to a regular file, or to our own non-blocking description of a pipe or terminal."""
 
     __slots__ = ("fd", "kind", "owned")
 
@@ -39,30 +39,31 @@ class Writer:
         self.owned = owned
 
     def send(self, parts: Sequence[Buffer]) -> int:
-        """Write some of these bytes; how many. Raises BlockingIOError when none fit, OSError when none ever will."""
+        """Write some of these bytes and return how many. Raises BlockingIOError if none fit now, OSError if none ever
+        will."""
         return os.writev(self.fd, parts)
 
     def close(self) -> None:
-        """Give the descriptor back if it is ours."""
+        """Close the descriptor if it is ours."""
         if self.owned:
             os.close(self.fd)
             self.owned = False
 
 
 class CarefulWriter(Writer):
-    """A blocking descriptor that we may not make non-blocking, because others share it: poll, then little at a time."""
+    """Writes to a shared blocking descriptor, which we must not make non-blocking: polls, then writes a little."""
 
     __slots__ = ()
 
     def send(self, parts: Sequence[Buffer]) -> int:
-        """See Way.send."""
+        """See Writer.send."""
         if not _writable(self.fd):
             raise BlockingIOError(errno.EAGAIN, "full")
-        return os.write(self.fd, memoryview(parts[0])[:CAREFUL])
+        return os.write(self.fd, memoryview(parts[0])[:SAFE_WRITE])
 
 
 class SocketWriter(Writer):
-    """A socket: the kernel takes "do not wait" with each message, so that nobody else's description is changed."""
+    """Writes to a socket with a flag per message (MSG_DONTWAIT), which leaves shared descriptions unchanged."""
 
     __slots__ = ("_flags", "_socket")
 
@@ -74,26 +75,26 @@ class SocketWriter(Writer):
         super().__init__(self._socket.fileno(), SOCKET, owned=True)
 
     def send(self, parts: Sequence[Buffer]) -> int:
-        """See Way.send."""
+        """See Writer.send."""
         return self._socket.sendmsg(parts, (), self._flags)
 
     def close(self) -> None:
-        """See Way.close."""
+        """See Writer.close."""
         self._socket.close()
 
 
 class NullWriter(Writer):
-    """A descriptor that is closed: whoever closed it did not want to read."""
+    """Discards everything: stdout was closed on purpose."""
 
     __slots__ = ()
 
     def send(self, parts: Sequence[Buffer]) -> int:
-        """See Way.send."""
+        """See Writer.send."""
         return sum(map(len, parts))
 
 
 def writer_for(fd: int) -> Writer:
-    """The way to write to ``fd`` without ever waiting and without changing what others share with us."""
+    """Return a writer for ``fd`` that never blocks and never changes the state that other processes share with us."""
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
@@ -101,9 +102,9 @@ def writer_for(fd: int) -> Writer:
     if stat.S_ISSOCK(mode):
         return SocketWriter(fd)
     if stat.S_ISFIFO(mode):
-        way = _own_or_careful(fd, PIPE)
-        enlarge_pipe(way.fd, PIPE_SIZE)
-        return way
+        writer = _own_or_careful(fd, PIPE)
+        enlarge_pipe(writer.fd, PIPE_SIZE)
+        return writer
     if os.isatty(fd):
         return _own_or_careful(fd, TERMINAL)
     return Writer(fd, FILE)  # a new description of a file would have its own offset; /dev/null is never full
@@ -120,7 +121,7 @@ def _own_or_careful(fd: int, kind: str) -> Writer:
 
 
 def _paths(fd: int, kind: str) -> list[str]:
-    """Where the same pipe or terminal can be opened anew. /dev/fd of macOS only duplicates the old description."""
+    """Return paths that open the same pipe or terminal again. /dev/fd on macOS only duplicates the description."""
     paths = [f"/proc/self/fd/{fd}"] if sys.platform == "linux" else []
     if kind == TERMINAL:
         paths += [os.ttyname(fd)] if sys.platform != "linux" else []
@@ -138,8 +139,8 @@ def _controls_us(fd: int) -> bool:
 
 
 def enlarge_pipe(fd: int, size: int) -> bool:
-    """Let a pipe hold so many bytes at least. False where that is not Linux, no pipe, or more than this user may have
-    (pipe(7), /proc/sys/fs/pipe-user-pages-soft)."""
+    """Make a pipe hold at least ``size`` bytes. Return False if that fails: on other systems than Linux, if ``fd`` is
+    not a pipe, or beyond the user's limit (pipe(7), /proc/sys/fs/pipe-user-pages-soft)."""
     try:
         if fcntl.fcntl(fd, F_GETPIPE_SZ) < size:
             fcntl.fcntl(fd, F_SETPIPE_SZ, size)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from procman.core.text.lines import LineBuffer
 from procman.errors import UsageError
 from procman.output.hub import Hub
-from procman.output.outlet import LARGE, Outlet
+from procman.output.outlet import LARGE_CHUNK, Outlet
 from procman.output.palette import Palette
 from procman.output.sinks.label import WITH_TIME, Labels, check_template
 from procman.output.sinks.prefix import Prefix
@@ -112,13 +112,13 @@ def test_the_time_moves_on() -> None:
 
 
 def test_large_chunks_read_like_small_ones() -> None:
-    lines = b"".join(b"%d\n" % number for number in range(LARGE))
+    lines = b"".join(b"%d\n" % number for number in range(LARGE_CHUNK))
     large, small = Screen(), Screen()
     large.publish("web.1", lines)
     for line in lines.splitlines(keepends=True):
         small.publish("web.1", line)
     assert large.text == small.text
-    assert large.hub.line_count("web.1") == small.hub.line_count("web.1") == LARGE
+    assert large.hub.line_count("web.1") == small.hub.line_count("web.1") == LARGE_CHUNK
 
 
 def test_colors_are_the_types_and_end_before_the_line() -> None:

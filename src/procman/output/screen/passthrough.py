@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from procman.output.outlet import LARGE
+from procman.output.outlet import LARGE_CHUNK
 from procman.output.screen.emulator import Emulator
 from procman.output.screen.footer import ERASE, INTERVAL, NO_WRAP, WRAP, Footer
 
@@ -228,7 +228,7 @@ class Passthrough(Footer):
         if self._here and rows == (self._painted or []):
             return
         now = self._clock()
-        trickle = not self._here and self._volume < LARGE and not self._outlet.blocked
+        trickle = not self._here and self._volume < LARGE_CHUNK and not self._outlet.blocked
         if trickle or now >= self._painted_at + INTERVAL:
             self._come(rows)
             self._painted_at = now

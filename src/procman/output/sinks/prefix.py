@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.output.outlet import LARGE
+from procman.output.outlet import LARGE_CHUNK
 from procman.output.sanitize.sanitizer import whole_part
 from procman.output.sink import Sink
 
@@ -189,7 +189,7 @@ class Prefix(Sink):
             return
         body = lines.replace(b"\n", label.glue)
         label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, dearer pass
-        if len(body) < LARGE:
+        if len(body) < LARGE_CHUNK:
             self._out.put(label.head + body[: -label.cut])
         else:
             self._out.put(label.head, memoryview(body)[: -label.cut])

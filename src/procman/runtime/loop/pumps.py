@@ -11,7 +11,7 @@ import os
 import time
 
 from procman.core.text.lines import LineBuffer, goes_up
-from procman.output.outlet import LARGE
+from procman.output.outlet import LARGE_CHUNK
 from procman.output.writers import enlarge_pipe
 from procman.runtime.system.poller import Poller
 
@@ -120,7 +120,7 @@ class Pump:
             self._let_hear(chunk)
         if self._hub.painting:
             self.climbs |= goes_up(chunk)
-        if len(chunk) >= LARGE and self._pass_on(chunk):
+        if len(chunk) >= LARGE_CHUNK and self._pass_on(chunk):
             return True
         lines = self.buffer.feed(chunk)
         self.goes_on = not lines
