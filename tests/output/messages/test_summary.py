@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from procman.output.messages.summary import MOST_ROWS, Row, end_summary, failure_card
+from procman.output.messages.summary import MAX_ROWS, Row, end_summary, failure_card
 from procman.output.palette import Palette
 
 PLAIN = Palette(False)
@@ -52,7 +52,7 @@ def test_a_code_is_never_cut_off() -> None:
 
 def test_hundreds_of_instances_are_not_listed() -> None:
     lines = end_summary([Row(f"web.{number}", "done", 0, "1 s", 1) for number in range(200)], 0)
-    assert len(lines) == MOST_ROWS + 3
+    assert len(lines) == MAX_ROWS + 3
     assert lines[-2] == "and 160 instances more"
 
 

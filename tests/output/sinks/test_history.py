@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output.sinks.history import LEAST, LIMIT, History
+from procman.output.sinks.history import MAX_SIZE, MIN_SIZE, History
 
 
 class Clock:
@@ -70,8 +70,8 @@ def test_memory_is_bounded_and_keeps_the_latest(sizes: list[int], instances: int
         said += lines
     kept = everything(history)
     assert said.endswith(kept)
-    assert len(kept) <= LIMIT + 2 * max(sizes, default=0) + 4096
-    assert len(kept) >= min(len(said), LEAST - 4096)
+    assert len(kept) <= MAX_SIZE + 2 * max(sizes, default=0) + 4096
+    assert len(kept) >= min(len(said), MIN_SIZE - 4096)
 
 
 def test_a_chunk_weighs_what_it_takes_though_few_of_it_are_lines() -> None:
@@ -80,7 +80,7 @@ def test_a_chunk_weighs_what_it_takes_though_few_of_it_are_lines() -> None:
         history.publish_parts("web.1", "stdout", b"", b"%d\n" % number + b"x" * 60_000, len(str(number)) + 1)
     kept = everything(history).split()
     assert kept[-1] == b"999"
-    assert len(kept) <= LIMIT // 60_000 + 2
+    assert len(kept) <= MAX_SIZE // 60_000 + 2
 
 
 def test_what_was_recalled_stays_as_it_was() -> None:

@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_written_is_complained_about_once(logs: LogFiles, 
     assert len(complaints) == 2
     assert "it is a symbolic link" in complaints[0]
     logs.close()
-    assert complaints[2:] == ["the log files lack up to 12 bytes"]
+    assert complaints[2:] == ["up to 12 bytes are missing in the log files"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the disk that is always full is Linux's")
@@ -165,5 +165,5 @@ def test_a_cut_line_of_one_instance_shares_its_row_with_none_of_another(tmp_path
 
 def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"file: it is no folder$"):
+    with pytest.raises(ConfigError, match=r"file: it is not a folder$"):
         LogFiles(str(tmp_path / "file"), print)

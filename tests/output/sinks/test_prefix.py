@@ -226,13 +226,13 @@ def test_what_matches_is_marked_while_it_runs() -> None:
 
 
 def test_a_pattern_that_takes_too_long_is_given_up_and_the_lines_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("procman.output.sinks.transforms.LIMIT", 0.01)
+    monkeypatch.setattr("procman.output.sinks.transforms.SEARCH_LIMIT", 0.01)
     screen = Screen("{name}: ")
     screen.hub.highlight("(a+)+$")
     screen.publish("web.1", b"aa\n" + b"a" * 60 + b"b\n")
     screen.publish("web.1", b"aa\n")
     told, *lines = screen.text.splitlines()
-    assert told == b"system: what to highlight takes too long to find: nothing is marked any more"
+    assert told == b"system: the --highlight pattern is too slow; highlighting is off"
     assert lines == [b"web.1 : aa", b"web.1 : " + b"a" * 60 + b"b", b"web.1 : aa"]
 
 
@@ -298,7 +298,7 @@ def test_a_prompt_is_marked_and_goes_on_unless_the_mark_does(pattern: str, shown
 
 
 def test_a_prompt_in_which_nothing_is_found_in_time_is_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("procman.output.sinks.transforms.LIMIT", 0.01)
+    monkeypatch.setattr("procman.output.sinks.transforms.SEARCH_LIMIT", 0.01)
     screen = Screen()
     screen.clock.now = 10
     screen.hub.highlight("(a+)+$")
@@ -306,7 +306,7 @@ def test_a_prompt_in_which_nothing_is_found_in_time_is_shown_all_the_same(monkey
     screen.clock.now = 11
     screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")
     told, prompt = screen.text.splitlines()
-    assert told.startswith(b"system | what to highlight takes too long")
+    assert told.startswith(b"system | the --highlight pattern is too slow")
     assert prompt == b"web.1  | " + b"a" * 60 + b"?"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from procman.errors import UsageError
 from procman.output.sinks import transforms
-from procman.output.sinks.transforms import FAR, TimeLimit, highlighter, without_tabs
+from procman.output.sinks.transforms import LAST_TAB_STOP, SearchTimeLimit, highlighter, without_tabs
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize("lines", [b"a" * 60 + b"b\n", b"\x1b[1m" + b"a" * 60 + b"b\n"])
 def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms, "LIMIT", 0.01)
+    monkeypatch.setattr(transforms, "SEARCH_LIMIT", 0.01)
     marked = highlighter("(a+)+$")
     with pytest.raises(TimeoutError):
         marked(lines)
@@ -62,7 +62,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
-def search(limit: TimeLimit, clock: list[float], cost: float, size: int = 25) -> None:
+def search(limit: SearchTimeLimit, clock: list[float], cost: float, size: int = 25) -> None:
     """A search that computes for so long."""
 
     def find() -> None:
@@ -76,7 +76,7 @@ def search(limit: TimeLimit, clock: list[float], cost: float, size: int = 25) ->
 
 
 def test_many_long_searches_take_no_more_together_than_one_may(clock: list[float]) -> None:
-    limit = TimeLimit()
+    limit = SearchTimeLimit()
     for _ in range(3):
         search(limit, clock, 0.3)
     with pytest.raises(TimeoutError):
@@ -84,20 +84,20 @@ def test_many_long_searches_take_no_more_together_than_one_may(clock: list[float
 
 
 def test_a_long_search_now_and_then_is_forgiven(clock: list[float]) -> None:
-    limit = TimeLimit()
+    limit = SearchTimeLimit()
     for _ in range(100):
         search(limit, clock, 0.6)
         clock[0] += 6.0
 
 
 def test_an_ordinary_search_in_a_flood_never_takes_too_long(clock: list[float]) -> None:
-    limit = TimeLimit()
+    limit = SearchTimeLimit()
     for _ in range(1000):
         search(limit, clock, 0.04, 65536)
 
 
 def test_what_was_not_needed_is_no_reserve(clock: list[float]) -> None:
-    limit = TimeLimit()
+    limit = SearchTimeLimit()
     search(limit, clock, 0.0, 100_000_000)
     clock[0] += 1000.0
     with pytest.raises(TimeoutError):
@@ -123,4 +123,4 @@ def test_a_tab_leads_where_a_terminal_would_take_it(line: bytes, shown: bytes) -
 def test_a_heap_of_tabs_does_not_become_a_heap_of_rows() -> None:
     """A terminal stays at its right edge for further tabs; spaces would go on below."""
     line = b"\t" * 60_000 + b"x\n"
-    assert without_tabs(line) == b" " * FAR + b"\t" * (60_000 - FAR // 8) + b"x\n"
+    assert without_tabs(line) == b" " * LAST_TAB_STOP + b"\t" * (60_000 - LAST_TAB_STOP // 8) + b"x\n"

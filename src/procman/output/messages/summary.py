@@ -1,4 +1,4 @@
-"""Shows the end: a line and a table of what ran, how it ended and how often it was started again."""
+"""The summary at the end of a session, and the card that explains a failure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
 
     from procman.output.palette import Palette
 
-COLUMNS = 60  # beside the prefix, on a terminal of 80
-MOST_ROWS = 40
+COLUMNS = 60  # beside the prefix, on a terminal of 80 columns
+MAX_ROWS = 40
 TITLES = ("instance", "exit", "restarts", "uptime", "lines")
 GAP = "  "
 LAST_LINES = 20
 INDENT = "    "
-LEAST = len("exited with code 255")  # columns for how one ended, however long the names are
+MIN_EXIT_WIDTH = len("exited with code 255")  # columns for how an instance ended, however long the names are
 
 
 class Row:
-    """One instance in the table: how it ended and how long it ran are texts, restarts and lines are counts."""
+    """One instance in the table. ``exit`` and ``uptime`` are strings, ``restarts`` and ``lines`` are counts."""
 
     __slots__ = ("exit", "lines", "name", "restarts", "uptime")
 
@@ -31,20 +31,20 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What stands in the table."""
+        """The cells of the row, as strings."""
         return (self.name, self.exit, str(self.restarts), self.uptime, f"{self.lines:,}")
 
 
 def end_summary(rows: Sequence[Row], code: int, columns: int = COLUMNS) -> list[str]:
-    """The last lines of a run that exits with ``code``; none is wider than ``columns``, if that can be."""
+    """Return the last lines of a session that exits with ``code``, no wider than ``columns`` if possible."""
     restarts = sum(row.restarts for row in rows)
     counts = [_count(len(rows), "instance")] + ([_count(restarts, "restart")] if restarts else [])
     return [*_table([row.cells for row in _listed(rows)], columns), *_rest(rows), _last(counts, code)]
 
 
 def _listed(rows: Sequence[Row]) -> list[Row]:
-    """Those that have a row, in their order; of very many, what has failed before what has not."""
-    first = sorted(range(len(rows)), key=lambda at: not rows[at].exit.startswith("failed"))[:MOST_ROWS]
+    """Return the instances that get a row, in their order. If there are too many, failed ones go first."""
+    first = sorted(range(len(rows)), key=lambda at: not rows[at].exit.startswith("failed"))[:MAX_ROWS]
     return [rows[at] for at in sorted(first)]
 
 
@@ -53,7 +53,7 @@ def _last(counts: list[str], code: int) -> str:
 
 
 def _rest(rows: Sequence[Row]) -> list[str]:
-    left = len(rows) - MOST_ROWS
+    left = len(rows) - MAX_ROWS
     return [f"and {_count(left, 'instance')} more"] if left > 0 else []
 
 
@@ -65,9 +65,9 @@ def _table(cells: list[tuple[str, ...]], columns: int) -> list[str]:
 
 
 def _widths(rows: list[tuple[str, ...]], columns: int) -> list[int]:
-    """As many columns as fit: a table that wraps is worse than one without its last numbers."""
+    """Return the widths of as many columns as fit: better to lose the last numbers than to wrap."""
     name, how, *numbers = (max(map(len, column)) for column in zip(*rows, strict=True))
-    least = min(how, LEAST)
+    least = min(how, MIN_EXIT_WIDTH)
     while numbers and name + least + sum(numbers) + len(GAP) * (len(numbers) + 1) > columns:
         numbers.pop()
     room = columns - sum(numbers) - len(GAP) * (len(numbers) + 1)
@@ -76,13 +76,13 @@ def _widths(rows: list[tuple[str, ...]], columns: int) -> list[int]:
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Words to the left, numbers to the right."""
+    """Return one row, text aligned to the left and numbers to the right."""
     words = [_cut(cell, width).ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
     return GAP.join(words + [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=False)])
 
 
 def _cut(text: str, columns: int) -> str:
-    """What fits; a reason in parentheses goes whole."""
+    """Shorten text to fit; drop a reason in parentheses as a whole."""
     if len(text) > columns and text.endswith(")"):
         text = text.partition(" (")[0]
     return text if len(text) <= columns else text[: columns - 1] + "…"

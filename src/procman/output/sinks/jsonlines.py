@@ -1,8 +1,8 @@
-"""Shows lines as JSON, one object a line, for programs that collect logs.
+"""Lines as JSON, one object per line, for programs that collect logs.
 
-``{"time": "…Z", "instance": "web.1", "type": "web", "stream": "stdout", "pid": 4711, "line": "…"}``; what happens to
-an instance comes as ``{"time": …, "event": "exited", "instance": …, …}``. Colors are left out; bytes that are no UTF-8
-become U+FFFD, so that every line is valid JSON.
+A line is ``{"time": "…Z", "instance": "web.1", "type": "web", "stream": "stdout", "pid": 4711, "line": "…"}``, an event
+``{"time": …, "event": "exited", "instance": …, …}``. Bytes that are not UTF-8 become U+FFFD, so that every line is
+valid JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SYSTEM = "system"
 
 
 class JsonLines(Sink):
-    """The screen when a program reads it. A chunk is escaped as a whole: no object for a line."""
+    """The screen of a program. A chunk is escaped as a whole, without a Python object per line."""
 
     __slots__ = ("_clock", "_dumps", "_heads", "_is_hidden", "_lines", "_put")
 
@@ -35,7 +35,7 @@ class JsonLines(Sink):
         self._heads: dict[str, dict[str, object]] = {SYSTEM: {"pid": None}}
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Show lines as objects that differ in ``line`` alone: they came at one time."""
+        """Write lines as objects that differ only in ``line``, because they arrived together."""
         if self._is_hidden(name):
             self._lines[name] = self._lines.get(name, 0) + lines.count(b"\n")
             return
@@ -47,11 +47,11 @@ class JsonLines(Sink):
         self._put(head, memoryview(body)[: -len(head)])
 
     def announce(self, text: str) -> None:
-        """Show a line of our own."""
+        """Write a line of ``system``."""
         self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "surrogateescape") + b"\n")
 
     def began(self, name: str, pid: int) -> None:
-        """Remember the pid for the lines to come."""
+        """Note the pid for the lines that follow."""
         self._heads[name] = {"pid": pid}
 
     def record(self, record: Mapping[str, object]) -> None:
@@ -59,20 +59,20 @@ class JsonLines(Sink):
         self._put(self._dumps(record, default=str).encode() + b"\n")
 
     def line_count(self, name: str) -> int:
-        """How many lines an instance has published, shown or not."""
+        """Return how many lines an instance has published, shown or not."""
         return self._lines.get(name, 0)
 
     def _fields(self, name: str) -> dict[str, object]:
         return self._heads.get(name, self._heads[SYSTEM])
 
     def _head(self, fields: dict[str, object]) -> bytes:
-        """The object up to where its line begins."""
+        """Return the start of an object, up to the text of its line."""
         record = self._dumps({"time": utc(self._clock()), **fields})
         return f'{record[:-1]}, "line": "'.encode()
 
 
 def escaped(lines: bytes) -> bytes:
-    """Whole lines as the inside of JSON strings, newlines left alone."""
+    """Return whole lines escaped for JSON strings; the newlines between them stay."""
     if not lines.isascii():
         lines = lines.decode("utf-8", "replace").encode()
     lines = lines.replace(b"\\", b"\\\\").replace(b'"', b'\\"')

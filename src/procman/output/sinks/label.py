@@ -1,4 +1,4 @@
-"""Shows who speaks: what stands before the lines of each instance."""
+"""Prefixes: the text before the lines of each instance."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SYSTEM = "system"
 WITH_TIME = "{time} {name} | "
 WITHOUT_TIME = "{name} | "
 FIELDS = ("time", "name", "type", "number", "pid")
-NUMBERS = ("number", "pid")  # of instances; `system` has none
-WIDEST = 24  # columns that a short name is filled up to, or one long name would take the room of all lines
+NUMBERS = ("number", "pid")  # fields of instances; `system` has no value for them
+NAME_WIDTH = 24  # columns: short names are padded up to this, so that one long name does not narrow all lines
 
 
 class Label:
-    """The prefix of one instance. ``head`` stands before the first line, ``glue`` replaces each newline.
+    """The prefix of one instance. ``head`` goes before the first line, and ``glue`` replaces each newline.
 
-    ``cut`` is the length of ``head``, which is also what ``glue`` leaves over at the end.
+    ``cut`` is the length of ``head``: what has to be cut off after the last newline is replaced.
     """
 
     __slots__ = ("_color", "_fields", "_reset", "_template", "cut", "glue", "head", "hidden", "lines", "stamp")
@@ -34,14 +34,14 @@ class Label:
         self._color = color
         self._reset = reset
         self.hidden = hidden
-        self.lines = 0  # published so far
+        self.lines = 0  # published so far, shown or not
         self.stamp: str | None = None  # the time in the head
         self.head = b""
         self.glue = b"\n"
         self.cut = 0
 
     def renew(self, stamp: str) -> None:
-        """Make the head anew, with another time."""
+        """Make a new head with this time."""
         self.stamp = stamp
         text = self.text(stamp)
         if self._color and text:
@@ -52,17 +52,17 @@ class Label:
         self.cut = len(self.head)
 
     def text(self, stamp: str) -> str:
-        """The head in plain text."""
+        """Return the head without colors."""
         return self._template.format(time=stamp, **self._fields)
 
     def know(self, pid: int) -> None:
-        """Remember the child's pid, for the next head."""
+        """Use the child's pid from the next head on."""
         self._fields["pid"] = pid
         self.stamp = None
 
 
 class Labels:
-    """The labels of one run; those who are not known in advance are introduced when they first speak."""
+    """The labels of one session. Each is made when its instance writes its first line."""
 
     __slots__ = (
         "_by_name",
@@ -86,8 +86,10 @@ class Labels:
         indexes: Mapping[str, int],
         hides: Callable[[str], bool] = lambda _name: False,
     ) -> None:
-        """``names`` of instances give the width, ``indexes`` of process types the color; ``hides`` says of a name
-        whether it is hidden from the start. Raises UsageError for a template that is none."""
+        """The ``names`` of instances give the width, the ``indexes`` of process types the colors.
+
+        ``hides`` tells whether a name is hidden from the start. Raises UsageError if the template is invalid.
+        """
         check_template(template)
         self._template = template
         self._palette = palette
@@ -96,13 +98,16 @@ class Labels:
         self._muted: set[str] = set()
         self._focus: set[str] = set()
         self._lent = ""
-        self._names = (SYSTEM, *[name for name in names if len(name) <= WIDEST])  # a longer one has a longer prefix
-        self._width = min(max(map(len, (SYSTEM, *names))), WIDEST)
+        self._names = (
+            SYSTEM,
+            *[name for name in names if len(name) <= NAME_WIDTH],
+        )  # longer ones have a longer prefix
+        self._width = min(max(map(len, (SYSTEM, *names))), NAME_WIDTH)
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
 
     def introduce(self, name: str) -> Label:
-        """Make the label of an instance that speaks for the first time."""
+        """Make the label of an instance that has none yet."""
         kind = name.partition(".")[0]
         fields = self._fields(name)
         color = self._palette.bold if name == SYSTEM else self._palette.of(self._indexes.get(kind, 0))
@@ -111,7 +116,7 @@ class Labels:
         return label
 
     def width(self, stamp: str) -> int:
-        """The columns that the widest prefix takes, if pids are as long as ours."""
+        """Return the columns of the widest prefix, if pids are as long as ours."""
         names = self._names if self._template not in (WITH_TIME, WITHOUT_TIME, "") else (SYSTEM,)
         pid = {"pid": os.getpid()}
         return max([len(self._template.format(time=stamp, **self._fields(name) | pid)) for name in names])
@@ -124,20 +129,23 @@ class Labels:
         return fields
 
     def began(self, name: str, pid: int) -> None:
-        """Remember the pid of an instance's new child, if it is ever shown: nobody is introduced before he speaks."""
+        """Note the pid of an instance's new child, if the template shows pids; else no label is needed yet."""
         if "{pid" not in self._template:
             return
         (self.get(name) or self.introduce(name)).know(pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
-        """Hide these instances or process types, or show those that are hidden from the start; or show nothing but
-        ``focus``, unless that is empty."""
+        """Hide these instances or process types, and show those of them that are hidden from the start.
+
+        If ``focus`` is not empty, show only what it names.
+        """
         self._muted = set(muted)
         self._focus = set(focus)
         self._hide()
 
     def lend(self, name: str) -> None:
-        """Leave out the lines of the instance that has the terminal: it shows them itself. Empty: of nobody."""
+        """Leave out the lines of the instance that has the terminal, since they are shown there. An empty name leaves
+        out none."""
         self._lent = name
         self._hide()
 
@@ -149,7 +157,7 @@ class Labels:
         return name == self._lent or self.is_hidden(name)
 
     def is_hidden(self, name: str) -> bool:
-        """Whether this instance runs without being shown, as the user has said."""
+        """Whether the user has hidden this instance."""
         if name == SYSTEM:
             return False
         either = {name, name.partition(".")[0]}
@@ -159,7 +167,7 @@ class Labels:
 
 
 def check_template(template: str) -> None:
-    """Raise UsageError unless ``template`` can be filled in, whatever the fields will hold."""
+    """Raise UsageError unless ``template`` works for every value of its fields."""
     if template in (WITH_TIME, WITHOUT_TIME):
         return
     try:
@@ -167,16 +175,16 @@ def check_template(template: str) -> None:
         template.format(**dict.fromkeys(FIELDS, "-"))
         template.format(**dict.fromkeys(FIELDS, "-") | dict.fromkeys(NUMBERS, 1))
     except ValueError as error:
-        hint = f"it may hold {', '.join(f'{{{field}}}' for field in FIELDS)}"
-        raise UsageError(f"--prefix {template!r} is no template: {error}", hint) from None
+        hint = f"its fields are {', '.join(f'{{{field}}}' for field in FIELDS)}"
+        raise UsageError(f"invalid --prefix {template!r}: {error}", hint) from None
 
 
 def _check_fields(template: str) -> None:
-    """Raise ValueError for a field, or a part of one, that is none of ours."""
+    """Raise ValueError for an unknown field, or a field inside another."""
     from string import Formatter
 
     for _, field, form, _ in Formatter().parse(template):
         if field is not None and field not in FIELDS:
-            raise ValueError(f"{{{field}}} is not known")
+            raise ValueError(f"unknown field {{{field}}}")
         if form and "{" in form:
-            raise ValueError("a field cannot stand in a field")
+            raise ValueError("a field cannot be inside another field")

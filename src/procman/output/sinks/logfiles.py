@@ -1,4 +1,4 @@
-"""Shows lines in files: ``web.1.log`` and so on, besides the screen."""
+"""Log files: one per instance (``--log-dir``), or those that an overlay names."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# What children print may hold what they know: the folder and the files are the user's own.
+# Output may hold secrets, so the folder and the files belong to the user alone.
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-# O_NONBLOCK: opening a FIFO that nobody reads must not hang us; it means nothing for a regular file.
+# O_NONBLOCK: opening a FIFO without a reader must not hang us. It has no effect on a regular file.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class LogFiles(Sink):
-    """One file for each instance, appended to, opened when it first speaks; colors are left out.
+    """One file per instance, opened for appending at its first output.
 
-    A file that cannot be written is complained about once (by ``complain``) and tried again at the next lines. A line
-    of which only half was written stays in a row of its own.
+    If a file cannot be written, ``complain`` is called once, and the next lines are tried again. After a line that was
+    written only in part, the next one starts in a row of its own.
     """
 
     __slots__ = ("_complain", "_complained", "_fds", "_folder", "_torn", "dropped")
@@ -32,9 +32,8 @@ class LogFiles(Sink):
     wants_colors = False
 
     def __init__(self, folder: str, complain: Callable[[str], None]) -> None:
-        """Make ``folder``, whose name means what it means here and now: the run goes on in another one. Raises
-        ConfigError when it cannot be had."""
-        folder = os.path.abspath(folder)
+        """Make ``folder``, which is relative to the current folder. Raises ConfigError if that fails."""
+        folder = os.path.abspath(folder)  # the session changes to another folder later
         try:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
         except OSError as error:
@@ -47,7 +46,7 @@ class LogFiles(Sink):
         self.dropped = 0  # bytes
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Append the lines, all of them, whatever it takes."""
+        """Append all of these lines, also after a short write."""
         try:
             fd = self._fds.get(name)
             self._write(name, self._open(name) if fd is None else fd, lines)
@@ -55,34 +54,34 @@ class LogFiles(Sink):
             self._lose(name, lines, error)
 
     def reopen(self) -> None:
-        """Close every file; the next line of each instance goes to the file that then has its name."""
+        """Close every file. The next line of an instance opens the file that has its name by then."""
         for fd in self._fds.values():
             os.close(fd)
         self._fds.clear()
         self._complained.clear()
 
     def close(self) -> None:
-        """Close every file, and say what is not in them."""
+        """Close every file, and complain if lines are missing."""
         self.reopen()
         if self.dropped:
-            self._complain(f"the log files lack up to {self.dropped:,} bytes")
+            self._complain(f"up to {self.dropped:,} bytes are missing in the log files")
 
     def path(self, name: str) -> str:
-        """Where the lines of an instance go."""
+        """Return the path of an instance's file."""
         return f"{self._folder}/{name}.log"
 
     def _open(self, name: str) -> int:
         path = self.path(name)
         try:
             fd = os.open(path, FLAGS, FILE_MODE)
-        except FileNotFoundError:  # the whole folder was moved away
+        except FileNotFoundError:  # the folder was moved away
             os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
             fd = os.open(path, FLAGS, FILE_MODE)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "not a regular file")
-        if not status.st_size:  # another file with the same name
+        if not status.st_size:  # a new file with the same name
             self._torn.discard(path)
         self._fds[name] = fd
         return fd
@@ -108,12 +107,12 @@ class LogFiles(Sink):
 
 
 class ProcessLogFiles(LogFiles):
-    """A file for each process type that has one, or with ``{instance}`` in its path, for each instance."""
+    """The log files of an overlay: one per process type, or per instance if the path holds ``{instance}``."""
 
     __slots__ = ("_paths",)
 
     def __init__(self, paths: Mapping[str, str], complain: Callable[[str], None]) -> None:
-        """``paths`` by process type, absolute. Makes their folders; raises ConfigError when one cannot be had."""
+        """``paths`` are absolute, by process type. Raises ConfigError if a folder cannot be made."""
         self._paths = paths
         folder = os.sep
         for path in paths.values():
@@ -125,16 +124,16 @@ class ProcessLogFiles(LogFiles):
         super().__init__(folder, complain)
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Append the lines of those who have a file."""
+        """Append the lines of an instance that has a file."""
         if name.partition(".")[0] in self._paths:
             super().publish(name, stream, lines)
 
     def path(self, name: str) -> str:
-        """Where the lines of an instance go."""
+        """Return the path of an instance's file."""
         return self._paths[name.partition(".")[0]].replace("{instance}", name)
 
 
 def _reason(error: OSError) -> str:
-    """What the system says, in words for this place."""
-    words = {errno.EEXIST: "it is no folder", errno.ELOOP: "it is a symbolic link, which is not followed"}
-    return words.get(error.errno or 0) or error.strerror or str(error)
+    """Return the system's message, or a clearer one for this place."""
+    messages = {errno.EEXIST: "it is not a folder", errno.ELOOP: "it is a symbolic link, which is not followed"}
+    return messages.get(error.errno or 0) or error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""Shows lines on the screen, each with its prefix: ``12:00:01 web.1  | ``. One replace per chunk."""
+"""The screen: lines with a prefix, ``12:00:01 web.1  | ``, added by one replace per chunk."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from procman.output.stamp import Stamp
 
 SYSTEM = "system"
-MARK = "…".encode()  # a line that was shown before it ended, and whose end will come with all of it
-IN_ASCII = {ord("…"): "...", ord("→"): "->", ord("—"): "-"}  # all that our own words have
-MOST_HELD = 4096  # bytes of an unfinished line that a footer is given: no terminal shows more of one row
-CALM = 0.1  # seconds without output until an unfinished line is shown where it cannot be taken back
+MARK = "…".encode()  # ends an unfinished line that was interrupted; it is shown again when it is complete
+IN_ASCII = {ord("…"): "...", ord("→"): "->", ord("—"): "-"}  # all characters of our own messages beyond ASCII
+MAX_HELD = 4096  # bytes of an unfinished line that a footer gets: no terminal shows more in one row
+QUIET_TIME = 0.1  # seconds without output before an unfinished line is shown where it cannot be taken back
 
 
 class Prefix(Sink):
     """The screen: a terminal, a pipe or a file.
 
-    An unfinished line is shown by the ``footer`` of a terminal, from where it vanishes when the rest arrives. In a
-    pipe it is shown only when nothing else is going on (a full pipe is silent for another reason), and goes on in place
-    if nobody else speaks before its rest; else it is ended with ``…`` and shown again as a whole. A file gets whole
-    lines only.
+    The ``footer`` of a terminal shows unfinished lines, and removes them when the rest arrives. In a pipe an unfinished
+    line is shown only while there is no other output (a full pipe does not count as quiet). It continues in place
+    unless another line interrupts it; then it is ended with ``…`` and shown again when it is complete. A file gets only
+    whole lines.
     """
 
     __slots__ = (
@@ -61,8 +61,8 @@ class Prefix(Sink):
         marks: bool = True,
         unicode: bool = True,
     ) -> None:
-        """``transforms`` remake whole lines; ``marks``: whether what is highlighted may be marked at all; ``unicode``:
-        whether our own words may have more than ASCII."""
+        """``transforms`` change whole lines. ``wants_colors``: see Sink. ``marks``: whether highlights are shown.
+        ``unicode``: whether our own messages may hold more than ASCII."""
         self.wants_colors = wants_colors
         self._outlet = outlet
         self._out: Outlet | Footer = footer or outlet
@@ -71,16 +71,16 @@ class Prefix(Sink):
         self._footer = footer
         self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
         self._transforms = tuple(transforms)
-        self._remakes = bool(transforms)  # lines are not shown as they are
+        self._remakes = bool(transforms)  # lines are changed before they are shown
         self._marks = marks
         self._unicode = unicode
         self._mark = MARK if unicode else b"..."
         self._marker: Callable[[bytes], bytes] | None = None
-        self._unfinished = False  # an unfinished line is shown
-        self._shown: tuple[str, str, bytes] = ("", "", b"")  # whose, and what of it
+        self._unfinished = False  # whether an unfinished line is on the screen
+        self._shown: tuple[str, str, bytes] = ("", "", b"")  # name, stream and text of that line
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Show whole lines: one replace puts the prefix before each but the first."""
+        """Show whole lines. One replace puts the prefix before each line except the first."""
         label = self._labels.get(name) or self._labels.introduce(name)
         if label.hidden:
             label.lines += lines.count(b"\n")
@@ -90,13 +90,13 @@ class Prefix(Sink):
             label.renew(stamp)
         if self._remakes:
             lines = self._remade(lines)
-        if self._unfinished and self._goes_on(name, stream, lines):
+        if self._unfinished and self._continues(name, stream, lines):
             self._finish(label, lines)
         else:
             self._put(label, lines)
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
-        """Show whole lines without copying them together: all of ``chunk`` gets its prefixes, its rest is left out."""
+        """Show whole lines without copying them together. All of ``chunk`` gets prefixes, then its rest is cut off."""
         label = self._labels.get(name) or self._labels.introduce(name)
         if self._remakes or self._unfinished or label.hidden or not label.cut:
             super().publish_parts(name, stream, before, chunk, end)
@@ -109,7 +109,7 @@ class Prefix(Sink):
         self._out.put(label.head + before, memoryview(body)[: end - len(chunk) - label.cut])
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
-        """Show what there is of an unfinished line; whether this is not the time for it."""
+        """Show an unfinished line. Return True to be offered it again, if it cannot be shown yet."""
         label = self._labels.get(name) or self._labels.introduce(name)
         if label.hidden or (self._footer is None and not (self._inline and tail)):
             return False
@@ -121,18 +121,18 @@ class Prefix(Sink):
         return not self._show_inline(label, name, stream, tail)
 
     def announce(self, text: str) -> None:
-        """Show a line of our own; text of several lines gets a prefix for each."""
+        """Show one or more lines of ``system``."""
         if not self._unicode:
             text = text.translate(IN_ASCII)
         lines = text.encode("utf-8", "surrogateescape") + b"\n"
         self.publish(SYSTEM, SYSTEM, lines)
 
     def began(self, name: str, pid: int) -> None:
-        """Use the new child's pid in its prefix."""
+        """Use the new child's pid in the prefix."""
         self._labels.began(name, pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
-        """Hide these, or show nothing but ``focus``; their unfinished lines, too."""
+        """Hide these, or show only ``focus``; hide their unfinished lines as well."""
         self._labels.choose(muted, focus)
         if self._footer is not None:
             for key in self._footer.held:
@@ -140,7 +140,7 @@ class Prefix(Sink):
                     self._unfinished = self._footer.release(key)
 
     def hides(self, name: str) -> bool:
-        """Whether this instance runs without being shown."""
+        """Whether this instance is hidden."""
         return self._labels.is_hidden(name)
 
     def lend(self, name: str) -> None:
@@ -150,7 +150,7 @@ class Prefix(Sink):
             self._footer.release((name, "stdout"))
 
     def highlight(self, pattern: str) -> None:
-        """Mark what matches. Raises UsageError for a pattern that is none."""
+        """Mark what matches. Raises UsageError if the pattern is invalid."""
         self._marker = None
         if pattern:
             from procman.output.sinks.transforms import highlighter
@@ -160,17 +160,17 @@ class Prefix(Sink):
         self._remakes = bool(self._transforms) or self._marker is not None
 
     def close(self) -> None:
-        """End an unfinished line."""
+        """End an unfinished line with a newline."""
         if self._unfinished and self._footer is None:
-            self._break_off()
+            self._interrupt()
 
     def line_count(self, name: str) -> int:
-        """How many lines an instance has published, shown or not."""
+        """Return how many lines an instance has published, shown or not."""
         label = self._labels.get(name)
         return label.lines if label else 0
 
     def _remade(self, lines: bytes) -> bytes:
-        """Whole lines as they are shown; a pattern to mark that takes too long is given up."""
+        """Return whole lines as they are shown. A pattern that takes too long is given up."""
         for transform in self._transforms:
             lines = transform(lines)
         if self._marker is None:
@@ -179,7 +179,7 @@ class Prefix(Sink):
             return self._marker(lines)
         except TimeoutError:
             self.highlight("")
-            self.announce("what to highlight takes too long to find: nothing is marked any more")
+            self.announce("the --highlight pattern is too slow; highlighting is off")
             return lines
 
     def _put(self, label: Label, lines: bytes) -> None:
@@ -188,25 +188,25 @@ class Prefix(Sink):
             self._out.put(lines)
             return
         body = lines.replace(b"\n", label.glue)
-        label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, dearer pass
+        label.lines += (len(body) - len(lines)) // label.cut  # counting newlines would be a second, slower pass
         if len(body) < LARGE_CHUNK:
             self._out.put(label.head + body[: -label.cut])
         else:
             self._out.put(label.head, memoryview(body)[: -label.cut])
 
-    def _goes_on(self, name: str, stream: str, lines: bytes) -> bool:
-        """Settle the unfinished line; whether these lines go on in place, where it ends on the screen."""
+    def _continues(self, name: str, stream: str, lines: bytes) -> bool:
+        """Take the unfinished line away. Return whether these lines continue it in place on the screen."""
         if self._footer is not None:
             self._unfinished = self._footer.release((name, stream))
             return False
         shown_name, shown_stream, shown = self._shown
         if name == shown_name and stream == shown_stream and lines.startswith(shown):
             return True
-        self._break_off()
+        self._interrupt()
         return False
 
     def _finish(self, label: Label, lines: bytes) -> None:
-        """Show the rest of a line that is on the screen already, and the lines behind it."""
+        """Show the rest of a line that is already on the screen, and the lines after it."""
         end = lines.index(b"\n") + 1
         self._unfinished = False
         label.lines += 1
@@ -215,25 +215,25 @@ class Prefix(Sink):
             self._put(label, lines[end:])
 
     def _hold(self, footer: Footer, label: Label, key: tuple[str, str], tail: bytes) -> None:
-        if not tail.strip() or (27 in tail and _is_blank(tail)):  # a cursor switched on again, a spinner wiped out
+        if not tail.strip() or (27 in tail and _is_blank(tail)):  # a cursor shown again, an erased spinner
             self._unfinished = footer.release(key)
             return
         label.renew(self._stamp.text())
         self._unfinished = True
-        footer.hold(key, label.head + whole_part(tail[:MOST_HELD]) + self._mark)
+        footer.hold(key, label.head + whole_part(tail[:MAX_HELD]) + self._mark)
 
     def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> bool:
-        """Show it if nothing else is going on, or go on with it; False if another line has its place or is moving."""
+        """Show or continue an unfinished line. Return False if another line has its place, or if there is output."""
         if self._unfinished:
             shown_name, shown_stream, shown = self._shown
             if (name, stream) != (shown_name, shown_stream) or not tail.startswith(shown):
                 return False
             self._out.put(tail[len(shown) :])
         else:
-            spoken = self._stamp.now
+            latest = self._stamp.now
             stamp = self._stamp.text()
-            if self._stamp.now - spoken < CALM or self._outlet.blocked:
-                self._stamp.now = spoken  # nothing was said
+            if self._stamp.now - latest < QUIET_TIME or self._outlet.blocked:
+                self._stamp.now = latest  # this was no output
                 return False
             if label.stamp is not stamp:
                 label.renew(stamp)
@@ -242,7 +242,7 @@ class Prefix(Sink):
         self._shown = (name, stream, tail)
         return True
 
-    def _break_off(self) -> None:
+    def _interrupt(self) -> None:
         self._out.put(self._mark + b"\n")
         self._unfinished = False
 

@@ -1,4 +1,4 @@
-"""Shows structured lines to people: JSON and logfmt of children as time, level, message, and the rest dimmed."""
+"""Structured lines (JSON, logfmt) laid out for people: time, level, message, and the other fields dimmed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LEVELS = ("level", "lvl", "severity", "levelname", "log.level")
 MESSAGES = ("message", "msg", "event", "text")
 NUMBERED = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # pino and bunyan
 _PAIR = re.compile(r'([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
-UNITS = (1, 1e3, 1e6, 1e9)  # a second, milliseconds, microseconds, nanoseconds of it
-EARLIEST, LATEST = 1e8, 1e11  # seconds since 1970 that are a time in every unit: from 1973 on, and no other unit's
+UNITS = (1, 1e3, 1e6, 1e9)  # per second: seconds, milliseconds, microseconds, nanoseconds
+EARLIEST, LATEST = 1e8, 1e11  # seconds since 1970, from 1973 on: a number in this range fits one unit only
 _COLOR = re.compile("\x1b\\[[0-9:;]*m")
 _PLAIN = re.compile(r'[^\s"=]+\Z')
 
 
 def prettifier(palette: Palette) -> Callable[[bytes], bytes]:
-    """A function that lays out the structured ones among whole lines and leaves the others as they are."""
+    """Return a function that lays out the structured ones among whole lines and leaves the others unchanged."""
 
     def pretty(lines: bytes) -> bytes:
         return b"\n".join([_pretty_line(line, palette) for line in lines[:-1].split(b"\n")]) + b"\n"
@@ -34,7 +34,7 @@ def prettifier(palette: Palette) -> Callable[[bytes], bytes]:
 
 
 def _pretty_line(line: bytes, palette: Palette) -> bytes:
-    """One line laid out, or as it is: no structured one, no UTF-8, or nested too deeply to be written."""
+    """Return one line laid out; unchanged if it is not structured, not UTF-8, or nested too deeply to be written."""
     try:
         text = line.decode()
         fields = _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
@@ -54,7 +54,7 @@ def _json_fields(text: str) -> dict[str, object] | None:
 
 
 def _logfmt_fields(text: str) -> dict[str, object] | None:
-    """The pairs of a line that consists of pairs, with a level or a time among them."""
+    """Return the pairs of a line that consists only of pairs, if a level or a time is among them."""
     fields: dict[str, object] = {}
     at = 0
     while at < len(text):
@@ -71,7 +71,7 @@ def _unquoted(value: str) -> str:
 
 
 def _laid_out(fields: dict[str, object], palette: Palette) -> str:
-    when, level, message = _time(_take(fields, TIMES)), _level(_take(fields, LEVELS)), _take(fields, MESSAGES)
+    when, level, message = _time(_pop(fields, TIMES)), _level(_pop(fields, LEVELS)), _pop(fields, MESSAGES)
     cells = [f"{palette.dim}{_one_line(when)}{palette.reset}"] if when is not None else []
     if level:
         cells.append(f"{_level_color(level, palette)}{_one_line(level.upper()):5}{palette.reset}")
@@ -82,12 +82,12 @@ def _laid_out(fields: dict[str, object], palette: Palette) -> str:
     return " ".join(cells)
 
 
-def _take(fields: dict[str, object], keys: tuple[str, ...]) -> object:
+def _pop(fields: dict[str, object], keys: tuple[str, ...]) -> object:
     return next((fields.pop(key) for key in keys if key in fields), None)
 
 
 def _time(value: object) -> object:
-    """A time as people read it: one that counts from 1970 (pino, zap) as ISO 8601."""
+    """Return a time for people: as ISO 8601 if it counts from 1970 (pino, zap), else unchanged."""
     try:
         since = float(value) if isinstance(value, int | float | str) else 0.0
     except (ValueError, OverflowError):
@@ -112,13 +112,15 @@ def _level_color(level: str, palette: Palette) -> str:
 
 
 def _value(value: object) -> str:
-    """A word as it is, all else as JSON has it."""
+    """Return a single word as it is, anything else as JSON."""
     return value if isinstance(value, str) and _PLAIN.match(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(value: object) -> str:
-    """Text that cannot break out of its line: JSON can hold any control character, escaped, and halves of characters
-    that would come together as one. Its colors are left out."""
+    """Return text that stays in its line, without colors.
+
+    JSON can hold any control character, escaped, and halves of characters that would join into one.
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return "".join([char if char.isprintable() else _escape(char) for char in _COLOR.sub("", text)])
 

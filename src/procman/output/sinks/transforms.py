@@ -1,4 +1,4 @@
-"""Shows what matches: marks the text of ``--highlight`` in the lines."""
+"""Changes to whole lines before they are shown: highlighted matches, and spaces for tabs."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-STOP = 8  # columns between two tab stops, as terminals have them when nobody sets others
-FAR = 240  # columns: no terminal need be as wide; behind it a tab goes no farther, but spaces would fill rows
-LIMIT = 1.0  # seconds of computing for all searches by one pattern: those that take longer may well take for ever
-FREE = 1e-6  # seconds for each byte, which do not count: most patterns take a tenth of that
-SHARE = 0.1  # of the time that passes does not count either: a line now and then may be a hard one
-LEAST = 1e-3  # seconds: a timer that is set to nothing would never go off
-_HEAP = b"\t" * (FAR // STOP)
+TAB_WIDTH = 8  # columns between two tab stops, the default of terminals
+LAST_TAB_STOP = 240  # columns: few terminals are wider; there a tab stays at the margin, but spaces would fill rows
+SEARCH_LIMIT = 1.0  # seconds of CPU time for all searches by one pattern: one that takes longer may never end
+FREE_TIME_PER_BYTE = 1e-6  # seconds that do not count: most patterns take a tenth of that
+FREE_SHARE = 0.1  # of the time that passes does not count either: now and then a line may be a hard one
+MIN_TIMER = 1e-3  # seconds: a timer set to 0 would never expire
+_MANY_TABS = b"\t" * (LAST_TAB_STOP // TAB_WIDTH)
 _PIECES = re.compile(rb"(\t|\x1b\[[0-9:;]*m)")  # of a clean line, which has no other escapes
 _CODE = re.compile("(\x1b\\[[0-9:;]*m)")
-ON, OFF = "\x1b[7m", "\x1b[27m"  # inverse: seen on dark and light terminals, and it leaves colors alone
+ON, OFF = "\x1b[7m", "\x1b[27m"  # inverse: visible on dark and light terminals, and it keeps the colors
 
 
 def highlighter(pattern: str) -> Callable[[bytes], bytes]:
-    """A function that marks each match in whole lines; it raises TimeoutError where that takes too long, now or all in
-    all. Raises UsageError for a pattern that is none."""
+    """Return a function that marks each match in whole lines.
+
+    It raises TimeoutError if its searches take too long, once or together. Raises UsageError if the pattern is invalid.
+    """
     try:
         search = re.compile(regex(pattern))
     except ValueError as error:
         raise UsageError(f"{pattern!r} is not {error}") from None
 
-    limit = TimeLimit()
+    limit = SearchTimeLimit()
 
     def mark(match: re.Match[str]) -> str:
         return f"{ON}{match[0]}{OFF}" if match[0] else ""
@@ -51,18 +53,18 @@ def highlighter(pattern: str) -> Callable[[bytes], bytes]:
 
 
 def _marked(search: re.Pattern[str], mark: Callable[[re.Match[str]], str], line: str) -> str:
-    """Mark matches of the text, whatever its colors: a match may begin in one and end in another."""
+    """Mark matches in the text between the color codes. A match may start in one color and end in another."""
     if "\x1b" not in line:
         return search.sub(mark, line)
-    parts = _CODE.split(line)  # text and codes in turn
+    parts = _CODE.split(line)  # text and codes alternate
     spans = (match.span() for match in search.finditer("".join(parts[::2])) if match[0])
     return "".join(_between_codes(parts, spans))
 
 
 def _between_codes(parts: Sequence[str], spans: Iterator[tuple[int, int]]) -> Iterator[str]:
-    """The parts, with marks in every second one: a code that ends all colors would end the mark, too."""
+    """Yield the parts with marks in the text between codes, because a code that ends all colors ends the mark too."""
     span = next(spans, None)
-    at = 0  # of this part in the text
+    at = 0  # where this part starts in the text
     for number, part in enumerate(parts):
         if number % 2 or not part:
             yield part
@@ -79,50 +81,54 @@ def _between_codes(parts: Sequence[str], spans: Iterator[tuple[int, int]]) -> It
         at += len(part)
 
 
-class TimeLimit:
-    """How long the searches by one pattern may take together: many that take half a second each are as bad as one that
-    never ends.
+class SearchTimeLimit:
+    """Limits the CPU time of a user's regular expression, over all of its searches.
 
-    What is measured is our own computing, so that a busy machine or a Ctrl-Z is no reason; `re` looks for signals while
-    it searches.
+    Many searches of half a second each are as bad as one that never ends. CPU time is measured, so that a busy machine
+    or a Ctrl-Z does not count. The timer's signal works because ``re`` checks for signals while it searches.
     """
 
     __slots__ = ("_at", "_left")
 
     def __init__(self) -> None:
-        self._left = LIMIT
+        self._left = SEARCH_LIMIT
         self._at = time.monotonic()
 
     def search(self, find: Callable[[], T], size: int) -> T:
-        """What is found in so many bytes, or TimeoutError: `(a+)+$` doubles its time with each letter, and all would
-        wait for it."""
+        """Return what ``find`` finds in ``size`` bytes. Raises TimeoutError if the time is spent.
+
+        ``(a+)+$``, for one, takes twice as long with each letter, and the whole loop would wait for it.
+        """
         before, self._at = self._at, time.monotonic()
-        self._left = min(LIMIT, self._left + SHARE * (self._at - before)) + size * FREE
-        signal.signal(signal.SIGVTALRM, _too_slow)
+        self._left = min(SEARCH_LIMIT, self._left + FREE_SHARE * (self._at - before)) + size * FREE_TIME_PER_BYTE
+        signal.signal(signal.SIGVTALRM, _raise_timeout)
         try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, max(LEAST, self._left))
+            signal.setitimer(signal.ITIMER_VIRTUAL, max(MIN_TIMER, self._left))
             return find()
         finally:
             self._left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
 
 
-def _too_slow(_number: int, _frame: FrameType | None) -> None:
+def _raise_timeout(_number: int, _frame: FrameType | None) -> None:
     raise TimeoutError
 
 
 def without_tabs(lines: bytes) -> bytes:
-    """Whole clean lines with spaces up to where their tabs lead to on a terminal without a prefix."""
-    if lines.isascii() and 27 not in lines and _HEAP not in lines:
-        return lines.expandtabs(STOP)
-    return b"\n".join([_spaced(line) if b"\t" in line else line for line in lines.split(b"\n")])
+    """Return clean lines with spaces for their tabs, as wide as the tabs are on a terminal without a prefix.
+
+    After a prefix tabs would lead to other columns than the process meant, and nothing would line up.
+    """
+    if lines.isascii() and 27 not in lines and _MANY_TABS not in lines:
+        return lines.expandtabs(TAB_WIDTH)
+    return b"\n".join([_with_spaces(line) if b"\t" in line else line for line in lines.split(b"\n")])
 
 
-def _spaced(line: bytes) -> bytes:
+def _with_spaces(line: bytes) -> bytes:
     column = 0
     out = []
     for piece in _PIECES.split(line):
-        if piece == b"\t" and column < FAR:
-            out.append(b" " * (STOP - column % STOP))
+        if piece == b"\t" and column < LAST_TAB_STOP:
+            out.append(b" " * (TAB_WIDTH - column % TAB_WIDTH))
             column += len(out[-1])
         else:
             out.append(piece)
@@ -131,7 +137,7 @@ def _spaced(line: bytes) -> bytes:
 
 
 def _width(piece: bytes) -> int:
-    """The columns that some text takes; two for a wide character, none for a mark on another one."""
+    """Return the columns of some text: two for a wide character, none for a combining mark."""
     if piece.isascii():
         return len(piece)
     from unicodedata import category, east_asian_width

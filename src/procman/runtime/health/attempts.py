@@ -14,7 +14,7 @@ from procman.core.model.checks import addresses, split_host, split_url
 from procman.core.procfile.ports import whole_number
 from procman.core.text.printable import printable
 from procman.output.sink import Sink
-from procman.output.sinks.transforms import TimeLimit
+from procman.output.sinks.transforms import SearchTimeLimit
 from procman.runtime.system.poller import READ, WRITE
 
 TYPE_CHECKING = False
@@ -165,7 +165,7 @@ class LogLines(Sink):
     wants_colors = False  # they would hide the line
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[re.Pattern[bytes], TimeLimit, Callable[[str], None]]] = {}
+        self._expected: dict[str, tuple[re.Pattern[bytes], SearchTimeLimit, Callable[[str], None]]] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -175,7 +175,7 @@ class LogLines(Sink):
     def expect(self, name: str, pattern: str, answer: Callable[[str], None]) -> None:
         """Call ``answer`` once, when a line of the instance matches the regular expression; or, with words, when it is
         not looked for any more, because it takes too long."""
-        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), TimeLimit(), answer)
+        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), SearchTimeLimit(), answer)
 
     def forget(self, name: str) -> None:
         """Do not wait for the instance's line any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import termios
 
-from procman.output.sinks.label import WIDEST
+from procman.output.sinks.label import NAME_WIDTH
 from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS, window_size
 
 TYPE_CHECKING = False
@@ -39,8 +39,8 @@ class Window:
             return Window(self._fd, 0, ends_lines=True)
         if not self.is_for(plan.pty):
             return None
-        longer = len(plan.name) - WIDEST  # than the names are filled up to
-        return Window(self._fd, self._prefix_width + longer) if longer > 0 and self._prefix_width > WIDEST else self
+        longer = len(plan.name) - NAME_WIDTH  # than the names are filled up to
+        return Window(self._fd, self._prefix_width + longer) if longer > 0 and self._prefix_width > NAME_WIDTH else self
 
     def is_for(self, wish: bool | None) -> bool:
         """Whether a child gets a terminal; ``wish`` is what is said of this one."""
