@@ -138,7 +138,7 @@ def middle_procman(**settings: object) -> None:
     from procman.output.factory import open_output
     from procman.output.outlet import Outlet
 
-    plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {}))
+    plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {}), Settings())
     outlet = Outlet(1)
     hub = open_output(plan, Settings(None, **settings), outlet, {}, False)
     waiting = select.poll()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from procman.config.files import LARGEST, read_environment, read_plan, read_procfile
+from procman.config.files import read_environment, read_procfile
+from procman.config.plan_source import read_plan
+from procman.config.reading import LARGEST
 from procman.core.model.settings import Settings
 from procman.errors import ConfigError, ProcfileError, UsageError
 
@@ -198,7 +200,7 @@ def test_a_missing_procfile_names_those_that_look_like_one() -> None:
         ("folder", "folder is a folder, not a file"),
         ("file/Procfile", "file/Procfile: not a directory"),
         ("x" * 300, "x" * 300 + ": file name too long"),
-        ("a\0b", "a file name cannot hold a NUL byte"),
+        ("a\0b", "a file name cannot contain a NUL byte"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(path: str, message: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.policy import RestartPolicy
+from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge
-from procman.core.procfile.formation import parse_formation
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import UsageError
 
@@ -21,8 +21,10 @@ PROCFILE = parse_procfile(b"web: serve $PORT\nworker: work\nclock: tick\n")
 
 
 def planned(**given: Any) -> Plan:
+    """The plan for these settings, with `env` as the contents of .env."""
     layers = [Layer("environment", {"HOME": "/h"}), Layer(".env", given.pop("env", {}))]
-    return make_plan(PROCFILE, merge(layers), session="s1", root="/app", **given)
+    warnings = given.pop("warnings", ())
+    return make_plan(PROCFILE, merge(layers), Settings(root="/app", **given), session="s1", warnings=warnings)
 
 
 def ports(plan: Plan) -> str:
@@ -42,14 +44,12 @@ def ports(plan: Plan) -> str:
         ({"env": {"PORT": "7000"}, "port": 8000}, "web.1:8000 worker.1:8100 clock.1:8200"),
         ({"port_step": 10}, "web.1:5000 worker.1:5010 clock.1:5020"),
         ({"port": 0}, "web.1:None worker.1:None clock.1:None"),
-        ({"no_port": True, "env": {"PORT": "abc"}}, "web.1:None worker.1:None clock.1:None"),
+        ({"port": 0, "env": {"PORT": "abc"}}, "web.1:None worker.1:None clock.1:None"),
         ({"port": 65535, "names": ("web",)}, "web.1:65535"),
         ({"formation": "web=100,worker=1"}, " ".join(f"web.{n}:{4999 + n}" for n in range(1, 101)) + " worker.1:5100"),
     ],
 )
 def test_instances_and_ports(given: dict[str, Any], expected: str) -> None:
-    if "formation" in given:
-        given = {**given, "formation": parse_formation(given["formation"])}
     assert ports(planned(**given)) == expected
 
 
@@ -70,20 +70,18 @@ def test_instances_and_ports(given: dict[str, Any], expected: str) -> None:
     ],
 )
 def test_what_cannot_be(given: dict[str, Any], message: str) -> None:
-    if "formation" in given:
-        given = {**given, "formation": parse_formation(given["formation"])}
     with pytest.raises(UsageError) as caught:
         planned(**given)
     assert caught.value.message == message
 
 
 def test_an_instance_is_worked_out_completely() -> None:
-    restart, stop = RestartPolicy("always"), StopPolicy(grace=1.0)
-    plan = planned(formation=parse_formation("worker=2"), env={"X": "1"}, restart=restart, stop=stop)
+    plan = planned(formation="worker=2", env={"X": "1"}, restart="always", max_restarts=2, timeout=1.0)
     second = plan.instances[1]
     assert (second.name, second.type, second.number, second.port) == ("worker.2", "worker", 2, 5101)
     assert (second.command, second.cwd, second.index) == ("work", "/app", 1)
-    assert (second.restart, second.stop) == (restart, stop)
+    assert (second.restart.mode, second.restart.max_restarts) == ("always", 2)
+    assert (second.stop.signal_number, second.stop.grace) == (15, 1.0)
     assert second.env == {
         "HOME": "/h",
         "X": "1",

@@ -424,7 +424,7 @@ def test_a_restart_by_a_change_goes_on_with_what_is_known_when_the_files_are_wro
     place.write("procman.toml", WATCHED + 'retsart = "always"\n')
     changed(place, session, "app.py")
     session.wait_for(
-        r'warning: procman\.toml:3: "retsart" is no setting of a process; restarting with what was read before'
+        r'warning: procman\.toml:3: unknown key "retsart" in \[process\.[a-z]+\]; restarting with what was read before'
     )
     session.wait_for("it is hello")
     assert finish(session) == 0
@@ -534,9 +534,9 @@ def test_check_names_every_mistake_with_its_line_and_a_suggestion(place: Place) 
     assert done.code == 1
     expected = (
         'procman.toml:4: error: depends_on.db wants started, ready, completed or completed_successfully, not "redy"',
-        'procman.toml:5: error: "restrat" is no setting of a process (did you mean "restart"?)',
+        'procman.toml:5: error: unknown key "restrat" in [process.web] (did you mean "restart"?)',
         'procman.toml:6: error: stop_signal wants the name of a signal, not "SIGNIT" (did you mean "INT"?)',
-        'procman.toml:7: error: ready.intervall is no key of this table (did you mean "interval"?)',
+        'procman.toml:7: error: ready.intervall is not a known key (did you mean "interval"?)',
         f"procman.toml:8: error: cwd: {place.folder}/nowhere: no such folder",
         'procman.toml:10: error: Procfile has no process type "dbb" (did you mean "db"?)',
         "procman.toml:14: error: these wait for one another: db → db",
@@ -551,7 +551,7 @@ def test_start_refuses_mistakes_with_the_first_of_them(place: Place) -> None:
     place.write("pyproject.toml", '[project]\nname = "x"\n\n[tool.procman.process.web]\nrestrat = "always"\n')
     done = place.call("start")
     assert done.code == 2
-    assert 'pyproject.toml:5: "restrat" is no setting of a process' in done.err
+    assert 'pyproject.toml:5: unknown key "restrat" in [process.web]' in done.err
     assert 'did you mean "restart"?' in done.err
 
 
@@ -567,7 +567,7 @@ def test_the_local_file_wins_key_by_key(place: Place) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("-i", "web"), "the stop signal of whom?"),
+        (("-i", "web"), '"web" does not name a process'),
         (("-i", "web=FOO"), "wants the name of a signal"),
         (("-i", "wbe=INT"), 'no process type "wbe"'),
         (("-r", "wbe"), 'no process type "wbe"'),

@@ -12,8 +12,8 @@ from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import Environment
 from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
-from procman.core.procfile.formation import parse_formation
 from procman.core.procfile.parser import parse_procfile
 from procman.export.file import ExportFile
 from procman.export.options import ExportOptions
@@ -33,8 +33,8 @@ def shop() -> Plan:
         b"clock: celery -A shop beat\nrelease: python manage.py migrate && python manage.py collectstatic\n"
     )
     values = {"DATABASE_URL": "postgres://shop:secret@db/shop", "SECRET_KEY": "s3cr3t"}
-    formation = parse_formation("web=2,worker=1,clock=1,release=1")
-    plan = make_plan(procfile, Environment(values, {}), root="/srv/shop", formation=formation)
+    settings = Settings(root="/srv/shop", formation="web=2,worker=1,clock=1,release=1")
+    plan = make_plan(procfile, Environment(values, {}), settings)
     for instance in plan.instances:
         if instance.type == "web":
             instance.ready = Check("http", f"http://localhost:{instance.port}/health")
@@ -56,19 +56,16 @@ long-worker_2: FOO='a b' ./work "$(date +%s)" \\ %h
         "BRACES": "{{ x }}",
         "UID": "7",
     }
-    return make_plan(procfile, Environment(values, {}), root="/srv/50% off", formation=parse_formation("all=1"))
+    return make_plan(procfile, Environment(values, {}), Settings(root="/srv/50% off", formation="all=1"))
 
 
 def tuned() -> Plan:
     """Build an application without ports and env files, and with its own restart and stop policies."""
-    return make_plan(
-        parse_procfile(b"bot: ./bot\n"),
-        Environment({}, {}),
-        root="/opt/bot",
-        no_port=True,
-        restart=RestartPolicy("always", max_restarts=3, backoff=0.5, success_codes=(0, 3)),
-        stop=StopPolicy(3, 0.5),
-    )
+    plan = make_plan(parse_procfile(b"bot: ./bot\n"), Environment({}, {}), Settings(root="/opt/bot", port=0))
+    for instance in plan.instances:
+        instance.restart = RestartPolicy("always", max_restarts=3, backoff=0.5, success_codes=(0, 3))
+        instance.stop = StopPolicy(3, 0.5)
+    return plan
 
 
 APPLICATIONS = {"shop": shop, "hostile": hostile, "tuned": tuned}

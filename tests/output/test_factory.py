@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def plan(quiet: tuple[str, ...] = ()) -> Plan:
     procfile = parse_procfile(b"web: python web.py\nlong-worker: python worker.py\n")
-    return make_plan(procfile, Environment({}, {}), quiet=quiet)
+    return make_plan(procfile, Environment({}, {}), Settings(quiet=quiet))
 
 
 def shown(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from procman.config.files import read_plan
-from procman.config.plan_source import PlanSource
+from procman.config.plan_source import PlanSource, read_plan
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.model.settings import Settings
 from procman.errors import ConfigError, UsageError
@@ -100,7 +99,7 @@ def test_a_changed_command() -> None:
 def test_a_mistake_changes_nothing() -> None:
     plan, settings = planned()
     write("procman.toml", "[process.db]\nprot = 1\n")
-    with pytest.raises(ConfigError, match='"prot" is no setting'):
+    with pytest.raises(ConfigError, match='unknown key "prot"'):
         refreshed(plan, settings)
 
 

@@ -1,23 +1,26 @@
-"""Does the reading of config files: procman.local.toml, procman.toml or pyproject.toml, and Foreman's .foreman."""
+"""Reads the config files: procman.local.toml, procman.toml or pyproject.toml, and Foreman's .foreman."""
 
 from __future__ import annotations
 
 import os
 
-from procman.config.reading import require_trustworthy
+from procman.config.reading import read_text, require_trustworthy
+from procman.core.model.process_overlay import normalized
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.core.model.process_overlay import Path
+
 FOREMAN_KEYS = ("procfile", "env", "formation", "concurrency", "port", "timeout", "root")
 
 
 class ConfigFile:
-    """What one file says: values by key, as TOML has them, and the line each key stands in (0: not known).
+    """One config file: its values by key, as parsed from TOML, and the line of each key (0: unknown).
 
-    The values of ``.foreman`` are text; they mean what the same text means behind a flag.
+    The values of .foreman are strings (`is_text`), which mean what they mean after a flag. `text` is the whole file.
     """
 
     __slots__ = ("is_text", "lines", "path", "text", "values")
@@ -34,21 +37,21 @@ class ConfigFile:
         self.values = values
         self.lines = lines or {}
         self.is_text = is_text
-        self.text = text  # of the file, for who wants the lines of what is further inside
+        self.text = text
 
-    def place(self, key: str) -> str:
-        """Where a key stands: ``procman.toml:3``."""
+    def location(self, key: str) -> str:
+        """Return the location of a key: ``procman.toml:3``."""
         line = self.lines.get(key, 0)
         return f"{self.path}:{line}" if line else self.path
 
     @property
     def folder(self) -> str:
-        """The folder of the file, which the paths in it start from; empty for the current one."""
+        """Return the file's folder, which relative paths in it start from; empty for the current folder."""
         return os.path.dirname(self.path)
 
 
 def read_config_files(folder: str) -> list[ConfigFile]:
-    """The config files of a folder ("" is the current one), the one that wins first. Raises ConfigError."""
+    """Read the config files of a folder ("" is the current one); the one that wins is first. Raises ConfigError."""
     found = (
         _read_toml(os.path.join(folder, "procman.local.toml")),
         _read_toml(os.path.join(folder, "procman.toml")) or _read_pyproject(os.path.join(folder, "pyproject.toml")),
@@ -58,7 +61,7 @@ def read_config_files(folder: str) -> list[ConfigFile]:
 
 
 def _read_toml(path: str) -> ConfigFile | None:
-    text, mode = _text(path)
+    text, mode = read_text(path)
     if text is None:
         return None
     require_trustworthy(path, mode)
@@ -67,8 +70,8 @@ def _read_toml(path: str) -> ConfigFile | None:
 
 
 def _read_pyproject(path: str) -> ConfigFile | None:
-    text, mode = _text(path)
-    # Most projects have a pyproject.toml, few a table of ours: do not pay for the parser to learn that.
+    text, mode = read_text(path)
+    # Most projects have a pyproject.toml but no table for procman: do not load the TOML parser to find that out.
     if text is None or "procman" not in text:
         return None
     tool = _parse_toml(path, text).get("tool")
@@ -89,8 +92,8 @@ def _parse_toml(path: str, text: str) -> dict[str, object]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         what, _, where = str(error).partition(" (at ")
         line, column = (word.rpartition(" ")[2].rstrip(")") for word in (where + ", ").split(", ")[:2])
-        place = f"{path}:{line}:{column}" if line.isdigit() and column.isdigit() else path
-        raise ConfigError(f"{place}: {_sentence(what)}", "it is not TOML; see https://toml.io") from None
+        location = f"{path}:{line}:{column}" if line.isdigit() and column.isdigit() else path
+        raise ConfigError(f"{location}: {_sentence(what)}", "it is not TOML; see https://toml.io") from None
 
 
 def _sentence(text: str) -> str:
@@ -98,7 +101,7 @@ def _sentence(text: str) -> str:
 
 
 def _lines_of(text: str, table: str, keys: Mapping[str, object]) -> dict[str, int]:
-    """The line of each key below ``[table]`` ("" is the top), as far as a plain look can tell."""
+    """Return the line of each key below ``[table]`` ("" is the top level), found without parsing TOML again."""
     lines: dict[str, int] = {}
     here = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -115,8 +118,8 @@ def _lines_of(text: str, table: str, keys: Mapping[str, object]) -> dict[str, in
 
 
 def _read_foreman(path: str) -> ConfigFile | None:
-    """Foreman's own file: ``key: value`` lines of YAML. Keys that only its exports know do not concern us."""
-    text, mode = _text(path)
+    """Read Foreman's own file, ``key: value`` lines of YAML. Keys that only its exports use are ignored."""
+    text, mode = read_text(path)
     if text is None:
         return None
     require_trustworthy(path, mode)
@@ -138,17 +141,47 @@ def _yaml_scalar(text: str) -> str:
     return value.partition(" #")[0].strip()
 
 
-def _text(path: str) -> tuple[str | None, int]:
-    """The file's text without a BOM, and its mode; None and 0 where there is no such file."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-            mode = os.fstat(file.fileno()).st_mode
-        return data.decode("utf-8-sig"), mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None, 0
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: this is not UTF-8", "save the file as UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+# Lines below a table --------------------------------------------------------------------------------------------------
+
+
+def lines_below(text: str, prefix: Path) -> dict[Path, int]:
+    """Return the line of each key below `prefix`, found without parsing TOML again."""
+    lines: dict[Path, int] = {}
+    here: Path = ()
+    inside = ""  # the quotes of an open multi-line string
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if not inside and stripped.startswith("["):
+            here = _keys(stripped.strip("[]# \t").partition("]")[0])
+            _add_line(lines, here, prefix, number)
+        elif not inside and "=" in stripped and not stripped.startswith("#"):
+            _add_line(lines, (*here, *_keys(stripped)), prefix, number)
+        for quotes in ('"' * 3, "'" * 3):
+            if stripped.count(quotes) % 2 and inside in ("", quotes):
+                inside = "" if inside else quotes
+    return lines
+
+
+def _add_line(lines: dict[Path, int], path: Path, prefix: Path, number: int) -> None:
+    if path[: len(prefix)] == prefix:
+        inner = normalized(path[len(prefix) :])
+        for length in range(1, len(inner) + 1):
+            lines.setdefault(inner[:length], number)
+
+
+def _keys(text: str) -> Path:
+    """Return the parts of the dotted key at the beginning of a line; a quoted part may contain dots."""
+    keys, word, quote = [], "", ""
+    for char in text:
+        if quote:
+            quote, word = ("", word) if char == quote else (quote, word + char)
+        elif char in "\"'":
+            quote = char
+        elif char == "=":
+            break
+        elif char == ".":
+            keys.append(word.strip())
+            word = ""
+        else:
+            word += char
+    return (*keys, word.strip())

@@ -1,14 +1,15 @@
-"""Does the reading of overlays: the [process.NAME] tables of the config files, and the files that they name."""
+"""Reads the overlay: the [process.NAME] tables of the config files, and the files that they name."""
 
 from __future__ import annotations
 
 import os
 
-from procman.config.configfiles import read_config_files
+from procman.config.configfiles import lines_below, read_config_files
 from procman.config.files import read_extra_env, read_procfile
+from procman.core.model.process_overlay import Overlay, OverlayProblem, Table
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import signal
-from procman.core.overlay.tables import Overlay, OverlayProblem, Table, normal, parse_overlay
+from procman.core.overlay.tables import parse_overlay
 from procman.core.procfile.formation import flatten, require_known
 from procman.core.procfile.ports import whole_number
 from procman.core.text.suggest import did_you_mean
@@ -18,46 +19,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.config.configfiles import ConfigFile
     from procman.core.model.plan import Environment
+    from procman.core.model.process_overlay import ProcessOverlay
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
-    from procman.core.overlay.tables import Path, ProcessOverlay
-
-_WINS = {"restart": "restart", "max_restarts": "max_restarts", "timeout": "stop_timeout"}  # setting → key
 
 
 def read_overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay:
-    """Read what is said of single process types; problems are kept in it.
+    """Read what config files and flags say about single process types. Problems are kept in the overlay.
 
-    Raises UsageError for flags with unknown names, ConfigError for files that are no TOML.
+    Raises UsageError for flags with unknown names, ConfigError for files that are not TOML.
     """
     overlay = parse_overlay([_table(file) for file in _files(settings)], procfile)
     for process in overlay.processes.values():
         _resolve(process, settings, environment, overlay.problems)
     overlay.problems.sort(key=OverlayProblem.position)
-    _lay_flags_over(overlay, settings, procfile)
+    _apply_flags(overlay, settings, procfile)
     return overlay
 
 
 def surroundings(
     settings: Settings, procfile: Procfile, environment: Environment, name: str, usual: str
 ) -> tuple[str, dict[str, str]]:
-    """The folder of one process type, and its own variables, for `run`. Raises ConfigError."""
+    """Return the folder of one process type, and its own variables, for `run`. Raises ConfigError."""
     overlay = read_overlay(settings, procfile, environment)
     require_sound_overlay(overlay)
     process = overlay.process(name)
-    cwd = str(process.values.get("cwd", usual))
+    cwd = process.cwd or usual
     moved = {"PWD": cwd} if cwd != usual and "PWD" in environment.values else {}
     return cwd, {**moved, **process.variables}
 
 
 def tables_now(settings: Settings) -> tuple[str, ...]:
-    """The process types that have tables in the config files as they are now. Raises ConfigError for bad TOML."""
+    """Return the process types that now have tables in the config files. Raises ConfigError for bad TOML."""
     tables = [file.values["process"] for file in _files(settings)]
     return tuple(dict.fromkeys(name for table in tables if isinstance(table, dict) for name in table))
 
 
 def groups_now(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The process types of each group, as the files are now. Raises ConfigError for those that cannot be read."""
+    """Return the process types of each group, from the files as they are now. Raises ConfigError."""
     files = _files(settings)
     return parse_overlay([_table(file) for file in files], read_procfile(settings.procfile)).groups() if files else {}
 
@@ -67,28 +66,20 @@ def _files(settings: Settings) -> list[ConfigFile]:
 
 
 def require_sound_overlay(overlay: Overlay) -> tuple[str, ...]:
-    """Return the warnings; raises ConfigError if there are errors."""
+    """Return the overlay's warnings; raises ConfigError if it has errors."""
     errors = overlay.errors
     if errors:
         more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
         hint = errors[0].hint if len(errors) == 1 else "`procman check` lists all of them"
-        raise ConfigError(f"{errors[0].place}: {errors[0].message}{more}", hint)
-    return tuple(f"{problem.place}: {problem.message}" for problem in overlay.problems)
+        raise ConfigError(f"{errors[0].location}: {errors[0].message}{more}", hint)
+    return tuple(f"{problem.location}: {problem.message}" for problem in overlay.problems)
 
 
 def project_folder(settings: Settings) -> str:
-    """The folder of the config files: the root, or else the Procfile's, where flags or environment name them."""
-    if _is_near(settings, "root"):
+    """Return the folder of the config files, which flags or variables name: the root, else the Procfile's folder."""
+    if settings.is_given_directly("root"):
         return settings.root
-    return os.path.dirname(settings.procfile) if _is_near(settings, "procfile") else ""
-
-
-def _is_near(settings: Settings, name: str) -> bool:
-    """Whether a setting is given by a flag or a variable, which win over all config files."""
-    return settings.origin.get(name, "").startswith(("-", "PROCMAN_"))
-
-
-# Lines ----------------------------------------------------------------------------------------------------------------
+    return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else ""
 
 
 def _table(file: ConfigFile) -> Table:
@@ -96,70 +87,26 @@ def _table(file: ConfigFile) -> Table:
     return Table(file.path, file.folder, file.values["process"], lines_below(file.text, (*prefix, "process")))
 
 
-def lines_below(text: str, prefix: Path) -> dict[Path, int]:
-    """The line of each key below ``prefix`` in a text of TOML, as far as a plain look can tell."""
-    lines: dict[Path, int] = {}
-    here: Path = ()
-    inside = ""  # the quotes of a text over several lines
-    for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip()
-        if not inside and stripped.startswith("["):
-            here = _keys(stripped.strip("[]# \t").partition("]")[0])
-            _note(lines, here, prefix, number)
-        elif not inside and "=" in stripped and not stripped.startswith("#"):
-            _note(lines, (*here, *_keys(stripped)), prefix, number)
-        for quotes in ('"' * 3, "'" * 3):
-            if stripped.count(quotes) % 2 and inside in ("", quotes):
-                inside = "" if inside else quotes
-    return lines
-
-
-def _note(lines: dict[Path, int], path: Path, prefix: Path, number: int) -> None:
-    if path[: len(prefix)] == prefix:
-        inner = normal(path[len(prefix) :])
-        for length in range(1, len(inner) + 1):
-            lines.setdefault(inner[:length], number)
-
-
-def _keys(text: str) -> Path:
-    """The parts of a dotted key at the beginning of a line; quotes hold a part together."""
-    keys, word, quote = [], "", ""
-    for char in text:
-        if quote:
-            quote, word = ("", word) if char == quote else (quote, word + char)
-        elif char in "\"'":
-            quote = char
-        elif char == "=":
-            break
-        elif char == ".":
-            keys.append(word.strip())
-            word = ""
-        else:
-            word += char
-    return (*keys, word.strip())
-
-
-# Files that it names --------------------------------------------------------------------------------------------------
+# Files that the overlay names -----------------------------------------------------------------------------------------
 
 
 def _resolve(
     process: ProcessOverlay, settings: Settings, environment: Environment, problems: list[OverlayProblem]
 ) -> None:
-    values = process.values
-    for key in ("cwd", "log_file"):
-        if key in values:
-            values[key] = os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(str(values[key]))))
-    if "cwd" in values and not os.path.isdir(str(values["cwd"])):
-        problems.append(OverlayProblem(process.place("cwd"), f"cwd: {values['cwd']}: no such folder"))
-    if "env_file" in values:
-        _read_env_files(process, settings, environment, problems)
-    env = values.get("env", {})
-    assert isinstance(env, dict)
-    process.variables.update(env)
-    if "watch" in values and not can_watch():
+    process.cwd = _absolute(process, "cwd", process.cwd)
+    process.log_file = _absolute(process, "log_file", process.log_file)
+    if process.cwd and not os.path.isdir(process.cwd):
+        problems.append(OverlayProblem(process.location("cwd"), f"cwd: {process.cwd}: no such folder"))
+    _read_env_files(process, settings, environment, problems)
+    process.variables.update(process.env)
+    if process.watch and not can_watch():
         message = f'"{process.name}" is not restarted when files change: watchfiles is not installed'
         hint = "pip install 'procman-cli[watch]'"
-        problems.append(OverlayProblem(process.place("watch"), f"{message}: {hint}", hint, "warning"))
+        problems.append(OverlayProblem(process.location("watch"), f"{message}: {hint}", hint, "warning"))
+
+
+def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
+    return os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(path))) if path else ""
 
 
 def can_watch() -> bool:
@@ -172,17 +119,15 @@ def can_watch() -> bool:
 def _read_env_files(
     process: ProcessOverlay, settings: Settings, environment: Environment, problems: list[OverlayProblem]
 ) -> None:
-    paths = process.values["env_file"]
-    assert isinstance(paths, tuple)
-    place = process.place("env_file")
-    for path in paths:
+    for path in process.env_file:
+        location = process.location("env_file")
         try:
             full = os.path.join(process.folder("env_file"), os.path.expanduser(path))
             values, warnings = read_extra_env(full, settings, {**environment.values, **process.variables})
         except ConfigError as error:
-            problems.append(OverlayProblem(place, f"env_file: {error.message}", error.hint))
+            problems.append(OverlayProblem(location, f"env_file: {error.message}", error.hint))
             continue
-        problems += [OverlayProblem(place, warning, severity="warning") for warning in warnings]
+        problems += [OverlayProblem(location, warning, severity="warning") for warning in warnings]
         if settings.os_env_wins:
             values = {name: value for name, value in values.items() if environment.origin.get(name) != "environment"}
         process.variables.update(values)
@@ -191,27 +136,26 @@ def _read_env_files(
 # Flags ----------------------------------------------------------------------------------------------------------------
 
 
-def _lay_flags_over(overlay: Overlay, settings: Settings, procfile: Procfile) -> None:
+def _apply_flags(overlay: Overlay, settings: Settings, procfile: Procfile) -> None:
     for process in overlay.processes.values():
-        for setting, key in _WINS.items():
-            if _is_near(settings, setting):
-                process.values.pop(key, None)
+        for key in settings.overridden:
+            setattr(process, key, None)
     for name in _names(overlay, settings.auto_restart, procfile):
-        overlay.process(name).values["restart"] = "always"
+        overlay.process(name).restart = "always"
     for name in _names(overlay, settings.can_die, procfile):
-        overlay.process(name).values["can_die"] = True
+        overlay.process(name).can_die = True
     for word in flatten(settings.stop_signals):
-        names, equals, name = word.partition("=")
+        names, equals, number = word.partition("=")
         if not equals:
-            raise UsageError(f'the stop signal of whom? "{word}" gives no name', "as in -i web=INT")
+            raise UsageError(f'"{word}" does not name a process', "for example: -i web=INT")
         for name in _names(overlay, (names.strip(),), procfile):
-            overlay.process(name).values["stop_signal"] = _signal(name.strip(), word)
+            overlay.process(name).stop_signal = _signal(number.strip(), word)
     if settings.primary is not None:
         _choose_primary(overlay, settings.primary, settings.origin.get("primary", "--primary"), procfile)
 
 
 def _choose_primary(overlay: Overlay, word: str, origin: str, procfile: Procfile) -> None:
-    """Give the terminal to ``web`` or ``web.2``, whatever the tables say; without a number to the first instance."""
+    """Give the terminal to ``web.2``, or to the first instance of ``web``, whatever the tables say."""
     name, _, last = word.strip().rpartition(".")
     number = whole_number(last) if name else None
     if not number:
@@ -220,8 +164,8 @@ def _choose_primary(overlay: Overlay, word: str, origin: str, procfile: Procfile
         message = f'{origin}: {procfile.name} has no process type "{name}"'
         raise UsageError(message, did_you_mean(name, procfile.names))
     for process in overlay.processes.values():
-        process.values.pop("primary", None)
-    overlay.process(name).values["primary"] = number
+        process.primary = 0
+    overlay.process(name).primary = number
 
 
 def _signal(text: str, word: str) -> int:
@@ -232,7 +176,7 @@ def _signal(text: str, word: str) -> int:
 
 
 def _names(overlay: Overlay, words: tuple[str, ...], procfile: Procfile) -> list[str]:
-    """The process types that words of a flag mean: names, groups, or all."""
+    """Return the process types that the words of a flag mean: names, groups, or all."""
     names = flatten(overlay.expanded(words))
     if "all" in names and procfile.get("all") is None:
         return list(procfile.names)

@@ -1,13 +1,11 @@
-"""Does: works out the plan again while the session runs, for another formation, exactly as `start` would have."""
+"""Works out the plan from the files: at the start, and again while the session runs."""
 
 from __future__ import annotations
 
 import os
 
-from procman.config.files import read_plan, read_procfile
-from procman.config.overlays import groups_now, tables_now
-from procman.config.read_timeout import read_in_time
-from procman.core.model.settings import Settings
+from procman.config.files import read_environment, read_procfile, require_sound, root_of
+from procman.core.planner import make_plan
 from procman.core.procfile.formation import flatten
 from procman.errors import ProcmanError, UsageError
 
@@ -16,13 +14,57 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
-    from procman.core.model.plan import InstancePlan, Plan
+    from procman.core.model.plan import Environment, InstancePlan, Plan
+    from procman.core.model.process_overlay import Overlay
+    from procman.core.model.procfile import Procfile
+    from procman.core.model.settings import Settings
 
     T = TypeVar("T")
 
 
+def read_plan(settings: Settings, environ: Mapping[str, str], session: str = "") -> Plan:
+    """Read all files that `settings` names and work out what should run.
+
+    Raises ProcfileError for a Procfile with errors, ConfigError for the other files, UsageError for the rest.
+    """
+    procfile = read_procfile(settings.procfile)
+    require_sound(procfile)
+    environment, warnings = read_environment(settings, environ)
+    return plan_for(settings, procfile, environment, session, warnings)
+
+
+def plan_for(
+    settings: Settings,
+    procfile: Procfile,
+    environment: Environment,
+    session: str = "",
+    warnings: tuple[str, ...] = (),
+    overlay: Overlay | None = None,
+) -> Plan:
+    """Work out what should run from files that are read already; raises UsageError.
+
+    An overlay that is not passed in is read, if there is one. Raises ConfigError for its problems.
+    """
+    if uses_overlay(settings):
+        from procman.config.overlays import read_overlay, require_sound_overlay
+
+        overlay = overlay or read_overlay(settings, procfile, environment)
+        warnings += require_sound_overlay(overlay)
+    located = settings.but(procfile=os.path.abspath(settings.procfile), root=os.path.abspath(root_of(settings)))
+    return make_plan(procfile, environment, located, overlay, session=session, warnings=warnings)
+
+
+def uses_overlay(settings: Settings) -> bool:
+    """Whether a config file or a flag says anything about single process types. Without an overlay it costs nothing."""
+    by_flag = settings.auto_restart or settings.stop_signals or settings.can_die or settings.primary
+    return bool(settings.process or by_flag)
+
+
 class PlanSource:
-    """What the session was started with. Paths in the settings are seen from the folder that `start` was in."""
+    """Makes the plan of a running session again, exactly as `start` would have made it.
+
+    Paths in the settings are relative to `here`, the folder that the session was started in.
+    """
 
     def __init__(self, settings: Settings, plan: Plan, environ: Mapping[str, str], here: str) -> None:
         self.settings = settings
@@ -33,26 +75,26 @@ class PlanSource:
         self._here = here
 
     def instances(self, counts: Mapping[str, int], wanted: Iterable[str]) -> tuple[InstancePlan, ...]:
-        """The instances of that formation, from the files as they are now.
+        """Return the instances of the formation `counts`, from the files as they are now.
 
-        Of types that the Procfile has no more there are none; those that are ``wanted`` it must have.
-        Raises UsageError for names, counts and ports that cannot be, ConfigError for files.
+        A type that has left the Procfile has none, but raises UsageError if it is among `wanted`. Raises UsageError
+        for names, counts and ports that are invalid, ConfigError for files.
         """
         known = {*self._known(), *wanted}
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
-        same = {**vars(self.settings), "procfile": self.settings.procfile}  # of which vars has no default
-        given = {**same, "formation": formation, "names": (), "exclude": ()}
-        origin = given.pop("origin")
-        return self._seen_from_here(lambda: self._read(Settings(origin, **given))).instances
+        settings = self.settings.but(formation=formation, names=(), exclude=())
+        return self._in_start_folder(lambda: self._read(settings)).instances
 
     def _known(self) -> tuple[str, ...]:
-        return read_in_time(lambda: read_procfile(self.procfile)).names
+        return _read_in_time(lambda: read_procfile(self.procfile)).names
 
     def _read(self, settings: Settings) -> Plan:
-        settings.process = tables_now(settings)  # it may have been written since
-        return read_plan(settings, self._environ, self.session)
+        from procman.config.overlays import tables_now
 
-    def _seen_from_here(self, read: Callable[[], T]) -> T:
+        current = settings.but(process=tables_now(settings))  # the tables may have been written since the start
+        return read_plan(current, self._environ, self.session)
+
+    def _in_start_folder(self, read: Callable[[], T]) -> T:
         try:
             now = os.getcwd()
         except FileNotFoundError:
@@ -60,39 +102,47 @@ class PlanSource:
         try:
             os.chdir(self._here)
         except OSError as error:
-            raise UsageError(f"{self._here}: the folder that this session was started in {_lack(error)}") from None
+            raise UsageError(f"{self._here}: the folder that this session was started in {_reason(error)}") from None
         try:
-            return read_in_time(read)
+            return _read_in_time(read)
         finally:
             os.chdir(now)
 
     def groups(self) -> Mapping[str, tuple[str, ...]]:
-        """The process types of each group, as the overlay is now; none where it cannot be read."""
+        """Return the process types of each group, from the overlay as it is now; none if it cannot be read."""
+        from procman.config.overlays import groups_now
+
         try:
-            return self._seen_from_here(lambda: groups_now(self.settings))
+            return self._in_start_folder(lambda: groups_now(self.settings))
         except ProcmanError:
             return {}
 
     def types(self) -> tuple[str, ...]:
-        """The process types of the Procfile as it is now; none where it cannot be read."""
+        """Return the process types of the Procfile as it is now; none if it cannot be read."""
         try:
             return self._known()
         except ProcmanError:
             return ()
 
     def absence(self, name: str) -> str:
-        """Why no instance of this process type, which the Procfile has, is part of the session, in words."""
+        """Return why the session has no instance of the process type `name`, which the Procfile has, for a message."""
         settings = self.settings
         if name in flatten(settings.exclude):
             return f"left out by {settings.origin.get('exclude', '-x')}"
         if settings.names:
-            return f"not among what was started: {' '.join(settings.names)}"
+            return f"not among the names that were started: {' '.join(settings.names)}"
         if settings.formation is not None:
             return f"the formation {settings.formation} has none of it ({settings.origin.get('formation', '-m')})"
-        return "scaled to none, or new in the Procfile"
+        return "scaled to 0, or new in the Procfile"
 
 
-def _lack(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "is gone"
     return f"cannot be entered: {(error.strerror or str(error)).lower()}"
+
+
+def _read_in_time(read: Callable[[], T]) -> T:
+    from procman.config.read_timeout import read_in_time
+
+    return read_in_time(read)

@@ -1,7 +1,7 @@
-"""Does: gives up a reading that takes too long, since the whole engine waits for it.
+"""A timeout for reading files, since the whole engine waits for it.
 
-A file may be a named pipe that nobody writes to, or lie on a disk that does not answer. At the start that is the user's
-to end, see earshot.py; in a running session nothing would be heard meanwhile, not even that it shall end.
+A file may be a named pipe without a writer, or lie on a disk that does not respond. At the start the user can interrupt
+that, see early_signals.py; a running session would not even notice that it is told to stop.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 LIMIT = 2.0  # seconds
-AGAIN = 0.1  # an alarm just before a system call blocks is noted only: the next one interrupts it
+RETRY_INTERVAL = 0.1  # seconds; an alarm just before a system call blocks does not interrupt it, but the next one does
 
 
 def read_in_time(read: Callable[[], T]) -> T:
-    """What ``read`` returns. Raises ConfigError where it takes too long."""
+    """Return what `read` returns. Raises ConfigError if it takes longer than LIMIT seconds."""
     before = signal.signal(signal.SIGALRM, _give_up)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
-    signal.setitimer(signal.ITIMER_REAL, LIMIT, AGAIN)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, RETRY_INTERVAL)
     try:
         return read()
     finally:
@@ -36,8 +36,8 @@ def read_in_time(read: Callable[[], T]) -> T:
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)  # once: nothing may be raised behind the reading
+    signal.setitimer(signal.ITIMER_REAL, 0)  # raise only once: `read` has ended when the next alarm arrives
     raise ConfigError(
         f"the files could not be read within {LIMIT:.0f} seconds",
-        "is one of them a named pipe that nobody writes to, or on a disk that does not answer?",
+        "is one of them a named pipe without a writer, or on a disk that does not respond?",
     )

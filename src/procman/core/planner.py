@@ -1,49 +1,39 @@
-"""Decides everything that `start` will do before the first process exists: one record per instance."""
+"""Works out everything that `start` will do before the first process exists: one record for each instance."""
 
 from __future__ import annotations
 
 from procman.core.model.plan import InstancePlan, Plan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.procfile.environment import own_environment, shared_environment
-from procman.core.procfile.formation import flatten, require_known, select
-from procman.core.procfile.ports import DEFAULT_STEP, base_port, check_ports, in_range, port_of
+from procman.core.procfile.formation import flatten, parse_formation, require_known, select
+from procman.core.procfile.ports import base_port, check_ports, in_range, port_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.core.model.plan import Environment
+    from procman.core.model.process_overlay import Overlay
     from procman.core.model.procfile import ProcessType, Procfile
-    from procman.core.overlay.tables import Overlay
-    from procman.core.procfile.formation import Formation
+    from procman.core.model.settings import Settings
 
 
 def make_plan(
     procfile: Procfile,
     environment: Environment,
-    *,
-    procfile_path: str = "Procfile",
-    root: str = ".",
-    session: str = "",
-    formation: Formation | None = None,
-    names: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
-    quiet: tuple[str, ...] = (),
-    only: tuple[str, ...] = (),
-    port: int | None = None,
-    port_step: int = DEFAULT_STEP,
-    no_port: bool = False,
-    restart: RestartPolicy | None = None,
-    stop: StopPolicy | None = None,
-    warnings: tuple[str, ...] = (),
+    settings: Settings,
     overlay: Overlay | None = None,
+    *,
+    session: str = "",
+    warnings: tuple[str, ...] = (),
 ) -> Plan:
-    """Work out every instance. Raises UsageError for names, counts and ports that cannot be.
+    """Work out every instance. `procfile` and `root` of the settings are absolute paths, `session` is its id.
 
-    ``port`` is the base, 0 and ``no_port`` mean none; without it PORT of the environment is the base, else 5000.
+    Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
-    base = None if no_port or port == 0 else base_port(port, environment)
-    firsts = _first_ports(procfile, base, port_step)
+    formation = None if settings.formation is None else parse_formation(settings.formation)
+    names, exclude, quiet, only = settings.names, settings.exclude, settings.quiet, settings.only
+    firsts = _first_ports(procfile, settings, environment)
     if overlay is None:
         chosen = select(procfile, formation, names, exclude)
     else:
@@ -56,16 +46,16 @@ def make_plan(
     quiet, only = tuple(flatten(quiet)), tuple(flatten(only))
     require_known(procfile, map(_type_of, (*quiet, *only)))
     shared = shared_environment(environment, session, _known_ports(firsts))
-    rules = restart or RestartPolicy(), stop or StopPolicy()
+    rules = RestartPolicy(settings.restart, settings.max_restarts), StopPolicy(grace=settings.timeout)
     instances = tuple(
-        _instance(type_, number, firsts[type_.name], root, rules, shared)
+        _instance(type_, number, firsts[type_.name], settings.root, rules, shared)
         for type_, count in chosen
         for number in range(1, count + 1)
     )
     if overlay is not None:
         apply.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
-    return Plan(procfile, procfile_path, root, session, instances, environment, warnings, quiet, only)
+    return Plan(procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only)
 
 
 def _instance(
@@ -83,15 +73,18 @@ def _instance(
 
 
 def _type_of(name: str) -> str:
-    """The type that is meant by it or by one of its instances, ``web`` or ``web.2``."""
+    """Return the process type that a type's or an instance's name means, `web` for ``web`` or ``web.2``."""
     kind, _, number = name.partition(".")
     return kind if number.isdecimal() else name
 
 
-def _first_ports(procfile: Procfile, base: int | None, step: int) -> dict[str, int | None]:
-    """Return the port of each type's first instance, also of those that do not run here: they may run elsewhere."""
+def _first_ports(procfile: Procfile, settings: Settings, environment: Environment) -> dict[str, int | None]:
+    """Return the port of each type's first instance, even of types that do not run here: they may run elsewhere."""
     types = procfile.process_types
-    return {type_.name: None if base is None else port_of(base, step, type_.index, 1) for type_ in types}
+    if settings.no_port:
+        return {type_.name: None for type_ in types}
+    base = base_port(settings.port, environment)
+    return {type_.name: port_of(base, settings.port_step, type_.index, 1) for type_ in types}
 
 
 def _known_ports(firsts: Mapping[str, int | None]) -> dict[str, int]:

@@ -47,3 +47,19 @@ def test_port_zero_means_no_port() -> None:
     assert Settings(port=0).no_port
     assert not Settings(port=5000).no_port
     assert not Settings().no_port
+
+
+def test_a_copy_differs_only_in_what_was_changed() -> None:
+    settings = Settings({"root": "-d"}, root="app", port=3000)
+    settings.overridden = ("restart",)
+    copy = settings.but(port=4000, formation="web=2")
+    assert (copy.port, copy.formation, copy.procfile, copy.root) == (4000, "web=2", "app/Procfile", "app")
+    assert (copy.origin, copy.overridden) == ({"root": "-d"}, ("restart",))
+    assert (settings.port, settings.formation) == (3000, None)
+    with pytest.raises(TypeError, match="prot"):
+        settings.but(prot=5000)
+
+
+def test_flags_and_variables_are_given_directly() -> None:
+    settings = Settings({"port": "--port", "timeout": "PROCMAN_TIMEOUT", "restart": "procman.toml:3"})
+    assert [name for name in NAMES if settings.is_given_directly(name)] == ["port", "timeout"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from procman.core.model.plan import InstancePlan, Plan
+from procman.core.model.process_overlay import Overlay, ProcessOverlay, Table
+from procman.core.model.settings import Settings
 from procman.core.overlay.converters import WrongValueError, seconds
 from procman.core.overlay.keys import COLORS, KEYS, signal
-from procman.core.overlay.tables import Overlay, Table, parse_overlay
+from procman.core.overlay.tables import parse_overlay
 from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.parser import parse_procfile
@@ -27,7 +29,7 @@ def overlaid(**processes: object) -> Overlay:
 
 def planned(overlay: Overlay, **given: Any) -> Plan:
     assert not overlay.errors, overlay.errors
-    return make_plan(PROCFILE, merge([Layer("environment", {})]), root="/app", overlay=overlay, **given)
+    return make_plan(PROCFILE, merge([Layer("environment", {})]), Settings(root="/app", **given), overlay)
 
 
 def web(overlay: Overlay, **given: Any) -> InstancePlan:
@@ -106,7 +108,7 @@ def test_a_list_of_dependencies_means_ready() -> None:
     ],
 )
 def test_what_tcp_connects_to(value: object, target: str) -> None:
-    check = overlaid(web={"ready": {"tcp": value}}).processes["web"].values["ready"]
+    check = overlaid(web={"ready": {"tcp": value}}).processes["web"].ready
     assert getattr(check, "target", None) == target
 
 
@@ -122,7 +124,7 @@ def test_what_tcp_connects_to(value: object, target: str) -> None:
     ],
 )
 def test_what_http_asks_for(value: object, target: str) -> None:
-    check = overlaid(web={"ready": {"http": value}}).processes["web"].values["ready"]
+    check = overlaid(web={"ready": {"http": value}}).processes["web"].ready
     assert getattr(check, "target", None) == target
 
 
@@ -133,16 +135,16 @@ def test_the_port_is_filled_in_for_each_instance() -> None:
 
 
 def test_a_check_of_a_port_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConfigError, match='the check of "web" asks its port, but it has none'):
+    with pytest.raises(ConfigError, match='the check of "web" needs its port, but it has none'):
         planned(overlaid(web={"ready": {"tcp": True}, "port": False}))
 
 
 def test_who_waits_for_the_health_of_one_waits_for_its_health_check() -> None:
     health = {"tcp": 5432}
     borrowed = overlaid(web={"depends_on": {"db": "service_healthy"}}, db={"health": health})
-    assert "ready" in borrowed.processes["db"].values
+    assert borrowed.processes["db"].ready
     not_borrowed = overlaid(web={"depends_on": {"db": "ready"}}, db={"health": health})
-    assert "ready" not in not_borrowed.processes["db"].values
+    assert not_borrowed.processes["db"].ready is None
 
 
 def test_the_colors_are_those_of_the_palette() -> None:
@@ -160,15 +162,15 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("restart", True, "not true"),
         ("max_restarts", -1, "from 0 to 1000000"),
         ("max_restarts", 1.5, "not the number 1.5"),
-        ("backoff", {"first": 1}, "backoff.first is no key of this table"),
+        ("backoff", {"first": 1}, "backoff.first is not a known key"),
         ("success_exit_codes", [256], "exit codes from 0 to 255"),
         ("success_exit_codes", ["TERMM"], 'did you mean "TERM"?'),
         ("can_die", "yes", "true or false"),
-        ("depends_on", 5, "a list of texts"),
+        ("depends_on", 5, "a list of strings"),
         ("depends_on", ["nobody"], 'depends on "nobody", which Procfile does not have'),
         ("depends_on", ["wrker"], 'did you mean "worker"?'),
         ("depends_on", {"db": "redy"}, 'did you mean "ready"?'),
-        ("depends_on", {"db": {"conditon": "ready"}}, "depends_on.db.conditon is no key"),
+        ("depends_on", {"db": {"conditon": "ready"}}, "depends_on.db.conditon is not a known key"),
         ("ready", "http://x", "a table with http, tcp, log, exec or delay"),
         ("ready", {}, "wants one of http, tcp, log, exec, delay, and has none of them"),
         ("ready", {"tcp": 1, "http": "/"}, "and has http and tcp"),
@@ -178,29 +180,29 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("ready", {"log": "("}, "not a regular expression"),
         ("ready", {"log": "a{99999999999}"}, "not a regular expression"),
         ("ready", {"tcp": 1, "interval": 0}, "0.05 seconds or more"),
-        ("ready", {"tcp": 1, "retries": 3}, 'here it is called "failure_threshold"'),
-        ("health", {"delay": 1}, "is no key of this table"),
+        ("ready", {"tcp": 1, "retries": 3}, 'the key is "failure_threshold"'),
+        ("health", {"delay": 1}, "is not a known key"),
         ("health", {"tcp": 1, "on_fail": "explode"}, "restart, fail or none"),
         ("health", {"tcp": 1, "failure_threshold": 0}, "from 1 to 1000"),
         ("stop_signal", "SIGNIT", 'did you mean "INT"?'),
         ("stop_timeout", "soon", "a duration such as"),
-        ("stop_command", "", "a text"),
-        ("watch", 5, "a list of texts"),
+        ("stop_command", "", "a string"),
+        ("watch", 5, "a list of strings"),
         ("env", ["A=1"], "a table of variables"),
         ("env", {"PORT": 80}, "use the key port"),
-        ("env", {"A": [1]}, "wants a text"),
-        ("env", {"A=B": "1"}, "is no name of a variable"),
-        ("env_file", [1], "a text"),
+        ("env", {"A": [1]}, "wants a string"),
+        ("env", {"A=B": "1"}, "is not a valid name for a variable"),
+        ("env_file", [1], "a string"),
         ("port", 70000, "a port"),
         ("port", True, "a port"),
         ("formation", -1, "from 0"),
         ("color", "purple", "cyan, yellow"),
         ("color", "cian", 'did you mean "cyan"?'),
-        ("groups", ["a b"], "no name of a group"),
+        ("groups", ["a b"], "not a valid name for a group"),
         ("groups", ["db"], "has the name of a process type"),
         ("restrat", 1, 'did you mean "restart"?'),
-        ("command", "x", "the Procfile holds the commands"),
-        ("environment", {}, 'here it is called "env"'),
+        ("command", "x", "commands belong in the Procfile"),
+        ("environment", {}, 'the key is "env"'),
         ("schedule", "* * * * *", "cron"),
     ],
 )
@@ -243,8 +245,8 @@ def test_a_table_that_is_none() -> None:
 def test_the_nearer_file_wins_key_by_key_and_variable_by_variable() -> None:
     far = Table("procman.toml", "", {"web": {"port": 1, "env": {"A": "1", "B": "1"}}}, {})
     near = Table("procman.local.toml", "", {"web": {"port": 2, "env": {"B": "2"}}}, {})
-    values = parse_overlay([near, far], PROCFILE).processes["web"].values
-    assert values == {"port": 2, "env": {"A": "1", "B": "2"}}
+    web = parse_overlay([near, far], PROCFILE).processes["web"]
+    assert (web.port, web.env) == (2, {"A": "1", "B": "2"})
 
 
 def test_rules_of_restart_and_stop() -> None:
@@ -266,7 +268,7 @@ def test_rules_of_restart_and_stop() -> None:
 
 
 def test_without_a_word_everything_is_as_usual() -> None:
-    usual = make_plan(PROCFILE, merge([Layer("environment", {})]), root="/app")
+    usual = make_plan(PROCFILE, merge([Layer("environment", {})]), Settings(root="/app"))
     for one, other in zip(usual.instances, planned(overlaid(web={})).instances, strict=True):
         for name in InstancePlan.__slots__:
             mine, theirs = getattr(one, name), getattr(other, name)
@@ -299,3 +301,7 @@ def test_who_is_named_starts_although_it_does_not_start_by_itself() -> None:
     overlay = overlaid(web={"autostart": False})
     assert web(overlay).autostart is False
     assert web(overlay, names=("web",)).autostart is True
+
+
+def test_every_key_is_an_attribute_of_the_record() -> None:
+    assert set(KEYS) <= set(vars(ProcessOverlay("web")))

@@ -11,6 +11,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.plan import Environment, InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.settings import Settings
 from procman.core.model.status import ExitStatus
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
@@ -97,7 +98,7 @@ def test_time_spans_are_said_as_people_say_them() -> None:
 
 def test_a_life_is_told_in_records() -> None:
     parts: list[bytes] = []
-    plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {})).instances[0]
+    plan = make_plan(parse_procfile(b"web: x\n"), Environment({}, {}), Settings()).instances[0]
     supervisor, instance = Supervisor([plan]), Instance(plan)
     hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.0, lambda _: False))
     reporter = EventReporter(hub, supervisor, lambda: 0.0)

@@ -6,7 +6,8 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
-from procman.config.files import plan_for, read_environment, read_procfile, says_how
+from procman.config.files import read_environment, read_procfile
+from procman.config.plan_source import plan_for, uses_overlay
 from procman.core.model.settings import NAMES
 from procman.core.procfile.environment import REAL
 from procman.core.text.printable import masked, visible
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
     from procman.cli.options.option import Invocation
     from procman.core.model.plan import Environment, InstancePlan
+    from procman.core.model.process_overlay import Overlay, OverlayProblem
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
-    from procman.core.overlay.tables import Overlay, OverlayProblem
 
 
 def perform(invocation: Invocation) -> int:
@@ -43,7 +44,7 @@ def check(settings: Settings) -> int:
     wrong = bool(procfile.errors or (overlay and overlay.errors))
     plan = None if wrong else plan_for(settings, procfile, environment, overlay=overlay)
     problems = overlay.problems if overlay else []
-    told = {f"{problem.place}: {problem.message}" for problem in problems}
+    told = {f"{problem.location}: {problem.message}" for problem in problems}
     for warning in (*warnings, *(set(plan.warnings) - told if plan else ())):
         sys.stderr.write(f"warning: {visible(warning)}\n")
     if settings.json:
@@ -56,7 +57,7 @@ def check(settings: Settings) -> int:
 
 
 def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay | None:
-    if not says_how(settings):
+    if not uses_overlay(settings):
         return None
     from procman.config.overlays import read_overlay
 

@@ -7,7 +7,8 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
-from procman.config.files import read_environment, read_procfile, require_sound, root_of, says_how
+from procman.config.files import read_environment, read_procfile, require_sound, root_of
+from procman.config.plan_source import uses_overlay
 from procman.core.procfile.command import is_shell_word
 from procman.core.text.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError
@@ -40,7 +41,7 @@ def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | No
     if process is not None and procfile is not None:
         _warn(procfile, process)
         cwd = os.path.abspath(root_of(settings))
-        if says_how(settings):
+        if uses_overlay(settings):
             from procman.config.overlays import surroundings
 
             cwd, own = surroundings(settings, procfile, environment, process.name, cwd)

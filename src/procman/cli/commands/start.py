@@ -7,7 +7,7 @@ import os
 from procman.cli.commands.socket_claim import enter, join
 from procman.cli.commands.started_run import StartedRun, wants_terminals
 from procman.cli.options.precedence import settle
-from procman.config.files import read_plan
+from procman.config.plan_source import read_plan
 from procman.output.palette import wants_color
 from procman.runtime.system.descendants import become_subreaper, kill_until_empty
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors

@@ -11,7 +11,6 @@ from procman.cli.commands.run import run
 from procman.cli.control.connection import Connection, RefusedError, own_options
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
-from procman.core.model.settings import Settings
 from procman.errors import ProcmanError
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
@@ -19,6 +18,7 @@ from procman.runtime.guardian.background import Background
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.control.connection import Record
+    from procman.core.model.settings import Settings
 
 READY_TIMEOUT = 60.0  # seconds until every process must be ready
 LAST_LINES = 40  # of a failed process
@@ -52,9 +52,8 @@ def perform(invocation: Invocation) -> int:
 def _settings(invocation: Invocation, socket: str) -> Settings:
     """Return the settings of a session with a private socket that keeps running whichever process exits."""
     given = {option: texts for option, texts in invocation.given.items() if option.setting != "ready_timeout"}
-    settings = vars(settle(Invocation(invocation.command, given, ())))
-    own = {"socket": socket, "control": True, "exit": "never", "color": False, "status": False, "pty": False}
-    return Settings(settings.pop("origin"), **{**settings, **own})
+    settings = settle(Invocation(invocation.command, given, ()))
+    return settings.but(socket=socket, control=True, exit="never", color=False, status=False, pty=False)
 
 
 def _start(settings: Settings) -> int:

@@ -25,6 +25,7 @@ class Option:
         "kind",
         "metavar",
         "names",
+        "overrides",
         "setting",
         "value",
         "variable",
@@ -43,6 +44,7 @@ class Option:
         everyday: bool = False,
         names: bool = False,
         variable: str | None = None,
+        overrides: str = "",
     ) -> None:
         self.setting = setting
         self.flags = tuple(flags.split())
@@ -55,6 +57,7 @@ class Option:
         self.everyday = everyday
         self.names = names  # its values are names of process types: completion offers them
         self.variable = variable
+        self.overrides = overrides  # the key of the overlay that it overrides for all process types
 
     @property
     def long_flags(self) -> tuple[str, ...]:

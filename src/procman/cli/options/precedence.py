@@ -39,9 +39,13 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
         named, place = merged.get("names", ((), ""))
         words = (*named, *invocation.words) if place.startswith("-") and isinstance(named, tuple) else invocation.words
         merged["names"] = (words, "the command line")
-    return Settings(
+    settings = Settings(
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
     )
+    settings.overridden = tuple(
+        option.overrides for option in OPTIONS if option.overrides and settings.is_given_directly(option.setting)
+    )
+    return settings
 
 
 def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = None) -> bool:
@@ -133,12 +137,12 @@ def _from_config(file: ConfigFile) -> Given:
     given: Given = {}
     for key, value in file.values.items():
         if key == "process" and not file.is_text:  # who reads the overlay says what is wrong in it
-            given[key] = tuple(value) if isinstance(value, dict) else (key,), file.place(key)
+            given[key] = tuple(value) if isinstance(value, dict) else (key,), file.location(key)
             continue
         option = _CONFIG.get(key.replace("-", "_"))
         if option is None:
             raise _unknown(file, key)
-        place = file.place(key)
+        place = file.location(key)
         if file.is_text:
             setting = converted(option, [str(value)], f"{place}: {key}")
         else:
@@ -150,7 +154,7 @@ def _from_config(file: ConfigFile) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    return ConfigError(f'{file.place(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
+    return ConfigError(f'{file.location(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
 
 
 def _from_toml(option: Option, value: object, place: str) -> object:

@@ -34,7 +34,15 @@ OPTIONS = (
     Option("os_env_wins", "--os-env-wins", "the real environment wins over env files"),
     Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
     # how long and how often
-    Option("timeout", "-t --timeout", "from the stop signal to the kill [5]", "seconds", "SECONDS", everyday=True),
+    Option(
+        "timeout",
+        "-t --timeout",
+        "from the stop signal to the kill [5]",
+        "seconds",
+        "SECONDS",
+        everyday=True,
+        overrides="stop_timeout",
+    ),
     Option(
         "restart",
         "--restart",
@@ -42,12 +50,20 @@ OPTIONS = (
         "choice",
         choices=("on-failure", "always", "never"),
         everyday=True,
+        overrides="restart",
     ),
     Option("auto_restart", "-r --auto-restart", "always restart these, or all", "list", "NAMES", names=True),
     Option("stop_signals", "-i --stop-signals", "signals to stop with: web=INT,db=QUIT", "list", "SIGNALS"),
     Option("can_die", "--can-die", "whose end never ends the run, nor is a failure", "list", "NAMES", names=True),
     Option("primary", "--primary", "who has the terminal of start: its keys and screen", "text", "NAME", names=True),
-    Option("max_restarts", "--max-restarts", "quick deaths in a row before giving up [5]", "whole", "N"),
+    Option(
+        "max_restarts",
+        "--max-restarts",
+        "quick deaths in a row before giving up [5]",
+        "whole",
+        "N",
+        overrides="max_restarts",
+    ),
     Option(
         "exit",
         "--exit",

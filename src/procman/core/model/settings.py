@@ -1,4 +1,4 @@
-"""Decides what holds where nobody has said anything: every setting, its type and its default."""
+"""Every setting with its type and its default."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ if TYPE_CHECKING:
 
 
 class Settings:
-    """What the user wants, from all places it can be said in, one attribute per option.
+    """What the user wants, merged from all places where it can be given: one attribute per option.
 
-    Defaults are class attributes, so that one line holds name, type and default. ``origin`` names the place that each
-    setting was given in ("--port", "PROCMAN_PORT", "procman.toml:3"); a name that is not in it has its default.
+    Defaults are class attributes, so that one line holds name, type and default. `origin` maps each setting to where it
+    was given ("--port", "PROCMAN_PORT", "procman.toml:3"); a setting that is not in it has its default. `overridden`
+    are the keys of the overlay that flags and variables override for all process types.
     """
 
     # what to run
-    procfile: str = "Procfile"  # path as seen from the current folder; never empty
-    root: str = "."  # the folder commands run in and the default .env is read from; the Procfile's, unless given
-    env: tuple[str, ...] = ()  # env files by order of reading; empty: ROOT/.env, if it exists
+    procfile: str = "Procfile"  # path, relative to the current folder; never empty
+    root: str = "."  # where commands run and the default .env is; the Procfile's folder unless given
+    env: tuple[str, ...] = ()  # env files in order of reading; empty: ROOT/.env, if it exists
     formation: str | None = None  # "web=2,all=1"
     names: tuple[str, ...] = ()  # "web" or "web=2", as given on the command line
     exclude: tuple[str, ...] = ()
-    port: int | None = None  # the base; 0: no process gets a PORT
+    port: int | None = None  # the base; 0: processes get no PORT
     port_step: int = 100
     os_env_wins: bool = False
     env_interpolate: bool = False
@@ -33,32 +34,32 @@ class Settings:
     exit: str | None = None  # "all", "any", "failure", "never"; None: "all", but "failure" as PID 1 or under systemd
     guardian: bool = True
 
-    # what is said of single process types; a table of a config file says more, see core/overlay/tables.py
-    process: tuple[str, ...] = ()  # the types that have a table
+    # what is given for single process types; a table of a config file can say more, see core/overlay/keys.py
+    process: tuple[str, ...] = ()  # the process types that have a table
     auto_restart: tuple[str, ...] = ()  # names, or "all": restart = "always"
     stop_signals: tuple[str, ...] = ()  # "web=INT"
     can_die: tuple[str, ...] = ()
-    primary: str | None = None  # "web" or "web.2": whose the terminal of `start` is
+    primary: str | None = None  # "web" or "web.2": the instance that gets the terminal of `start`
 
-    # who may ask it something
+    # the control socket
     control: bool = True
     socket: str | None = None  # path of the control socket; None: one for each Procfile and folder
-    replace: bool = False  # stop the session that runs here already
-    wait: bool = True  # until the session that runs here has started what is named
+    replace: bool = False  # stop the session that is already running
+    wait: bool = True  # until the running session has started the named processes
 
     # what to show
     quiet: tuple[str, ...] = ()  # process types that run without being shown
-    only: tuple[str, ...] = ()  # if not empty: the process types that are shown
-    color: bool | None = None  # None: on a terminal, as NO_COLOR and FORCE_COLOR say
+    only: tuple[str, ...] = ()  # if not empty: the only process types that are shown
+    color: bool | None = None  # None: on a terminal, unless NO_COLOR or FORCE_COLOR decides
     timestamps: str = "%H:%M:%S"  # strftime, "iso", "elapsed" or "off"
-    prefix: str | None = None  # a template; None: the usual prefix; "": none
+    prefix: str | None = None  # a template; None: the default prefix; "": no prefix
     format: str = "text"  # or "json"
     raw: bool = False  # pass control sequences of children through
     pty: bool | None = None  # None: when stdout is a terminal
     highlight: str | None = None  # regular expression
     pretty: bool = False
     log_dir: str | None = None
-    status: bool | None = None  # the status line; None: as the output sees fit
+    status: bool | None = None  # the status line; None: the output decides
 
     # what check prints
     json: bool = False
@@ -68,7 +69,7 @@ class Settings:
 
     # what export writes
     out: str | None = None  # a folder, or "-" to print
-    app: str | None = None  # the application's name at the target; None: its folder's
+    app: str | None = None  # the application's name at the target; None: its folder's name
     user: str | None = None  # the account it runs as; "": units of a user's own service manager
     image: str | None = None
     log: str | None = None  # the folder for log files
@@ -77,16 +78,26 @@ class Settings:
     list_formats: bool = False
 
     def __init__(self, origin: Mapping[str, str] | None = None, **given: object) -> None:
-        for name, value in given.items():
-            if name not in NAMES:
-                raise TypeError(f"there is no setting called {name!r}")
-            setattr(self, name, value)
+        _require_known(given)
+        vars(self).update(given)
         self.origin: dict[str, str] = dict(origin or {})
+        self.overridden: tuple[str, ...] = ()
         if "procfile" not in given and "root" in given:
             self.procfile = f"{self.root.rstrip('/')}/Procfile"
         if "root" not in given:
             folder, slash, _ = self.procfile.rpartition("/")
             self.root = folder or slash or "."
+
+    def but(self, **changed: object) -> Settings:
+        """Return a copy with some settings changed, and nothing else: `root` does not follow `procfile`."""
+        _require_known(changed)
+        copy = Settings.__new__(Settings)
+        vars(copy).update(vars(self), origin=dict(self.origin), **changed)
+        return copy
+
+    def is_given_directly(self, name: str) -> bool:
+        """Whether a flag or an environment variable gives the setting; they win over all config files."""
+        return self.origin.get(name, "").startswith(("-", "PROCMAN_"))
 
     @property
     def no_port(self) -> bool:
@@ -95,3 +106,9 @@ class Settings:
 
 
 NAMES = tuple(Settings.__annotations__)
+
+
+def _require_known(given: Mapping[str, object]) -> None:
+    for name in given:
+        if name not in NAMES:
+            raise TypeError(f"there is no setting called {name!r}")

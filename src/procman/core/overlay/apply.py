@@ -1,4 +1,4 @@
-"""Decides what an overlay changes in a plan: who runs, how many, on which port, and how."""
+"""What an overlay changes in a plan: which process types run, how many of each, on which port, and how."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from procman.core.model.checks import Check
     from procman.core.model.plan import InstancePlan
+    from procman.core.model.process_overlay import Overlay, ProcessOverlay
     from procman.core.model.procfile import ProcessType, Procfile
-    from procman.core.overlay.tables import Overlay, ProcessOverlay
 
     Chosen = list[tuple[ProcessType, int]]
 
@@ -21,114 +21,111 @@ if TYPE_CHECKING:
 def select_with(
     overlay: Overlay, procfile: Procfile, formation: Formation | None, names: tuple[str, ...], exclude: tuple[str, ...]
 ) -> tuple[Chosen, tuple[str, ...]]:
-    """Return who runs, how many of each, and warnings; raises UsageError as `select` does.
+    """Return the process types that run with their counts, and warnings. Raises UsageError as `select` does.
 
-    An overlay's counts hold where no formation is given. Who is named brings along what it depends on, unless that is
-    left out; a formation says itself all that runs.
+    Without a formation the overlay's counts apply, and a named type brings along the types it depends on, unless they
+    are excluded. A formation lists all that runs.
     """
     names, exclude = overlay.expanded(names), overlay.expanded(exclude)
-    wanted = formation or Formation(_counts(overlay), 1)
+    counts = {process.name: process.formation for process in overlay.processes.values()}
+    wanted = formation or Formation({name: count for name, count in counts.items() if count is not None}, 1)
     chosen = select(procfile, wanted, names, exclude)
     if names and formation is None:
-        _bring_along(chosen, overlay, procfile, wanted, set(flatten(exclude)))
+        _add_dependencies(chosen, overlay, procfile, wanted, set(flatten(exclude)))
     running = {type_.name for type_, _ in chosen}
-    lacking = [
-        f'{process.place("depends_on")}: "{process.name}" depends on "{dependency.type}", which is left out: '
+    warnings = [
+        f'{process.location("depends_on")}: "{process.name}" depends on "{dependency.type}", which is left out: '
         "it does not wait for it"
         for process in overlay.processes.values()
         for dependency in process.depends_on
         if process.name in running and dependency.type not in running
     ]
-    return chosen, tuple(lacking)
+    return chosen, tuple(warnings)
 
 
-def _counts(overlay: Overlay) -> dict[str, int]:
-    counts = ((process.name, process.values.get("formation")) for process in overlay.processes.values())
-    return {name: count for name, count in counts if isinstance(count, int)}
-
-
-def _bring_along(chosen: Chosen, overlay: Overlay, procfile: Procfile, wanted: Formation, left_out: set[str]) -> None:
+def _add_dependencies(
+    chosen: Chosen, overlay: Overlay, procfile: Procfile, wanted: Formation, excluded: set[str]
+) -> None:
     running = {type_.name for type_, _ in chosen}
-    asked = list(running)
-    while asked:
-        process = overlay.get(asked.pop())
+    ahead = list(running)
+    while ahead:
+        process = overlay.get(ahead.pop())
         for dependency in process.depends_on if process else ():
             type_ = procfile.get(dependency.type)
-            if type_ is not None and type_.name not in running | left_out and wanted.count(type_.name):
+            if type_ is not None and type_.name not in running | excluded and wanted.count(type_.name):
                 running.add(type_.name)
-                asked.append(type_.name)
+                ahead.append(type_.name)
                 chosen.append((type_, wanted.count(type_.name)))
     chosen.sort(key=lambda pair: pair[0].index)
 
 
 def first_ports(overlay: Overlay, usual: Mapping[str, int | None]) -> dict[str, int | None]:
-    """Return the port of each type's first instance, None for none; ``usual`` is what it would be without overlay."""
-    said = {process.name: process.values["port"] for process in overlay.processes.values() if "port" in process.values}
-    return {name: (said[name] or None) if name in said else port for name, port in usual.items()}  # type: ignore[misc]
+    """Return the port of each type's first instance, None for none. `usual` holds those without the overlay."""
+    ports = {process.name: process.port for process in overlay.processes.values() if process.port is not None}
+    return {name: (ports[name] or None) if name in ports else port for name, port in usual.items()}
 
 
 def adjust_all(instances: Iterable[InstancePlan], overlay: Overlay, names: tuple[str, ...]) -> None:
-    """Make the plans what the overlay says; ``names`` are the words of the command line. Raises ConfigError."""
+    """Apply the overlay to the plans, in place. `names` are the words of the command line. Raises ConfigError."""
     plans = list(instances)
     running = {plan.type for plan in plans}
-    asked = {name.partition("=")[0].strip() for name in flatten(overlay.expanded(names))}
+    named = {name.partition("=")[0].strip() for name in flatten(overlay.expanded(names))}
     for plan in plans:
         process = overlay.get(plan.type)
         if process is not None:
-            adjust(plan, process, running, plan.type in asked)
+            adjust(plan, process, running, plan.type in named)
 
 
 def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named: bool) -> None:
-    """Make ``plan`` what the overlay says. ``running`` are the types that run; ``named``: the user asked for this one.
+    """Apply `process` to `plan`, in place. `running` are the types that run; `named` types start even if they do not
+    autostart.
 
-    Raises ConfigError for a check that needs a port where there is none.
+    Raises ConfigError for a check that needs a port if the instance has none.
     """
-    values = process.values
-    plan.restart = _restart(plan.restart, values)
-    plan.stop = _stop(plan.stop, values)
+    plan.restart = _restart(plan.restart, process)
+    plan.stop = _stop(plan.stop, process)
     plan.depends_on = tuple(one for one in process.depends_on if one.type in running)
     plan.groups = process.groups
-    plan.ready = _check(plan, process, "ready")
-    plan.health = _check(plan, process, "health")
-    plan.autostart = named or bool(values.get("autostart", True))
-    plan.can_die = bool(values.get("can_die", False))
-    plan.primary = plan.number == values.get("primary")  # true is 1
-    plan.pty = values.get("pty")  # type: ignore[assignment]  # the converters of the keys made them all
-    plan.color = values.get("color")  # type: ignore[assignment]
-    plan.watch = values.get("watch", ())  # type: ignore[assignment]
-    plan.log_file = str(values.get("log_file", ""))
+    plan.ready = _on_port(plan, process, "ready", process.ready)
+    plan.health = _on_port(plan, process, "health", process.health)
+    plan.autostart = named or process.autostart
+    plan.can_die = process.can_die
+    plan.primary = plan.number == process.primary
+    plan.pty = process.pty
+    plan.color = process.color
+    plan.watch = process.watch
+    plan.log_file = process.log_file
     variables = process.variables
-    if "cwd" in values:
-        plan.cwd = str(values["cwd"])
+    if process.cwd:
+        plan.cwd = process.cwd
         variables = {**variables, "PWD": plan.cwd} if "PWD" in plan.env else variables
     plan.lay_under(variables)
 
 
-def _restart(usual: RestartPolicy, values: Mapping[str, object]) -> RestartPolicy:
-    backoff, longest = values.get("backoff", (usual.backoff, None))  # type: ignore[misc]
+def _restart(usual: RestartPolicy, process: ProcessOverlay) -> RestartPolicy:
+    backoff, longest = process.backoff or (usual.backoff, None)
     return RestartPolicy(
-        values.get("restart", usual.mode),  # type: ignore[arg-type]  # the converters of the keys made them all
-        values.get("max_restarts", usual.max_restarts),  # type: ignore[arg-type]
-        values.get("min_uptime", usual.min_uptime),  # type: ignore[arg-type]
-        backoff,  # type: ignore[has-type]
-        max(usual.backoff_max, backoff) if longest is None else longest,  # type: ignore[has-type]
-        values.get("success_exit_codes", usual.success_codes),  # type: ignore[arg-type]
+        process.restart or usual.mode,
+        usual.max_restarts if process.max_restarts is None else process.max_restarts,
+        usual.min_uptime if process.min_uptime is None else process.min_uptime,
+        backoff,
+        max(usual.backoff_max, backoff) if longest is None else longest,
+        process.success_exit_codes or usual.success_codes,
     )
 
 
-def _stop(usual: StopPolicy, values: Mapping[str, object]) -> StopPolicy:
+def _stop(usual: StopPolicy, process: ProcessOverlay) -> StopPolicy:
     return StopPolicy(
-        values.get("stop_signal", usual.signal_number),  # type: ignore[arg-type]
-        values.get("stop_timeout", usual.grace),  # type: ignore[arg-type]
-        values.get("stop_command", usual.command),  # type: ignore[arg-type]
+        process.stop_signal or usual.signal_number,
+        usual.grace if process.stop_timeout is None else process.stop_timeout,
+        process.stop_command or usual.command,
     )
 
 
-def _check(plan: InstancePlan, process: ProcessOverlay, key: str) -> Check | None:
-    check: Check | None = process.values.get(key)  # type: ignore[assignment]
+def _on_port(plan: InstancePlan, process: ProcessOverlay, key: str, check: Check | None) -> Check | None:
     if check is None:
         return None
     if plan.port is None and check.needs_port:
-        message = f'{process.place(key)}: the check of "{plan.type}" asks its port, but it has none'
+        message = f'{process.location(key)}: the check of "{plan.type}" needs its port, but it has none'
         raise ConfigError(message, "give it one with the key port, or write the check's port out")
     return check.on_port(plan.port)

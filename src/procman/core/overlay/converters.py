@@ -1,4 +1,4 @@
-"""Decides whether a value of TOML is what a key of an overlay wants; WrongValueError says what would be right."""
+"""Converters from values of TOML to the values of an overlay's keys. WrongValueError says what a key expects."""
 
 from __future__ import annotations
 
@@ -8,42 +8,47 @@ from procman.core.text.values import DURATION, duration
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
-_SHORTEST = 0.05  # seconds between two checks
-# What other tools call it. A key is not accepted under two names, but whoever knows the other one is told.
-_ELSEWHERE = {
-    "command": "the Procfile holds the commands",
-    "environment": 'here it is called "env"',
-    "working_dir": 'here it is called "cwd"',
-    "directory": 'here it is called "cwd"',
-    "healthcheck": 'here it is called "health", or "ready"',
-    "liveness_probe": 'here it is called "health"',
-    "readiness_probe": 'here it is called "ready"',
-    "ready_log_line": 'here it is ready = { log = "…" }',
-    "availability": "its keys stand in the process' own table: restart, backoff, max_restarts",
-    "shutdown": "here it is stop_signal, stop_timeout and stop_command",
-    "stop_grace_period": 'here it is called "stop_timeout"',
-    "timeout": 'here it is called "stop_timeout"',
-    "namespace": 'here it is called "groups"',
-    "replicas": 'here it is called "formation"',
-    "numprocs": 'here it is called "formation"',
-    "disabled": "here it is autostart = false",
-    "is_tty": 'here it is called "pty"',
-    "tty": 'here it is called "pty"',
-    "log_location": 'here it is called "log_file"',
-    "schedule": "procman does not run things by the clock: let cron or a timer do that",
-    "test": 'here it is called "exec"',
-    "retries": 'here it is called "failure_threshold"',
-    "start_period": "a readiness check has its own table: ready",
-    "period_seconds": 'here it is called "interval"',
-    "timeout_seconds": 'here it is called "timeout"',
-    "initial_delay_seconds": "checks begin at once, and a failed one is tried again",
-    "http_get": 'here it is http = "/path"',
+    T = TypeVar("T")
+
+_MIN_PERIOD = 0.05  # seconds between two checks
+# Names of keys in other tools. A key has one name here; these are hints for users who know the other one.
+_OTHER_TOOLS = {
+    "command": "commands belong in the Procfile",
+    "environment": 'the key is "env"',
+    "working_dir": 'the key is "cwd"',
+    "directory": 'the key is "cwd"',
+    "healthcheck": 'the key is "health" or "ready"',
+    "liveness_probe": 'the key is "health"',
+    "readiness_probe": 'the key is "ready"',
+    "ready_log_line": 'write ready = { log = "…" }',
+    "availability": "write its keys directly in the process table: restart, backoff, max_restarts",
+    "shutdown": "the keys are stop_signal, stop_timeout and stop_command",
+    "stop_grace_period": 'the key is "stop_timeout"',
+    "timeout": 'the key is "stop_timeout"',
+    "namespace": 'the key is "groups"',
+    "replicas": 'the key is "formation"',
+    "numprocs": 'the key is "formation"',
+    "disabled": "write autostart = false",
+    "is_tty": 'the key is "pty"',
+    "tty": 'the key is "pty"',
+    "log_location": 'the key is "log_file"',
+    "schedule": "procman is not a scheduler: use cron or a systemd timer",
+    "test": 'the key is "exec"',
+    "retries": 'the key is "failure_threshold"',
+    "start_period": "use a readiness check: the key ready",
+    "period_seconds": 'the key is "interval"',
+    "timeout_seconds": 'the key is "timeout"',
+    "initial_delay_seconds": "checks start immediately, and a failed one is repeated",
+    "http_get": 'write http = "/path"',
 }
 
 
 class WrongValueError(Exception):
-    """A value that cannot be; ``message`` goes on after the key's name, ``path`` leads on below the key."""
+    """A value that a key does not accept. `message` continues a sentence that begins with the key's name; `path` names
+    the keys below it.
+    """
 
     def __init__(self, message: str, hint: str = "", path: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -53,14 +58,14 @@ class WrongValueError(Exception):
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """What may be meant by a key that is none."""
+    """Return a hint for an unknown key."""
     keys = tuple(known)
     near = nearest(key, keys)
-    return _ELSEWHERE.get(key) or (f'did you mean "{near}"?' if near else f"there are: {', '.join(keys)}")
+    return _OTHER_TOOLS.get(key) or (f'did you mean "{near}"?' if near else f"there are: {', '.join(keys)}")
 
 
-def in_words(value: object) -> str:
-    """A value of TOML as a sentence names it."""
+def described(value: object) -> str:
+    """Return a value of TOML as a message names it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     kinds = {str: f'"{value}"', int: f"the number {value}", float: f"the number {value}", list: "a list"}
@@ -68,19 +73,23 @@ def in_words(value: object) -> str:
 
 
 def wrong(wanted: str, value: object, hint: str = "") -> WrongValueError:
-    return WrongValueError(f"wants {wanted}, not {in_words(value)}", hint)
+    """Return the error for a key that wants something else than `value`."""
+    return WrongValueError(f"wants {wanted}, not {described(value)}", hint)
 
 
 # Plain values -----------------------------------------------------------------------------------------------------
 
 
 def truth(value: object) -> bool:
+    """Return a boolean."""
     if not isinstance(value, bool):
         raise wrong("true or false", value)
     return value
 
 
 def whole(lowest: int, highest: int, what: str) -> Callable[[object], int]:
+    """Return a converter for whole numbers in that range; `what` names them in its message."""
+
     def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
             raise wrong(f"{what} from {lowest} to {highest}", value)
@@ -90,16 +99,18 @@ def whole(lowest: int, highest: int, what: str) -> Callable[[object], int]:
 
 
 def text(value: object) -> str:
+    """Return a string that is not blank."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise wrong("a text", value)
+        raise wrong("a string", value)
     return value
 
 
 def texts(value: object) -> tuple[str, ...]:
+    """Return strings, from a list of them or from a single one."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):
-        raise wrong("a list of texts", value)
+        raise wrong("a list of strings", value)
     return tuple(map(text, value))
 
 
@@ -116,13 +127,16 @@ def seconds(value: object) -> float:
 
 
 def period(value: object) -> float:
+    """Return the seconds between two checks, or the limit of one."""
     time = seconds(value)
-    if time < _SHORTEST:
-        raise wrong(f"a duration of {_SHORTEST:g} seconds or more", value)
+    if time < _MIN_PERIOD:
+        raise wrong(f"a duration of {_MIN_PERIOD:g} seconds or more", value)
     return time
 
 
 def word(words: tuple[str, ...], aliases: Mapping[str, str]) -> Callable[[object], str]:
+    """Return a converter for one of `words`; `aliases` maps the words of other tools to these."""
+
     def convert(value: object) -> str:
         if isinstance(value, str) and (value in words or value in aliases):
             return aliases.get(value, value)
@@ -133,12 +147,13 @@ def word(words: tuple[str, ...], aliases: Mapping[str, str]) -> Callable[[object
     return convert
 
 
-def table(value: Mapping[str, object], keys: Mapping[str, Callable[[object], object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+def table(value: Mapping[str, object], keys: Mapping[str, Callable[[object], T]]) -> dict[str, T]:
+    """Convert a table, whose `keys` have these converters. A dash in a key equals an underscore."""
+    found: dict[str, T] = {}
     for name, one in value.items():
         key = name.replace("-", "_")
         if key not in keys:
-            raise WrongValueError("is no key of this table", unknown_key(key, keys), (name,))
+            raise WrongValueError("is not a known key", unknown_key(key, keys), (name,))
         try:
             found[key] = keys[key](one)
         except WrongValueError as error:

@@ -1,4 +1,4 @@
-"""Decides what each key of a [process.NAME] table may hold, and what it means."""
+"""The keys of a [process.NAME] table: what each of them may hold, and what it means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED,
 from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
 from procman.core.overlay.converters import (
     WrongValueError,
-    in_words,
+    described,
     period,
     seconds,
     table,
@@ -29,8 +29,8 @@ HIGHEST_PORT = 65535
 MOST_INSTANCES = 10_000
 COLORS = ("cyan", "yellow", "green", "magenta", "blue", "red")  # in the order of the palette
 COLOR_NAMES = (*COLORS, *(f"bright-{color}" for color in COLORS))
-_WITHOUT_END = (1.0, 60.0)  # seconds: interval and timeout of readiness
-_HEALTH_INTERVAL, _HEALTH_TIMEOUT, _THRESHOLD = 10.0, 5.0, 3
+READY_TIMEOUT = 60.0  # seconds to become ready in
+_HEALTH_INTERVAL = 10.0  # seconds
 
 _RESTARTS = {"no": "never", "unless-stopped": "always", "on_failure": "on-failure", "exit_on_failure": "never"}
 _CONDITION_WORDS = {
@@ -45,6 +45,7 @@ _CONDITION_WORDS = {
     "service_completed_successfully": SUCCEEDED,
     "process_completed_successfully": SUCCEEDED,
 }
+
 # Values with a meaning of their own ----------------------------------------------------------------------------------
 
 
@@ -55,11 +56,11 @@ def _restart(value: object) -> str:
 
 
 def _backoff(value: object) -> tuple[float, float | None]:
-    """The first delay, and the longest one where it is said."""
+    """Return the first delay, and the longest one if it is given, in seconds."""
     if not isinstance(value, dict):
         return seconds(value), None
     found = table(value, {"initial": seconds, "max": seconds})
-    return float(found.get("initial", 1.0)), found.get("max")  # type: ignore[arg-type, return-value]  # seconds made them
+    return found.get("initial", 1.0), found.get("max")
 
 
 def signal(value: object) -> int:
@@ -76,7 +77,7 @@ def signal(value: object) -> int:
 
 
 def _codes(value: object) -> tuple[int, ...]:
-    """Exit codes, and names of signals as 128 + n; 0 is always one of them."""
+    """Return exit codes; a signal's name gives 128 + its number. 0 is always among them."""
     codes = [0]
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, str):
@@ -94,14 +95,14 @@ def _depends_on(value: object) -> tuple[Dependency, ...]:
 
 def _dependency(name: str, how: object) -> Dependency:
     try:
-        said_of_it = how if isinstance(how, dict) else {"condition": how}
-        found = table(said_of_it, {"condition": text, "timeout": period})
-        said = str(found.get("condition", READY))
-        condition = word(CONDITIONS, _CONDITION_WORDS)(said)
+        keys = how if isinstance(how, dict) else {"condition": how}
+        found = table(keys, {"condition": text, "timeout": period})
+        given = str(found.get("condition", READY))
+        condition = word(CONDITIONS, _CONDITION_WORDS)(given)
     except WrongValueError as error:
         raise WrongValueError(error.message, error.hint, (name, *error.path)) from None
     timeout = found.get("timeout")
-    return Dependency(name, condition, timeout if isinstance(timeout, float) else None, said.endswith("healthy"))
+    return Dependency(name, condition, timeout if isinstance(timeout, float) else None, given.endswith("healthy"))
 
 
 def _port(value: object) -> int:
@@ -110,19 +111,19 @@ def _port(value: object) -> int:
 
 def _env(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise wrong("a table of variables", value, 'as in env = { NAME = "value" }')
+        raise wrong("a table of variables", value, 'for example env = { NAME = "value" }')
     return {name: _variable(name, one) for name, one in value.items()}
 
 
 def _variable(name: str, value: object) -> str:
     if not name or "=" in name or "\0" in name:
-        raise WrongValueError("is no name of a variable", "", (name,))
+        raise WrongValueError("is not a valid name for a variable", "", (name,))
     if name == "PORT":
         raise WrongValueError("is set by procman", "use the key port", (name,))
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)) or "\0" in str(value):
-        raise WrongValueError(f"wants a text, not {in_words(value)}", "", (name,))
+        raise WrongValueError(f"wants a string, not {described(value)}", "", (name,))
     return str(value)
 
 
@@ -131,11 +132,16 @@ def _color(value: object) -> int:
     return COLOR_NAMES.index(word(COLOR_NAMES, aliases)(value))
 
 
+def _primary(value: object) -> int:
+    """Return the number of the instance that gets the terminal: the first one, or 0 for none."""
+    return int(truth(value))
+
+
 def _groups(value: object) -> tuple[str, ...]:
     names = texts(value)
     for name in names:
         if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-            raise WrongValueError(f'"{name}" is no name of a group', 'letters, digits, "_" and "-"')
+            raise WrongValueError(f'"{name}" is not a valid name for a group', 'use letters, digits, "_" and "-"')
     return names
 
 
@@ -191,36 +197,36 @@ _HEALTH = {
 
 
 def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tuple[str, str, dict[str, object]]:
-    """The kind, the target and the other keys of a check's table."""
+    """Return the kind, the target and the other keys of a check's table."""
     kinds = [kind for kind in KINDS if kind in keys]
-    example = "as in { tcp = 5432 }"
+    example = "for example { tcp = 5432 }"
     if not isinstance(value, dict):
         raise wrong(f"a table with {', '.join(kinds[:-1])} or {kinds[-1]}", value, example)
     found = table(value, keys)
-    said = [kind for kind in KINDS if kind in found]
-    if len(said) != 1:
-        what = " and ".join(said) if said else "none of them"
+    given = [kind for kind in KINDS if kind in found]
+    if len(given) != 1:
+        what = " and ".join(given) if given else "none of them"
         raise WrongValueError(f"wants one of {', '.join(kinds)}, and has {what}", example)
-    return said[0], str(found.pop(said[0])), found
+    return given[0], str(found.pop(given[0])), found
 
 
 def _ready(value: object) -> Check:
-    kind, target, found = _check(value, _READY)
-    interval, limit = _WITHOUT_END
-    timeout = found.get("timeout", None if kind == DELAY else limit)
-    return Check(kind, target, found.get("interval", interval), timeout)  # type: ignore[arg-type]  # _READY made them
+    kind, target, given = _check(value, _READY)
+    check = Check(kind, target, timeout=None if kind == DELAY else READY_TIMEOUT)
+    for key, one in given.items():
+        setattr(check, key, one)
+    return check
+
+
+_HEALTH_ATTRIBUTES = {"timeout": "attempt", "failure_threshold": "threshold"}  # of Check; the others are named alike
 
 
 def _health(value: object) -> Check:
-    kind, target, found = _check(value, _HEALTH)
-    return Check(
-        kind,
-        target,
-        interval=found.get("interval", _HEALTH_INTERVAL),  # type: ignore[arg-type]  # _HEALTH made them
-        attempt=found.get("timeout", _HEALTH_TIMEOUT),  # type: ignore[arg-type]
-        threshold=found.get("failure_threshold", _THRESHOLD),  # type: ignore[arg-type]
-        on_fail=found.get("on_fail", "restart"),  # type: ignore[arg-type]
-    )
+    kind, target, given = _check(value, _HEALTH)
+    check = Check(kind, target, interval=_HEALTH_INTERVAL)
+    for key, one in given.items():
+        setattr(check, _HEALTH_ATTRIBUTES.get(key, key), one)
+    return check
 
 
 KEYS: dict[str, Callable[[object], object]] = {
@@ -247,5 +253,5 @@ KEYS: dict[str, Callable[[object], object]] = {
     "color": _color,
     "log_file": text,
     "groups": _groups,
-    "primary": truth,
+    "primary": _primary,
 }

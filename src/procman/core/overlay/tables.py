@@ -1,4 +1,4 @@
-"""Decides what the tables [process.NAME] of the config files mean, and finds every mistake in them.
+"""What the tables [process.NAME] of the config files mean, and every mistake in them.
 
 The Procfile stays the only list of commands; an overlay says how each of them runs.
 """
@@ -7,143 +7,23 @@ from __future__ import annotations
 
 from procman.core.model.checks import Check
 from procman.core.model.dependency import COMPLETED, SUCCEEDED, find_cycle
+from procman.core.model.process_overlay import Overlay, OverlayProblem, ProcessOverlay
 from procman.core.overlay.converters import WrongValueError, unknown_key
-from procman.core.overlay.keys import KEYS
+from procman.core.overlay.keys import KEYS, READY_TIMEOUT
 from procman.core.text.suggest import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from procman.core.model.dependency import Dependency
+    from procman.core.model.process_overlay import Path, Table
     from procman.core.model.procfile import Procfile
 
-Path = tuple[str, ...]  # ("web", "ready", "interval"): a table's name, its key, and keys below that
-Raw = dict[str, "tuple[object, Table]"]  # of one process type: key → value, and the file that it is from
-READY_TIMEOUT = 60.0  # seconds, where a health check serves as readiness check, too
-
-
-def normal(path: Path) -> Path:
-    """The path in the one spelling that all are compared in: a dash in a key is as good as an underscore."""
-    return (*path[:1], *(key.replace("-", "_") for key in path[1:]))
-
-
-class Table:
-    """The [process] table of one file, as TOML has it; ``lines`` says where each of its paths stands (from 1)."""
-
-    __slots__ = ("folder", "lines", "path", "processes")
-
-    def __init__(self, path: str, folder: str, processes: object, lines: Mapping[Path, int]) -> None:
-        self.path = path
-        self.folder = folder
-        self.processes = processes
-        self.lines = lines
-
-    def place(self, path: Path) -> str:
-        """Where ``path`` stands, or what it is part of: ``procman.toml:3``."""
-        path = normal(path)
-        while path and path not in self.lines:
-            path = path[:-1]
-        return f"{self.path}:{self.lines[path]}" if path else self.path
-
-
-class OverlayProblem:
-    """A mistake: ``place`` is FILE:LINE, ``hint`` what may be meant. ``severity`` is "error" or "warning"."""
-
-    __slots__ = ("hint", "message", "place", "severity")
-
-    def __init__(self, place: str, message: str, hint: str = "", severity: str = "error") -> None:
-        self.place = place
-        self.message = message
-        self.hint = hint
-        self.severity = severity
-
-    def as_record(self) -> dict[str, object]:
-        """The problem as ``check --json`` has it; ``file`` tells it from those of the Procfile."""
-        file, line = self.position()
-        message = f"{self.message} ({self.hint})" if self.hint else self.message
-        return {"severity": self.severity, "line": line, "column": 1, "message": message, "file": file}
-
-    def position(self) -> tuple[str, int]:
-        """File and line, to sort by."""
-        file, _, line = self.place.rpartition(":")
-        return (file, int(line)) if line.isdigit() else (self.place, 1)
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.severity}: {self.message}{f' ({self.hint})' if self.hint else ''}"
-
-    def __repr__(self) -> str:
-        return f"OverlayProblem({str(self)!r})"
-
-
-class ProcessOverlay:
-    """What is said about one process type: converted values by key, and the table each comes from."""
-
-    __slots__ = ("name", "sources", "values", "variables")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.values: dict[str, object] = {}
-        self.sources: dict[str, Table] = {}
-        self.variables: dict[str, str] = {}  # of its env files and its env, once they are read
-
-    def place(self, key: str) -> str:
-        """Where the key stands: ``procman.toml:3``."""
-        return self.sources[key].place((self.name, key)) if key in self.sources else "the command line"
-
-    def folder(self, key: str) -> str:
-        """The folder that paths in this key's value start from."""
-        return self.sources[key].folder
-
-    @property
-    def depends_on(self) -> tuple[Dependency, ...]:
-        """The types it waits for."""
-        return self.values.get("depends_on", ())  # type: ignore[return-value]  # the converter of the key made it
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The names of its groups."""
-        return self.values.get("groups", ())  # type: ignore[return-value]  # the converter of the key made it
-
-
-class Overlay:
-    """All [process.NAME] tables, by name in the Procfile's order, and their problems in order of finding."""
-
-    __slots__ = ("problems", "processes")
-
-    def __init__(self) -> None:
-        self.processes: dict[str, ProcessOverlay] = {}
-        self.problems: list[OverlayProblem] = []
-
-    def get(self, name: str) -> ProcessOverlay | None:
-        """What is said about the process type ``name``, or None."""
-        return self.processes.get(name)
-
-    def process(self, name: str) -> ProcessOverlay:
-        """What is said about ``name``, to say more."""
-        return self.processes.setdefault(name, ProcessOverlay(name))
-
-    @property
-    def errors(self) -> list[OverlayProblem]:
-        """The problems that keep it from being used."""
-        return [problem for problem in self.problems if problem.severity == "error"]
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """The process types of each group."""
-        found: dict[str, list[str]] = {}
-        for process in self.processes.values():
-            for group in process.groups:
-                found.setdefault(group, []).append(process.name)
-        return {group: tuple(names) for group, names in found.items()}
-
-    def expanded(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Words of the command line with the name of a group replaced by its process types."""
-        groups = self.groups()
-        return tuple(name for word in words for part in word.split(",") for name in groups.get(part.strip(), (part,)))
+    Raw = dict[str, tuple[object, Table]]  # of one process type: key → value, and the table that it is from
 
 
 def parse_overlay(tables: Sequence[Table], procfile: Procfile) -> Overlay:
-    """Convert and check the tables, the one that wins first; never raises on bad values: they become problems."""
+    """Convert and check the tables, the one that wins first. Bad values become problems; none is raised."""
     overlay = Overlay()
     merged = _merged(tables, overlay.problems)
     for name in _unknown_first(merged, procfile):
@@ -153,9 +33,10 @@ def parse_overlay(tables: Sequence[Table], procfile: Procfile) -> Overlay:
         if procfile.get(name) is not None:
             overlay.processes[name] = process
         else:
-            place = next(iter(merged[name].values()))[1].place((name,)) if merged[name] else tables[0].place((name,))
+            source = next(iter(merged[name].values()))[1] if merged[name] else tables[0]
             message = f'{procfile.name} has no process type "{name}"'
-            overlay.problems.append(OverlayProblem(place, message, did_you_mean(name, procfile.names)))
+            hint = did_you_mean(name, procfile.names)
+            overlay.problems.append(OverlayProblem(source.location((name,)), message, hint))
     overlay.problems += _contradictions(overlay, procfile)
     return overlay
 
@@ -166,18 +47,18 @@ def _unknown_first(merged: Mapping[str, Raw], procfile: Procfile) -> list[str]:
 
 
 def _merged(tables: Sequence[Table], problems: list[OverlayProblem]) -> dict[str, Raw]:
-    """Lay the tables over one another key by key; of ``env`` variable by variable."""
+    """Merge the tables key by key, and `env` variable by variable."""
     merged: dict[str, Raw] = {}
     for table in reversed(tables):
         for name, keys in _entries(table, table.processes, (), problems):
             raw = merged.setdefault(name, {})
             for key, value in _entries(table, keys, (name,), problems):
                 normal = key.replace("-", "_")
-                raw[normal] = (_laid_over(raw.get(normal), normal, value), table)
+                raw[normal] = (_merged_value(raw.get(normal), normal, value), table)
     return merged
 
 
-def _laid_over(known: tuple[object, Table] | None, key: str, value: object) -> object:
+def _merged_value(known: tuple[object, Table] | None, key: str, value: object) -> object:
     if known is not None and key == "env" and isinstance(value, dict) and isinstance(known[0], dict):
         return {**known[0], **value}
     return value
@@ -187,26 +68,25 @@ def _entries(table: Table, value: object, path: Path, problems: list[OverlayProb
     if isinstance(value, dict):
         return list(value.items())
     title = ".".join(("process", *path))
-    problems.append(OverlayProblem(table.place(path), f"{title} is not a table", f"write [{title or 'process'}]"))
+    problems.append(OverlayProblem(table.location(path), f"{title} is not a table", f"write [{title or 'process'}]"))
     return []
 
 
 def _convert(process: ProcessOverlay, key: str, value: object, table: Table, problems: list[OverlayProblem]) -> None:
     path = (process.name, key)
     if key not in KEYS:
-        problems.append(
-            OverlayProblem(table.place(path), f'"{key}" is no setting of a process', unknown_key(key, KEYS))
-        )
+        message = f'unknown key "{key}" in [process.{process.name}]'
+        problems.append(OverlayProblem(table.location(path), message, unknown_key(key, KEYS)))
         return
     try:
-        process.values[key] = KEYS[key](value)
+        setattr(process, key, KEYS[key](value))
         process.sources[key] = table
     except WrongValueError as error:
-        words = ".".join((key, *error.path))
-        problems.append(OverlayProblem(table.place((*path, *error.path)), f"{words} {error.message}", error.hint))
+        full = ".".join((key, *error.path))
+        problems.append(OverlayProblem(table.location((*path, *error.path)), f"{full} {error.message}", error.hint))
 
 
-# What only shows when all are seen together -----------------------------------------------------------------------
+# Mistakes that show only when all tables are seen together --------------------------------------------------------
 
 
 def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayProblem]:
@@ -216,40 +96,43 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
         for group in process.groups:
             if procfile.get(group) is not None or group == "all":
                 message = f'the group "{group}" has the name of a process type'
-                yield OverlayProblem(process.place("groups"), message, "choose another name")
+                yield OverlayProblem(process.location("groups"), message, "choose another name")
     edges = {p.name: tuple(d.type for d in p.depends_on) for p in overlay.processes.values()}
     cycle = find_cycle(edges)
     if cycle:
         circle = " → ".join([*cycle, cycle[0]])
-        place = overlay.processes[cycle[0]].place("depends_on")
-        yield OverlayProblem(place, f"these wait for one another: {circle}", "one of them must start first")
+        location = overlay.processes[cycle[0]].location("depends_on")
+        yield OverlayProblem(location, f"these wait for one another: {circle}", "one of them must start first")
     yield from _primaries(overlay)
 
 
 def _primaries(overlay: Overlay) -> Iterator[OverlayProblem]:
-    primaries = [process for process in overlay.processes.values() if process.values.get("primary")]
+    primaries = [process for process in overlay.processes.values() if process.primary]
     for process in primaries[1:]:
-        message = f'"{process.name}" cannot be primary: "{primaries[0].name}" is, at {primaries[0].place("primary")}'
-        yield OverlayProblem(process.place("primary"), message, "one process can have the terminal")
+        first = f'"{primaries[0].name}" is, at {primaries[0].location("primary")}'
+        message = f'"{process.name}" cannot be primary: {first}'
+        yield OverlayProblem(process.location("primary"), message, "only one process can have the terminal")
 
 
 def _wrong_dependencies(process: ProcessOverlay, overlay: Overlay, procfile: Procfile) -> Iterator[OverlayProblem]:
-    place = process.place("depends_on")
+    location = process.location("depends_on")
     for dependency in process.depends_on:
         other = overlay.get(dependency.type)
         if procfile.get(dependency.type) is None:
             message = f'"{process.name}" depends on "{dependency.type}", which {procfile.name} does not have'
-            yield OverlayProblem(place, message, did_you_mean(dependency.type, procfile.names))
-        elif dependency.condition in (COMPLETED, SUCCEEDED) and other and other.values.get("restart") == "always":
+            yield OverlayProblem(location, message, did_you_mean(dependency.type, procfile.names))
+        elif dependency.condition in (COMPLETED, SUCCEEDED) and other and other.restart == "always":
             message = f'"{process.name}" waits for "{other.name}" to complete, which is always restarted'
-            yield OverlayProblem(place, message, f"see restart at {other.place('restart')}")
+            yield OverlayProblem(location, message, f"see restart at {other.location('restart')}")
 
 
 def _borrow_health(process: ProcessOverlay, overlay: Overlay) -> None:
-    """Who waits for one to be healthy, as Compose has it, waits for its health check where it has no other."""
+    """Let the health check of a dependency be its readiness check, if `process` waits for it to be healthy.
+
+    That is what Compose's condition means. A readiness check of its own wins.
+    """
     for dependency in process.depends_on:
         other = overlay.get(dependency.type)
-        health = other.values.get("health") if other else None
-        if other and dependency.healthy and isinstance(health, Check) and "ready" not in other.values:
-            other.values["ready"] = Check(health.kind, health.target, 1.0, READY_TIMEOUT, health.attempt)
+        if other and other.health and dependency.healthy and other.ready is None:
+            other.ready = Check(other.health.kind, other.health.target, 1.0, READY_TIMEOUT, other.health.attempt)
             other.sources["ready"] = other.sources["health"]
