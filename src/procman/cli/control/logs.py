@@ -1,4 +1,4 @@
-"""Asks: ``procman logs``: what processes said, and what they go on to say."""
+"""``procman logs``: the recent output of processes, and with ``--follow`` their live output."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 
 
 def perform(invocation: Invocation) -> int:
-    """Show what there is; with --follow until Ctrl-C or the session's end."""
+    """Print the recent output. With ``--follow`` continue until Ctrl-C or the end of the session."""
     given = own_options(invocation)
     since = _age(str(given["since"])) if "since" in given else None
     connection = connect(invocation)
     color = given.get("color", session_settings(invocation).color)
-    shown = JsonShown() if given.get("as_json") else Shown(_palette(color))
-    if isinstance(shown, Shown):
-        shown.learn(connection.request({"verb": "ps"}))
+    printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
+    if isinstance(printer, Printer):
+        printer.learn(connection.request({"verb": "ps"}))
     follow = bool(given.get("follow"))
     connection.send(
         {"verb": "logs", "names": names_in(invocation), "lines": given.get("lines"), "since": since, "follow": follow}
     )
     if follow:
         connection.wait_without_limit()
-    return _show_all(connection, shown)
+    return _print_all(connection, printer)
 
 
-def _show_all(connection: Connection, shown: Shown | JsonShown) -> int:
+def _print_all(connection: Connection, printer: Printer | JsonPrinter) -> int:
     for record, lines in connection.answers():
         if record.get("done"):
             sys.stdout.flush()
             require_success(record)
             return 0
         if "skipped" in record:
-            sys.stderr.write(f"procman: {record['skipped']} lines skipped: this reader is too slow\n")
+            sys.stderr.write(f"procman: {record['skipped']} lines skipped: the output is read too slowly\n")
         else:
-            shown.show(record, lines)
+            printer.print(record, lines)
     return 0
 
 
-class Shown:
-    """Lines with their time and name, as `start` shows them."""
+class Printer:
+    """Prints lines with their time and name, as ``start`` shows them."""
 
     def __init__(self, palette: Palette) -> None:
         self._palette = palette
@@ -60,14 +60,14 @@ class Shown:
         self._heads: dict[tuple[object, object], bytes] = {}
 
     def learn(self, answer: Record) -> None:
-        """Take the names, for the width, and the colors from what `ps` answers."""
+        """Take the width of the names and the colors of the process types from the answer to ``ps``."""
         rows = answer["instances"]
         assert isinstance(rows, list)
         self._width = max((self._width, *(len(row["name"]) for row in rows)))
         self._indexes = {row["type"]: row["index"] for row in rows}
 
-    def show(self, record: Record, lines: bytes) -> None:
-        """Print lines of one instance; what it wrote to stderr, where that is known, has an ``!`` instead of ``|``."""
+    def print(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
         moment = record["time"]
         assert isinstance(moment, (int, float))
         stamp = time.strftime("%H:%M:%S", time.localtime(moment))
@@ -82,11 +82,11 @@ class Shown:
         sys.stdout.buffer.flush()
 
 
-class JsonShown:
-    """One object a line, as ``start --format json`` has them."""
+class JsonPrinter:
+    """Prints one JSON object per line, as ``start --format json`` does."""
 
-    def show(self, record: Record, lines: bytes) -> None:
-        """Print lines of one instance, without their colors."""
+    def print(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance without their colors."""
         moment, name = record["time"], str(record["log"])
         assert isinstance(moment, (int, float))
         head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}

@@ -1,4 +1,4 @@
-"""Asks: ``procman ps``: how the processes are, and what they use."""
+"""``procman ps``: the status of the instances and the resources they use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from procman.cli.control.connection import Record
     from procman.cli.options.option import Invocation
 
-EVERY = 2.0  # seconds between two looks of --watch
+WATCH_INTERVAL = 2.0  # seconds
 TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "PORT", "CPU", "MEMORY", "LAST EXIT")
-_RIGHT = (2, 4, 5, 6, 7)  # columns of numbers
-_CLEAR = b"\x1b[H\x1b[J"
+_RIGHT_ALIGNED = (2, 4, 5, 6, 7)  # columns with numbers
+_CLEAR_SCREEN = b"\x1b[H\x1b[J"
 
 
 def perform(invocation: Invocation) -> int:
-    """Show them once, or with --watch until Ctrl-C."""
+    """Print the table once, or with ``--watch`` until Ctrl-C."""
     given = own_options(invocation)
     show = _show_json if given.get("as_json") else _show_table
     before: Mapping[int, Usage] = {}
@@ -38,12 +38,12 @@ def perform(invocation: Invocation) -> int:
             row["memory_bytes"] = usage.memory if usage else None
             row["processes"] = usage.processes if usage else 0
         if given.get("watch") and sys.stdout.isatty() and not given.get("as_json"):
-            sys.stdout.buffer.write(_CLEAR)
+            sys.stdout.buffer.write(_CLEAR_SCREEN)
         show(answer, rows)
         if not given.get("watch"):
             return 0
         before = usages
-        time.sleep(max(0.0, began + EVERY - time.monotonic()))
+        time.sleep(max(0.0, began + WATCH_INTERVAL - time.monotonic()))
 
 
 def _show_json(answer: Record, _rows: list[Record]) -> None:
@@ -59,11 +59,11 @@ def _show_table(answer: Record, rows: list[Record]) -> None:
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    placed = [
-        cell.rjust(width) if column in _RIGHT else cell.ljust(width)
+    aligned = [
+        cell.rjust(width) if column in _RIGHT_ALIGNED else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return "  ".join(placed).rstrip() + "\n"
+    return "  ".join(aligned).rstrip() + "\n"
 
 
 def _cells(row: Record) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _cells(row: Record) -> tuple[str, ...]:
         str(row["name"]),
         str(row["state"]),
         _or_dash(row["pid"]),
-        _span(row["uptime"]),
+        _duration(row["uptime"]),
         str(row["restarts"]),
         _or_dash(row["port"]),
         "-" if percent is None else f"{percent:.1f}%",
@@ -85,8 +85,8 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _span(seconds: object) -> str:
-    """``45s``, ``3m05s``, ``2h07m``, ``4d02h``."""
+def _duration(seconds: object) -> str:
+    """Return a duration as ``45s``, ``3m05s``, ``2h07m`` or ``4d02h``."""
     if not isinstance(seconds, (int, float)):
         return "-"
     total = int(seconds)

@@ -1,4 +1,4 @@
-"""Asks the system what trees of processes use: one look at the table of all processes, by psutil."""
+"""CPU and memory of process trees, from one snapshot of all processes (psutil)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Usage:
-    """What one tree uses: ``seconds`` of CPU so far, ``percent`` of one CPU, ``memory`` in bytes (resident)."""
+    """The usage of one tree: ``seconds`` of CPU so far, ``percent`` of one CPU, resident ``memory`` in bytes."""
 
     __slots__ = ("at", "memory", "percent", "processes", "seconds")
 
@@ -26,7 +26,10 @@ class Usage:
 
 
 def measure(uptimes: Mapping[int, float], before: Mapping[int, Usage]) -> dict[int, Usage]:
-    """What the trees below these pids use; percent since ``before``, else over their whole lives (``uptimes``, s)."""
+    """Return the usage of the trees below these pids.
+
+    The percentage is that since ``before``, or over their whole lives. ``uptimes``: pid → seconds.
+    """
     if not uptimes:
         return {}
     usages = {pid: Usage() for pid in uptimes}
@@ -41,7 +44,10 @@ def measure(uptimes: Mapping[int, float], before: Mapping[int, Usage]) -> dict[i
 
 
 def _members(roots: Iterable[int]) -> list[tuple[int, psutil.Process]]:
-    """Every process that descends from one of the roots, or is in its session: helpers that were left behind, too."""
+    """Return every process that descends from one of the roots or is in its session.
+
+    The session also finds processes whose parent has died.
+    """
     import psutil
 
     wanted = set(roots)
@@ -81,6 +87,6 @@ def _add(usage: Usage, process: psutil.Process) -> None:
         times = process.cpu_times()
         usage.memory += process.memory_info().rss
     except psutil.Error:
-        return  # it has just ended
+        return  # it has just exited
     usage.seconds += times.user + times.system
     usage.processes += 1
