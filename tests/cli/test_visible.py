@@ -134,7 +134,7 @@ def test_a_line_of_theirs_is_no_line_of_ours(place: harness.Place) -> None:
 
 @pytest.mark.parametrize("word", ["größer", "日本　語", "می‌خواهم", "👩‍💻", "🏳️‍🌈", "1 000"])
 def test_text_of_any_language_is_shown_as_it_is(place: harness.Place, word: str) -> None:
-    assert f'there is no command "{word}"' in place.call(word).err
+    assert f'unknown command "{word}"' in place.call(word).err
 
 
 def test_bytes_that_are_no_text_crash_nothing(place: harness.Place) -> None:

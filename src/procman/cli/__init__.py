@@ -1,1 +1,1 @@
-"""Asks: one file a command; the only place that knows click and exit codes."""
+"""The command line. Only this ring knows click, and only it turns exceptions into exit codes."""

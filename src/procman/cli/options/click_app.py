@@ -1,4 +1,4 @@
-"""Asks through click: every form of a command line, every error in it, help and completion."""
+"""The click application: every form of a command line, its errors, help and completion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import click
 
 from procman import __version__
-from procman.cli.options import help  # noqa: A004 (click's word)
+from procman.cli.options import help  # noqa: A004 (as click calls it)
 from procman.cli.options.completion import CompletingType
 from procman.cli.options.table import COMMANDS, Invocation
 from procman.core.text.suggest import did_you_mean
@@ -25,9 +25,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 def parse(argv: Sequence[str]) -> Invocation | None:
-    """Parse a command line; None when it asked for help or the version, which are printed. Raises UsageError."""
+    """Parse a command line. Return None if help or the version was requested, and printed. Raises UsageError."""
     words = list(argv)
-    if words[:1] == ["help"]:  # as Foreman and honcho have it
+    if words[:1] == ["help"]:  # as in Foreman and honcho
         words = [*words[1:2], "--help"]
     try:
         outcome = application().main(
@@ -38,7 +38,7 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     except SystemExit:
         if COMPLETE_VARIABLE in os.environ:
             raise
-        raise BrokenPipeError from None  # the only other reason for which click exits when it was asked not to
+        raise BrokenPipeError from None  # the only other reason why click exits outside its standalone mode
     return outcome if isinstance(outcome, Invocation) else None
 
 
@@ -71,7 +71,7 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args[0] not in COMMANDS:
-            raise UsageError(f'there is no command "{args[0]}"', did_you_mean(args[0], tuple(COMMANDS)))
+            raise UsageError(f'unknown command "{args[0]}"', did_you_mean(args[0], tuple(COMMANDS)))
         return super().resolve_command(ctx, args)
 
 
@@ -95,7 +95,7 @@ class _Command(click.Command):
         formatter.write(help.page(self.table))
 
     def invocation(self, words: tuple[str, ...] | str, **texts: tuple[str, ...] | int) -> Invocation:
-        """What click understood, in our own words."""
+        """Return the invocation that click has parsed."""
         given: dict[Option, list[str]] = {}
         for name, found in texts.items():
             if found:
@@ -104,7 +104,7 @@ class _Command(click.Command):
 
 
 def _option(name: str, option: Option) -> click.Option:
-    """Every value may come many times, so that we can tell one given twice; every text is converted by us."""
+    """Return the option for click. It accepts repeated values, so that we can report them, and converts nothing."""
     if option.kind == "switch":
         return click.Option([name, *option.flags], count=True)
     kind = CompletingType(option.kind, option)
@@ -137,7 +137,7 @@ def _translated(error: click.UsageError, words: list[str]) -> UsageError:
     if isinstance(error, click.NoSuchOption):
         known = [flag for option in command.options for flag in option.long_flags] if command else ["--version"]
         hint = did_you_mean(error.option_name, (*known, "--help"))
-        near = hint if hint.startswith("did") else f"{name} --help shows them all"
+        near = hint if hint.startswith("did") else f"{name} --help lists all options"
         return UsageError(f"{name} has no option {error.option_name}", near)
     message = error.format_message().rstrip(".")
     return UsageError(f"{message[:1].lower()}{message[1:]}", f"see {name} --help")

@@ -1,4 +1,4 @@
-"""Asks nothing, answers ``--help``: a command's page, laid out so that it fits a screen of 80 × 24."""
+"""The pages of ``--help``. Each fits a screen of 80 columns and 24 rows."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 
     from procman.cli.options.table import Command, Option
 
-WIDTH = 80
+WIDTH = 80  # columns
+_GENERAL_OPTIONS = (
+    ("-h, --help", "show this page; procman COMMAND --help explains a command"),
+    ("--version", "show the version"),
+)
 
 
 def overview() -> str:
-    """The page of ``procman --help``."""
+    """Return the page of ``procman --help``."""
     control = [command.name for command in CONTROL_COMMANDS]
     commands = [(command.name, command.summary) for command in COMMANDS.values() if command.name not in control]
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [WORDS]...",
-            "Run the process formation of a Procfile.",
+            "Run the processes of a Procfile.",
             "",
             *_columns(commands),
-            "For a session that runs:",
+            "For a running session:",
             *_indented(" ".join(control)),
             "",
-            *_columns(
-                [("-h, --help", "this page; procman COMMAND --help for a command"), ("--version", "the version")]
-            ),
+            *_columns(_GENERAL_OPTIONS),
             "",
-            "Every option can also be given as PROCMAN_<OPTION>=… in the environment, or in",
+            "Options can also be set in the environment (PROCMAN_<OPTION>=…), and in",
             "procman.toml, procman.local.toml or [tool.procman] of pyproject.toml.",
             "",
             *_columns([COMMANDS[name].examples[0] for name in ("start", "check", "run")]),
@@ -41,10 +43,10 @@ def overview() -> str:
 
 
 def page(command: Command, everything: bool = False) -> str:
-    """The page of ``procman COMMAND --help``; ``everything``: of ``--help-all``."""
+    """Return the page of ``procman COMMAND --help``, or of ``--help-all`` with ``everything``."""
     shown = [option for option in command.options if everything or _is_everyday(command, option)]
     names = [option.long_flags[0] for option in command.options if option not in shown]
-    options = rows(shown) + ([("-h, --help", "this page")] if everything or not shown else [])
+    options = rows(shown) + ([("-h, --help", "show this page")] if everything or not shown else [])
     others = ["", *_others(names)] if names else []
     return "\n".join(
         (usage(command), command.summary, "", *_columns(options), *others, "", *_columns(command.examples))
@@ -52,7 +54,7 @@ def page(command: Command, everything: bool = False) -> str:
 
 
 def usage(command: Command) -> str:
-    """How the command is written."""
+    """Return the usage line of a command."""
     words = f"{{{'|'.join(command.words)}}}" if isinstance(command.words, tuple) else _WORDS[command.words]
     return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}"
 
@@ -67,7 +69,7 @@ _WORDS = {
 
 
 def _is_everyday(command: Command, option: Option) -> bool:
-    """A row without help goes with the row before it, and a command with few options shows them all."""
+    """Return whether ``--help`` explains the option. A command with few options explains them all."""
     if option.setting in command.rare:
         return False
     return len(command.options) < 10 or any(row.everyday for row in command.options if row.setting == option.setting)
@@ -83,7 +85,7 @@ def _others(names: list[str]) -> list[str]:
 
 
 def rows(options: Iterable[Option], all_flags: bool = False) -> list[tuple[str, str]]:
-    """Pairs of flags and help; "--no-color" stands beside "--color"."""
+    """Return pairs of flags and help. "--no-color" joins the row of "--color"."""
     found: list[tuple[str, str]] = []
     for option in options:
         flags = ", ".join(option.flags if all_flags else option.flags[:2])

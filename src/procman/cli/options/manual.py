@@ -1,4 +1,4 @@
-"""Writes the man page from the table of options: ``python -m procman.cli.options.manual > man/procman.1``."""
+"""The man page, made from the table of options: ``python -m procman.cli.options.manual > man/procman.1``."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DESCRIPTION = """\
-procman runs the processes that a Procfile names, each as often as the formation asks, and shows their output together.
-A line of a Procfile is a name, a colon and a command. Every process gets PORT, the variables of .env, and its own name;
-what dies is started again, and when procman ends, all that it started ends with it."""
+procman runs the processes of a Procfile, with as many instances of each as the formation says, and shows their output
+in one place. A line of a Procfile is a name, a colon and a command. Every process gets PORT, the variables of .env and
+its own name. A process that fails is restarted, and when procman ends, everything that it has started ends with it."""
 
 _PRECEDENCE = """\
-A setting is taken from the first place that gives it: the command line, the environment (PROCMAN_ and the long option
-in upper case, with underscores), procman.local.toml, procman.toml (or, without one, the table tool.procman of
-pyproject.toml), .foreman, the default. The files are looked for in the root if that is given, else beside the Procfile
-if that is given, else in the current folder; paths in them start from where they are."""
+A setting is taken from the first place that has it: the command line; the environment (PROCMAN_ and the long option in
+upper case, with underscores); procman.local.toml; procman.toml or, if there is none, the table tool.procman of
+pyproject.toml; .foreman; the default. The files are searched in the root if it is given, else beside the Procfile if
+it is given, else in the current folder. Relative paths in them start from their own folder."""
 
 _FILES = (
     ("Procfile", "The process types and their commands."),
-    (".env", "Variables for the processes, KEY=value a line; --env names others instead."),
-    ("procman.toml, procman.local.toml, pyproject.toml", "Settings by the names below; an unknown one is an error."),
-    (".foreman", "Foreman's settings: procfile, env, formation, port, timeout and root are read."),
+    (".env", "Variables for the processes, one KEY=value per line; --env names other files."),
+    ("procman.toml, procman.local.toml, pyproject.toml", "Settings, by the names below. An unknown name is an error."),
+    (".foreman", "Foreman's settings. procman reads procfile, env, formation, port, timeout and root."),
 )
 
 _EXIT_STATUS = (
-    ("0", "All went well; or stopped by SIGTERM within the grace; or help was asked for, also by procman alone."),
-    ("1", "check found problems. start: the code of the first process that failed, as far as it is below 126."),
-    ("2", "Wrong usage, or a file that is missing or wrong."),
+    ("0", "Success; stopped by SIGTERM within the grace; or help was shown."),
+    ("1", "check found problems. start exits with the code of the first process that failed, if it is below 126."),
+    ("2", "Wrong usage, or a missing or invalid file."),
     ("70", "A bug in procman."),
     ("126, 127", "The command of run cannot be executed, or was not found."),
-    ("128+n", "The process that failed first, or the command of run, was ended by signal n."),
-    ("129, 130, 143", "Ended by a hang-up; by Ctrl-C; by SIGTERM with processes left after the grace."),
+    ("128+n", "The first process that failed, or the command of run, was killed by signal n."),
+    ("129, 130, 143", "Ended by a hang-up, by Ctrl-C, or by SIGTERM with processes still running after the grace."),
     ("141", "The reader of standard output went away."),
 )
 
 _VARIABLES = (
-    ("PORT", "The first port, if no option gives it; each process gets its own."),
-    ("NO_COLOR, FORCE_COLOR", "Colors never, or also where standard output is no terminal."),
-    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait until processes are ready, unless their --timeout says."),
-    ("PROCMAN_DEBUG", "1 shows where in procman an unexpected error happened."),
+    ("PORT", "The first port, unless an option sets it. Each process gets its own."),
+    ("NO_COLOR, FORCE_COLOR", "Never use colors, or use them even if standard output is not a terminal."),
+    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait for processes to become ready, unless --timeout is given."),
+    ("PROCMAN_DEBUG", "1 shows the traceback of an unexpected error in procman."),
 )
 
 
 def manual() -> str:
-    """The man page, in the language of man(7)."""
+    """Return the man page, in the language of man(7)."""
     return "\n".join((*_head(), *_commands(), *_tail())) + "\n"
 
 
 def _head() -> Iterator[str]:
     yield f'.TH PROCMAN 1 "" "procman {__version__}" "User Commands"'
-    yield from (".SH NAME", "procman \\- run the process formation of a Procfile", ".SH SYNOPSIS")
+    yield from (".SH NAME", "procman \\- run the processes of a Procfile", ".SH SYNOPSIS")
     for command in COMMANDS.values():
         yield f".B {_plain(usage(command).removeprefix('Usage: '))}"
         yield ".br"
     yield from (".B procman \\-\\-help", ".br", ".B procman \\-\\-version")
-    yield from (".SH DESCRIPTION", _plain(_DESCRIPTION), ".SH COMMANDS", "Defaults stand in brackets.")
+    yield from (".SH DESCRIPTION", _plain(_DESCRIPTION), ".SH COMMANDS", "Defaults are in brackets.")
 
 
 def _commands() -> Iterator[str]:
@@ -113,11 +113,11 @@ def _terms(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return text if text.startswith("off, ") else text[:1].upper() + text[1:]  # "off" is a word to type
+    return text if text.startswith("off, ") else text[:1].upper() + text[1:]  # "off" is a value to type
 
 
 def _plain(text: str) -> str:
-    """Text that roff takes as it is: a hyphen that can be copied, no backslash, no leading dot or quote."""
+    """Escape text for roff: hyphens that can be copied, backslashes, leading dots and quotes."""
     lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
     return "\n".join("\\&" + line if line[:1] in (".", "'") else line for line in lines)
 

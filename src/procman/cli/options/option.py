@@ -1,4 +1,4 @@
-"""Asks in three records: an option, a command, and what one command line says."""
+"""The records of a command line: an option, a command, and one invocation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ if TYPE_CHECKING:
 
 
 class Option:
-    """One option. ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list",
-    "choice", "switch" or "optional", a text that may be left out.
+    """One option.
 
-    A switch stores ``value``; a row without help belongs to the row before it ("--color / --no-color"). ``everyday``
-    options are explained by ``--help``, the others by ``--help-all`` and the man page. ``variable`` stands for the
-    usual PROCMAN_ and long flag where that is another option's, and empty says that there is none.
+    ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list", "choice", "switch" or
+    "optional" (a string that may be left out). A switch stores ``value``. A row without help belongs to the row before
+    it ("--color / --no-color"). ``everyday`` options are explained by ``--help``, the others by ``--help-all`` and the
+    man page. ``names``: the values are names of process types, which completion offers. ``config``: the option is a key
+    in config files, too. ``variable`` replaces the usual environment variable (PROCMAN_ and the long flag), if another
+    option has that; an empty string means none.
     """
 
     __slots__ = (
@@ -55,18 +57,18 @@ class Option:
         self.value = value
         self.config = config
         self.everyday = everyday
-        self.names = names  # its values are names of process types: completion offers them
+        self.names = names
         self.variable = variable
         self.overrides = overrides  # the key of the overlay that it overrides for all process types
 
     @property
     def long_flags(self) -> tuple[str, ...]:
-        """The flags that begin with two dashes, the usual one first."""
+        """The flags that begin with two dashes, the most common one first."""
         return tuple(flag for flag in self.flags if flag.startswith("--"))
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables that give this option."""
+        """The environment variables that set this option."""
         if self.variable is not None:
             return (self.variable,) if self.variable else ()
         return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
@@ -110,9 +112,9 @@ class Command:
 
 
 class Invocation:
-    """What one command line says: the command, the texts given for each option, and the words beside them.
+    """One command line: the command, the strings given for each option, and the words beside the options.
 
-    A switch has an empty text for each time it is given.
+    A switch has an empty string for each time it is given.
     """
 
     __slots__ = ("command", "given", "words")

@@ -1,4 +1,4 @@
-"""Asks every place where a setting can be given, and lets the nearest win: flag, PROCMAN_*, config files, default."""
+"""Settings from every place that can set them. The nearest wins: flag, PROCMAN_*, config files, default."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from procman.cli.options.table import Invocation
     from procman.config.configfiles import ConfigFile
 
-Given = dict[str, tuple[object, str]]  # setting → value and the place it was given in
+Given = dict[str, tuple[object, str]]  # setting → its value and the place that sets it
 
 _PATHS = ("procfile", "root", "log_dir", "socket")
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
 def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> Settings:
-    """All settings of one invocation. Raises UsageError for a wrong value, ConfigError for a wrong file."""
+    """Return all settings of an invocation. Raises UsageError for a wrong value, ConfigError for a wrong file."""
     flags = _from_flags(invocation)
     variables = _from_environment(os.environ if environ is None else environ)
     near = {**variables, **flags}
@@ -35,7 +35,7 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
     merged.pop("foreman", None)
     if "processes" in merged:
         merged["names"] = merged.pop("processes")
-    if invocation.words and invocation.command != "export":  # whose words are a format and a folder
+    if invocation.words and invocation.command != "export":  # its words are a format and a folder
         named, place = merged.get("names", ((), ""))
         words = (*named, *invocation.words) if place.startswith("-") and isinstance(named, tuple) else invocation.words
         merged["names"] = (words, "the command line")
@@ -49,13 +49,13 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
 
 
 def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the guardian is wanted: asked before anything else is read, so that it stays small."""
+    """Return whether to run the guardian, from flags and environment only: it forks before any file is read."""
     near = {**_from_environment(os.environ if environ is None else environ), **_from_flags(invocation)}
     return bool(near.get("guardian", (True, ""))[0])
 
 
 def _project_folder(near: Given) -> str:
-    """Where the config files are: the root, else the Procfile's folder, as far as flags and environment say."""
+    """Return the folder of the config files: the root, else the Procfile's folder, from flags and environment."""
     if "root" in near:
         return str(near["root"][0])
     return os.path.dirname(str(near["procfile"][0])) if "procfile" in near else ""
@@ -95,13 +95,13 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
 
 
 def converted(option: Option, texts: list[str], place: str) -> object:
-    """The value that ``texts`` give the option; raises UsageError, which names the ``place``."""
+    """Return the value of the option from strings. Raises UsageError, which names the ``place``."""
     if option.kind == "switch":
         return option.value
     if option.setting == "env":
         if not all(texts):
             raise UsageError(f"{place} wants the name of a file", "leave it out to read .env")
-        return tuple(texts)  # a comma may be part of a file's name: who opens it knows
+        return tuple(texts)  # not split yet: a comma may be part of a file name, which shows when it is opened
     if option.kind == "list":
         return tuple(entry for text in texts for entry in values.items(text))
     return _checked(lambda text: _value(option, text), texts[0], place)
@@ -136,7 +136,7 @@ def _value(option: Option, text: str) -> object:
 def _from_config(file: ConfigFile) -> Given:
     given: Given = {}
     for key, value in file.values.items():
-        if key == "process" and not file.is_text:  # who reads the overlay says what is wrong in it
+        if key == "process" and not file.is_text:  # the overlay has its own reader, which reports its errors
             given[key] = tuple(value) if isinstance(value, dict) else (key,), file.location(key)
             continue
         option = _CONFIG.get(key.replace("-", "_"))
@@ -154,12 +154,12 @@ def _from_config(file: ConfigFile) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    return ConfigError(f'{file.location(key)}: there is no setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
+    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
 
 
 def _from_toml(option: Option, value: object, place: str) -> object:
     if "\0" in str(value) or (isinstance(value, list) and any("\0" in str(entry) for entry in value)):
-        raise UsageError(f"{place} wants {_kind_in_words(option)}, without a NUL")
+        raise UsageError(f"{place} wants {_described_kind(option)}, without a NUL")
     if option.kind == "switch" or isinstance(value, bool):
         return _from_boolean(option, value, place)
     if option.kind == "list" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
@@ -168,34 +168,34 @@ def _from_toml(option: Option, value: object, place: str) -> object:
         return ",".join(f"{name}={count}" for name, count in value.items())
     wanted = {"whole": int, "port": int, "seconds": (int, float, str)}.get(option.kind, str)
     if not isinstance(value, wanted):  # type: ignore[arg-type]
-        raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
+        raise UsageError(f"{place} wants {_described_kind(option)}, not {_described(value)}")
     return converted(option, [str(value)], place)
 
 
 def _from_boolean(option: Option, value: object, place: str) -> object:
-    """``color = false`` is --no-color; ``port = false`` is --no-port, whose value is not a boolean."""
+    """Return the value for ``color = false`` (--no-color) or ``port = false`` (--no-port, whose value is 0)."""
     rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
     if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
         return value if option.value else not value
     if value is False and rows:
         return rows[0].value
-    raise UsageError(f"{place} wants {_kind_in_words(option)}, not {_toml_in_words(value)}")
+    raise UsageError(f"{place} wants {_described_kind(option)}, not {_described(value)}")
 
 
 def _from_folder(option: Option, value: object, folder: str) -> object:
-    """Paths in a config file start from its folder."""
+    """Return the value with its paths joined to the folder of the config file."""
     if option.setting == "env" and isinstance(value, tuple):
         return tuple(os.path.join(folder, entry) for text in value for entry in values.items(text))
     return os.path.join(folder, value) if option.setting in _PATHS and isinstance(value, str) else value
 
 
-def _kind_in_words(option: Option) -> str:
-    words = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": values.DURATION}
-    return words.get(option.kind, "a list of texts" if option.kind == "list" else "a text")
+def _described_kind(option: Option) -> str:
+    kinds = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": values.DURATION}
+    return kinds.get(option.kind, "a list of strings" if option.kind == "list" else "a string")
 
 
-def _toml_in_words(value: object) -> str:
+def _described(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    kinds = {str: f'the text "{value}"', int: f"the number {value}", float: f"the number {value}", list: "a list"}
+    kinds = {str: f'the string "{value}"', int: f"the number {value}", float: f"the number {value}", list: "a list"}
     return kinds.get(type(value), "a table" if isinstance(value, dict) else "a date or time")

@@ -1,7 +1,7 @@
-"""Asks in one table: every command and option, its type, its help and where else it can be given.
+"""The table of commands and options: what each means, how it is written and where else it can be set.
 
 The reader, click, the environment, the config files, the man page and the completion all read this table.
-An option's environment name is PROCMAN_ and its long flag; its config key is the setting's name.
+An option's environment variable is PROCMAN_ and its long flag; its config key is the name of the setting.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from procman.cli.options.option import Command, Invocation, Option
 
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
-SOCKET = Option("socket", "--socket", "the control socket [one for each Procfile]", "path", "PATH")
+SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "path", "PATH")
 
 OPTIONS = (
     # what to run
@@ -20,7 +20,7 @@ OPTIONS = (
     Option(
         "formation",
         "-m --formation -c --concurrency",
-        "how many of each: web=2,all=1",
+        "number of instances: web=2,all=1",
         "text",
         "FORMATION",
         everyday=True,
@@ -28,16 +28,16 @@ OPTIONS = (
     ),
     Option("port", "-p --port", "the first port; 0 for none [5000]", "port", "PORT", everyday=True),
     Option("port", "--no-port", value=0),
-    Option("port_step", "--port-step", "ports from one process type to the next [100]", "whole", "N"),
-    Option("exclude", "-x --exclude", "start all but these", "list", "NAMES", everyday=True, names=True),
-    Option("processes", "-l --processes", "start just these, as if they were named", "list", "NAMES", names=True),
-    Option("os_env_wins", "--os-env-wins", "the real environment wins over env files"),
+    Option("port_step", "--port-step", "distance between the ports of process types [100]", "whole", "N"),
+    Option("exclude", "-x --exclude", "start all except these", "list", "NAMES", everyday=True, names=True),
+    Option("processes", "-l --processes", "start only these; the same as naming them", "list", "NAMES", names=True),
+    Option("os_env_wins", "--os-env-wins", "the environment overrides env files"),
     Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
     # how long and how often
     Option(
         "timeout",
         "-t --timeout",
-        "from the stop signal to the kill [5]",
+        "grace from the stop signal to the kill [5]",
         "seconds",
         "SECONDS",
         everyday=True,
@@ -46,20 +46,20 @@ OPTIONS = (
     Option(
         "restart",
         "--restart",
-        "what to restart [on-failure]",
+        "when to restart a process [on-failure]",
         "choice",
         choices=("on-failure", "always", "never"),
         everyday=True,
         overrides="restart",
     ),
-    Option("auto_restart", "-r --auto-restart", "always restart these, or all", "list", "NAMES", names=True),
-    Option("stop_signals", "-i --stop-signals", "signals to stop with: web=INT,db=QUIT", "list", "SIGNALS"),
-    Option("can_die", "--can-die", "whose end never ends the run, nor is a failure", "list", "NAMES", names=True),
-    Option("primary", "--primary", "who has the terminal of start: its keys and screen", "text", "NAME", names=True),
+    Option("auto_restart", "-r --auto-restart", "always restart these (or all)", "list", "NAMES", names=True),
+    Option("stop_signals", "-i --stop-signals", "stop signals: web=INT,db=QUIT", "list", "SIGNALS"),
+    Option("can_die", "--can-die", "these may exit without ending or failing the run", "list", "NAMES", names=True),
+    Option("primary", "--primary", "the process that gets the terminal of start", "text", "NAME", names=True),
     Option(
         "max_restarts",
         "--max-restarts",
-        "quick deaths in a row before giving up [5]",
+        "quick exits in a row before giving up [5]",
         "whole",
         "N",
         overrides="max_restarts",
@@ -67,54 +67,62 @@ OPTIONS = (
     Option(
         "exit",
         "--exit",
-        "whose exit ends the run [all]",
+        "which exits end the run [all]",
         "choice",
         choices=("all", "any", "failure", "never"),
         everyday=True,
     ),
-    Option("foreman", "--foreman", "as Foreman: --restart never --exit any"),
-    # decided before any file is read, so it has no config key
-    Option("guardian", "--no-guardian", "no helper process that cleans up after a SIGKILL", value=False, config=False),
-    # who may ask it something
+    Option("foreman", "--foreman", "like Foreman: --restart never --exit any"),
+    # it is needed before any file is read, so it is not a config key
+    Option(
+        "guardian", "--no-guardian", "do without the process that cleans up after a SIGKILL", value=False, config=False
+    ),
+    # the control socket
     SOCKET,
-    Option("control", "--no-control", "no control socket, so nobody can ask ps, stop, logs", value=False),
-    Option("replace", "--replace", "stop the session that runs here first", config=False),
-    Option("wait", "--no-wait", "do not wait until the session that runs has done it", value=False, config=False),
+    Option("control", "--no-control", "no control socket: ps, stop and logs will not work", value=False),
+    Option("replace", "--replace", "first stop the session that is already running", config=False),
+    Option("wait", "--no-wait", "do not wait until the running session has done it", value=False, config=False),
     # what to show
-    Option("quiet", "-q --quiet", "run these without showing them", "list", "NAMES", everyday=True, names=True),
+    Option("quiet", "-q --quiet", "run these without showing their output", "list", "NAMES", everyday=True, names=True),
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
-    Option("color", "--color", "colors [on a terminal]", everyday=True),
+    Option("color", "--color", "use colors [on a terminal]", everyday=True),
     Option("color", "--no-color", value=False),
     Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "stamp", "FORMAT"),
     Option("timestamps", "--no-timestamp", value="off"),
-    Option("prefix", "--prefix", "what stands before each line", "template", "TEMPLATE"),
+    Option("prefix", "--prefix", "the prefix of each line", "template", "TEMPLATE"),
     Option("prefix", "--no-prefix", value=""),
     Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
     Option("format", "--json", value="json", config=False, variable=""),
-    Option("raw", "--raw", "pass all control sequences of the processes on"),
+    Option("raw", "--raw", "pass all control sequences of processes through"),
     Option("pty", "--pty", "give each process a terminal [on a terminal]"),
     Option("pty", "--no-pty", value=False),
-    Option("highlight", "--highlight", "mark what matches", "regex", "REGEX"),
-    Option("pretty", "--pretty", "lay JSON lines out to be read"),
-    Option("log_dir", "--log-dir", "write a log file for each process, too", "path", "DIR"),
-    Option("status", "--status", "the status line at the bottom of a terminal"),
+    Option("highlight", "--highlight", "highlight matching text", "regex", "REGEX"),
+    Option("pretty", "--pretty", "pretty-print JSON and logfmt lines"),
+    Option("log_dir", "--log-dir", "also write a log file for each process", "path", "DIR"),
+    Option("status", "--status", "the status line at the bottom of the terminal"),
     Option("status", "--no-status", value=False),
     # what check prints
-    Option("json", "--json", "one JSON object; the dry run of start", config=False, everyday=True),
-    Option("show_env", "--show-env", "where each variable comes from", config=False, everyday=True),
-    Option("show_values", "--show-values", "the variables' values, too", config=False, everyday=True),
-    Option("show_config", "--show-config", "each setting and where it comes from", config=False, everyday=True),
+    Option("json", "--json", "print one JSON object: a dry run of start", config=False, everyday=True),
+    Option("show_env", "--show-env", "show where each variable comes from", config=False, everyday=True),
+    Option("show_values", "--show-values", "show the values of variables, too", config=False, everyday=True),
+    Option("show_config", "--show-config", "show each setting and where it comes from", config=False, everyday=True),
     # what export writes
     Option("out", "-o --out", "the folder to write to, or - to print", "path", "DIR", config=False, everyday=True),
-    Option("app", "-a --app", "its name at the target [the folder's]", "text", "NAME", config=False, everyday=True),
+    Option("app", "-a --app", "the application's name [the folder's]", "text", "NAME", config=False, everyday=True),
     Option(
-        "user", "-u --user", "the account; alone: a user's own units", "optional", "USER", config=False, everyday=True
+        "user",
+        "-u --user",
+        "the account; without a value: units of the user",
+        "optional",
+        "USER",
+        config=False,
+        everyday=True,
     ),
     Option("image", "-i --image", "the container image", "text", "REF", config=False, everyday=True),
     Option("log", "-l --log", "the folder for log files", "path", "DIR", config=False, everyday=True),
     Option("dry_run", "--dry-run", "show what would change", config=False, everyday=True),
-    Option("check_files", "--check", "ask the target's own validator", config=False, everyday=True),
-    Option("list_formats", "--list", "all formats, and plug-ins'", config=False, everyday=True),
+    Option("check_files", "--check", "run the target's own validator", config=False, everyday=True),
+    Option("list_formats", "--list", "list all formats, including plug-ins", config=False, everyday=True),
 )
 
 _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
@@ -129,7 +137,7 @@ def _only(*settings: str) -> tuple[Option, ...]:
 
 
 def _long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """The options, without the short flags that a later one has, too: -l and -i are an export's own."""
+    """Return the options without short flags that a later option has, too: -l and -i are export's own."""
     last = {flag: option for option in options for flag in option.flags}
     return tuple(_without(option, [flag for flag in option.flags if last[flag] is not option]) for option in options)
 
@@ -144,17 +152,17 @@ def _without(option: Option, flags: list[str]) -> Option:
 READY_TIMEOUT = Option(
     "ready_timeout",
     "-t --timeout",
-    "how long to wait for them [60]",
+    "how long to wait [60]",
     "seconds",
     "SECONDS",
     config=False,
-    variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is a grace
+    variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is the grace
 )
 
-_PROCFILE = Option("procfile", "-f --procfile", "the Procfile it was started with", "path", "FILE")
-_WITHOUT_F = Option("procfile", "--procfile", "the Procfile it was started with", "path", "FILE")
-_ROOT = Option("root", "-d --root", "the folder it runs in", "path", "DIR")
-_JSON = Option("as_json", "--json", "as JSON", variable="")
+_PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "path", "FILE")
+_WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
+_ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
+_JSON = Option("as_json", "--json", "print JSON", variable="")
 _NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 
@@ -162,34 +170,40 @@ CONTROL_COMMANDS = (
     Command(
         "ps",
         "procman.cli.control.ps:perform",
-        "Show how the processes of a running session are.",
+        "Show the status of the processes of a running session.",
         "NAMES",
-        (Option("watch", "-w --watch", "again every two seconds", variable=""), *_WHERE),
-        (("procman ps", "all of them; status is the same"), ("procman ps --watch web", "what web is up to")),
+        (Option("watch", "-w --watch", "repeat every two seconds", variable=""), *_WHERE),
+        (
+            ("procman ps", "all processes; procman status is the same"),
+            ("procman ps --watch web", "only web, again every two seconds"),
+        ),
     ),
     Command(
         "stop",
         "procman.cli.control.session_commands:stop",
-        "Stop processes of a running session, or without names all of it.",
+        "Stop processes of a running session, or the whole session.",
         "NAMES",
         (_NO_WAIT, *_WHERE),
-        (("procman stop worker", "all workers; the session goes on"), ("procman stop", "end the session")),
+        (("procman stop worker", "all workers; the session continues"), ("procman stop", "end the session")),
     ),
     Command(
         "restart",
         "procman.cli.control.session_commands:restart",
-        "Restart processes of a running session, all without names.",
+        "Restart processes of a running session; without names all of them.",
         "NAMES",
         (Option("rolling", "--rolling", "one by one, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
-        (("procman restart web.2", "this one"), ("procman restart --rolling web", "with somebody always there")),
+        (
+            ("procman restart web.2", "only this instance"),
+            ("procman restart --rolling web", "one after another: some are always up"),
+        ),
     ),
     Command(
         "scale",
         "procman.cli.control.session_commands:scale",
-        "Change how many there are of a process type.",
+        "Change the number of instances of a process type.",
         "CHANGES",
         (_NO_WAIT, *_WHERE),
-        (("procman scale web=3", "three of them"), ("procman scale worker+1 web-1", "one more, one less")),
+        (("procman scale web=3", "three instances"), ("procman scale worker+1 web-1", "one more worker, one web less")),
     ),
     Command(
         "signal",
@@ -202,7 +216,7 @@ CONTROL_COMMANDS = (
     Command(
         "pause",
         "procman.cli.control.session_commands:pause",
-        "Stop processes where they are, without ending them.",
+        "Suspend processes without ending them.",
         "NAMES",
         _WHERE,
         (("procman pause worker", "until procman resume worker"),),
@@ -218,50 +232,50 @@ CONTROL_COMMANDS = (
     Command(
         "logs",
         "procman.cli.control.logs:perform",
-        "Show what processes said, from memory, and with -f what they say next.",
+        "Show the recent output of processes, and with -f their live output.",
         "NAMES",
         (
-            Option("follow", "-f --follow", "go on with what they say next", variable=""),
-            Option("lines", "-n --lines", "the last so many lines [200]", "whole", "N", variable=""),
-            Option("since", "--since", "what is not older: 30s, 5m, 2h", "text", "AGE", variable=""),
-            Option("color", "--color", "colors [on a terminal]"),
+            Option("follow", "-f --follow", "continue with live output", variable=""),
+            Option("lines", "-n --lines", "number of lines to show [200]", "whole", "N", variable=""),
+            Option("since", "--since", "only output newer than this: 30s, 5m, 2h", "text", "AGE", variable=""),
+            Option("color", "--color", "use colors [on a terminal]"),
             Option("color", "--no-color", value=False),
             _WITHOUT_F,
             *_WHERE[1:],
         ),
-        (("procman logs -f web", "as it comes"), ("procman logs --since 5m -n 1000", "of all, at most so much")),
+        (("procman logs -f web", "live"), ("procman logs --since 5m -n 1000", "all processes, at most 1000 lines")),
     ),
     Command(
         "attach",
         "procman.cli.control.attach:perform",
-        "Be at the terminal of one process; Ctrl-] leaves.",
+        "Attach to the terminal of one process; Ctrl-] leaves.",
         "NAMES",
         (_PROCFILE, _ROOT, SOCKET),
-        (("procman attach web.1", "for a debugger, say; connect is the same"),),
+        (("procman attach web.1", "for a debugger, for example; connect is the same"),),
     ),
     Command(
         "wait",
         "procman.cli.control.session_commands:wait",
-        "Wait until processes are ready, all without names.",
+        "Wait until processes are ready; without names all of them.",
         "NAMES",
         (READY_TIMEOUT, *_WHERE),
-        (("procman wait web --timeout 30", "exit status 124 when that is too short"),),
+        (("procman wait web --timeout 30", "exit status 124 if that is too short"),),
     ),
     Command(
         "why",
         "procman.cli.control.session_commands:why",
-        "Explain why a process is not up, or how it is.",
+        "Explain the state of a process: why it is down, or not ready.",
         "NAMES",
         _WHERE,
-        (("procman why web", "what it waits for, when it is tried again"),),
+        (("procman why web", "what it waits for, or when it restarts"),),
     ),
     Command(
         "events",
         "procman.cli.control.session_commands:events",
-        "Show what happens to processes, as it happens.",
+        "Follow state changes of processes.",
         "NAMES",
         _WHERE,
-        (("procman events --json", "one object a line"),),
+        (("procman events --json", "one JSON object per line"),),
     ),
 )
 
@@ -273,25 +287,25 @@ COMMANDS = {
         Command(
             "start",
             "procman.cli.commands.start:perform",
-            "Run the processes of the Procfile until they end, or Ctrl-C.",
+            "Run the processes of the Procfile until they end or Ctrl-C.",
             "NAMES",
             tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
             (
                 ("procman start", "one of each"),
-                ("procman start web worker=2", "just these"),
+                ("procman start web worker=2", "only these"),
                 ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
             ),
         ),
         Command(
             "run",
             "procman.cli.commands.run:perform",
-            "Run one command, or one line of the Procfile, in the same environment.",
+            "Run a command, or a line of the Procfile, in the same environment.",
             "COMMAND",
             _only(*_ENVIRONMENT),
             (
-                ("procman run web --verbose", "the line of web, with an argument more"),
+                ("procman run web --verbose", "web's command with an extra argument"),
                 ("procman run -- python manage.py migrate", "any command"),
-                ("procman run -e .env.test env", "the environment it would get"),
+                ("procman run -e .env.test env", "print the environment"),
             ),
         ),
         Command(
@@ -309,11 +323,11 @@ COMMANDS = {
         Command(
             "export",
             "procman.cli.commands.export:perform",
-            "Write the files of another process manager, such as systemd.",
+            "Export to another process manager, such as systemd or Compose.",
             "FORMAT",
             _long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
             (
-                ("procman export systemd -o /etc/systemd/system -u shop", "units"),
+                ("procman export systemd -o /etc/systemd/system -u shop", "systemd units"),
                 ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
                 ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             ),
@@ -323,21 +337,24 @@ COMMANDS = {
         Command(
             "test",
             "procman.cli.commands.test:perform",
-            "Run one command, such as tests, while all the processes are up.",
+            "Run a command, such as tests, while all processes are up.",
             "COMMAND",
             (*_only(*_PLANNING), READY_TIMEOUT),
             (
                 ("procman test -- pytest", "with everything up"),
-                ("procman test -m web=1,db=1 -- pytest -q", "with just these"),
+                ("procman test -m web=1,db=1 -- pytest -q", "with only these"),
             ),
         ),
         Command(
             "prune",
             "procman.cli.commands.prune:perform",
-            "End what sessions that were killed have left running.",
+            "End processes that killed sessions have left running.",
             "NAMES",
             _only("timeout"),
-            (("procman prune", "all of your own; start says when there is something"), ("procman prune web", "of web")),
+            (
+                ("procman prune", "all of yours; start warns if there are any"),
+                ("procman prune web", "only those of web"),
+            ),
         ),
         Command(
             "completion",
