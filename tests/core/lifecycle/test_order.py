@@ -185,6 +185,27 @@ def test_a_start_by_name_brings_up_what_was_stopped_below_it() -> None:
     assert (world.state("web.1"), world.state("db.1")) == (State.WAITING, State.STARTING)
 
 
+def test_what_is_started_for_others_waits_for_what_is_started_with_it() -> None:
+    api = a_plan("api.1", "db")
+    api.autostart = False
+    world = World(a_plan("db.1", ready=True), api, a_plan("web.1", "api"))
+    assert (world.state("api.1"), world.state("web.1")) == (State.WAITING, State.WAITING)
+    world.ready("db.1")
+    assert world.launched == ["db.1", "api.1", "web.1"]
+
+
+def test_once_a_failure_ends_the_run_the_rest_of_a_request_is_not_started() -> None:
+    plans = [a_plan("db.1", ready=True), a_plan("clock.1"), a_plan("job.1"), a_plan("web.1", "db")]
+    world = World(*plans, exit_rule="failure")
+    world.end("clock.1")
+    world.end("job.1")
+    launched = list(world.launched)
+    world.supervisor.replan(world.supervisor.instances["web.1"], a_plan("web.1", "db", "job"))
+    world.wish(Event.RESTART, "db.1", "clock.1")
+    assert world.state("web.1") == State.FAILED
+    assert world.launched == launched
+
+
 def test_a_migration_that_is_done_is_not_done_again() -> None:
     world = World(a_plan("web.1", "migrate:completed_successfully"), a_plan("migrate.1"))
     world.end("migrate.1")
@@ -260,6 +281,18 @@ def test_what_dies_while_its_turn_has_not_come_stays_down() -> None:
     assert world.state("db.1") == State.EXITED
     world.pass_time(40)
     assert world.launched.count("db.1") == 1
+
+
+def test_what_retires_while_a_shutdown_saves_it_for_later_is_forgotten() -> None:
+    plans = [a_plan("slow.1", ready=True), a_plan("cache.1", "slow"), a_plan("job.1", "cache")]
+    world = World(*plans, a_plan("db.1"), a_plan("web.1", "db"), exit_rule="failure")
+    leaving = [world.supervisor.instances[name] for name in ("cache.1", "db.1")]
+    world.supervisor.retire(leaving, world.now)  # the first one's end fails the job, which ends the run
+    world.perform()
+    for name in ("db.1", "web.1", "slow.1"):
+        world.end(name, TERM)
+    assert world.supervisor.settled
+    assert world.supervisor.next_deadline() is None
 
 
 def test_a_kill_waits_for_nobody() -> None:

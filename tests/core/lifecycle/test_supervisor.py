@@ -232,6 +232,17 @@ def test_an_instance_without_a_child_cannot_be_paused() -> None:
     assert not world.supervisor.is_paused(web)
 
 
+def test_what_is_started_again_while_it_leaves_stays() -> None:
+    world = World("web.1", "worker.1")
+    web = world.supervisor.instances["web.1"]
+    world.supervisor.retire([web], world.now)
+    world.supervisor.wish(Event.START, [web], world.now)
+    world.end("web.1")
+    assert world.state("web.1") == State.RUNNING
+    world.end("web.1", GOOD)
+    assert world.state("web.1") == State.EXITED
+
+
 def test_a_retired_instance_takes_its_pause_with_it() -> None:
     world = World("web.1", "worker.1")
     supervisor, web = world.supervisor, world.supervisor.instances["web.1"]

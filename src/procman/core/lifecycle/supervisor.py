@@ -64,22 +64,21 @@ class Supervisor:
 
     def wish(self, event: str, instances: Iterable[Instance], now: float) -> None:
         """Apply START, STOP, KILL or RESTART to `instances`; once everything is stopping nothing starts any more."""
-        if self.stopping and event in (Event.START, Event.RESTART):
-            return
-        chosen = list(instances)
-        if self._order is not None and event in (Event.START, Event.RESTART):
-            chosen = self._with_needs(self._order, chosen, now)
-        for instance in chosen:
-            if event in (Event.START, Event.RESTART):
-                self._held.discard(instance.name)
-            self._step(instance, event, Fact(now, until=self._until))
+        if event not in (Event.START, Event.RESTART):
+            for instance in list(instances):
+                self._step(instance, event, Fact(now, until=self._until))
+        elif self.stopping is None:
+            self._bring_up(event, list(instances), now)
 
-    def _with_needs(self, order: Order, chosen: list[Instance], now: float) -> list[Instance]:
-        """Start what is down and needed by ``chosen``; returns them in an order in which they can start."""
-        for needed in order.needed_by(chosen):
-            self._held.discard(needed.name)
-            self._step(needed, Event.START, Fact(now))
-        return order.sorted(chosen)
+    def _bring_up(self, event: str, chosen: list[Instance], now: float) -> None:
+        """Start or restart `chosen`, and start what they need; each after those that it depends on itself."""
+        needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen))
+        for instance in chosen if self._order is None else self._order.sorted([*needed, *chosen]):
+            if self.stopping is not None:  # a failure of what waited for the last one ended the run
+                return
+            self._held.discard(instance.name)
+            self._retiring.discard(instance.name)
+            self._step(instance, Event.START if instance in needed else event, Fact(now))
 
     def stop_all(self, reason: Reason, now: float) -> None:
         """Freeze starts, cancel every backoff and ask all to stop; a second call changes nothing.
@@ -275,6 +274,8 @@ class Supervisor:
             self._retiring.discard(instance.name)
             self._held.discard(instance.name)
             self._paused.pop(instance.name, None)
+            if self._later.pop(instance.name, None) is not None:
+                self._deadline_known = False
             del self.instances[instance.name]
 
     def _spread(self, order: Order, instance: Instance, now: float) -> None:
