@@ -124,7 +124,7 @@ def test_a_line_runs_in_its_root_and_a_command_where_the_user_is(place: harness.
     ("words", "code", "message", "hint"),
     [
         (["wbe"], 127, '"wbe": command not found', 'did you mean "web"?'),
-        (["no-such-thing"], 127, '"no-such-thing": command not found', "no program on PATH"),
+        (["no-such-thing"], 127, '"no-such-thing": command not found', "not a program on PATH"),
         (["./missing"], 127, '"./missing": command not found', "no such file"),
         ([""], 127, '"": command not found', ""),
         (["cd", "/"], 127, '"cd": command not found', "sh -c 'cd"),

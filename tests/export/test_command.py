@@ -73,11 +73,11 @@ def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
     [
         ((), "takes a format and a folder"),
         (("sytemd", "-"), 'unknown export format "sytemd"'),
-        (("systemd",), "where shall the files go?"),
+        (("systemd",), "missing output folder"),
         (("systemd", "a", "-o", "b"), "contradict each other"),
         (("systemd", "-", "--app", "a/b"), "cannot name an application"),
         (("compose", "-", "--user"), "wants the name of an account"),
-        (("systemd", "Procfile"), "is no folder"),
+        (("systemd", "Procfile"), "is not a folder"),
         (("systemd", "-", "-m", "web=0"), "nothing"),
     ],
 )

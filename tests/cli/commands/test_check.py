@@ -208,7 +208,7 @@ def test_show_env_says_so_where_the_real_environment_wins(
 
 def test_show_env_without_env_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     write("Procfile", "web: a $PORT\n")
-    assert Checked(capsys, show_env=True).out.splitlines()[1:] == ["no env file gives any variable"]
+    assert Checked(capsys, show_env=True).out.splitlines()[1:] == ["no env file sets any variable"]
 
 
 def test_values_cannot_repaint_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

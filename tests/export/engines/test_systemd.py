@@ -193,7 +193,7 @@ def test_the_verifier_of_this_machine_is_asked_by_check(app: Application) -> Non
     need("systemd-analyze")
     out = app.folder.parent / "out"
     done = app.export("systemd", out, "-m", FORMATION, "--check")
-    assert "systemd-analyze verify: no complaint" in done.err
+    assert "systemd-analyze verify: no problems found" in done.err
     service = out / "shop-web@.service"
     service.write_text(service.read_text().replace("KillMode=", "KilMode="))
     assert attempt("systemd-analyze", "verify", "--man=no", service).stdout

@@ -1,1 +1,1 @@
-"""The commands that work on a project."""
+"""The commands that work on a project, and ``start``."""

@@ -1,4 +1,4 @@
-"""Asks whether the Procfile is sound: ``procman check``, and as ``--json`` the dry run of ``start``."""
+"""``procman check``: the problems of the Procfile, and with ``--json`` a dry run of ``start``."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def perform(invocation: Invocation) -> int:
 
 
 def check(settings: Settings) -> int:
-    """Print every problem of the Procfile, or that there is none; return the exit code.
+    """Print every problem of the Procfile, or that there is none. Returns the exit code.
 
-    Raises ConfigError for files that cannot be read, UsageError for a formation or ports that cannot be.
+    Raises ConfigError if a file cannot be read, UsageError if the formation or the ports are impossible.
     """
     if settings.show_config and not settings.json:
-        _print(_table((name, "=", _in_words(value), source) for name, value, source in _config(settings)))
+        _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
     procfile = read_procfile(settings.procfile)
     if not settings.json:
         _print(problem.at(procfile.name) for problem in procfile.problems)
     environment, warnings = read_environment(settings, os.environ)
     overlay = _overlay(settings, procfile, environment)
-    wrong = bool(procfile.errors or (overlay and overlay.errors))
-    plan = None if wrong else plan_for(settings, procfile, environment, overlay=overlay)
+    has_errors = bool(procfile.errors or (overlay and overlay.errors))
+    plan = None if has_errors else plan_for(settings, procfile, environment, overlay=overlay)
     problems = overlay.problems if overlay else []
-    told = {f"{problem.location}: {problem.message}" for problem in problems}
-    for warning in (*warnings, *(set(plan.warnings) - told if plan else ())):
+    reported = {f"{problem.location}: {problem.message}" for problem in problems}
+    for warning in (*warnings, *(set(plan.warnings) - reported if plan else ())):
         sys.stderr.write(f"warning: {visible(warning)}\n")
     if settings.json:
         report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
         sys.stdout.write(f"{report}\n")
     else:
         _print(map(str, problems))
-        _print(_summary(settings, procfile, environment, wrong))
-    return EXIT_PROBLEMS if wrong else EXIT_OK
+        _print(_summary(settings, procfile, environment, has_errors))
+    return EXIT_PROBLEMS if has_errors else EXIT_OK
 
 
 def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay | None:
@@ -64,18 +64,18 @@ def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -
     return read_overlay(settings, procfile, environment)
 
 
-def _summary(settings: Settings, procfile: Procfile, environment: Environment, wrong: bool) -> list[str]:
+def _summary(settings: Settings, procfile: Procfile, environment: Environment, has_errors: bool) -> list[str]:
     lines = []
-    if not wrong:
+    if not has_errors:
         names = procfile.names
         lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
     if settings.show_env or settings.show_values:
-        lines += _table(_variables(settings, environment)) or ["no env file gives any variable"]
+        lines += _table(_variables(settings, environment)) or ["no env file sets any variable"]
     return lines
 
 
 def _variables(settings: Settings, environment: Environment) -> list[tuple[str, str]]:
-    """Return a row for each variable of the env files: its place, and its value as it may be shown."""
+    """Return a row for each variable of the env files: its location, and its value unless that is secret."""
     rows = []
     for name in environment.given:
         value = environment.values[name]
@@ -115,11 +115,11 @@ def _as_json(
 
 
 def _config(settings: Settings) -> list[tuple[str, object, str]]:
-    """Return each setting's name, value, and the place it comes from."""
+    """Return the name, the value and the origin of each setting."""
     return [(name, getattr(settings, name), settings.origin.get(name, "default")) for name in NAMES]
 
 
-def _in_words(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if value is None or isinstance(value, bool):

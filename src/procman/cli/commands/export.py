@@ -1,4 +1,4 @@
-"""Asks for an export: ``procman export FORMAT``, which hands the application to another process manager."""
+"""``procman export FORMAT``: write an application for another process manager."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from procman.core.model.settings import Settings
 
 PRINT = "-"
-_OF_A_USER = ("systemd", "quadlet", "launchd")  # targets that a user without rights can have for himself
+_USER_FORMATS = ("systemd", "quadlet", "launchd")  # formats with units of a user, for which no root is needed
 _SHOWN = {"create": "write", "update": "change", "remove": "remove"}
 
 
@@ -37,14 +37,14 @@ def perform(invocation: Invocation) -> int:
 
 
 def export(settings: Settings, words: tuple[str, ...]) -> int:
-    """Write, print, check or compare the files of one format; return the exit code.
+    """Write, print, check or compare the files of one format. Returns the exit code.
 
-    Raises UsageError and ConfigError for what is asked, ProcmanError for a folder that cannot be written.
+    Raises UsageError and ConfigError for wrong input, ProcmanError if a folder cannot be written.
     """
     if settings.list_formats:
         _print_formats()
         return EXIT_OK
-    format_name, out = _asked(settings, words)
+    format_name, out = _format_and_folder(settings, words)
     render = find(format_name)
     plan = read_plan(settings, os.environ)
     options = _options(settings, plan, format_name, out)
@@ -60,12 +60,12 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     if out == PRINT:
         _print("".join(_printed(files)))
     elif out:
-        _deliver(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
+        _write(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
     return EXIT_OK
 
 
 def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
-    """Read what ``start`` would read, but for the real environment, which does not come along: only its PORT counts."""
+    """Read what ``start`` would read, except that only PORT is taken from the real environment."""
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
     layers, warnings = read_env_files(settings, environ)
@@ -74,12 +74,12 @@ def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         layers = [*layers, base] if settings.os_env_wins else [base, *layers]
     plan = plan_for(settings, procfile, merge(layers), warnings=tuple(warnings))
     if not plan.instances:
-        raise UsageError("there is nothing to export", "the formation has no instance at all")
+        raise UsageError("there is nothing to export", "the formation has no instances")
     return plan
 
 
-def _asked(settings: Settings, words: tuple[str, ...]) -> tuple[str, str]:
-    """Return the format and the folder, which Foreman takes as a second word; an empty folder for a mere check."""
+def _format_and_folder(settings: Settings, words: tuple[str, ...]) -> tuple[str, str]:
+    """Return the format and the folder (a second word, as in Foreman). The folder is empty for ``--check`` alone."""
     if not words or len(words) > 2:
         raise UsageError("export takes a format and a folder", "procman export --list shows the formats")
     out = settings.out or ""
@@ -88,13 +88,13 @@ def _asked(settings: Settings, words: tuple[str, ...]) -> tuple[str, str]:
             raise UsageError(f'"{words[1]}" and --out {out} contradict each other', "leave one of them out")
         out = words[1]
     if not out and not settings.check_files:
-        raise UsageError("where shall the files go?", f"procman export {words[0]} --out DIR, or - to print them")
+        raise UsageError("missing output folder", f"procman export {words[0]} --out DIR, or - to print the files")
     return words[0], out
 
 
 def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> ExportOptions:
     user_units = settings.user == ""
-    if user_units and format_name not in _OF_A_USER:
+    if user_units and format_name not in _USER_FORMATS:
         raise UsageError(f"--user wants the name of an account for {format_name}")
     return ExportOptions(
         app=settings.app or app_name(os.path.basename(plan.root)),
@@ -108,7 +108,7 @@ def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> Expo
 
 
 def _owner(folder: str) -> str:
-    """Return who owns the folder, unless it is root or nobody that this machine knows."""
+    """Return the owner of the folder, or an empty string if it is root or unknown on this machine."""
     import pwd
 
     uid = os.stat(folder).st_uid
@@ -125,7 +125,10 @@ def _print_formats() -> None:
 
 
 def _require_utf_8(files: list[ExportFile]) -> None:
-    """Raise ConfigError for bytes that are no text, as the name of a folder may have: no target can be told them."""
+    """Raise ConfigError for bytes that are not UTF-8: no target can take them.
+
+    The name of a folder may have such bytes.
+    """
     for file in files:
         try:
             file.content.encode()
@@ -133,18 +136,18 @@ def _require_utf_8(files: list[ExportFile]) -> None:
             line = file.content.count("\n", 0, error.start) + 1
             raise ConfigError(
                 f"{file.path} would have bytes in line {line} that are not UTF-8",
-                "the name of a folder, or a value of .env, may have them",
+                "check the name of the folder and the values in .env",
             ) from None
 
 
 def _print(content: str) -> None:
-    """As it would be in the files, whatever the locale: it is meant for a program."""
+    """Print the bytes that the files would have, whatever the locale: a program will read them."""
     sys.stdout.flush()
     sys.stdout.buffer.write(content.encode())
 
 
 def _printed(files: list[ExportFile]) -> Iterable[str]:
-    """One file as it is; several each below a line with its name, which is a comment in most formats."""
+    """Return one file unchanged, or several, each below a line with its name (a comment in most formats)."""
     if len(files) == 1:
         return [files[0].content]
     return (_headline(file) + file.content for file in files)
@@ -154,20 +157,20 @@ def _headline(file: ExportFile) -> str:
     return f"# ==> {file.path} -> {file.link}\n" if file.link else f"# ==> {file.path} (mode {file.mode:04o})\n"
 
 
-def _deliver(folder: Folder, files: list[ExportFile], dry_run: bool) -> None:
+def _write(folder: Folder, files: list[ExportFile], dry_run: bool) -> None:
     changes = folder.changes(files)
     try:
         if not dry_run:
             folder.apply(changes)
     except OSError as error:
-        raise ConfigError(f"{folder.path}: {error.strerror or error}", "may you write there?") from None
-    sys.stdout.write("".join(_told(change, dry_run) for change in changes if change.kind in _SHOWN))
+        raise ConfigError(f"{folder.path}: {error.strerror or error}", "check that you may write there") from None
+    sys.stdout.write("".join(_change_line(change, dry_run) for change in changes if change.kind in _SHOWN))
     same = sum(change.kind == "keep" for change in changes)
     sys.stdout.write(f"{folder.path}: {len(files)} files{f', {same} unchanged' if same else ''}\n")
 
 
-def _told(change: Change, dry_run: bool) -> str:
-    """One line; in a dry run also what would be written, unless it is secret."""
+def _change_line(change: Change, dry_run: bool) -> str:
+    """Return a line about a change, and in a dry run the content of the file, unless that is secret."""
     line = f"{'would ' if dry_run else ''}{_SHOWN[change.kind]} {change.path}\n"
     if not dry_run or change.file is None or change.file.link:
         return line

@@ -1,4 +1,4 @@
-"""Asks the target's own validator about an export, where it is installed."""
+"""``procman export --check``: the target's own validator, if it is installed."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ if TYPE_CHECKING:
 
     from procman.export.file import ExportFile
 
-_LIMIT = 120.0  # seconds; only a validator that hangs needs them
+VALIDATOR_TIMEOUT = 120.0  # seconds; only a validator that hangs takes that long
 _QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """A program that reads the files of an export. ``wants`` chooses them by path; all go to one call, or one each."""
+    """A program that checks the files of an export.
+
+    ``wants`` selects them by path. They go to one call, or to a call each.
+    """
 
     argv: tuple[str, ...]
     wants: Callable[[str], bool]
     each: bool = False
-    silent: bool = False  # it exits 0 whatever it finds: any word on stderr is a fault
+    silent: bool = False  # it always exits with 0: any output on stderr is an error
 
 
 def check(format_name: str, files: Sequence[ExportFile], *, user_units: bool) -> None:
-    """Run the first validator that is installed, on a copy. Raises ProcmanError, exit code 1, when it finds fault."""
+    """Run the first installed validator on a copy of the files. Raises ValidatorError if it finds an error."""
     validator = next((known for known in _validators(format_name, user_units) if shutil.which(known.argv[0])), None)
     if validator is None:
-        sys.stderr.write(f"warning: nothing checks {format_name} on this machine\n")
+        sys.stderr.write(f"warning: no validator for {format_name} is installed\n")
         return
     with tempfile.TemporaryDirectory(prefix="procman-check-") as folder:
-        place = Folder(folder, format_name, "")
-        place.apply(place.changes(files))
+        copy = Folder(folder, format_name, "")
+        copy.apply(copy.changes(files))
         paths = [file.path for file in files if not file.link and validator.wants(file.path)]
         for argv in _calls(validator, paths):
             _run(validator, argv, folder)
-    sys.stderr.write(f"{' '.join(validator.argv[:2])}: no complaint\n")
+    sys.stderr.write(f"{' '.join(validator.argv[:2])}: no problems found\n")
 
 
 def _validators(format_name: str, user_units: bool) -> list[Validator]:
@@ -87,18 +90,18 @@ def _calls(validator: Validator, paths: list[str]) -> list[tuple[str, ...]]:
 def _run(validator: Validator, argv: tuple[str, ...], folder: str) -> None:
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:", "QUADLET_UNIT_DIRS": folder}
     try:
-        done = subprocess.run(  # noqa: S603 (a fixed program, and paths of our own)
-            argv, cwd=folder, env=environment, capture_output=True, timeout=_LIMIT, check=False, text=True
+        done = subprocess.run(  # noqa: S603 (a fixed program and our own paths)
+            argv, cwd=folder, env=environment, capture_output=True, timeout=VALIDATOR_TIMEOUT, check=False, text=True
         )
     except subprocess.TimeoutExpired:
-        raise ValidatorError(f"{argv[0]} did not end within {_LIMIT:.0f} s") from None
+        raise ValidatorError(f"{argv[0]} did not finish within {VALIDATOR_TIMEOUT:.0f} s") from None
     if done.returncode or (validator.silent and done.stderr.strip()):
-        said = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
-        sys.stderr.write(f"{said}\n")
-        raise ValidatorError(f"{' '.join(argv[:2])} complains, as shown above")
+        output = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
+        sys.stderr.write(f"{output}\n")
+        raise ValidatorError(f"{' '.join(argv[:2])} reports the problems above")
 
 
 class ValidatorError(ProcmanError):
-    """A validator did not take the files."""
+    """A validator rejected the files."""
 
     exit_code = 1

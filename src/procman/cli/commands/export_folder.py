@@ -1,4 +1,4 @@
-"""Asks the folder of an export what is in it, and changes it: only files of ours, each at once, nothing outside."""
+"""The folder of an export: compare it with the files, then change only our own files, and nothing outside."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     Kind = Literal["create", "update", "keep", "remove"]
 
-# Files that hold one number or word, so no marker; they are ours where the run script beside them is.
+# Files with a single number or word have no room for a marker. They are ours if the run script beside them is.
 _COMPANIONS = ("down-signal", "timeout-kill", "timeout-finish")
-_DEEPEST = 2  # shop-web.1/log/run
-_NEAR_THE_TOP = 2048  # bytes in which the marker must stand
+_MAX_DEPTH = 2  # folders, as in shop-web.1/log/run
+_MARKER_RANGE = 2048  # bytes at the top of a file that must contain the marker
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one path; ``file`` is None when it is removed."""
+    """A change of one path. ``file`` is None if it is removed."""
 
     kind: Kind
     path: str
@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is at a path now: a link's text, or a regular file's bytes and mode; neither for anything else."""
+    """What exists at a path: the target of a link, or bytes and mode of a regular file; neither for anything else."""
 
     link: str = ""
     content: bytes | None = None
@@ -47,7 +47,7 @@ class Found:
 
 
 class Folder:
-    """The folder of an export. Every path below it is opened part by part, and no symbolic link is followed."""
+    """The folder of an export. Paths below it are opened part by part, without following symbolic links."""
 
     def __init__(self, path: str, format_name: str, app: str) -> None:
         self.path = path
@@ -55,12 +55,12 @@ class Folder:
         self.app = app
 
     def changes(self, files: Sequence[ExportFile]) -> list[Change]:
-        """Compare ``files`` with what is there. Raises ConfigError for a file in the way that is not ours."""
+        """Compare ``files`` with the folder. Raises ConfigError if a file in the way is not ours."""
         for file in files:
             _check_path(file.path)
         if not os.path.isdir(self.path):
             if os.path.lexists(self.path):
-                raise ConfigError(f"{self.path} is no folder", "--out names a folder, which need not exist yet")
+                raise ConfigError(f"{self.path} is not a folder", "--out takes a folder, which need not exist yet")
             return [Change("create", file.path, file) for file in files]
         with _opened(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)) as top:
             wanted = [self._change(top, file) for file in files]
@@ -68,7 +68,7 @@ class Folder:
             return wanted + [Change("remove", path) for path in self._ours(top) if path not in paths]
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Write and remove; raises OSError. Each file appears whole, under its name, or not at all."""
+        """Write and remove files. Each appears completely or not at all. Raises OSError."""
         os.makedirs(self.path, exist_ok=True)
         with _opened(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)) as top:
             for change in changes:
@@ -85,7 +85,7 @@ class Folder:
         if _is_same(found, file):
             return Change("keep", file.path, file)
         if not self._is_ours(top, file.path, found):
-            message = f"{posixpath.join(self.path, file.path)} is there, and was not written by this export"
+            message = f"{posixpath.join(self.path, file.path)} exists and was not written by this export"
             raise ConfigError(message, "move it away, or choose another folder or --app")
         return Change("update", file.path, file)
 
@@ -108,10 +108,10 @@ class Folder:
         return self._is_marked(found)
 
     def _is_marked(self, found: Found | None) -> bool:
-        return found is not None and found.content is not None and self.marker in found.content[:_NEAR_THE_TOP]
+        return found is not None and found.content is not None and self.marker in found.content[:_MARKER_RANGE]
 
     def _ours(self, top: int) -> Iterator[str]:
-        """Every path that a former export of this format and application left here."""
+        """Yield every path that an earlier export of this format and application has left here."""
         for path in _paths(top, "", self.app):
             found = self._find(top, path)
             if found is not None and self._is_ours(top, path, found):
@@ -119,14 +119,14 @@ class Folder:
 
 
 def _check_path(path: str) -> None:
-    """Raise ProcmanError for a path that leads out of the folder: a fault of the exporter, so a bug."""
+    """Raise ProcmanError for a path that leads out of the folder, which is a bug in the exporter."""
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in path:
-        raise ProcmanError(f'the exporter wants to write "{path}", which is not inside the folder', "report it")
+        raise ProcmanError(f'the exporter tries to write "{path}", which is outside the folder', "please report it")
 
 
 def _paths(top: int, folder: str, app: str) -> list[str]:
-    """List files and links: of the folder itself, and of the folders in it that are called after the application."""
+    """List files and links in the folder, and in those of its folders that are named after the application."""
     fd = _folder(top, folder, create=False)
     if fd is None:
         return []
@@ -136,13 +136,13 @@ def _paths(top: int, folder: str, app: str) -> list[str]:
             path = posixpath.join(folder, name)
             if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
                 paths.append(path)
-            elif path.startswith(app) and path.count("/") < _DEEPEST:
+            elif path.startswith(app) and path.count("/") < _MAX_DEPTH:
                 paths += _paths(top, path, app)
     return paths
 
 
 def _folder(top: int, path: str, create: bool) -> int | None:
-    """Open a folder below ``top``, part by part; None when it is missing. Raises ConfigError for a link on the way."""
+    """Open a folder below ``top``, part by part. Return None if it is missing. Raises ConfigError for a link."""
     fd = os.dup(top)
     for part in path.split("/") if path else ():
         try:
@@ -206,7 +206,7 @@ def _draft(folder: int, name: str, file: ExportFile) -> None:
         os.symlink(file.link, name, dir_fd=folder)
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    # Born secret: no moment at which others could open what is meant for the owner alone.
+    # Created secret, so that there is no moment at which other users could open a file meant for its owner.
     with open(os.open(name, flags, 0o600, dir_fd=folder), "wb") as stream:
         stream.write(file.content.encode())
         stream.flush()
@@ -221,7 +221,7 @@ def _remove(top: int, path: str) -> None:
         return
     with _opened(parent) as fd, suppress(FileNotFoundError):
         os.unlink(name, dir_fd=fd)
-    while folder:  # folders that are empty now; a running supervisor's own files keep theirs
+    while folder:  # remove empty folders; the files of a running supervisor keep theirs
         folder, name = posixpath.split(folder)
         above = _folder(top, folder, create=False)
         if above is None:
@@ -233,7 +233,7 @@ def _remove(top: int, path: str) -> None:
                 return
 
 
-class _opened:  # noqa: N801 (it reads as a word of a sentence)
+class _opened:  # noqa: N801 (it reads like a function)
     """Closes a descriptor at the end of a block."""
 
     def __init__(self, fd: int) -> None:

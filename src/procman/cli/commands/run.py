@@ -1,4 +1,4 @@
-"""Asks: ``procman run``: one line of the Procfile, or any command, in the environment of the formation."""
+"""``procman run``: a line of the Procfile, or any command, in the environment of the processes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def perform(invocation: Invocation) -> int:
 
 
 def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:
-    """Run ``words`` to their end, with ``more`` in their environment, and return exactly their exit code.
+    """Run ``words``, with ``more`` in their environment, and return exactly their exit code.
 
-    Raises CommandError (126, 127) for what cannot be run, ConfigError for files that cannot be read.
+    Raises CommandError (126, 127) if they cannot be run, ConfigError if a file cannot be read.
     """
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile else None
-    environment, _warnings = read_environment(settings, os.environ)  # `check` shows them; here nobody asked us to speak
+    environment, _warnings = read_environment(settings, os.environ)  # `check` shows the warnings
     env = {"PYTHONUNBUFFERED": "1", **environment.values, **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)
@@ -58,7 +58,7 @@ def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | No
 
 
 def _procfile(settings: Settings) -> Procfile | None:
-    """The Procfile; a command can do without, unless it was asked for."""
+    """Return the Procfile, or None: a command does not need one, unless the user has named it."""
     if "procfile" not in settings.origin and not os.path.lexists(settings.procfile):
         return None
     procfile = read_procfile(settings.procfile)
@@ -73,7 +73,7 @@ def _warn(procfile: Procfile, process: ProcessType) -> None:
 
 
 def _folder(settings: Settings, env: dict[str, str]) -> str:
-    """A command that is not of the Procfile runs where the user is, unless the root was named."""
+    """Return the folder of a command that is not in the Procfile: the current one, unless the user has named a root."""
     if "root" in settings.origin:
         return os.path.abspath(root_of(settings))
     if "PWD" in os.environ and env.get("PWD") == os.path.abspath(root_of(settings)):
@@ -85,8 +85,8 @@ def _program(name: str, path_value: str | None, cwd: str, procfile: Procfile | N
     program = find_program(name, path_value, cwd)
     if program is not None:
         return program
-    places = [name] if "/" in name else candidates(name, path_value, cwd)
-    if name and any(os.path.isfile(os.path.join(cwd, place)) for place in places):
+    paths = [name] if "/" in name else candidates(name, path_value, cwd)
+    if name and any(os.path.isfile(os.path.join(cwd, path)) for path in paths):
         raise CommandError(f"{name}: permission denied", EXIT_CANNOT_EXECUTE, f"it is not executable: chmod +x {name}")
     if "/" in name and os.path.isdir(os.path.join(cwd, name)):
         raise CommandError(f"{name} is a folder", EXIT_CANNOT_EXECUTE)
@@ -95,18 +95,18 @@ def _program(name: str, path_value: str | None, cwd: str, procfile: Procfile | N
 
 def _hint(name: str, procfile: Procfile | None) -> str:
     if is_shell_word(name):
-        return f"it is a word of the shell: procman run -- sh -c '{name} …'"
+        return f"it is part of the shell: procman run -- sh -c '{name} …'"
     near = nearest(name, procfile.names) if procfile else ""
     if near:
         return f'did you mean "{near}"?'
     if "/" in name:
-        return "there is no such file"
-    return f"it is no program on PATH{f', and no process of {procfile.name}' if procfile else ''}"
+        return "no such file"
+    return f"not a program on PATH{f', nor a process in {procfile.name}' if procfile else ''}"
 
 
 def _cannot_run(name: str, error: OSError) -> CommandError:
     if error.errno == errno.ENOENT:
         return CommandError(
-            f"{name}: the interpreter that its first line names does not exist", EXIT_NOT_FOUND, "see the line with #!"
+            f"{name}: the interpreter that its first line names does not exist", EXIT_NOT_FOUND, "see its line with #!"
         )
     return CommandError(f"{name}: {os.strerror(error.errno or 0).lower()}", EXIT_CANNOT_EXECUTE)
