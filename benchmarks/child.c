@@ -5,8 +5,8 @@
  *                                                    (4096 cuts lines in two, as stdio does)
  *   child tick COUNT MICROSECONDS GO                 a line with the time in it, then a pause
  *   child up COUNTER                                 adds one to the first four bytes of a file, then sleeps
- *   child life FILE                                  appends the time to a file, says so, then sleeps
- *   child sink MODE CHILDREN TICKS SECONDS           reads stdin to the last line of everybody; reports on stderr
+ *   child life FILE                                  appends the time to a file, prints a line, then sleeps
+ *   child sink MODE CHILDREN TICKS SECONDS           reads stdin to the last line of each child; reports on stderr
  *   child slow BYTES_A_SECOND SECONDS                reads stdin slowly
  *
  * A line of a flood: "#L 003 0000000042 xxxx…", a tick: "#T 1234567890123 ", the last line of a flood: "#E 003 total".
@@ -122,9 +122,9 @@ static int64_t delays[TICKS], first, last;
 static int prefixed;
 static char filling[WIDTH];
 static struct {
-    size_t size, digits; /* of the line, newline and all; where its number stands */
+    size_t size, digits; /* of the line with its newline; where its number starts */
     char text[LONGEST];
-} next[CHILDREN], *guess = next; /* the line that each child is due to say, prefix and all; whose turn it may be */
+} next[CHILDREN], *guess = next; /* the line that each child must write next, with its prefix; whose turn it may be */
 
 static int by_value(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -145,7 +145,7 @@ static void foresee(long number, const char *line, size_t size, size_t digits) {
     count_up();
 }
 
-/* Whether the next line is, to the last byte, the one that was foreseen: a sink must be faster than what it measures. */
+/* Whether the next line is, to the last byte, the expected one: a sink must be faster than what it measures. */
 static int is_foreseen(const char *line, const char *stop) {
     return guess->size && stop - line >= (ptrdiff_t)guess->size && !memcmp(line, guess->text, guess->size);
 }
@@ -212,7 +212,7 @@ static void sink(char **words) {
     int silent = 0; /* tenths of a second */
     while ((ended < children || ticks < wanted) && now() < until) {
         if (poll(&input, 1, 100) == 0) {
-            if (count_only && ended && ++silent == 10) break; /* an end in the midst of another's line is not seen */
+            if (count_only && ended && ++silent == 10) break; /* an end within another child's line is not noticed */
             continue;
         }
         silent = 0;
@@ -237,7 +237,7 @@ static void sink(char **words) {
         memmove(buffer, line, kept);
     }
     report();
-    while (read(0, buffer, BUFFER) > 0) {} /* the tool's farewell */
+    while (read(0, buffer, BUFFER) > 0) {} /* the tool's last output */
 }
 
 static void slow(char **words) {

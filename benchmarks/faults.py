@@ -1,10 +1,10 @@
-"""What is left, lost or hung when things go wrong: procman beside its peers, fault by fault.
+"""What is left, lost or hung when things go wrong: procman and other tools, fault by fault.
 
     python benchmarks/peers.py                             the peers, into build/benchmarks
     python benchmarks/faults.py                            everything, about five minutes
     python benchmarks/faults.py -f kill-visible head -t procman honcho --json result.json
 
-A table and, if asked for, JSON. "hang" means that it had not ended ten seconds after it was asked to. Linux only.
+A table and, with --json, a file. "hang" means that it had not ended ten seconds after the signal. Linux only.
 """
 
 # ruff: noqa: S603 (running the tools is what a benchmark is for)
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     Figures = dict[str, float | str]
 
-LIMIT = 10.0  # seconds until something counts as hung
-SETTLE = 1.0  # seconds after which nothing may be left of a session that was killed
+LIMIT = 10.0  # seconds until a tool counts as hung
+SETTLE = 1.0  # seconds after which a killed session may have left nothing
 MEGABYTE = 1e6
 
 
 class Scene:
-    """A tool in a folder of its own; its children execute files that nobody else executes, so none is overlooked."""
+    """A tool in its own folder. Its children execute files that nothing else executes, so that none is overlooked."""
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
@@ -68,7 +68,7 @@ class Scene:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, script: str, number: int = 1, stdout: int = subprocess.DEVNULL) -> None:
-        """Run `script` in so many shells; {sleep} and {flood} stand for the children's files."""
+        """Run `script` in so many shells; {sleep} and {flood} become the children's files."""
         text = script.replace("{sleep}", str(self.sleeper)).replace("{flood}", str(self.flood))
         command = self.tool.command(self.folder, {f"c{i:03}": ["sh", "-c", text] for i in range(number)})
         env = {**os.environ, **self.tool.environment(self.folder)}
@@ -83,7 +83,7 @@ class Scene:
         )
 
     def left(self) -> list[int]:
-        """The sleepers that run."""
+        """Return the pids of the sleepers."""
         return processes.running(self.sleeper)
 
     def wait_for(self, number: int) -> None:
@@ -91,17 +91,17 @@ class Scene:
         _until(lambda: len(self.left()) >= number, 3 * LIMIT)
 
     def tree(self) -> list[int]:
-        """The pids of the tool and of what descends from it."""
+        """Return the pids of the tool and its descendants."""
         return [one.pid for one in processes.descendants(self.process.pid)] if self.process else []
 
     def managers(self) -> list[int]:
-        """The tool's own processes."""
+        """Return the pids of the tool's own processes."""
         found = processes.descendants(self.process.pid) if self.process else []
         ours = {str(self.sleeper), str(self.flood)}
         return [one.pid for one in found if one.name not in self.tool.own and processes.executable(one.pid) not in ours]
 
     def ended(self, number: int = signal.SIGTERM) -> float | str:
-        """Send the signal; the seconds until the tool has ended."""
+        """Send the signal and return the seconds until the tool has ended."""
         assert self.process is not None
         begun = time.monotonic()
         self.process.send_signal(number)
@@ -144,7 +144,7 @@ def kill_visible(tool: Tool) -> Figures:
 
 
 def kill_managers(tool: Tool) -> Figures:
-    """SIGKILL the parent of the children, whatever process that is."""
+    """SIGKILL the parent of the children, whichever process that is."""
 
     def kill(scene: Scene) -> None:
         parents = {one.parent for one in processes.descendants(scene.tree()[0]) if one.name == "sh"}
@@ -175,10 +175,10 @@ def helpers(tool: Tool) -> Figures:
 
 
 def stuck(tool: Tool) -> Figures:
-    """SIGTERM while nobody reads stdout, after three seconds of flood."""
+    """SIGTERM while stdout is not read, after three seconds of flood."""
     reader, writer = os.pipe()
     with Scene(tool) as scene:
-        scene.start("{sleep} 1000 & exec {flood} a line of output that nobody reads", 3, writer)
+        scene.start("{sleep} 1000 & exec {flood} a line of output without a reader", 3, writer)
         os.close(writer)
         scene.wait_for(3)
         time.sleep(0.5)
@@ -191,7 +191,7 @@ def stuck(tool: Tool) -> Figures:
 
 
 def head(tool: Tool) -> Figures:
-    """Its reader takes one line and goes; a child speaks ten times a second."""
+    """Close the reader after one line, while a child writes ten times a second."""
     reader, writer = os.pipe()
     with Scene(tool) as scene:
         scene.start("{sleep} 1000 & while echo tick; do sleep 0.1; done", 1, writer)
@@ -208,7 +208,7 @@ def head(tool: Tool) -> Figures:
 
 
 def long_line(tool: Tool) -> Figures:
-    """A line of 50 MB: how much more memory at the peak."""
+    """A line of 50 MB: growth of memory at the peak."""
     with Scene(tool) as scene:
         script = "{sleep} 1 & wait; head -c 50000000 /dev/zero | tr '\\0' x; echo; touch done; exec {sleep} 1000"
         scene.start(script)
@@ -224,7 +224,7 @@ def long_line(tool: Tool) -> Figures:
 
 
 def many(tool: Tool) -> Figures:
-    """Two hundred instances: up, down, and the proportional share of memory of the tool's own processes."""
+    """Two hundred instances: up, down, and the memory (PSS) of the tool's own processes."""
     with Scene(tool) as scene:
         begun = time.monotonic()
         scene.start("exec {sleep} 1000", min(200, tool.most))
@@ -236,7 +236,7 @@ def many(tool: Tool) -> Figures:
 
 
 def crash_loop(tool: Tool) -> Figures:
-    """A child that exits at once, beside one that does not: CPU in percent of one core over ten seconds."""
+    """A child that exits immediately, beside one that does not: CPU in percent of one core over ten seconds."""
     with Scene(tool) as scene:
         scene.start("if mkdir lives 2>/dev/null; then exec {sleep} 1000; else exit 1; fi", 2)
         scene.wait_for(1)
@@ -247,7 +247,7 @@ def crash_loop(tool: Tool) -> Figures:
 
 
 def restarts(tool: Tool) -> Figures:
-    """A thousand restarts, three each of 350 children: how many descriptors more its own processes hold afterwards."""
+    """A thousand restarts, three each of 350 children: how many more descriptors its own processes hold afterwards."""
     if not tool.restarts:
         return {"more": "no restarts"}
     number = min(350, tool.most)
@@ -272,7 +272,7 @@ def _descriptors(pid: int) -> int:
     return 0
 
 
-# It forks a successor, in a session of its own, and ends: no list of pids is ever up to date. It gives up by itself.
+# Forks a successor in a new session, and exits, so that no list of pids is ever current. It gives up by itself.
 RACER = f"""
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -288,7 +288,7 @@ while time.monotonic() < end:
 
 
 def racers(tool: Tool) -> Figures:
-    """SIGTERM with three fork racers that leave their sessions and ignore it; a grace of five seconds is used up."""
+    """SIGTERM with three fork racers that leave their sessions and ignore it; they use up a grace of five seconds."""
     with Scene(tool) as scene:
         program = scene.folder / "racer.py"
         program.write_text(RACER)
@@ -304,12 +304,12 @@ def racers(tool: Tool) -> Figures:
 
 
 def _most_seen(program: Path) -> int:
-    """One look may miss who is just being replaced."""
+    """Return what several looks find: one may miss a process that is being replaced."""
     return max(len(processes.mentioning(program)) for _ in range(5))
 
 
 def impatience(tool: Tool) -> Figures:
-    """Ctrl-C twice, half a second apart, with a child that ignores all it can."""
+    """Ctrl-C twice, half a second apart, with a child that ignores all the signals it can."""
     with Scene(tool) as scene:
         scene.start("trap '' INT TERM HUP; {sleep} 1000; {sleep} 1000")
         scene.wait_for(1)
@@ -322,7 +322,7 @@ def impatience(tool: Tool) -> Figures:
 
 
 def stopped_child(tool: Tool) -> Figures:
-    """SIGTERM when a child was stopped with SIGSTOP."""
+    """SIGTERM while a child is stopped by SIGSTOP."""
     with Scene(tool) as scene:
         scene.start("exec {sleep} 1000")
         scene.wait_for(1)
@@ -333,7 +333,7 @@ def stopped_child(tool: Tool) -> Figures:
 
 
 def exit_codes(tool: Tool) -> Figures:
-    """How many of the 256 exit codes come through `run`."""
+    """Count the exit codes, of 256, that `run` passes on."""
     if type(tool) not in (Tool, Procman, Foreman):
         return {"right": "no run"}
     with Scene(tool) as scene:
@@ -368,7 +368,7 @@ USUAL = ("procman", "honcho", "foreman", "supervisor", "circus", "hivemind", "go
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-f", "--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
     parser.add_argument("-t", "--tools", nargs="+", default=USUAL)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tools import Tool
 
 IDLE = 10.0  # seconds
-REST = 2.0  # seconds after which everybody is at rest
-LONG_LIFE = 11.0  # seconds: more than the ten after which a crash counts as the first
+REST = 2.0  # seconds after which all processes are idle
+LONG_LIFE = 11.0  # seconds: more than ten, so that the crash counts as a first one
 VICTIMS = 3
 
 
 def first_child(tool: Tool, child: Path) -> dict[str, float]:
-    """Milliseconds from the start of the tool to the first child's first instruction."""
+    """Return the milliseconds from the start of the tool to the first child's first instruction."""
     with Run(tool, child) as run:
         run.start({"c000": ["life", str(run.folder / "lives")]}, subprocess.DEVNULL)
         run.wait_for(lambda: bool(run.lines_of("lives")), "first child")
@@ -34,7 +34,7 @@ def first_child(tool: Tool, child: Path) -> dict[str, float]:
 
 
 def stop(tool: Tool, child: Path) -> dict[str, float]:
-    """Milliseconds from the stop signal to the end of a tool with a few children that end at once."""
+    """Return the milliseconds from the stop signal to the end of a tool whose few children end immediately."""
     with Run(tool, child) as run:
         run.start({name: ["life", str(run.folder / "lives")] for name in names(VICTIMS)}, subprocess.DEVNULL)
         run.wait_for(lambda: len(run.lines_of("lives")) >= VICTIMS, "children")
@@ -46,7 +46,7 @@ def stop(tool: Tool, child: Path) -> dict[str, float]:
 
 
 def command(words: list[str], folder: Path) -> dict[str, float]:
-    """Milliseconds that a short command takes."""
+    """Return the milliseconds that a short command takes."""
     env = {key: value for key, value in os.environ.items() if key not in REMOVED}
     began = time.monotonic_ns()
     done = subprocess.run(words, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
@@ -57,7 +57,7 @@ def command(words: list[str], folder: Path) -> dict[str, float]:
 
 
 def crowd(tool: Tool, child: Path, *, children: int) -> dict[str, float]:
-    """Many children: up, idle, down."""
+    """Measure many children: up, idle, down."""
     if children > tool.most:
         raise InvalidError(f"not asked to run {children}")
     with Run(tool, child) as run:
@@ -92,7 +92,7 @@ def _idle(run: Run) -> dict[str, float]:
 
 
 def crash(tool: Tool, child: Path) -> dict[str, float]:
-    """Milliseconds from SIGKILL of a child that has lived for long to its replacement's first instruction."""
+    """Return the milliseconds from SIGKILL of a long-lived child to its replacement's first instruction."""
     if not tool.restarts:
         raise InvalidError("restarts nothing")
     with Run(tool, child) as run:

@@ -1,9 +1,9 @@
-"""How a chunk of a child's output becomes prefixed lines on a pipe, and what each way of doing it costs.
+"""Ways to turn a chunk of a child's output into prefixed lines on a pipe, and what each of them costs.
 
     python benchmarks/output_path.py [--megabytes 256] [--runs 5] [--json]
 
 Two tables. "In memory" is one step on one 64 KiB chunk of 80-byte lines. "Through pipes" is a whole process between
-`cat FILE` and `cat > /dev/null`, all of them in turns; its share is the throughput of `cat` in the same place. Medians;
+`cat FILE` and `cat > /dev/null`, in turns; its share is relative to the throughput of `cat` in the same place. Medians;
 compare within one run only.
 """
 
@@ -35,7 +35,7 @@ ACCENTED = ("12:00:00 zażółć gęślą jaźń ✓ " + "x" * 60).encode()[:76]
 
 
 def steps() -> dict[str, Callable[[], object]]:
-    """The choices for each step, by name."""
+    """Return the choices for each step, by name."""
     from procman.core.text.lines import LineBuffer
     from procman.output.sanitize.sanitizer import Sanitizer
     from procman.output.sinks.history import History
@@ -71,7 +71,7 @@ def steps() -> dict[str, Callable[[], object]]:
 
 
 def in_memory(number: int = 300) -> list[dict[str, object]]:
-    """Time every step; ``ratio`` is to copying the chunk once."""
+    """Time every step; ``ratio`` is relative to copying the chunk once."""
     rows: list[dict[str, object]] = []
     plain = 0.0
     for name, step in steps().items():
@@ -88,18 +88,18 @@ def in_memory(number: int = 300) -> list[dict[str, object]]:
 
 
 def chunks() -> Callable[[], bytes]:
-    """A function that reads stdin by the chunk."""
+    """Return a function that reads stdin by the chunk."""
     return lambda: os.read(0, CHUNK)
 
 
 def middle_copy() -> None:
-    """The least that a Python process can do."""
+    """Copy: the least that a Python process can do."""
     while chunk := os.read(0, CHUNK):
         os.write(1, chunk)
 
 
 def middle_carried() -> None:
-    """The prototype: the unfinished line is carried with the next prefix already in front of it."""
+    """Replace, as in the prototype: carry the unfinished line with the next prefix already before it."""
     glue = b"\n" + PREFIX
     carry = [PREFIX]
     while chunk := os.read(0, CHUNK):
@@ -119,7 +119,7 @@ def middle_split() -> None:
 
 
 def middle_readline() -> None:
-    """A line at a time, as most do."""
+    """Handle one line at a time, as most tools do."""
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
         out.write(PREFIX + line)
@@ -127,7 +127,7 @@ def middle_readline() -> None:
 
 
 def middle_procman(**settings: object) -> None:
-    """Our output path, with an outlet that waits where the engine would."""
+    """Run procman's output path, with an outlet that waits where the engine would."""
     import select
 
     from procman.core.model.plan import Environment
@@ -169,7 +169,7 @@ MIDDLES: dict[str, Callable[[], None]] = {
 
 
 def pass_through(command: list[str], source: str) -> tuple[float, float]:
-    """Seconds of wall clock and of the middle's CPU for `cat source | command | cat > /dev/null`."""
+    """Return the seconds of wall clock, and of the middle's CPU, for `cat source | command | cat > /dev/null`."""
     began = time.perf_counter()
     before = subprocess.Popen(["cat", source], stdout=subprocess.PIPE)  # noqa: S603, S607 (cat is the yardstick)
     middle = subprocess.Popen(command, stdin=before.stdout, stdout=subprocess.PIPE)  # noqa: S603 (ourselves)
@@ -187,7 +187,7 @@ def pass_through(command: list[str], source: str) -> tuple[float, float]:
 
 
 def through_pipes(megabytes: int, runs: int) -> list[dict[str, object]]:
-    """Every middle in turns; medians."""
+    """Run every middle in turns; return medians."""
     commands = {"cat": ["cat"], **{name: [sys.executable, __file__, "--middle", name] for name in MIDDLES}}
     folder = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 (memory, not a secret)
     with tempfile.NamedTemporaryFile(dir=folder) as source:
@@ -212,7 +212,7 @@ def through_pipes(megabytes: int, runs: int) -> list[dict[str, object]]:
 
 
 def table(rows: list[dict[str, object]]) -> str:
-    """The rows, aligned."""
+    """Return the rows, aligned."""
     titles = list(rows[0])
     cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]

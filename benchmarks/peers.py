@@ -1,9 +1,9 @@
-"""Installs the peers from their public packages into a folder of their own; nothing of the system is touched.
+"""Install the other tools from their public packages into one folder, without touching the system.
 
     python benchmarks/peers.py [FOLDER]
 
 PyPI: honcho, supervisor, circus. npm: concurrently, pm2, nf (as `foreman`). Debian: ruby-foreman, unpacked, not
-installed. What has no client here (npm, ruby, apt-get) is left out, and said so.
+installed. Tools whose client (npm, ruby, apt-get) is missing are left out, with a message.
 """
 
 # ruff: noqa: S603, S607 (running the packages' own clients is what this is for)
@@ -21,7 +21,7 @@ DEBIAN = ("ruby-foreman", "ruby-thor")
 
 
 def install(folder: Path) -> None:
-    """Install whatever is missing."""
+    """Install the tools that are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, client, work in (("python", "", _python), ("node", "npm", _node), ("debian", "apt-get", _debian)):
         target = folder / name

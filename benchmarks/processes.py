@@ -1,4 +1,4 @@
-"""What /proc says of a tool while it runs: its processes, their memory, CPU and context switches. Linux only."""
+"""The processes of a running tool, their memory, CPU and context switches, from /proc. Linux only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Process:
 
 
 def all_processes() -> dict[int, Process]:
-    """Every process of the machine, by pid."""
+    """Return every process of the machine, by pid."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -36,7 +36,7 @@ def all_processes() -> dict[int, Process]:
 
 
 def descendants(root: int) -> list[Process]:
-    """A process and all that descends from it."""
+    """Return a process and all its descendants."""
     by_pid = all_processes()
     by_parent: dict[int, list[Process]] = {}
     for process in by_pid.values():
@@ -48,7 +48,7 @@ def descendants(root: int) -> list[Process]:
 
 
 def executable(pid: int) -> str:
-    """The file that a process executes, or nothing when it is gone."""
+    """Return the file that a process executes, or an empty string if it is gone."""
     try:
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:
@@ -56,20 +56,20 @@ def executable(pid: int) -> str:
 
 
 def running(program: Path) -> list[int]:
-    """The pids of all that execute this file and are no zombies."""
+    """Return the pids of the processes that execute this file, without zombies."""
     path = str(program)
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and executable(int(entry)) == path]
 
 
 def mentioning(word: Path) -> list[int]:
-    """The pids of all that have this path in their command line and are no zombies, which have none."""
+    """Return the pids of the processes with this path in their command line; zombies have none."""
     return [
         int(entry) for entry in os.listdir("/proc") if entry.isdigit() and str(word) in _read(f"/proc/{entry}/cmdline")
     ]
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of processes so far, in seconds, as exact as the scheduler keeps it."""
+    """Return the user and system time of processes so far, in seconds, at the scheduler's resolution."""
     total = 0
     for pid in pids:
         for task in _listing(f"/proc/{pid}/task"):
@@ -79,7 +79,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def context_switches(pids: Iterable[int]) -> int:
-    """Voluntary and involuntary switches of all threads so far."""
+    """Return the voluntary and involuntary switches of all threads so far."""
     total = 0
     for pid in pids:
         for task in _listing(f"/proc/{pid}/task"):
@@ -90,7 +90,7 @@ def context_switches(pids: Iterable[int]) -> int:
 
 
 def pss(pids: Iterable[int]) -> float:
-    """The proportional share of memory of processes, in megabytes of 10**6 bytes."""
+    """Return the proportional memory (PSS) of processes, in megabytes of 10**6 bytes."""
     total = 0
     for pid in pids:
         for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():

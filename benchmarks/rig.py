@@ -1,4 +1,4 @@
-"""One run of one tool: a fresh folder, its process tree, a sink at its stdout, and nothing left of it afterwards."""
+"""One run of one tool: a new folder, its process tree, a sink at its stdout, and nothing left afterwards."""
 
 # ruff: noqa: S603 (running the tools is what a benchmark is for)
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tools import Tool
 
 SOURCE = Path(__file__).with_name("child.c")
-LIMIT = 30.0  # seconds that a tool may take for anything
+LIMIT = 30.0  # seconds that a tool may take for any step
 REMOVED = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH", "FORCE_COLOR", "CLICOLOR_FORCE")
 
 
@@ -32,20 +32,20 @@ class InvalidError(Exception):
 
 
 def compile_child(folder: Path) -> Path:
-    """The children's program, compiled on the spot."""
+    """Compile the children's program and return its path."""
     program = folder / "bench-child"
     subprocess.run(["cc", "-O2", "-o", str(program), str(SOURCE)], check=True)  # noqa: S607 (the system's compiler)
     return program
 
 
 class Run:
-    """A tool while it runs. A context: leaving it ends everything that came from it."""
+    """A running tool. Leaving this context ends everything that it started."""
 
     def __init__(self, tool: Tool, child: Path) -> None:
         self.tool = tool
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=memory_folder()))
         self.child = self.folder / "child"
-        shutil.copy(child, self.child)  # a file of its own: whoever executes it belongs to this run
+        shutil.copy(child, self.child)  # its own file: a process that executes it belongs to this run
         self.sink: subprocess.Popen[bytes] | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.began = 0
@@ -68,7 +68,7 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, children: Mapping[str, list[str]], stdout: int | IO[bytes]) -> None:
-        """Start the tool; ``children`` are words behind the child's program."""
+        """Start the tool; ``children`` are the arguments of the child's program."""
         commands = {name: [str(self.child), *words] for name, words in children.items()}
         command = self.tool.command(self.folder, commands)
         env = {key: value for key, value in os.environ.items() if key not in REMOVED}
@@ -87,12 +87,12 @@ class Run:
         os.close(writer)
 
     def open_sink(self, fd: int, floods: int, ticks: int, seconds: float) -> subprocess.Popen[bytes]:
-        """The checking reader on a descriptor."""
+        """Start the checking reader on a descriptor."""
         words = ["sink", self.tool.mode, str(floods), str(ticks), str(seconds)]
         return subprocess.Popen([str(self.child), *words], stdin=fd, stderr=subprocess.PIPE)
 
     def report(self) -> dict[str, int]:
-        """What the sink has seen; waits for it."""
+        """Wait for the sink, and return what it has read."""
         assert self.sink is not None
         assert self.sink.stderr is not None
         text = self.sink.stderr.readline()
@@ -101,7 +101,7 @@ class Run:
         return dict(json.loads(text))
 
     def managers(self) -> list[int]:
-        """The pids of the tool itself: not the children, and not the shells around them."""
+        """Return the pids of the tool itself, without the children and the shells around them."""
         assert self.process is not None
         tree = processes.descendants(self.process.pid)
         if self.tool.mode == "count":
@@ -112,12 +112,12 @@ class Run:
         return processes.executable(pid) == str(self.child)
 
     def survivors(self) -> list[int]:
-        """Children that run, the sink excepted."""
+        """Return the pids of the children that run, except the sink."""
         sink = self.sink.pid if self.sink is not None else 0
         return [pid for pid in processes.running(self.child) if pid != sink]
 
     def stop(self) -> float:
-        """Ask the tool to end; seconds until it has."""
+        """Signal the tool to end, and return the seconds until it has."""
         assert self.process is not None
         end = os.pidfd_open(self.process.pid)  # Popen.wait with a limit looks at intervals of up to 50 ms
         try:
@@ -132,7 +132,7 @@ class Run:
             os.close(end)
 
     def wait_for(self, done: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
-        """Look every millisecond until something is done."""
+        """Check every millisecond until something is done."""
         assert self.process is not None
         until = time.monotonic() + limit
         while not done():
@@ -141,7 +141,7 @@ class Run:
             time.sleep(0.001)
 
     def lines_of(self, name: str) -> list[list[int]]:
-        """The whole lines of numbers in a file that children append to."""
+        """Return the whole lines of numbers in a file that children append to."""
         try:
             text = (self.folder / name).read_text()
         except OSError:
@@ -150,12 +150,12 @@ class Run:
 
 
 def memory_folder() -> str | None:
-    """Files of a benchmark live in memory where there is such a place: no disk is measured."""
+    """Return a folder in memory if there is one, so that the disk is not measured."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (a fresh folder is made in it)
 
 
 def names(count: int) -> Iterator[str]:
-    """c000, c001, …: what the sink looks for in a prefix."""
+    """Return c000, c001 …, which the sink looks for in a prefix."""
     return (f"c{number:03d}" for number in range(count))
 
 

@@ -1,11 +1,11 @@
-"""procman beside its peers: the same children, in turns, every line checked.
+"""procman and other tools with the same children, in turns, every line checked.
 
     python benchmarks/run.py --install                     the peers, from PyPI, npm and Debian, into build/benchmarks
     python benchmarks/run.py                               everything, about ten minutes
     python benchmarks/run.py -m delay crash -t procman cat honcho -r 5 --json result.json
 
 Measure an installed wheel, not a work tree: --procman names its command. Medians of interleaved runs; compare within
-one table only. A figure counts only if every line came whole, prefixed and in order; else the table says why not.
+one table only. A figure counts only if every line arrived whole, prefixed and in order; if not, the table says why.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ ALONE = {"startup", "version", "check"}  # measured without cat, over the bare i
 
 
 class Measure:
-    """One table: what is measured, and which tools take part."""
+    """One table: what it measures, and for which tools."""
 
     def __init__(self, title: str, take: Callable[[Tool, Path], Sample], *, yardstick: bool = True) -> None:
         self.title = title
         self.take = take
-        self.yardstick = yardstick  # whether cat takes part
+        self.yardstick = yardstick  # whether cat is measured, too
 
 
 def measures(options: argparse.Namespace) -> dict[str, Measure]:
-    """All tables, by the word that chooses them."""
+    """Return all tables by their names on the command line."""
     found: dict[str, Measure] = {"startup": Measure("until the first child runs", life.first_child, yardstick=False)}
     for children in (1, 8, 100):
         for target in ("pipe", "file", "null"):
@@ -84,7 +84,7 @@ def measures(options: argparse.Namespace) -> dict[str, Measure]:
 
 
 def commands(procman: str, tools: dict[str, Tool], folder: Path) -> dict[str, dict[str, Taker]]:
-    """Short commands beside the bare interpreter that runs them."""
+    """Return short commands beside the bare interpreter that runs them."""
     (folder / "Procfile").write_text("web: true $PORT\nworker: true\nclock: true\n")
     python = Path(procman).parent / "python"
     bare = [str(python) if python.exists() else sys.executable, "-c", "pass"]
@@ -104,7 +104,7 @@ def commands(procman: str, tools: dict[str, Tool], folder: Path) -> dict[str, di
 
 
 def take_turns(takers: dict[str, Taker], rounds: int) -> dict[str, dict[str, object]]:
-    """Run all in turns, A B C A B C; the medians of each, or why there are none."""
+    """Run all in turns (A B C A B C), and return the medians of each, or why there are none."""
     samples: dict[str, list[Sample]] = {name: [] for name in takers}
     faults: dict[str, str] = {}
     for _ in range(rounds):
@@ -128,7 +128,7 @@ def _summary(taken: list[Sample], fault: str) -> dict[str, object]:
 
 
 def table(title: str, results: dict[str, dict[str, object]]) -> str:
-    """The medians, the ratio of the first column to procman's, and the faults."""
+    """Return the medians, the ratio of the first column to procman's, and the faults."""
     medians = {name: result["median"] for name, result in results.items() if "median" in result}
     keys = next((list(values) for values in medians.values() if isinstance(values, dict)), [])
     own = medians.get("procman")
@@ -162,7 +162,7 @@ def _align(rows: list[list[str]]) -> str:
 
 
 def environment() -> dict[str, object]:
-    """Where this was measured."""
+    """Return the machine that this was measured on."""
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -172,25 +172,25 @@ def environment() -> dict[str, object]:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--install", action="store_true", help="install the peers first")
-    parser.add_argument("--peers", type=Path, default=peers.FOLDER, help="the folder of the peers")
+    parser.add_argument("--install", action="store_true", help="install the other tools first")
+    parser.add_argument("--peers", type=Path, default=peers.FOLDER, help="the folder of the other tools")
     parser.add_argument("--procman", default=default_procman(), help="the command to measure, from a wheel")
     parser.add_argument("--beside", default="", help="another procman to measure beside it, as 'before'")
     parser.add_argument("-t", "--tools", nargs="+", help="only these")
     parser.add_argument("-m", "--measures", nargs="+", help="only these; --list shows all")
     parser.add_argument("-r", "--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, default=600, help="at most so much a flood")
+    parser.add_argument("--megabytes", type=int, default=600, help="the size of a flood, at most")
     parser.add_argument("--crowd", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write all samples to this file")
-    parser.add_argument("--list", action="store_true", help="show the measures and the tools that are here")
+    parser.add_argument("--list", action="store_true", help="show the measures and the installed tools")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure, print a table for each measure, write JSON if asked."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever runs is ended, too
+    """Measure, print a table for each measure, and write JSON with --json."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that running tools are ended, too
     options = parse()
     if options.install:
         peers.install(options.peers)
@@ -203,7 +203,7 @@ def main() -> None:
         return
     unknown = {*(options.measures or ())} - {"version", "check", *every} | {*(options.tools or ())} - {*tools}
     if unknown:
-        sys.exit(f"there is no {', '.join(sorted(unknown))} here; --list shows what is")
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; --list shows what there is")
     chosen = options.tools or [name for name in tools if name != "procman-pty"]
     tools = {name: tools[name] for name in tools if name in chosen}
     results: dict[str, object] = {"environment": environment()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tools import Tool
 
 WIDTH = 80  # bytes of a line
-SECONDS = 2.0  # after which a flood ends, however little has got through
+SECONDS = 2.0  # after which a flood ends, however few lines have got through
 SETTLE = 0.5  # seconds between the last child's start and the flood
 TICKS = 300
 TICK_PAUSE = 10_000  # microseconds
@@ -55,7 +55,7 @@ def throughput(tool: Tool, child: Path, *, children: int, target: str, megabytes
 
 
 def _finish(run: Run, children: int, target: str) -> dict[str, float]:
-    """Wait for the end of the flood, and check every line where there are lines to check."""
+    """Wait for the end of the flood, and check every line if lines can be checked."""
     if target == "null":
         run.wait_for(lambda: len(run.lines_of("done")) == children, "all written")
         end = max(line[2] for line in run.lines_of("done"))
@@ -74,7 +74,7 @@ def _finish(run: Run, children: int, target: str) -> dict[str, float]:
 
 
 def _wait_for_file(run: Run, children: int) -> tuple[int, float]:
-    """Until nothing is added any more: the time of the last write on the monotonic clock, and the CPU until then."""
+    """Wait for the last write, and return its time on the monotonic clock, and the CPU until then."""
     path = run.folder / "output"
     run.wait_for(lambda: len(run.lines_of("done")) == children, "all written")
     size = -1
@@ -86,7 +86,7 @@ def _wait_for_file(run: Run, children: int) -> tuple[int, float]:
 
 
 def _check(run: Run, report: dict[str, int], children: int) -> None:
-    """Every line must have come: whole, prefixed, in order, none lost."""
+    """Check that every line arrived whole, prefixed and in order."""
     if run.tool.mode == "count":
         return
     written = sum(line[1] for line in run.lines_of("done"))
@@ -99,7 +99,7 @@ def _check(run: Run, report: dict[str, int], children: int) -> None:
 
 
 def delay(tool: Tool, child: Path, *, flood: bool) -> dict[str, float]:
-    """A line every ten milliseconds: the time until the reader has it, in milliseconds; alone or beside a flood."""
+    """Write a line every ten milliseconds; return the milliseconds until the reader has it, alone or beside a flood."""
     with Run(tool, child) as run:
         go, done = run.folder / "go", run.folder / "done"
         words = {"c001": ["tick", str(TICKS), str(TICK_PAUSE), str(go)]}
@@ -116,7 +116,7 @@ def delay(tool: Tool, child: Path, *, flood: bool) -> dict[str, float]:
 
 
 def stuck_reader(tool: Tool, child: Path, *, slow: bool) -> dict[str, float]:
-    """How many megabytes the tool grows in three seconds of flood that nobody reads, or reads at 200 kB a second."""
+    """Return the tool's growth in MB in three seconds of a flood that is not read, or is read at 200 kB/s."""
     with Run(tool, child) as run:
         go, done = run.folder / "go", run.folder / "done"
         reader, writer = os.pipe()

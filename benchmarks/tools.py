@@ -1,4 +1,4 @@
-"""What is compared: how each tool is told to run the same children. One class a family of tools."""
+"""The tools that are compared, and how each of them runs the same children. One class per family of tools."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Tool:
     """A process manager that reads a Procfile.
 
     ``mode`` says how its lines are checked: "prefixed", "bare" (it adds nothing) or "count" (`cat` mixes its writers).
-    ``own`` holds the names of executables that are the children's, not the tool's, beside the children themselves.
+    ``own`` holds the names of further executables that belong to the children, not to the tool.
     """
 
     mode = "prefixed"
     stop_signal = signal.SIGTERM
     own: tuple[str, ...] = ("sh", "dash", "bash", "busybox")
-    restarts = False  # brings a child back that was killed
-    most = 1000  # children that it is asked to run
+    restarts = False  # whether it restarts a child that was killed
+    most = 1000  # the most children that it has to run
 
     def __init__(self, name: str, program: list[str], *, arguments: tuple[str, ...] = ()) -> None:
         self.name = name
@@ -34,12 +34,12 @@ class Tool:
         self.arguments = arguments
 
     def command(self, folder: Path, children: Mapping[str, list[str]]) -> list[str]:
-        """The command line that runs these children, after writing what it needs into ``folder``."""
+        """Write the files that it needs into ``folder``, and return the command line that runs these children."""
         procfile(folder, children)
         return [*self.program, "start", "-f", "Procfile", *self.arguments]
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """What the tool needs besides PATH."""
+        """Return the variables that the tool needs besides PATH."""
         return {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
 
@@ -102,7 +102,7 @@ class Concurrently(Tool):
 
 
 class Supervisor(Tool):
-    """supervisord, told to pass the children's output on to its own stdout, as in a container. It adds no prefix."""
+    """supervisord, configured to pass the children's output to its own stdout, as in a container. It adds no prefix."""
 
     mode = "bare"
     restarts = True
@@ -159,7 +159,7 @@ class Pm2(Tool):
         return [*self.program, "start", "apps.json"]
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Keep its daemon's files to the folder."""
+        """Keep its daemon's files in the folder."""
         return {**super().environment(folder), "PM2_HOME": str(folder / "pm2")}
 
 
@@ -173,7 +173,7 @@ class Hivemind(Tool):
 
 
 class Goreman(Tool):
-    """goreman; options stand before the command, and its control port is switched off."""
+    """goreman; options come before the command, and its control port is switched off."""
 
     def command(self, folder: Path, children: Mapping[str, list[str]]) -> list[str]:
         """See Tool.command."""
@@ -193,7 +193,7 @@ class ProcessCompose(Tool):
             for name, words in children.items()
         }
         (folder / "process-compose.yaml").write_text(json.dumps({"version": "0.5", "processes": processes}))
-        log = str(folder / "process-compose.log")  # else it goes to /tmp
+        log = str(folder / "process-compose.log")  # its default is /tmp
         return [*self.program, "-t=false", "--no-server", "-L", log, "-f", "process-compose.yaml", "up"]
 
 
@@ -208,7 +208,7 @@ ON_PATH: dict[str, type[Tool]] = {
 
 
 def find_tools(peers: Path, procman: str) -> dict[str, Tool]:
-    """Everything that is there: procman, cat, the peers installed in ``peers``, others on PATH."""
+    """Return the tools that are installed: procman, cat, those in ``peers``, others on PATH."""
     tools: dict[str, Tool] = {
         "procman": Procman("procman", [procman]),
         "procman-pty": Procman("procman-pty", [procman], arguments=("--pty",)),
@@ -233,6 +233,6 @@ def find_tools(peers: Path, procman: str) -> dict[str, Tool]:
 
 
 def default_procman() -> str:
-    """The command beside this interpreter, or the one on PATH."""
+    """Return the command beside this interpreter, or the one on PATH."""
     beside = Path(sys.executable).parent / "procman"
     return str(beside) if beside.exists() else (shutil.which("procman") or str(beside))

@@ -1,4 +1,4 @@
-"""What worker and clock share: one small request to the shop, and a quick end at TERM."""
+"""What worker and clock share: one small request to the shop, and a quick exit at TERM."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import time
 
 
 def end_at_term() -> None:
-    """Makes TERM an ordinary, successful end of this process."""
+    """Exit successfully at TERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def ask(path: str, **fields: object) -> dict[str, object]:
-    """Posts the fields to the shop and returns its answer; waits patiently until the shop is open."""
-    port = int(os.environ["PROCMAN_WEB_PORT"])  # procman tells every process where the others listen
+    """Post the fields to the shop and return its answer. Wait until the shop is open."""
+    port = int(os.environ["PROCMAN_WEB_PORT"])  # procman gives every process the ports of the others
     while True:
         try:
             return post(port, path, fields)
@@ -26,7 +26,7 @@ def ask(path: str, **fields: object) -> dict[str, object]:
 
 
 def post(port: int, path: str, fields: dict[str, object]) -> dict[str, object]:
-    """Sends one request; raises OSError or HTTPException when the shop is not there."""
+    """Send one request. Raises OSError or HTTPException if the shop is not open."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("POST", path, json.dumps(fields))

@@ -15,7 +15,7 @@ PAGE = Path(__file__).with_name("page.html").read_bytes()
 
 
 class Counter:
-    """The shop's counter: orders in the order in which they came. Kept in memory: a new shop starts empty."""
+    """The shop's counter, with the latest orders first. They are kept in memory, so a new shop starts empty."""
 
     def __init__(self) -> None:
         self.orders: list[dict[str, object]] = []
@@ -23,14 +23,14 @@ class Counter:
         self.lock = threading.Lock()
 
     def order(self, bread: str = "loaf", **_: object) -> dict[str, object]:
-        """Writes an order down."""
+        """Take an order."""
         with self.lock:
             order: dict[str, object] = {"number": next(self.numbers), "bread": bread, "state": "ordered", "by": ""}
             self.orders = [order, *self.orders[:11]]
         return order
 
     def take(self, by: str = "", **_: object) -> dict[str, object]:
-        """Gives the oldest open order to a baker; nothing when there is none."""
+        """Give the oldest open order to a baker, or nothing if there is none."""
         with self.lock:
             for order in reversed(self.orders):
                 if order["state"] == "ordered":
@@ -39,7 +39,7 @@ class Counter:
         return {}
 
     def done(self, number: int = 0, state: str = "baked", **_: object) -> dict[str, object]:
-        """Puts a finished loaf on the shelf."""
+        """Put a finished loaf on the shelf."""
         for order in self.orders:
             if order["number"] == number:
                 order["state"] = state
@@ -80,7 +80,7 @@ class Shop(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing: the page asks twice a second."""
+        """Log nothing, since the page sends two requests a second."""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import time
 
 import shop
 
-BURN = int(os.environ.get("BURN", "0"))  # every BURN-th loaf ends in smoke; 0 for never
+BURN = int(os.environ.get("BURN", "0"))  # every BURN-th loaf burns; 0 for never
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def bake(number: int, bread: str) -> None:
-    """Takes its time over one loaf."""
+    """Bake one loaf."""
     print(f"baking {bread} (order {number})")
     time.sleep(1.5)
     if BURN and number % BURN == 0:

@@ -1,4 +1,4 @@
-// The web process: says how far the worker has counted.
+// The web process: reports how far the worker has counted.
 'use strict'
 const http = require('node:http')
 
@@ -19,5 +19,5 @@ server.listen(port, '127.0.0.1', () => console.log(`open at http://127.0.0.1:${p
 
 process.on('SIGTERM', () => {
   server.close(() => console.log('closed'))
-  setTimeout(() => server.closeAllConnections?.(), 1000).unref() // those that only keep the line open
+  setTimeout(() => server.closeAllConnections?.(), 1000).unref() // idle keep-alive connections
 })

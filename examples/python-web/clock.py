@@ -1,4 +1,4 @@
-"""The clock process: queues a heartbeat every HEARTBEAT seconds. There must be only one of it."""
+"""The clock process: queues a heartbeat every HEARTBEAT seconds. Run only one."""
 
 from __future__ import annotations
 

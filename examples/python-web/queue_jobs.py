@@ -1,4 +1,4 @@
-"""The queue: one table in SQLite. `python queue_jobs.py add TEXT` puts a job in by hand."""
+"""The queue: one table in SQLite. `python queue_jobs.py add TEXT` adds a job by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ create table if not exists jobs (
 
 
 def connect() -> sqlite3.Connection:
-    """Opens the database of the environment; several processes may do so at once."""
+    """Open the database that the environment names. Several processes may use it at the same time."""
     database = sqlite3.connect(os.environ.get("DATABASE", "jobs.sqlite3"), timeout=30, isolation_level=None)
     database.row_factory = sqlite3.Row
     database.execute(TABLE)
@@ -22,13 +22,13 @@ def connect() -> sqlite3.Connection:
 
 
 def add(database: sqlite3.Connection, text: str) -> int:
-    """Puts a job in and returns its number."""
+    """Add a job and return its number."""
     (number,) = database.execute("insert into jobs (text) values (?) returning number", (text,)).fetchone()
     return int(number)
 
 
 def take(database: sqlite3.Connection, by: str) -> sqlite3.Row | None:
-    """Takes the oldest waiting job; one statement, so that no two workers take the same."""
+    """Take the oldest waiting job, in one statement, so that two workers never take the same one."""
     row: sqlite3.Row | None = database.execute(
         "update jobs set state = 'taken', by = ? "
         "where number = (select min(number) from jobs where state = 'waiting') returning *",
@@ -38,12 +38,12 @@ def take(database: sqlite3.Connection, by: str) -> sqlite3.Row | None:
 
 
 def finish(database: sqlite3.Connection, number: int, result: str) -> None:
-    """Writes the result of a job down."""
+    """Store the result of a job."""
     database.execute("update jobs set state = 'done', result = ? where number = ?", (result, number))
 
 
 def find(database: sqlite3.Connection, number: int) -> sqlite3.Row | None:
-    """Finds a job by its number."""
+    """Return the job with this number."""
     row: sqlite3.Row | None = database.execute("select * from jobs where number = ?", (number,)).fetchone()
     return row
 

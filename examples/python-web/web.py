@@ -1,4 +1,4 @@
-"""The web process: an ASGI application that puts jobs into the queue and shows what became of them."""
+"""The web process: an ASGI application that queues jobs and shows their results."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ database = queue_jobs.connect()
 
 
 async def home(_: Request) -> JSONResponse:
-    """Says who answers."""
+    """Return which process answers."""
     return JSONResponse({"process": os.environ.get("PS"), "port": os.environ.get("PORT")})
 
 
 async def add_job(request: Request) -> JSONResponse:
-    """Takes the body as the job's text, and promises to have it done."""
+    """Queue a job with the request body as its text."""
     number = queue_jobs.add(database, (await request.body()).decode("utf-8", "replace"))
     print(f"job {number} is in the queue")
     return JSONResponse({"number": number}, status_code=202, headers={"Location": f"/jobs/{number}"})
 
 
 async def show_job(request: Request) -> JSONResponse:
-    """Shows one job, done or not."""
+    """Return one job, done or not."""
     job = queue_jobs.find(database, request.path_params["number"])
     return JSONResponse(dict(job)) if job else JSONResponse({"error": "no such job"}, status_code=404)
 

@@ -1,4 +1,4 @@
-"""The worker process: takes jobs until it is told to stop, and then finishes the one at hand."""
+"""The worker process: takes jobs until it gets TERM, then finishes the current one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ stopping = False
 
 
 def stop(*_: object) -> None:
-    """Remembers that TERM came; the loop looks between two jobs."""
-    global stopping  # noqa: PLW0603 -- a signal handler has no other place to write to
+    """Remember TERM; the loop checks between two jobs."""
+    global stopping  # noqa: PLW0603 -- a signal handler has no other place to write
     stopping = True
 
 

@@ -1,4 +1,4 @@
-"""The chat process: a line from one is a line to all. One process, any number of connections."""
+"""The chat process: sends every line to every connection. One process, any number of connections."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main() -> None:
     port = int(os.environ["PORT"])
     endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(Room())
     reactor.callWhenRunning(lambda: print(f"chat is open on port {port}"))
-    reactor.run()  # ends at TERM and INT by itself
+    reactor.run()  # handles TERM and INT itself
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The web process: every visitor keeps one connection open and reads what is said in the chat."""
+"""The web process: every visitor keeps one connection open and reads the chat."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Live(Resource):
         return NOT_DONE_YET
 
     def tell(self, line: bytes) -> None:
-        """Sends a line to every visitor."""
+        """Send a line to every visitor."""
         for visitor in self.visitors:
             visitor.write(line + b"\n")
 
@@ -57,7 +57,7 @@ def main() -> None:
     endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(Site(live))
     chat = endpoints.clientFromString(reactor, f"tcp:127.0.0.1:{os.environ['PROCMAN_CHAT_PORT']}")
     factory = protocol.Factory.forProtocol(lambda: Listener(live))
-    ClientService(chat, factory).startService()  # connects again and again, so the order of start does not matter
+    ClientService(chat, factory).startService()  # reconnects, so the order of the start does not matter
     reactor.callWhenRunning(lambda: print(f"open at http://127.0.0.1:{port}/"))
     reactor.run()
 

@@ -1,3 +1,3 @@
-# Ends by a signal, as a program with a bad pointer does.
+# Dies by a signal, as a program with a bad pointer does.
 echo "working"
 kill -SEGV $$

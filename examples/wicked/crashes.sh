@@ -1,4 +1,4 @@
-# Works for a moment, and ends with a code that says it failed.
+# Works for a moment, then exits with a failure code.
 echo "working"
 sleep 0.2
 echo "something is wrong" >&2

@@ -1,4 +1,4 @@
-"""Starts a daemon in the classic way: fork, a session of its own, fork again. It left our group for good."""
+"""Start a daemon in the classic way: fork, setsid, fork again. It leaves its process group for good."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 def daemonise() -> None:
-    """Leaves one process behind that nobody here is the parent of."""
+    """Leave one process behind, with no parent here."""
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)

@@ -1,4 +1,4 @@
-"""Writes as fast as it can: FLOOD_LINES numbered lines (50000 unless set), or without end when that is 0."""
+"""Write numbered lines as fast as possible: FLOOD_LINES of them (50000 by default), or endlessly if that is 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# Starts helpers in the background and does not care for them: when the shell dies, they live on.
+# Starts helpers in the background and forgets them: when the shell dies, they survive.
 sleep 3600 & sleep 3601 & sleep 3602 &
 echo "ready, with three helpers"
 wait

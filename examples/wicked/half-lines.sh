@@ -1,4 +1,4 @@
-# Asks a question without a newline, goes on later, and ends in the middle of a line.
+# Asks a question without a newline, continues later, and ends in the middle of a line.
 printf 'your name? '
 sleep 1
 printf 'nobody answered\n'

@@ -1,4 +1,4 @@
-"""Writes one line of five million characters."""
+"""Write one line of five million characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# Draws a progress bar: a hundred states of one line, each begun with a carriage return.
+# Draws a progress bar: a hundred states of one line, each starting with a carriage return.
 done=0
 while [ "$done" -lt 100 ]; do
     done=$((done + 1))

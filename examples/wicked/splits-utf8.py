@@ -1,4 +1,4 @@
-"""Writes a line byte by byte, so that every character of two, three and four bytes is cut in the middle."""
+"""Write a line byte by byte, so that every character of two, three or four bytes is cut in the middle."""
 
 from __future__ import annotations
 

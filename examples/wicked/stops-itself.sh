@@ -1,4 +1,4 @@
-# Suspends itself, as Ctrl-Z would: it cannot answer TERM until somebody sends CONT.
+# Suspends itself, as Ctrl-Z would. It cannot handle TERM until it gets CONT.
 trap 'echo "woken up and told to stop"; exit 0' TERM
 echo ready
 kill -STOP $$
