@@ -1,1 +1,1 @@
-"""Shows: bytes of children on the way to the reader."""
+"""The way of bytes from children to the reader."""

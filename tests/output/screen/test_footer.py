@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from procman.output.hub import Hub
 from procman.output.outlet import Outlet
 from procman.output.palette import Palette
-from procman.output.screen.footer import END, FLOOD, INTERVAL, NO_WRAP, RESET, WRAP, Footer
+from procman.output.screen.footer import END, FLOOD_SIZE, NO_WRAP, REPAINT_INTERVAL, RESET, WRAP, Footer
 from procman.output.sinks.label import Labels
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
@@ -129,7 +129,7 @@ class Session:
 
     def wait(self) -> None:
         """Let the time pass until the next repaint."""
-        self.now += INTERVAL
+        self.now += REPAINT_INTERVAL
         self.outlet.flush()
 
     @property
@@ -193,7 +193,7 @@ def test_the_last_change_is_painted_when_it_is_due() -> None:
     session.status("new")
     assert session.seen == ["old"]
     due = session.hub.next_deadline()
-    assert due == pytest.approx(session.now + INTERVAL)
+    assert due == pytest.approx(session.now + REPAINT_INTERVAL)
     session.now = due or 0
     session.outlet.flush()
     assert session.seen == ["new"]
@@ -206,7 +206,7 @@ def test_a_busy_log_repaints_it_ten_times_a_second_and_never_lacks_it() -> None:
         session.now += 0.001
         session.publish("web.1", b"%d\n" % number)
         assert session.seen[-1] == "web 1/1"
-        assert len(session.seen) > number - INTERVAL / 0.001  # no line waits for longer than that
+        assert len(session.seen) > number - REPAINT_INTERVAL / 0.001  # no line waits for longer than that
     assert 19 <= session.paintings <= 21
     assert session.shown == [*(f"web.1 | {number}" for number in range(2000)), "web 1/1"]
 
@@ -214,7 +214,7 @@ def test_a_busy_log_repaints_it_ten_times_a_second_and_never_lacks_it() -> None:
 def test_after_a_silence_a_line_is_shown_at_once() -> None:
     session = Session()
     session.status("web 1/1")
-    session.now += INTERVAL
+    session.now += REPAINT_INTERVAL
     session.publish("web.1", b"one\n")
     assert session.seen == ["web.1 | one", "web 1/1"]
 
@@ -224,7 +224,7 @@ def test_what_waits_is_due_with_the_next_repaint() -> None:
     session.status("web 1/1")
     session.publish("web.1", b"one\n")
     assert session.seen == ["web 1/1"]
-    assert session.hub.next_deadline() == pytest.approx(session.now + INTERVAL)
+    assert session.hub.next_deadline() == pytest.approx(session.now + REPAINT_INTERVAL)
     session.wait()
     assert session.seen == ["web.1 | one", "web 1/1"]
     assert session.hub.next_deadline() is None
@@ -237,7 +237,7 @@ def test_a_flood_does_not_wait_and_brings_it_back_ten_times_a_second() -> None:
     for turn in range(1, 501):
         session.now += 0.001
         session.publish("web.1", block)
-        assert len(session.terminal.rows) * len(block) / 100 > turn * len(block) - FLOOD
+        assert len(session.terminal.rows) * len(block) / 100 > turn * len(block) - FLOOD_SIZE
         assert session.terminal.waits or session.terminal.writes[-1].endswith(b"web 1/1" + PAINTED)
     assert 5 <= session.paintings <= 6
     session.wait()
@@ -249,7 +249,7 @@ def test_a_flood_does_not_wait_and_brings_it_back_ten_times_a_second() -> None:
 def test_who_leaves_in_a_flood_lets_the_terminal_go_on(how: str) -> None:
     session = Session()
     session.status("web 1/1")
-    session.publish("web.1", b"x\n" * FLOOD)
+    session.publish("web.1", b"x\n" * FLOOD_SIZE)
     assert session.terminal.waits
     session.outlet.close(0) if how == "close" else getattr(session.hub, how)()
     session.outlet.flush()
@@ -271,7 +271,7 @@ def test_a_reader_who_is_stuck_is_painted_nothing() -> None:
     session = Session()
     session.status("web 1/1")
     session.publish("web.1", b"one\n")
-    session.now += INTERVAL
+    session.now += REPAINT_INTERVAL
     session.outlet.blocked = True
     assert session.hub.next_deadline() is None
     session.footer.settle()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from procman.output.outlet import Outlet
 from procman.output.screen.emulator import Emulator
-from procman.output.screen.grid import MOST_ROWS
-from procman.output.screen.passthrough import MOST_KEPT, PLACED, Passthrough
+from procman.output.screen.grid import MAX_ROWS
+from procman.output.screen.passthrough import MAX_KEPT, POSITIONING_TIME, Passthrough
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,11 +160,11 @@ def test_while_it_has_the_whole_screen_others_wait(screen: Screen) -> None:
 def test_what_finds_no_place_is_dropped_and_told(screen: Screen) -> None:
     screen.passthrough.on_output(b"\x1b[?1049h")
     line = b"x" * 99 + b"\n"
-    for _ in range(MOST_KEPT // len(line) + 7):
+    for _ in range(MAX_KEPT // len(line) + 7):
         screen.passthrough.put(line)
     screen.passthrough.on_output(b"\x1b[?1049l")
     screen.turn()
-    assert screen.said == ["7 lines found no place on the screen; procman logs shows the latest"]
+    assert screen.said == ["7 lines were not shown; see `procman logs`"]
 
 
 def test_who_places_the_cursor_has_the_screen_for_a_while(screen: Screen) -> None:
@@ -172,8 +172,8 @@ def test_who_places_the_cursor_has_the_screen_for_a_while(screen: Screen) -> Non
     screen.passthrough.put(b"other\n")
     screen.turn()
     assert b"other" not in screen.out
-    assert screen.passthrough.next_repaint == PLACED
-    screen.turn(PLACED)
+    assert screen.passthrough.next_repaint == POSITIONING_TIME
+    screen.turn(POSITIONING_TIME)
     assert b"other" in screen.out
 
 
@@ -187,12 +187,12 @@ def test_the_status_line_comes_below_and_goes() -> None:
     screen = Screen(status=True)
     screen.passthrough.on_output(b"> half")
     assert screen.turn() == ["> half"]
-    screen.passthrough.show_ourselves(True)
+    screen.passthrough.show_own_rows(True)
     assert screen.turn(1.0) == ["> half", "status"]
     assert screen.cursor == (0, 6)
     screen.passthrough.on_output(b"\r\nout\r\n> ")
     assert screen.turn(1.0) == ["> half", "out", ">", "status"]
-    screen.passthrough.show_ourselves(False)
+    screen.passthrough.show_own_rows(False)
     assert screen.turn() == ["> half", "out", ">"]
     assert screen.cursor == (2, 2)
     screen.outlet.close(0.0)
@@ -242,7 +242,7 @@ def test_who_asks_for_keyboards_without_end_is_forgotten_in_time() -> None:
 def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None:
     emulator = Emulator(COLUMNS)
     emulator.feed(b"\x1b[31mline\x1b[?2004h\r\n" * 10000 + b"> end")
-    assert emulator.pen == b"\x1b[31m"
+    assert emulator.sgr == b"\x1b[31m"
     assert emulator.modes == {b"2004": True}
     assert (len(emulator.rows), emulator.column) == (1, 5)
 
@@ -251,7 +251,7 @@ def test_a_flood_is_not_followed_letter_by_letter_and_its_end_is_known() -> None
 def test_whatever_it_says_its_model_stays_small(endless: bytes) -> None:
     emulator = Emulator(COLUMNS)
     emulator.feed(b"a" + endless * 1000)
-    assert len(emulator.rows) <= MOST_ROWS
+    assert len(emulator.rows) <= MAX_ROWS
     assert len(emulator.picture()) < 1000
     assert emulator.rows[emulator.row] is not None
 
@@ -310,20 +310,20 @@ def test_where_chunks_are_cut_makes_no_difference(pieces: list[bytes], data: st.
     whole.feed(text)
     parts.feed(text[:cut])
     parts.feed(text[cut:])
-    assert (whole.rows, whole.row, whole.column, whole.pen) == (parts.rows, parts.row, parts.column, parts.pen)
+    assert (whole.rows, whole.row, whole.column, whole.sgr) == (parts.rows, parts.row, parts.column, parts.sgr)
 
 
 @pytest.mark.parametrize(("enter", "leave"), [(b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[3;1H", b"\x1b[999B")])
-def test_who_has_the_whole_screen_waits_while_we_show_ourselves(enter: bytes, leave: bytes) -> None:
+def test_who_has_the_whole_screen_waits_while_we_show_own_rows(enter: bytes, leave: bytes) -> None:
     screen = Screen(status=True)
     screen.passthrough.on_output(enter + b"full")
     screen.passthrough.put(b"other\n")
-    screen.passthrough.show_ourselves(True)
+    screen.passthrough.show_own_rows(True)
     screen.passthrough.on_output(b"unseen")
     assert screen.turn(1.0)[-1] == "status"
     assert b"unseen" not in screen.out
     assert screen.out.index(leave) < screen.out.index(b"other")
-    assert screen.passthrough.show_ourselves(False)
+    assert screen.passthrough.show_own_rows(False)
     screen.turn(1.0)
     screen.passthrough.on_output(b"seen")
     screen.turn()

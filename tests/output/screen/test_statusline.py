@@ -5,7 +5,7 @@ import re
 import pytest
 
 from procman.output.palette import Palette
-from procman.output.screen.statusline import LOCALES, NARROWEST, Group, speaks_unicode, status_line
+from procman.output.screen.statusline import LOCALES, MIN_COLUMNS, Group, speaks_unicode, status_line
 
 PLAIN = Palette(False)
 GROUPS = [Group("web", 2, 2, 5000), Group("worker", 4, 4), Group("css", 0, 1, failed=1)]
@@ -45,10 +45,10 @@ def test_no_word_is_yellow_which_cannot_be_read_on_white() -> None:
 
 
 def test_a_narrow_terminal_has_none() -> None:
-    assert status_line(GROUPS, NARROWEST - 1, PLAIN) == ""
+    assert status_line(GROUPS, MIN_COLUMNS - 1, PLAIN) == ""
 
 
-@pytest.mark.parametrize("columns", range(NARROWEST, 200, 7))
+@pytest.mark.parametrize("columns", range(MIN_COLUMNS, 200, 7))
 def test_it_fits_and_keeps_what_fails(columns: int) -> None:
     groups = [Group(f"worker{number}", 1, 1) for number in range(20)] + [Group("css", 0, 1, failed=1)]
     line = status_line(groups, columns, PLAIN)
@@ -64,7 +64,7 @@ def test_a_hint_stands_at_the_end_where_it_takes_nobodys_place() -> None:
     assert status_line(GROUPS, 80, colored, hint="? keys").endswith(f"  {colored.dim}? keys{colored.reset}")
     for names in range(1, 12):
         groups = [Group(f"name{number}", 1, 1) for number in range(names)]
-        for columns in range(NARROWEST, 180):
+        for columns in range(MIN_COLUMNS, 180):
             line, hinted = status_line(groups, columns, PLAIN), status_line(groups, columns, PLAIN, hint="? keys")
             fits = "more" not in line and len(line) + len("  ? keys") < columns
             assert hinted == (f"{line}  ? keys" if fits else line)

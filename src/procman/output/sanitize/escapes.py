@@ -1,6 +1,6 @@
-"""Shows what unruly lines come to: escape sequences, overwriting, backspaces, control characters.
+"""Applies or removes escape sequences, carriage returns, backspaces and control characters.
 
-Only imported when a line holds such bytes (it costs the import of ``re``).
+Imported only when a line holds such bytes, because of the cost of importing ``re``.
 """
 
 from __future__ import annotations
@@ -31,53 +31,53 @@ SEQUENCE = re.compile(
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
 _COLORS = re.compile(rb"(?:\x1b\[[0-9:;]*m)+")
 ENCODED_C1 = re.compile(rb"\xc2[\x80-\x9f]")
-_C1 = re.compile("[\x80-\x9f\udc80-\udc9f]")  # encoded, or a byte that is part of no UTF-8 character
-_CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # what terminals act upon, besides ESC
+_C1 = re.compile("[\x80-\x9f\udc80-\udc9f]")  # encoded, or a byte outside of any UTF-8 character
+_CONTROLS = (5, 7, 8, 11, 12, 13, 14, 15)  # those that terminals act upon, besides ESC
 _SILENT = b"\x07\x0e\x0f"  # bell and charset shifts
 _VISIBLE = ((b"\x05", b"^E"), (b"\x0b", b"^K"), (b"\x0c", b"^L"))
 _CELL = re.compile(rb"\x1b\[[0-9:;]*m|[\xc2-\xf4][\x80-\xbf]{1,3}|.", re.DOTALL)
-_ANEW = re.compile(rb"\r|\x1b\[(?:[01]?G|[0-9]{3,4}D|2K)")  # a line is written over
-_PLACES = re.compile(rb"(\x1b(?:[78]|\[[su]))")  # the cursor's place is kept, or gone back to
+_OVERWRITES = re.compile(rb"\r|\x1b\[(?:[01]?G|[0-9]{3,4}D|2K)")  # the line is overwritten from its start
+_CURSOR_SAVES = re.compile(rb"(\x1b(?:[78]|\[[su]))")  # the cursor's position is saved or restored
 _SAVES = (b"\x1b7", b"\x1b[s")
-_ELSEWHERE = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # the cursor goes to a row that we cannot know
-_CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or goes to its top in order to
-_MOST_BLANKS = 200  # spaces for one "cursor forward"
-_FAR_BACK = 500  # columns of one "cursor back": what jest (999) and many a progress bar (1000) begin a line anew with
+_ELSEWHERE = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # the cursor moves to an unknown row
+_CLEARS = re.compile(rb"\x1b(?:c|\[(?:[01]?;?[01]?[Hf]|[23]J))")  # the screen, or moves to its top to do so
+_MAX_BLANKS = 200  # spaces for one "cursor forward"
+_LINE_START = 500  # columns of a "cursor back" to the start of the line: jest uses 999, many progress bars 1000
 
 
 class EscapeFilter:
-    """What one stream has left behind: ``pen``, the colors that are on, as one SGR; the rows it paints over."""
+    """The state of one stream: ``sgr``, one sequence for the colors that are on, and the rows being overwritten."""
 
-    __slots__ = ("_climb", "_redraws", "pen")
+    __slots__ = ("_climb", "_redraws", "sgr")
 
     def __init__(self) -> None:
-        self.pen = b""
+        self.sgr = b""
         self._redraws: Redraws | None = None
-        self._climb = 0  # how many rows the cursor goes up behind the next lines, as far as that is known
+        self._climb = 0  # how many rows the cursor moves up after the next lines, if known
 
     @property
     def settled(self) -> bool:
-        """Whether plain lines may pass without being looked at."""
-        return not self.pen and self._redraws is None and not self._climb
+        """Whether plain lines may pass unchanged."""
+        return not self.sgr and self._redraws is None and not self._climb
 
     def look_ahead(self, tail: bytes) -> None:
-        """Know what comes behind the next lines: where the cursor goes up, they may be painted over at once."""
+        """Give the bytes after the next lines. If the cursor moves up there, it is about to overwrite them."""
         self._climb = climb(tail)
 
     @property
     def holds(self) -> bool:
-        """Whether rows are held back because they may be painted over once more."""
+        """Whether rows are held back because they may be overwritten again."""
         return self._redraws is not None and self._redraws.holds
 
     def rows(self) -> bytes:
-        """The rows that are held back, now that they stay as they are."""
+        """Return the rows held back, now that they no longer change."""
         if self._redraws is None:
             return b""
         self._redraws.calm = True
         return b"".join([row + b"\n" for row in self._redraws.painted()])
 
     def clean(self, lines: bytes) -> bytes:
-        """Harmless lines. ``lines`` ends with a newline; lines that are painted over others are held back."""
+        """Return whole lines made harmless. Lines that overwrite others are held back."""
         if not lines.isascii():
             lines = _without_c1(lines)
         rough = any(control in lines for control in _CONTROLS)
@@ -89,12 +89,12 @@ class EscapeFilter:
             self._climb = 0
         for at, written in enumerate(rows):
             line = written
-            start = self.pen
+            start = self.sgr
             if ESC in line and out and _CLEARS.search(line):
                 _drop_blanks(out)
             if rough or ESC in line:
                 line = self._clean_line(line, rough)
-            line = start + line + RESET if self.pen else start + line
+            line = start + line + RESET if self.sgr else start + line
             if at in waiting and self._redraws is None:
                 self._redraws = Redraws(visible)
             if self._redraws is None or not self._paints_over(written, line, out, waits=at in waiting):
@@ -103,9 +103,9 @@ class EscapeFilter:
         return b"\n".join(out)
 
     def preview(self, tail: bytes) -> bytes:
-        """One harmless unfinished line; nothing of it is remembered."""
+        """Return an unfinished line made harmless, without changing any state."""
         glance = EscapeFilter()
-        glance.pen = self.pen
+        glance.sgr = self.sgr
         shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
         if not is_blank(shown):
             return shown
@@ -116,24 +116,23 @@ class EscapeFilter:
     def _clean_line(self, line: bytes, rough: bool) -> bytes:
         colors = SGR.findall(line)
         if rough or len(colors) != line.count(b"\x1b"):
-            line = self._follow(_without_asides(line))
-            overwritten = _ANEW.search(line)
+            line = self._follow(_without_detours(line))
+            overwritten = _OVERWRITES.search(line)
             line = _tamed(line)
             if overwritten:
-                line = self._added_up(line)
+                line = self._with_one_sgr(line)
             colors = SGR.findall(line)
-        self.pen = advance(self.pen, colors)
+        self.sgr = advance(self.sgr, colors)
         return line
 
     def _paints_over(self, written: bytes, line: bytes, out: list[bytes], *, waits: bool) -> bool:
-        """Whether there is nothing to be shown of a line that was ``written``, or not yet; add the rows that stay as
-        they are now."""
+        """Whether a ``written`` line is not shown, or not yet. Add the rows that no longer change to ``out``."""
         assert self._redraws is not None
         out += self._redraws.gone()
-        only_came = leaves_row_alone(written)
-        only_passed = (self._redraws.passed() or only_came) and is_blank(line)
+        only_arrived = leaves_row_alone(written)
+        only_passed = (self._redraws.passed() or only_arrived) and is_blank(line)
         bare = written in (b"", b"\r")
-        nothing = only_passed or only_came
+        nothing = only_passed or only_arrived
         if self._redraws.take_over(None if nothing else line, bare=bare):
             out += self._redraws.painted() if self._redraws.calm else self._redraws.gone()
             return True
@@ -151,22 +150,22 @@ class EscapeFilter:
         if self._redraws is None:
             return line
         left = self._redraws.move(line)
-        return left if left == line else self._added_up(left)
+        return left if left == line else self._with_one_sgr(left)
 
-    def _added_up(self, line: bytes) -> bytes:
-        """Make one of the colors that a line begins with: what was written over, or painted on the way, left some."""
+    def _with_one_sgr(self, line: bytes) -> bytes:
+        """Reduce the colors at the start of a line to one sequence: overwritten text may have left several."""
         colors = _COLORS.match(line)
         if colors is None:
             return line
-        pen = advance(self.pen, SGR.findall(colors[0]))
+        sgr = advance(self.sgr, SGR.findall(colors[0]))
         line = line[colors.end() :]
-        if pen == self.pen:
+        if sgr == self.sgr:
             return line
-        return (RESET + pen if self.pen else pen) + line
+        return (RESET + sgr if self.sgr else sgr) + line
 
 
 def without_color(lines: bytes) -> bytes:
-    """Clean lines without their colors, for readers that are no terminal."""
+    """Return clean lines without their colors."""
     return SGR.sub(b"", lines)
 
 
@@ -174,13 +173,15 @@ def _tamed(line: bytes) -> bytes:
     return _without_controls(SEQUENCE.sub(_replacement, not_wiped(line)))
 
 
-def _without_asides(line: bytes) -> bytes:
-    """Leave out what is written in another row (apt's bar at the bottom), or over, before the cursor comes back to the
-    place that was kept."""
-    first, *pieces = _PLACES.split(line)
+def _without_detours(line: bytes) -> bytes:
+    """Leave out what is written elsewhere, or overwritten, before the cursor returns to its saved position.
+
+    Apt's bar in the bottom row is an example.
+    """
+    first, *pieces = _CURSOR_SAVES.split(line)
     kept = [first]
-    place = len(line)  # in `kept`: none yet
-    back = 0  # up to where the pieces since then will be written over
+    place = len(line)  # index in `kept` of the saved position: none yet
+    back = 0  # index in `kept` up to which the pieces since then get overwritten
     elsewhere = False
     for code, text in zip(pieces[::2], pieces[1::2], strict=True):
         if code in _SAVES:
@@ -199,7 +200,7 @@ def _without_asides(line: bytes) -> bytes:
 
 
 def _drop_blanks(lines: list[bytes]) -> None:
-    """Drop the blank lines at the end if they are many: they pushed away a screen that is now cleared."""
+    """Drop the blank lines at the end if there are many: they cleared the screen by scrolling it away."""
     kept = len(lines)
     while kept and is_blank(lines[kept - 1]):
         kept -= 1
@@ -208,8 +209,8 @@ def _drop_blanks(lines: list[bytes]) -> None:
 
 
 def visible(piece: bytes) -> bytes:
-    """A piece of a line as a line of its own, its colors off at the end; empty where nothing is to be seen."""
-    if not piece:  # between two moves of the cursor nothing is written, most of the time
+    """Return a piece of a line as a line of its own, with colors off at its end; empty if nothing is visible."""
+    if not piece:  # the usual case: nothing is written between two moves of the cursor
         return b""
     row = _tamed(piece)
     if is_blank(row):
@@ -218,7 +219,7 @@ def visible(piece: bytes) -> bytes:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether there is nothing to be seen in a clean line."""
+    """Whether nothing is visible in a clean line."""
     return not SGR.sub(b"", line).strip()
 
 
@@ -232,16 +233,16 @@ def _hexadecimal(match: re.Match[str]) -> str:
 
 
 def _replacement(match: re.Match[bytes]) -> bytes:
-    """What stands in a line for one escape sequence."""
+    """Return what replaces one escape sequence in a line."""
     if SGR.fullmatch(match[0]):
         return match[0]
     final, parameters, osc = match["final"], match["parameters"], match["osc"]
-    if final == b"G":  # cursor to a column: the first one is a carriage return in other words
+    if final == b"G":  # cursor to a column: to the first one, it is a carriage return
         return b"\r" if parameters in (b"", b"0", b"1") else b" "
-    if final == b"D" and _distance(parameters) >= _FAR_BACK:  # farther than the line is long
+    if final == b"D" and _distance(parameters) >= _LINE_START:  # farther than a line is long
         return b"\r"
-    if final in (b"C", b"a"):  # cursor forward, as good as blanks
-        return b" " * min(_distance(parameters), _MOST_BLANKS)
+    if final in (b"C", b"a"):  # cursor forward, shown as blanks
+        return b" " * min(_distance(parameters), _MAX_BLANKS)
     if match[0] == b"\x1b":
         return b"^["
     if osc is not None and osc.startswith(b"52;"):  # writes to the clipboard
@@ -250,13 +251,13 @@ def _replacement(match: re.Match[bytes]) -> bytes:
 
 
 def _distance(parameters: bytes) -> int:
-    """How far the cursor goes, in columns: thousands are as good as more; Python reads no more than 4,300 digits."""
+    """Return how far the cursor moves, in columns. Four digits are enough; Python refuses more than 4,300."""
     columns = parameters.lstrip(b"0")[:4]
     return int(columns) if columns.isdigit() else 1
 
 
 def _without_controls(line: bytes) -> bytes:
-    """Apply carriage returns and backspaces; drop or show the other controls. Only SGR escapes are left in ``line``."""
+    """Apply carriage returns and backspaces, and drop or show the other controls. ``line`` holds only SGR escapes."""
     line = line.translate(None, _SILENT)
     for control, picture in _VISIBLE:
         line = line.replace(control, picture)
@@ -268,7 +269,7 @@ def _without_controls(line: bytes) -> bytes:
 
 
 def _last_state(line: bytes) -> bytes:
-    """The last state of a line that was written over, with the colors that were on when it began."""
+    """Return the last state of an overwritten line, with the colors that were on when that state began."""
     states = line.split(b"\r")
     last = len(states) - 1
     while last and not SGR.sub(b"", states[last]):
@@ -279,8 +280,8 @@ def _last_state(line: bytes) -> bytes:
 
 
 def _overstruck(line: bytes) -> bytes:
-    """What is left on the paper when backspaces go back and later characters are printed over earlier ones."""
-    cells: list[tuple[bytes, bytes]] = []  # the colors met there, and the character
+    """Return what remains when backspaces move back and later characters replace earlier ones."""
+    cells: list[tuple[bytes, bytes]] = []  # the colors written there, and the character
     at = 0
     colors = b""
     for match in _CELL.finditer(line):

@@ -1,8 +1,8 @@
-"""Shows what changed of rows that a child paints over again and again: a cursor that goes up, lines that come anew.
+"""Follows rows that a child overwrites again and again, and shows only what changed in them.
 
-BuildKit and the Ink programs of npm draw a block of rows, go up and draw it again; `docker pull` goes up, paints over
-one row and comes down again, all of it without ever ending a line. A log keeps of each such row what stands there when
-a line comes that is painted over nothing, or when the painting pauses, and leaves out what only repeats what is there.
+BuildKit and the Ink programs of npm draw a block of rows, move up and draw it again. ``docker pull`` moves up,
+overwrites one row and moves down again, all of it without ever ending a line. The log gets the content of each such row
+when a line follows that overwrites nothing, or when the redrawing pauses, unless it only repeats what the log has.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ESC = 27
-MOST_ROWS = 100
-STEADY = 20  # frames in which a row reads the same: at ten to thirty a second, one to two seconds
-LONG = 4096  # bytes: of a longer row it is remembered only whether it is the same
-_MOST_WAITING = 256 * 1024  # bytes, if long rows are among them
+MAX_ROWS = 100
+STEADY_FRAMES = 20  # frames without a change before a row is shown: one or two seconds at ten to thirty a second
+LONG_ROW = 4096  # bytes: of a longer row only a hash is kept, to see whether it changes
+_MAX_HELD = 256 * 1024  # bytes of rows held back, if long rows are among them
 _MOVES = re.compile(rb"\x1b\[([0-9]{0,4})([ABEFHJ])")
-_COMES = re.compile(rb"\x1b\[[0-9]{0,4}[ABEF]\r*\Z")
+_ARRIVES = re.compile(rb"\x1b\[[0-9]{0,4}[ABEF]\r*\Z")
 _ERASES = re.compile(rb"\x1b\[[0-2]?K")
-_WIPES = re.compile(  # the whole row, whatever stands there
+_WIPES = re.compile(  # the whole row
     rb"\x1b\[2K|(?:\r|\x1b\[(?:[01]?G|[0-9]{3,4}D))\x1b\[0?[JK]"
 )
 _COLORS = re.compile(rb"\x1b\[[0-9:;]*m")
 
 
 def leaves_row_alone(line: bytes) -> bool:
-    """Whether the line ends in a row that the cursor has only come to, up or down."""
-    return _COMES.search(line) is not None
+    """Whether the line ends in a row that the cursor has only moved to, up or down."""
+    return _ARRIVES.search(line) is not None
 
 
 def climb(data: bytes) -> int:
-    """How far the cursor goes up from where it is: the rows above that it comes to, MOST_ROWS at most."""
+    """Return how many rows the cursor moves up from where it is, MAX_ROWS at most."""
     up = highest = 0
     for match in _MOVES.finditer(data):
         distance = max(1, int(match[1] or b"1"))
@@ -44,14 +44,14 @@ def climb(data: bytes) -> int:
             highest = max(highest, up)
         elif match[2] in b"BE":
             up -= distance
-    return min(highest, MOST_ROWS)
+    return min(highest, MAX_ROWS)
 
 
 def reached(rows: list[bytes], behind: int, known: bool) -> set[int]:
-    """Which of these rows the cursor goes back to at once, as a spinner does that ends its row and then wipes it out.
+    """Return the indexes of the rows that the cursor moves back to, as a spinner does that ends its row and erases it.
 
-    ``behind`` is how far it goes up behind the last; ``known``: whether there are rows before the first. Who goes up
-    farther than that paints over others, and his rows stay where they are.
+    ``behind`` is how far it moves up after the last row. ``known`` tells whether rows before the first are known. A
+    stream that moves up beyond its own first row overwrites other output, so its rows are left alone.
     """
     climbs = [*(climb(row.removesuffix(STAYS[:-1])) for row in rows), behind]
     found = set()
@@ -64,25 +64,27 @@ def reached(rows: list[bytes], behind: int, known: bool) -> set[int]:
 
 
 class _Row:
-    """One row: what is ``seen`` in it, what was seen before it was erased, and what the log has ``said`` in its place.
-    None: not known, or nothing."""
+    """One row: what is ``seen`` in it, what was seen before it was erased, and what the log has ``shown`` of it.
 
-    __slots__ = ("before", "painted", "said", "seen", "since", "text")
+    None means unknown, or nothing.
+    """
+
+    __slots__ = ("before", "painted", "seen", "shown", "since", "text")
 
     def __init__(self, line: bytes | None = None) -> None:
-        self.seen = self.said = None if line is None else _remembered(line)
+        self.seen = self.shown = None if line is None else _fingerprint(line)
         self.before: bytes | None = None
-        self.text = b""  # what the log would say now
-        self.painted = False  # over what the log has said
-        self.since = 0  # the frame in which it came to read as it does
+        self.text = b""  # what the log would show now
+        self.painted = False  # whether it has changed since the log showed it
+        self.since = 0  # the frame of its last change
 
     @property
     def waits(self) -> bool:
-        """Whether the log has not said yet what is seen here."""
-        return self.seen not in (None, self.said)
+        """Whether the log has not shown the content of this row yet."""
+        return self.seen not in (None, self.shown)
 
     def paint(self, line: bytes, frame: int) -> None:
-        now = _remembered(line)
+        now = _fingerprint(line)
         if now == self.seen:
             return
         if now != self.before:
@@ -92,34 +94,34 @@ class _Row:
         self.text = line
         self.painted = True
 
-    def say(self) -> bytes:
-        """What waits here; it waits no more."""
+    def pop(self) -> bytes:
+        """Return the content that is held back, and count it as shown."""
         text, self.text = self.text, b""
-        self.said = self.seen
+        self.shown = self.seen
         self.painted = False
         return text
 
     def erase(self, leaving: bytes | None = None) -> None:
-        """What waits here is not seen any more."""
+        """Forget the content of the row, which is no longer visible."""
         self.before, self.seen = self.seen, leaving
         self.text = b""
         self.painted = False
 
 
 class Redraws:
-    """The latest rows of one stream, and how many of them lie below the cursor, to be painted over.
+    """The latest rows of one stream, some of which lie below the cursor and are about to be overwritten.
 
-    ``clean`` makes a piece of a line harmless. A frame begins where the cursor has come up and a line ends: it is
-    painted from there on downwards, so that the rows above it stay as they are, and new rows below belong to it.
+    ``clean`` makes a piece of a line harmless. A frame begins where the cursor has moved up and a line ends. It is
+    drawn downwards from there, so the rows above it no longer change, and new rows below belong to it.
     """
 
     __slots__ = (
-        "_anew",
         "_below",
         "_by_frames",
         "_clean",
         "_climb",
         "_frame",
+        "_fresh",
         "_gone",
         "_passed",
         "_rows",
@@ -130,18 +132,18 @@ class Redraws:
     def __init__(self, clean: Callable[[bytes], bytes]) -> None:
         self._clean = clean
         self._rows: list[_Row] = []
-        self._gone: list[bytes] = []  # what waited in rows that nothing is painted over any more
-        self._below = 0
-        self._climb = 0  # how far the cursor came up in this line
-        self._anew = True  # nothing was painted before this line for some time
-        self._frame = 0  # how many there were
+        self._gone: list[bytes] = []  # content of rows that are no longer overwritten
+        self._below = 0  # rows below the cursor
+        self._climb = 0  # how far the cursor has moved up in this line
+        self._fresh = True  # the drawing starts after a pause
+        self._frame = 0  # number of frames so far
         self._by_frames = False
-        self.calm = False  # the painting was over: what is written over a row does not wait before the cursor goes up
-        self._passed = False  # this line has painted a row on its way
-        self.latest = b""  # what was painted over last
+        self.calm = False  # the redrawing has paused: rows are shown at once until the cursor moves up again
+        self._passed = False  # whether this line has drawn a row before it ends in another
+        self.latest = b""  # the content drawn last
 
     def move(self, line: bytes) -> bytes:
-        """Follow the cursor through a line; gives what is left of the line in the row where it ends."""
+        """Follow the cursor through a line. Return the part of the line in the row where it ends."""
         left = b""
         begin = 0
         for match in _MOVES.finditer(line):
@@ -153,46 +155,48 @@ class Redraws:
 
     @property
     def holds(self) -> bool:
-        """Whether there are rows that ``painted`` would give."""
+        """Whether ``painted`` would return any rows."""
         return bool(self._gone) or any(row.waits for row in self._rows)
 
     @property
     def paints_new(self) -> bool:
-        """Whether a new row belongs to a frame, and may be painted over as well."""
+        """Whether a new row belongs to a frame, and may be overwritten as well."""
         return self._by_frames and not self.calm
 
     def gone(self) -> list[bytes]:
-        """The rows that nothing can be painted over any more, once, from above."""
+        """Return the rows that can no longer be overwritten, each once, from the top."""
         rows, self._gone = self._gone, []
         return rows
 
     def painted(self) -> list[bytes]:
-        """The rows that were painted over, once, from above."""
+        """Return the rows that were overwritten, each once, from the top."""
         self._leave(self._rows)
         return self.gone()
 
     def _move(self, count: bytes, kind: bytes) -> None:
         distance = max(1, int(count or b"1"))
         if kind in b"AF":
-            self._anew = self.calm or (self._anew and self._climb > 0)
+            self._fresh = self.calm or (self._fresh and self._climb > 0)
             self.calm = False
-            self._below = min(MOST_ROWS, self._below + distance)
+            self._below = min(MAX_ROWS, self._below + distance)
             self._climb = max(self._climb, self._below)
-            self._rows[:0] = [_Row() for _ in range(self._below - len(self._rows))]  # of which we know nothing
+            self._rows[:0] = [_Row() for _ in range(self._below - len(self._rows))]  # of unknown content
         elif kind in b"BE":
-            self._climb = 0  # it paints single rows: any may be next
+            self._climb = 0  # it draws single rows: any may be next
             self._below = max(0, self._below - distance)
         elif kind == b"J" and count in (b"", b"0"):
             self._erase_below()
-        else:  # the whole screen is cleared, or the cursor goes somewhere we cannot follow
+        else:  # the screen is cleared, or the cursor moves to an unknown place
             self._leave(self._rows)
             self._rows.clear()
             self._below = self._climb = 0
             self._by_frames = False
 
     def _passing(self, piece: bytes, *, up: bool) -> bytes:
-        """Paint a piece over the row of the cursor; gives its colors back, which stay on, or all of it where that is no
-        row of before, nor becomes one because the cursor leaves it for those above."""
+        """Overwrite the cursor's row with a piece of a line. Return its colors, which stay on.
+
+        Return the whole piece if the cursor is not in an earlier row and does not leave this one upwards.
+        """
         left = not_wiped(piece)
         row = self._clean(left)
         if not self._below:
@@ -205,18 +209,18 @@ class Redraws:
             self._paint(row)
         elif _ERASES.search(piece):
             row_here = self._rows[-self._below]
-            row_here.erase(row_here.said)
+            row_here.erase(row_here.shown)
         return b"".join(_COLORS.findall(piece)) if ESC in piece else b""
 
     def _erase_below(self) -> None:
-        """What is painted there after a pause is new, even if it reads the same."""
+        """Erase all rows below the cursor. After a pause, even the same content is shown again."""
         for row in self._rows[len(self._rows) - self._below :]:
             row.erase()
-            if self._anew:
-                row.said = None
+            if self._fresh:
+                row.shown = None
 
     def _append(self, row: _Row) -> None:
-        if len(self._rows) >= MOST_ROWS:
+        if len(self._rows) >= MAX_ROWS:
             self._leave(self._rows[:1])
             del self._rows[0]
         self._rows.append(row)
@@ -225,19 +229,21 @@ class Redraws:
         self.latest = line or self.latest
         row = self._rows[-self._below]
         row.paint(line, self._frame)
-        if row.waits and row.since <= self._frame - STEADY:  # what is done is painted on and on, too
+        if row.waits and row.since <= self._frame - STEADY_FRAMES:  # finished rows are redrawn as well
             self._leave([row])
-        if len(line) > LONG and sum([len(row.text) for row in self._rows]) > _MOST_WAITING:
+        if len(line) > LONG_ROW and sum([len(row.text) for row in self._rows]) > _MAX_HELD:
             self._leave(self._rows)
 
     def passed(self) -> bool:
-        """Whether this line, which ends now, has painted a row on its way."""
+        """Whether the line that ends now has drawn another row before."""
         passed, self._passed = self._passed, False
         return passed
 
     def take_over(self, line: bytes | None, *, bare: bool) -> bool:
-        """Paint a whole line, or nothing, over the row of the cursor; whether there is such a row. A ``bare`` line end
-        leaves what waits there."""
+        """Overwrite the cursor's row with a whole line, or with nothing. Return whether there is such a row.
+
+        A ``bare`` newline keeps what is held back there.
+        """
         climb, self._climb = self._climb, 0
         if climb and line is not None:
             self._begin_frame(len(self._rows) - climb)
@@ -254,28 +260,28 @@ class Redraws:
         self._leave(self._rows[:top])
 
     def add(self, line: bytes) -> None:
-        """Take a line that is painted over nothing, behind all that was ``painted``."""
+        """Add a line that overwrites nothing, after all ``painted`` rows."""
         self._append(_Row(line))
 
     def begin(self, line: bytes) -> None:
-        """Take a line that is painted over nothing, and waits as what was painted does."""
+        """Add a line that overwrites nothing but is held back like the overwritten rows."""
         self._append(_Row())
         self._below = 1
         self._paint(line)
         self._below = 0
 
     def _leave(self, rows: list[_Row]) -> None:
-        """Nothing more will be painted over these: they stay in the log as they are."""
-        self._gone += [row.say() for row in rows if row.waits]
+        """Release these rows, which no longer change."""
+        self._gone += [row.pop() for row in rows if row.waits]
 
 
-def _remembered(row: bytes) -> bytes:
-    """What a row is known again by: itself, or, if it is long, what no other row comes to but by chance in 2^64."""
-    return row if len(row) <= LONG else b"\n%d" % hash(row)
+def _fingerprint(row: bytes) -> bytes:
+    """Return what a row is recognized by: the row itself, or the hash of a long one (64 bits)."""
+    return row if len(row) <= LONG_ROW else b"\n%d" % hash(row)
 
 
 def not_wiped(piece: bytes) -> bytes:
-    """What is left of a piece that wipes out its row: the colors, and what stands behind."""
+    """Return what remains of a piece that erases its row: the colors, and what follows."""
     if ESC not in piece:
         return piece
     end = 0

@@ -1,9 +1,9 @@
-"""Shows children without letting them damage the screen: the line discipline of one stream.
+"""Keeps the output of one stream from damaging the screen.
 
-Colors (SGR) pass, and are kept per line: reset where the line ends, opened again where the next one begins. Of a line
-that was written over (``a\\rb\\rc``) the last state is shown. Everything else that moves, clears, switches or asks a
-terminal is dropped; what has no business in honest output (an escape that is none, C1, ENQ, a clipboard write) is made
-visible. NUL and the other controls that no terminal acts upon, and bytes that are no UTF-8, pass as they are.
+Colors (SGR) pass, and are kept per line: switched off where a line ends, and on again where the next one starts. Of an
+overwritten line (``a\\rb\\rc``) the last state is shown. Everything else that moves, clears, switches or queries a
+terminal is dropped. What honest output does not contain (a broken escape, C1, ENQ, a clipboard write) is made visible.
+NUL and the other controls that terminals ignore, and bytes that are not UTF-8, pass unchanged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from procman.core.text.lines import MANY_BLANKS, STAYS
 
 BEL, BS, VT, FF, CR, SO, SI, ESC, ENQ = 7, 8, 11, 12, 13, 14, 15, 27, 5
 
-MOST_BLANKS = 500  # lines: no terminal has more rows
+MAX_BLANKS = 500  # lines: no terminal has more rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 class Sanitizer:
     """Makes whole lines of one stream harmless.
 
-    Many blank lines at once are held back until it is known what comes next: vite and others push the last screen out
-    of sight with as many of them as the terminal has rows, and then go to its top. That is a cleared screen. Rows that
-    are painted over are held back until nothing more is: ``holds`` says so.
+    Many blank lines at once are held back until the next output arrives. Vite and other programs write as many as the
+    terminal has rows and then move to its top, which amounts to a cleared screen. Rows that are being overwritten are
+    held back until that stops; ``holds`` is True meanwhile.
     """
 
-    __slots__ = ("_blanks", "_unruly", "holds")
+    __slots__ = ("_blanks", "_filter", "holds")
 
     def __init__(self) -> None:
         self.holds = False
-        self._unruly: EscapeFilter | None = None  # what is known of a stream that has ever needed a closer look
+        self._filter: EscapeFilter | None = None  # made when the stream first needs one
         self._blanks = b""
 
     def clean(self, lines: bytes) -> bytes:
-        """Harmless whole lines for whole lines. What holds no control character is not looked at again."""
+        """Return whole lines made harmless. Lines without control characters pass unchanged."""
         overwritten = CR in lines
         if overwritten:
             lines = lines.replace(b"\r\n", b"\n")
@@ -44,19 +44,20 @@ class Sanitizer:
             lines = self._hold_back(lines)
             if not lines:
                 return b""
-        if overwritten or not self._settled or _suspicious(lines):
-            unruly = self._looked_at()
-            lines = unruly.clean(lines)
-            self.holds = unruly.holds
+        if overwritten or not self._settled or _holds_controls(lines):
+            escapes = self._escape_filter()
+            lines = escapes.clean(lines)
+            self.holds = escapes.holds
         return lines
 
     def look_ahead(self, tail: bytes) -> None:
-        """Know what comes behind the lines that are about to be cleaned, as far as it is there: the cursor goes up."""
-        self._looked_at().look_ahead(tail)
+        """Give the unfinished line that follows the lines cleaned next, because its cursor moves up."""
+        self._escape_filter().look_ahead(tail)
 
     def last(self, rest: bytes) -> bytes:
-        """Harmless lines for what a stream ends with, its last line end missing. No line for what only shows the
-        cursor again, or switches colors off: on a terminal nothing is to be seen of it.
+        """Return the end of a stream, whose last newline is missing, as harmless lines.
+
+        Bytes that only show the cursor again or switch colors off make no line: a terminal shows nothing of them.
         """
         if not rest.strip(b"\r"):
             return b""
@@ -68,57 +69,60 @@ class Sanitizer:
         return self.clean(rest + end)
 
     def is_plain(self, before: bytes, chunk: bytes) -> bool:
-        """Whether ``clean`` would give both as they are, wherever they are cut. Never said of what is not ASCII."""
+        """Whether ``clean`` would return both unchanged, wherever they are cut. False for anything but ASCII."""
         holds_back = self._blanks or chunk.endswith(MANY_BLANKS)
         return self._settled and not holds_back and _is_plain(chunk) and _is_plain(before)
 
     def blank_lines(self) -> bytes:
-        """The blank lines that are held back, now that nothing comes that clears the screen."""
+        """Return the blank lines held back, now that no cleared screen follows."""
         blanks, self._blanks = self._blanks, b""
-        return self._looked_at().clean(blanks) if blanks and not self._settled else blanks
+        return self._escape_filter().clean(blanks) if blanks and not self._settled else blanks
 
     def rest(self) -> bytes:
-        """All that is held back, now that nothing more comes."""
+        """Return everything held back, now that no more output follows."""
         blanks = self.blank_lines()
-        if self._unruly is None:
+        if self._filter is None:
             return blanks
         self.holds = False
-        return blanks + self._unruly.rows()
+        return blanks + self._filter.rows()
 
     def preview(self, tail: bytes) -> bytes:
-        """What an unfinished line shows so far. Changes nothing: the line will come again, whole."""
+        """Return what an unfinished line shows so far. This changes no state: the complete line still follows."""
         tail = whole_part(tail)
-        if CR in tail or not self._settled or _suspicious(tail):
-            return self._looked_at().preview(tail)
+        if CR in tail or not self._settled or _holds_controls(tail):
+            return self._escape_filter().preview(tail)
         return tail
 
     def _hold_back(self, lines: bytes) -> bytes:
-        """Keep the blank lines at the end, if there are many and not more than a terminal may have rows."""
+        """Keep the blank lines at the end, if there are many but no more than a terminal may have rows."""
         lines = self._blanks + lines
         self._blanks = b""
-        spoken = len(lines.rstrip(b"\n"))
-        spoken += spoken > 0  # and the end of that line
-        if len(MANY_BLANKS) <= len(lines) - spoken <= MOST_BLANKS:
-            self._blanks = lines[spoken:]
-            return lines[:spoken]
+        shown = len(lines.rstrip(b"\n"))
+        shown += shown > 0  # the newline of the last shown line
+        if len(MANY_BLANKS) <= len(lines) - shown <= MAX_BLANKS:
+            self._blanks = lines[shown:]
+            return lines[:shown]
         return lines
 
     @property
     def _settled(self) -> bool:
-        """Whether nothing that came before concerns the lines to come."""
-        return self._unruly is None or self._unruly.settled
+        """Whether earlier output does not affect the next lines."""
+        return self._filter is None or self._filter.settled
 
-    def _looked_at(self) -> EscapeFilter:
-        if self._unruly is None:
+    def _escape_filter(self) -> EscapeFilter:
+        if self._filter is None:
             from procman.output.sanitize.escapes import EscapeFilter
 
-            self._unruly = EscapeFilter()
-        return self._unruly
+            self._filter = EscapeFilter()
+        return self._filter
 
 
-def _suspicious(lines: bytes) -> bool:
-    """Whether a byte that terminals act upon is there, carriage returns aside. Eight searches by memchr(3), each at
-    some 80 GB/s, cost a sixth of one translate() and a thirtieth of a regular expression."""
+def _holds_controls(lines: bytes) -> bool:
+    """Whether there is a byte that terminals act upon, apart from carriage returns.
+
+    Eight searches by memchr(3), at about 80 GB/s each, cost a sixth of one translate() and a thirtieth of a regular
+    expression.
+    """
     return _holds_c0(lines) or (not lines.isascii() and _holds_c1(lines))
 
 
@@ -140,7 +144,7 @@ def _holds_c0(lines: bytes) -> bool:
 
 
 def _holds_c1(lines: bytes) -> bool:
-    """Whether a control of U+0080-U+009F is there, encoded, or as a byte that belongs to no UTF-8 character."""
+    """Whether there is a control of U+0080-U+009F, encoded, or as a byte outside of any UTF-8 character."""
     try:
         lines.decode()
     except UnicodeDecodeError:
@@ -153,12 +157,12 @@ def _holds_c1(lines: bytes) -> bool:
 
 
 def whole_part(data: bytes) -> bytes:
-    """Leave out the character or escape sequence at the end that has not come whole yet."""
+    """Return ``data`` without an incomplete character or escape sequence at its end."""
     return _without_half_character(_without_half_escape(data))
 
 
 def _without_half_escape(tail: bytes) -> bytes:
-    """Leave out an escape sequence at the end that has not come whole yet."""
+    """Return ``tail`` without an incomplete escape sequence at its end."""
     at = tail.rfind(b"\x1b")
     if at < 0:
         return tail
@@ -169,7 +173,7 @@ def _without_half_escape(tail: bytes) -> bytes:
 
 
 def _without_half_character(tail: bytes) -> bytes:
-    """Leave out a UTF-8 character at the end that has not come whole yet."""
+    """Return ``tail`` without an incomplete UTF-8 character at its end."""
     for back in range(1, min(4, len(tail) + 1)):
         byte = tail[-back]
         if byte & 0xC0 != 0x80:  # the first byte of a character, which says how many follow

@@ -1,14 +1,14 @@
-"""Shows in which color a stream writes on: SGR sequences added up."""
+"""Combines SGR sequences: which colors and attributes are on after them."""
 
 from __future__ import annotations
 
-_KNOWN: dict[tuple[bytes, bytes], bytes] = {}  # (pen, sequences of a line) → pen; programs repeat themselves
-_MOST_KNOWN = 1024
-_LONGEST_KNOWN = 512  # bytes: lines with more of them seldom come again, and would be kept
-_LONGEST = 64  # bytes of one parameter; a longer one is no color
-_MOST_PARAMETERS = 32  # of one sequence; terminals take 16 to 32, and leave the rest alone, too
+_CACHE: dict[tuple[bytes, bytes], bytes] = {}  # (sgr, sequences of a line) → sgr; programs repeat themselves
+_MAX_CACHED = 1024  # entries
+_MAX_CACHED_LENGTH = 512  # bytes of sequences: longer ones seldom repeat
+_MAX_PARAMETER = 64  # bytes; a longer parameter is not a color
+_MAX_PARAMETERS = 32  # of one sequence; terminals take 16 to 32 and ignore the rest as well
 
-# What each code switches: it replaces what is on the same switch.
+# Codes with the same switch replace each other.
 _SWITCH = {1: "bold", 2: "faint", 3: "italic", 4: "underline", 5: "blink", 6: "blink", 7: "inverse", 8: "conceal"}
 _SWITCH |= {9: "struck", 21: "underline", 51: "framed", 52: "framed", 53: "overlined", 73: "script", 74: "script"}
 _SWITCH |= dict.fromkeys((*range(30, 39), *range(90, 98)), "foreground")
@@ -20,33 +20,33 @@ _OFF |= {55: ("overlined",), 59: ("underline color",), 75: ("script",)}
 _EXTENDED = {b"5": 2, b"2": 4}  # 38;5;N and 38;2;R;G;B: how many parameters follow
 
 
-def advance(pen: bytes, colors: list[bytes]) -> bytes:
-    """The pen after these SGR sequences: one sequence that switches on what is on, or ``b""``."""
+def advance(sgr: bytes, colors: list[bytes]) -> bytes:
+    """Return the state after these SGR sequences: one sequence that switches on all that is on, or ``b""``."""
     if not colors:
-        return pen
-    key = (pen, b"".join(colors))
-    if len(key[1]) > _LONGEST_KNOWN:
-        return _added_up(pen, colors)
-    known = _KNOWN.get(key)
+        return sgr
+    key = (sgr, b"".join(colors))
+    if len(key[1]) > _MAX_CACHED_LENGTH:
+        return _combined(sgr, colors)
+    known = _CACHE.get(key)
     if known is None:
-        if len(_KNOWN) >= _MOST_KNOWN:
-            _KNOWN.clear()
-        known = _KNOWN[key] = _added_up(pen, colors)
+        if len(_CACHE) >= _MAX_CACHED:
+            _CACHE.clear()
+        known = _CACHE[key] = _combined(sgr, colors)
     return known
 
 
-def _added_up(pen: bytes, colors: list[bytes]) -> bytes:
+def _combined(sgr: bytes, colors: list[bytes]) -> bytes:
     on: dict[str, bytes] = {}
-    for color in (pen, *colors) if pen else colors:
+    for color in (sgr, *colors) if sgr else colors:
         _apply(color[2:-1], on)
     return b"\x1b[" + b";".join(on.values()) + b"m" if on else b""
 
 
 def _apply(parameters: bytes, on: dict[str, bytes]) -> None:
-    values = parameters.split(b";", _MOST_PARAMETERS)[:_MOST_PARAMETERS]
+    values = parameters.split(b";", _MAX_PARAMETERS)[:_MAX_PARAMETERS]
     while values:
         value = values.pop(0)
-        code = int(value.split(b":")[0] or b"0") if len(value) < _LONGEST else 0
+        code = int(value.split(b":")[0] or b"0") if len(value) < _MAX_PARAMETER else 0
         if value == b"4:0":
             code = 24
         if code in (38, 48, 58) and b":" not in value:
@@ -59,7 +59,7 @@ def _apply(parameters: bytes, on: dict[str, bytes]) -> None:
 def _switch(code: int, value: bytes, on: dict[str, bytes]) -> None:
     if code == 0:
         on.clear()
-    elif code in _SWITCH and len(value) < _LONGEST:
+    elif code in _SWITCH and len(value) < _MAX_PARAMETER:
         on[_SWITCH[code]] = value
     for switch in _OFF.get(code, ()):
         on.pop(switch, None)

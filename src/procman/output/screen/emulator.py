@@ -1,8 +1,7 @@
-"""Shows again what a process has on the rows that it is still writing on, with the cursor where it was.
+"""A small terminal emulator that can redraw the rows a process is still writing on.
 
-A small model of a terminal, only as large as must be: the line that has not ended, however it wraps, and what lies
-above it as far as the process has gone up to it of late. Whoever prints something above takes these rows away and
-paints them again from here.
+It models only what is needed: the unfinished line, however it wraps, and the rows above it that the process has
+recently moved up to. Output of other processes is printed above: these rows are erased and then drawn again from here.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
     from procman.output.screen.grid import Cell
 
-LARGE = 4096  # bytes: of a larger chunk only what is behind its last line end is looked at, if that will do
-LONGEST_REST = 4096  # bytes of an escape sequence whose end does not come
-LONGEST_MODE = 4  # digits: no terminal has a mode with more, and what it says at random is not remembered
-TAB = 8
+LARGE_CHUNK = 4096  # bytes: of a larger chunk only the part after its last newline is modelled, if possible
+MAX_REST = 4096  # bytes of an incomplete escape sequence
+MAX_MODE_LENGTH = 4  # digits: no terminal has a longer mode, and random bytes must not fill the table
+TAB_WIDTH = 8  # columns
 HOME = (b"", b"1", b"1;1", b";", b"1;", b";1")
-USUALLY_ON = frozenset((b"7", b"25"))  # lines wrap, the cursor is seen
+ON_BY_DEFAULT = frozenset((b"7", b"25"))  # lines wrap, the cursor is visible
 ALTERNATE = (b"1049", b"1047", b"47")
 BRACKETED_PASTE = b"2004"  # on while lines are edited: readline, the REPL of Python 3.13, shells
 KEYPAD = b"="
@@ -36,11 +35,11 @@ _SWITCHES = re.compile(rb"\x1b\[([<=>?])([0-9;]*)([hlmnu])")
 
 
 class Emulator(Grid):
-    """The grid that a process paints, and what it switches on of its terminal."""
+    """The grid that a process draws on, and the terminal modes that it switches."""
 
     def __init__(self, columns: int) -> None:
         super().__init__(columns)
-        self.modes: dict[bytes, bool] = {}  # private modes that were ever switched
+        self.modes: dict[bytes, bool] = {}  # private modes that it has switched
         self.keyboard = Keyboard()
         self._rest = b""
         self._finals: dict[bytes, Callable[[bytes], None]] = {
@@ -66,10 +65,10 @@ class Emulator(Grid):
             b"s": lambda _: self.save(),
             b"u": lambda p: None if p else self.restore(),
         }
-        self._escapes, self._controls = self._short_ones()
+        self._escapes, self._controls = self._single_characters()
 
-    def _short_ones(self) -> tuple[dict[bytes, Callable[[], None]], dict[bytes, Callable[[], None]]]:
-        """What single characters do, behind an escape and as they are."""
+    def _single_characters(self) -> tuple[dict[bytes, Callable[[], None]], dict[bytes, Callable[[], None]]]:
+        """Return what single characters do, after an escape and on their own."""
         escapes = {
             b"7": self.save,
             b"8": self.restore,
@@ -86,65 +85,67 @@ class Emulator(Grid):
             b"\v": self.feed_line,
             b"\f": self.feed_line,
             b"\b": lambda: self.to_column(min(self.column, self.columns - 1) - 1),
-            b"\t": lambda: self.to_column((self.column // TAB + 1) * TAB),
+            b"\t": lambda: self.to_column((self.column // TAB_WIDTH + 1) * TAB_WIDTH),
         }
         return escapes, controls
 
     def _reset(self) -> None:
         self.begin()
-        self.pen = b""
+        self.sgr = b""
         self.edits = False
         self.modes.clear()
         self.keyboard = Keyboard()
 
-    # What can be asked ----------------------------------------------------------------------------------------------
+    # State ---------------------------------------------------------------------------------------------------
 
     @property
     def alternate(self) -> bool:
-        """Whether the process is on the terminal's other screen, as editors and pagers are."""
+        """Whether the process uses the terminal's alternate screen, as editors and pagers do."""
         return any(self.modes.get(mode) for mode in ALTERNATE)
 
     def picture(self, below: list[bytes] = []) -> bytes:  # noqa: B006 (never changed)
-        """The rows, and others below them, to be painted from the first column of an empty row; the cursor comes to be
-        where it was."""
+        """Return bytes that draw the rows, and others ``below``, starting in an empty row.
+
+        The cursor ends where the process left it.
+        """
         rows = [_painted(row) for row in self.rows[self.top :]] + below
         height = self.down + len(below)
         up = b"\x1b[%dA" % height if height else b""
         column = min(self.column, self.columns - 1)
         right = b"\x1b[%dC" % column if column else b""
         last = b""
-        if self.column >= self.columns:  # written anew, the last cell brings back that the next one wraps
+        if self.column >= self.columns:  # writing the last cell again makes the next character wrap
             last = _painted(self.rows[self.row][column : column + 1] or [BLANK])
-        return RESET + (RESET + b"\r\n").join(rows) + RESET + up + b"\r" + right + last + self.pen
+        return RESET + (RESET + b"\r\n").join(rows) + RESET + up + b"\r" + right + last + self.sgr
 
     def undo(self) -> bytes:
-        """What brings the terminal back to its usual modes."""
-        there = self.keyboard.undo(alternate=True) if self.alternate else b""  # can only be reached from there
-        modes = [_switch(mode, not on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)]
+        """Return bytes that reset the terminal to its default modes."""
+        there = self.keyboard.undo(alternate=True) if self.alternate else b""  # only possible on that screen
+        modes = [_switch(mode, not on) for mode, on in self.modes.items() if on != (mode in ON_BY_DEFAULT)]
         return there + b"".join(modes) + self.keyboard.undo(alternate=False)
 
     def redo(self) -> bytes:
-        """What switches the modes of the process on again."""
-        modes = [_switch(mode, on) for mode, on in self.modes.items() if on != (mode in USUALLY_ON)]
+        """Return bytes that switch the modes of the process on again."""
+        modes = [_switch(mode, on) for mode, on in self.modes.items() if on != (mode in ON_BY_DEFAULT)]
         there = self.keyboard.redo(alternate=True) if self.alternate else b""
         return self.keyboard.redo(alternate=False) + b"".join(modes) + there
 
-    # What happens ---------------------------------------------------------------------------------------------------
+    # Changes ------------------------------------------------------------------------------------------------------
 
     def feed(self, chunk: bytes) -> None:
-        """Follow what the process has written."""
+        """Apply the output of the process."""
         data = self._rest + chunk
         whole = whole_part(data)
         self._rest = data[len(whole) :]
-        if len(self._rest) > LONGEST_REST:
+        if len(self._rest) > MAX_REST:
             whole, self._rest = data, b""
-        if len(whole) >= LARGE:
+        if len(whole) >= LARGE_CHUNK:
             whole = self._without_ended(whole)
         for token in _TOKEN.finditer(whole):
-            self._take(token)
+            self._apply(token)
 
     def _without_ended(self, data: bytes) -> bytes:
-        """The part behind the last line end, where nothing before it concerns what comes: a flood is not modelled."""
+        """Return the part after the last newline, if the rest does not affect it: a flood is not modelled."""
         end = data.rfind(b"\r\n")
         ended = data[: end + 2]
         if end < 0 or self.reach or self.down or self.alternate or _MOVES.search(ended):
@@ -153,12 +154,12 @@ class Emulator(Grid):
             for switch in _SWITCHES.findall(ended):
                 self._switch_over(*switch)
             if self.alternate:
-                return data[end + 2 :]  # what stands before it would be heard twice
-            self.pen = advance(self.pen, SGR.findall(ended))
+                return data[end + 2 :]  # the rest was applied already
+            self.sgr = advance(self.sgr, SGR.findall(ended))
         self.begin()
         return data[end + 2 :]
 
-    def _take(self, token: re.Match[bytes]) -> None:
+    def _apply(self, token: re.Match[bytes]) -> None:
         final = token["final"]
         if switch := _SWITCHES.fullmatch(token[0]):
             self._switch_over(*switch.groups())
@@ -169,7 +170,7 @@ class Emulator(Grid):
         elif token["control"]:
             self._controls.get(token["control"], _nothing)()
         elif final == b"m":
-            self.pen = advance(self.pen, SGR.findall(token[0]))
+            self.sgr = advance(self.sgr, SGR.findall(token[0]))
         elif final in (b"h", b"l"):
             self.inserts = final == b"h" and b"4" in token["parameters"].split(b";")
         elif final and not token["between"] and token["parameters"][:1] not in (b"?", b">", b"<", b"="):
@@ -181,24 +182,24 @@ class Emulator(Grid):
         if kind == b"?" and final in (b"h", b"l"):
             self._switch_modes(numbers, final == b"h")
         else:
-            self.keyboard.hear(kind, numbers, final, self.alternate)
+            self.keyboard.apply(kind, numbers, final, self.alternate)
 
     def _switch_modes(self, numbers: bytes, on: bool) -> None:
         for mode in numbers.split(b";"):
-            self.modes.pop(mode, None)  # the order is that of the last switches
-            if len(mode) <= LONGEST_MODE:
+            self.modes.pop(mode, None)  # keeps the order of the last switches
+            if len(mode) <= MAX_MODE_LENGTH:
                 self.modes[mode] = on
             if mode == BRACKETED_PASTE:
                 self._edit(on)
 
     def _edit(self, on: bool) -> None:
-        """The lines are edited from here on, or no longer."""
+        """Note that lines are edited from here on, or no longer."""
         self.edits = on
         if not self.down:
             self.end_rows()
 
     def _place(self, parameters: bytes) -> None:
-        """To a place of the screen: which of our rows that is, nobody knows. Home, where nothing is, is a new start."""
+        """Move to a position of the screen, which is unknown in our rows. Home on an empty grid is a new start."""
         self.placed = self.placed or parameters not in HOME or any(self.rows)
         column = number(parameters.rpartition(b";")[2]) - 1 if b";" in parameters else 0
         self.begin()
@@ -206,11 +207,11 @@ class Emulator(Grid):
 
 
 def _nothing() -> None:
-    """Bells and the like are for the terminal alone."""
+    """Do nothing: bells and the like concern only the terminal."""
 
 
 def _ignore(_parameters: bytes) -> None:
-    """A sequence that changes nothing of what we follow."""
+    """Do nothing: the sequence does not change the model."""
 
 
 def _switch(mode: bytes, on: bool) -> bytes:
@@ -221,10 +222,10 @@ def _switch(mode: bytes, on: bool) -> bytes:
 
 def _painted(cells: list[Cell]) -> bytes:
     out: list[bytes] = []
-    pen = b""
-    for cell_pen, text in cells:
-        if cell_pen != pen:
-            out.append(RESET + cell_pen)
-            pen = cell_pen
+    sgr = b""
+    for cell_sgr, text in cells:
+        if cell_sgr != sgr:
+            out.append(RESET + cell_sgr)
+            sgr = cell_sgr
         out.append(text.encode("utf-8", "replace"))
-    return b"".join(out) + (RESET if pen else b"")
+    return b"".join(out) + (RESET if sgr else b"")

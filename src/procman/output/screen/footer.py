@@ -1,11 +1,11 @@
-"""Shows what stays at the bottom of a terminal: unfinished lines and the status line.
+"""The bottom rows of a terminal: unfinished lines and the status line.
 
-The rows are painted below the log and the cursor is put back to where they begin, so that "erase to the end of the
-screen" takes them away whatever the terminal made of them when it was resized. They are taken away before any text
-and come back behind it, in the same write: the log stays an ordinary log, in the terminal's own scrollback.
+The rows are painted below the log, and the cursor returns to where they start. So "erase to the end of the screen"
+removes them, whatever the terminal made of them when it was resized. They are erased before any text and painted again
+after it, in the same write: the log stays an ordinary log, in the terminal's own scrollback.
 
-That happens ten times a second at most. What is said in between waits for the next time, so that nobody sees the rows
-gone; a flood does not wait, and asks the terminal to show nothing before they are back (decision 21).
+This happens at most ten times a second. Text in between waits for the next repaint, so that the rows do not flicker. A
+flood does not wait, and tells the terminal to show nothing until the rows are back (decision 21).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
     from procman.output.writers import Buffer
 
-INTERVAL = 0.1  # seconds between two repaints
-FLOOD = 64 << 10  # bytes: more than that between two repaints does not wait for the second
-PART = 4  # a quarter of the rows is for unfinished lines
-LEAST = 3  # of them have room on any terminal
+REPAINT_INTERVAL = 0.1  # seconds between two repaints
+FLOOD_SIZE = 64 << 10  # bytes: more text than this does not wait for the next repaint
+HELD_FRACTION = 4  # unfinished lines get one in four rows of the terminal
+MIN_HELD = 3  # unfinished lines shown on any terminal
 ERASE = b"\r\x1b[J"
-NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off, never two rows
+NO_WRAP, WRAP = b"\x1b[?7l", b"\x1b[?7h"  # a row wider than the terminal is cut off instead of wrapped
 BEGIN, END = b"\x1b[?2026h", b"\x1b[?2026l"  # "show all of this at once"; terminals that do not know it ignore it
 PASTES = b"\x1b[?2004h", b"\x1b[?2004l"  # "bracketed paste" (xterm's ctlseqs): on and off
 RESET = b"\x1b[0m"
-USUAL_SIZE = os.terminal_size((80, 24))
+DEFAULT_SIZE = os.terminal_size((80, 24))
 
 
 class Footer:
-    """The bottom rows of one terminal. Text goes through ``put``; ``settle`` brings the rows back once a turn."""
+    """The bottom rows of one terminal. Text goes through ``put``; ``settle`` repaints the rows once per turn."""
 
     __slots__ = (
         "_begun",
@@ -56,96 +56,96 @@ class Footer:
     ) -> None:
         self._outlet = outlet
         self._clock = clock
-        self._size = size  # columns and rows; None: to be asked
+        self._size = size  # columns and rows; None: not measured yet
         self._held: dict[tuple[str, str], bytes] = {}
-        self._moving: set[tuple[str, str]] = set()  # whose line has changed since it is held: bars, not prompts
+        self._moving: set[tuple[str, str]] = set()  # keys of lines that have changed: bars, not prompts
         self._status: Callable[[int], bytes] | None = None
-        self._row: bytes | None = None  # the status line as it reads now; None: to be made
-        self._painted: list[bytes] | None = None  # the rows on the screen; None: none are
+        self._row: bytes | None = None  # the current status line; None: out of date
+        self._painted: list[bytes] | None = None  # the rows on the screen, or None
         self._painted_at = float("-inf")
-        self._begun = False  # the terminal waits for END
+        self._begun = False  # whether the terminal waits for END
         self._paused = False
-        self._text: list[Buffer] = []  # waits for the next repaint
+        self._text: list[Buffer] = []  # text for the next repaint
         self._volume = 0  # bytes of text since the last one
         outlet.footer = self
 
     def put(self, *parts: Buffer) -> None:
-        """Take text: it leaves with the next repaint, or at once where it is a flood or no rows are below it."""
+        """Queue text for the next repaint. A flood is written at once."""
         for part in parts:
             self._volume += len(part)
         self._text += parts
-        if self._volume > FLOOD:
-            self._rush()
+        if self._volume > FLOOD_SIZE:
+            self._write_flood()
 
     def hold(self, key: tuple[str, str], row: bytes) -> None:
-        """Show an unfinished line, instead and in the place of what was held under this key."""
+        """Show an unfinished line in place of the one with the same key."""
         if self._held.get(key, row) != row:
             self._moving.add(key)
         self._held[key] = row
 
     def release(self, key: tuple[str, str]) -> bool:
-        """Forget an unfinished line; whether others are left."""
+        """Forget an unfinished line. Return whether others are left."""
         self._held.pop(key, None)
         self._moving.discard(key)
         return bool(self._held)
 
     @property
     def held(self) -> tuple[tuple[str, str], ...]:
-        """The keys of all that is held: instance and stream."""
+        """The keys of all unfinished lines: instance and stream."""
         return tuple(self._held)
 
     def show(self, status: Callable[[int], bytes] | None) -> None:
-        """Show a status line: a function of the terminal's columns, called when something has changed."""
+        """Show a status line, given as a function of the terminal's columns."""
         self._status = status
         self._row = None
 
     @property
     def columns(self) -> int:
-        """The width of the terminal; asked anew after ``resized``."""
+        """The width of the terminal; measured again after ``resized``."""
         return self._measured()[0]
 
     @property
     def next_repaint(self) -> float | None:
-        """When the rows are due to be painted, in seconds of the clock; None: nothing has changed, or nobody reads."""
+        """When the next repaint is due, in seconds of the clock; None if nothing changed or the reader is stuck."""
         if self._paused or self._outlet.blocked:
             return None
         due = self._text or self._rows() != (self._painted or [])
-        return self._painted_at + INTERVAL if due else None
+        return self._painted_at + REPAINT_INTERVAL if due else None
 
     def settle(self) -> None:
-        """Let the text of this turn go, with the rows below it, and paint what has changed; ten times a second."""
+        """Write the text of this turn and repaint the rows below it, at most ten times a second."""
         if self._paused or (self._painted is None and not self._held and self._status is None):
-            self._make_way()
+            self._erase()
             return
         rows = self._rows()
         if not rows and self._painted is None:
-            self._make_way()
+            self._erase()
         elif (self._text or rows != (self._painted or [])) and not self._outlet.blocked:
             now = self._clock()
-            if now >= self._painted_at + INTERVAL:
+            if now >= self._painted_at + REPAINT_INTERVAL:
                 self._paint(rows, now)
 
     def bracket_pastes(self, on: bool) -> None:
-        """Ask the terminal to say where what is pasted begins and ends, or no longer."""
+        """Switch bracketed paste on or off: the terminal then marks where pasted text starts and ends."""
         self._outlet.put(PASTES[not on])
 
     def resized(self) -> None:
-        """The terminal has another size: paint the rows anew."""
+        """Adapt to a new size of the terminal, and paint the rows again."""
         self._size = self._row = None
-        self._make_way()
+        self._erase()
 
     def pause(self) -> None:
-        """Leave the terminal to somebody else, until ``resume``."""
-        self._make_way()
+        """Leave the terminal to another program until ``resume``."""
+        self._erase()
         self._paused = True
 
     def resume(self) -> None:
-        """The terminal is ours again."""
+        """Use the terminal again."""
         self._paused = False
 
     def leave(self) -> None:
-        """Vanish for good."""
-        self._make_way()
+        """Remove the rows for good."""
+        self._erase()
         self._held.clear()
         self._status = None
 
@@ -154,12 +154,12 @@ class Footer:
             try:
                 columns, rows = os.get_terminal_size(self._outlet.fileno())
             except OSError:
-                columns, rows = USUAL_SIZE
-            self._size = columns or USUAL_SIZE.columns, rows or USUAL_SIZE.lines
+                columns, rows = DEFAULT_SIZE
+            self._size = columns or DEFAULT_SIZE.columns, rows or DEFAULT_SIZE.lines
         return self._size
 
     def _rows(self) -> list[bytes]:
-        """What stays at the bottom; not more than fits, or rows would be pushed into the log."""
+        """Return the bottom rows: no more than fit, since the terminal would push others into the log."""
         rows = self._held_rows()
         if self._row is None:
             self._row = self._status(self.columns) if self._status is not None else b""
@@ -168,11 +168,13 @@ class Footer:
         return rows[-self._measured()[1] :] if len(rows) > 1 else rows
 
     def _held_rows(self) -> list[bytes]:
-        """The unfinished lines for which there is room: those that stand still, since somebody may have to answer, and
-        then those that move; of each the latest."""
-        if len(self._held) <= LEAST:
+        """Return the unfinished lines for which there is room, the latest ones.
+
+        Lines that stand still go first, since they may be prompts for the user.
+        """
+        if len(self._held) <= MIN_HELD:
             return list(self._held.values())
-        most = max(LEAST, self._measured()[1] // PART)
+        most = max(MIN_HELD, self._measured()[1] // HELD_FRACTION)
         last = set(sorted(self._held, key=lambda key: key not in self._moving)[-most:])
         return [row for key, row in self._held.items() if key in last]
 
@@ -186,23 +188,23 @@ class Footer:
         self._begun = False
         self._volume = 0
 
-    def _rush(self) -> None:
-        """Let the text go, and the terminal wait for the rows, which come when they are due."""
+    def _write_flood(self) -> None:
+        """Write the text at once. The terminal waits for the rows, which are painted when they are due."""
         if self._painted is not None:
             self._painted = None
             self._begun = True
             self._outlet.put(BEGIN + ERASE)
-        self._let_go()
+        self._write_text()
 
-    def _make_way(self) -> None:
-        """Let the text go without the rows."""
+    def _erase(self) -> None:
+        """Erase the rows and write the text."""
         if self._painted is not None or self._begun:
             self._painted = None
             self._begun = False
             self._outlet.put(ERASE + END)
-        self._let_go()
+        self._write_text()
 
-    def _let_go(self) -> None:
+    def _write_text(self) -> None:
         if self._text:
             self._outlet.put(*self._text)
             self._text.clear()

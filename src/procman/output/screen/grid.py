@@ -1,49 +1,49 @@
-"""Shows nothing yet: the rows that a process is writing on, as cells, and its cursor, wherever it moves."""
+"""The rows that a process is writing on, as cells, and its cursor."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Cell = tuple[bytes, str]  # the colors that are on, as one SGR, and the character; "" beside a wide one
+    Cell = tuple[bytes, str]  # the colors as one SGR, and the character; "" after a wide one
 
-MOST_ROWS = 100  # rows remembered
-MOST_MARKS = 16  # characters of one cell: accents and the like that are put upon one another
-MOST_EDITED = 16  # rows that an editor of lines keeps: more may not be on the screen
-FEW = 5  # line ends, and twice as many as it went up, without going up again: it does so no more
+MAX_ROWS = 100  # rows remembered
+MAX_MARKS = 16  # characters in one cell: a character and its combining marks
+MAX_EDITED_ROWS = 16  # rows kept for a line editor: more may not be on the screen
+MIN_LINES_SINCE = 5  # newlines without moving up, plus two per row of its reach: it no longer moves up
 BLANK: Cell = (b"", " ")
 
 
 class Grid:
-    """The latest rows of one process; those before ``top`` have ended and are only known.
+    """The latest rows of one process. Rows before ``top`` are finished; only their content is known.
 
-    ``row`` counts from the first one known. A ``column`` equal to ``columns``: the next character begins a new row.
+    ``row`` counts from the first known row. If ``column`` equals ``columns``, the next character starts a new row.
     """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
-        self.pen = b""
-        self.placed = False  # the cursor was sent to a place of the screen: to be taken note of, and set back
-        self.inserts = False  # what is written moves the rest of the row
-        self.edits = False  # lines are edited (bracketed paste is on): an ended one may be gone back to
+        self.sgr = b""
+        self.placed = False  # whether the cursor was sent to a position of the screen; the reader resets it
+        self.inserts = False  # whether writing moves the rest of the row
+        self.edits = False  # whether lines are edited (bracketed paste is on): the cursor may return to finished ones
         self._saved: tuple[int, int, bytes] | None = None
         self.begin()
 
     def begin(self) -> None:
-        """Nothing is known of what is above, and nothing is on this row."""
+        """Start with one empty row, with nothing known above it."""
         self.rows: list[list[Cell]] = [[]]
         self.row = self.column = self.top = 0
-        self.reach = 0  # rows that the process has gone up, so that what it has ended is not finished
-        self._lines_since = 0  # line ends since it went up for the last time
-        self._strange = 0  # first rows that it has only gone up to: perhaps somebody else's
+        self.reach = 0  # rows that the process has moved up, so that rows it has ended are not finished
+        self._lines_since = 0  # newlines since it last moved up
+        self._strange = 0  # first rows that it has only moved up to, and which may belong to other output
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing to take away."""
+        """Whether there is nothing to erase."""
         return not self.column and self.row == self.top == len(self.rows) - 1 and not self.rows[self.row]
 
     @property
     def up(self) -> int:
-        """How many rows the cursor is below the first of those to be taken away."""
+        """How many rows the cursor is below the first row to erase."""
         return self.row - self.top
 
     @property
@@ -52,18 +52,18 @@ class Grid:
         return len(self.rows) - 1 - self.row
 
     def forget_above(self) -> None:
-        """Somebody else has written above: what has ended there is out of reach."""
+        """Forget finished rows, which are out of reach once other output was printed above."""
         del self.rows[: self.top]
         self.row -= self.top
         self.top = self._strange = 0
 
     def resize(self, columns: int) -> None:
-        """The terminal has another width; the process is told and will paint its line anew."""
+        """Adapt to a new width. The process is notified and will draw its line again."""
         self.columns = columns
         self.column = min(self.column, columns)
 
     def write(self, text: str) -> None:
-        cells = [(self.pen, character) for character in text] if text.isascii() else self._wide_cells(text)
+        cells = [(self.sgr, character) for character in text] if text.isascii() else self._wide_cells(text)
         while cells:
             if self.column >= self.columns:
                 self.go_down(1, 0)
@@ -85,17 +85,17 @@ class Grid:
             if category(character) in ("Mn", "Me", "Cf"):
                 self._combine(cells, character)
                 continue
-            cells.append((self.pen, character))
+            cells.append((self.sgr, character))
             if east_asian_width(character) in "WF":
-                cells.append((self.pen, ""))
+                cells.append((self.sgr, ""))
         return cells
 
     def _combine(self, cells: list[Cell], mark: str) -> None:
-        """Put a mark on the character before it."""
+        """Add a combining mark to the character before it."""
         row, last = (cells, len(cells) - 1) if cells else (self.rows[self.row], self.column - 1)
         while last > 0 and last < len(row) and row[last][1] == "":
             last -= 1
-        if 0 <= last < len(row) and len(row[last][1]) < MOST_MARKS:
+        if 0 <= last < len(row) and len(row[last][1]) < MAX_MARKS:
             row[last] = (row[last][0], row[last][1] + mark)
 
     def _padded(self) -> list[Cell]:
@@ -110,7 +110,7 @@ class Grid:
         self.column = max(0, min(column, self.columns - 1))
 
     def go_down(self, distance: int, column: int | None = None) -> None:
-        self.row += min(distance, MOST_ROWS)
+        self.row += min(distance, MAX_ROWS)
         while self.row >= len(self.rows):
             self.rows.append([])
         self.to_column(self.column if column is None else column)
@@ -118,24 +118,24 @@ class Grid:
         self._forget_oldest()
 
     def feed_line(self, column: int | None = None) -> None:
-        """A line end at the last row ends all above it, unless the process is one that goes up again."""
+        """Apply a newline. In the last row it finishes all rows above, unless the process moves up again."""
         ends = not self.down
         self.go_down(1, column)
         if ends:
             self._lines_since += 1
-            if self._lines_since > 2 * self.reach + FEW:
+            if self._lines_since > 2 * self.reach + MIN_LINES_SINCE:
                 self.reach = 0
             self.end_rows()
 
     def end_rows(self) -> None:
-        """What is above is finished, as far as it does not go up to it of late, or edits it."""
-        self.top = max(self.top, self.row - max(self.reach, MOST_EDITED if self.edits else 0))
+        """Finish the rows above, except those that the process has recently moved up to or is editing."""
+        self.top = max(self.top, self.row - max(self.reach, MAX_EDITED_ROWS if self.edits else 0))
 
     def go_up(self, distance: int, column: int | None = None) -> None:
-        self.row -= min(distance, MOST_ROWS)
+        self.row -= min(distance, MAX_ROWS)
         if self.row < 0:
             self.rows[:0] = [[] for _ in range(-self.row)]
-            del self.rows[MOST_ROWS:]
+            del self.rows[MAX_ROWS:]
             self.top -= self.row
             self._strange -= self.row
             self.row = 0
@@ -146,12 +146,12 @@ class Grid:
         self.to_column(self.column if column is None else column)
 
     def _leave_strange(self) -> None:
-        """Rows that it has come down from without writing on them stay whose they are."""
+        """Give up rows that the cursor has left downwards without writing on them."""
         while self.top < min(self._strange, self.row) and not self.rows[self.top]:
             self.top += 1
 
     def _forget_oldest(self) -> None:
-        old = len(self.rows) - MOST_ROWS
+        old = len(self.rows) - MAX_ROWS
         if old > 0:
             del self.rows[:old]
             self.row = max(0, self.row - old)
@@ -159,11 +159,11 @@ class Grid:
             self._strange = max(0, self._strange - old)
 
     def save(self) -> None:
-        self._saved = self.row - self.top, self.column, self.pen
+        self._saved = self.row - self.top, self.column, self.sgr
 
     def restore(self) -> None:
         if self._saved is not None:
-            row, self.column, self.pen = self._saved
+            row, self.column, self.sgr = self._saved
             self.row = max(0, min(self.top + row, len(self.rows) - 1))
 
     # Cells and rows -------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class Grid:
             del self.rows[self.row + 1 :]
             self.erase_cells(b"")
         elif parameters in (b"2", b"3"):
-            self.placed = False  # what was placed there is gone
+            self.placed = False  # what was drawn there is erased
             column = self.column
             self.begin()
             self.column = column
@@ -202,7 +202,7 @@ class Grid:
         row[self.column : self.column + width] = [BLANK] * width
 
     def insert_rows(self, parameters: bytes) -> None:
-        self.rows[self.row : self.row] = [[] for _ in range(min(count(parameters), MOST_ROWS))]
+        self.rows[self.row : self.row] = [[] for _ in range(min(count(parameters), MAX_ROWS))]
         self._forget_oldest()
 
     def delete_rows(self, parameters: bytes) -> None:

@@ -1,8 +1,8 @@
-"""Shows one process as if the terminal were its own, and all others above what it is writing on.
+"""Gives the terminal to one process, and prints the output of all others above its unfinished rows.
 
-Its bytes pass as they are. When somebody else has something to say, the rows that it has not finished make way, and
-come back behind that, in the same write: see canvas.py. While it has the whole screen, what others say is kept until
-it gives the screen back. Whoever lends the terminal has switched the translation of newlines off.
+Its bytes pass unchanged. When there is other output, the rows that it has not finished are erased and drawn again below
+that, in the same write: see emulator.py. While the process uses the whole screen, other output is kept until the screen
+is free. Whatever lends the terminal has switched the translation of newlines off.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 
 from procman.output.outlet import LARGE_CHUNK
 from procman.output.screen.emulator import Emulator
-from procman.output.screen.footer import ERASE, INTERVAL, NO_WRAP, WRAP, Footer
+from procman.output.screen.footer import ERASE, NO_WRAP, REPAINT_INTERVAL, WRAP, Footer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from procman.output.outlet import Outlet
     from procman.output.writers import Buffer
 
-MOST_KEPT = 256 << 10  # bytes of others, while one has the whole screen
-PLACED = 5.0  # seconds that a process has the screen which sends the cursor to places of it (`top`)
-BOTTOM = b"\x1b[999B"
+MAX_KEPT = 256 << 10  # bytes of other output kept while the process uses the whole screen
+POSITIONING_TIME = 5.0  # seconds that a process owns the screen after it has positioned the cursor (`top`)
+TO_BOTTOM = b"\x1b[999B"
 
 
 class Passthrough(Footer):
-    """A footer that can lend the terminal to one process. ``tell`` hears what was lost meanwhile, in words."""
+    """A footer that can lend the terminal to one process. ``announce`` is called with a message if lines were lost."""
 
     __slots__ = (
         "_blank",
@@ -52,193 +52,192 @@ class Passthrough(Footer):
         size: tuple[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``status``: whether the status line is shown while the terminal is not lent."""
+        """``status``: whether to show the status line while the terminal is not lent."""
         super().__init__(outlet, size, clock)
         self._emulator = Emulator(self.columns)
         self._status_wanted = status
         self._lent = False
-        self._here = False  # its rows are on the screen
-        self._up, self._blank = 0, True  # the rows above its cursor there, and whether there are any at all
-        self._with_status = False  # our own rows are shown below them
-        self._yielded = False  # it has the whole screen, but has to wait: we show ourselves
-        self._full_until = 0.0  # it has shown that it uses the whole screen, if not the alternate one
-        self._window = float("-inf")  # since when the volume is counted, while the terminal is lent
+        self._here = False  # whether its rows are on the screen
+        self._up, self._blank = 0, True  # its rows above the cursor, and whether it has written any
+        self._with_status = False  # whether our own rows are shown below them
+        self._yielded = False  # it uses the whole screen but has to wait, because our own rows are shown
+        self._full_until = 0.0  # until then it counts as using the whole screen, although not the alternate one
+        self._window = float("-inf")  # start of counting the volume while the terminal is lent
         self._kept: list[bytes] = []
         self._kept_size = 0
-        self._lost = 0  # lines
-        self.announce: Callable[[str], None] = _keep_to_ourselves
+        self._lost = 0  # lines of other output that did not fit
+        self.announce: Callable[[str], None] = _ignore
 
-    # The one who has it ---------------------------------------------------------------------------------------------
+    # The process --------------------------------------------------------------------------------------------------
 
     @property
     def lent(self) -> bool:
-        """Whether the terminal is the process' at the moment."""
+        """Whether the process has the terminal now."""
         return self._lent
 
     @property
     def is_painted_by_it(self) -> bool:
-        """Whether it has a screen that only it can paint anew."""
+        """Whether the screen holds what only the process can draw again."""
         return self._emulator.alternate and not self._yielded
 
     def begin(self) -> None:
-        """A new life of the process: nothing is known of its rows."""
+        """Forget the rows of the last child when a new one starts."""
         self._emulator = Emulator(self.columns)
 
     def lend(self) -> None:
-        """The terminal is the process' now."""
-        self._make_way()
+        """Give the terminal to the process."""
+        self._erase()
         self._volume = 0
         self._lent = self._here = True
         self._outlet.put(b"" if self._emulator.blank else self._emulator.picture(), self._emulator.redo())
         self._note()
 
     def take_back(self) -> None:
-        """The terminal is ours again; what the process has begun to write stays."""
+        """Take the terminal back. What the process has started to write stays on the screen."""
         if not self._lent:
             return
-        self._come()
+        self._show()
         emulator = self._emulator
-        down = BOTTOM if self._full_until > self._clock() else b"\x1b[%dB" % emulator.down if emulator.down else b""
+        down = TO_BOTTOM if self._full_until > self._clock() else b"\x1b[%dB" % emulator.down if emulator.down else b""
         self._outlet.put(emulator.undo(), b"\x1b[0m", b"" if emulator.blank else down + b"\r\n")
         self._here, self._yielded, self._full_until = False, True, 0.0
-        self._release()
+        self._release_kept()
         self._lent = self._with_status = self._yielded = False
 
     def on_output(self, chunk: bytes) -> None:
-        """Show what the process writes."""
+        """Show output of the process."""
         if not self._lent or self._yielded:
-            self._wait(chunk)
+            self._follow(chunk)
             return
-        self._come()
+        self._show()
         self._outlet.put(chunk)
         self._volume += len(chunk)
         self._emulator.feed(chunk)
         self._note()
         if self._emulator.placed:
             self._emulator.placed = False
-            self._full_until = self._clock() + PLACED
+            self._full_until = self._clock() + POSITIONING_TIME
         if self._with_status and self._emulator.alternate:
             self._yield()
         elif self._kept and not self._is_full:
-            self._release()
+            self._release_kept()
 
-    def _wait(self, chunk: bytes) -> None:
-        """It is not seen at the moment, and only followed; perhaps it gives the other screen back by itself."""
+    def _follow(self, chunk: bytes) -> None:
+        """Follow the process while it is not shown. It may leave the alternate screen by itself."""
         was_alternate = self._emulator.alternate
         self._emulator.feed(chunk)
         self._emulator.placed = False
         if self._yielded and was_alternate and not self._emulator.alternate:
             self._yielded = False
-            self._go()
+            self._hide()
         elif self._yielded and not was_alternate:
-            self._emulator.begin()  # what it has painted meanwhile is nowhere
+            self._emulator.begin()  # what it has drawn meanwhile is not on the screen
 
-    def show_ourselves(self, wanted: bool) -> bool:
-        """Show our own rows below those of the process, or no longer; whether it has to paint its screen anew."""
+    def show_own_rows(self, wanted: bool) -> bool:
+        """Show our own rows below those of the process, or hide them. Return whether it has to redraw its screen."""
         if wanted == self._with_status or not self._lent:
             return False
         self._with_status = wanted
         if wanted:
             self._yield()
             return False
-        self._come()
+        self._show()
         self._outlet.put(self._emulator.redo())
         was_away, self._yielded = self._yielded, False
         return was_away
 
     def _yield(self) -> None:
-        """Bring the terminal into its usual modes; that takes away the other screen, too. What was painted on this one
-        stays above."""
+        """Reset the terminal to its default modes, which also leaves the alternate screen."""
         is_placed = self._is_full and not self._emulator.alternate
         self._yielded = self._is_full
         self._outlet.put(self._emulator.undo())
-        if is_placed:
-            self._outlet.put(b"\x1b[0m" + BOTTOM + b"\r\n")
+        if is_placed:  # what it has drawn on the main screen stays above
+            self._outlet.put(b"\x1b[0m" + TO_BOTTOM + b"\r\n")
             self._emulator.begin()
             self._note()
             self._full_until = 0.0
-        self._release()
+        self._release_kept()
 
     def flush(self) -> None:
-        """Give the terminal what it is owed, before its settings change, and newlines mean something else."""
+        """Write everything queued before the terminal's settings change, which give newlines another meaning."""
         if not self._lent:
-            self._make_way()
+            self._erase()
         try:
             self._outlet.flush()
         except BrokenPipeError:
-            pass  # the loop will see that for itself
+            pass  # the loop finds out by itself
 
-    # The others -----------------------------------------------------------------------------------------------------
+    # Other output ----------------------------------------------------------------------------------------------------
 
     def put(self, *parts: Buffer) -> None:
-        """Show text of others, above."""
+        """Show other output above the process."""
         if not self._lent:
             super().put(*parts)
         elif self._is_full:
             self._keep(b"".join(parts))
         else:
-            self._go()
+            self._hide()
             for part in parts:
                 self._volume += len(part)
                 self._outlet.put(bytes(part).replace(b"\n", b"\r\n"))
 
     @property
     def _is_full(self) -> bool:
-        """Whether there is no place for others on the screen."""
+        """Whether the process uses the whole screen."""
         return not self._yielded and (self._emulator.alternate or self._full_until > self._clock())
 
     def _keep(self, text: bytes) -> None:
         self._kept.append(text)
         self._kept_size += len(text)
-        while self._kept_size > MOST_KEPT:
+        while self._kept_size > MAX_KEPT:
             lost = self._kept.pop(0)
             self._kept_size -= len(lost)
             self._lost += lost.count(b"\n")
 
-    def _release(self) -> None:
+    def _release_kept(self) -> None:
         kept, self._kept, self._kept_size = b"".join(self._kept), [], 0
         lost, self._lost = self._lost, 0
         if lost:
-            self.announce(f"{lost} lines found no place on the screen; procman logs shows the latest")
+            self.announce(f"{lost} lines were not shown; see `procman logs`")
         if kept:
             self.put(kept)
 
-    # The rows at the bottom -----------------------------------------------------------------------------------------
+    # The bottom rows -----------------------------------------------------------------------------------------
 
     @property
     def next_repaint(self) -> float | None:
-        """See Footer.next_repaint; what is kept is due when the screen is free."""
+        """See Footer.next_repaint. Kept output is due when the screen is free."""
         if not self._lent or self._paused:
             return super().next_repaint
         if self._kept and not self._emulator.alternate:
             return self._full_until
         due = not self._is_full and (not self._here or self._below() != (self._painted or []))
-        return self._painted_at + INTERVAL if due else None
+        return self._painted_at + REPAINT_INTERVAL if due else None
 
     def settle(self) -> None:
-        """See Footer.settle: the rows of the process come back first."""
+        """See Footer.settle. The rows of the process come first."""
         if not self._lent or self._paused:
             super().settle()
             return
         if self._is_full:
             return
         if self._kept:
-            self._release()
+            self._release_kept()
         rows = self._below()
         if self._here and rows == (self._painted or []):
             return
         now = self._clock()
         trickle = not self._here and self._volume < LARGE_CHUNK and not self._outlet.blocked
-        if trickle or now >= self._painted_at + INTERVAL:
-            self._come(rows)
+        if trickle or now >= self._painted_at + REPAINT_INTERVAL:
+            self._show(rows)
             self._painted_at = now
-            if now >= self._window + INTERVAL:
+            if now >= self._window + REPAINT_INTERVAL:
                 self._window, self._volume = now, 0
 
     def resized(self) -> None:
-        """The terminal has another size."""
+        """Adapt to a new size of the terminal."""
         if self._lent and self._painted is not None:
-            self._go()
+            self._hide()
         super().resized()
         self._emulator.resize(self.columns)
 
@@ -260,11 +259,11 @@ class Passthrough(Footer):
         return self._rows() if self._with_status else []
 
     def _note(self) -> None:
-        """Remember what of it is on the screen, to find the way back up."""
+        """Note how many of its rows are on the screen, to erase them later."""
         self._up, self._blank = self._emulator.up, self._emulator.blank
 
-    def _go(self) -> None:
-        """Take the rows of the process away, and what is below them."""
+    def _hide(self) -> None:
+        """Erase the rows of the process and everything below them."""
         if not self._here:
             return
         if not self._blank or self._painted is not None:
@@ -274,17 +273,17 @@ class Passthrough(Footer):
         self._here = False
         self._painted = None
 
-    def _come(self, below: list[bytes] | None = None) -> None:
-        """Paint the rows of the process, and ours below them if there are any; the cursor is where it left it."""
+    def _show(self, below: list[bytes] | None = None) -> None:
+        """Draw the rows of the process, and our own rows below; put the cursor where the process left it."""
         if self._here and not below and self._painted is None:
             return
-        if not self._is_full:  # else it has painted them itself
-            self._go()
+        if not self._is_full:  # else it has drawn them itself
+            self._hide()
             self._outlet.put(self._emulator.picture([NO_WRAP + row + WRAP for row in below or ()]))
         self._here = True
         self._painted = below or None
         self._note()
 
 
-def _keep_to_ourselves(_words: str) -> None:
-    """Nobody wants to hear it."""
+def _ignore(_message: str) -> None:
+    """Do nothing: no receiver is set."""

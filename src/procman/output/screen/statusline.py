@@ -1,4 +1,4 @@
-"""Shows how things are in one line: ``web ● 2/2 :5000  worker ● 4/4  css ✗ failed (1)``."""
+"""The status line: ``web ● 2/2 :5000  worker ● 4/4  css ✗ failed (1)``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from procman.output.palette import Palette
 
-NARROWEST = 60  # columns: below, the line is not worth its place
+MIN_COLUMNS = 60  # columns: on a narrower terminal the line is not worth its row
 GAP = "  "
 UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
 LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
@@ -17,9 +17,9 @@ IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-"}
 
 
 class Group:
-    """One process type in the status line. Of ``wanted`` instances ``up`` are up and ``failed`` gave up.
+    """One process type in the status line. Of ``wanted`` instances ``up`` are up and ``failed`` have failed.
 
-    ``words`` say what is going on when that is worth a word ("restarting"); ``port`` is the first instance's.
+    ``words`` describes what is happening, if anything is ("restarting"). ``port`` is the first instance's.
     """
 
     __slots__ = ("failed", "name", "port", "up", "wanted", "words")
@@ -35,12 +35,12 @@ class Group:
         self.words = words
 
     def without_port(self) -> Group:
-        """The same, said in fewer words."""
+        """Return the same group in a shorter form."""
         return Group(self.name, self.up, self.wanted, None, self.failed, self.words)
 
     @property
     def mark(self) -> str:
-        """One character for how it is."""
+        """One character for the state of the group."""
         if self.failed:
             return FAILED
         if self._down:
@@ -53,7 +53,7 @@ class Group:
 
     @property
     def text(self) -> str:
-        """What stands behind the mark."""
+        """The text after the mark."""
         if self.failed:
             some = f"{self.up}/{self.wanted} " if self.up else ""
             return f"{some}failed ({self.failed})"
@@ -69,10 +69,12 @@ def status_line(
     palette: Palette,
     unicode: bool = True,
     hint: str = "",
-    narrowest: int = NARROWEST,
+    narrowest: int = MIN_COLUMNS,
 ) -> str:
-    """The line, not wider than ``columns`` - 1; empty on a terminal that is too narrow. The ``hint`` stands at its end
-    where it takes nobody's place."""
+    """Return the line, at most ``columns`` - 1 wide; empty on a terminal that is too narrow.
+
+    The ``hint`` is added at its end if there is room for it beside all groups.
+    """
     if columns < narrowest:
         return ""
     shown = _with_room(groups, columns - 1)
@@ -83,8 +85,11 @@ def status_line(
 
 
 def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
-    """Those that fit. The ports are left out first, then what is down, then what is well, what fails last; from the end
-    of the line. A name that is too long leaves its place to the others."""
+    """Return the groups that fit. A name that is too long leaves its place to others.
+
+    Ports are left out first, then groups that are down, then those that are up, and failed ones last; each from the end
+    of the line.
+    """
     if _fits(groups, columns):
         return list(groups)
     groups = [group.without_port() for group in groups]
@@ -112,7 +117,7 @@ def _width(group: Group) -> int:
 def _cell(group: Group, palette: Palette, unicode: bool) -> str:
     color = {UP: palette.good, CHANGING: palette.warning, FAILED: palette.failure, DOWN: palette.dim}[group.mark]
     mark = group.mark if unicode else IN_ASCII[group.mark]
-    if color == palette.warning:  # yellow: a sign that is seen on white paper, too, but hard to read there
+    if color == palette.warning:  # a yellow mark is visible on a white background, but yellow text is hard to read
         mark += palette.reset
     return f"{palette.bold}{group.name}{palette.reset} {color}{mark} {group.text}{palette.reset}"
 
@@ -122,7 +127,9 @@ def _more(left: int) -> list[str]:
 
 
 def speaks_unicode(environ: Mapping[str, str]) -> bool:
-    """Whether the terminal may be one of UTF-8: the first that is set of LC_ALL, LC_CTYPE and LANG decides. Where none
-    is, as in many containers, nobody has said anything against it."""
+    """Whether to use UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides.
+
+    If none is set, as in many containers, UTF-8 is assumed.
+    """
     chosen = next(filter(None, map(environ.get, LOCALES)), "utf8")
     return chosen.lower().replace("-", "").endswith("utf8")

@@ -163,7 +163,7 @@ class Primary(Console):
             self._passthrough.lend()
             if self._passthrough.is_painted_by_it:
                 self._paint_anew()
-        if self._passthrough.show_ourselves(self._ours):
+        if self._passthrough.show_own_rows(self._ours):
             self._paint_anew()
         self._status.change()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import State
-from procman.output.screen.statusline import NARROWEST, STOPPING, Group, speaks_unicode, status_line
+from procman.output.screen.statusline import MIN_COLUMNS, STOPPING, Group, speaks_unicode, status_line
 from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ class StatusUpdates(QuietComponent):
         self._hub = hub
         self._supervisor = supervisor
         self._unicode = speaks_unicode(environ)
-        self._narrowest = 0 if always else NARROWEST
+        self._narrowest = 0 if always else MIN_COLUMNS
         self.keys: Keys | None = None
         self.lead = ""  # what stands before the words of all
 
