@@ -177,7 +177,8 @@ def _conditions(app: Application) -> Iterator[ExportWarning]:
         for other, condition in dependencies_of(app, service):
             if condition != STARTED:
                 yield ExportWarning(
-                    f"under systemd, {service.name} only waits until {other.name} has started, not for {condition}"
+                    f'systemd does not know the condition "{condition}": '
+                    f"{service.name} only waits until {other.name} has started"
                 )
 
 
