@@ -1,4 +1,4 @@
-"""What the command says when something is wrong, and its exit codes."""
+"""Error messages and exit codes of the ``procman`` command."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_version(place: harness.Place) -> None:
 
 
 def test_all_that_was_said_is_there_when_the_process_ends(place: harness.Place) -> None:
-    """More than a pipe holds: the process ends itself, and must not do so before it is rid of it."""
+    """The output is more than a pipe holds. The process ends itself, but not before everything is written."""
     place.procfile("".join(f"web{number}: echo {'x' * 100}\n" for number in range(2000)))
     shown = json.loads(place.call("check", "-p", "0", "--json").out)
     assert "web1999" in str(shown)
@@ -181,7 +181,7 @@ def test_what_others_wrote_is_escaped_where_stdout_is_not_utf_8(place: harness.P
 
 def test_our_own_words_are_ascii_on_a_terminal_that_is_not_utf_8(place: harness.Place) -> None:
     place.procfile("web: true\n")
-    session = place.session("check", env={"LC_ALL": "C"}, pty=True)  # Python itself takes C for UTF-8
+    session = place.session("check", env={"LC_ALL": "C"}, pty=True)  # Python itself treats C as UTF-8
     session.wait_for("ok - 1 process type")
     assert session.wait() == 0
 

@@ -1,4 +1,4 @@
-"""Whatever a project's files, folders and words hold: in our own sentences a terminal gets nothing to act upon."""
+"""Control characters from files, folder names and command lines are made visible in all messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEN = "\\x1b]0;PWNED\\x07\\x1b[2J\\x9b2J\\u202e\\r\\x08\\x7fx"
 
 
 def tame(done: harness.Finished) -> str:
-    """All that was said, when none of it is for a terminal to act upon."""
+    """Return all output, after a check that it has nothing that a terminal would act on."""
     said = done.out + done.err
     assert [char for char in said if not (char.isprintable() or char == "\n")] == []
     return said

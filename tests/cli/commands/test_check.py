@@ -1,4 +1,4 @@
-"""``procman check``: what it prints, and the code it returns."""
+"""``procman check``: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(path: str, text: str | bytes) -> None:
 
 
 class Checked:
-    """What one run of ``check`` printed and returned."""
+    """The output and the exit code of one run of ``check``."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], **settings: Any) -> None:
         self.code = check(Settings(**settings))

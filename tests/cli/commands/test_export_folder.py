@@ -1,4 +1,4 @@
-"""The folder of an export: only files of ours are changed, nothing outside, each file at once."""
+"""The folder of an export: only our own files change, nothing outside, and each file as a whole."""
 
 from __future__ import annotations
 

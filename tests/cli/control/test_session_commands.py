@@ -1,4 +1,4 @@
-"""What the session commands send to the session, and what they refuse before they send anything."""
+"""The requests of the session commands, and the errors that they find before they send any."""
 
 from __future__ import annotations
 

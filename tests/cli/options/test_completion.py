@@ -1,4 +1,4 @@
-"""Completion, asked as each shell's script asks it, and in the shells themselves."""
+"""Completion, through the variables that the scripts of the shells set, and in the shells themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def completed(place: harness.Place, *words: str) -> list[str]:
-    """What could become of the last word, as bash is told it: ``plain,web``."""
+    """Return the completions of the last word, in the form for bash: ``plain,web``."""
     env = {"_PROCMAN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
     if words[-1] == "":
         env["COMP_WORDS"] = " ".join(words[:-1]) + " "

@@ -1,4 +1,4 @@
-"""Help: every page fits a screen, names every option, and comes without being asked for where nothing was asked."""
+"""Help: every page fits a screen and names every option, and ``procman`` alone shows it, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The man page in the repository is the one that the table of options makes."""
+"""The man page in the repository is up to date with the table of options."""
 
 from __future__ import annotations
 

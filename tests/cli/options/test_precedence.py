@@ -1,4 +1,4 @@
-"""Where a setting comes from: flag, PROCMAN_*, config files, default; and what is wrong with a value that is wrong."""
+"""The places that can set a setting (flag, PROCMAN_*, config files, default), and messages for wrong values."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_flags_reach_their_settings() -> None:
         "names": ("web", "worker=2"),
         "procfile": "P",
         "root": "r",
-        "env": ("a", "b,c"),  # who opens the files splits it
+        "env": ("a", "b,c"),  # not split before the files are opened
         "formation": "web=2",
         "port": 80,
         "port_step": 10,

@@ -1,4 +1,4 @@
-"""The reader and click: wherever the reader dares to read a line, both read the same."""
+"""The reader and click: every command line that the reader accepts means the same to both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAIN = [name for name, command in COMMANDS.items() if isinstance(command.words,
 
 
 def told(invocation: Invocation | None) -> object:
-    """What can be compared of an invocation."""
+    """Return an invocation in a form that can be compared."""
     if invocation is None:
         return None
     given_texts = {option.flags: texts for option, texts in invocation.given.items()}
@@ -34,7 +34,7 @@ def by_click(argv: list[str]) -> object:
 
 
 def forms() -> list[list[str]]:
-    """Every flag of every command in each form that people write."""
+    """Return command lines with every flag of every command, in each usual form."""
     found = []
     for name in PLAIN:
         words = [] if COMMANDS[name].words == "NAMES" else ["web"]

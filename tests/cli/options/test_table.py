@@ -1,4 +1,4 @@
-"""The table of options contradicts itself nowhere."""
+"""The table of commands and options is consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The place of a control socket: ours alone, one for each session, stale ones replaced, living ones respected."""
+"""The control socket: only the user may enter its folder, a stale socket is replaced, a living one is not."""
 
 from __future__ import annotations
 

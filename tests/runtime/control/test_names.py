@@ -1,4 +1,4 @@
-"""Whom the names of one request mean: however many there are, the files are read once for all of them."""
+"""The meaning of the names in one request. However many there are, the files are read once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from procman.runtime.control.verbs import handle
 
 
 class Files:
-    """Stands for the PlanSource, and counts how often it has to read."""
+    """A fake PlanSource that records each read."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -41,7 +41,7 @@ def files() -> Files:
 
 @pytest.fixture
 def resolver(files: Files) -> NameResolver:
-    """web.1, web.2 and worker.1, the first two in the group `back`."""
+    """A resolver for web.1 and web.2, both in the group ``back``, and worker.1."""
     plans = [
         InstancePlan(name, name[:-2], int(name[-1]), 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
         for name in ("web.1", "web.2", "worker.1")
@@ -88,6 +88,6 @@ def test_so_many_patterns_are_refused(resolver: NameResolver) -> None:
 def test_for_a_request_without_names_nobody_is_counted() -> None:
     said: list[object] = []
     client: Any = SimpleNamespace(task=None, finish=said.append)
-    session: Any = SimpleNamespace(about=lambda: "this session")  # and no census
+    session: Any = SimpleNamespace(about=lambda: "this session")  # and no resolver
     handle(session, client, Request("hello"))
     assert said == ["this session"]

@@ -195,7 +195,6 @@ def _described_kind(option: Option) -> str:
 
 
 def _described(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    kinds = {str: f'the string "{value}"', int: f"the number {value}", float: f"the number {value}", list: "a list"}
-    return kinds.get(type(value), "a table" if isinstance(value, dict) else "a date or time")
+    from procman.core.overlay.converters import described
+
+    return f'the string "{value}"' if isinstance(value, str) else described(value)
