@@ -1,0 +1,39 @@
+"""The fake kernel, for every test of this folder that asks for one."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from runtime.fakes import Kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
+    """A kernel without processes, whose clock moves only while somebody waits."""
+    before = _open_descriptors()
+    with monkeypatch.context() as patch:
+        kernel = Kernel(patch)
+        yield kernel
+    for epoll in kernel.epolls:
+        epoll.close()
+    for fd in _open_descriptors() - before:
+        os.close(fd)
+
+
+def _open_descriptors() -> set[int]:
+    """All of ours but sockets, which Python closes by itself."""
+    found = set()
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+                found.add(fd)
+        except OSError:
+            pass  # the descriptor of the listing itself
+    return found

@@ -1,0 +1,515 @@
+"""The engine on a fake kernel: the order of its turn, what it waits for, and how a run ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from procman.core.lifecycle.outcome import TERMINATED
+from procman.core.lifecycle.transitions import Event, State
+from procman.core.model.policy import RestartPolicy
+from procman.runtime.loop.engine import LAST_WORDS
+from procman.runtime.processes.launcher import BATCH
+from runtime.fakes import Kernel, Process, Recorder, Run, a_plan, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ, WRITE = 1, 4
+FULL = 256 << 10  # bytes that the pipe of our output takes
+
+
+def flood(run: Run, name: str = "web.1") -> Callable[[], object]:
+    """Fill the output, and the child's own pipe behind it."""
+
+    def write() -> None:
+        process = run.kernel.process(name)
+        if process.write(b"x" * 1023 + b"\n"):
+            run.after(0.0, write)
+
+    return write
+
+
+# The course of a run ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_ends_with_the_last_instance(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1", "job.1")
+    run.after(1.0, run.exits("job.1"))
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert kernel.now == 1002.0
+    assert run.events == [("started", "web.1"), ("started", "job.1"), ("exited", "job.1"), ("exited", "web.1")]
+
+
+def test_the_exit_code_of_the_run_is_what_components_are_closed_with(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
+    run.after(1.0, run.exits("web.1", 7))
+    assert run.run() == 7
+    assert run.recorder.closed_with == 7
+    assert run.recorder.calls == ["open", "close"]
+    assert run.screen.closed
+
+
+def test_an_idle_run_sleeps_without_limit(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    run.after(3600.0, run.exits("web.1"))
+    run.run()
+    assert set(kernel.waits) == {None}
+    assert len(kernel.waits) == 1
+
+
+def test_a_start_is_told_before_the_first_words_of_the_child(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    seen: list[list[tuple[str, str]]] = []
+    kernel.on_spawn = lambda child: child.write(b"hello\n")
+    run.hub.taps["web.1"] = lambda chunk: seen.append(list(run.events))
+    run.after(1.0, run.exits("web.1"))
+    run.run()
+    assert seen == [[("started", "web.1")]]
+
+
+def test_the_last_words_come_before_the_end_is_told(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    seen: list[tuple[bytes, list[tuple[str, str]]]] = []
+    run.hub.taps["web.1"] = lambda chunk: seen.append((chunk, list(run.events)))
+
+    def last_words() -> None:
+        kernel.process("web.1").write(b"bye\nand no newline")
+        kernel.process("web.1").exit(0)
+
+    run.after(1.0, last_words)
+    run.run()
+    assert seen == [(b"bye\nand no newline", [("started", "web.1")])]
+    assert run.lines("web.1") == b"bye\nand no newline\n"
+    assert run.read() == b"bye\nand no newline\n"
+
+
+def test_a_crash_is_followed_by_a_new_life_after_its_backoff(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    run.after(1.0, run.exits("web.1", 3))
+    run.after(5.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert [action for action, _ in run.events] == ["started", "exited", "restarting", "started", "exited"]
+    assert run.recorder.times["started", "web.1"] == 2.0
+    first, second = kernel.named("web.1")
+    assert kernel.reaped == [first.pid, second.pid]
+
+
+def test_many_launches_leave_room_for_signals_between_their_batches(kernel: Kernel) -> None:
+    run = Run(kernel, *(f"web.{number}" for number in range(1, 3 * BATCH)))
+
+    def interrupt(child: Process) -> None:
+        if len(kernel.spawned) == BATCH + 1:  # in the first batch that the loop launches
+            run.signal(signal.SIGTERM)
+
+    kernel.on_spawn = interrupt
+    assert run.run() == 0
+    assert len(kernel.spawned) == 2 * BATCH
+    assert all(signal.SIGTERM in child.got for child in kernel.spawned)
+    assert set(map(run.state, run.supervisor.instances)) == {State.EXITED}
+
+
+def test_a_signal_that_came_before_the_loop_is_obeyed_before_more_is_launched(kernel: Kernel) -> None:
+    run = Run(kernel, *(f"web.{number}" for number in range(1, 2 * BATCH)))
+    run.signal(signal.SIGTERM)
+    assert run.run() == 0
+    assert len(kernel.spawned) == BATCH
+
+
+def test_without_room_for_descriptors_nothing_is_launched_before_the_loop(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(kernel, "web.1")
+    monkeypatch.setattr(run.children.limit, "has_room", lambda wanted: False)
+    run.launcher.begin()
+    assert kernel.spawned == []
+    run.after(1.0, run.exits("web.1"))
+    assert run.engine.run() == 0
+    assert len(kernel.spawned) == 1
+
+
+def test_a_spawn_that_fails_for_good_is_not_tried_again(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    kernel.refusals = [OSError(errno.EACCES, "Permission denied")]
+    assert run.run() == 126
+    assert run.events == [("failed", "web.1")]
+    assert run.supervisor.instances["web.1"].failure == "cannot start: Permission denied"
+
+
+def test_a_spawn_that_may_work_later_is_tried_again(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    kernel.refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")]
+    run.after(5.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert run.events[0] == ("restarting", "web.1")
+    assert run.recorder.times["started", "web.1"] == 1.0
+
+
+def test_sinks_and_components_are_closed_and_children_killed_when_a_component_fails(kernel: Kernel) -> None:
+    class Broken(Recorder):
+        def tick(self, now: float) -> None:
+            raise ZeroDivisionError
+
+    run = Run(kernel, "web.1", components=lambda run: [Broken(run.kernel)])
+    run.after(1.0, lambda: kernel.process("web.1").write(b"x\n"))
+    with pytest.raises(ZeroDivisionError):
+        run.run()
+    assert kernel.living == []
+
+
+# Stopping -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_asks_all_at_once_and_ends_when_they_have_ended(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1", "db.1")
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert kernel.now == 1001.0
+    web, db = kernel.spawned
+    assert signal_names(web.got) == ["TERM"]
+    assert signal_names(db.got) == ["TERM"]
+
+
+def test_the_stop_signal_is_followed_by_cont_since_a_stopped_process_could_not_obey(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    run.after(1.0, lambda: kernel.process("web.1").take(signal.SIGSTOP))
+    run.after(2.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert kernel.now == 1002.0
+
+
+def test_who_ignores_the_stop_signal_is_killed_when_the_grace_is_over(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=7.0))
+    kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    assert kernel.now == 1008.0
+    assert signal_names(kernel.spawned[0].got) == ["TERM", "CONT", "KILL"]
+
+
+def test_a_stopped_instance_is_told_to_stop_and_the_others_are_left_alone(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1", "db.1")
+    web = run.supervisor.instances["web.1"]
+    run.after(1.0, lambda: run.supervisor.hold([web], kernel.now))
+    run.after(1.0, lambda: run.signal(signal.SIGCONT))  # something that wakes the loop
+    run.after(2.0, lambda: run.supervisor.stop_all(TERMINATED, kernel.now))
+    run.after(2.0, lambda: run.signal(signal.SIGCONT))
+    assert run.run() == 0
+    assert run.recorder.times["stopped", "web.1"] == 1.0
+    assert run.recorder.times["stopped", "db.1"] == 2.0
+
+
+def test_a_restart_begins_the_next_life_when_the_last_one_is_over(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+
+    def restart() -> None:
+        run.supervisor.wish(Event.RESTART, run.supervisor.instances.values(), kernel.now)
+        run.signal(signal.SIGCONT)
+
+    run.after(1.0, restart)
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert run.events == [
+        ("started", "web.1"),
+        ("stopping", "web.1"),
+        ("stopped", "web.1"),
+        ("started", "web.1"),
+        ("exited", "web.1"),
+    ]
+    assert run.recorder.times["started", "web.1"] == 1.0
+
+
+# What a life leaves behind ------------------------------------------------------------------------------------------
+
+
+def leave(child: Process, **how: object) -> Process:
+    """Fork a helper, and end; what is left of the life is an orphan."""
+    helper = child.fork(**how)  # type: ignore[arg-type]
+    child.exit(3)
+    return helper
+
+
+def test_what_a_crashed_leader_left_is_asked_and_then_killed_before_the_next_life(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    helpers: list[Process] = []
+
+    def crash() -> None:
+        helpers.append(kernel.process("web.1").fork())
+        helpers[0].ignores.add(signal.SIGTERM)
+        kernel.process("web.1").exit(3)
+
+    run.after(1.0, crash)
+    run.after(9.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert signal_names(helpers[0].got) == ["TERM", "CONT", "KILL"]
+    assert run.recorder.times["restarting", "web.1"] == 1.25  # 0.25 s of grace for leftovers
+    assert run.recorder.times["started", "web.1"] == 2.25
+
+
+@pytest.mark.parametrize("env", [None, {}], ids=["with its environment", "with a cleared one"])
+def test_a_helper_in_a_session_of_its_own_is_found_by_its_tag(kernel: Kernel, env: dict[str, str] | None) -> None:
+    run = Run(kernel, "web.1")
+    helpers: list[Process] = []
+    run.after(1.0, lambda: helpers.append(leave(kernel.process("web.1"), own_session=True, env=env)))
+    run.after(9.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert signal_names(helpers[0].got) == ["TERM"]
+    assert run.recorder.times["restarting", "web.1"] == 1.0
+
+
+def test_the_words_of_a_leftover_are_shown_before_the_end_is_told(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
+
+    def crash() -> None:
+        helper = kernel.process("web.1").fork()
+        helper.ignores.add(signal.SIGTERM)
+        kernel.process("web.1").exit(0)
+        run.after(0.1, lambda: helper.write(b"late\n"))
+
+    run.after(1.0, crash)
+    run.run()
+    assert run.lines("web.1") == b"late\n"
+
+
+def test_a_leftover_of_a_stopped_instance_has_the_grace_of_the_instance(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=4.0))
+    helpers: list[Process] = []
+
+    def fork(child: Process) -> None:
+        helpers.append(child.fork())
+        helpers[0].ignores.add(signal.SIGTERM)
+
+    kernel.on_spawn = fork
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    assert signal_names(helpers[0].got) == ["TERM", "CONT", "KILL"]  # asked once: a second one means "now" to some
+    assert run.recorder.times["stopped", "web.1"] == 5.0
+
+
+def test_a_process_that_hangs_in_the_kernel_is_given_up_and_named(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=1.0))
+    helpers: list[Process] = []
+
+    def fork(child: Process) -> None:
+        helpers.append(child.fork())
+        helpers[0].immortal = True
+        helpers[0].ignores.add(signal.SIGTERM)
+
+    kernel.on_spawn = fork
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    assert run.recorder.times["stopped", "web.1"] == 7.0  # a second of grace, and five to die of KILL
+    pid = helpers[0].pid
+    assert run.screen.announced[0].startswith("still there after SIGKILL, stuck in the kernel: pid ")
+    assert str(pid) in run.screen.announced[0]
+
+
+def test_orphans_of_no_instance_get_the_longest_grace_at_the_end(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=3.0), a_plan("db.1", grace=8.0))
+    strays: list[Process] = []
+
+    def stray() -> None:
+        one = kernel.process("web.1").fork(own_session=True, env={})
+        one.locks = -1
+        strays.append(one)
+        one.ignores.add(signal.SIGTERM)
+
+    run.after(1.0, stray)
+    run.after(2.0, run.exits("web.1"))
+    run.after(3.0, run.exits("db.1"))
+    run.run()
+    assert signal_names(strays[0].got) == ["TERM", "CONT", "KILL"]
+    assert kernel.now == pytest.approx(1011.0, abs=0.1)
+    assert kernel.living == []
+
+
+def test_an_orphan_that_obeys_ends_the_run_at_once(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+
+    def stray() -> None:
+        kernel.process("web.1").fork(own_session=True, env={}).locks = -1
+
+    run.after(1.0, stray)
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert kernel.now == 1002.0
+
+
+def test_an_orphan_that_ends_by_itself_is_reaped_while_the_run_lasts(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    strays: list[Process] = []
+
+    def stray() -> None:
+        between = kernel.process("web.1").fork()
+        strays.append(between.fork(own_session=True, env={}))
+        between.exit()
+
+    run.after(1.0, stray)
+    run.after(2.0, lambda: strays[0].exit(0))
+    run.after(4.0, run.exits("web.1"))
+    run.run()
+    assert kernel.reaped == [strays[0].pid, kernel.spawned[0].pid]
+
+
+def test_children_that_were_there_before_us_are_left_alone(kernel: Kernel) -> None:
+    before = Process(kernel, kernel.us, "other", {})
+    run = Run(kernel, "web.1")
+    run.after(1.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert before.got == []
+    assert before.alive
+
+
+# The reader of our output -------------------------------------------------------------------------------------------
+
+
+def test_while_the_reader_is_stuck_no_child_is_read_and_the_loop_sleeps(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    waits: list[float | None] = []
+    events: list[tuple[int, int]] = []
+    run.after(1.0, flood(run))
+
+    def look() -> None:
+        waits.extend(kernel.waits[-1:])
+        pumps, outlet = run.pumps_poller.fileno(), run.outlet.fileno()
+        events.append((run.poller.events[pumps], run.poller.events[outlet]))
+
+    run.after(100.0, look)
+    run.after(200.0, look)
+    run.after(201.0, lambda: run.read() and None)
+    run.after(202.0, look)
+    run.after(203.0, lambda: run.read() and None)
+    run.after(300.0, run.exits("web.1"))
+    polls = len(kernel.waits)
+    assert run.run() == 0
+    assert events == [(0, WRITE), (0, WRITE), (READ, 0)]
+    assert waits == [None, None, None]
+    assert len(kernel.waits) - polls < 1000
+    assert run.outlet.dropped == 0
+
+
+def test_a_stuck_reader_gets_every_byte_when_it_reads_again(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    written = 0
+    got = []
+
+    def write() -> None:
+        nonlocal written
+        if size := kernel.process("web.1").write(b"x" * 1023 + b"\n"):
+            written += size
+            run.after(0.0, write)
+
+    run.after(1.0, write)
+    for moment in range(10, 20):
+        run.after(moment, lambda: got.append(run.read()))
+    run.after(30.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert len(b"".join(got) + run.read()) == written > FULL
+
+
+def test_bytes_that_nobody_read_are_counted_at_the_end(kernel: Kernel, capfd: pytest.CaptureFixture[str]) -> None:
+    run = Run(kernel, "web.1")
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        if size := kernel.process("web.1").write(b"x" * 1023 + b"\n"):
+            written += size
+            run.after(0.0, write)
+
+    run.after(1.0, write)
+    run.after(10.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    lost = written - len(run.read())
+    assert lost > 1 << 16
+    assert f"procman: {lost} bytes of output were not read by anybody and are lost" in capfd.readouterr().err
+    assert kernel.now == pytest.approx(1010.0 + 0.25 + LAST_WORDS, abs=0.01)
+
+
+def test_a_crash_waits_for_a_stuck_reader_so_that_no_word_is_lost(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
+    run.after(1.0, flood(run))
+    run.after(10.0, run.exits("web.1", 3))
+    for moment in range(100, 110):
+        run.after(moment, lambda: run.read() and None)
+    assert run.run() == 3
+    assert run.recorder.times["exited", "web.1"] >= 100.0
+    assert run.outlet.dropped == 0
+
+
+def test_a_reader_that_leaves_ends_everything_quietly(kernel: Kernel, capfd: pytest.CaptureFixture[str]) -> None:
+    run = Run(kernel, "web.1")
+    run.after(1.0, lambda: os.close(run.reader))
+    assert run.run() == 141
+    assert kernel.now == 1001.0  # even while nobody speaks
+    assert capfd.readouterr().err == ""
+
+
+def test_a_reader_that_leaves_while_it_is_written_to_ends_everything_too(
+    kernel: Kernel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(kernel, "web.1")
+
+    def leave_and_write() -> None:
+        kernel.process("web.1").write(b"x\n" * 5000)
+        os.close(run.reader)
+
+    run.after(1.0, leave_and_write)
+    assert run.run() == 141
+    assert capfd.readouterr().err == ""
+
+
+def test_a_reader_that_is_gone_does_not_stay_in_the_poller(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=5.0))
+    kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+    outlet = run.outlet.fileno()
+    seen: list[bool] = []
+    run.after(1.0, lambda: os.close(run.reader))
+    run.after(2.0, lambda: seen.append(outlet in run.poller.events))
+    assert run.run() == 141
+    assert seen == [False]
+    assert kernel.now == 1006.0
+
+
+def test_a_full_disk_is_told_once(kernel: Kernel, capfd: pytest.CaptureFixture[str]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    run = Run(kernel, "web.1", stdout=full)
+    for moment in (1.0, 2.0, 3.0):
+        run.after(moment, lambda: kernel.process("web.1").write(b"hello\n") and None)
+    run.after(4.0, run.exits("web.1"))
+    assert run.run() == 0
+    os.close(full)
+    error = capfd.readouterr().err
+    assert error.count("standard output cannot be written: No space left on device") == 1
+    assert "18 bytes of output could not be written" in error
+
+
+def test_a_file_as_output_is_not_polled(kernel: Kernel) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    run = Run(kernel, "web.1", stdout=null)
+    seen: list[bool] = []
+    run.after(0.5, lambda: seen.append(run.outlet.fileno() in run.poller.events))
+    run.after(1.0, run.exits("web.1"))
+    assert run.run() == 0
+    os.close(null)
+    assert seen == [False]
+
+
+# Unfinished lines ---------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_is_offered_after_a_moment_of_silence(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    offered: list[tuple[bytes, float]] = []
+    run.screen.on_partial = lambda tail: offered.append((tail, kernel.now))
+    run.after(1.0, lambda: kernel.process("web.1").write(b"password: "))
+    run.after(2.0, run.exits("web.1"))
+    run.run()
+    ((tail, when),) = offered
+    assert tail == b"password: "
+    assert when == pytest.approx(1001.15)
