@@ -17,7 +17,7 @@ from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
 from procman.output.hub import Hub
 from procman.output.messages.announcer import Announcer, EventReporter
-from procman.output.messages.sentences import duration, event_record, sentence
+from procman.output.messages.sentences import event_record, sentence
 from procman.output.palette import Palette
 from procman.output.sink import Sink
 from procman.output.sinks.jsonlines import JsonLines
@@ -89,11 +89,6 @@ def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
     for action, instance in supervisor.take_actions():
         if action not in (Action.LAUNCH, Action.STOP, Action.KILL):
             announcer.on_event(action, instance, now)
-
-
-def test_time_spans_are_said_as_people_say_them() -> None:
-    spans = [duration(value) for value in (0.04, 9.9, 12.3, 185, 7620)]
-    assert spans == ["0.0 s", "9.9 s", "12 s", "3 min 5 s", "2 h 7 min"]
 
 
 def test_a_life_is_told_in_records() -> None:
@@ -178,6 +173,7 @@ def test_the_reminder_names_what_has_not_stopped_every_two_seconds() -> None:
     assert announcer.next_deadline() == 3.0
     announcer.tick(2.9)
     announcer.tick(3.0)
+    assert announcer.next_deadline() == 5.0
     announcer.tick(5.0)
     assert [line for line in screen.said if line.startswith("still")] == [
         "still waiting for a.1 (pid 7); KILL in 3.0 s",

@@ -1,0 +1,171 @@
+"""What is said of an instance in each of its states, and of each event."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.lifecycle.transitions import Action, Instance, State
+from procman.core.model.plan import InstancePlan
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.status import ExitStatus
+from procman.output.messages.sentences import (
+    duration,
+    event_record,
+    explanation,
+    next_attempt,
+    outcome,
+    sentence,
+    status_record,
+)
+
+
+def web(state: str = State.RUNNING, *, autostart: bool = True, **values: object) -> Instance:
+    plan = InstancePlan("web.1", "web", 1, 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
+    plan.autostart = autostart
+    instance = Instance(plan)
+    instance.state = state
+    for name, value in values.items():
+        setattr(instance, name, value)
+    return instance
+
+
+def why(instance: Instance, *, held: bool = False, paused: bool = False) -> str:
+    return explanation(instance, 10.0, held, paused, ["db.1 is not ready", "cache.1 is not ready"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.95, "10 s"),
+        (59.4, "59 s"),
+        (59.5, "1 min 0 s"),
+        (185, "3 min 5 s"),
+        (3599.4, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (7620, "2 h 7 min"),
+    ],
+)
+def test_durations_are_given_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("instance", "text"),
+    [
+        (web(pid=7, started=4.0), "up for 6.0 s with pid 7"),
+        (web(pid=7, started=4.0, trouble="HTTP 500"), "up for 6.0 s with pid 7; its last check failed: HTTP 500"),
+        (web(State.STARTING), "about to start"),
+        (web(State.STARTING, pid=7, started=4.0), "started 6.0 s ago and not ready yet"),
+        (
+            web(State.STARTING, pid=7, started=4.0, trouble="connection refused", deadline=12.0),
+            "started 6.0 s ago and not ready yet: connection refused; procman gives up in 2.0 s",
+        ),
+        (web(State.WAITING), "waiting because db.1 is not ready; cache.1 is not ready"),
+        (
+            web(State.WAITING, deadline=13.0),
+            "waiting because db.1 is not ready; cache.1 is not ready; procman gives up in 3.0 s",
+        ),
+        (web(State.STOPPING, deadline=11.0), "stopping; killed in 1.0 s at the latest"),
+        (web(State.STOPPING, deadline=9.0, wanted=True), "stopping; killed in 0.0 s at the latest, then restarted"),
+        (web(State.STOPPING), "being killed"),
+        (
+            web(State.BACKOFF, status=ExitStatus(code=3), deadline=12.5, quick_deaths=2),
+            "exited with code 3; restarting in 2.5 s (attempt 2 of 4)",
+        ),
+        (web(State.BACKOFF, status=ExitStatus(code=3)), "exited with code 3; restarting in 0.0 s"),
+        (web(State.EXITED), "not started"),
+        (web(State.EXITED, failure="no descriptors"), "no descriptors"),
+        (
+            web(State.EXITED, autostart=False),
+            "not started because autostart is false; `procman start web` starts it",
+        ),
+        (web(State.EXITED, autostart=False, failure="no descriptors"), "no descriptors"),
+        (
+            web(State.EXITED, autostart=False, status=ExitStatus(code=0)),
+            "exited with code 0, which counts as success; it will not be restarted",
+        ),
+        (web(State.EXITED, status=ExitStatus(signal=15)), "killed by SIGTERM; it will not be restarted"),
+        (web(State.FAILED, status=ExitStatus(code=3), quick_deaths=1), "gave up: exited with code 3"),
+        (web(State.FAILED, status=ExitStatus(code=3), quick_deaths=2), "gave up: exited with code 3, 2 times in a row"),
+        (web("unheard of"), "unheard of"),
+    ],
+)
+def test_why_explains_every_state(instance: Instance, text: str) -> None:
+    assert why(instance) == text
+
+
+def test_why_names_the_command_that_undoes_a_pause_or_a_stop() -> None:
+    assert why(web(pid=7), paused=True) == "paused; `procman resume web.1` resumes it"
+    assert why(web(State.EXITED), held=True) == "stopped by you; `procman start web.1` starts it"
+
+
+@pytest.mark.parametrize(
+    ("event", "instance", "text"),
+    [
+        (Action.TELL_WAITING, web(State.WAITING), "web.1 is waiting because db.1 is not ready"),
+        (Action.TELL_STARTED, web(pid=7), "web.1 started with pid 7 on port 5000"),
+        (Action.TELL_READY, web(pid=7, started=9.0), "web.1 is ready after 1.0 s"),
+        (
+            Action.TELL_UNHEALTHY,
+            web(pid=7, condemned=True, failure="unhealthy: HTTP 500"),
+            "web.1 is unhealthy: HTTP 500; stopping it",
+        ),
+        (Action.TELL_UNHEALTHY, web(pid=7, trouble="HTTP 500"), "web.1 is unhealthy: HTTP 500"),
+        (Action.TELL_STOPPING, web(pid=7), "stopping web.1"),
+        (Action.TELL_RESTARTING, web(), "web.1 restarting now"),
+        (Action.TELL_RESTARTING, web(delay=2.0, quick_deaths=1), "web.1 restarting in 2.0 s (attempt 1 of 4)"),
+        (Action.TELL_RESTARTING, web(failure="no descriptors"), "web.1 no descriptors; restarting now"),
+        (Action.TELL_EXITED, web(started=9.0, status=ExitStatus(code=1)), "web.1 exited with code 1 after 1.0 s"),
+        (Action.TELL_EXITED, web(started=9.0), "web.1 ended after 1.0 s"),
+        (
+            Action.TELL_STOPPED,
+            web(started=9.0, status=ExitStatus(signal=9)),
+            "web.1 stopped (killed by SIGKILL) after 1.0 s",
+        ),
+        (Action.TELL_STOPPED, web(), "web.1 stopped before it started"),
+        (Action.TELL_CANCELLED, web(), "web.1 will not be started"),
+        (Action.TELL_FAILED, web(status=ExitStatus(code=1)), "web.1 FAILED: exited with code 1"),
+        (Action.TELL_FAILED, web(failure="unhealthy", status=ExitStatus(code=0)), "web.1 FAILED: unhealthy"),
+        (Action.TELL_FAILED, web(), "web.1 FAILED: gave up"),
+    ],
+)
+def test_every_event_is_one_sentence(event: str, instance: Instance, text: str) -> None:
+    assert sentence(event, instance, 10.0, lambda _: ["db.1 is not ready"]) == text
+
+
+def test_a_dependency_that_is_up_again_leaves_a_sentence_without_a_reason() -> None:
+    assert sentence(Action.TELL_WAITING, web(), 10.0, lambda _: []) == "web.1 is waiting for its dependencies"
+
+
+def test_an_attempt_is_counted_only_where_a_failure_has_spent_one() -> None:
+    assert next_attempt(web(quick_deaths=0)) == ""
+    assert next_attempt(web(quick_deaths=4)) == " (attempt 4 of 4)"
+    assert next_attempt(web(quick_deaths=5)) == ""
+    assert next_attempt(web(quick_deaths=1, status=ExitStatus(code=0))) == ""
+
+
+def test_the_outcome_fits_a_narrow_column() -> None:
+    assert outcome(web(State.FAILED, status=ExitStatus(code=3))) == "failed: code 3"
+    assert outcome(web(State.EXITED, status=ExitStatus(signal=9))) == "killed by SIGKILL"
+    assert outcome(web(State.EXITED)) == "not started"
+
+
+def test_a_record_tells_how_a_life_ended_only_once_it_has() -> None:
+    status = ExitStatus(signal=9)
+    up = event_record(Action.TELL_READY, web(pid=7, status=status), 10.0, "", lambda _: ())
+    down = event_record(Action.TELL_EXITED, web(status=status), 10.0, "", lambda _: ())
+    assert (up["code"], up["signal"]) == (None, None)
+    assert (down["code"], down["signal"]) == (137, 9)
+    assert not {"failure", "delay"} & {*up, *down}
+
+
+def test_a_row_of_ps_holds_the_uptime_of_what_runs_and_the_end_of_what_does_not() -> None:
+    up = status_record(web(pid=7, started=4.0), 10.0, paused=False)
+    assert (up["state"], up["uptime"], up["exit"], up["code"]) == ("running", 6.0, None, None)
+    down = status_record(web(State.EXITED, started=4.0, status=ExitStatus(signal=9)), 10.0, paused=False)
+    assert (down["state"], down["uptime"], down["exit"], down["code"]) == ("exited", None, "killed by SIGKILL", 137)
+    backoff = status_record(web(State.BACKOFF, status=ExitStatus(signal=9)), 10.0, paused=False)
+    assert backoff["exit"] == "killed by SIGKILL (perhaps out of memory)"
+    assert status_record(web(pid=7), 10.0, paused=True)["state"] == "paused"
