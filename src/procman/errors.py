@@ -1,12 +1,12 @@
-"""The exception tree and the exit codes.
+"""The exceptions, the exit codes, and the problems that an exception can carry.
 
-    ProcmanError            70  a bug of ours, or anything without a better code
+    ProcmanError            70  a bug in procman, or an error without a better code
     ├── UsageError           2  the command line
-    │   └── ConfigError      2  a file: missing, unreadable, with wrong values
-    │       └── ProcfileError 2  a Procfile with errors; carries the problems
-    └── CommandError   126/127  a command that cannot be run, as in a shell
+    │   └── ConfigError      2  a file is missing, unreadable or wrong
+    │       └── ProcfileError 2  a Procfile has errors; carries the problems
+    └── CommandError   126/127  a command cannot be run, as in a shell
 
-Errors are raised wherever they are found and shown once, in ``cli``.
+Errors are raised where they are found and shown once, in `cli`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_OK = 0
 EXIT_PROBLEMS = 1
-EXIT_FAILURE = 1  # of an instance that failed without an exit code of its own
+EXIT_FAILURE = 1  # for an instance that failed without an exit code of its own
 EXIT_USAGE = 2
 EXIT_SOFTWARE = 70  # sysexits.h: EX_SOFTWARE
 EXIT_CANNOT_EXECUTE = 126
@@ -32,7 +32,7 @@ EXIT_TERMINATED = 143
 
 
 class Problem:
-    """Something wrong in a file; ``line`` and ``column`` count from 1, the column in characters."""
+    """A mistake in a file. `line` and `column` count from 1; the column counts characters."""
 
     __slots__ = ("column", "line", "message", "severity")
 
@@ -46,12 +46,12 @@ class Problem:
         return f"Problem({self.severity!r}, {self.line}, {self.column}, {self.message!r})"
 
     def at(self, name: str) -> str:
-        """Return the line to show: ``Procfile:3:1: error: …``."""
+        """Return the line to show, for the file `name`: ``Procfile:3:1: error: …``."""
         return f"{name}:{self.line}:{self.column}: {self.severity}: {self.message}"
 
 
 class ProcmanError(Exception):
-    """One sentence for the user, a hint what to do, and the exit code of the command."""
+    """A message of one sentence for the user, a hint about what to do, and the exit code of the command."""
 
     exit_code = EXIT_SOFTWARE
 
@@ -62,7 +62,7 @@ class ProcmanError(Exception):
 
 
 class UsageError(ProcmanError):
-    """The command line asks for something that cannot be."""
+    """The command line is wrong, or asks for something impossible."""
 
     exit_code = EXIT_USAGE
 
@@ -72,7 +72,7 @@ class ConfigError(UsageError):
 
 
 class ProcfileError(ConfigError):
-    """The Procfile has errors; ``problems`` holds all of them, warnings included."""
+    """The Procfile has errors. `problems` holds all of them, and its warnings."""
 
     def __init__(self, message: str, problems: Sequence[Problem], hint: str = "") -> None:
         super().__init__(message, hint)
@@ -80,7 +80,7 @@ class ProcfileError(ConfigError):
 
 
 class CommandError(ProcmanError):
-    """A command cannot be run: 127 when it is not found, 126 when it may not be executed."""
+    """A command cannot be run: 127 if it is not found, 126 if it may not be executed."""
 
     def __init__(self, message: str, exit_code: int, hint: str = "") -> None:
         super().__init__(message, hint)

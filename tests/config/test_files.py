@@ -150,7 +150,7 @@ def test_an_env_file_that_holds_nothing_may_be_read_by_others() -> None:
 
 def test_lines_that_give_nothing_are_warnings() -> None:
     write(".env", "A=1\nB\n")
-    assert read_environment(Settings(), {})[1] == ('.env:2: "B" has no "=", ignored: a line is KEY=value',)
+    assert read_environment(Settings(), {})[1] == ('.env:2: "B" has no "=", ignored: write KEY=value',)
 
 
 @as_root

@@ -1,1 +1,1 @@
-"""Reads what the user wrote: Procfile, env files, config files, overlays."""
+"""Reads what the user wrote: Procfile, env files, config files, overlay."""

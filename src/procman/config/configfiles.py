@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from procman.config.reading import read_text, require_trustworthy
-from procman.core.model.process_overlay import normalized
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -163,6 +162,8 @@ def lines_below(text: str, prefix: Path) -> dict[Path, int]:
 
 
 def _add_line(lines: dict[Path, int], path: Path, prefix: Path, number: int) -> None:
+    from procman.core.model.process_overlay import normalized
+
     if path[: len(prefix)] == prefix:
         inner = normalized(path[len(prefix) :])
         for length in range(1, len(inner) + 1):

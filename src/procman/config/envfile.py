@@ -1,4 +1,4 @@
-"""Does the reading of a .env file's text: by python-dotenv, imported only for lines that need it."""
+"""Parses .env files; python-dotenv is imported only for lines that need it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from dotenv.parser import Reader
 
-    Statement = tuple[str | None, str | None]  # key and value; no key: not understood; no value: a key without "="
+    Statement = tuple[str | None, str | None]  # key and value; no key: invalid; no value: a key without "="
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _NAME_AND_MORE = _NAME | frozenset(".-")
@@ -18,7 +18,7 @@ _COMMENT: Statement = ("", None)
 
 
 class EnvFile:
-    """What a .env file gives: values, the line of each, and a sentence for every line that gives nothing."""
+    """The contents of a .env file: values, the line of each, and a warning for every line that has none."""
 
     __slots__ = ("lines", "values", "warnings")
 
@@ -29,19 +29,19 @@ class EnvFile:
 
 
 def parse_env(data: bytes, name: str, known: Mapping[str, str] | None = None) -> EnvFile:
-    """Parse the bytes of the .env file ``name``; ``${VAR}`` is looked up in ``known``, unless that is None.
+    """Parse the bytes of the .env file `name`. ``${VAR}`` is replaced from `known`, unless that is None.
 
-    Raises ConfigError, with the place, for what is not UTF-8 and for NUL bytes.
+    Raises ConfigError, with line and column, for invalid UTF-8 and for NUL bytes.
     """
     parsed = EnvFile()
     for line, key, value in _statements(_decode(data, name)):
         if key is None:
-            parsed.warnings.append(f"{name}:{line}: cannot be understood, ignored: a line is KEY=value")
+            parsed.warnings.append(f"{name}:{line}: invalid line, ignored: write KEY=value")
         elif value is None:
-            parsed.warnings.append(f'{name}:{line}: "{key}" has no "=", ignored: a line is KEY=value')
+            parsed.warnings.append(f'{name}:{line}: "{key}" has no "=", ignored: write KEY=value')
         else:
             if not _NAME_AND_MORE.issuperset(key):
-                parsed.warnings.append(f'{name}:{line}: "{key}" is an odd name for a variable')
+                parsed.warnings.append(f'{name}:{line}: "{key}" is an unusual name for a variable')
             parsed.values[key] = value if known is None else _expand(value, {**known, **parsed.values})
             parsed.lines[key] = line
     return parsed
@@ -52,21 +52,23 @@ def _decode(data: bytes, name: str) -> str:
         raise ConfigError(f"{name}:1:1: this is UTF-16, not UTF-8", "save the file as UTF-8")
     at = data.find(b"\0")
     if at >= 0:
-        raise ConfigError(f"{_place(name, data[:at])}: a NUL byte: no variable can hold one")
+        raise ConfigError(f"{_location(name, data[:at])}: a NUL byte: a variable cannot contain one")
     try:
         return data.decode().lstrip("\ufeff")
     except UnicodeDecodeError as error:
-        place = _place(name, data[: error.start])
-        raise ConfigError(f"{place}: not UTF-8: the byte 0x{data[error.start]:02x}", "save the file as UTF-8") from None
+        location = _location(name, data[: error.start])
+        raise ConfigError(
+            f"{location}: not UTF-8: the byte 0x{data[error.start]:02x}", "save the file as UTF-8"
+        ) from None
 
 
-def _place(name: str, before: bytes) -> str:
+def _location(name: str, before: bytes) -> str:
     last = before.rpartition(b"\n")[2].decode(errors="replace")
     return f"{name}:{before.count(10) + 1}:{len(last.lstrip(chr(0xFEFF))) + 1}"
 
 
 def _statements(text: str) -> Iterator[tuple[int, str | None, str | None]]:
-    """Yield the line and the statement on it, for all that are no comment."""
+    """Yield every statement with its line, except comments."""
     at, line, reader = 0, 1, None
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
@@ -81,10 +83,10 @@ def _statements(text: str) -> Iterator[tuple[int, str | None, str | None]]:
 
 
 def _plain(line: str) -> Statement | None:
-    """Read the forms that need no parser: ``KEY=word``, ``KEY='text'``, ``KEY="text"``; None for every other.
+    """Parse the simple forms ``KEY=word``, ``KEY='text'`` and ``KEY="text"``; return None for any other.
 
-    python-dotenv reads them the same (a test holds it), but its import takes as long as Python's own start. One
-    difference is meant: between single quotes a backslash is a backslash, as in a shell and in all our peers.
+    python-dotenv reads them in the same way (a test checks that), but its import takes as long as Python's own start.
+    One difference is intended: between single quotes a backslash is a backslash, as in a shell and in similar tools.
     """
     begin = line.lstrip()[:1]
     if "\r" in line:
@@ -114,7 +116,7 @@ def _reader(text: str) -> Reader:
 
 
 def _by_dotenv(reader: Reader, at: int, line: int) -> tuple[int, Statement]:
-    """Let python-dotenv read the statement that begins at ``at``; return its end and what it says."""
+    """Let python-dotenv parse the statement that begins at `at`; return its end and the statement."""
     from dotenv.parser import parse_binding
 
     reader.position.chars, reader.position.line = at, line

@@ -1,1 +1,1 @@
-"""Decides: pure functions and records; no process, file or clock."""
+"""Pure functions and records: they use no process, file or clock."""

@@ -61,7 +61,7 @@ def test_problems_are_listed_all_and_the_code_is_1(capsys: pytest.CaptureFixture
     assert done.out.splitlines() == [
         'Procfile:2:6: error: expected ":" right after "clock": a process line is `name: command`',
         'Procfile:3:1: error: "web" is already defined on line 1',
-        'Procfile:4:11: warning: ends in "&": it goes to the background and counts as ended at once',
+        'Procfile:4:11: warning: ends in "&": it will be treated as exited immediately',
     ]
 
 
@@ -119,7 +119,7 @@ def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixtur
                 "severity": "warning",
                 "line": 3,
                 "column": 11,
-                "message": 'ends in "&": it goes to the background and counts as ended at once',
+                "message": 'ends in "&": it will be treated as exited immediately',
             },
         ],
     }
@@ -221,7 +221,7 @@ def test_warnings_of_env_files_go_to_stderr(capsys: pytest.CaptureFixture[str]) 
     write("Procfile", "web: a $PORT\n")
     write(".env", "A\nB=1\n")
     done = Checked(capsys, json=True)
-    assert done.err == 'warning: .env:1: "A" has no "=", ignored: a line is KEY=value\n'
+    assert done.err == 'warning: .env:1: "A" has no "=", ignored: write KEY=value\n'
     assert list(done.report["env"]) == ["B"]
 
 

@@ -139,7 +139,7 @@ def test_a_crash_of_the_dependency_is_waited_out() -> None:
     world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
     world.end("db.1", CRASH)
     assert world.supervisor.hindrances(world.supervisor.instances["web.1"]) == [
-        "db.1 is about to be started again: exited with code 3"
+        "db.1 is about to be restarted: exited with code 3"
     ]
     world.pass_time(2)
     world.ready("db.1")

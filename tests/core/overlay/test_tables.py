@@ -174,7 +174,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("ready", "http://x", "a table with http, tcp, log, exec or delay"),
         ("ready", {}, "wants one of http, tcp, log, exec, delay, and has none of them"),
         ("ready", {"tcp": 1, "http": "/"}, "and has http and tcp"),
-        ("ready", {"tcp": "example.com:80"}, "to ask another machine by its name, use exec"),
+        ("ready", {"tcp": "example.com:80"}, "to check another machine by its name, use exec"),
         ("ready", {"tcp": 99999}, "a port"),
         ("ready", {"http": "https://localhost/"}, "curl"),
         ("ready", {"log": "("}, "not a regular expression"),

@@ -6,7 +6,6 @@ import pytest
 
 from procman.core.procfile.formation import MOST_INSTANCES, parse_formation, select
 from procman.core.procfile.parser import parse_procfile
-from procman.core.text.suggest import did_you_mean, nearest
 from procman.errors import UsageError
 
 PROCFILE = parse_procfile(b"web: a\nworker: b\nclock: c\n")
@@ -75,29 +74,29 @@ def test_names_and_exclusions(
     [
         ("", "the formation is empty"),
         (" , ", "the formation is empty"),
-        ("web", 'how many of "web"? The formation gives no count'),
-        ("2", 'how many of "2"? The formation gives no count'),
-        ("web=", '"" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=x", '"x" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=-1", '"-1" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=+1", '"+1" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=1.5", '"1.5" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=1_0", '"1_0" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=٣", '"٣" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=1=2", '"1=2" is no count of "web": it must be 0, 1, 2 …'),
-        ("web=1 worker=2", '"1 worker=2" is no count of "web": it must be 0, 1, 2 …'),
-        ("all=x", '"x" is no count of "all": it must be 0, 1, 2 …'),
+        ("web", 'missing count for "web" in the formation'),
+        ("2", 'missing count for "2" in the formation'),
+        ("web=", 'invalid count "" for "web": it must be 0, 1, 2 …'),
+        ("web=x", 'invalid count "x" for "web": it must be 0, 1, 2 …'),
+        ("web=-1", 'invalid count "-1" for "web": it must be 0, 1, 2 …'),
+        ("web=+1", 'invalid count "+1" for "web": it must be 0, 1, 2 …'),
+        ("web=1.5", 'invalid count "1.5" for "web": it must be 0, 1, 2 …'),
+        ("web=1_0", 'invalid count "1_0" for "web": it must be 0, 1, 2 …'),
+        ("web=٣", 'invalid count "٣" for "web": it must be 0, 1, 2 …'),
+        ("web=1=2", 'invalid count "1=2" for "web": it must be 0, 1, 2 …'),
+        ("web=1 worker=2", 'invalid count "1 worker=2" for "web": it must be 0, 1, 2 …'),
+        ("all=x", 'invalid count "x" for "all": it must be 0, 1, 2 …'),
         ("=1", 'no name before "=1" in the formation'),
         ("web=1,web=2", 'the formation counts "web" twice: 1 and 2'),
         ("wbe=1", 'Procfile has no process type "wbe"'),
         ("all=1,cron=0", 'Procfile has no process type "cron"'),
         ("Web=1", 'Procfile has no process type "Web"'),
-        ("all=0", "nothing to start: every process type is left out or counted 0"),
-        ("web=0", "nothing to start: every process type is left out or counted 0"),
+        ("all=0", "nothing to start: every process type is excluded or has the count 0"),
+        ("web=0", "nothing to start: every process type is excluded or has the count 0"),
         ("web=10001", "10001 instances are too many: procman starts 10000 at most"),
         ("all=4000", "12000 instances are too many: procman starts 10000 at most"),
         ("web=1000000000000", "1000000000000 instances are too many: procman starts 10000 at most"),
-        ("web=" + "9" * 5000, f'"{"9" * 5000}" is no count of "web": it must be 0, 1, 2 …'),
+        ("web=" + "9" * 5000, f'invalid count "{"9" * 5000}" for "web": it must be 0, 1, 2 …'),
     ],
 )
 def test_wrong_formation(formation: str, message: str) -> None:
@@ -113,12 +112,12 @@ def test_wrong_formation(formation: str, message: str) -> None:
         (None, ("web.1",), (), 'Procfile has no process type "web.1"', ""),
         (None, ("db",), (), 'Procfile has no process type "db"', "there are: web, worker, clock"),
         (None, (), ("clok",), 'Procfile has no process type "clok"', 'did you mean "clock"?'),
-        (None, ("web=x",), (), '"x" is no count of "web": it must be 0, 1, 2 …', ""),
+        (None, ("web=x",), (), 'invalid count "x" for "web": it must be 0, 1, 2 …', ""),
         (None, ("web=1", "web=2"), (), '"web" is counted twice: 1 and 2', ""),
-        (None, ("web",), ("web",), "nothing to start: every process type is left out or counted 0", ""),
-        (None, (), ("web,worker,clock",), "nothing to start: every process type is left out or counted 0", ""),
-        (None, ("web=0",), (), "nothing to start: every process type is left out or counted 0", ""),
-        ("all=1,clock=0", ("clock",), (), "nothing to start", "the formation counts 0 of it: name it as clock=1"),
+        (None, ("web",), ("web",), "nothing to start: every process type is excluded or has the count 0", ""),
+        (None, (), ("web,worker,clock",), "nothing to start: every process type is excluded or has the count 0", ""),
+        (None, ("web=0",), (), "nothing to start: every process type is excluded or has the count 0", ""),
+        ("all=1,clock=0", ("clock",), (), "nothing to start", "its count in the formation is 0: write clock=1"),
     ],
 )
 def test_wrong_names(
@@ -132,31 +131,3 @@ def test_wrong_names(
 
 def test_the_most_instances_are_still_accepted() -> None:
     assert chosen(f"web={MOST_INSTANCES}") == f"web={MOST_INSTANCES}"
-
-
-@pytest.mark.parametrize(
-    ("word", "known", "near"),
-    [
-        ("wbe", ("web", "worker"), "web"),
-        ("we", ("web", "worker"), "web"),
-        ("WORKER", ("web", "worker"), "worker"),
-        ("wroker", ("web", "worker"), "worker"),
-        ("work", ("web", "worker"), "worker"),
-        ("workers", ("web", "worker"), "worker"),
-        ("postgres", ("web", "worker"), ""),
-        ("x", (), ""),
-        ("", ("web",), ""),
-    ],
-)
-def test_nearest(word: str, known: tuple[str, ...], near: str) -> None:
-    assert nearest(word, known) == near
-
-
-def test_a_word_of_another_length_is_not_even_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("procman.core.text.suggest._distance", lambda *_words: pytest.fail("that may take for ever"))
-    assert nearest("x" * 60_000, ("web", "worker")) == ""
-
-
-def test_without_anything_near_the_hint_names_all() -> None:
-    assert did_you_mean("postgres", ("web", "worker")) == "there are: web, worker"
-    assert did_you_mean("postgres", ()) == ""

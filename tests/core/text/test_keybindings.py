@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.text.keybindings import ASKING, AT_ONCE, HELP, Command, Keys
+from procman.core.text.keybindings import HELP, IMMEDIATE, PROMPTING, Command, Keys
 
 NAMES = ("web", "worker", "web.1", "worker.1")
 
@@ -39,19 +39,19 @@ def test_what_a_mouse_reports_is_no_key() -> None:
     assert keys.feed(b" qqweb\r") == [Command("restart", "web")]
 
 
-@pytest.mark.parametrize("key", ASKING)
+@pytest.mark.parametrize("key", PROMPTING)
 def test_a_question_says_what_enter_alone_means(key: str) -> None:
     keys = Keys(NAMES)
     keys.feed(key.encode())
-    assert keys.prompt.startswith(f"{ASKING[key]}: (Enter alone: ")
+    assert keys.prompt.startswith(f"{PROMPTING[key]}: (Enter alone: ")
     keys.feed(b"w")
-    assert keys.prompt == f"{ASKING[key]}: w"
+    assert keys.prompt == f"{PROMPTING[key]}: w"
     keys.feed(b"\x7f")
     assert "Enter alone" in keys.prompt
 
 
 def test_the_help_names_every_key_and_fits_beside_the_prefix() -> None:
-    assert all(f"{key} {word}" in HELP for key, word in (ASKING | AT_ONCE).items())
+    assert all(f"{key} {word}" in HELP for key, word in (PROMPTING | IMMEDIATE).items())
     assert all(len(line) <= 60 for line in HELP.splitlines())
 
 

@@ -1,1 +1,1 @@
-"""The state machine of one instance, and the supervisor of many."""
+"""The state machine of one instance, and the supervisor of all of them."""

@@ -1,4 +1,4 @@
-"""Decides who waits for whom: what keeps an instance from starting, and in which order all are stopped."""
+"""The order of starts and stops that dependencies ask for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Hindrance:
-    """Why an instance cannot start yet, in words; ``final`` when waiting longer would not help."""
+    """Why an instance cannot start yet, as a clause (`words`). `final` means that waiting longer cannot help."""
 
     __slots__ = ("final", "words")
 
@@ -27,16 +27,16 @@ class Hindrance:
 
 
 class Order:
-    """Who depends on whom among the instances of a run; ``instances`` is the supervisor's own mapping, by name."""
+    """The dependencies among the instances of a run. `instances` is the supervisor's own mapping, by name."""
 
     def __init__(self, instances: Mapping[str, Instance]) -> None:
         self._instances = instances
-        self.needed_types: set[str] = set()  # that some instance depends on
+        self.needed_types: set[str] = set()  # the types that some instance depends on
 
     # Starting -----------------------------------------------------------------------------------------------------
 
     def hindrances(self, instance: Instance) -> list[Hindrance]:
-        """Return what keeps ``instance`` from starting; an empty list when nothing does."""
+        """Return what keeps `instance` from starting; an empty list if nothing does."""
         found = []
         for dependency in instance.plan.depends_on:
             for needed in self._of_type(dependency.type):
@@ -46,7 +46,7 @@ class Order:
         return found
 
     def waiting_for(self, instance: Instance) -> list[Instance]:
-        """Return the instances that wait, among others for that one's type; and itself, if it waits."""
+        """Return the waiting instances that depend on the type of `instance`, and `instance` itself if it waits."""
         name = instance.plan.type
         if name not in self.needed_types:
             return [instance] if instance.state == State.WAITING else []
@@ -54,7 +54,7 @@ class Order:
         return [one for one in waiting if one is instance or _needs(one, name)]
 
     def verdict(self, waiting: Instance) -> tuple[str, str] | None:
-        """Return the event that ends its waiting, with the reason: START, or TIMEOUT when it waits in vain."""
+        """Return the event that ends its wait, and the reason: START, or TIMEOUT if a dependency failed; else None."""
         hindrances = self.hindrances(waiting)
         final = [one.words for one in hindrances if one.final]
         if waiting.state != State.WAITING or (hindrances and not final):
@@ -62,24 +62,24 @@ class Order:
         return (Event.TIMEOUT, f"not started: {'; '.join(final)}") if final else (Event.START, "")
 
     def needed_by(self, chosen: Iterable[Instance]) -> list[Instance]:
-        """Return what is down and must be started for ``chosen`` to start, in an order that lets it."""
-        asked = list(chosen)
-        names = {instance.name for instance in asked}
+        """Return the instances that are down and that `chosen` need in order to start, in an order that works."""
+        ahead = list(chosen)
+        names = {instance.name for instance in ahead}
         needed: dict[str, Instance] = {}
-        while asked:
-            for other in self._missing_for(asked.pop()):
+        while ahead:
+            for other in self._missing_for(ahead.pop()):
                 if other.name not in names and other.name not in needed:
                     needed[other.name] = other
-                    asked.append(other)
+                    ahead.append(other)
         return self.sorted(needed.values())
 
     def sorted(self, instances: Iterable[Instance]) -> list[Instance]:
-        """Return ``instances`` with those first that others of them depend on; else their order stays."""
+        """Return `instances` with dependencies first; otherwise the order is kept."""
         levels = self._levels()
         return sorted(instances, key=lambda instance: levels.get(instance.plan.type, 0))
 
     def ends_as_planned(self, type_name: str) -> bool:
-        """Tell whether somebody waits for this type to complete, so that its end is good news."""
+        """Whether another type waits for this one to complete, so that its end is expected."""
         return any(
             dependency.type == type_name and dependency.condition in (COMPLETED, SUCCEEDED)
             for instance in self._instances.values()
@@ -89,24 +89,25 @@ class Order:
     # Stopping -----------------------------------------------------------------------------------------------------
 
     def in_use(self, instance: Instance) -> bool:
-        """Tell whether something is alive that depends on ``instance``'s type."""
+        """Whether an instance is alive that depends on the type of `instance`."""
         return any(one.state in ALIVE and _needs(one, instance.plan.type) for one in self._instances.values())
 
     def postponed(self, now: float) -> tuple[float, dict[str, float]]:
-        """Return when a shutdown kills the last, and when each instance that others use must be asked at the latest.
+        """Return the time when a shutdown kills what is left, and by when each instance in use must be told to stop.
 
-        That end is the longest grace from now. The time is shared evenly by the levels: nobody is killed unasked.
+        The end is the longest grace from now. The levels of the dependency tree share that time evenly, so that every
+        instance gets its stop signal before it is killed.
         """
         graces = [one.plan.stop.grace for one in self._instances.values() if one.pid is not None]
         until = now + max(graces, default=0.0)
         alive = [instance for instance in self._instances.values() if instance.state in ALIVE]
         used = [instance for instance in alive if instance.pid is not None and self.in_use(instance)]
-        heights = longest_paths(_turned(self._edges({instance.plan.type for instance in alive})))
+        heights = longest_paths(_reversed(self._edges({instance.plan.type for instance in alive})))
         shares = max(heights.values(), default=0) + 1
         turns = [one for one in used if one.state != State.STOPPING]
         return until, {one.name: now + (until - now) * heights[one.plan.type] / shares for one in turns}
 
-    # The inside ---------------------------------------------------------------------------------------------------
+    # Internals ---------------------------------------------------------------------------------------------------
 
     def _of_type(self, type_name: str) -> list[Instance]:
         return [instance for instance in self._instances.values() if instance.plan.type == type_name]
@@ -135,13 +136,13 @@ def _needs(instance: Instance, type_name: str) -> bool:
 
 
 def _hindrance(needed: Instance, condition: str) -> Hindrance | None:
-    """What is still missing for ``needed`` to meet ``condition``, or None."""
+    """Return what keeps `needed` from meeting `condition`, or None."""
     if needed.state == State.FAILED and not (condition == COMPLETED and needed.status is not None):
         return Hindrance(f"{needed.name} failed{_because(needed)}", final=True)
     if _meets(needed, condition):
         return None
     if needed.state == State.EXITED:
-        return Hindrance(f"{needed.name} {_at_rest(needed)}{_other_word(needed, condition)}", final=True)
+        return Hindrance(f"{needed.name} {_at_rest(needed)}{_other_condition(needed, condition)}", final=True)
     return Hindrance(f"{needed.name} {_not_yet(needed, condition)}", final=False)
 
 
@@ -164,8 +165,8 @@ def _at_rest(needed: Instance) -> str:
     return "is not running" if needed.status is None else f"is not running: {needed.status.words(asked=True)}"
 
 
-def _other_word(needed: Instance, condition: str) -> str:
-    """What was most likely meant, where one that does its work and ends is waited for as if it stayed."""
+def _other_condition(needed: Instance, condition: str) -> str:
+    """Suggest the other condition, for a process that completes but is waited for as if it kept running."""
     status = needed.status
     if condition != READY or status is None or not needed.plan.restart.is_success(status.shell_code):
         return ""
@@ -176,7 +177,7 @@ def _not_yet(needed: Instance, condition: str) -> str:
     if needed.state == State.WAITING:
         return "is itself waiting"
     if needed.state == State.BACKOFF:
-        return f"is about to be started again{_because(needed)}"
+        return f"is about to be restarted{_because(needed)}"
     if condition in (COMPLETED, SUCCEEDED):
         return "has not completed"
     if needed.state == State.STOPPING:
@@ -185,9 +186,9 @@ def _not_yet(needed: Instance, condition: str) -> str:
 
 
 def longest_paths(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """Return for each node the length of the longest path that leads on from it; those of a cycle are left at 0."""
+    """Return the length of the longest path from each node; nodes of a cycle get 0."""
     lengths = dict.fromkeys(edges, 0)
-    behind = _turned(edges)
+    behind = _reversed(edges)
     left = {node: len(set(others) & edges.keys()) for node, others in edges.items()}
     free = [node for node, count in left.items() if count == 0]
     while free:
@@ -200,10 +201,10 @@ def longest_paths(edges: Mapping[str, Iterable[str]]) -> dict[str, int]:
     return lengths
 
 
-def _turned(edges: Mapping[str, Iterable[str]]) -> Edges:
-    turned: dict[str, list[str]] = {node: [] for node in edges}
+def _reversed(edges: Mapping[str, Iterable[str]]) -> Edges:
+    reverse: dict[str, list[str]] = {node: [] for node in edges}
     for node, others in edges.items():
         for other in dict.fromkeys(others):
-            if other in turned:
-                turned[other].append(node)
-    return {node: tuple(others) for node, others in turned.items()}
+            if other in reverse:
+                reverse[other].append(node)
+    return {node: tuple(others) for node, others in reverse.items()}

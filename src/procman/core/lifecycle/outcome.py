@@ -1,4 +1,4 @@
-"""Decides why a run ends, and with which exit code."""
+"""Why a run ends, and its exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_RULES = ("all", "any", "failure", "never")
 
 
 class Reason:
-    """Why everything is stopped: words for the user, and the exit code that follows from it, if one does."""
+    """Why everything stops: a clause for the user (`words`), and the exit code that follows from it, or None."""
 
     __slots__ = ("code", "words")
 
@@ -36,13 +36,13 @@ INTERRUPTED = Reason("interrupted", EXIT_INTERRUPTED)
 QUIT = Reason("quit", 131)  # 128 + SIGQUIT
 TERMINATED = Reason("terminated", EXIT_TERMINATED)
 HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
-OUTPUT_CLOSED = Reason("nobody reads the output any more", EXIT_OUTPUT_CLOSED)
+OUTPUT_CLOSED = Reason("the reader of the output went away", EXIT_OUTPUT_CLOSED)
 GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
-ASKED = Reason("asked to stop", EXIT_TERMINATED)
+ASKED = Reason("stop requested", EXIT_TERMINATED)
 
 
 class Outcome:
-    """What the run has come to so far: the first failure's code, and whether anything had to be killed."""
+    """The result of the run so far: the first failure's exit code, and whether everything stopped without KILL."""
 
     __slots__ = ("failure", "stopped_in_time")
 
@@ -51,18 +51,18 @@ class Outcome:
         self.stopped_in_time = True
 
     def note_failure(self, code: int) -> None:
-        """Remember the exit code of a failure; the first one counts."""
+        """Note the exit code of a failure. The first one counts."""
         self.failure = self.failure or code
 
     def exit_code(self, reason: Reason | None) -> int:
-        """What the run ends with: the reason's code where the user ended it, else the first failure's."""
+        """Return the exit code of the run: the reason's if it has one, else the first failure's."""
         if reason is None or reason.code is None:
             return self.failure
         return EXIT_OK if reason in (TERMINATED, ASKED) and self.stopped_in_time else reason.code
 
 
 def failure_code(instance: Instance) -> int:
-    """The exit code that stands for an instance that gave up; never 0."""
-    if instance.status is None:  # waited in vain, or could not be spawned
+    """Return the exit code for an instance that gave up; never 0."""
+    if instance.status is None:  # its dependencies failed, or it could not be spawned
         return EXIT_FAILURE if instance.started is None else EXIT_CANNOT_EXECUTE
     return EXIT_FAILURE if instance.condemned else instance.status.shell_code or EXIT_FAILURE

@@ -1,1 +1,1 @@
-"""The records that everything else is about: plan, policy, checks, status, settings."""
+"""The records that everything else uses: plan, policies, checks, statuses, settings."""

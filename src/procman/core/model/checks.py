@@ -1,4 +1,4 @@
-"""Decides nothing by itself: what a readiness or health check is."""
+"""Readiness and health checks, and the targets they connect to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HIGHEST_PORT = 65535
 
 
 class Check:
-    """How to find out whether an instance is ready, or healthy. All times in seconds.
+    """How to find out whether an instance is ready or healthy. All times are in seconds.
 
-    ``target`` is a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds, according to ``kind``;
-    ``$PORT`` in it is filled in already. ``interval`` lies between two attempts, ``attempt`` is the limit of one.
-    ``timeout`` (readiness only) is the time to become ready in, None for ever. ``threshold`` (health only) is how many
-    failures in a row condemn the instance, ``on_fail`` what follows: "restart", "fail" or "none".
+    `kind` says what `target` is: a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds. In the
+    plan of an instance ``$PORT`` in it is replaced. `interval` is the time between two attempts, `attempt` the limit of
+    one. `timeout` (readiness only) is the time to become ready, None for no limit. `threshold` (health only) failures
+    in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or "none".
     """
 
     __slots__ = ("attempt", "interval", "kind", "on_fail", "target", "threshold", "timeout")
@@ -49,11 +49,11 @@ class Check:
 
     @property
     def needs_port(self) -> bool:
-        """Whether the target names the instance's own port."""
+        """Whether the target contains the instance's own port, ``$PORT``."""
         return self.kind in (HTTP, TCP) and "$" in self.target
 
     def on_port(self, port: int | None) -> Check:
-        """The same check with ``$PORT`` filled in; itself where there is none in it."""
+        """Return the check with ``$PORT`` replaced; the same object if its target has none."""
         if not self.needs_port:
             return self
         text = "" if port is None else str(port)
@@ -61,65 +61,65 @@ class Check:
         return Check(self.kind, target, self.interval, self.timeout, self.attempt, self.threshold, self.on_fail)
 
 
-# What a check connects to ------------------------------------------------------------
+# Targets. Only names and addresses of this machine: a name lookup would block the engine. -----------------------------
 
 
 def tcp_target(value: object) -> str:
-    """``HOST:PORT`` from a port, ``"$PORT"``, ``"HOST:PORT"`` or true (the process' own port).
+    """Return ``HOST:PORT`` for a port, ``"$PORT"``, ``"HOST:PORT"`` or true (the process's own port).
 
-    Raises ValueError with what would have been right, and after " | " a hint.
+    Raises ValueError, which says what is expected and, after " | ", a hint.
     """
     if value is True:
         return f"{HERE}:$PORT"
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise ValueError("a port, or a text as in localhost:5432")
+        raise ValueError("a port, or an address such as localhost:5432")
     host, port = split_host(value)
     _require_host(host)
-    _require_port(port, "a port, or a text as in localhost:5432")
+    _require_port(port, "a port, or an address such as localhost:5432")
     return f"{host}:{port}"
 
 
 def http_target(value: object) -> str:
-    """A whole URL from ``/path``, ``:8080/path``, a port, or a URL; raises ValueError as `tcp_target` does."""
+    """Return a full URL for ``/path``, ``:8080/path``, a port, or a URL; raises ValueError as `tcp_target` does."""
     if value is True:
         value = "/"
     if isinstance(value, int) and not isinstance(value, bool):
         value = f":{value}/"
     if not isinstance(value, str) or not value.isprintable() or " " in value:
-        raise ValueError('a path or an address, as in "/health" or "http://localhost:8080/health"')
+        raise ValueError('a path or an address such as "/health" or "http://localhost:8080/health"')
     if value.startswith("https:"):
-        raise ValueError('an address that begins with http: | use exec = "curl --fail --silent URL" for https')
+        raise ValueError('an address that starts with http: | use exec = "curl --fail --silent URL" for https')
     if value.startswith("/"):
         value = f":$PORT{value}"
     if value.startswith(":"):
         value = f"http://{HERE}{value}"
     host, port, path = split_url(value)
     _require_host(host)
-    _require_port(port, 'an address with a port from 1 to 65535, as in "http://localhost:8080/health"')
+    _require_port(port, 'an address with a port from 1 to 65535, such as "http://localhost:8080/health"')
     return f"http://{host}:{port}{path}"
 
 
 def split_url(url: str) -> tuple[str, str, str]:
-    """Host, port and path of an ``http:`` URL; raises ValueError for anything else."""
+    """Return host, port and path of an ``http:`` URL; raises ValueError for anything else."""
     scheme, separator, rest = url.partition("://")
     if scheme != "http" or not separator:
-        raise ValueError('a path or an address, as in "/health" or "http://localhost:8080/health"')
-    place, slash, path = rest.partition("/")
-    has_port = not place.endswith("]") if place.startswith("[") else ":" in place
-    host, port = split_host(place) if has_port else (place, "80")
+        raise ValueError('a path or an address such as "/health" or "http://localhost:8080/health"')
+    address, slash, path = rest.partition("/")
+    has_port = not address.endswith("]") if address.startswith("[") else ":" in address
+    host, port = split_host(address) if has_port else (address, "80")
     return host, port, f"{slash or '/'}{path}"
 
 
 def split_host(text: str) -> tuple[str, str]:
-    """Host and port of ``HOST:PORT``; a port alone is one of this machine."""
+    """Return host and port of ``HOST:PORT``; a port alone means this machine."""
     host, _, port = text.strip().rpartition(":")
     return host or HERE, port
 
 
 def addresses(host: str) -> tuple[str, ...]:
-    """The addresses to try, in order."""
+    """Return the addresses to try, in order."""
     return ("127.0.0.1", "::1") if host == HERE else (host.strip("[]"),)
 
 
@@ -138,4 +138,4 @@ def _require_host(host: str) -> None:
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        raise ValueError("localhost or an address | to ask another machine by its name, use exec") from None
+        raise ValueError("localhost or an address | to check another machine by its name, use exec") from None

@@ -12,13 +12,14 @@ COMPLETED = "completed"
 SUCCEEDED = "completed_successfully"
 CONDITIONS = (STARTED, READY, COMPLETED, SUCCEEDED)
 
-Edges = dict[str, tuple[str, ...]]  # a type and the types that it depends on
+Edges = dict[str, tuple[str, ...]]  # a type → the types it depends on
 
 
 class Dependency:
-    """One type that another waits for, until all its instances meet ``condition``; ``timeout`` in seconds, or None.
+    """A process type that another one waits for, until all its instances meet `condition`.
 
-    ``healthy``: the condition was said in Compose's word, so that a health check may stand for a readiness check.
+    `timeout` is in seconds, or None. `healthy` means that the condition was written in Compose's word, so a health
+    check also counts as a readiness check.
     """
 
     __slots__ = ("condition", "healthy", "timeout", "type")
@@ -40,7 +41,7 @@ class Dependency:
 
 
 def find_cycle(edges: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return the nodes of one cycle in order, or an empty list when there is none."""
+    """Return the nodes of one cycle in order, or an empty list if there is none."""
     left = {node: set(others) & edges.keys() for node, others in edges.items()}
     while leaves := [node for node, others in left.items() if not others]:
         for leaf in leaves:
@@ -51,7 +52,7 @@ def find_cycle(edges: Mapping[str, Iterable[str]]) -> list[str]:
         return []
     path: list[str] = []
     node = next(iter(left))
-    while node not in path:  # every node that is left leads to another one that is left
+    while node not in path:  # every node that is left has an edge to another one that is left
         path.append(node)
         node = next(other for other in edges[node] if other in left)
     return path[path.index(node) :]

@@ -15,15 +15,15 @@ _NOTHING: dict[str, str] = {}
 
 
 class InstancePlan:
-    """One supervised slot, fully worked out: what to run, where, with what, and the rules for its life.
+    """One instance, fully worked out: what to run, where, in which environment, and the rules for its life.
 
-    ``number`` counts from 1 within its type; ``index`` is the type's index in the Procfile, for its color.
-    ``port`` is None when none is given. ``env`` of the constructor is laid over ``shared_env``, which all
-    instances of a plan have in common: a thousand copies of one environment would be megabytes.
+    `number` counts from 1 within its type; `index` is the type's index in the Procfile, for its color. `port` is None
+    if it has none. The constructor's `env` is laid over `shared_env`, which all instances of a plan share: a thousand
+    copies of one environment would take megabytes.
 
-    The rest has its default here and is set by an overlay, see core/overlay: ``can_die`` (its end never concerns
-    the run), ``pty`` (None: as the others), ``color`` (an index that wins over ``index``, or None), ``log_file`` (an
-    absolute path, or empty), ``watch`` (globs below ``cwd`` whose changes restart it).
+    The other attributes have their defaults here, and the overlay sets them, see core/overlay: `can_die` (its end never
+    ends the run), `pty` (None: like the others), `color` (an index that wins over `index`, or None), `log_file` (an
+    absolute path, or empty), `watch` (globs below `cwd` whose changes restart it).
     """
 
     __slots__ = (
@@ -90,16 +90,16 @@ class InstancePlan:
 
     @property
     def env(self) -> dict[str, str]:
-        """The complete environment of the child; a new dict at each call, the caller's own."""
+        """The complete environment of the child; each access returns a new dict."""
         return {**self._shared, **self._own}
 
     def lay_under(self, variables: Mapping[str, str]) -> None:
-        """Give the child these variables, too; those that make the instance itself win over them."""
+        """Add variables for the child; those that identify the instance win over them."""
         self._own = {**variables, **self._own}
 
     @property
     def fails_unhealthy(self) -> bool:
-        """Whether an instance that its health check condemns is not started again."""
+        """Whether an instance that fails its health check is not restarted."""
         return self.health is not None and self.health.on_fail == "fail"
 
     def __repr__(self) -> str:
@@ -109,8 +109,8 @@ class InstancePlan:
 class Plan:
     """What should run: the instances in the Procfile's order, and what they were worked out from.
 
-    ``root`` is the folder the commands run in; ``warnings`` are sentences for the user; ``quiet`` and ``only`` the
-    types and instances that run without being shown, or are the only ones to be shown.
+    `root` is the folder that commands run in, `warnings` are messages for the user. `quiet` are the types and instances
+    that run without being shown; `only`, if not empty, are the only ones that are shown.
     """
 
     __slots__ = (
@@ -148,15 +148,15 @@ class Plan:
         self.only = frozenset(only)
 
     def hides(self, name: str) -> bool:
-        """Whether the instance ``name`` runs, or would run, without being shown."""
-        either = {name, name.partition(".")[0]}
-        return bool(either & self.quiet or (self.only and not either & self.only))
+        """Whether the output of the instance `name` is not shown."""
+        names = {name, name.partition(".")[0]}
+        return bool(names & self.quiet or (self.only and not names & self.only))
 
 
 class Environment:
-    """Merged layers: each variable's value, and the place it came from (``.env:3``, ``environment``).
+    """Merged layers of variables: each variable's value, and its origin (``.env:3``, ``environment``).
 
-    ``given`` are the names that files give, in order, also where the real environment wins.
+    `given` are the names that files define, in order, even where the real environment wins.
     """
 
     __slots__ = ("given", "origin", "values")

@@ -1,14 +1,14 @@
-"""Decides whether a dead child comes back, when, and how a living one is asked to leave."""
+"""The rules of one instance: when it is restarted, and how it is stopped."""
 
 from __future__ import annotations
 
 
 class RestartPolicy:
-    """When an instance is started again; all times in seconds.
+    """When an instance is restarted. All times are in seconds.
 
-    ``mode`` is "on-failure", "always" or "never". ``max_restarts`` is the budget: that many quick deaths in a row
-    make it FAILED. A death is quick when the child ran for less than ``min_uptime``; a longer life resets the count.
-    ``success_codes`` are the exit codes (128+n for signal n) that are no failure.
+    `mode` is "on-failure", "always" or "never". `max_restarts` is the budget: that many quick deaths in a row make the
+    instance FAILED. A death is quick if the child ran for less than `min_uptime`; a longer life resets the count. The
+    exit codes `success_codes` (128 + n for signal n) are not failures.
     """
 
     __slots__ = ("backoff", "backoff_max", "max_restarts", "min_uptime", "mode", "success_codes")
@@ -30,15 +30,15 @@ class RestartPolicy:
         self.success_codes = success_codes
 
     def is_success(self, code: int) -> bool:
-        """Tell whether ``code`` (0-255, 128+n for signal n) is no failure."""
+        """Whether the exit code (0-255, 128 + n for signal n) counts as success."""
         return code in self.success_codes
 
     def is_quick(self, ran: float) -> bool:
-        """Tell whether a life of ``ran`` seconds counts as a quick death."""
+        """Whether the end of a life of `ran` seconds is a quick death."""
         return ran < self.min_uptime
 
     def delay(self, quick_deaths: int, jitter: float = 1.0) -> float:
-        """Return the seconds to wait after so many quick deaths in a row: 0, 1, 2, 4 … 30, times ``jitter``."""
+        """Return the seconds to wait after that many quick deaths in a row: 0, 1, 2, 4 … 30, times `jitter`."""
         if quick_deaths < 1:
             return 0.0
         doublings = min(quick_deaths - 1, 64)  # 2.0 ** 1024 overflows; the ceiling is reached long before
@@ -46,9 +46,9 @@ class RestartPolicy:
 
 
 class StopPolicy:
-    """How an instance is asked to end: the signal's number, and the seconds of ``grace`` before KILL.
+    """How an instance is stopped: the number of the stop signal, and the seconds of `grace` before KILL.
 
-    ``command``, if not empty, is run in place of the signal; the signal follows when it fails.
+    A `command` that is not empty runs instead of the signal; if it fails, the signal follows.
     """
 
     __slots__ = ("command", "grace", "signal_number")

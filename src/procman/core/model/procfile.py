@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class ProcessType:
-    """A named line: its command, its line (from 1) and its index among the types of the file (from 0)."""
+    """A named line of the Procfile: its command, its line number (from 1), and its index among the types (from 0)."""
 
     __slots__ = ("command", "index", "line", "name")
 
@@ -23,7 +23,7 @@ class ProcessType:
 
 
 class Procfile:
-    """The parsed file: its name as shown to the user, its process types in order, its problems in order."""
+    """A parsed Procfile: its name as shown to the user, and its process types and problems in order."""
 
     __slots__ = ("name", "problems", "process_types")
 
@@ -34,12 +34,12 @@ class Procfile:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that keep it from being started."""
+        """The problems that make it unusable."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """The problems worth a line at start; hints are not."""
+        """The problems that `start` shows too; hints are left to `check`."""
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
     @property

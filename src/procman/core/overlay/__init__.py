@@ -1,1 +1,1 @@
-"""How each process type is to run: the tables [process.NAME]."""
+"""The overlay, the tables [process.NAME]: how each process type runs."""

@@ -1,7 +1,7 @@
-"""Decides whether a command needs a shell, by its text alone.
+"""Commands: whether one needs a shell, and whether it is one simple command of a program.
 
-A command of plain words is executed directly: half the spawn time, one process fewer, and signals reach the program.
-The test is a white list, so that a character nobody thought of goes to the shell, which knows what it means.
+A command of plain words is executed directly: that halves the spawn time, saves a process, and signals reach the
+program. The test is an allowlist, so that an unexpected character goes to the shell, which knows what it means.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHELL_WORDS = frozenset(
 
 
 def needs_shell(command: str) -> bool:
-    """Whether only a shell can run this command: for its characters, an assignment in front, or a builtin."""
+    """Whether only a shell can run this command, because of its characters, an assignment, or a builtin."""
     if not _PLAIN.issuperset(command):
         return True
     first, *_ = command.split(maxsplit=1) or [""]
@@ -33,48 +33,49 @@ def needs_shell(command: str) -> bool:
 
 
 def is_shell_word(word: str) -> bool:
-    """Whether a shell takes this word, in first place, as a builtin or as its own grammar."""
+    """Whether a shell treats this word, at the start of a command, as a builtin or a reserved word."""
     return word in _SHELL_WORDS
 
 
 def argv(command: str) -> list[str]:
-    """The argument vector that runs this command, provided that its first word, if plain, is a program on PATH."""
+    """Return the argument vector that runs this command, provided that a plain first word is a program on PATH."""
     return through_shell(command) if needs_shell(command) else command.split()
 
 
 def through_shell(command: str) -> list[str]:
-    """The argument vector that lets the shell run this command."""
+    """Return the argument vector that lets the shell run this command."""
     return [SHELL, "-c", command]
 
 
 def with_arguments(command: str, arguments: tuple[str, ...]) -> str:
-    """The command text with arguments behind it, quoted so that a shell takes each of them as it is."""
+    """Append arguments to a command, quoted so that a shell passes each of them on unchanged."""
     return " ".join((command, *map(quoted, arguments)))
 
 
 def quoted(word: str) -> str:
-    """A word in the form in which a shell reads it back unchanged (what `shlex.quote` does, without its import)."""
+    """Quote a word so that a shell reads it back unchanged: `shlex.quote` without its import."""
     if word and _WORD.issuperset(word):
         return word
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-# One simple command ------------------------------------------------------------
+# One simple command (POSIX.1-2017 XCU 2.9.1) of a program: no list, no pipe, no builtin. A shell would only expand its
+# words, so the program may replace it; many shells would stay and wait.
 
 
 def is_simple(command: str) -> bool:
-    """Whether this is one simple command of a program, so that ``exec`` may stand before it."""
+    """Whether this is one simple command of a program, so that ``exec`` can precede it."""
     return program_at(command.removeprefix("exec ")) is not None
 
 
 def direct(command: str) -> str:
-    """Return the command with ``exec`` where it changes nothing but to spare the waiting shell; else as it is."""
+    """Return the command with ``exec`` if that only saves the waiting shell; otherwise unchanged."""
     at = program_at(command)
     return command if at is None else f"{command[:at]}exec {command[at:]}"
 
 
 def program_at(command: str) -> int | None:
-    """Return where the program's name begins, behind assignments; None unless it is one simple command."""
+    """Return the offset of the program's name, after assignments; None unless it is one simple command."""
     words = _split_words(command)
     if words is None:
         return None
@@ -85,7 +86,7 @@ def program_at(command: str) -> int | None:
 
 
 def _is_special(word: str) -> bool:
-    """Whether the first word is a builtin, a reserved word, or something whose meaning only the shell will know."""
+    """Whether the first word is a builtin, a reserved word, or something only the shell can interpret."""
     return needs_shell(word.replace('"', "").replace("'", "").replace("~", "")) or word.startswith("~")
 
 
@@ -95,7 +96,7 @@ def _is_assignment(word: str) -> bool:
 
 
 def _split_words(command: str) -> list[tuple[int, str]] | None:
-    """Split at unquoted blanks, quotes kept; None when there is any operator, substitution or open quote."""
+    """Split at unquoted blanks and keep quotes; None if there is an operator, a substitution or an open quote."""
     words: list[tuple[int, str]] = []
     start, quote, at = -1, "", 0
     while at < len(command):

@@ -1,4 +1,4 @@
-"""Decides how many instances of each process type run: ``web=2,all=1``, names, exclusions."""
+"""Formations: how many instances of each process type run. ``web=2,all=1``, names, exclusions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from procman.core.model.procfile import ProcessType, Procfile
 
 MOST_INSTANCES = 10_000
-EXAMPLE = "a formation is written web=2,worker=4 or all=1"
+EXAMPLE = "write a formation as web=2,worker=4 or all=1"
 
 
 class Formation:
-    """How many of each type; ``all`` counts the types that are not named, None starts none of them."""
+    """How many of each type. `all` is the count of types that are not named; None means 0."""
 
     __slots__ = ("all", "counts")
 
@@ -28,12 +28,12 @@ class Formation:
         return f"Formation({self.counts!r}, all={self.all})"
 
     def count(self, name: str) -> int:
-        """Return how many instances of the type ``name`` it asks for; a named type wins over ``all``."""
+        """Return the number of instances of the type `name`; its own count wins over `all`."""
         return self.counts.get(name, self.all or 0)
 
 
 def parse_formation(text: str) -> Formation:
-    """Parse ``web=2,all=1``, blanks allowed, in any order; raises UsageError."""
+    """Parse ``web=2,all=1``, in any order, with or without blanks; raises UsageError."""
     counts: dict[str, int] = {}
     for part in _parts(text):
         name, count = _parse_part(part)
@@ -53,10 +53,10 @@ def _parse_part(part: str) -> tuple[str, int]:
     if not name:
         raise UsageError(f'no name before "{part}" in the formation', EXAMPLE)
     if not equals:
-        raise UsageError(f'how many of "{name}"? The formation gives no count', EXAMPLE)
+        raise UsageError(f'missing count for "{name}" in the formation', EXAMPLE)
     count = whole_number(text)
     if count is None:
-        raise UsageError(f'"{text}" is no count of "{name}": it must be 0, 1, 2 …', EXAMPLE)
+        raise UsageError(f'invalid count "{text}" for "{name}": it must be 0, 1, 2 …', EXAMPLE)
     return name, count
 
 
@@ -66,21 +66,21 @@ def select(
     names: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
 ) -> list[tuple[ProcessType, int]]:
-    """Return the types that run with their counts (>= 1), in the file's order.
+    """Return the types that run with their counts (at least 1), in the file's order.
 
-    ``names`` are words of the command line, ``web`` or ``web=2``; without any, the formation (``all=1``) chooses.
-    Raises UsageError for a name that the Procfile does not have, and when nothing, or far too much, would run.
+    `names` are words of the command line, ``web`` or ``web=2``; without any, the formation (``all=1``) decides. Raises
+    UsageError for a name that is not in the Procfile, and if nothing, or far too much, would run.
     """
-    asked, counted = _asked(names)
-    left_out = flatten(exclude)
+    named, counted = _parse_names(names)
+    excluded = flatten(exclude)
     wanted = formation or Formation({}, 1)
-    require_known(procfile, (*wanted.counts, *asked, *left_out))
+    require_known(procfile, (*wanted.counts, *named, *excluded))
     chosen = []
     for type_ in procfile.process_types:
-        count = counted.get(type_.name, _count(wanted, type_.name, asked))
-        if count and type_.name not in left_out:
+        count = counted.get(type_.name, _count(wanted, type_.name, named))
+        if count and type_.name not in excluded:
             chosen.append((type_, count))
-    _require_sane(chosen, wanted, asked)
+    _require_sane(chosen, wanted, named)
     return chosen
 
 
@@ -90,7 +90,7 @@ def flatten(words: Iterable[str]) -> list[str]:
 
 
 def require_known(procfile: Procfile, names: Iterable[str]) -> None:
-    """Raise UsageError for the first of ``names`` that the Procfile does not define."""
+    """Raise UsageError for the first of `names` that is not in the Procfile."""
     for name in names:
         if procfile.get(name) is None:
             from procman.core.text.suggest import did_you_mean
@@ -98,33 +98,33 @@ def require_known(procfile: Procfile, names: Iterable[str]) -> None:
             raise UsageError(f'{procfile.name} has no process type "{name}"', did_you_mean(name, procfile.names))
 
 
-def _asked(words: Iterable[str]) -> tuple[list[str], dict[str, int]]:
-    """Return the names among the words of the command line, and the counts that some of them carry."""
-    asked: list[str] = []
+def _parse_names(words: Iterable[str]) -> tuple[list[str], dict[str, int]]:
+    """Return the names among the words of the command line, and the counts that some of them give."""
+    named: list[str] = []
     counted: dict[str, int] = {}
     for word in flatten(words):
         name, count = _parse_part(word) if "=" in word else (word, None)
         if count is not None and counted.setdefault(name, count) != count:
             raise UsageError(f'"{name}" is counted twice: {counted[name]} and {count}')
-        asked.append(name)
-    return asked, counted
+        named.append(name)
+    return named, counted
 
 
-def _count(wanted: Formation, name: str, asked: list[str]) -> int:
-    if not asked:
+def _count(wanted: Formation, name: str, named: list[str]) -> int:
+    if not named:
         return wanted.count(name)
-    if name not in asked:
+    if name not in named:
         return 0
-    # Who names a type on the command line wants it, though a formation (of a settings file, say) is silent about it.
+    # A type named on the command line runs, even if a formation (from a config file, for example) does not mention it.
     return wanted.counts.get(name, 1 if wanted.all is None else wanted.all)
 
 
-def _require_sane(chosen: list[tuple[ProcessType, int]], wanted: Formation, asked: list[str]) -> None:
+def _require_sane(chosen: list[tuple[ProcessType, int]], wanted: Formation, named: list[str]) -> None:
     total = sum(count for _, count in chosen)
     if total > MOST_INSTANCES:
         raise UsageError(f"{total} instances are too many: procman starts {MOST_INSTANCES} at most")
     if chosen:
         return
-    if asked and not any(map(wanted.count, asked)):
-        raise UsageError("nothing to start", f"the formation counts 0 of it: name it as {asked[0]}=1")
-    raise UsageError("nothing to start: every process type is left out or counted 0", EXAMPLE)
+    if named and not any(map(wanted.count, named)):
+        raise UsageError("nothing to start", f"its count in the formation is 0: write {named[0]}=1")
+    raise UsageError("nothing to start: every process type is excluded or has the count 0", EXAMPLE)

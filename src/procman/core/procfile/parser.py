@@ -1,4 +1,4 @@
-"""Decides what the text of a Procfile means: process types in order, and every problem with its place."""
+"""Parses a Procfile: process types in order, and every problem with its line and column."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Advice = tuple[Severity, int, str]  # severity, offset in the command, message
 
-# What `\\s` means to the peers' patterns in ASCII. Not str.strip(): it also takes U+2028 and other blanks of Unicode,
-# which belong to the command.
+# What `\\s` matches in ASCII, as in the patterns of Foreman and similar tools. str.strip() would also remove U+2028 and
+# other blanks of Unicode, which belong to the command.
 BLANKS = " \t\r\f\v"
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _BOM = b"\xef\xbb\xbf"
@@ -23,7 +23,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
-    """Parse the bytes of a Procfile; never raises on bad text, all of it is in ``problems``."""
+    """Parse the bytes of a Procfile. Bad text never raises; it becomes `problems`."""
     if data.startswith(_UTF16):
         return Procfile(name, (), (Problem("error", 1, 1, "this is UTF-16, not UTF-8: save the file as UTF-8"),))
     parser = _Parser()
@@ -33,7 +33,7 @@ def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
 
 
 class _Parser:
-    """The types and problems found so far; a line never depends on the one after it."""
+    """The process types and problems found so far. A line never depends on a later one."""
 
     __slots__ = ("problems", "types", "variables")
 
@@ -43,7 +43,7 @@ class _Parser:
         self.variables: dict[str, ProcessType] = {}
 
     def feed(self, number: int, data: bytes) -> None:
-        """Take the line ``number``: a process, a comment, nothing, or a problem."""
+        """Parse the line `number`: a process, a comment, an empty line, or a problem."""
         try:
             line = data.decode().rstrip(BLANKS)
         except UnicodeDecodeError as error:
@@ -63,7 +63,7 @@ class _Parser:
         if not command:
             self._error(number, column, f'"{name}" has no command')
         elif "\0" in command:
-            self._error(number, column + command.index("\0"), "a NUL byte: no command can hold one")
+            self._error(number, column + command.index("\0"), "a NUL byte: a command cannot contain one")
         elif name in self.types:
             self._error(number, 1, f'"{name}" is already defined on line {self.types[name].line}')
         else:
@@ -73,8 +73,8 @@ class _Parser:
         self.types[type_.name] = type_
         first = self.variables.setdefault(port_variable(type_.name), type_)
         if first is not type_:
-            message = f'"{first.name}" (line {first.line}) has the variable {port_variable(type_.name)} already'
-            self.problems.append(Problem("warning", type_.line, 1, f'"{type_.name}" goes without: {message}'))
+            message = f'"{first.name}" (line {first.line}) already has the variable {port_variable(type_.name)}'
+            self.problems.append(Problem("warning", type_.line, 1, f'"{type_.name}" does not get one: {message}'))
         if type_.name == "all":
             self.problems.append(Problem("warning", type_.line, 1, '"all" means every type in --formation: rename it'))
         for severity, offset, message in advise(type_.name, type_.command):
@@ -90,7 +90,7 @@ class _Parser:
 
 
 def _unparsable(line: str) -> tuple[int, str]:
-    """Return the column and the reason why ``line`` is no process line."""
+    """Return why `line` is not a process line, and in which column."""
     end = next((i for i, char in enumerate(line) if char not in _NAME), len(line))
     name, char = line[:end], line[end : end + 1]
     if not name and char in BLANKS:
@@ -116,7 +116,7 @@ _VARIABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 _OFF = frozenset(("no", "off", "false", "0"))
 _STAYS = frozenset(("--no-daemon", "--no-detach", "--nodaemon", "--foreground"))
 _DAEMON = frozenset(("--daemon", "--daemonize", "--daemonise"))
-# Programs whose short flag sends them to the background. Only what is known for sure: a false alarm is worse than none.
+# Flags that send a program to the background. Only certain ones: a false alarm is worse than no warning.
 _DAEMON_FLAGS = {
     "celery": ("-D", "--detach"),
     "docker": ("-d", "--detach"),
@@ -138,12 +138,15 @@ _BIND_FLAGS = frozenset(("-b", "--bind", "-l", "--listen", "--host", "--addr", "
 
 
 def advise(name: str, command: str) -> Iterator[Advice]:
-    """Yield what is doubtful in the command of the process type ``name``, each with its offset in the command."""
+    """Yield what is doubtful in the command of the process type `name`, with its offset in the command.
+
+    This knows habits, not the shell's grammar.
+    """
     last = len(command) - 1
     if command.endswith("\\"):
         yield "warning", last, "ends in a backslash: lines are not continued, the command ends here"
     if command.endswith("&") and not command.endswith(("&&", "\\&")):
-        yield "warning", last, 'ends in "&": it goes to the background and counts as ended at once'
+        yield "warning", last, 'ends in "&": it will be treated as exited immediately'
     if "\r" in command:
         yield "warning", command.index("\r"), "a carriage return inside the command: lines end at LF or CRLF"
     words = _words(command)
@@ -155,12 +158,12 @@ def advise(name: str, command: str) -> Iterator[Advice]:
 
 
 def mentions_port(command: str) -> bool:
-    """Tell whether ``command`` holds $PORT or ${PORT…}, and not merely $PORTAL."""
+    """Whether `command` contains $PORT or ${PORT…}, and not just $PORTAL."""
     return any(part[:1] not in _VARIABLE for part in command.replace("${", "$").split("$PORT")[1:])
 
 
 def _words(command: str) -> list[tuple[int, str]]:
-    """Split at blanks, quotes or not; keep where each word begins."""
+    """Split at blanks, even within quotes; return each word with its offset."""
     words, at = [], 0
     for word in command.split():
         at = command.index(word, at)
@@ -174,9 +177,9 @@ def _daemons(words: list[tuple[int, str]]) -> Iterator[Advice]:
     begins = True
     for position, (offset, word) in enumerate(words):
         if begins and word == "nohup":
-            yield "warning", offset, "nohup hides the hang-up from the process: it may survive the session"
+            yield "warning", offset, "nohup hides the hang-up from the process: it may outlive the session"
         if (word in flags or word.partition("=")[0] in _DAEMON) and _is_meant(words, position):
-            yield "warning", offset, f"{word} makes it a daemon: it leaves and counts as ended at once"
+            yield "warning", offset, f"{word} makes it a daemon: it will be treated as exited immediately"
         begins = word in _SEPARATORS or word.endswith(";") or (begins and _precedes_command(word))
         flags = () if begins else flags or _DAEMON_FLAGS.get(word.rpartition("/")[2], ())
 
@@ -187,7 +190,7 @@ def _precedes_command(word: str) -> bool:
 
 
 def _is_meant(words: list[tuple[int, str]], position: int) -> bool:
-    """Tell whether the flag at ``position`` is neither switched off by its value nor by a later flag."""
+    """Whether neither its value nor a later flag switches off the flag at `position`."""
     _, equals, value = words[position][1].partition("=")
     after = [word for _, word in words[position + 1 :]]
     following = value if equals else after[0] if after else ""
@@ -199,12 +202,12 @@ def _fixed_ports(words: list[tuple[int, str]]) -> Iterator[Advice]:
     for offset, word in words:
         port = _fixed_port(before, word)
         if port:
-            yield "warning", offset, f"a fixed port, {port}, beside $PORT: a second instance cannot have it"
+            yield "warning", offset, f"a fixed port, {port}, besides $PORT: a second instance cannot listen on it"
         before = word
 
 
 def _fixed_port(before: str, word: str) -> str:
-    """Return the port that ``word`` fixes, perhaps as the value of the option ``before``, or nothing."""
+    """Return the port that `word` fixes, perhaps as the value of the option `before`; or an empty string."""
     option, equals, value = word.partition("=")
     option, value = (option, value) if equals else (before, word)
     if option in _BIND_FLAGS:

@@ -1,4 +1,4 @@
-"""Decides which port an instance gets: base + step × type + number."""
+"""Ports of instances: base + step × index of the type + number of the instance."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ HIGHEST_PORT = 65535
 
 
 def port_variable(name: str) -> str:
-    """Return the variable that tells the port of a type's first instance: ``PROCMAN_WEB_PORT``."""
+    """Return the name of the variable for the port of a type's first instance: ``PROCMAN_WEB_PORT``."""
     return f"PROCMAN_{name.upper().replace('-', '_')}_PORT"
 
 
 def in_range(port: int) -> bool:
-    """Tell whether ``port`` can be listened on by number; 0 means "any" to the system."""
+    """Whether a program can listen on `port` by number; 0 means "any" to the system."""
     return 1 <= port <= HIGHEST_PORT
 
 
 def port_of(base: int, step: int, index: int, number: int) -> int:
-    """Return the port of instance ``number`` (from 1) of the type with that ``index`` (from 0) in the Procfile."""
+    """Return the port of the instance `number` (from 1) of the type with that `index` (from 0) in the Procfile."""
     return base + step * index + number - 1
 
 
 def base_port(port: int | None, environment: Environment) -> int:
-    """Return the base: ``port`` if given, else PORT of the environment, else 5000; raises UsageError."""
+    """Return the base: `port` unless it is None, else PORT of the environment, else 5000; raises UsageError."""
     if port is not None:
         return port
     text = environment.values.get("PORT", "").strip()
@@ -40,17 +40,17 @@ def base_port(port: int | None, environment: Environment) -> int:
     base = whole_number(text)
     if base is not None and in_range(base):
         return base
-    message = f'{environment.origin["PORT"]}: PORT is "{text}", not a port'
-    raise UsageError(message, "a port is a number from 1 to 65535; -p sets another base, --no-port none")
+    message = f'{environment.origin["PORT"]}: PORT is "{text}", which is not a port'
+    raise UsageError(message, "a port is a number from 1 to 65535; use -p for another base, --no-port for none")
 
 
 def whole_number(text: str) -> int | None:
-    """Read plain digits; None for anything else. int() alone takes "1_0", " 1", "+1" and Arabic digits too."""
+    """Parse plain digits; return None for anything else. int() alone accepts "1_0", " 1", "+1" and Arabic digits."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def check_ports(ports: Iterable[tuple[str, int]]) -> None:
-    """Raise UsageError unless the ports of the named instances exist and differ."""
+    """Raise UsageError unless the ports of the named instances are valid and differ."""
     owners: dict[int, str] = {}
     for name, port in ports:
         if not in_range(port):

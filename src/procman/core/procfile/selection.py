@@ -1,4 +1,4 @@
-"""Decides which instances a user means: names of types, of instances, and patterns such as ``web*`` or ``*.2``."""
+"""Selects the instances a user means: by type, by instance, or by a pattern such as ``web*`` or ``*.2``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``pattern`` means the instance ``name``: its own name, its type's, or a glob (``*``, ``?``) of either."""
+    """Whether `pattern` means the instance `name`: it is its name, its type, or a glob (``*``, ``?``) for either."""
     kind = name.partition(".")[0]
     if not is_pattern(pattern):
         return pattern in (name, kind)
@@ -19,12 +19,12 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def is_pattern(word: str) -> bool:
-    """Whether it is more than a name."""
+    """Whether the word is a pattern and not just a name."""
     return "*" in word or "?" in word
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Match a glob of ``*`` and ``?``; linear, as it goes back to the latest star only."""
+    """Match a glob of ``*`` and ``?``. It only backtracks to the latest star, so it needs no exponential time."""
     at = begin = resume = 0
     star = -1
     while begin < len(text) or at < len(pattern):
@@ -41,11 +41,11 @@ def fits(pattern: str, text: str) -> bool:
 
 
 def choose(patterns: Iterable[str], names: Sequence[str], groups: Sequence[str] = ()) -> list[str]:
-    """The instances among ``names`` that the patterns mean, each once, in the order of ``names``.
+    """Return the instances among `names` that the patterns mean, each once, in the order of `names`.
 
-    Raises UsageError for a pattern that means none; ``groups`` are names that could have been meant as well.
+    Raises UsageError for a pattern without a match; `groups` are further names to suggest.
     """
-    labels: dict[str, list[str]] = {}  # there may be thousands of patterns, and most are names
+    labels: dict[str, list[str]] = {}  # there may be thousands of patterns, mostly names
     for name in names:
         for label in {name, name.partition(".")[0]}:
             labels.setdefault(label, []).append(name)
@@ -62,7 +62,7 @@ def _meant(pattern: str, names: Sequence[str], groups: Sequence[str]) -> list[st
 
 
 def parse_change(word: str) -> tuple[str, str, int]:
-    """``web=3``, ``worker+1``, ``worker-2`` as name, sign and number; raises UsageError."""
+    """Return name, sign and number of ``web=3``, ``worker+1`` or ``worker-2``; raises UsageError."""
     for sign in "=+":
         name, found, number = word.rpartition(sign)
         if found:
@@ -71,10 +71,10 @@ def parse_change(word: str) -> tuple[str, str, int]:
         sign = "-"
         name, _, number = word.rpartition("-")
     if not name or not (number.isascii() and number.isdigit() and len(number) < 6):
-        raise UsageError(f'"{word}" is no change of scale', "write web=3, worker+1 or worker-1")
+        raise UsageError(f'"{word}" is not a count', "write web=3, worker+1 or worker-1")
     return name, sign, int(number)
 
 
 def changed_count(sign: str, number: int, present: int) -> int:
-    """How many instances there shall be, where ``present`` are now; never less than none."""
+    """Return the new number of instances, at least 0; `present` is the current one."""
     return number if sign == "=" else max(0, present + (number if sign == "+" else -number))

@@ -1,1 +1,1 @@
-"""Small pure tools for text: lines, values, suggestions, what may be printed."""
+"""Small pure tools for text: lines, values, keys, suggestions, printable text."""

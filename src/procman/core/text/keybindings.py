@@ -1,14 +1,14 @@
-"""Decides what keys mean: bytes from a terminal in, commands out. Some keys ask for a line first."""
+"""The keys of the console: bytes from a terminal become commands. Some keys prompt for a line first."""
 
 from __future__ import annotations
 
-ASKING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight"}
-AT_ONCE = {"R": "restart failed", "q": "quit", "?": "help"}
-ALONE = {  # what Enter means, with nothing typed before it
+PROMPTING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight"}
+IMMEDIATE = {"R": "restart failed", "q": "quit", "?": "help"}
+WHEN_EMPTY = {  # what Enter alone means
     "restart": "all of them",
     "stop": "all of them",
     "focus": "show everything again",
-    "mute": "mute nobody",
+    "mute": "mute nothing",
     "highlight": "nothing",
 }
 HELP = """\
@@ -18,18 +18,22 @@ keys:
   q quit       ? help
 after … type a name or pattern; Tab completes, Esc leaves"""
 
-SWITCH = (b"\x1d", b"\x1b[27;5;93~", b"\x1b[93;5u")  # Ctrl-], also as xterm and kitty tell it to who asks for more
+SWITCH = (
+    b"\x1d",
+    b"\x1b[27;5;93~",
+    b"\x1b[93;5u",
+)  # Ctrl-], also as xterm and kitty extend it
 
 _ESC, _TAB = "\x1b", "\t"
-_MOUSE = "\x1b[M"  # of a mouse that another program left on: three more characters tell what it did
-_PASTE, _PASTED = "\x1b[200~", "\x1b[201~"  # around what is pasted, where the terminal was asked to say so
+_MOUSE = "\x1b[M"  # a report of a mouse that another program left on; three more characters follow
+_PASTE, _PASTED = "\x1b[200~", "\x1b[201~"  # around pasted text, if bracketed paste is on
 _BACKSPACE = ("\x7f", "\b")
 _CLEAR = "\x15"  # Ctrl-U
-_LONGEST = 1000  # characters of an answer: what is pasted by mistake may be megabytes
+_MAX_LINE = 1000  # characters of an answer; text pasted by mistake may be megabytes
 
 
 class Command:
-    """One decision of the user's: what to do, and the line that was typed for it, or None."""
+    """A command of the user: what to do, and the line that was typed for it, or None."""
 
     __slots__ = ("line", "verb")
 
@@ -48,39 +52,39 @@ class Command:
 
 
 class Keys:
-    """The keys typed so far; `names` are what Tab completes."""
+    """The keys typed so far. Tab completes `names`."""
 
-    __slots__ = ("_asking", "_line", "_names", "_pasting", "_sequence")
+    __slots__ = ("_line", "_names", "_pasting", "_prompt_verb", "_sequence")
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         self._names = names
-        self._asking = ""
+        self._prompt_verb = ""
         self._line = ""
         self._pasting = False
-        self._sequence = ""  # of an arrow key or the like, so far: it means nothing here
+        self._sequence = ""  # the start of the sequence of an arrow key or the like, which is ignored
 
     def resume(self) -> None:
-        """The keyboard is ours again: the end of what was being pasted, or of a sequence, went to somebody else."""
+        """Forget an unfinished paste or sequence: the keyboard is back, and its end went to another program."""
         self._pasting = False
         self._sequence = ""
 
     @property
     def prompt(self) -> str:
-        """What to show in place of the status line: the question and its answer so far; empty without a question."""
-        if not self._asking:
+        """The prompt to show instead of the status line: the question and the line so far; empty without one."""
+        if not self._prompt_verb:
             return ""
-        return f"{self._asking}: {self._line or f'(Enter alone: {ALONE[self._asking]})'}"
+        return f"{self._prompt_verb}: {self._line or f'(Enter alone: {WHEN_EMPTY[self._prompt_verb]})'}"
 
     def prompt_within(self, columns: int) -> str:
-        """The same in so many columns: what is too long is cut at its end, an answer at its beginning."""
-        question = f"{self._asking}: "
+        """Return the prompt cut to that many columns: a long line loses its beginning, anything else its end."""
+        question = f"{self._prompt_verb}: "
         room = columns - len(question)
         if len(self._line) <= room or room <= 0:
             return self.prompt[:columns]
         return question + self._line[-room:]
 
     def feed(self, data: bytes) -> list[Command]:
-        """The commands that these bytes complete, in order."""
+        """Return the commands that these bytes complete, in order."""
         commands = []
         text = data.decode("utf-8", "ignore")
         for index, character in enumerate(text):
@@ -89,13 +93,13 @@ class Keys:
             if self._pasting:
                 self._paste(character)
                 continue
-            command = self._answer(character) if self._asking else self._press(character)
+            command = self._answer(character) if self._prompt_verb else self._press(character)
             if command is not None:
                 commands.append(command)
         return commands
 
     def _skips(self, character: str, following: str) -> bool:
-        """Swallow a control sequence, ESC [ … letter; an ESC with nothing like that behind it is the key itself."""
+        """Whether the character belongs to a control sequence, ESC [ … letter. An ESC without one is the key itself."""
         if character == _ESC and (self._sequence or self._pasting or (following and following in "[O")):
             self._sequence = character
             return True
@@ -109,28 +113,28 @@ class Keys:
         return True
 
     def _paste(self, character: str) -> None:
-        """Take what is pasted as a part of the answer, never for keys: its line ends send nothing."""
-        if self._asking and (character.isprintable() or character.isspace()):
+        """Add pasted text to the line. It never acts as keys, and its line ends submit nothing."""
+        if self._prompt_verb and (character.isprintable() or character.isspace()):
             self._add(character if character.isprintable() else " ")
 
     def _add(self, character: str) -> None:
-        if len(self._line) < _LONGEST:
+        if len(self._line) < _MAX_LINE:
             self._line += character
 
     def _press(self, character: str) -> Command | None:
-        if character in AT_ONCE:
-            return Command(AT_ONCE[character])
-        self._asking = ASKING.get(character, "")
+        if character in IMMEDIATE:
+            return Command(IMMEDIATE[character])
+        self._prompt_verb = PROMPTING.get(character, "")
         self._line = ""
         return None
 
     def _answer(self, character: str) -> Command | None:
         if character in ("\r", "\n"):
-            command = Command(self._asking, self._line.strip())
-            self._asking = ""
+            command = Command(self._prompt_verb, self._line.strip())
+            self._prompt_verb = ""
             return command
         if character == _ESC:
-            self._asking = ""
+            self._prompt_verb = ""
         elif character in _BACKSPACE:
             self._line = self._line[:-1]
         elif character == _CLEAR:
@@ -142,7 +146,7 @@ class Keys:
         return None
 
     def _complete(self) -> None:
-        """Fill in as much of a name as is certain."""
+        """Complete the line as far as all matching names agree."""
         found = [name for name in self._names if name.startswith(self._line)]
         if found:
             first, last = min(found), max(found)
@@ -151,7 +155,7 @@ class Keys:
 
 
 def split_at_switch(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """What is before the first Ctrl-], that key, and what is behind it."""
+    """Return what precedes the first Ctrl-], that key, and what follows it."""
     found = [(at, key) for key in SWITCH if (at := data.find(key)) >= 0]
     if not found:
         return data, b"", b""

@@ -1,24 +1,24 @@
-"""Decides where lines end: chunks of bytes in, whole lines out, the rest kept."""
+"""Splits a stream into lines: chunks of bytes go in, whole lines come out, and the rest is kept."""
 
 from __future__ import annotations
 
-CAP = 65536
-RETURNS = (b"\r", b"\x1b[1G", b"\x1b[G")  # the cursor goes to the beginning of its row
-MARK = b"\xe2\x80\xa6"  # "…": this piece goes on in the next line
-STAYS = b"\x1b[A\n"  # the cursor goes up, and the line end brings it down again: an end that leaves it in its row
+CAP = 65536  # bytes of a line
+RETURNS = (b"\r", b"\x1b[1G", b"\x1b[G")  # move the cursor to the beginning of its row
+MARK = b"\xe2\x80\xa6"  # "…": this piece continues in the next line
+STAYS = b"\x1b[A\n"  # cursor up, then a line end: ends the line and leaves the cursor in its row
 MANY_BLANKS = b"\n" * 8  # fewer in a row do not push a screen away that is to be cleared
-_LONGEST = 4096  # bytes of an escape sequence that is not cut: a hyperlink may hold a long address
-_UNFINISHED_CSI = bytes(range(0x20, 0x40))  # what stands between "ESC [" and the byte that ends the sequence
-_COMPACT = 64  # parts kept before they are joined: keeps a writer of single bytes from costing a list of 64 K objects
+_LONGEST = 4096  # bytes; longer escape sequences may be cut, and a hyperlink can hold a long address
+_UNFINISHED_CSI = bytes(range(0x20, 0x40))  # the bytes between "ESC [" and the one that ends the sequence
+_COMPACT = 64  # parts before they are joined, so that a writer of single bytes does not cost a list of 65536 objects
 
 
 class LineBuffer:
     """Cuts one stream at its line ends.
 
-    A line longer than ``cap`` bytes leaves in pieces, each ended by ``…``. Where pieces are cut depends on the line
-    alone, never on how it arrived. With ``fold`` an overlong line drops what a carriage return has already hidden, so
-    that a progress bar which never ends its line does not come out in pieces. If it painted other rows on its way, it
-    leaves them behind as a line that ``STAYS`` in its row.
+    A line longer than `cap` bytes is split into pieces that end with ``…``. The cuts depend only on the line, not on
+    the chunks it arrived in. With `fold` a line that is too long drops what a carriage return has already hidden, so
+    that a progress bar that never ends its line is not split. What such a line painted over other rows becomes a line
+    that `STAYS` in its row.
     """
 
     __slots__ = ("_cap", "_fold", "_parts", "_size")
@@ -38,13 +38,13 @@ class LineBuffer:
 
     @property
     def unfinished(self) -> bool:
-        """Whether there is a line that has not ended yet; cheaper than to ask for it."""
+        """Whether there is a line that has not ended yet; cheaper than `tail`."""
         return self._size > 0
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take a chunk; give every line it ends, as one ``bytes`` that ends with a newline, or ``b""``."""
+        """Add a chunk; return the lines it ends, as one `bytes` that ends with a newline, or ``b""``."""
         if not self._size and len(chunk) <= self._cap and chunk.endswith(b"\n"):
-            return chunk  # what most programs do, and what is left to do before it can be seen
+            return chunk  # the usual case, kept fast
         taken = self.take(chunk)
         if taken is not None:
             before, end = taken
@@ -55,8 +55,9 @@ class LineBuffer:
         return b""
 
     def take(self, chunk: bytes) -> tuple[bytes, int] | None:
-        """Take a chunk without copying it: the lines it ends are the given bytes and then ``chunk`` up to the given
-        end. None, and nothing is taken, if it ends no line or one that is too long: then ``feed`` it.
+        """Add a chunk without copying it: the lines it ends are the returned bytes and `chunk` up to the returned end.
+
+        Return None, and add nothing, if it ends no line or one that is too long; use `feed` then.
         """
         end = chunk.rfind(b"\n") + 1
         if not end or self._too_long(chunk):
@@ -67,14 +68,14 @@ class LineBuffer:
         return before, end
 
     def flush(self) -> bytes:
-        """Give the rest: what a last line that was never ended has, or ``b""``."""
+        """Remove and return the line that never ended, or ``b""``."""
         rest = self.tail
         self._parts.clear()
         self._size = 0
         return rest
 
     def leave_rows(self) -> bytes:
-        """Give what the unfinished line has painted over other rows so far, as a line that ``STAYS``, or ``b""``."""
+        """Remove and return what the unfinished line painted over other rows, as a line that `STAYS`; or ``b""``."""
         tail = self.tail
         hidden = tail.rfind(b"\r")
         if not self._fold or not goes_up(tail[: hidden + 1]):
@@ -90,13 +91,13 @@ class LineBuffer:
             self._parts = [b"".join(self._parts)]
 
     def _too_long(self, chunk: bytes) -> bool:
-        """Whether a line of this chunk passes the cap: only the first can, unless the chunk itself does."""
+        """Whether a line of this chunk exceeds the cap. Only the first one can, unless the chunk itself does."""
         if self._size + len(chunk) <= self._cap:
             return False
         first = chunk.find(b"\n")
         if self._size + (first if first >= 0 else len(chunk)) > self._cap:
             return True
-        return len(chunk) > self._cap and _is_too_long_behind(chunk, first, self._cap)
+        return len(chunk) > self._cap and _has_long_line_after(chunk, first, self._cap)
 
     def _in_pieces(self, chunk: bytes) -> bytes:
         self._parts.append(chunk)
@@ -115,16 +116,16 @@ class LineBuffer:
         return b"".join(out)
 
     def _cut(self, data: bytes, start: int, end: int, out: list[bytes]) -> int:
-        """Move pieces of the line ``data[start:end]`` to ``out`` until the rest fits; give where the rest begins."""
+        """Move pieces of the line ``data[start:end]`` to `out` until the rest fits; return where the rest begins."""
         while end - start > self._cap:
-            hidden = max([data.rfind(way, start, start + self._cap) for way in RETURNS]) if self._fold else -1
+            hidden = max([data.rfind(code, start, start + self._cap) for code in RETURNS]) if self._fold else -1
             if hidden > start:
                 if goes_up(data[start:hidden]):
                     out += (data[start:hidden], STAYS)
                 start = hidden
                 continue
             if end - start == self._cap + 1 and data[end - 1] == 13:
-                break  # a line of just the cap that ends with CR LF, perhaps
+                break  # perhaps a line of exactly `cap` bytes that ends with CR LF
             stop = _sequence_start(data, start + 1, _character_start(data, start + self._cap))
             out += (data[start:stop], MARK, b"\n")
             start = stop
@@ -132,16 +133,16 @@ class LineBuffer:
 
 
 def goes_up(data: bytes) -> bool:
-    """Whether the cursor is sent up: other rows are painted over."""
+    """Whether the cursor moves up, so that other rows are painted over."""
     if b"\x1b[" not in data:
         return False
-    import re  # not before a child does such things: it costs more than all of this module
+    import re  # late: it costs more than this whole module, and few programs move the cursor
 
     return re.search(rb"\x1b\[[0-9]*[AF]", data) is not None
 
 
-def _is_too_long_behind(chunk: bytes, at: int, cap: int) -> bool:
-    """Whether a line behind the line end ``at`` is longer than ``cap``. A step takes all lines that end within it."""
+def _has_long_line_after(chunk: bytes, at: int, cap: int) -> bool:
+    """Whether a line after the line end `at` is longer than `cap`. Each step skips all lines that end within `cap`."""
     while len(chunk) - (at + 1) > cap:
         at = chunk.rfind(b"\n", at + 1, at + cap + 2)
         if at < 0:
@@ -150,7 +151,7 @@ def _is_too_long_behind(chunk: bytes, at: int, cap: int) -> bool:
 
 
 def _character_start(data: bytes, index: int) -> int:
-    """The nearest place at or before ``index`` that does not split a UTF-8 character (of at most four bytes)."""
+    """Return the nearest index at or before `index` that does not split a UTF-8 character (at most four bytes)."""
     for back in range(4):
         if data[index - back] & 0xC0 != 0x80:  # not a continuation byte
             return index - back
@@ -158,7 +159,7 @@ def _character_start(data: bytes, index: int) -> int:
 
 
 def _sequence_start(data: bytes, first: int, index: int) -> int:
-    """The nearest place at or before ``index``, but not before ``first``, that does not split an escape sequence."""
+    """Return the nearest index from `first` to `index` that does not split an escape sequence."""
     first = max(first, index - _LONGEST)
     string = data.rfind(b"\x1b]", first, index)
     if string >= 0 and data.find(b"\x07", string, index) < 0 and data.find(b"\x1b\\", string, index) < 0:

@@ -1,9 +1,9 @@
-"""Decides what may be said on the control socket: one JSON object a line, a request and then its answers.
+"""The protocol of the control socket: JSON objects, one a line; a request, then its responses.
 
-A request names a verb and its fields: ``{"verb": "stop", "names": ["web"]}``. Answers are any number of records and a
-last one with ``done``: ``{"say": "web.1 stopped"}``, ``{"done": true, "code": 0}``. A refusal is a last record with
-``error``, ``hint`` and the exit code. A record with ``size`` is followed by that many bytes as they are: log lines and
-screens are never escaped.
+A request names a verb and its fields: ``{"verb": "stop", "names": ["web"]}``. The response is any number of records and
+a last one with `done`: ``{"say": "web.1 stopped"}``, ``{"done": true, "code": 0}``. A refusal is a last record with
+`error`, `hint` and the exit code. A record with `size` is followed by that many raw bytes: log lines and screens are
+never escaped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REQUEST_LIMIT = 65536  # bytes; ten thousand names fit, a flood does not
+REQUEST_LIMIT = 65536  # bytes; enough for ten thousand names
 _WAIT = ("names", "wait")
 
 VERBS: Mapping[str, tuple[str, ...]] = {
@@ -37,11 +37,11 @@ VERBS: Mapping[str, tuple[str, ...]] = {
 
 
 class ProtocolError(Exception):
-    """A line that is no request; the text says why."""
+    """A line is not a valid request; the message says why."""
 
 
 class Request:
-    """What a client asks. ``since`` and ``timeout`` are seconds; ``text`` is a signal, an instance or typed keys."""
+    """A client's request. `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys."""
 
     __slots__ = ("columns", "follow", "lines", "names", "rolling", "rows", "since", "text", "timeout", "verb", "wait")
 
@@ -75,12 +75,12 @@ _LARGEST = 1 << 31
 
 
 def read_request(record: object) -> Request:
-    """What one line, as an object, asks. Raises ProtocolError for whatever is no request."""
+    """Return the request of one line, parsed from JSON. Raises ProtocolError if it is not a valid request."""
     if not isinstance(record, dict):
         raise ProtocolError("a request is a JSON object")
     verb = record.pop("verb", None)
     if not isinstance(verb, str) or verb not in VERBS:
-        raise ProtocolError(f"there is no verb {str(verb)[:40]!r}; there are: {', '.join(VERBS)}")
+        raise ProtocolError(f"unknown verb {str(verb)[:40]!r}; the verbs are: {', '.join(VERBS)}")
     request = Request(verb)
     for field, value in record.items():
         if field not in VERBS[verb]:
@@ -93,10 +93,10 @@ def read_request(record: object) -> Request:
 def _checked(field: str, value: object) -> object:
     kind = _KINDS[field]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ProtocolError(f"{field} is of the wrong kind")
+        raise ProtocolError(f"{field} has the wrong type")
     if isinstance(value, list):
         if not all(isinstance(name, str) for name in value):
-            raise ProtocolError(f"{field} is a list of texts")
+            raise ProtocolError(f"{field} must be a list of strings")
         return tuple(value)
     if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST:
         raise ProtocolError(f"{field} is out of range")
@@ -104,7 +104,7 @@ def _checked(field: str, value: object) -> object:
 
 
 def session_name(root: str, procfile: str) -> str:
-    """A short name for the session of this Procfile in this folder: FNV-1a, 64 bits, which needs no import."""
+    """Return a short name for the session of this Procfile in this folder: FNV-1a, 64 bits, which needs no import."""
     value = 0xCBF29CE484222325
     for byte in f"{root}\0{procfile}".encode("utf-8", "surrogateescape"):
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF

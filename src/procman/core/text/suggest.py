@@ -1,4 +1,4 @@
-"""Decides which known word an unknown one was meant to be."""
+"""Suggestions for mistyped words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that ``word`` most resembles, or an empty string when none is near."""
+    """Return the known word most like `word`, else the first one that starts with it, else an empty string."""
     wanted, names = word.lower(), list(known)
     enough = max(1, len(word) // 3)
     near = [(_distance(wanted, name.lower()), name) for name in names if abs(len(name) - len(word)) <= enough]
@@ -17,7 +17,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return a hint for the unknown ``word``: the nearest known word, or else all of them."""
+    """Return a hint for the unknown `word`: the nearest known word, or else all of them."""
     near = nearest(word, known)
     if near:
         return f'did you mean "{near}"?'
@@ -29,7 +29,7 @@ def _beginning_with(word: str, known: Iterable[str]) -> str:
 
 
 def _distance(a: str, b: str) -> int:
-    """Count the edits between two words, neighbors swapped counting one (optimal string alignment)."""
+    """Return the number of edits between two words; swapped neighbors count as one (optimal string alignment)."""
     before: list[int] = []
     above = list(range(len(b) + 1))
     for i, char in enumerate(a, 1):

@@ -1,10 +1,10 @@
-"""Decides what a text means as the value of a setting; raises ValueError with what would have been right."""
+"""Parsers for the values of settings. Each raises ValueError, which says what is expected."""
 
 from __future__ import annotations
 
 _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
-_DIGITS = 9  # more than any count, port or time needs, and far from what `int` refuses
+_DIGITS = 9  # more than any count or port needs, and far below the limit of `int`
 HIGHEST_PORT = 65535
 DURATION = "a duration such as 30, 500ms or 1m30s"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
@@ -12,14 +12,14 @@ _FOREVER = 1e9  # seconds, 31 years; deadlines and time formats stay far from th
 
 
 def whole(text: str) -> int:
-    """A whole number, zero or more; no sign, blank, underscore or foreign digit, which `int` would take."""
+    """Return a whole number from 0. Unlike `int`, accept no sign, blank, underscore or non-ASCII digit."""
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise ValueError("a whole number")
     return int(text)
 
 
 def port(text: str) -> int:
-    """A port, or 0 for none."""
+    """Return a port, or 0 for none."""
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= HIGHEST_PORT):
         raise ValueError(f"a port from 1 to {HIGHEST_PORT}, or 0 for none")
     return int(text)
@@ -55,7 +55,7 @@ def format_duration(seconds: float) -> str:
 
 
 def truth(text: str) -> bool:
-    """Yes or no, in any of the usual words."""
+    """Return a boolean from any of the usual words."""
     word = text.lower()
     if word not in _TRUE and word not in _FALSE:
         raise ValueError('"true" or "false"')
@@ -63,12 +63,12 @@ def truth(text: str) -> bool:
 
 
 def items(text: str) -> tuple[str, ...]:
-    """The entries of a list with commas; blanks around them and empty ones do not count."""
+    """Split a list at commas; blanks around entries and empty entries are ignored."""
     return tuple(entry for entry in map(str.strip, text.split(",")) if entry)
 
 
 def choice(text: str, choices: tuple[str, ...]) -> str:
-    """One of the words that are allowed."""
+    """Return one of the allowed words."""
     if text not in choices:
         *others, last = choices
         raise ValueError(f"{', '.join(others)} or {last}")
@@ -76,7 +76,7 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
 
 
 def stamp(text: str) -> str:
-    """A form of time before each line: a word for one, or a format of strftime(3)."""
+    """Return the format of the time before each line: a word for one, or a format of strftime(3)."""
     if text in ("off", "none", "", "iso", "elapsed"):
         return text
     if "%" not in text:
@@ -87,12 +87,12 @@ def stamp(text: str) -> str:
 
 
 def template(text: str) -> str:
-    """What stands before each line; whether it is a template is seen where it is filled in."""
+    """Return the template of the prefix; its fields are checked where it is filled in."""
     return _undirected(text, "a template")
 
 
 def _undirected(text: str, kind: str) -> str:
-    """Text that comes before each line says nothing to the terminal: colors are not its business."""
+    """Refuse control characters: what is printed before each line must not control the terminal."""
     from procman.core.text.printable import is_directing
 
     if any(map(is_directing, text)):
@@ -101,7 +101,7 @@ def _undirected(text: str, kind: str) -> str:
 
 
 def regex(text: str) -> str:
-    """A regular expression."""
+    """Return a valid regular expression."""
     import re
 
     try:
@@ -112,7 +112,7 @@ def regex(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """The name of a file or folder."""
+    """Return the name of a file or folder."""
     if not text or "\0" in text:
         raise ValueError("the name of a file")
     return text

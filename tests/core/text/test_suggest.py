@@ -1,0 +1,58 @@
+"""Suggestions for mistyped words: the nearest known word, else one that starts alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.text.suggest import did_you_mean, nearest
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "near"),
+    [
+        ("wbe", ("web", "worker"), "web"),
+        ("we", ("web", "worker"), "web"),
+        ("WORKER", ("web", "worker"), "worker"),
+        ("wroker", ("web", "worker"), "worker"),
+        ("workers", ("web", "worker"), "worker"),
+        ("postgres", ("web", "worker"), ""),
+        ("x", (), ""),
+        ("", ("web",), ""),
+    ],
+)
+def test_the_nearest_word_is_suggested(word: str, known: tuple[str, ...], near: str) -> None:
+    assert nearest(word, known) == near
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "near"),
+    [
+        ("work", ("web", "worker"), "worker"),
+        ("wor", ("web", "background-worker", "worker", "worker-two"), "worker"),
+        ("WORK", ("web", "worker"), "worker"),
+        ("work", ("web", "Worker"), "Worker"),
+        ("ker", ("web", "worker"), ""),
+        ("worker-of-the-night", ("web", "worker"), ""),
+    ],
+)
+def test_a_word_cut_short_suggests_the_first_that_starts_with_it(word: str, known: tuple[str, ...], near: str) -> None:
+    assert nearest(word, known) == near
+
+
+def test_the_nearest_word_wins_over_one_that_starts_alike() -> None:
+    assert nearest("stat", ("status-line", "start")) == "start"
+
+
+def test_a_word_of_another_length_is_not_even_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.core.text.suggest._distance", lambda *_words: pytest.fail("that may take for ever"))
+    assert nearest("x" * 60_000, ("web", "worker")) == ""
+
+
+def test_the_hint_asks_for_the_nearest_word() -> None:
+    assert did_you_mean("wbe", ("web", "worker")) == 'did you mean "web"?'
+    assert did_you_mean("work", ("web", "worker")) == 'did you mean "worker"?'
+
+
+def test_without_anything_near_the_hint_names_all() -> None:
+    assert did_you_mean("postgres", ("web", "worker")) == "there are: web, worker"
+    assert did_you_mean("postgres", ()) == ""
