@@ -293,7 +293,7 @@ def test_a_stop_command_that_fails_is_followed_by_the_signal(place: Place) -> No
     session = place.start()
     session.wait_for(r"\| up")
     assert finish(session) == 0
-    assert "the stop command of a.1 exited with code 9: no admin; it gets the signal instead" in session.text
+    assert "the stop command of a.1 exited with code 9: no admin; sending the signal instead" in session.text
     assert "got TERM" in session.text
 
 

@@ -11,7 +11,7 @@ from procman.config.plan_source import PlanSource, read_plan
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.model.settings import Settings
 from procman.errors import ConfigError, UsageError
-from procman.runtime.reload import renew
+from procman.runtime.reload import reload_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def planned() -> tuple[Plan, Settings]:
 def refreshed(plan: Plan, settings: Settings) -> tuple[dict[str, InstancePlan], list[str]]:
     """What the next lives follow, by name, and what is said about it."""
     supervisor = Supervisor(plan.instances)
-    sentences = renew(supervisor, PlanSource(settings, plan, {}, os.getcwd()), supervisor.instances.values())
+    sentences = reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), supervisor.instances.values())
     return {instance.name: instance.plan for instance in supervisor.instances.values()}, sentences
 
 
@@ -79,7 +79,7 @@ def test_a_working_folder_that_is_gone_is_told(folder: Path, monkeypatch: pytest
     gone.rmdir()
     supervisor = Supervisor(plan.instances)
     with pytest.raises(UsageError, match="the folder that this session runs in is gone"):
-        renew(supervisor, PlanSource(settings, plan, {}, str(folder)), supervisor.instances.values())
+        reload_plans(supervisor, PlanSource(settings, plan, {}, str(folder)), supervisor.instances.values())
 
 
 def test_a_starting_folder_that_is_none_any_more_is_told(folder: Path) -> None:
@@ -87,7 +87,9 @@ def test_a_starting_folder_that_is_none_any_more_is_told(folder: Path) -> None:
     write("was_a_folder", "")
     supervisor = Supervisor(plan.instances)
     with pytest.raises(UsageError, match=r"was_a_folder: the folder .* cannot be entered: not a directory"):
-        renew(supervisor, PlanSource(settings, plan, {}, str(folder / "was_a_folder")), supervisor.instances.values())
+        reload_plans(
+            supervisor, PlanSource(settings, plan, {}, str(folder / "was_a_folder")), supervisor.instances.values()
+        )
 
 
 def test_a_changed_command() -> None:
@@ -106,4 +108,4 @@ def test_a_mistake_changes_nothing() -> None:
 def test_nobody_concerned_means_no_file_is_read() -> None:
     plan, settings = planned()
     write("Procfile", "no procfile\n")
-    assert renew(Supervisor(plan.instances), PlanSource(settings, plan, {}, os.getcwd()), []) == []
+    assert reload_plans(Supervisor(plan.instances), PlanSource(settings, plan, {}, os.getcwd()), []) == []

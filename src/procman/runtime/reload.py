@@ -1,4 +1,4 @@
-"""Does the reading anew, for a restart: what the Procfile, the env files and the overlay say now, and what is new."""
+"""Reloads the Procfile, the env files and the overlay for a restart, and tells what changed in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.core.model.plan import InstancePlan
 
-    Renew = Callable[[list[Instance]], list[str]]  # the next lives of these follow their files; what changed, in words
+    Reload = Callable[[list[Instance]], list[str]]  # gives these instances their new plans; returns what changed
 
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on")
@@ -21,7 +21,7 @@ _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_S
 
 
 def changes(old: InstancePlan, new: InstancePlan) -> list[str]:
-    """Return a sentence for each thing that differs between two plans of one instance; values are masked."""
+    """Return a sentence for each difference between two plans of one instance; secret values are masked."""
     variables = _variables(old.env, new.env)
     keys = [f"{new.type}: {key} is now {_in_words(getattr(new, key))}" for key in _SHOWN if _differs(old, new, key)]
     rules = [f"{new.type}: {key} changed" for key in _RULES if _fields(old, key) != _fields(new, key)]
@@ -51,16 +51,16 @@ def _in_words(value: object) -> str:
 
 
 def _fields(plan: InstancePlan, key: str) -> object:
-    """The record behind a key as plain values, to compare it by."""
+    """Return the record behind a key as plain values that can be compared."""
     record = getattr(plan, key)
     records = record if isinstance(record, tuple) else (record,)
     return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
 
 
-def renew(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterable[Instance]) -> list[str]:
-    """Let the next lives of ``chosen`` follow the files as they are now; returns what changed, in sentences.
+def reload_plans(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterable[Instance]) -> list[str]:
+    """Read the files again for the next lives of ``chosen``; return a sentence for each thing that changed.
 
-    Raises UsageError and ConfigError, and changes nothing, when the files do not make a plan.
+    Raises UsageError or ConfigError, and changes nothing, if the files do not make a plan.
     """
     chosen = list(chosen)
     if not chosen:

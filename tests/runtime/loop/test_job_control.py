@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procman.runtime.loop import job_control
-from procman.runtime.loop.job_control import LOOK_AGAIN, Foreground
+from procman.runtime.loop.job_control import LOOK_INTERVAL, JobControl
 from procman.runtime.system.poller import Poller
 
 
@@ -16,7 +16,7 @@ class Shell:
         self.ours = True
         self.told: list[str] = []
         monkeypatch.setattr(job_control, "in_foreground", lambda _fd: self.ours)
-        self.job = Foreground(1, self)
+        self.job = JobControl(1, self)
 
     def pause(self) -> None:
         self.told.append("pause")
@@ -48,7 +48,7 @@ def test_while_away_it_looks_once_a_second_and_comes_back_when_it_may(shell: She
     shell.job.open(Poller())
     shell.job.tick(10.0)
     assert shell.told == ["pause"]
-    assert shell.job.next_deadline() == 10.0 + LOOK_AGAIN
+    assert shell.job.next_deadline() == 10.0 + LOOK_INTERVAL
     shell.ours = True
     shell.job.tick(11.0)
     assert shell.told == ["pause", "resume"]

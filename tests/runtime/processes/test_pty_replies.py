@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.runtime.processes.pty_replies import MOST, answers
+from procman.runtime.processes.pty_replies import MAX_REPLIES, replies
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from procman.runtime.processes.pty_replies import MOST, answers
     ],
 )
 def test_a_program_that_asks_its_terminal_is_answered(before: bytes, chunk: bytes, answer: bytes) -> None:
-    assert answers(before, chunk, 24) == answer
+    assert replies(before, chunk, 24) == answer
 
 
 def test_a_flood_of_questions_is_not_answered_for_ever() -> None:
-    assert answers(b"", b"\x1b[5n" * 10_000, 24) == b"\x1b[0n" * MOST
+    assert replies(b"", b"\x1b[5n" * 10_000, 24) == b"\x1b[0n" * MAX_REPLIES

@@ -125,7 +125,7 @@ def test_our_side_never_waits(pty: Pty) -> None:
 
 
 def test_a_child_that_is_gone_is_no_error(pty: Pty) -> None:
-    pty.child_has_it()
+    pty.close_slave()
     pty.fit()
     pty.show_to((10, 10))
     assert isinstance(pty.modes(), tuple)

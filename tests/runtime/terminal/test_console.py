@@ -311,7 +311,7 @@ def test_where_nothing_can_be_marked_that_is_said(session: Session) -> None:
     session.open()
     session.screen.palette = Palette(False)
     session.type(b"/err\n/\n")
-    assert session.screen.said == ["nothing is marked without color"]
+    assert session.screen.said == ["highlighting needs colors, which are off"]
 
 
 def test_a_name_that_nobody_has_is_said(session: Session) -> None:

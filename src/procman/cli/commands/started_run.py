@@ -65,7 +65,7 @@ class StartedRun:
         os.chdir(plan.root)
         self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
         self.children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
-        self.children.complain = hub.announce
+        self.children.announce = hub.announce
         self.signals = SignalPipe()
         room = window(plan, settings, self.primary, hub.prefix_width)
         self.launcher = Launcher(self.supervisor, self.children, room)

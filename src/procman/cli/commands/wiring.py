@@ -12,7 +12,7 @@ from procman.runtime.guardian import guardian
 from procman.runtime.health.leftover_notice import LeftoverNotice
 from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
-from procman.runtime.loop.job_control import Foreground
+from procman.runtime.loop.job_control import JobControl
 from procman.runtime.loop.signal_requests import SignalRequests
 from procman.runtime.system.tty import is_terminal
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from procman.runtime.control.session import Session
     from procman.runtime.loop.component import Component
     from procman.runtime.processes.children import Children
-    from procman.runtime.reload import Renew
+    from procman.runtime.reload import Reload
 
 
 def wire(run: StartedRun) -> Engine:
@@ -41,21 +41,21 @@ def wire(run: StartedRun) -> Engine:
 
         return PlanSource(settings, run.plan, run.environ, run.here)
 
-    renew = _reloading(supervisor, plan_source)
-    foreground = Foreground(1, hub)
+    reload = _reloading(supervisor, plan_source)
+    job_control = JobControl(1, hub)
     requests = SignalRequests(
-        supervisor, children, hub, run.outlet, foreground, run.signals, guardian.guardian_pipe, guardian.suspend
+        supervisor, children, hub, run.outlet, job_control, run.signals, guardian.guardian_pipe, guardian.suspend
     )
     components = _reporters(hub, supervisor, settings)
     if run.primary:
-        components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, foreground, renew)
-        components.append(foreground)
+        components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, job_control, reload)
+        components.append(job_control)
     elif hub.has_footer:
         if settings.status is not False:
-            components += _status_line(hub, supervisor, foreground, renew, always=settings.status is True)
-        components.append(foreground)
+            components += _status_line(hub, supervisor, job_control, reload, always=settings.status is True)
+        components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
-    components += _lazy_components(supervisor, hub, children, renew)
+    components += _lazy_components(supervisor, hub, children, reload)
     endpoint = run.socket_claim.endpoint
     if endpoint is not None:
         components.append(Control(endpoint, lambda: _session(plan_source(), supervisor, children, hub)))
@@ -82,8 +82,8 @@ def _primary_terminal(
     supervisor: Supervisor,
     children: Children,
     requests: SignalRequests,
-    foreground: Foreground,
-    renew: Renew,
+    job_control: JobControl,
+    reload: Reload,
 ) -> list[Component]:
     """Return the keyboard and screen of the primary instance. They learn of its end before that is announced."""
     from procman.runtime.terminal.primary import Primary
@@ -91,13 +91,13 @@ def _primary_terminal(
 
     assert hub.passthrough is not None
     line = StatusUpdates(hub, supervisor, os.environ)
-    keyboard = Primary(0, hub, supervisor, line, hub.passthrough, children, requests, name, renew)
-    foreground.add(keyboard)
+    keyboard = Primary(0, hub, supervisor, line, hub.passthrough, children, requests, name, reload)
+    job_control.add(keyboard)
     return [line, keyboard]
 
 
 def _status_line(
-    hub: Hub, supervisor: Supervisor, foreground: Foreground, renew: Renew, always: bool
+    hub: Hub, supervisor: Supervisor, job_control: JobControl, reload: Reload, always: bool
 ) -> list[Component]:
     """Return the status line, and the keys that it explains if stdin is a terminal.
 
@@ -109,26 +109,26 @@ def _status_line(
     line = StatusUpdates(hub, supervisor, os.environ, always)
     if not is_terminal(0):
         return [line]
-    console = Console(0, hub, supervisor, line, renew)
-    foreground.add(console)
+    console = Console(0, hub, supervisor, line, reload)
+    job_control.add(console)
     return [line, console]
 
 
-def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) -> Renew:
+def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) -> Reload:
     """Return a function that applies the current contents of the files to the next lives of instances."""
 
-    def renew(chosen: list[Instance]) -> list[str]:
+    def reload(chosen: list[Instance]) -> list[str]:
         try:
-            from procman.runtime import reload
+            from procman.runtime.reload import reload_plans
 
-            return reload.renew(supervisor, plan_source(), chosen)
+            return reload_plans(supervisor, plan_source(), chosen)
         except OSError as error:  # a failing disk or a lack of descriptors is no reason for the session to end
             raise ConfigError(f"the files cannot be read again: {(error.strerror or str(error)).lower()}") from None
 
-    return renew
+    return reload
 
 
-def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, renew: Renew) -> list[Component]:
+def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, reload: Reload) -> list[Component]:
     """Return the components for checks and for watched files, each made when the first plan needs it."""
 
     def probes() -> Component:
@@ -139,7 +139,7 @@ def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, renew
     def watch() -> Component:
         from procman.runtime.health.watch import Watch
 
-        return Watch(supervisor, hub, renew)
+        return Watch(supervisor, hub, reload)
 
     return [
         LazyComponent(lambda plan: plan.ready is not None or plan.health is not None, probes),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from procman.core.lifecycle.transitions import DOWN, Action
@@ -10,6 +9,7 @@ from procman.errors import UsageError
 from procman.output.messages.sentences import sentence
 from procman.runtime.control.session import NotRunningError
 from procman.runtime.control.tasks import Task
+from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, KeyQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from procman.runtime.processes.children import Children
     from procman.runtime.processes.pty import Pty
 
-MOST_KEYS = 64 << 10  # bytes that may wait for a program that does not read
-AGAIN = 0.02  # seconds until a full terminal is tried again
 LAST_LINES = 20  # of history, shown first
 IDLE_TIMEOUT = 1.0  # seconds without output after which a piped-in client has its answer
 MAX_LEAVE_TIME = 5.0  # seconds, since some programs are never quiet
@@ -38,7 +36,7 @@ class Attachment(Task):
         self._children = children
         self.instance = instance
         self._size = size
-        self._keys = bytearray()
+        self._keys = KeyQueue()
         self._places_cursor = False
         self._active = False  # something was typed or shown since the last check
         self._leave_by = float("inf")  # the latest end, once nothing more will be typed
@@ -96,7 +94,7 @@ class Attachment(Task):
 
     def type(self, keys: bytes) -> None:
         """Write typed keys to the program."""
-        self._keys += keys
+        self._keys.add(keys)
         self._pass_on(0.0)
 
     def leave(self, now: float, patient: bool) -> None:
@@ -110,21 +108,13 @@ class Attachment(Task):
             self._active = False
             self._idle_at = now + IDLE_TIMEOUT
         due = min(self._idle_at, self._leave_by)
-        self.deadline = min(due, now + AGAIN) if self._keys else due
+        self.deadline = min(due, now + KEY_RETRY_INTERVAL) if self._keys else due
         return now >= due
 
     def _pass_on(self, now: float) -> None:
-        pty = self._pty
-        try:
-            while self._keys and pty is not None:
-                del self._keys[: os.write(pty.master, bytes(self._keys[:1024]))]
-                self._active = True
-        except BlockingIOError:
-            pass  # the program does not read: later
-        except OSError:
-            self._keys.clear()  # there will be no reader
-        self.deadline = now + AGAIN if self._keys else None
-        self.client.set_reading(len(self._keys) < MOST_KEYS)
+        self._active |= self._keys.write_to(self._pty)
+        self.deadline = now + KEY_RETRY_INTERVAL if self._keys else None
+        self.client.set_reading(not self._keys.is_full)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Set the window size for a new life, and send a sentence for its start and its end."""

@@ -9,7 +9,7 @@ from procman.core.lifecycle.transitions import Event, State
 from procman.core.procfile.selection import changed_count, parse_change
 from procman.errors import UsageError
 from procman.runtime.control.tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
-from procman.runtime.reload import renew
+from procman.runtime.reload import reload_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def restart(session: Session, client: Client, request: Request) -> None:
 
 
 def _reload(session: Session, client: Client, chosen: Iterable[Instance]) -> None:
-    for change in renew(session.supervisor, session.plan_source, chosen):
+    for change in reload_plans(session.supervisor, session.plan_source, chosen):
         session.hub.announce(change)
         client.send({"say": change})
 

@@ -13,32 +13,34 @@ if TYPE_CHECKING:
 
     from procman.runtime.system.poller import Poller
 
-SHOWN = 5  # leftovers that `start` names
-QUIET = 0.1  # seconds after the start until the look: not before the children are up
+MAX_SHOWN = 5  # leftovers that `start` names
+DELAY = 0.1  # seconds after the start until the look: not before the children are up
 
 
 class LeftoverNotice(QuietComponent):
-    """Names leftovers once, soon after the start: one of them may hold a port that is wanted."""
+    """Names leftovers once, soon after the start: one of them may hold a port that an instance needs."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
         self._due: float | None = None
 
     def open(self, poller: Poller) -> None:
-        """See QuietComponent.open."""
-        self._due = time.monotonic() + QUIET
+        """Start the delay."""
+        self._due = time.monotonic() + DELAY
 
     def next_deadline(self) -> float | None:
-        """When to look; None once that is done."""
+        """Return when to look; None once that is done."""
         return self._due
 
     def tick(self, now: float) -> None:
-        """Look, and say what was found."""
+        """Look, and announce what was found."""
         if self._due is None or self._due > now:
             return
         self._due = None
         found = find_leftovers()
         if found:
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            names = ", ".join(map(str, found[:SHOWN]))
-            self._say(f"warning: left over from a session that was killed: {names}{more}; `procman prune` ends them")
+            more = f" and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+            names = ", ".join(map(str, found[:MAX_SHOWN]))
+            self._announce(
+                f"warning: left over from a session that was killed: {names}{more}; `procman prune` ends them"
+            )

@@ -1,4 +1,4 @@
-"""What the engine drives: components, opened, told of events, woken at their deadlines and closed.
+"""What the engine drives: components. They are opened, notified of events, woken at their deadlines, and closed.
 
 The control socket, probes, the status line, systemd's notifications: each is a component. The engine does not know
 them by name.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from procman.runtime.system.poller import Poller
 
     class Component(Protocol):
-        """Anything the engine can drive, also from another ring; QuietComponent explains each call."""
+        """Anything that the engine can drive, also from another ring; QuietComponent explains each call."""
 
         def open(self, poller: Poller) -> None: ...
         def on_event(self, action: str, instance: Instance, now: float) -> None: ...
@@ -37,20 +37,20 @@ class QuietComponent:
         """Something happened to `instance`: one of the TELL actions, or PROBE."""
 
     def next_deadline(self) -> float | None:
-        """When `tick` must be called at the latest, or None."""
+        """Return when `tick` must be called at the latest, or None."""
         return None
 
     def tick(self, now: float) -> None:
-        """Called once a turn."""
+        """One turn of the loop is over."""
 
     def close(self, now: float, code: int) -> None:
-        """The run is over and nothing of it is left; `code` is what it ends with."""
+        """The run is over and no child is left; `code` is its exit code."""
 
 
 class LazyComponent(QuietComponent):
-    """Creates its component with ``make`` when the first instance that needs it starts.
+    """Creates its component with `make()` when the first instance that needs it starts.
 
-    Files can be read again while a session runs, so it is not known at the start whether it will need one.
+    Files can be reloaded while a session runs, so the start does not know yet whether one will be needed.
     """
 
     def __init__(self, is_wanted: Callable[[InstancePlan], bool], make: Callable[[], Component]) -> None:
@@ -64,7 +64,7 @@ class LazyComponent(QuietComponent):
         self._poller = poller
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Create the component when it is time, then tell it."""
+        """Create the component if this instance is the first that needs it, then pass the event on."""
         if self._component is None and action == Action.TELL_STARTED and self._is_wanted(instance.plan):
             assert self._poller is not None
             self._component = self._make()
@@ -73,15 +73,15 @@ class LazyComponent(QuietComponent):
             self._component.on_event(action, instance, now)
 
     def next_deadline(self) -> float | None:
-        """The component's, once there is one."""
+        """Return the component's deadline, once it exists."""
         return None if self._component is None else self._component.next_deadline()
 
     def tick(self, now: float) -> None:
-        """Called once a turn."""
+        """See QuietComponent.tick."""
         if self._component is not None:
             self._component.tick(now)
 
     def close(self, now: float, code: int) -> None:
-        """The run is over."""
+        """See QuietComponent.close."""
         if self._component is not None:
             self._component.close(now, code)

@@ -1,7 +1,7 @@
-"""Does: the loop. One thread; asleep until a child writes, ends, a signal arrives or the nearest deadline comes.
+"""The loop. One thread sleeps until a child writes or ends, a signal arrives, or the nearest deadline is reached.
 
-Each turn: perform → flush → finished? → wait → reap → wake. Another order hangs: what was performed may end the run,
-what was reaped must be decided upon before anything sleeps again.
+Each turn: perform → flush → finished? → wait → reap → wake. Another order hangs: an action may end the run, and the
+supervisor must decide about reaped children before the loop sleeps again.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-LAST_WORDS = 1.0  # seconds for the output to take what is owed to it at the end
+LAST_FLUSH_LIMIT = 1.0  # seconds for the reader to take the rest of the output at the end
 
 
 class Engine:
-    """Performs what the supervisor decides, and reports facts back to it."""
+    """Performs the actions that the supervisor decides, and reports facts back to it."""
 
     def __init__(
         self,
@@ -70,13 +70,13 @@ class Engine:
         ]
         self._lives: dict[str, tuple[Child, list[Pump]]] = {}
         self._orphans_until: float | None = None
-        self._full = False
-        self._error_told = False
+        self._output_blocked = False
+        self._error_reported = False
 
     # The loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Bring up what is not yet, keep it so, bring it down; returns the exit code of the run."""
+        """Start what has not started, keep it running, and stop it; return the exit code of the run."""
         try:
             self._open()
             while True:
@@ -93,71 +93,71 @@ class Engine:
 
     def _open(self) -> None:
         self._signal_requests.open(self._poller)
-        self._poller.add(self._pumps.fileno(), self._nothing)
+        self._poller.add(self._pumps.fileno(), self._on_pumps)
         if self._outlet.pollable:
-            self._poller.add(self._outlet.fileno(), self._look_at_reader, 0)
+            self._poller.add(self._outlet.fileno(), self._on_outlet, 0)
         for component in self._components:
             component.open(self._poller)
-        self._hear(0)  # a signal that came before anybody listened, before more is launched
+        self._poll(0)  # handle earlier signals before more is launched
 
-    def _hear(self, timeout: float | None) -> None:
+    def _poll(self, timeout: float | None) -> None:
         for callback in self._poller.ready(timeout):
             callback()
 
-    def _nothing(self) -> None:
-        """Pumps have their turn once a loop, after everything else."""
+    def _on_pumps(self) -> None:
+        """Do nothing yet: pumps are served once a turn, after everything else."""
 
-    def _look_at_reader(self) -> None:
-        """There is room again, or the reader is gone: that ends everything even while nobody speaks."""
+    def _on_outlet(self) -> None:
+        """Notice that the reader is gone, which ends the run even if no child writes; or else that there is room again."""
         if has_hung_up(self._outlet.fileno()):
             self._poller.remove(self._outlet.fileno())
             terminal = self._outlet.kind == "terminal"
-            if not (terminal and ignores_hang_up()):  # `nohup`: the run goes on, unseen
+            if not (terminal and ignores_hang_up()):  # `nohup`: the run continues unseen
                 self.supervisor.stop_all(HUNG_UP if terminal else OUTPUT_CLOSED, time.monotonic())
 
     def _perform(self) -> None:
-        """Do what was decided, and what is decided because of that."""
+        """Perform what was decided, and what is decided because of that."""
         self._adopt()
-        self._obey()
+        self._perform_actions()
         if self._launcher.busy:
             self._launcher.launch_some()
             self._adopt()
-            self._obey()  # a start is told before the child's first words
+            self._perform_actions()  # a start is announced before the child's first output
 
     def _adopt(self) -> None:
-        """Be there for those who were launched: what is decided next may concern them."""
-        for child in self._launcher.take_born():
-            hear = None if child.pty is None else child.pty.hear
-            pumps = [self._pumps.add(fd, child.name, stream, hear) for stream, fd in child.outputs]
+        """Register new children before further actions are performed, which may refer to them."""
+        for child in self._launcher.take_spawned():
+            on_output = None if child.pty is None else child.pty.on_output
+            pumps = [self._pumps.add(fd, child.name, stream, on_output) for stream, fd in child.outputs]
             self._lives[child.name] = (child, pumps)
 
-    def _obey(self) -> None:
+    def _perform_actions(self) -> None:
         while actions := self.supervisor.take_actions():
-            asked: list[Instance] = []
+            stopped: list[Instance] = []
             for action, instance in actions:
                 if action == Action.LAUNCH:
                     self._launcher.add(instance)
                 elif action == Action.STOP:
-                    asked.append(instance)
+                    stopped.append(instance)
                 elif action == Action.KILL:
                     self._kill(instance)
                 else:
-                    self._tell(action, instance)
-            self._ask(asked)
+                    self._notify(action, instance)
+            self._stop(stopped)
 
     def _flush(self) -> None:
-        """Write what is owed; while the reader does not take it, wait for him and read no child."""
+        """Write pending output; while the reader does not take it, wait for the reader and read no child."""
         try:
             self._outlet.flush()
         except BrokenPipeError:  # `| head`: end everything, quietly
             self.supervisor.stop_all(OUTPUT_CLOSED, time.monotonic())
-        if self._outlet.error and not self._error_told:
-            self._error_told = True
+        if self._outlet.error and not self._error_reported:
+            self._error_reported = True
             write_stderr(f"procman: standard output cannot be written: {self._outlet.error}\n")
-        if self._outlet.blocked != self._full:
-            self._full = self._outlet.blocked
-            self._poller.change(self._outlet.fileno(), WRITE if self._full else 0)
-            self._poller.change(self._pumps.fileno(), 0 if self._full else READ)
+        if self._outlet.blocked != self._output_blocked:
+            self._output_blocked = self._outlet.blocked
+            self._poller.change(self._outlet.fileno(), WRITE if self._output_blocked else 0)
+            self._poller.change(self._pumps.fileno(), 0 if self._output_blocked else READ)
 
     def _finished(self) -> bool:
         if self._launcher.busy or not self.supervisor.settled:
@@ -165,25 +165,25 @@ class Engine:
         return not self._orphans_remain(time.monotonic())
 
     def _orphans_remain(self, now: float) -> bool:
-        """Whether helpers that belong to no instance any more still use the grace that everybody has."""
+        """Return whether orphans of ended instances are still using the grace that every process has."""
         if not self._children.orphans():
             return False
-        self._children.ask_orphans(signal.SIGTERM)
+        self._children.stop_orphans(signal.SIGTERM)
         self._orphans_until = self._orphans_until or now + self._longest_grace()
         outcome = self.supervisor.outcome
-        outcome.stopped_in_time = outcome.stopped_in_time and now < self._orphans_until  # else they are killed now
+        outcome.stopped_in_time = outcome.stopped_in_time and now < self._orphans_until  # otherwise they are killed now
         return outcome.stopped_in_time
 
     def _longest_grace(self) -> float:
         return max((i.plan.stop.grace for i in self.supervisor.instances.values()), default=0.0)
 
     def _wait(self) -> None:
-        if self._launcher.busy or (self._pumps.backlog and not self._full):
+        if self._launcher.busy or (self._pumps.backlog and not self._output_blocked):
             timeout: float | None = 0.0
         else:
             due = self._nearest_deadline()
             timeout = None if due is None else max(0.0, due - time.monotonic())
-        self._hear(timeout)
+        self._poll(timeout)
 
     def _nearest_deadline(self) -> float | None:
         nearest = self._orphans_until
@@ -201,31 +201,31 @@ class Engine:
         for child in self._children.newly_dead():
             _, pumps = self._lives.pop(child.name)
             self._teardowns.begin(child, self.supervisor.instances[child.name], pumps, now)
-        self._children.reap_strangers()
+        self._children.reap_others()
 
     def _wake(self) -> None:
-        """Let everything that waited for this moment have its turn."""
-        if not self._full:
+        """Serve the pumps, then everything whose deadline may have been reached."""
+        if not self._output_blocked:
             self._pumps.serve()
-            self._flush()  # a line is on its way before anything else is asked for
+            self._flush()  # lines are on their way before anything else happens
         now = time.monotonic()
-        self._children.let_go(now)
+        self._children.tick(now)
         self._teardowns.proceed(now, self.supervisor.stopping is not None)
         self.supervisor.tick(now)
         self._pumps.show_partials(now)
         for component in self._components:
             component.tick(now)
 
-    # Deeds ----------------------------------------------------------------------------------------------------------
+    # Actions --------------------------------------------------------------------------------------------------------
 
-    def _ask(self, instances: list[Instance]) -> None:
-        """Send each its stop signal, all in parallel; and to what has left their groups."""
+    def _stop(self, instances: list[Instance]) -> None:
+        """Send each instance its stop signal, in parallel, and to the processes that have left their groups."""
         for instance in instances:
             if instance.name in self._lives:
                 self._children.stop(self._lives[instance.name][0], instance.plan)
         if instances:
-            everybody = self.supervisor.stopping is not None and not self.supervisor.holds_back
-            self._children.ask_orphans(signal.SIGTERM, None if everybody else [i.name for i in instances])
+            all_of_them = self.supervisor.stopping is not None and not self.supervisor.holds_back
+            self._children.stop_orphans(signal.SIGTERM, None if all_of_them else [i.name for i in instances])
 
     def _kill(self, instance: Instance) -> None:
         self._teardowns.kill(instance.name)
@@ -236,7 +236,7 @@ class Engine:
         assert child.status is not None
         self.supervisor.exited(instance, child.status, time.monotonic())
 
-    def _tell(self, action: str, instance: Instance) -> None:
+    def _notify(self, action: str, instance: Instance) -> None:
         now = time.monotonic()
         for component in self._components:
             component.on_event(action, instance, now)
@@ -244,16 +244,16 @@ class Engine:
     def _end(self, stuck: list[int]) -> int:
         now = time.monotonic()
         if stuck:
-            self._hub.announce(f"still there after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
+            self._hub.announce(f"still alive after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
         code = self.supervisor.exit_code
         for component in self._components:
             component.close(now, code)
         self._hub.close()
-        self._outlet.close(now + LAST_WORDS)
-        self._complain()
+        self._outlet.close(now + LAST_FLUSH_LIMIT)
+        self._report_loss()
         return code
 
-    def _complain(self) -> None:
-        """Say on stderr what nobody has read on stdout, unless its reader has left on purpose."""
+    def _report_loss(self) -> None:
+        """Report on stderr how much output was not read, unless the reader left on purpose."""
         if self.supervisor.stopping is not OUTPUT_CLOSED:
             report_loss(self._outlet, self._pumps.dropped)

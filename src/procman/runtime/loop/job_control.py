@@ -1,4 +1,4 @@
-"""Does: leaves the terminal when the shell takes it, and comes back when it is ours again."""
+"""Leaves the terminal when the shell takes it, and returns when it is ours again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from procman.runtime.system.poller import Poller
 
     class Pausable(Protocol):
-        """Who has something on the terminal."""
+        """Something that uses the terminal."""
 
         def pause(self) -> None: ...
         def resume(self) -> None: ...
 
 
-LOOK_AGAIN = 1.0  # seconds
+LOOK_INTERVAL = 1.0  # seconds
 
 
-class Foreground(QuietComponent):
-    """Whether our job has the terminal behind `fd`. Those who have something on it are told when that changes."""
+class JobControl(QuietComponent):
+    """Whether our job has the terminal behind `fd`. What uses the terminal is paused and resumed accordingly."""
 
     def __init__(self, fd: int, *pausables: Pausable) -> None:
         self._fd = fd
@@ -30,39 +30,39 @@ class Foreground(QuietComponent):
         self._away = False
         self._look_at = 0.0
 
-    def add(self, one: Pausable) -> None:
-        """Tell `one` too."""
-        self._pausables.append(one)
+    def add(self, pausable: Pausable) -> None:
+        """Pause and resume this one too."""
+        self._pausables.append(pausable)
 
     def open(self, poller: Poller) -> None:
-        """Begin in the background where the shell says so: `procman start &`."""
+        """Begin in the background if the shell says so: `procman start &`."""
         self.look()
 
     def look(self) -> None:
-        """Leave or come back, as the shell has decided."""
+        """Leave the terminal or return to it, whichever the shell has decided."""
         ours = in_foreground(self._fd)
         if self._away and ours:
-            self._come_back()
+            self._return()
         elif not self._away and not ours:
             self.leave()
 
     def leave(self) -> None:
-        """Take everything of ours off the terminal."""
+        """Pause everything of ours on the terminal."""
         self._away = True
-        for one in self._pausables:
-            one.pause()
+        for pausable in self._pausables:
+            pausable.pause()
 
-    def _come_back(self) -> None:
+    def _return(self) -> None:
         self._away = False
-        for one in self._pausables:
-            one.resume()
+        for pausable in self._pausables:
+            pausable.resume()
 
     def next_deadline(self) -> float | None:
-        """No signal tells that a job which runs in the background was brought to the front: look now and then."""
+        """Return when to look again: no signal says that a running background job was brought to the front."""
         return self._look_at if self._away else None
 
     def tick(self, now: float) -> None:
-        """While we are away: is the terminal ours again?"""
+        """While we are away, look whether the terminal is ours again."""
         if self._away:
             self.look()
-            self._look_at = now + LOOK_AGAIN
+            self._look_at = now + LOOK_INTERVAL

@@ -1,4 +1,4 @@
-"""Does: hears signals, from the kernel or through the guardian, and turns them into wishes."""
+"""Turns signals, from the kernel or through the guardian, into requests to the supervisor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
-    from procman.runtime.loop.job_control import Foreground
+    from procman.runtime.loop.job_control import JobControl
     from procman.runtime.processes.children import Children
     from procman.runtime.system.poller import Poller
     from procman.runtime.system.signals import SignalPipe
@@ -36,9 +36,9 @@ IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wa
 
 
 class SignalRequests:
-    """What the user says to the run by signals.
+    """The user's requests by signal.
 
-    `guardian_pipe` carries the signals that were sent to the guardian, as bytes; `suspend_guardian` stops it.
+    `guardian_pipe` carries the signals that were sent to the guardian, as bytes; `suspend_guardian()` stops it.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SignalRequests:
         children: Children,
         hub: Hub,
         outlet: Outlet,
-        foreground: Foreground,
+        job_control: JobControl,
         signals: SignalPipe,
         guardian_pipe: int | None = None,
         suspend_guardian: Callable[[], None] = lambda: None,
@@ -61,86 +61,86 @@ class SignalRequests:
         self._suspend_guardian = suspend_guardian
         self._poller: Poller | None = None
         self._stopped_at: float | None = None
-        self._foreground = foreground
-        foreground.add(self)
+        self._job_control = job_control
+        job_control.add(self)
         self.child_ended = False
-        self._deeds: dict[int, Callable[[], None]] = {
-            signal.SIGCHLD: self._note_child,
+        self._handlers: dict[int, Callable[[], None]] = {
+            signal.SIGCHLD: self._on_child_end,
             signal.SIGTSTP: self._suspend,
-            signal.SIGCONT: self._resume,
+            signal.SIGCONT: self._continue,
             signal.SIGUSR1: self._dump_states,
             signal.SIGUSR2: hub.reopen,
             signal.SIGWINCH: self._resize,
         }
 
     def open(self, poller: Poller) -> None:
-        """Handle signals, the guardian's too, whenever `poller` finds some."""
+        """Handle signals, the guardian's too, whenever `poller` reports some."""
         self._poller = poller
         poller.add(self._signals.fileno(), self.on_signals)
         if self._guardian_pipe is not None:
-            poller.add(self._guardian_pipe, self._on_guardian_pipe)
+            poller.add(self._guardian_pipe, self.on_guardian_pipe)
 
     def on_signals(self) -> None:
-        """Handle the signals that arrived here."""
-        self._obey(self._signals.read())
+        """Handle the signals that arrived in this process."""
+        self._handle(self._signals.read())
 
-    def _on_guardian_pipe(self) -> None:
-        """Obey the signals that the guardian passed on, or end everything: with it dead nobody would end us."""
+    def on_guardian_pipe(self) -> None:
+        """Handle the signals that the guardian passed on. If it has died, kill everything: no signal can reach us."""
         assert self._guardian_pipe is not None
         assert self._poller is not None
         numbers = os.read(self._guardian_pipe, 4096)
-        self._obey(numbers)
+        self._handle(numbers)
         if not numbers:
             self._poller.remove(self._guardian_pipe)
             self._guardian_pipe = None
             self._supervisor.kill_all(GUARDIAN_DIED, time.monotonic())
 
-    def _obey(self, numbers: bytes) -> None:
+    def _handle(self, numbers: bytes) -> None:
         for number in dict.fromkeys(numbers):  # each once, in order
             if number in STOPPING:
                 self.stop(number)
-            elif number in self._deeds:
-                self._deeds[number]()
+            elif number in self._handlers:
+                self._handlers[number]()
 
     def stop(self, number: int) -> None:
-        """End the run as this signal does; a second time it kills."""
+        """Stop the run as this signal does; the second time, kill."""
         now = time.monotonic()
         if self._stopped_at is None:
             self._stopped_at = now
             self._supervisor.stop_all(STOPPING[number], now)
         elif number in IMPATIENT and now - self._stopped_at >= REPEAT_AFTER:
-            self._hub.announce("asked again: killing at once")
+            self._hub.announce("stop requested again: killing all processes")
             self._supervisor.kill_all(STOPPING[number], now)
 
-    def _note_child(self) -> None:
+    def _on_child_end(self) -> None:
         self.child_ended = True
 
     def _suspend(self) -> None:
-        """Ctrl-Z: leave the terminal, then stop; the guardian follows, and then the shell takes the terminal.
+        """Suspend on Ctrl-Z: leave the terminal, then stop. The guardian follows, then the shell takes the terminal.
 
         Children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends CONT to us.
         """
         self._children.send_all(signal.SIGSTOP)
-        self._foreground.leave()
+        self._job_control.leave()
         self._flush()
         if self._guardian_pipe is not None:
             self._suspend_guardian()
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._resume()
+        self._continue()
 
     def _flush(self) -> None:
         try:
             self._outlet.flush()
         except BrokenPipeError:
-            pass  # the loop will see that for itself
+            pass  # the loop will notice too
 
-    def _resume(self) -> None:
-        """Go on. In the background (`bg`) the terminal belongs to the shell: what we have on it stays away."""
-        self._foreground.look()
+    def _continue(self) -> None:
+        """Continue. In the background (`bg`) the terminal belongs to the shell, and we stay away from it."""
+        self._job_control.look()
         self._children.send_all(signal.SIGCONT)
 
     def pause(self) -> None:
-        """The terminal is somebody else's: nobody tells us any more when its size changes."""
+        """The terminal is not ours any more: changes of its size are not reported to us."""
 
     def resume(self) -> None:
         """The terminal is ours again, and may have another size."""

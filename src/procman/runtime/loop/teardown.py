@@ -1,8 +1,12 @@
-"""Does: the end of one life, in the only order that loses nothing and leaves nothing.
+"""The end of one life, in the only order that loses no output and leaves no process.
 
-The leader has ended and is a zombie, which pins the numbers of its group → its last words are read → what is left of
-its group, and its escaped helpers, are asked to end, then killed → it is reaped → the supervisor is told. So a restart
-never begins beside leftovers of the life before, which would hold its port.
+1. The leader has ended and is a zombie, which pins the numbers of its group.
+2. Its last output is read.
+3. What is left of its group, and its escaped helpers, are asked to stop, then killed.
+4. It is reaped.
+5. The supervisor is told.
+
+So a restart never begins next to leftovers of the previous life, which would hold its port.
 """
 
 from __future__ import annotations
@@ -17,10 +21,10 @@ if TYPE_CHECKING:
     from procman.runtime.loop.pumps import Pump, Pumps
     from procman.runtime.processes.children import Child, Children
 
-LEFTOVER_GRACE = 0.25  # seconds for what a crashed leader left behind; one that was asked to stop has its own grace
-DRAIN_LIMIT = 0.25  # seconds to read the last words of one child
+LEFTOVER_GRACE = 0.25  # seconds for the leftovers of a crashed leader; a stopped instance has its own grace
+DRAIN_LIMIT = 0.25  # seconds to read the last output of one child
 STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the kernel
-OUTPUT_LIMIT = 0.25  # seconds that a full output may hold up the end of a child while everything stops
+OUTPUT_LIMIT = 0.25  # seconds that a full output may delay the end of a child while everything stops
 
 
 class Teardown:
@@ -39,32 +43,32 @@ class Teardown:
 
 
 class Teardowns:
-    """All ends under way. `finished(child, instance)` is called for each, when nothing of it is left."""
+    """All teardowns under way. `finished(child, instance)` is called for each when nothing of it is left."""
 
     def __init__(self, children: Children, pumps: Pumps, finished: Callable[[Child, Instance], None]) -> None:
         self._children = children
         self._pumps = pumps
         self._finished = finished
         self._under_way: dict[str, Teardown] = {}
-        self.stuck: list[int] = []  # pids that did not even die of SIGKILL
+        self.stuck: list[int] = []  # pids that survived SIGKILL
 
     def begin(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         """Take over an ended leader."""
         self._under_way[child.name] = Teardown(child, instance, pumps, now)
 
     def kill(self, name: str) -> None:
-        """The instance's grace is over: what is left of it is killed at the next step."""
+        """End the grace of an instance: what is left of it is killed at the next step."""
         if name in self._under_way:
             self._under_way[name].deadline = 0.0
 
     def next_deadline(self) -> float | None:
-        """When a leftover's time is over, or a full output need not be waited for any longer."""
-        if not self._under_way:  # nearly always, and asked at every turn
+        """Return when the time of some leftovers is over, or when a full output need not be waited for any longer."""
+        if not self._under_way:  # nearly always, and called every turn
             return None
-        return min((f.deadline for f in self._under_way.values() if f.deadline is not None), default=None)
+        return min((t.deadline for t in self._under_way.values() if t.deadline is not None), default=None)
 
     def proceed(self, now: float, stopping: bool) -> None:
-        """Take every end as far as it can go now."""
+        """Take every teardown as far as it can go now; `stopping` is whether the whole run ends."""
         if not self._under_way:
             return
         orphans = self._children.orphans()
@@ -75,11 +79,11 @@ class Teardowns:
             if not leftovers or self._given_up(teardown, leftovers, now):
                 self._complete(teardown, now)
             else:
-                self._end(teardown, leftovers, now)
+                self._stop(teardown, leftovers, now)
 
     def _drained(self, teardown: Teardown, now: float, stopping: bool) -> bool:
-        """Read what the leader said last. While the output is full this waits: for as long as it takes, but only
-        for a moment when everything stops."""
+        """Read the leader's last output. A full output delays this for as long as it takes, or for OUTPUT_LIMIT while
+        everything stops."""
         full = False
         for pump in teardown.pumps:
             full = not self._pumps.drain(pump, now + DRAIN_LIMIT) or full
@@ -91,7 +95,7 @@ class Teardowns:
             teardown.deadline = now + OUTPUT_LIMIT
         return False
 
-    def _end(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
+    def _stop(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
         overdue = teardown.deadline is not None and teardown.deadline <= now
         if not teardown.killed and (overdue or teardown.instance.killed):
             teardown.killed = True
@@ -100,7 +104,7 @@ class Teardowns:
             self._children.kill(teardown.child, leftovers)
             return
         number = teardown.instance.plan.stop.signal_number
-        self._children.ask_leftovers(teardown.child, leftovers, number, group_too=not teardown.group_asked)
+        self._children.stop_leftovers(teardown.child, leftovers, number, group_too=not teardown.group_asked)
         teardown.group_asked = True
         if teardown.deadline is None and teardown.instance.state != State.STOPPING:
             teardown.deadline = now + LEFTOVER_GRACE
@@ -113,8 +117,8 @@ class Teardowns:
 
     def _complete(self, teardown: Teardown, now: float) -> None:
         for pump in teardown.pumps:
-            self._pumps.drain(pump, now + DRAIN_LIMIT)  # the words of the leftovers
-            self._pumps.remove(pump)  # and what nobody could be shown is counted
+            self._pumps.drain(pump, now + DRAIN_LIMIT)  # the last output of the leftovers
+            self._pumps.remove(pump)  # counts what could not be shown
         del self._under_way[teardown.child.name]
         self._children.reap(teardown.child)
         self._finished(teardown.child, teardown.instance)

@@ -1,7 +1,7 @@
-"""Does: spawns children, signals their groups, notices and reaps their ends.
+"""Spawns children, signals their groups, and reaps them.
 
-Each child leads a session of its own, so its pid is also the id of its group and session. A zombie pins these
-numbers: a group is only ever signalled while its leader is unreaped, so that no stranger with a recycled number is hit.
+Each child leads a session of its own, so its pid is also the id of its group and session. A zombie pins these numbers:
+a group is only signalled while its leader is unreaped, so a signal never hits another process with a recycled number.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import os
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import start_command
 from procman.runtime.processes.tags import Tags
-from procman.runtime.system import descendants
-from procman.runtime.system.descendants import group_of, peek, send, send_group, session_of
+from procman.runtime.system.descendants import group_of, peek, prior_children, send, send_group, session_of
 from procman.runtime.system.descriptors import DescriptorLimit
 from procman.runtime.system.procfs import own_children
 
@@ -30,12 +29,12 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-STRANGERS_PER_ROUND = 256  # a process that forks faster than we reap must not hold the loop for ever
-TRY_AGAIN = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+MAX_REAPED_PER_TURN = 256  # a process that forks faster than we reap must not block the loop
+TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 
 
 class SpawnError(Exception):
-    """A child could not be spawned; `status` is a shell's code for it, or None when trying again may help."""
+    """A child could not be spawned. `status` is what a shell would exit with, or None if trying again may help."""
 
     def __init__(self, reason: str, status: ExitStatus | None) -> None:
         super().__init__(reason)
@@ -53,38 +52,41 @@ class Child:
         self.pid = pid
         self.outputs = outputs  # (stream, descriptor)
         self.pty = pty
-        self.status: ExitStatus | None = None  # known, but not yet reaped: a zombie
-        self.stopper: SideCommand | None = None  # the command that asks it to end
+        self.status: ExitStatus | None = None  # known before it is reaped: a zombie
+        self.stopper: SideCommand | None = None  # the stop command under way
 
 
 class Children:
-    """All children of this engine, by pid."""
+    """All children of this engine, by pid.
+
+    `spared` are the children that this process had before it became procman; `announce` shows a warning to the user.
+    """
 
     def __init__(self, session: str, instances: int, separate_streams: bool = False) -> None:
-        self._marks = Tags(session)
+        self._tags = Tags(session)
         self._separate = separate_streams
         self._by_pid: dict[int, Child] = {}
-        self._asked: set[int] = set()  # orphans that were asked to end
-        self.spared = descendants.prior_children()
+        self._asked: set[int] = set()  # orphans that got the stop signal
+        self.spared = prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._side_commands: SideCommands | None = None
         self._session_leaders: SessionLeaders | None = None
-        self.complain: Callable[[str], None] = _keep_to_ourselves
+        self.announce: Callable[[str], None] = _announce_nothing
 
     def __len__(self) -> int:
         return len(self._by_pid)
 
-    # Birth --------------------------------------------------------------------------------------------------------
+    # Spawning --------------------------------------------------------------------------------------------------------
 
     def spawn(self, plan: InstancePlan, pty: Pty | None = None) -> Child:
-        """Start one life of `plan`, reading through `pty` or through pipes. Raises SpawnError."""
+        """Start one life of `plan`, on `pty` or on pipes. Raises SpawnError."""
         try:
             outputs, ends = self._open_streams(pty)
         except OSError as error:
             raise _spawn_error(plan, error) from None
-        self._marks.apply(plan.name)
+        self._tags.apply(plan.name)
         try:
             actions = self._actions(pty, self.limit.lower_numbers(ends))
             pid = start_command(plan.command, plan.cwd, self._here, plan.env, actions, self.limit)
@@ -99,7 +101,10 @@ class Children:
         return child
 
     def _open_streams(self, pty: Pty | None) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
-        """Our reading ends, and the children's writing ends. One pipe for both: their true order is worth more."""
+        """Return our reading ends and the child's writing ends.
+
+        By default both streams share one pipe: their true order is worth more than telling them apart.
+        """
         if pty is not None:
             return (("stdout", pty.master),), ()
         reader, writer = os.pipe()
@@ -124,37 +129,38 @@ class Children:
     # Signals ------------------------------------------------------------------------------------------------------
 
     def of(self, name: str) -> Child | None:
-        """The child that speaks for the instance `name`, if it lives."""
+        """Return the living child of the instance `name`, or None."""
         return next((child for child in self._by_pid.values() if child.name == name and child.status is None), None)
 
-    def ask(self, child: Child, number: int) -> None:
-        """Send the stop signal to the child's group, and CONT: a stopped process could not obey."""
+    def send_stop(self, child: Child, number: int) -> None:
+        """Send the stop signal `number` to the child's group, and CONT: a stopped process could not react."""
         send_group(child.pid, number)
         send_group(child.pid, signal.SIGCONT)
 
     def stop(self, child: Child, plan: InstancePlan) -> None:
-        """Ask the child to end, in the way of its plan: by a signal, or a command, and the signal when that fails."""
+        """Stop the child as its plan says: with a signal, or with a command, and the signal if the command fails."""
         if not plan.stop.command:
-            self._ask_all(child, plan.stop.signal_number)
+            self._signal_life(child, plan.stop.signal_number)
             return
 
-        def finished(status: ExitStatus, words: str) -> None:
+        def finished(status: ExitStatus, last_line: str) -> None:
             child.stopper = None
             if not status.ok and child.status is None:
-                said = f": {words}" if words else ""
-                self.complain(f"the stop command of {child.name} {status.words()}{said}; it gets the signal instead")
-                self._ask_all(child, plan.stop.signal_number)
+                detail = f": {last_line}" if last_line else ""
+                self.announce(f"the stop command of {child.name} {status.words()}{detail}; sending the signal instead")
+                self._signal_life(child, plan.stop.signal_number)
 
         child.stopper = self.side_commands.run(plan, plan.stop.command, finished, child.pid)
 
-    def _ask_all(self, child: Child, number: int) -> None:
-        """Ask a child that lives, and its group; on a terminal, the leader's end must not hang up on the others."""
+    def _signal_life(self, child: Child, number: int) -> None:
+        """Send the stop signal to a living child and its group. On a terminal, keep the leader until the others have
+        ended, since its end would hang up on them."""
         if child.pty is None or not self.session_leaders.hold(child.pid, number):
-            self.ask(child, number)
+            self.send_stop(child, number)
 
     @property
     def session_leaders(self) -> SessionLeaders:
-        """The leaders that wait for their groups. They do not exist before somebody on a terminal is asked to end."""
+        """The leaders that wait for their groups; created when the first child on a terminal is stopped."""
         if self._session_leaders is None:
             from procman.runtime.processes.session_leader import SessionLeaders
 
@@ -162,21 +168,21 @@ class Children:
         return self._session_leaders
 
     def next_deadline(self) -> float | None:
-        """When `let_go` wants to be called, in seconds of the monotonic clock, or None."""
+        """Return when `tick` must be called, in seconds of the monotonic clock, or None."""
         return None if self._session_leaders is None else self._session_leaders.next_deadline()
 
-    def let_go(self, now: float) -> None:
-        """Let those leaders end whose groups have."""
+    def tick(self, now: float) -> None:
+        """Let the leaders end whose groups have ended."""
         if self._session_leaders is not None:
             self._session_leaders.tick(now)
 
     @property
     def side_commands(self) -> SideCommands:
-        """Short commands under way; they do not exist before somebody wants one."""
+        """The side commands under way; created when the first one is run."""
         if self._side_commands is None:
             from procman.runtime.processes.side_commands import SideCommands
 
-            self._side_commands = SideCommands(self._null, self._here, self._marks, self.limit)
+            self._side_commands = SideCommands(self._null, self._here, self._tags, self.limit)
         return self._side_commands
 
     def send_all(self, number: int) -> None:
@@ -187,15 +193,15 @@ class Children:
             send(pid, number)
 
     def resize(self) -> None:
-        """Hand on the size of the window that we are shown in."""
+        """Give every child's terminal the size of our window."""
         for child in self._by_pid.values():
             if child.pty is not None:
                 child.pty.fit()
 
-    # Death --------------------------------------------------------------------------------------------------------
+    # Reaping ------------------------------------------------------------------------------------------------------
 
     def newly_dead(self) -> list[Child]:
-        """The children that have ended since the last look; as zombies they keep their numbers until reaped."""
+        """Return the children that have ended since the last call; as zombies they keep their numbers until reaped."""
         dead = []
         for child in self._by_pid.values():
             if child.status is None:
@@ -205,7 +211,7 @@ class Children:
         return dead
 
     def reap(self, child: Child) -> None:
-        """Give the child's numbers back. Nothing may be signalled by them any more."""
+        """Release the child's numbers. Nothing may be signalled by them any more."""
         del self._by_pid[child.pid]
         if child.stopper is not None:
             child.stopper.drop()
@@ -214,49 +220,51 @@ class Children:
         try:
             os.waitpid(child.pid, 0)
         except ChildProcessError:
-            pass  # somebody set SIGCHLD to be ignored: the kernel has reaped it
+            pass  # SIGCHLD is ignored, so the kernel has reaped it
 
-    def reap_strangers(self) -> None:
-        """Reap errands and adopted orphans that have ended; bounded, so that a fork racer cannot hold us here."""
+    def reap_others(self) -> None:
+        """Reap side commands and adopted orphans that have ended, at most MAX_REAPED_PER_TURN orphans."""
         if self._side_commands is not None:
             self._side_commands.reap()
-        for pid in self.orphans()[:STRANGERS_PER_ROUND]:
+        for pid in self.orphans()[:MAX_REAPED_PER_TURN]:
             try:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
                     continue
             except ChildProcessError:
                 pass  # reaped already
-            self._marks.forget(pid)
+            self._tags.forget(pid)
             self._asked.discard(pid)
 
     # What a life leaves behind ------------------------------------------------------------------------------------
 
     def orphans(self) -> list[int]:
-        """Descendants of our children whose parents have ended: as a subreaper (or PID 1) we have adopted them."""
-        strangers = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
-        return (
-            strangers if self._side_commands is None else [pid for pid in strangers if pid not in self._side_commands]
-        )
+        """Return the descendants of our children that we have adopted as a subreaper (or PID 1)."""
+        adopted = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
+        return adopted if self._side_commands is None else [pid for pid in adopted if pid not in self._side_commands]
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
-        """Those of `orphans` that came from `child`: of its session, or with its instance's mark. What is deeper in
-        the family is a descendant of one of these, and is adopted, and found, when that one ends."""
-        return [pid for pid in orphans if session_of(pid) == child.pid or self._marks.owner_of(pid) == child.name]
+        """Return those of `orphans` that came from `child`: of its session, or with its instance's tag.
 
-    def ask_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
-        """Ask what is left of a life to end, each once: a second TERM means "now!" to some programs."""
+        Deeper descendants have one of these as their ancestor; they are adopted, and found, when it ends.
+        """
+        return [pid for pid in orphans if session_of(pid) == child.pid or self._tags.owner_of(pid) == child.name]
+
+    def stop_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
+        """Send the stop signal to the leftovers of a life, once each: a second TERM means "now!" to some programs."""
         if group_too:
-            self.ask(child, number)
-        self._ask_each((pid for pid in pids if group_of(pid) != child.pid), number)
+            self.send_stop(child, number)
+        self._stop_each((pid for pid in pids if group_of(pid) != child.pid), number)
 
-    def ask_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
-        """Ask the adopted orphans of the instances `names`, or all of them: who has left a group is not forgotten. Who
-        has not is asked with it: as soon as a shell has obeyed, its command is an orphan."""
+    def stop_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
+        """Send the stop signal to the orphans of the instances `names`, or to all, that have left their groups.
+
+        An orphan in a child's group got the signal with it: when a shell has exited, its command is an orphan.
+        """
         wanted = None if names is None else set(names)
         strays = (pid for pid in self.orphans() if group_of(pid) not in self._by_pid)
-        self._ask_each((pid for pid in strays if wanted is None or self._marks.owner_of(pid) in wanted), number)
+        self._stop_each((pid for pid in strays if wanted is None or self._tags.owner_of(pid) in wanted), number)
 
-    def _ask_each(self, pids: Iterable[int], number: int) -> None:
+    def _stop_each(self, pids: Iterable[int], number: int) -> None:
         for pid in pids:
             if pid not in self._asked:
                 self._asked.add(pid)
@@ -270,14 +278,14 @@ class Children:
             send(pid, signal.SIGKILL)
 
 
-def _keep_to_ourselves(_words: str) -> None:
-    """Nobody wants to hear it."""
+def _announce_nothing(_text: str) -> None:
+    """Show nothing, until the session sets `announce`."""
 
 
 def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
-    """The failure in words, with the code that a shell would have for it."""
+    """Return the error for a failed spawn, with the status that a shell would exit with."""
     what = error.strerror or str(error)
-    if error.errno in TRY_AGAIN:
+    if error.errno in TEMPORARY_ERRORS:
         return SpawnError(f"cannot start: {what}", None)
     if error.errno == errno.ENOENT:
         return SpawnError(f"{plan.command.split()[0]}: not found", ExitStatus(code=127))

@@ -1,7 +1,7 @@
-"""Does: brings instances up, a batch at a time, in pipes or on terminals.
+"""Starts instances, a batch at a time, on pipes or on terminals.
 
-The first batch does not wait for the loop: it is on its way while that is still being loaded. What the children write
-meanwhile waits in their pipes.
+The first batch does not wait for the loop: it starts while the loop is still being imported. Output that the children
+write meanwhile waits in their pipes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from procman.runtime.processes.children import Child, Children
     from procman.runtime.processes.pty import Window
 
-BATCH = 32  # launches a turn, so that signals and output are looked at while a thousand instances come up
-LOOP = 16  # descriptors: more than the loop takes until it runs, those included by which it is imported
+BATCH_SIZE = 32  # launches per turn, so that signals and output are handled while a thousand instances start
+LOOP_DESCRIPTORS = 16  # more than the loop needs until it runs, including those that its import needs
 
 
 class Launcher:
-    """Spawns what the supervisor wants launched, and reports to it how that went.
+    """Spawns what the supervisor wants launched, and reports the result to it.
 
-    ``window`` is what children may fill of our terminal; None when they all have pipes.
+    ``window`` is the part of our terminal that children may fill; None if they all have pipes.
     """
 
     def __init__(self, supervisor: Supervisor, children: Children, window: Window | None) -> None:
@@ -36,37 +36,37 @@ class Launcher:
         self._children = children
         self._window = window
         self._waiting: list[Instance] = []
-        self._born: list[Child] = []
+        self._spawned: list[Child] = []
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits to be launched."""
+        """Whether instances wait to be launched."""
         return bool(self._waiting)
 
     def begin(self) -> None:
-        """Launch the first of those that start by themselves, and what they depend on.
+        """Launch the first batch of the instances that start by themselves.
 
-        Where descriptors are scarce all of them wait: the loop has to find some for itself.
+        If descriptors are scarce, all of them wait: the loop needs some for itself.
         """
         self._supervisor.start_all(time.monotonic())
         self._waiting += self._supervisor.take_launches()
-        if self._children.limit.has_room(LOOP + PER_INSTANCE * min(BATCH, len(self._waiting))):
+        if self._children.limit.has_room(LOOP_DESCRIPTORS + PER_INSTANCE * min(BATCH_SIZE, len(self._waiting))):
             self.launch_some()
 
     def add(self, instance: Instance) -> None:
-        """Launch it with one of the next batches."""
+        """Launch the instance with one of the next batches."""
         self._waiting.append(instance)
 
     def launch_some(self) -> None:
         """Launch the next batch."""
-        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
         for instance in batch:
             self._launch(instance)
 
-    def take_born(self) -> list[Child]:
-        """The children that nobody reads from yet, once."""
-        born, self._born = self._born, []
-        return born
+    def take_spawned(self) -> list[Child]:
+        """Return the children spawned since the last call."""
+        spawned, self._spawned = self._spawned, []
+        return spawned
 
     def _launch(self, instance: Instance) -> None:
         now = time.monotonic()
@@ -78,7 +78,7 @@ class Launcher:
         except SpawnError as error:
             self._supervisor.spawn_failed(instance, error.reason, error.status, now)
             return
-        self._born.append(child)
+        self._spawned.append(child)
         self._supervisor.spawned(instance, child.pid, now)
 
     def _spawn(self, instance: Instance) -> Child:
@@ -95,11 +95,11 @@ def _spawn_on_terminal(children: Children, plan: InstancePlan, window: Window) -
     try:
         pty = open_pty(window)
     except OSError:
-        return children.spawn(plan)  # no terminal to be had: a pipe shows as much
+        return children.spawn(plan)  # the system has no free terminal; a pipe shows as much
     try:
         return children.spawn(plan, pty)
     except SpawnError:
         os.close(pty.master)
         raise
     finally:
-        pty.child_has_it()
+        pty.close_slave()

@@ -1,4 +1,4 @@
-"""Does: a pseudo-terminal for a child, in the size of what it may fill of ours."""
+"""Pseudo-terminals for children, sized to the part of our own terminal that a child may fill."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.model.plan import InstancePlan
 
-QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # of questions to a terminal, see answers.py
+QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # how queries to a terminal end, see pty_replies.py
+MAX_WAITING_KEYS = 64 << 10  # bytes that may wait for a program that does not read
+KEY_RETRY_INTERVAL = 0.02  # seconds until a full terminal is tried again
+KEYS_PER_WRITE = 1024  # bytes
 
 
 class Window:
-    """What a child may fill of the terminal that we are shown on: its size, less our prefix.
+    """The part of our terminal that a child may fill: its size, less our prefix.
 
-    ``usual``: whether a child gets a terminal if nothing else is said of it.
+    ``usual`` is whether a child gets a terminal if its plan does not say.
     """
 
     __slots__ = ("_fd", "_lent_to", "_prefix_width", "_usual", "ends_lines")
@@ -26,7 +29,7 @@ class Window:
     def __init__(
         self, fd: int, prefix_width: int, usual: bool = True, lent_to: str = "", ends_lines: bool = False
     ) -> None:
-        """``lent_to``: the instance that has all of it; ``ends_lines``: a return is put before each newline."""
+        """``lent_to`` is the instance that has the whole terminal; ``ends_lines`` adds a return to each newline."""
         self._fd = fd
         self._prefix_width = prefix_width
         self._usual = usual
@@ -34,26 +37,26 @@ class Window:
         self.ends_lines = ends_lines
 
     def of(self, plan: InstancePlan) -> Window | None:
-        """What this child may fill; None: it gets no terminal."""
+        """Return what this child may fill, or None if it gets pipes."""
         if plan.name == self._lent_to:
             return Window(self._fd, 0, ends_lines=True)
         if not self.is_for(plan.pty):
             return None
-        longer = len(plan.name) - NAME_WIDTH  # than the names are filled up to
+        longer = len(plan.name) - NAME_WIDTH  # shorter names are padded to this width
         return Window(self._fd, self._prefix_width + longer) if longer > 0 and self._prefix_width > NAME_WIDTH else self
 
     def is_for(self, wish: bool | None) -> bool:
-        """Whether a child gets a terminal; ``wish`` is what is said of this one."""
+        """Return whether a child gets a terminal; ``wish`` is what its plan says, None if nothing."""
         return self._usual if wish is None else wish
 
     def size(self) -> tuple[int, int]:
-        """Rows and columns; a very narrow window is not made narrower than programs can bear."""
+        """Return rows and columns. At least 20 columns are left if the terminal has them: few programs bear less."""
         rows, columns = window_size(self._fd) or (24, 80)
         return rows, max(columns - self._prefix_width, min(columns, 20))
 
 
 class Pty:
-    """A pseudo-terminal: `master` is ours to read, `path` is what the child opens, `slave` keeps it alive till then."""
+    """A pseudo-terminal: we read `master`, the child opens `path`, and `slave` keeps it alive until then."""
 
     __slots__ = ("_window", "master", "path", "slave", "viewer")
 
@@ -61,16 +64,16 @@ class Pty:
         self.master = master
         self.slave = slave
         self.path = path
-        self.viewer: tuple[int, int] | None = None  # rows and columns of who is attached; he sees more than we show
+        self.viewer: tuple[int, int] | None = None  # rows and columns of an attached client, which shows all of it
         self._window = window
 
-    def child_has_it(self) -> None:
-        """Close our copy of the child's side, so that the child's end is the terminal's end."""
+    def close_slave(self) -> None:
+        """Close our copy of the child's side, so that the terminal ends with the child."""
         os.close(self.slave)
         self.slave = -1
 
     def fit(self) -> None:
-        """Take the window's size; the kernel sends WINCH to the child when it changed (tty_ioctl(4), TIOCSWINSZ)."""
+        """Take the window's size. If it changed, the kernel sends WINCH to the child (tty_ioctl(4), TIOCSWINSZ)."""
         self._resize(*(self.viewer or self._window.size()))
 
     def _resize(self, rows: int, columns: int) -> None:
@@ -79,42 +82,44 @@ class Pty:
         except termios.error:
             pass  # the child's side is gone
 
-    def nudge(self) -> None:
-        """Be a row lower, until `fit`: programs paint their whole screen anew when its size changes."""
+    def shrink(self) -> None:
+        """Be one row lower until `fit`: programs repaint their whole screen when its size changes."""
         rows, columns = self._window.size()
         self._resize(max(1, rows - 1), columns)
 
     def show_to(self, viewer: tuple[int, int] | None) -> None:
-        """Be the screen of somebody who is attached, of that size, or nobody's any more."""
+        """Take the size of an attached client, in rows and columns; None when no client is attached any more."""
         self.viewer = viewer
         try:
-            _end_lines_for_screens(self.master, viewer is not None or self._window.ends_lines)
+            _add_returns(self.master, viewer is not None or self._window.ends_lines)
         except termios.error:
             pass  # the child's side is gone
         self.fit()
 
-    def hear(self, before: bytes, chunk: bytes) -> None:
-        """Answer what is asked in a chunk, with the unfinished line ``before`` it: only who does not read whole lines
-        waits for that."""
+    def on_output(self, before: bytes, chunk: bytes) -> None:
+        """Answer the queries in a chunk; ``before`` is the unfinished line that it continues.
+
+        Only a program that does not read whole lines waits for an answer.
+        """
         if not any(query in chunk for query in QUERY_ENDS) or self.modes()[1]:
             return
-        from procman.runtime.processes.pty_replies import answers
+        from procman.runtime.processes.pty_replies import replies
 
         try:
-            if answer := answers(before, chunk, self._window.size()[0]):
-                os.write(self.master, answer)
+            if reply := replies(before, chunk, self._window.size()[0]):
+                os.write(self.master, reply)
         except OSError:
-            pass  # he asks more than he reads, or is gone
+            pass  # the program asks more than it reads, or is gone
 
     def makes_signals(self) -> bool:
-        """Whether Ctrl-C and its like are signals at the moment, and no mere keys."""
+        """Return whether Ctrl-C and the like currently send signals, and are not just keys."""
         try:
             return bool(termios.tcgetattr(self.master)[LOCAL_FLAGS] & termios.ISIG)
         except termios.error:
             return False  # the child's side is gone
 
     def modes(self) -> tuple[bool, bool]:
-        """Whether it puts a return before each newline, and whether it gives the program whole lines."""
+        """Return whether it puts a return before each newline, and whether the program reads whole lines."""
         try:
             attributes = termios.tcgetattr(self.master)
         except termios.error:
@@ -123,13 +128,54 @@ class Pty:
         return bool(output & termios.OPOST and output & termios.ONLCR), bool(local & termios.ICANON)
 
 
+class KeyQueue:
+    """Keys on their way to a program. They wait here while its terminal is full because it does not read."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self) -> None:
+        self._keys = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more keys should be read from the keyboard for now."""
+        return len(self._keys) >= MAX_WAITING_KEYS
+
+    def add(self, keys: bytes) -> None:
+        """Queue some keys; `write_to` sends them."""
+        self._keys += keys
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._keys.clear()
+
+    def write_to(self, pty: Pty | None) -> bool:
+        """Write as many keys as the terminal takes now; return whether it took any.
+
+        If keys are left, try again after `KEY_RETRY_INTERVAL`.
+        """
+        before = len(self._keys)
+        try:
+            while self._keys and pty is not None:
+                del self._keys[: os.write(pty.master, bytes(self._keys[:KEYS_PER_WRITE]))]
+        except BlockingIOError:
+            pass  # the program does not read
+        except OSError:
+            self._keys.clear()  # there will be no reader
+            return False
+        return len(self._keys) < before
+
+
 def open_pty(window: Window) -> Pty:
-    """A pseudo-terminal of that size that leaves newlines alone. Raises OSError when there is none to be had."""
+    """Open a pseudo-terminal of that size that leaves newlines alone. Raises OSError if the system has none."""
     master, slave = os.openpty()
     try:
         pty = Pty(master, slave, os.ttyname(slave), window)
         os.set_blocking(master, False)
-        _end_lines_for_screens(slave, window.ends_lines)
+        _add_returns(slave, window.ends_lines)
     except (OSError, termios.error) as error:
         os.close(master)
         os.close(slave)
@@ -138,8 +184,8 @@ def open_pty(window: Window) -> Pty:
     return pty
 
 
-def _end_lines_for_screens(fd: int, wanted: bool) -> None:
-    """Without ONLCR a newline stays one byte: what we read is what the child wrote. A screen needs the return, too."""
+def _add_returns(fd: int, wanted: bool) -> None:
+    """Set ONLCR. Without it a newline stays one byte, so we read what the child wrote; a screen needs the return."""
     attributes = termios.tcgetattr(fd)
     attributes[OUTPUT_FLAGS] &= ~termios.ONLCR
     attributes[OUTPUT_FLAGS] |= termios.ONLCR if wanted else 0

@@ -1,11 +1,11 @@
-"""Does: keeps the leader of a session until the others of its group have ended, so that nobody hangs up on them.
+"""Keeps the leader of a session until the rest of its group has ended, so that its end does not hang up on them.
 
-When a process ends that leads a session with a terminal, everybody in the foreground group of that gets SIGHUP
+When a process ends that leads a session with a terminal, every process in the terminal's foreground group gets SIGHUP
 (POSIX.1-2017, "Consequences of Process Termination" of _exit(2)). A shell that runs `migrate && server` ends as soon as
-its group is asked to, and the server would be hung up in the midst of its last requests. So such a leader is stopped
-before its group is asked, and goes on, to its end, when nobody else is left.
+its group gets the stop signal, and the server would be hung up in the middle of its last requests. So such a leader is
+stopped (SIGSTOP) before its group gets the signal, and continued, to its end, when no other process of it is left.
 
-Linux only, as /proc says who is left. A leader that handles the signal by itself is not touched.
+Linux only, since /proc shows what is left. A leader that handles the signal by itself is not touched.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 STOP_LIMIT = 0.05  # seconds to wait here for a leader to stop; it mostly sleeps and needs none
-LATE_STOP_LIMIT = 2.0  # seconds for one that gets no processor meanwhile; the loop goes on beside it
-STOP_PAUSE = 0.0002  # seconds between two looks whether it has
-FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds until somebody looks again who is left; twice as long each time
-FRESH = 0.005  # seconds for which it is known who is an orphan, while a thousand are asked at once
+LATE_STOP_LIMIT = 2.0  # seconds for one that gets no processor meanwhile; the loop continues
+STOP_PAUSE = 0.0002  # seconds between two checks of that
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds until the next look at what is left; doubles
+ORPHANS_AGE = 0.005  # seconds that a list of orphans is used, while a thousand leaders get their signal
 
-# What ends nobody by default (signal(7)), or cannot wait (KILL), or is the very signal to be kept away (HUP).
-_NO_END = frozenset(
+# These do not end a process by default (signal(7)), or cannot wait (KILL), or are what we keep away (HUP).
+_NOT_ENDING = frozenset(
     {
         signal.SIGHUP,
         signal.SIGKILL,
@@ -47,46 +47,49 @@ _HANDLED = (b"SigBlk:", b"SigIgn:", b"SigCgt:")  # lines of /proc/PID/status, pr
 
 
 class SessionLeaders:
-    """The leaders that are stopped. ``orphans()`` gives the processes that we have adopted."""
+    """The leaders that are stopped. ``orphans()`` returns the processes that we have adopted."""
 
     def __init__(self, orphans: Callable[[], list[int]]) -> None:
         self._find_orphans = orphans
         self._orphans: list[int] = []
         self._found_at = float("-inf")
         self._held: set[int] = set()
-        self._late: dict[int, tuple[int, float]] = {}  # not stopped yet: the signal for its group, and the last moment
+        self._late: dict[int, tuple[int, float]] = {}  # not stopped yet: the signal for its group, and the limit
         self._pause = FIRST_PAUSE
         self._look_at: float | None = None
 
     def hold(self, leader: int, number: int) -> bool:
-        """Ask the leader's group to end by this signal, and keep the leader; False, and nothing is done, where there is
-        no need to, or it cannot be had. Our children only: their numbers are their own."""
+        """Send the stop signal `number` to the leader's group, but keep the leader itself.
+
+        Returns False, and does nothing, if that is not needed. Leaders must be children of ours, so that their numbers
+        are not recycled.
+        """
         now = time.monotonic()
-        if now - self._found_at > FRESH:
+        if now - self._found_at > ORPHANS_AGE:
             self._find(now)
         if not (self._others_live(leader) and _ends_by(leader, number)):
             return False
-        send_group(leader, signal.SIGCONT)  # a stopped one could not obey; later it would wake the leader
+        send_group(leader, signal.SIGCONT)  # a stopped process could not react; sent later it would wake the leader
         send(leader, signal.SIGSTOP)
         self._held.add(leader)
         if _stops_soon(leader):
             send_group(leader, number)
-        else:  # asked now, it would end, and its terminal would hang up on the others
+        else:  # signalled now it would end, and its terminal would hang up on the others
             self._late[leader] = (number, time.monotonic() + LATE_STOP_LIMIT)
         self._pause = FIRST_PAUSE
         self._look_at = time.monotonic() + self._pause
         return True
 
     def next_deadline(self) -> float | None:
-        """When to look again who is left, in seconds of the monotonic clock; no signal tells, as they are not ours."""
+        """Return when to look again, in seconds of the monotonic clock: no signal reports the ends of grandchildren."""
         return self._look_at
 
     def tick(self, now: float) -> None:
-        """Let those leaders go on who are alone."""
+        """Continue the leaders whose groups have ended."""
         if self._look_at is None or now < self._look_at:
             return
         for leader in list(self._late):
-            self._ask_late(leader, now)
+            self._signal_late(leader, now)
         self._find(now)
         for leader in [pid for pid in self._held if pid not in self._late and not self._others_live(pid)]:
             self._held.remove(leader)
@@ -95,12 +98,12 @@ class SessionLeaders:
         self._look_at = now + self._pause if self._held else None
 
     def forget(self, leader: int) -> None:
-        """It has ended, and its number is about to be given back."""
+        """Forget a leader that has ended, before its number is released."""
         self._held.discard(leader)
         self._late.pop(leader, None)
 
-    def _ask_late(self, leader: int, now: float) -> None:
-        """Ask the group of a leader that has stopped at last, has ended, or does not stop whatever we do."""
+    def _signal_late(self, leader: int, now: float) -> None:
+        """Signal the group of a leader that has stopped at last, has ended, or has not stopped within its limit."""
         number, until = self._late[leader]
         running = not _is_stopped(leader) and not is_zombie(leader)
         if running and now < until:
@@ -116,7 +119,7 @@ class SessionLeaders:
         self._found_at = now
 
     def _others_live(self, leader: int) -> bool:
-        """Whether anybody but the leader lives in its group: its descendants, or those of them that we adopted."""
+        """Return whether another process lives in the leader's group: a descendant, or one of those that we adopted."""
         unseen = [*children_of(leader), *self._orphans]
         while unseen:
             pid = unseen.pop()
@@ -127,8 +130,8 @@ class SessionLeaders:
 
 
 def _ends_by(pid: int, number: int) -> bool:
-    """Whether this signal ends the process at once."""
-    if number in _NO_END:
+    """Return whether the process has left this signal to its default action, which ends it."""
+    if number in _NOT_ENDING:
         return False
     try:
         lines = content(f"/proc/{pid}/status").splitlines()
@@ -143,7 +146,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _stops_soon(pid: int) -> bool:
-    """Wait for it: with both of them pending, the kernel takes the lower signal first, which is TERM."""
+    """Wait a moment for the process to stop: with both signals pending, the kernel delivers the lower first, TERM."""
     end = time.monotonic() + STOP_LIMIT
     while not (stopped := _is_stopped(pid)) and time.monotonic() < end:
         time.sleep(STOP_PAUSE)

@@ -1,7 +1,7 @@
-"""Does: runs short commands beside the application, such as checks and stop commands; none of them outlives its use.
+"""Runs short commands next to the application, such as checks and stop commands. None of them outlives its use.
 
-An errand has the environment and the folder of the instance that it serves, and a session of its own. Its end is
-noticed like any child's; it is no child of the formation, nobody restarts it, and its output is only kept.
+A side command has the environment and the folder of the instance that it serves, and a session of its own. Its end is
+noticed like a child's. It is not part of the formation, is never restarted, and only the last line of its output is used.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-ROOM = 1 << 16  # bytes: what a pipe holds. Who prints more than that has to wait, and ends with its time
-SHOWN = 200  # characters of its last line
+PIPE_SIZE = 1 << 16  # bytes: what a pipe holds. A command that prints more blocks until its time is over
+MAX_SHOWN = 200  # characters of its last line
 
 
 class SideCommand:
@@ -42,18 +42,18 @@ class SideCommand:
         self.finished: Finished | None = finished
 
     def drop(self) -> None:
-        """Kill it, group and all; nobody is told. It is reaped like any other."""
+        """Kill it with its group, without calling ``finished``. It is reaped like the others."""
         self.finished = None
         send_group(self.pid, signal.SIGKILL)
 
 
 class SideCommands:
-    """All errands of this engine, by pid."""
+    """All side commands of this engine, by pid."""
 
-    def __init__(self, null: int, here: str, marks: Tags, limit: DescriptorLimit) -> None:
+    def __init__(self, null: int, here: str, tags: Tags, limit: DescriptorLimit) -> None:
         self._null = null
         self._here = here
-        self._marks = marks
+        self._tags = tags
         self._limit = limit
         self._by_pid: dict[int, SideCommand] = {}
 
@@ -65,7 +65,7 @@ class SideCommands:
     ) -> SideCommand | None:
         """Start ``command`` for an instance; ``leader`` becomes its PROCMAN_PID.
 
-        None when it cannot be started: ``finished`` has been told by then.
+        Returns None if it cannot be started; ``finished`` has been called by then.
         """
         env = plan.env if leader is None else {**plan.env, "PROCMAN_PID": str(leader)}
         try:
@@ -76,7 +76,7 @@ class SideCommands:
         os.set_blocking(reader, False)
         (low,) = self._limit.lower_numbers((writer,))
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, low, low))]
-        self._marks.apply(plan.name)
+        self._tags.apply(plan.name)
         try:
             pid = start_command(command, plan.cwd, self._here, env, actions, self._limit)
         except OSError as error:
@@ -90,7 +90,7 @@ class SideCommands:
         return side_command
 
     def reap(self) -> None:
-        """Notice who has ended; kill what it left in its group before its number is free again."""
+        """Reap the commands that have ended. First kill what is left in their groups, while the number is still theirs."""
         for side_command in list(self._by_pid.values()):
             status = peek(side_command.pid)
             if status is None:
@@ -98,16 +98,16 @@ class SideCommands:
             send_group(side_command.pid, signal.SIGKILL)
             os.waitpid(side_command.pid, 0)
             del self._by_pid[side_command.pid]
-            words = _last_line(side_command.fd)
+            last_line = _last_line(side_command.fd)
             os.close(side_command.fd)
             if side_command.finished is not None:
-                side_command.finished(status, words)
+                side_command.finished(status, last_line)
 
 
 def _last_line(fd: int) -> str:
     try:
-        text = os.read(fd, ROOM).decode(errors="replace")
+        text = os.read(fd, PIPE_SIZE).decode(errors="replace")
     except OSError:
         return ""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return printable(lines[-1][:SHOWN]) if lines else ""
+    return printable(lines[-1][:MAX_SHOWN]) if lines else ""

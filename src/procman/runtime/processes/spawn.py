@@ -1,4 +1,4 @@
-"""Does what a shell does: finds a program, by asking PATH, and starts it."""
+"""Finds a program on PATH and starts it, as a shell would."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ if TYPE_CHECKING:
 
 
 def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = ()) -> tuple[str, list[str]]:
-    """The file to execute and its argument vector, for a line of the Procfile with ``arguments`` behind it.
+    """Return the file to execute and its argument vector, for a line of the Procfile followed by ``arguments``.
 
-    A plain command whose program is on ``path_value`` (the child's PATH) is executed directly, all else by ``sh -c``,
-    which then says itself what it cannot find; by ``exec``, where one program is all that it would start. The path is
-    absolute, or holds for a process in ``cwd``. A text file without ``#!`` makes the spawn fail with ENOEXEC; a shell
-    would run it: so may the caller, with `through_shell`.
+    A plain command whose program is on ``path_value`` (the child's PATH) is executed directly. Anything else goes to
+    ``sh -c``, which reports by itself what it cannot find; with ``exec`` if it would start only one program. The path
+    is absolute, or relative to ``cwd``. A script without ``#!`` makes the spawn fail with ENOEXEC. A shell would run
+    it, and so may the caller, with `through_shell`.
     """
     if not needs_shell(command):
         words = argv(command)
         if program := find_program(words[0], path_value, cwd):
             return program, [*words, *arguments]
-    return SHELL, through_shell(with_arguments(_spared(command, path_value, cwd), arguments))
+    return SHELL, through_shell(with_arguments(_with_exec(command, path_value, cwd), arguments))
 
 
-def _spared(command: str, path_value: str | None, cwd: str) -> str:
-    """The command with ``exec`` where the shell would only wait for one program, and take the signals meant for that;
-    what is no program is left to its own words."""
+def _with_exec(command: str, path_value: str | None, cwd: str) -> str:
+    """Put ``exec`` before the program if the shell would only wait for it, and take the signals that are meant for it.
+
+    If there is no such program, leave the command alone: the shell's own message is the best.
+    """
     from procman.core.procfile.command import program_at
 
     at = program_at(command)
@@ -47,9 +49,10 @@ def _spared(command: str, path_value: str | None, cwd: str) -> str:
 def start_command(
     command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction], limit: DescriptorLimit
 ) -> int:
-    """posix_spawn the command in a new session: vfork inside, half a millisecond, whatever the size of our heap.
+    """Spawn the command in a new session; return its pid. Raises OSError. ``here`` is the current folder.
 
-    ``here`` is the current folder. Returns the pid; raises OSError."""
+    posix_spawn uses vfork: half a millisecond, whatever the size of our heap.
+    """
 
     def start() -> int:
         return os.posix_spawn(
@@ -65,14 +68,17 @@ def start_command(
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-        # A script without a first line that names its interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
+        # A script whose first line names no interpreter: a shell runs it (POSIX.1-2017 XCU 2.9.1.1).
         words = through_shell(command)
         program = words[0]
         return spawn()
 
 
 def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
-    """Spawn in another folder. posix_spawn has no portable way to change it in the child; we are one thread."""
+    """Spawn in another folder, by entering it for a moment: posix_spawn has no portable way to change the child's.
+
+    We have only one thread, so nothing else sees the change.
+    """
     here = os.open(".", os.O_RDONLY)
     try:
         os.chdir(folder)
@@ -83,9 +89,9 @@ def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
 
 
 def find_program(name: str, path_value: str | None, cwd: str) -> str | None:
-    """The path of an executable file, searched as a shell in ``cwd`` would; None if there is none.
+    """Return the path of an executable file, searched as a shell in ``cwd`` would, or None.
 
-    ``path_value`` is PATH, or None where it is not set. A name with a slash is looked up from ``cwd``.
+    ``path_value`` is PATH, or None if it is not set. A name with a slash is relative to ``cwd``.
     """
     if "/" in name:
         return name if is_executable(os.path.join(cwd, name)) else None
@@ -96,7 +102,7 @@ def find_program(name: str, path_value: str | None, cwd: str) -> str | None:
 
 
 def candidates(name: str, path_value: str | None, cwd: str) -> list[str]:
-    """Where a program of this name could be, in order; an empty entry of PATH is the current folder."""
+    """Return where a program of this name could be, in order; an empty entry of PATH is the current folder."""
     entries = (os.defpath if path_value is None else path_value).split(os.pathsep)
     return [entry + "/" + name if entry[:1] == "/" else _absolute(cwd, entry, name) for entry in entries]
 
@@ -106,7 +112,7 @@ def _absolute(cwd: str, entry: str, name: str) -> str:
 
 
 def is_executable(path: str) -> bool:
-    """Whether this is a regular file that we may execute; a folder is not, though its x bit is set."""
+    """Return whether this is a regular file that we may execute; a folder is not, though its x bit is set."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
     except (OSError, ValueError):  # ValueError: a NUL in the name

@@ -1,4 +1,4 @@
-"""Does: reads single keys while the terminal is ours, and gives it back exactly as it was."""
+"""The keyboard: reads single keys while the terminal is ours, and gives it back exactly as it was."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.core.text.keybindings import Command
     from procman.output.hub import Hub
-    from procman.runtime.reload import Renew
+    from procman.runtime.reload import Reload
     from procman.runtime.system.poller import Poller
     from procman.runtime.terminal.status_updates import StatusUpdates
 else:
     import _signal as signal  # without the enums: see signals.py
 
-READ_AT_MOST = 1024
+MAX_READ = 1024  # bytes
 
 
 class Console(QuietComponent):
-    """The keyboard, as a guest. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
+    """The keyboard as a component. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
 
     brackets_pastes = True  # or a pasted word with an `s` and a line end in it would stop everything
 
@@ -42,22 +42,22 @@ class Console(QuietComponent):
         hub: Hub,
         supervisor: Supervisor,
         status: StatusUpdates,
-        renew: Renew,
+        reload: Reload,
     ) -> None:
-        """``renew`` lets the next lives of instances follow their files, and says what changed in them."""
+        """``reload`` gives the next lives of instances the plans that their files make now."""
         self._fd = fd
         self._hub = hub
         self._supervisor = supervisor
-        self._renew = renew
+        self._reload = reload
         self._status = status
         self._keys = Keys(_names(supervisor))
         status.keys = self._keys
-        self._saved: list[Any] | None = None
+        self._saved: list[Any] | None = None  # the terminal's settings as we found them, while the keyboard is ours
         self._muted: set[str] = set()
-        self._shown: set[str] = set()  # and nobody else, while there is one
+        self._shown: set[str] = set()  # if not empty, only these are shown
         self._poller: Poller | None = None
-        self._deeds: dict[str, Callable[[str], None]] = {
-            "restart": lambda line: self._begin_again(Event.RESTART, self._chosen(line)),
+        self._handlers: dict[str, Callable[[str], None]] = {
+            "restart": lambda line: self._begin_lives(Event.RESTART, self._chosen(line)),
             "stop": self._stop,
             "restart failed": self._restart_failed,
             "focus": self._focus,
@@ -68,41 +68,43 @@ class Console(QuietComponent):
         }
 
     def open(self, poller: Poller) -> None:
-        """Take the keyboard, if it is ours to take."""
+        """Take the keyboard, if our job has it."""
         self._poller = poller
-        self.take()
+        self.acquire()
 
     def resume(self) -> None:
-        """After `fg` the keyboard is ours again."""
-        self.take()
+        """Take the keyboard again after `fg`."""
+        self.acquire()
 
     def pause(self) -> None:
-        """Before we are stopped."""
-        self.give_back()
+        """Give the keyboard back before we are stopped."""
+        self.release()
 
-    def take(self) -> None:
-        """Switch line editing and echo off, and listen. A job in the background must do neither: what is typed is
-        meant for the shell, and we would be stopped (TTIN, TTOU)."""
+    def acquire(self) -> None:
+        """Switch line editing and echo off, and read keys.
+
+        A background job must do neither: what is typed is meant for the shell, and we would be stopped (TTIN, TTOU).
+        """
         if self._saved is not None or not in_foreground(self._fd):
             return
         try:
             found = termios.tcgetattr(self._fd)
             termios.tcsetattr(self._fd, termios.TCSANOW, self.settings(termios.tcgetattr(self._fd)))
         except (OSError, termios.error):
-            return  # the terminal is gone, or no keyboard: a run without keys
+            return  # the terminal is gone, or is not a keyboard: a run without keys
         self._saved = found
         self._keys.resume()
         if self.brackets_pastes:
             self._hub.bracket_pastes(True)
         assert self._poller is not None
-        self._poller.add(self._fd, self._read)
+        self._poller.add(self._fd, self._on_readable)
 
     def settings(self, found: list[Any]) -> list[Any]:
-        """How the terminal is set while it is ours."""
+        """Return the terminal's settings for the time that it is ours."""
         return key_by_key(found)
 
-    def give_back(self) -> None:
-        """Leave the keyboard as it was found. Where the shell has taken it already, it has set it as it wants it."""
+    def release(self) -> None:
+        """Restore the keyboard as it was found. If the shell has it already, its own settings are left alone."""
         if self._saved is None:
             return
         assert self._poller is not None
@@ -118,48 +120,48 @@ class Console(QuietComponent):
 
     def close(self, now: float, code: int) -> None:
         """Give the keyboard back."""
-        self.give_back()
+        self.release()
 
-    def _read(self) -> None:
+    def _on_readable(self) -> None:
         if not in_foreground(self._fd):
-            self.give_back()
+            self.release()
             return
         try:
-            data = os.read(self._fd, READ_AT_MOST)
+            data = os.read(self._fd, MAX_READ)
         except OSError:
             data = b""
         if not data:
             assert self._poller is not None
-            self._poller.remove(self._fd)  # hung up; the signal for that comes by itself
+            self._poller.remove(self._fd)  # hung up; SIGHUP follows
             return
-        self.heard(data)
+        self.on_keys(data)
 
-    def heard(self, data: bytes) -> None:
-        """Obey what was typed."""
+    def on_keys(self, data: bytes) -> None:
+        """Execute the commands that were typed."""
         for command in self._keys.feed(data):
-            self._obey(command)
+            self._execute(command)
         self._status.change()
 
-    def _obey(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:
         try:
-            self._deeds[command.verb](command.line or "")
+            self._handlers[command.verb](command.line or "")
         except ProcmanError as error:
             self._hub.announce(error.message)
 
-    # Deeds ----------------------------------------------------------------------------------------------------------
+    # Commands -------------------------------------------------------------------------------------------------------
 
     def _chosen(self, line: str) -> list[Instance]:
-        """The instances that a typed name means: all for none, a group's, a type's, or one."""
+        """Return the instances that a typed name means: of a group, of a type, or one; all for an empty line."""
         instances = list(self._supervisor.instances.values())
         chosen = [i for i in instances if not line or line in (i.name, i.plan.type, *i.plan.groups)]
         if not chosen:
             self._hub.announce(f'there is no process called "{line}"')
         return chosen
 
-    def _begin_again(self, event: str, chosen: list[Instance]) -> None:
-        """Let new lives begin, of what the files say now; with a mistake in them, none does."""
+    def _begin_lives(self, event: str, chosen: list[Instance]) -> None:
+        """Begin new lives with reloaded plans. If the files have a mistake, none begins."""
         try:
-            changes = self._renew(chosen)
+            changes = self._reload(chosen)
         except ProcmanError as error:
             self._hub.announce(f"nothing is restarted: {error.message}")
             return
@@ -168,7 +170,7 @@ class Console(QuietComponent):
         self._supervisor.wish(event, chosen, time.monotonic())
 
     def _stop(self, line: str) -> None:
-        """Stop them, not the run: `r` starts them again."""
+        """Stop these instances but not the run; `r` starts them again."""
         self._supervisor.hold(self._chosen(line), time.monotonic())
 
     def _restart_failed(self, _line: str) -> None:
@@ -176,10 +178,10 @@ class Console(QuietComponent):
         if not failed:
             self._hub.announce("nothing has failed")
             return
-        self._begin_again(Event.START, failed)
+        self._begin_lives(Event.START, failed)
 
     def _focus(self, line: str) -> None:
-        """Show only this one; with no name, everybody again."""
+        """Show only these instances; with an empty line, show all again."""
         names = {i.name for i in self._chosen(line)} if line else set()
         if names or not line:  # a mistyped name changes nothing
             self._muted.clear()
@@ -187,7 +189,7 @@ class Console(QuietComponent):
             self._hub.show_only(sorted(names))
 
     def _mute(self, line: str) -> None:
-        """Show this one no longer, or again; with no name, everybody again. In a focus that is about its members."""
+        """Hide these instances, or show them again; with an empty line, show all. In a focus, change its members."""
         names = {i.name for i in self._chosen(line)} if line else set()
         if line and self._shown and (rest := _toggled(self._shown, names)):
             self._shown = rest
@@ -200,17 +202,17 @@ class Console(QuietComponent):
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)
         if line and not self._hub.palette.colored:
-            self._hub.announce("nothing is marked without color")
+            self._hub.announce("highlighting needs colors, which are off")
 
 
 def _toggled(members: set[str], names: set[str]) -> set[str]:
-    """The members without these names, if all are in; else with all of them."""
+    """Remove the names from the members if all are in; otherwise add all of them."""
     return members - names if names <= members else members | names
 
 
 def _names(supervisor: Supervisor) -> tuple[str, ...]:
-    """What can be typed: types first, then groups, then instances."""
-    everybody = supervisor.instances.values()
-    types = dict.fromkeys(i.plan.type for i in everybody)
-    groups = dict.fromkeys(group for i in everybody for group in i.plan.groups)
+    """Return what can be typed: types first, then groups, then instances."""
+    instances = supervisor.instances.values()
+    types = dict.fromkeys(i.plan.type for i in instances)
+    groups = dict.fromkeys(group for i in instances for group in i.plan.groups)
     return (*types, *groups, *supervisor.instances)

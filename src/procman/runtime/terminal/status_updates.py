@@ -1,4 +1,4 @@
-"""Does: keeps the line at the bottom of the terminal true."""
+"""Keeps the status line at the bottom of the terminal up to date."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.system.poller import Poller
 
-KEYS = "? keys"  # else nobody would know that there are any
+KEYS_HINT = "? keys"  # or users would not know that there are any
 _WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
 
 
 class StatusUpdates(QuietComponent):
-    """Says one word per process type; a question that is being typed takes its place."""
+    """Shows one entry per process type, or the prompt that is being answered."""
 
     def __init__(self, hub: Hub, supervisor: Supervisor, environ: Mapping[str, str], always: bool = False) -> None:
-        """``always``: on a narrow terminal, too."""
+        """``always`` shows the line on a narrow terminal too."""
         self._hub = hub
         self._supervisor = supervisor
         self._unicode = speaks_unicode(environ)
         self._narrowest = 0 if always else MIN_COLUMNS
         self.keys: Keys | None = None
-        self.lead = ""  # what stands before the words of all
+        self.lead = ""  # shown before the first entry
 
     def open(self, poller: Poller) -> None:
         """Show the line for the first time."""
         self.change()
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Something has changed, so the line has."""
+        """Update the line after a change of an instance."""
         self.change()
 
     def change(self) -> None:
-        """Let the line be made anew when it is painted the next time."""
+        """Have the line made again when it is next painted."""
         self._hub.show_status(self._line)
 
     def close(self, now: float, code: int) -> None:
-        """Leave the terminal as it was."""
+        """Remove the line."""
         self._hub.show_status(None)
 
     def _line(self, columns: int) -> bytes:
         if self.keys is not None and self.keys.prompt:
             return self.keys.prompt_within(columns - 1).encode("utf-8", "replace")
-        room, hint = columns - len(self.lead), KEYS if self.keys is not None else ""
+        room, hint = columns - len(self.lead), KEYS_HINT if self.keys is not None else ""
         text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint, self._narrowest)
         return (self.lead + text).encode("utf-8", "replace")
 
@@ -65,12 +65,12 @@ class StatusUpdates(QuietComponent):
         held = all(map(self._supervisor.is_held, instances))
         words = _words(instances, held)
         if not words and all(self._hub.hides(instance.name) for instance in instances):
-            words = "muted"  # or its silence would be taken for its own
+            words = "muted"  # or it would seem to have nothing to say
         return _group(name, instances, words)
 
 
 def _words(instances: list[Instance], held: bool) -> str:
-    """What is worth a word; how they ended is not, where the user stopped them by name (``held``)."""
+    """Return what is worth saying about instances of one type. How instances ended is not if the user stopped them."""
     states = [instance.state for instance in instances]
     words = next((word for state, word in _WORDS.items() if state in states), "")
     if not words and not held and all(instance.state == State.EXITED and instance.status for instance in instances):
