@@ -424,7 +424,7 @@ def test_a_restart_by_a_change_goes_on_with_what_is_known_when_the_files_are_wro
     place.write("procman.toml", WATCHED + 'retsart = "always"\n')
     changed(place, session, "app.py")
     session.wait_for(
-        r'warning: procman\.toml:3: unknown key "retsart" in \[process\.[a-z]+\]; restarting with what was read before'
+        r'warning: procman\.toml:3: unknown key "retsart" in \[process\.[a-z]+\]; restarting with the previous settings'
     )
     session.wait_for("it is hello")
     assert finish(session) == 0

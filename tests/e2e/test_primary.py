@@ -435,7 +435,7 @@ def test_without_a_pseudo_terminal_it_is_a_process_like_others_and_the_keys_are_
     place.procfile("web: echo hello; exec sleep 1000\n")
     without = kit.wrapper(place, f'mount --bind /dev/null /dev/ptmx && exec {harness.PROCMAN} "$@"')
     terminal = on_terminal(place, "-m", without, "start", "--primary", "web", program=kit.need_tool("unshare"))
-    terminal.see_line("system", "web.1 cannot have the terminal: the system has no free pseudo-terminal.*")
+    terminal.see_line("system", "web.1 cannot have the terminal: no pseudo-terminal is.*")
     terminal.see_line("web.1", "hello")
     terminal.see_status("^web ● 1/1")
     terminal.type(b"r\r")

@@ -208,7 +208,7 @@ def test_a_second_q_kills_like_a_second_interrupt(place: Place) -> None:
 
     def killing() -> bool:
         terminal.type(b"q")
-        return any("killing at once" in line for line in terminal.said("system"))
+        return any("killing all processes" in line for line in terminal.said("system"))
 
     terminal.see(killing, "the kill")
     assert terminal.wait() == 130

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from faults import kit
-from procman.runtime.processes.launcher import BATCH
+from procman.runtime.processes.launcher import BATCH_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def test_a_signal_before_anybody_hears_the_first_instances_stops_them_with_grace
 def test_a_signal_before_anybody_hears_it_keeps_the_rest_from_being_started(place: Place) -> None:
     place.write("start.py", BETWEEN.format(then="os.kill(os.getpid(), signal.SIGINT)"))
     place.procfile(f"web: touch up; exec sleep {kit.sleep_time()}\n")
-    session = place.session("start.py", "start", "-m", f"web={BATCH + 8}", program=sys.executable)
+    session = place.session("start.py", "start", "-m", f"web={BATCH_SIZE + 8}", program=sys.executable)
     assert session.wait() == 130
-    assert session.text.count("started with pid") == BATCH
+    assert session.text.count("started with pid") == BATCH_SIZE
 
 
 @pytest.mark.parametrize("guardian", [[], ["--no-guardian"]], ids=["guardian", "alone"])

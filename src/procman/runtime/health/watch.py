@@ -114,7 +114,10 @@ class Watch(QuietComponent):
         return found
 
     def _is_concerned(self, instance: Instance, changed: list[str]) -> bool:
-        """Return whether a change concerns this instance, and announce it; not if the user has stopped it or it has not begun."""
+        """Return whether a change concerns this instance, and announce it.
+
+        It does not if the user has stopped the instance, or if that has not begun.
+        """
         path = next((path for path in changed if self._globs_of(instance).match(path)), None)
         if path is None or self._supervisor.stopping or not self._supervisor.may_restart_by_itself(instance):
             return False

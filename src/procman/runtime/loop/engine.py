@@ -108,7 +108,7 @@ class Engine:
         """Do nothing yet: pumps are served once a turn, after everything else."""
 
     def _on_outlet(self) -> None:
-        """Notice that the reader is gone, which ends the run even if no child writes; or else that there is room again."""
+        """Notice that there is room again, or that the reader is gone: that ends the run even if no child writes."""
         if has_hung_up(self._outlet.fileno()):
             self._poller.remove(self._outlet.fileno())
             terminal = self._outlet.kind == "terminal"

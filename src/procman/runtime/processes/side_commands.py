@@ -1,7 +1,7 @@
 """Runs short commands next to the application, such as checks and stop commands. None of them outlives its use.
 
 A side command has the environment and the folder of the instance that it serves, and a session of its own. Its end is
-noticed like a child's. It is not part of the formation, is never restarted, and only the last line of its output is used.
+noticed like a child's. It is not part of the formation and is never restarted. Only the last line of its output is used.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class SideCommands:
         return side_command
 
     def reap(self) -> None:
-        """Reap the commands that have ended. First kill what is left in their groups, while the number is still theirs."""
+        """Reap the commands that have ended. First kill the rest of their groups, while the number is still theirs."""
         for side_command in list(self._by_pid.values()):
             status = peek(side_command.pid)
             if status is None:

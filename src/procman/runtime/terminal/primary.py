@@ -88,7 +88,7 @@ class Primary(Console):
             child = self._children.of(self._name)
             self._lacks_pty = child is not None and child.pty is None
             if self._lacks_pty:
-                self._hub.announce(f"{self._name} cannot have the terminal: the system has no free pseudo-terminal")
+                self._hub.announce(f"{self._name} cannot have the terminal: no pseudo-terminal is available")
                 return
             self._alive = True
             self._waiting.clear()
