@@ -1,7 +1,7 @@
 """Runs short commands next to the application, such as checks and stop commands. None of them outlives its use.
 
 A side command has the environment and the folder of the instance that it serves, and a session of its own. Its end is
-noticed like a child's. It is not part of the formation and is never restarted. Only the last line of its output is used.
+noticed like a child's. It is not part of the formation and is never restarted. Only its last line of output is used.
 """
 
 from __future__ import annotations
