@@ -26,7 +26,7 @@ from procman.output.outlet import Outlet
 from procman.output.sink import Sink
 from procman.runtime.loop.component import QuietComponent
 from procman.runtime.loop.engine import Engine
-from procman.runtime.loop.job_control import Foreground
+from procman.runtime.loop.job_control import JobControl
 from procman.runtime.loop.signal_requests import SignalRequests
 from procman.runtime.processes.children import Children
 from procman.runtime.processes.launcher import Launcher
@@ -596,9 +596,9 @@ class Run:
         self.screen = Screen(self.outlet)
         self.hub = Hub(self.screen)
         self.children = Children("s1", len(plans), separate)
-        self.children.complain = self.hub.announce
+        self.children.announce = self.hub.announce
         self.launcher = Launcher(self.supervisor, self.children, window)
-        self.foreground = Foreground(1)
+        self.foreground = JobControl(1)
         signals: Any = kernel.signals
         self.suspended: list[str] = []
         self.requests = SignalRequests(

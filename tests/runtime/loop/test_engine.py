@@ -11,8 +11,8 @@ import pytest
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.policy import RestartPolicy
-from procman.runtime.loop.engine import LAST_WORDS
-from procman.runtime.processes.launcher import BATCH
+from procman.runtime.loop.engine import LAST_FLUSH_LIMIT
+from procman.runtime.processes.launcher import BATCH_SIZE
 from runtime.fakes import Kernel, Process, Recorder, Run, a_plan, signal_names
 
 TYPE_CHECKING = False
@@ -101,24 +101,24 @@ def test_a_crash_is_followed_by_a_new_life_after_its_backoff(kernel: Kernel) -> 
 
 
 def test_many_launches_leave_room_for_signals_between_their_batches(kernel: Kernel) -> None:
-    run = Run(kernel, *(f"web.{number}" for number in range(1, 3 * BATCH)))
+    run = Run(kernel, *(f"web.{number}" for number in range(1, 3 * BATCH_SIZE)))
 
     def interrupt(child: Process) -> None:
-        if len(kernel.spawned) == BATCH + 1:  # in the first batch that the loop launches
+        if len(kernel.spawned) == BATCH_SIZE + 1:  # in the first batch that the loop launches
             run.signal(signal.SIGTERM)
 
     kernel.on_spawn = interrupt
     assert run.run() == 0
-    assert len(kernel.spawned) == 2 * BATCH
+    assert len(kernel.spawned) == 2 * BATCH_SIZE
     assert all(signal.SIGTERM in child.got for child in kernel.spawned)
     assert set(map(run.state, run.supervisor.instances)) == {State.EXITED}
 
 
 def test_a_signal_that_came_before_the_loop_is_obeyed_before_more_is_launched(kernel: Kernel) -> None:
-    run = Run(kernel, *(f"web.{number}" for number in range(1, 2 * BATCH)))
+    run = Run(kernel, *(f"web.{number}" for number in range(1, 2 * BATCH_SIZE)))
     run.signal(signal.SIGTERM)
     assert run.run() == 0
-    assert len(kernel.spawned) == BATCH
+    assert len(kernel.spawned) == BATCH_SIZE
 
 
 def test_without_room_for_descriptors_nothing_is_launched_before_the_loop(
@@ -305,7 +305,7 @@ def test_a_process_that_hangs_in_the_kernel_is_given_up_and_named(kernel: Kernel
     assert run.run() == 143
     assert run.recorder.times["stopped", "web.1"] == 7.0  # a second of grace, and five to die of KILL
     pid = helpers[0].pid
-    assert run.screen.announced[0].startswith("still there after SIGKILL, stuck in the kernel: pid ")
+    assert run.screen.announced[0].startswith("still alive after SIGKILL, stuck in the kernel: pid ")
     assert str(pid) in run.screen.announced[0]
 
 
@@ -428,7 +428,7 @@ def test_bytes_that_nobody_read_are_counted_at_the_end(kernel: Kernel, capfd: py
     lost = written - len(run.read())
     assert lost > 1 << 16
     assert f" {lost} bytes of output " in capfd.readouterr().err
-    assert kernel.now == pytest.approx(1010.0 + 0.25 + LAST_WORDS, abs=0.01)
+    assert kernel.now == pytest.approx(1010.0 + 0.25 + LAST_FLUSH_LIMIT, abs=0.01)
 
 
 def test_a_crash_waits_for_a_stuck_reader_so_that_no_word_is_lost(kernel: Kernel) -> None:
