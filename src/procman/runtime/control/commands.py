@@ -44,9 +44,7 @@ def _requested_counts(session: Session, resolver: NameResolver, words: Iterable[
     for word in words:
         if "=" not in word and not resolver.absence(word):
             session.chosen((word,))  # raises UsageError, with the nearest name
-        name, sign, number = parse_change(word if "=" in word else f"{word}=1")
-        if sign != "=":
-            raise UsageError(f'"{word}" is not a count', "write web=2, or use procman scale")
+        name, _, number = parse_change(word if "=" in word else f"{word}=1")
         counts[name] = max(number, resolver.counts.get(name, 0))
     return counts
 

@@ -1,0 +1,91 @@
+"""The verbs that only answer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from procman.runtime.control.wire import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.control.rig import World
+
+
+def rows(answer: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    assert answer is not None
+    return {row["name"]: row for row in answer["instances"]}
+
+
+def test_hello_describes_the_session(world: World) -> None:
+    answer = world.request("hello").answer
+    assert answer is not None
+    assert (answer["pid"], answer["procfile"], answer["root"]) == (4711, "/app/Procfile", "/app")
+    assert answer["stopping"] is None
+
+
+def test_ps_lists_the_named_instances_in_the_order_of_the_procfile(world: World) -> None:
+    assert list(rows(world.request("ps").answer)) == ["web.1", "web.2", "worker.1"]
+    assert list(rows(world.request("ps", "worker", "web.2").answer)) == ["web.2", "worker.1"]
+
+
+def test_ps_shows_a_paused_life_until_it_is_replaced(world: World) -> None:
+    world.supervisor.pause(world["web.1"])
+    assert rows(world.request("ps").answer)["web.1"]["state"] == "paused"
+    world.end("web.1", code=1)
+    world.turn(31)
+    assert rows(world.request("ps").answer)["web.1"]["state"] == "running"
+
+
+def test_why_explains_what_is_here_and_what_was_left_out(world: World) -> None:
+    explained = rows(world.request("why", "front").answer)
+    assert set(explained) == {"web.1", "web.2", "clock"}
+    assert explained["clock"] == {"name": "clock", "state": "absent", "why": "clock was left out"}
+
+
+def test_why_of_absent_types_alone_lists_no_instances(world: World) -> None:
+    assert list(rows(world.request("why", "clock").answer)) == ["clock"]
+
+
+def test_logs_send_the_history_of_the_named_instances_and_end(world: World) -> None:
+    world.history += [
+        SimpleNamespace(name="web.1", stream="stdout", time=1.0, lines=b"one\ntwo\n"),
+        SimpleNamespace(name="worker.1", stream="stderr", time=2.0, lines=b"three\n"),
+    ]
+    entry, last = world.request("logs", "web").fed
+    head, _, lines = entry.partition(b"\n")
+    assert decode(head) == {"log": "web.1", "stream": "stdout", "time": 1.0, "size": 8}
+    assert lines == b"one\ntwo\n"
+    assert decode(last) == {"done": True, "code": 0}
+
+
+def test_followed_logs_go_on_until_the_client_leaves(world: World) -> None:
+    client = world.request("logs", "web", follow=True)
+    assert client.fed == []
+    (sink,) = world.sinks
+    sink.publish("worker.1", "stdout", b"no\n")
+    sink.publish("web.1", "stderr", b"yes\n")
+    assert [(record["log"], record["payload"]) for record in client.sent] == [("web.1", b"yes\n")]
+    gone: Any = client
+    world.session.forget(gone)
+    assert world.sinks == []
+
+
+def test_a_slow_reader_of_logs_is_told_how_many_lines_it_missed(world: World) -> None:
+    client = world.request("logs", follow=True)
+    (sink,) = world.sinks
+    client.full = True
+    sink.publish("web.1", "stdout", b"one\ntwo\n")
+    sink.announce("three")
+    client.full = False
+    sink.publish("web.1", "stdout", b"four\n")
+    assert client.sent[0] == {"skipped": 3}
+    assert client.sent[1]["payload"] == b"four\n"
+
+
+def test_logs_of_an_unknown_name_are_refused_and_system_is_known(world: World) -> None:
+    assert world.request("logs", "system").fed
+    answer = world.request("logs", "system", "nothing").answer
+    assert answer is not None
+    assert "nothing" in answer["error"]

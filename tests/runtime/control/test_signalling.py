@@ -1,0 +1,99 @@
+"""Signals from clients: to the program behind a shell, or to the whole process group; pausing and resuming."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from procman.runtime.control import signalling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.control.rig import World
+
+LEADER, PROGRAM, OTHER = 101, 201, 202
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
+    """Records each signal instead of sending it."""
+    calls: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(signalling, "send", lambda pid, number: calls.append(("process", pid, number)))
+    monkeypatch.setattr(signalling, "send_group", lambda pid, number: calls.append(("group", pid, number)))
+    return calls
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The leader is a shell with these children."""
+    children = [PROGRAM, OTHER]
+    monkeypatch.setattr(signalling, "comm_of", lambda pid: b"dash\n" if pid == LEADER else b"python\n")
+    monkeypatch.setattr(signalling, "children_of", lambda _pid: children)
+    return children
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT])
+def test_a_signal_that_ends_or_stops_goes_to_the_whole_group(
+    sent: list[tuple[str, int, int]], shell: list[int], number: int
+) -> None:
+    signalling.send_to_program(LEADER, number)
+    assert sent == [("group", LEADER, number)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH])
+def test_any_other_signal_goes_past_the_shell(sent: list[tuple[str, int, int]], shell: list[int], number: int) -> None:
+    signalling.send_to_program(LEADER, number)
+    assert sent == [("process", PROGRAM, number), ("process", OTHER, number)]
+
+
+def test_a_shell_without_children_gets_it_itself(sent: list[tuple[str, int, int]], shell: list[int]) -> None:
+    shell.clear()
+    signalling.send_to_program(LEADER, signal.SIGUSR1)
+    assert sent == [("process", LEADER, signal.SIGUSR1)]
+
+
+def test_a_program_without_a_shell_gets_it_itself(sent: list[tuple[str, int, int]], shell: list[int]) -> None:
+    signalling.send_to_program(LEADER + 1, signal.SIGUSR1)
+    assert sent == [("process", LEADER + 1, signal.SIGUSR1)]
+
+
+def test_signal_names_every_instance_that_got_it(world: World, sent: list[tuple[str, int, int]]) -> None:
+    client = world.request("signal", "web", text="hup")
+    pids = [world[name].pid for name in ("web.1", "web.2")]
+    assert [pid for _, pid, _ in sent] == pids
+    assert client.said == [f"SIGHUP sent to web.{number} (pid {pid})" for number, pid in enumerate(pids, 1)]
+    assert client.answer == {"done": True, "code": 0}
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "HUPS", "SIG", "65", "9" * 5000])
+def test_an_unknown_signal_is_refused(world: World, sent: list[tuple[str, int, int]], text: str) -> None:
+    answer = world.request("signal", "web", text=text).answer
+    assert answer is not None
+    assert "is not a signal" in answer["error"]
+    assert len(answer["error"]) <= 1001
+    assert sent == []
+
+
+def test_a_signal_needs_a_process(world: World, sent: list[tuple[str, int, int]]) -> None:
+    answer = world.request("signal", text="USR1").answer
+    assert answer is not None
+    assert answer["error"] == "missing process"
+
+
+def test_pause_and_resume_signal_the_group_and_are_remembered(world: World, sent: list[tuple[str, int, int]]) -> None:
+    pid = world["web.1"].pid
+    assert world.request("pause", "web.1").said == ["web.1 paused"]
+    assert world.supervisor.is_paused(world["web.1"])
+    assert world.request("resume", "web.1").said == ["web.1 resumed"]
+    assert not world.supervisor.is_paused(world["web.1"])
+    assert sent == [("group", pid, signal.SIGSTOP), ("group", pid, signal.SIGCONT)]
+
+
+def test_what_is_not_running_cannot_be_signalled(world: World, sent: list[tuple[str, int, int]]) -> None:
+    world.request("stop", "web.1", wait=False)
+    world.end("web.1")
+    answer = world.request("pause", "web.1").answer
+    assert answer is not None
+    assert (answer["error"], answer["code"]) == ("none of them is running", 1)
+    assert world.request("pause", "web").said == ["web.2 paused"]
