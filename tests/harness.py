@@ -65,7 +65,7 @@ def call(
 
 
 class Session:
-    """A ``procman`` that runs while the test goes on; ``pty=True`` gives it a terminal of its own."""
+    """A ``procman`` that runs beside the test; ``pty=True`` gives it a terminal of its own."""
 
     def __init__(
         self,
@@ -329,7 +329,7 @@ class Neighborhood:
                 self._inside -= 1
 
     def _lock(self, file: IO[bytes], kind: int) -> None:
-        fcntl.lockf(file, fcntl.LOCK_EX, 1, self._door)  # whoever waits to be alone keeps it shut behind itself
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, self._door)  # a test that waits to be alone keeps it shut behind itself
         fcntl.lockf(file, kind, 1, self._homes)
         fcntl.lockf(file, fcntl.LOCK_UN, 1, self._door)
 

@@ -1,4 +1,4 @@
-"""The drawing of the house, held: who may import whom, what core may know, who may start processes."""
+"""The rules of ARCHITECTURE.md: allowed imports, what core may know, which files may start processes."""
 
 from __future__ import annotations
 

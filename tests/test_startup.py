@@ -33,7 +33,7 @@ ALLOWED = {
         "select",
     },
 }
-# What makes `--help` slow is click; nothing shall be added to it.
+# click makes `--help` slow enough; nothing may be added to it.
 NOT_FOR_HELP = {
     "asyncio",
     "logging",

@@ -1,4 +1,4 @@
-"""Config files name commands and other files: as root, one that everybody can write is somebody else's command."""
+"""Config files name commands and other files: as root, procman refuses one that everyone can write."""
 
 from __future__ import annotations
 

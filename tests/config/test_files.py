@@ -14,7 +14,7 @@ from procman.core.model.settings import Settings
 from procman.errors import ConfigError, ProcfileError, UsageError
 
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses files that everybody can write")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses files that everyone can write")
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROWS, COLUMNS = 24, 80  # what the harness begins with
 OURS = (7, 2026)  # private modes
 BRACKETED_PASTE = 2004  # the same; ours while the keys are
-JOINERS = dict.fromkeys(map(ord, "\u200d\ufe0f"))  # pyte draws nothing more of a text that holds one
+JOINERS = dict.fromkeys(map(ord, "\u200d\ufe0f"))  # pyte draws nothing after one of these
 PYTHON = f"{sys.executable} -I -S"
 
 
@@ -29,7 +29,7 @@ class Emulator(pyte.Screen):
 
     def __init__(self, columns: int, lines: int) -> None:
         self.scrollback: list[str] = []
-        self.damage: list[str] = []  # what nobody but the user may do to his terminal
+        self.damage: list[str] = []  # what only users may do to their terminals
         self.pastes: list[str] = []  # how often bracketed paste was set and reset
         super().__init__(columns, lines)
         self.damage.clear()
@@ -61,22 +61,22 @@ class Emulator(pyte.Screen):
         self.lines, self.damage = lines, damage
 
     def reset(self) -> None:
-        """Note that somebody has begun anew."""
+        """Note a reset."""
         self.damage.append("reset")
         super().reset()
 
     def set_margins(self, top: int | None = None, bottom: int | None = None) -> None:
-        """Note that somebody lets only a part of the screen scroll."""
+        """Note that only a part of the screen scrolls."""
         self.damage.append(f"margins {top} {bottom}")
         super().set_margins(top, bottom)
 
     def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
-        """Note that somebody has erased what was above him."""
+        """Note that earlier rows were erased."""
         self.damage += [f"erase {how}"] if how else []
         super().erase_in_display(how, *args, **kwargs)
 
     def set_title(self, param: str) -> None:
-        """Note that somebody has changed the title."""
+        """Note a change of the title."""
         self.damage.append(f"title {param!r}")
         super().set_title(param)
 

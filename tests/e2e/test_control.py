@@ -654,7 +654,7 @@ def test_attach_shows_what_a_program_says_that_does_not_read_all_it_is_given(pla
     place.start("--pty").wait_for("tick")
     place.write("much", "x" * 1_000_000)
     attached = place.session("-c", f"exec {harness.PROCMAN} attach web <much", program="/bin/sh")
-    attached.wait_for(r"(?:tick\s+){150}")  # all that anybody has room for was typed long before
+    attached.wait_for(r"(?:tick\s+){150}")  # more than all buffers can hold was typed long before
 
 
 def test_attach_leaves_a_program_that_is_never_quiet_or_does_not_read(place: Place) -> None:

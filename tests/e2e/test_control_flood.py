@@ -156,7 +156,7 @@ def test_clients_that_vanish_are_forgotten(place: Place, session: Session) -> No
 
 
 def descriptors_of(manager: psutil.Process, hoped: int) -> int:
-    """How many it has open, once it has seen everybody go."""
+    """Return how many it has open, once all clients have gone."""
     end = time.monotonic() + harness.LIMIT
     while (open_now := manager.num_fds()) > hoped and time.monotonic() < end:
         time.sleep(0.01)
@@ -209,7 +209,7 @@ def test_another_user_is_not_let_in(place: Place, hallway: Path) -> None:
 # Busy ----------------------------------------------------------------------------------------------------------------
 
 
-# The same, but it goes on until the file `enough` is there: the clients come as slowly as a busy machine lets them.
+# The same, until the file `enough` exists: on a busy machine the clients arrive slowly.
 LONG_FLOOD = """\
 import os, sys
 line = b"%s %08d " + b"~" * 85 + b"\\n"
@@ -263,7 +263,7 @@ def assert_whole(place: Place, least: int) -> None:
 def test_output_stays_whole_while_terminals_are_attached_and_left(place: Place) -> None:
     count = FLOOD_BYTES // 2 // 100
     place.write("flood.py", LONG_FLOOD)
-    quietly = f"stty -echo; exec {sys.executable} flood.py"  # what is typed would else stand in the middle of a line
+    quietly = f"stty -echo; exec {sys.executable} flood.py"  # echoed input would be in the middle of a line
     place.procfile(f"a: {quietly} a {count}\nb: {quietly} b {count}\nweb: sleep 1000\n")
     out = place.folder / "out"
     with out.open("wb") as file:
@@ -280,7 +280,7 @@ def test_output_stays_whole_while_terminals_are_attached_and_left(place: Place) 
             rude.recv(1000)
             send(rude, b'{"verb": "keys", "text": "x"}\n{"verb": "keys", "te')
         assert place.call("scale", f"web={1 + rounds % 2}").code == 0
-        with contextlib.suppress(OSError):  # it may be over by itself: somebody else has attached
+        with contextlib.suppress(OSError):  # another client may have attached and ended it
             terminal.type(b"\x1d")
         assert terminal.wait() in (0, 1)
     lazy.close()

@@ -62,7 +62,7 @@ def ask(port: int, path: str = "/", body: str | None = None) -> tuple[int, str]:
 
 
 def settle_in(place: Place, name: str) -> None:
-    """Copy an example to the place, as somebody would who tries it."""
+    """Copy an example to the place, as a user would."""
     leftovers = shutil.ignore_patterns(".venv", "__pycache__", "*.sqlite3*", "node_modules")
     shutil.copytree(EXAMPLES / name, place.folder, dirs_exist_ok=True, ignore=leftovers)
 

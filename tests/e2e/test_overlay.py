@@ -188,7 +188,7 @@ def test_a_line_that_takes_for_ever_to_find_is_not_looked_for_any_more(place: Pl
     place.procfile(f"web: printf '{'a' * 60}b\\nup\\n'; exec sleep 1000\n")
     place.write("procman.toml", '[process.web]\nready = { log = "(a+)+$", timeout = 3 }\n')
     session = place.start()
-    session.wait_for(r"web\.1  \| up")  # the loop goes on
+    session.wait_for(r"web\.1  \| up")  # the loop continues
     session.wait_for(r"web\.1 .*'\(a\+\)\+\$' takes too long to find")
     session.signal(signal.SIGINT)
     session.wait()
@@ -430,7 +430,7 @@ def test_a_restart_by_a_change_goes_on_with_what_is_known_when_the_files_are_wro
     assert finish(session) == 0
 
 
-# Reading it anew ------------------------------------------------------------------------------------------------------
+# Reloading ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_restart_reads_the_files_again_and_names_what_changed(place: Place) -> None:
@@ -459,7 +459,7 @@ def test_a_start_of_what_is_down_reads_them_too(place: Place) -> None:
     assert "GREETING changed: hello → hallo" in place.call("start", "web").out
     session.wait_for("it is hallo")
     place.write(".env", "GREETING=salut\n")
-    assert "changed" not in place.call("start", "web").out  # it runs already, and goes on as it is
+    assert "changed" not in place.call("start", "web").out  # it runs already, and stays as it is
     assert finish(session) == 0
 
 

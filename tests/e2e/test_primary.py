@@ -1,4 +1,4 @@
-"""The process that the terminal is lent to: keys in, screen out, everybody else above."""
+"""The process that has the terminal: keys in, screen out, all others above."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAY = "exec sleep 100000"
 TICK = "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.02; done"
 STAY_HERE = "import time\ntime.sleep(1e5)\n"
 FRESH = 10  # lines of others that must go by for what stays to mean something
-ODD = "stty -ixon -echok erase ^H susp ^T"  # settings that nobody has by chance
+ODD = "stty -ixon -echok erase ^H susp ^T"  # settings that no terminal has by chance
 REPL = """\
 import os, select, signal, sys
 wake, woken = os.pipe()
@@ -119,7 +119,7 @@ def test_a_debugger_is_used_while_others_chatter(place: Place) -> None:
     terminal.insist(b"\x03", lambda: any("nterrupt" in row for row in terminal.log), "what it says to Ctrl-C")
     _hear(terminal, "clock.1")
     assert terminal.process.poll() is None
-    if terminal.status != "(Pdb)":  # Ctrl-C at the prompt goes on with the program, as pdb has it
+    if terminal.status != "(Pdb)":  # in pdb, Ctrl-C at the prompt continues the program
         terminal.see(lambda: terminal.status == "(Pdb)", "the prompt again")
     terminal.type(b"answer = 42\r")
     _hear(terminal, "clock.1")

@@ -171,7 +171,7 @@ def test_the_child_starts_with_default_signals_and_an_empty_mask(place: harness.
     if not sys.platform.startswith("linux"):
         pytest.skip("needs /proc")
     masks = dict(line.split(":\t") for line in session.text.splitlines())
-    of_glibc = 0b11 << 31  # 32 and 33, which nobody can change; some containers hand them down ignored
+    of_glibc = 0b11 << 31  # 32 and 33, which cannot be changed; some containers pass them on ignored
     assert int(masks["SigIgn"], 16) & ~of_glibc == int(masks["SigBlk"], 16) == 0
 
 

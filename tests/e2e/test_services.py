@@ -1,4 +1,4 @@
-"""Dependencies on real services: `db` is ready by tcp and by exec before anybody uses it, and is stopped after them.
+"""Dependencies on real services: `db` is ready by tcp and by exec before others use it, and is stopped after them.
 
 Skipped where a service is not installed; with PROCMAN_SERVICES=required that is a failure.
 """
@@ -55,7 +55,7 @@ def free_port() -> int:
 
 
 def holds(place: Place, db: str, port: int, overlay: str, talk: str) -> None:
-    """web uses db as soon as it runs; db is asked to stop when web is gone."""
+    """web uses db as soon as it runs; db is stopped once web is gone."""
     place.write("client.py", CLIENT.format(talk=talk))
     place.procfile(f"web: python3 client.py\ndb: {db}\n")
     depends = f'[process.web]\ndepends_on = {{ db = "healthy" }}\nenv = {{ DB = {port} }}\nrestart = "never"\n'

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STAY = "exec sleep 100000"
 PROMPT = "at your service:"
-ODD = "stty -ixon -echok erase ^H susp ^T"  # settings that nobody has by chance
+ODD = "stty -ixon -echok erase ^H susp ^T"  # settings that no terminal has by chance
 LIVES = f"web: echo life of web; {STAY}\n"
 
 
@@ -149,7 +149,7 @@ def test_stopped_by_force_and_sent_to_the_background_it_reads_nothing(place: Pla
 def _script(place: Place, options: str = "") -> Terminal:
     """A script on a terminal with odd settings, which shows them before and after `procman start`.
 
-    It goes on after a Ctrl-C that is meant for procman, and after everybody is gone: the watchdog may be the last.
+    It continues after a Ctrl-C that is meant for procman, and after all others are gone: the watchdog may be the last.
     """
     script = f"trap : INT; {ODD}; stty -g; {harness.PROCMAN} start {options}; echo code=$?; "
     script += "until test -e gone; do sleep 0.02; done; stty -g; echo over"

@@ -59,7 +59,7 @@ def need_linux() -> None:
 
 
 def need_root() -> None:
-    """For tests that mount, limit or become somebody else."""
+    """For tests that mount, limit or become another user."""
     need_linux()
     if os.geteuid() != 0:
         miss("this takes root")
@@ -82,12 +82,12 @@ _unique = iter(range(1, 1 << 30))
 
 
 def sleep_time() -> str:
-    """An argument for `sleep` that nobody else uses: a process is found by it whatever else it hides."""
+    """A unique argument for `sleep`, by which a process is found whatever else it hides."""
     return f"{40_000_000 + os.getpid()}.{next(_unique)}"
 
 
 def running(argument: str) -> list[int]:
-    """The pids of all sleepers that have this argument and are no zombies."""
+    """The pids of all sleepers that have this argument, without zombies."""
     if not os.path.isdir("/proc/self"):
         return [process.pid for process in psutil.process_iter() if _has(process, argument)]
     wanted = b"\0" + argument.encode() + b"\0"  # looked for often: psutil takes ten times as long
@@ -132,7 +132,7 @@ def wait_running(number: int, *arguments: str) -> None:
 
 def roles(session: Session) -> dict[str, int]:
     """The pids of guardian, watchdog and manager of a session that has begun to speak. Parents win: a child has the
-    manager's name until it has become what it shall be."""
+    manager's name until it has changed its own."""
     return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := _name(pid)) in ROLES}
 
 
@@ -201,12 +201,12 @@ def in_pid_namespace(place: Place) -> str:
     if os.geteuid() != 0:
         words += ["--user", "--map-root-user"]
     if subprocess.run([*words, harness.PROCMAN, "--version"], capture_output=True, check=False).returncode != 0:
-        miss("namespaces are not to be had here, or procman is out of their reach")
+        miss("namespaces are not available here, or procman is out of their reach")
     return wrapper(place, f'exec {" ".join(words)} "$PROCMAN" "$@"', "pid-one")
 
 
 def full_pipe() -> tuple[int, int]:
-    """A pipe that nobody reads and that takes no byte more: its reading and its writing end."""
+    """A full pipe that is not read: its reading and its writing end."""
     reader, writer = os.pipe()
     fill(writer)
     return reader, writer

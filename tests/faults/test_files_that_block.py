@@ -20,14 +20,14 @@ CODES = [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGQUIT, 131), (sign
 
 
 def _silent_writer(fifo: Path) -> int:
-    """The writing end, as soon as somebody reads."""
+    """The writing end, once there is a reader."""
     ends: list[int] = []
 
     def opened() -> bool:
         try:
             ends.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
         except OSError as error:
-            if error.errno != errno.ENXIO:  # what it says while nobody reads
+            if error.errno != errno.ENXIO:  # there is no reader yet
                 raise
             return False
         return True
@@ -68,7 +68,7 @@ def test_a_pipe_that_is_written_in_the_end_is_read_like_a_file(place: Place) -> 
 
 @pytest.mark.parametrize("name", ["Procfile", ".env"])
 def test_a_restart_does_not_wait_for_ever_for_a_file(place: Place, name: str) -> None:
-    """The whole session would wait with it, and hear nothing, not even that it shall end."""
+    """The whole session would wait with it, and handle nothing, not even a stop signal."""
     kit.need_linux()
     place.procfile("web: sleep 1000\n")
     session = place.start()

@@ -1,4 +1,4 @@
-"""The disk behind stdout is full: the run goes on, ends in order, and says what was lost."""
+"""The disk behind stdout is full: the run continues, ends in order, and reports what was lost."""
 
 from __future__ import annotations
 

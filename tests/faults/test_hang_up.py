@@ -1,4 +1,4 @@
-"""The end of a session's leader hangs up its terminal: nobody may be cut off by that in the midst of an orderly end."""
+"""The end of a session's leader hangs up its terminal, which must not cut off a process that is ending in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipe that outlives its child: nobody waits for its end, and nobody's words are lost."""
+"""A pipe that outlives its child: procman does not wait for its end, and loses no output."""
 
 from __future__ import annotations
 

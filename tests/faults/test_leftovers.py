@@ -95,7 +95,7 @@ def test_prune_spares_what_is_somebody_elses(place: Place, leftover: tuple[int, 
 
 
 def test_prune_spares_sessions_of_other_namespaces(place: Place) -> None:
-    """From outside, the pid in the mark of a container's process means somebody else, or nobody."""
+    """From outside, the pid in the mark of a container's process is another process, or none."""
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")
     session = place.session("start", program=kit.in_pid_namespace(place))

@@ -60,11 +60,11 @@ def test_idle_costs_nothing(place: Place) -> None:
     kit.need_linux()
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")
-    # A folder for its socket where nobody looks: a client that asks who is there wakes everybody.
+    # Its socket is in a private folder: a client that looks for sessions would wake it.
     session = place.start("-m", "web=20", env={"XDG_RUNTIME_DIR": str(place.folder)})
     kit.wait_running(20, argument)
     own = list(kit.roles(session).values())
-    kit.wait_until(lambda: _wakings(own, seconds=1) == 0, "a second in which nobody wakes")
+    kit.wait_until(lambda: _wakings(own, seconds=1) == 0, "a second in which nothing wakes")
 
 
 def _wakings(pids: list[int], seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""`su` gives away a terminal that belongs to somebody else: we write to it all the same, and leave it as it was."""
+"""`su` passes on a terminal that belongs to another user: procman writes to it, and leaves it as it was."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness import Place, Session
 
-# Fifty orphans that end at once, and a count of those whom nobody has reaped: they are there, running or not.
+# Fifty orphans that end immediately, and a count of those that still exist, because they run or were not reaped.
 ORPHANS = """
 import os, time
 for _ in range(50):

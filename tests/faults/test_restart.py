@@ -80,7 +80,7 @@ def test_helpers_of_others_are_left_alone(place: Place) -> None:
 
 
 def test_bare_helpers_of_others_are_left_alone(place: Place) -> None:
-    """Each has cleared its environment and left its session; an orphan that nobody can place would be killed, or kept,
+    """Each has cleared its environment and left its session; an orphan without a known origin would be killed, or kept,
     with the wrong instance."""
     kit.need_linux()
     good, bad = kit.sleep_time(), kit.sleep_time()

@@ -123,7 +123,7 @@ def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:
 
 @pytest.mark.parametrize("descriptors", range(5, 17))
 def test_next_to_no_descriptors_give_a_sentence(place: Place, descriptors: int) -> None:
-    """Too few for the guardian, the watchdog, the engine, or a module of Python's: whoever meets it says so."""
+    """Too few for the guardian, the watchdog, the engine, or a module of Python's: whichever runs out reports it."""
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")
     program = kit.wrapper(place, f'ulimit -n {descriptors}; exec "$PROCMAN" "$@"')

@@ -43,7 +43,7 @@ def test_a_stopped_child_obeys_the_stop_signal(place: Place) -> None:
 
 
 def test_who_is_told_to_stop_is_woken_once(place: Place) -> None:
-    """The manager need not be woken, so that it has no CONT to hand on to those whom it has just asked to end."""
+    """The manager need not be woken, so it has no CONT to pass on to the processes that it has just signalled."""
     kit.need_linux()
     place.write("child.py", _COUNTS_CONT)
     place.procfile(f"web: exec {sys.executable} -u child.py\n")
@@ -121,7 +121,7 @@ def test_cont_to_the_visible_process_wakes_all_after_ctrl_z(place: Place) -> Non
     session.signal(signal.SIGTSTP)
     kit.wait_until(lambda: _is_stopped(pid) and _is_stopped(session.pid), "the stop")
     session.signal(signal.SIGCONT)
-    kit.wait_until(lambda: not _is_stopped(pid) and not _is_stopped(session.pid), "everybody to go on")
+    kit.wait_until(lambda: not _is_stopped(pid) and not _is_stopped(session.pid), "all to continue")
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
 

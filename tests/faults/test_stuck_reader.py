@@ -1,4 +1,4 @@
-"""Nobody reads our output: children wait, memory stays flat, and we still stop."""
+"""The output is not read: children wait, memory stays flat, and procman still stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under systemd: READY, STATUS, STOPPING and WATCHDOG arrive, even where nobody reads the socket for a while."""
+"""Under systemd: READY, STATUS, STOPPING and WATCHDOG arrive, even if the socket is not read for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan worked out anew: what changed is named, secrets are not shown."""
+"""A plan made again: what changed is named, secrets are not shown."""
 
 from __future__ import annotations
 

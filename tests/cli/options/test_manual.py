@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "man" / "procman.1"
 
 
 def test_the_man_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == manual(), "write it anew: make man"
+    assert PAGE.read_text(encoding="utf-8") == manual(), "run: make man"
 
 
 def test_the_man_page_names_every_command_flag_variable_and_key() -> None:

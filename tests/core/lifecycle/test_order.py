@@ -1,4 +1,4 @@
-"""Who waits for whom: orders, cycles, what a run with dependencies does from start to end. No process, no clock."""
+"""Dependencies: orders, cycles, and a run with them from start to end. No process, no clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def a_plan(name: str, *needs: str, ready: bool = False, mode: str = "on-failure"
 
 
 class World:
-    """Answers the supervisor as the engine would; what was asked to stop ends when the test says so."""
+    """Answers the supervisor as the engine would; a stopping instance ends when the test says so."""
 
     def __init__(self, *plans: InstancePlan, exit_rule: str = "all") -> None:
         self.supervisor = Supervisor(plans, exit_rule)

@@ -1,4 +1,4 @@
-"""What a text means as a value, and what it is told when it means nothing."""
+"""What a string means as a value, and the message if it is invalid."""
 
 from __future__ import annotations
 

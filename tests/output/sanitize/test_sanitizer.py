@@ -561,7 +561,7 @@ def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None
 
 
 def test_a_pull_that_is_longer_than_a_line_may_be_is_shown_as_a_short_one_is() -> None:
-    """It is cut where it begins a row anew."""
+    """It is cut where a row begins."""
     progress = [(layer, f"{layer}: {percent}%") for percent in range(101) for layer in (3, 2, 1)]
     buffer, stream = LineBuffer(cap=200), Sanitizer()
     shown = stream.clean(b"a\nb\nc\n")
@@ -642,7 +642,7 @@ def test_no_number_is_too_long(final: bytes) -> None:
 
 
 def test_a_log_behind_a_block_that_shrank_waits_only_once() -> None:
-    """Its lines are written over rows of the block, but nobody paints any more."""
+    """Its lines are written over rows of the block, but nothing is painted any more."""
     sanitizer = Sanitizer()
     assert sanitizer.clean(b"a\nb\nc\n") == b"a\nb\nc\n"
     assert sanitizer.clean(b"\x1b[3Aready\n") == b""

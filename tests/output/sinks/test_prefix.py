@@ -425,7 +425,7 @@ def test_any_chunking_reads_the_same(stream: bytes, cuts: list[int], kind: str) 
     st.booleans(),
 )
 def test_lines_in_parts_read_as_in_one(stream: bytes, cuts: list[int], template: str, highlighted: bool) -> None:
-    """Whatever is plain is passed on without being copied together; nobody can tell."""
+    """Plain lines are passed on without being joined, with the same result."""
     places = sorted({min(cut, len(stream)) for cut in cuts})
     chunks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
 
@@ -448,7 +448,7 @@ def test_lines_in_parts_read_as_in_one(stream: bytes, cuts: list[int], template:
 
 @given(st.lists(st.text("ab\t é✓", max_size=10).map(str.encode), max_size=6), st.integers(1, 30))
 def test_a_prompt_never_changes_the_whole_line(words: list[bytes], size: int) -> None:
-    """However often the unfinished line is shown, with nobody speaking in between it reads as if it came at once."""
+    """However often the unfinished line is shown, without other output between, it reads as if it came in one piece."""
     stream = b"\n".join(words) + b"\n"
 
     def shown(prompts: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""Whoever of guardian, watchdog and manager is killed: the ones that are left end everything."""
+"""If any of guardian, watchdog and manager is killed, the others end everything."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_signals_for_the_guardian_reach_the_manager(tree: Tree) -> None:
         assert tree.out.readline() == f"heard {int(number)}\n"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody sees whether the manager sleeps")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is unknown whether the manager sleeps")
 @pytest.mark.parametrize("whom", ["group", "guardian"])
 def test_the_manager_is_continued_once_since_a_late_one_would_undo_the_next_ctrl_z(whom: str) -> None:
     process = subprocess.Popen(

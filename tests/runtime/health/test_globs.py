@@ -1,4 +1,4 @@
-"""Which changed files an instance cares for, and which ones nobody does."""
+"""Which changed files restart an instance, and which ones restart none."""
 
 from __future__ import annotations
 

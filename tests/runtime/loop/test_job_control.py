@@ -1,4 +1,4 @@
-"""Who has something on the terminal is told when the shell takes it, and when it gives it back."""
+"""Programs on the terminal are told when the shell takes it, and when it gives it back."""
 
 from __future__ import annotations
 

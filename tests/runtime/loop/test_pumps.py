@@ -1,4 +1,4 @@
-"""Pumps read fairly: a flood does not hold up who says little, and nothing is read while the output is full."""
+"""Pumps read fairly: a flood does not delay light writers, and nothing is read while the output is full."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FullAfterEveryChunk:
 
 
 class Listener:
-    """A hub that notes who spoke; whoever speaks fills the output."""
+    """A hub that notes which pumps delivered; each delivery fills the output."""
 
     raw = False
     has_footer = False
@@ -101,7 +101,7 @@ class Table:
         self.hub.publish = taken  # type: ignore[method-assign]  # a reader who takes all, of those who never end
 
     def turn(self) -> list[str]:
-        """One turn of the engine, which serves nobody while the output is full; who was heard in it."""
+        """Run one turn of the engine, which serves no pump while the output is full. Return those that it served."""
         self.outlet.blocked = False
         before = len(self.hub.heard)
         self.pumps.serve()
@@ -198,7 +198,7 @@ def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table
 
 
 class Costly:
-    """A hub to whom every chunk costs the same time, and its clock."""
+    """A hub for which every chunk takes the same time, and its clock."""
 
     def __init__(self, table: Table, cost: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""The keyboard, on a real pseudo-terminal, with a supervisor that nobody obeys."""
+"""The keyboard, on a real pseudo-terminal, with a supervisor whose actions are not performed."""
 
 from __future__ import annotations
 
