@@ -207,7 +207,9 @@ class Kernel:
     def process(self, name: str) -> Process:
         """The child that is the present life of the instance `name`."""
         return next(
-            one for one in reversed(self.spawned) if one.name == name and one.alive and one.command != "side command"
+            one
+            for one in reversed(self.spawned)
+            if one.name == name and one.alive and not one.command.startswith("side-")
         )
 
     def named(self, name: str) -> list[Process]:
@@ -562,7 +564,7 @@ class Recorder(QuietComponent):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         assert now == self._kernel.now
         self.events.append((action, instance.name))
-        self.times[action, instance.name] = now - self._began
+        self.times[action, instance.name] = round(now - self._began, 6)
 
     def tick(self, now: float) -> None:
         assert now == self._kernel.now

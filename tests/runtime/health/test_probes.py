@@ -1,0 +1,315 @@
+"""Readiness and health on a fake kernel and clock: when checks are tried, and what their answers change."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+
+import pytest
+
+from procman.core.lifecycle.transitions import Event, State
+from procman.core.model.checks import Check
+from procman.core.model.policy import RestartPolicy
+from procman.runtime.health.probes import Probes
+from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from procman.core.model.plan import InstancePlan
+
+
+class Checked:
+    """A run of one instance with a check; `answer` is what each command of the check does."""
+
+    def __init__(self, kernel: Kernel, *plans: InstancePlan) -> None:
+        self.kernel = kernel
+        self.tries: list[float] = []  # seconds since the start
+        self.answer: Callable[[Process], object] = lambda command: command.exit(0)
+        self.run = Run(kernel, *plans, components=lambda run: [Probes(run.supervisor, run.hub, run.children)])
+        kernel.on_spawn = self._on_spawn
+
+    def _on_spawn(self, child: Process) -> None:
+        if child.command.startswith("side-"):
+            self.tries.append(round(self.kernel.now - 1000, 3))
+            self.kernel.after(0.0, lambda: self.answer(child))
+
+    def until(self, seconds: float) -> int:
+        self.run.after(seconds, lambda: self.run.signal(signal.SIGTERM))
+        return self.run.run()
+
+    def time(self, action: str) -> float:
+        return self.run.recorder.times[action, "web.1"]
+
+    @property
+    def trouble(self) -> str:
+        return self.run.supervisor.instances["web.1"].trouble
+
+    @property
+    def failure(self) -> str:
+        return self.run.supervisor.instances["web.1"].failure
+
+
+def plan(*, ready: Check | None = None, health: Check | None = None, mode: str = "never") -> InstancePlan:
+    return a_plan("web.1", ready=ready, health=health, restart=RestartPolicy(mode))
+
+
+def failing(words: bytes = b"no table\n") -> Callable[[Process], object]:
+    def answer(command: Process) -> None:
+        command.write(words)
+        command.exit(1)
+
+    return answer
+
+
+# Commands -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_that_passes_makes_it_ready(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check")))
+    states: list[str] = []
+
+    def answer(command: Process) -> None:
+        states.append(checked.run.state("web.1"))
+        command.exit(0)
+
+    checked.answer = answer
+    checked.until(10.0)
+    assert states == [State.STARTING]
+    assert checked.time("ready") == 0.0
+    assert checked.tries == [0.0]
+
+
+def test_a_check_is_tried_again_ever_more_rarely_up_to_its_interval(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", interval=1.5)))
+    checked.answer = failing()
+    checked.until(6.0)
+    assert checked.tries == [0.0, 0.25, 0.75, 1.75, 3.25, 4.75]
+
+
+def test_a_failure_is_kept_as_the_trouble_of_the_instance(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check")))
+    checked.answer = failing()
+    troubles: list[str] = []
+    checked.run.after(0.1, lambda: troubles.append(checked.trouble))
+    checked.until(1.0)
+    assert troubles == ["no table"]
+
+
+def test_who_is_not_ready_in_time_is_stopped_and_has_failed(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", interval=1.0, timeout=3.0)))
+    checked.answer = failing()
+    assert checked.run.run() == 1
+    assert checked.time("unhealthy") == 3.0
+    assert checked.failure == "not ready after 3 s: no table"
+    assert max(checked.tries) < 3.0
+
+
+def test_an_overdue_command_is_killed_and_counts_as_a_failure(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=2.0, interval=1.0)))
+    checked.answer = lambda command: None
+    troubles: list[str] = []
+    checked.run.after(2.1, lambda: troubles.append(checked.trouble))
+    checked.until(4.0)
+    first, second = [one for one in kernel.spawned if one.command == "side-check"]
+    assert signal_names(first.got) == ["KILL"]
+    assert first.pid in kernel.reaped
+    assert troubles == ["no answer within 2 s"]
+    assert checked.tries == [0.0, 2.25]
+    assert not second.alive
+
+
+def test_a_command_in_time_is_not_killed(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=2.0)))
+    checked.answer = lambda command: kernel.after(1.9, lambda: command.exit(0))
+    checked.until(10.0)
+    assert checked.time("ready") == 1.9
+    assert kernel.named("web.1")[1].got == []
+
+
+def test_the_check_of_a_life_that_ends_is_dropped(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=50.0)))
+    checked.answer = lambda command: None
+    checked.run.after(1.0, checked.run.exits("web.1", 3))
+    assert checked.run.run() == 3
+    command = kernel.named("web.1")[1]
+    assert signal_names(command.got) == ["KILL"]
+    assert checked.tries == [0.0]
+
+
+def test_a_stopped_instance_is_not_checked_any_more(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=50.0)))
+    checked.answer = lambda command: None
+    checked.run.after(0.5, lambda: kernel.process("web.1").ignores.add(signal.SIGTERM))
+    checked.until(1.0)
+    assert signal_names(kernel.named("web.1")[1].got) == ["KILL"]
+    assert ("ready", "web.1") not in checked.run.events
+
+
+def test_the_next_life_is_checked_from_the_start(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check"), mode="on-failure"))
+    checked.run.after(1.0, checked.run.exits("web.1", 3))
+    checked.until(5.0)
+    assert checked.tries == [0.0, 2.0]
+    assert checked.run.events.count(("ready", "web.1")) == 2
+
+
+def test_a_command_that_cannot_start_is_a_failure_and_tried_again(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", interval=1.0)))
+    troubles: list[str] = []
+
+    def refuse_the_check(child: Process) -> None:
+        if not child.command.startswith("side-"):
+            kernel.refusals = [OSError(errno.EAGAIN, "text")]
+
+    kernel.on_spawn = refuse_the_check
+    checked.run.after(0.1, lambda: troubles.append(checked.trouble))
+    checked.run.after(0.2, lambda: setattr(kernel, "on_spawn", checked._on_spawn))
+    checked.until(5.0)
+    assert troubles[0] != ""
+    assert checked.time("ready") == 0.25
+
+
+def test_a_word_that_comes_too_late_is_not_believed(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check"), mode="on-failure"))
+    checked.answer = lambda command: None
+    run = checked.run
+    run.after(1.0, lambda: run.supervisor.wish(Event.RESTART, run.supervisor.instances.values(), kernel.now))
+    run.after(1.0, lambda: run.signal(signal.SIGCONT))
+    checked.until(2.0)
+    assert ("ready", "web.1") not in run.events
+    assert [one.alive for one in kernel.spawned] == [False] * len(kernel.spawned)
+
+
+# Other kinds --------------------------------------------------------------------------------------------------------
+
+
+def test_a_delay_is_waited_for_and_nothing_is_tried(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("delay", "2.5")))
+    checked.until(10.0)
+    assert checked.time("ready") == 2.5
+    assert len(kernel.spawned) == 1
+
+
+def test_a_line_makes_it_ready(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("log", "listening on [0-9]+")))
+    checked.run.after(1.0, lambda: kernel.process("web.1").write(b"listening to nobody\n"))
+    checked.run.after(2.0, lambda: kernel.process("web.1").write(b"\x1b[32mlistening\x1b[0m on 80\n"))
+    checked.until(10.0)
+    assert checked.time("ready") == 2.0
+
+
+def test_the_line_of_another_instance_is_not_its_own(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("log", "ready")), a_plan("db.1"))
+    checked.run.after(1.0, lambda: kernel.process("db.1").write(b"ready\n"))
+    checked.until(5.0)
+    assert ("ready", "web.1") not in checked.run.events
+
+
+def test_when_no_line_is_waited_for_output_is_not_looked_at(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("log", "ready")))
+    added: list[object] = []
+    sinks = checked.run.hub._sinks
+    checked.run.after(0.5, lambda: added.append(len(checked.run.hub._sinks)))
+    checked.run.after(1.0, lambda: kernel.process("web.1").write(b"ready\n"))
+    checked.run.after(2.0, lambda: kernel.process("web.1").write(b"more\n"))
+    checked.run.after(3.0, lambda: added.append(len(checked.run.hub._sinks)))
+    checked.until(5.0)
+    assert added == [len(sinks) + 1, len(sinks)]
+
+
+def test_a_life_that_ends_without_its_line_is_not_waited_for(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("log", "ready"), mode="on-failure"))
+    checked.run.after(1.0, checked.run.exits("web.1", 1))
+    checked.run.after(3.0, lambda: kernel.process("web.1").write(b"ready\n"))
+    checked.until(5.0)
+    assert checked.run.events.count(("ready", "web.1")) == 1
+    assert checked.time("ready") == 3.0
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def test_a_port_that_is_listened_on_makes_it_ready(kernel: Kernel, server: socket.socket) -> None:
+    checked = Checked(kernel, plan(ready=Check("tcp", f"127.0.0.1:{server.getsockname()[1]}")))
+    checked.until(10.0)
+    assert checked.time("ready") == 0.0
+
+
+def test_a_refused_connection_is_tried_again_at_the_pace_of_connections(kernel: Kernel, server: socket.socket) -> None:
+    target = f"127.0.0.1:{server.getsockname()[1]}"
+    server.close()
+    checked = Checked(kernel, plan(ready=Check("tcp", target, interval=0.3)))
+    troubles: list[str] = []
+    checked.run.after(0.01, lambda: troubles.append(checked.trouble))
+    checked.until(1.2)
+    assert troubles == ["connection refused"]
+    pauses = [wait for wait in kernel.waits if wait is not None and wait < 1.0]
+    assert pauses[0] == pytest.approx(0.05)
+    assert max(pauses) == pytest.approx(0.3)
+
+
+def test_a_page_that_never_comes_is_overdue(kernel: Kernel, server: socket.socket) -> None:
+    check = Check("http", f"http://127.0.0.1:{server.getsockname()[1]}/", attempt=3.0, interval=1.0)
+    checked = Checked(kernel, plan(ready=check))
+    troubles: list[str] = []
+    checked.run.after(2.9, lambda: troubles.append(checked.trouble))
+    checked.run.after(3.01, lambda: troubles.append(checked.trouble))
+    checked.run.after(3.02, lambda: troubles.append(str(len(checked.run.poller.events))))
+    checked.until(3.03)
+    assert troubles[:2] == ["", "no answer within 3 s"]
+    assert int(troubles[2]) == 3  # signals, pumps and the output: the connection is not waited for any more
+
+
+# Health -------------------------------------------------------------------------------------------------------------
+
+
+def test_health_is_asked_for_at_its_interval_once_it_runs(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(health=Check("exec", "side-check", interval=10.0)))
+    checked.until(35.0)
+    assert checked.tries == [10.0, 20.0, 30.0]
+
+
+def test_so_many_failures_in_a_row_condemn_it(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(health=Check("exec", "side-check", interval=10.0, threshold=3, on_fail="fail")))
+    checked.answer = failing()
+    assert checked.run.run() == 1
+    assert checked.tries == [10.0, 20.0, 30.0]
+    assert checked.failure == "unhealthy: no table"
+
+
+def test_a_success_in_between_starts_the_count_again(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(health=Check("exec", "side-check", interval=10.0, threshold=2, on_fail="fail")))
+    checked.answer = lambda command: command.exit(0 if len(checked.tries) == 2 else 1)
+    assert checked.run.run() == 1
+    assert checked.tries == [10.0, 20.0, 30.0, 40.0]
+
+
+def test_a_health_check_under_way_is_not_begun_a_second_time(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(health=Check("exec", "side-check", interval=10.0, attempt=25.0)))
+    checked.answer = lambda command: None
+    checked.until(24.0)
+    assert checked.tries == [10.0]
+
+
+def test_an_overdue_health_check_is_killed_too(kernel: Kernel) -> None:
+    checked = Checked(
+        kernel,
+        plan(health=Check("exec", "side-check", interval=10.0, attempt=2.0, threshold=1, on_fail="fail")),
+    )
+    checked.answer = lambda command: None
+    assert checked.run.run() == 1
+    assert checked.time("unhealthy") == 12.0
+    assert signal_names(kernel.named("web.1")[1].got) == ["KILL"]
+    assert checked.failure == "unhealthy: no answer within 2 s"
+
+
+def test_readiness_comes_before_health(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("delay", "3"), health=Check("exec", "side-check", interval=10.0)))
+    checked.until(30.0)
+    assert checked.tries == [13.0, 23.0]

@@ -1,0 +1,424 @@
+"""Children on a fake kernel: how they are started, asked to end, killed and reaped, and what they leave behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from procman.core.lifecycle.transitions import Event
+from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.status import ExitStatus
+from procman.runtime.processes.children import Children, SpawnError
+from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, signal_names
+
+
+@pytest.fixture
+def children(kernel: Kernel) -> Children:
+    return Children("s1", 2)
+
+
+# Starting -----------------------------------------------------------------------------------------------------------
+
+
+def test_both_streams_of_a_child_go_through_one_pipe(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    process = kernel.process("web.1")
+    process.write(b"out", 1)
+    process.write(b"err", 2)
+    ((stream, fd),) = child.outputs
+    assert (stream, os.read(fd, 100)) == ("stdout", b"outerr")
+
+
+def test_separate_streams_have_a_pipe_each(kernel: Kernel) -> None:
+    child = Children("s1", 1, separate_streams=True).spawn(a_plan("web.1"))
+    process = kernel.process("web.1")
+    process.write(b"out", 1)
+    process.write(b"err", 2)
+    assert [(stream, os.read(fd, 100)) for stream, fd in child.outputs] == [("stdout", b"out"), ("stderr", b"err")]
+
+
+def test_reading_a_silent_child_never_waits(kernel: Kernel) -> None:
+    for fd in (fd for _, fd in Children("s1", 1, separate_streams=True).spawn(a_plan("web.1")).outputs):
+        with pytest.raises(BlockingIOError):
+            os.read(fd, 1)
+
+
+def test_a_child_reads_nothing(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    assert os.read(kernel.process("web.1").fds[0], 1) == b""
+
+
+def test_nobody_but_the_child_holds_its_end_of_the_pipe(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    kernel.process("web.1").exit()
+    assert os.read(child.outputs[0][1], 1) == b""
+
+
+def test_a_child_is_counted_until_it_is_reaped(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    assert len(children) == 1
+    assert children.of("web.1") is child
+    assert children.of("db.1") is None
+    kernel.process("web.1").exit(3)
+    assert children.newly_dead() == [child]
+    assert children.newly_dead() == []
+    assert child.status == ExitStatus(code=3)
+    assert children.of("web.1") is None
+    assert len(children) == 1
+    children.reap(child)
+    assert len(children) == 0
+    assert kernel.reaped == [child.pid]
+
+
+def test_a_child_that_somebody_else_has_reaped_counts_as_a_good_end(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    del kernel.processes[child.pid]
+    assert children.newly_dead() == [child]
+    assert child.status == ExitStatus(code=0)
+    children.reap(child)
+
+
+def test_a_child_that_was_killed_has_the_signal_as_its_status(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    kernel.process("web.1").take(signal.SIGKILL)
+    children.newly_dead()
+    assert child.status == ExitStatus(signal=9)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "status"),
+    [
+        (errno.EAGAIN, "cannot start: text", None),
+        (errno.EMFILE, "cannot start: text", None),
+        (errno.ENOENT, "serve: not found", ExitStatus(code=127)),
+        (errno.EACCES, "cannot start: text", ExitStatus(code=126)),
+    ],
+)
+def test_a_failed_spawn_says_whether_trying_again_may_help(
+    kernel: Kernel, children: Children, number: int, reason: str, status: ExitStatus | None
+) -> None:
+    kernel.refusals = [OSError(number, "text")]
+    with pytest.raises(SpawnError) as caught:
+        children.spawn(a_plan("web.1", "serve it"))
+    assert (caught.value.reason, caught.value.status) == (reason, status)
+    assert len(children) == 0
+
+
+def open_count() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_failed_spawn_leaves_no_descriptor_open(kernel: Kernel, separate: bool) -> None:
+    children = Children("s1", 1, separate)
+    before = open_count()
+    kernel.refusals = [OSError(errno.EACCES, "no")]
+    with pytest.raises(SpawnError):
+        children.spawn(a_plan("web.1"))
+    assert open_count() == before
+
+
+@pytest.mark.parametrize("pipes", [0, 1])
+def test_without_a_pipe_nothing_is_started_and_no_descriptor_left(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, pipes: int
+) -> None:
+    children = Children("s1", 1, separate_streams=True)
+    before = open_count()
+    real, left = os.pipe, pipes
+
+    def pipe() -> tuple[int, int]:
+        nonlocal left
+        if not left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        left -= 1
+        return real()
+
+    monkeypatch.setattr(os, "pipe", pipe)
+    with pytest.raises(SpawnError) as caught:
+        children.spawn(a_plan("web.1"))
+    assert caught.value.status is None
+    assert kernel.spawned == []
+    assert open_count() == before
+
+
+def test_a_script_without_an_interpreter_is_given_to_a_shell(kernel: Kernel, children: Children) -> None:
+    kernel.refusals = [OSError(errno.ENOEXEC, "Exec format error")]
+    children.spawn(a_plan("web.1", "serve it"))
+    assert kernel.process("web.1").command == "serve it"
+
+
+# Orphans and leftovers ----------------------------------------------------------------------------------------------
+
+
+def orphan(
+    kernel: Kernel, child: str = "web.1", *, session: bool = False, env: dict[str, str] | None = None
+) -> Process:
+    """A grandchild whose parent has ended."""
+    between = kernel.process(child).fork()
+    one = between.fork(own_session=session, env=env)
+    between.exit()
+    return one
+
+
+def test_orphans_are_what_we_adopted_and_not_our_children(kernel: Kernel) -> None:
+    before = Process(kernel, kernel.us, "before us", {})
+    children = Children("s1", 1)
+    children.spawn(a_plan("web.1"))
+    assert children.orphans() == []
+    one = orphan(kernel)
+    assert children.orphans() == [one.pid]
+    assert children.spared == (before.pid,)
+
+
+def test_a_side_command_is_no_orphan(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    children.side_commands.run(a_plan("web.1"), "side-check", lambda status, words: None)
+    assert children.orphans() == []
+
+
+@pytest.mark.parametrize("env", [None, {}], ids=["environment", "tag only"])
+@pytest.mark.parametrize("session", [False, True], ids=["same session", "own session"])
+def test_leftovers_are_found_by_session_tag_or_environment(
+    kernel: Kernel, children: Children, session: bool, env: dict[str, str] | None
+) -> None:
+    web, db = children.spawn(a_plan("web.1")), children.spawn(a_plan("db.1"))
+    one = orphan(kernel, session=session, env=env)
+    assert children.leftovers(web, children.orphans()) == [one.pid]
+    assert children.leftovers(db, children.orphans()) == []
+
+
+def test_without_a_tag_the_environment_must_name_the_session_too(kernel: Kernel, children: Children) -> None:
+    web = children.spawn(a_plan("web.1"))
+    kernel.process("web.1").locks = -1
+    ours = orphan(kernel, session=True)
+    orphan(kernel, session=True, env={"PROCMAN_INSTANCE": "web.1", "PROCMAN_SESSION": "other"})
+    orphan(kernel, session=True, env={"PROCMAN_SESSION": "s1"})
+    assert children.leftovers(web, children.orphans()) == [ours.pid]
+
+
+def test_the_tag_of_a_life_is_that_of_its_instance_and_no_other(kernel: Kernel, children: Children) -> None:
+    tags = []
+    for name in ("web.1", "db.1", "web.1"):
+        children.spawn(a_plan(name))
+        tags.append(kernel.spawned[-1].locks)
+    assert tags[0] == tags[2] == tags[1] - 1
+    assert kernel.limits[RLIMIT_LOCKS][1] == -1  # the hard limit stays
+
+
+def test_a_recycled_pid_is_asked_anew_whose_it_is(kernel: Kernel, children: Children) -> None:
+    web, db = children.spawn(a_plan("web.1")), children.spawn(a_plan("db.1"))
+    one = orphan(kernel, session=True)
+    assert children.leftovers(web, [one.pid]) == [one.pid]
+    one.exit()
+    children.reap_strangers()
+    assert one.pid in kernel.reaped
+    other = orphan(kernel, "db.1", session=True)
+    del kernel.processes[other.pid]
+    kernel.processes[one.pid] = other
+    other.pid = one.pid
+    assert children.leftovers(db, [one.pid]) == [one.pid]
+
+
+def test_a_living_orphan_is_not_reaped_and_not_asked_twice(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    one = orphan(kernel, session=True)
+    one.ignores.add(signal.SIGTERM)
+    for _ in range(3):
+        children.ask_orphans(signal.SIGTERM)
+        children.reap_strangers()
+    assert signal_names(one.got) == ["TERM", "CONT"]
+    assert kernel.reaped == []
+
+
+def test_a_reaped_orphan_is_forgotten_so_that_another_of_its_number_is_asked(
+    kernel: Kernel, children: Children
+) -> None:
+    children.spawn(a_plan("web.1"))
+    one = orphan(kernel, session=True)
+    children.ask_orphans(signal.SIGTERM)
+    children.reap_strangers()
+    other = orphan(kernel, session=True)
+    del kernel.processes[other.pid]
+    kernel.processes[one.pid] = other
+    other.pid = one.pid
+    children.ask_orphans(signal.SIGTERM)
+    assert signal_names(other.got) == ["TERM"]
+
+
+def test_only_the_orphans_of_the_named_instances_are_asked(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    children.spawn(a_plan("db.1"))
+    ours, others = orphan(kernel, session=True), orphan(kernel, "db.1", session=True)
+    children.ask_orphans(signal.SIGTERM, ["web.1"])
+    assert (signal_names(ours.got), others.got) == (["TERM"], [])
+
+
+def test_an_orphan_in_the_group_of_a_living_child_is_asked_with_the_group(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    one = orphan(kernel)
+    children.ask_orphans(signal.SIGTERM)
+    assert one.got == []
+
+
+def test_leftovers_in_the_group_get_its_signal_and_the_others_one_each(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    inside, outside = orphan(kernel), orphan(kernel, session=True)
+    for one in (inside, outside):
+        one.ignores.add(signal.SIGINT)
+    kernel.process("web.1").exit()
+    children.ask_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=True)
+    assert signal_names(inside.got) == ["INT", "CONT"]
+    assert signal_names(outside.got) == ["INT", "CONT"]
+    children.ask_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=False)
+    assert signal_names(inside.got) == ["INT", "CONT"]
+
+
+def test_a_crowd_of_ended_orphans_is_reaped_in_rounds(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    for _ in range(300):
+        orphan(kernel, session=True).exit()
+    children.reap_strangers()
+    assert len(kernel.reaped) == 256
+    children.reap_strangers()
+    assert len(kernel.reaped) == 300
+
+
+def test_killing_a_child_kills_its_group_and_the_named_others(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    inside, outside = kernel.process("web.1").fork(), orphan(kernel, session=True)
+    children.kill(child, [outside.pid])
+    assert not any(one.alive for one in (kernel.spawned[0], inside, outside))
+
+
+def test_signalling_what_is_gone_is_no_error(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    kernel.processes.clear()
+    children.ask(child, signal.SIGTERM)
+    children.kill(child, [FIRST_PID + 77])
+    assert kernel.sent == []
+
+
+# Stop commands ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_command_takes_the_place_of_the_signal(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+
+    def stop() -> None:
+        _, command = kernel.named("web.1")
+        assert command.env["PROCMAN_PID"] == str(kernel.spawned[0].pid)
+        command.exit(0)
+        kernel.process("web.1").exit(0)
+
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, stop)
+    assert run.run() == 0
+    assert kernel.spawned[0].got == []
+    assert run.screen.announced == []
+
+
+def test_the_signal_follows_when_the_stop_command_fails(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+
+    def fail() -> None:
+        command = kernel.named("web.1")[1]
+        command.write(b"a word\nno such server\n")
+        command.exit(4)
+
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, fail)
+    assert run.run() == 0
+    assert signal_names(kernel.spawned[0].got) == ["TERM"]
+    (words,) = run.screen.announced
+    assert "exited with code 4: no such server" in words
+
+
+def test_a_stop_command_that_fails_after_the_child_has_ended_is_no_news(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+
+    def end_both() -> None:
+        kernel.named("web.1")[0].exit(0)
+        kernel.named("web.1")[1].exit(4)
+
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, end_both)
+    assert run.run() == 0
+    assert run.screen.announced == []
+
+
+def test_a_stop_command_that_hangs_is_killed_with_the_child(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(grace=3.0, command="side-stop")))
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    child, command = kernel.named("web.1")
+    assert signal_names(child.got) == ["KILL"]
+    assert signal_names(command.got) == ["KILL"]
+    assert kernel.now == 1004.0
+
+
+def test_a_stop_command_that_cannot_start_is_followed_by_the_signal(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+
+    def refuse() -> None:
+        kernel.refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")]
+        run.signal(signal.SIGTERM)
+
+    run.after(1.0, refuse)
+    assert run.run() == 0
+    assert signal_names(kernel.spawned[0].got) == ["TERM"]
+    assert len(run.screen.announced) == 1
+
+
+def test_what_a_stop_command_left_in_its_group_is_killed(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+    helpers: list[Process] = []
+
+    def stop() -> None:
+        command = kernel.named("web.1")[1]
+        helpers.append(command.fork())
+        command.exit(0)
+
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, stop)
+    run.after(3.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert signal_names(helpers[0].got) == ["KILL"]
+
+
+def test_a_group_that_a_stop_command_was_for_is_asked_when_the_leader_has_ended(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop")))
+    helpers: list[Process] = []
+
+    def stop() -> None:
+        helpers.append(kernel.process("web.1").fork())
+        kernel.named("web.1")[1].exit(0)
+        kernel.process("web.1").exit(0)
+
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, stop)
+    assert run.run() == 0
+    assert signal_names(helpers[0].got) == ["TERM"]
+
+
+def test_the_next_life_has_a_stop_command_of_its_own(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", stop=StopPolicy(command="side-stop"), restart=RestartPolicy("never")))
+
+    def restart() -> None:
+        run.supervisor.wish(Event.RESTART, run.supervisor.instances.values(), kernel.now)
+        run.signal(signal.SIGCONT)
+
+    def answer() -> None:
+        commands = [one for one in kernel.named("web.1") if one.command == "side-stop"]
+        commands[-1].exit(0)
+        kernel.process("web.1").exit(0)
+
+    run.after(1.0, restart)
+    run.after(2.0, answer)
+    run.after(3.0, lambda: run.signal(signal.SIGTERM))
+    run.after(4.0, answer)
+    assert run.run() == 0
+    pids = [one.env["PROCMAN_PID"] for one in kernel.named("web.1") if one.command == "side-stop"]
+    assert pids == [str(one.pid) for one in kernel.named("web.1") if one.command == "serve"]

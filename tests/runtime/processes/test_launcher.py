@@ -1,0 +1,218 @@
+"""Launching on a fake kernel: batches, failures, terminals; and the leaders of sessions on a terminal."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from procman.core.lifecycle.transitions import Event, State
+from procman.runtime.processes.launcher import BATCH
+from procman.runtime.processes.pty import Window
+from runtime.fakes import Kernel, Process, Run, signal_names
+
+
+def on_terminals(kernel: Kernel, *names: str) -> Run:
+    return Run(kernel, *names, window=Window(-1, 0))
+
+
+def test_the_first_batch_is_launched_before_the_loop_and_the_rest_by_it(kernel: Kernel) -> None:
+    run = Run(kernel, *(f"web.{number}" for number in range(1, BATCH + 3)))
+    run.launcher.begin()
+    assert len(kernel.spawned) == BATCH
+    assert run.launcher.busy
+    run.launcher.launch_some()
+    assert len(kernel.spawned) == BATCH + 2
+    assert not run.launcher.busy
+    assert [child.name for child in run.launcher.take_born()] == list(run.supervisor.instances)
+    assert run.launcher.take_born() == []
+
+
+def test_one_that_is_stopped_before_its_turn_is_not_started(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    web = run.supervisor.instances["web.1"]
+    run.supervisor.start_all(kernel.now)
+    run.launcher.add(web)
+    run.supervisor.wish(Event.STOP, [web], kernel.now)
+    run.launcher.launch_some()
+    assert kernel.spawned == []
+    assert web.state == State.EXITED
+    assert run.launcher.take_born() == []
+
+
+def test_the_supervisor_learns_the_pid_and_the_time(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    run.launcher.begin()
+    web = run.supervisor.instances["web.1"]
+    assert (web.pid, web.started) == (kernel.spawned[0].pid, kernel.now)
+
+
+# Terminals ----------------------------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_all_three_streams_are_the_terminal(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    run.launcher.begin()
+    (child,) = run.launcher.take_born()
+    assert child.pty is not None
+    process = kernel.process("web.1")
+    assert all(os.isatty(process.fds[fd]) for fd in (0, 1, 2))
+    process.write(b"out\n", 1)
+    process.write(b"err\n", 2)
+    assert os.read(child.outputs[0][1], 100) == b"out\nerr\n"
+    assert child.outputs == (("stdout", child.pty.master),)
+
+
+def test_what_is_written_to_a_terminal_is_shown_and_its_end_is_the_end(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    run.after(1.0, lambda: kernel.process("web.1").write(b"hello\n"))
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert run.lines("web.1") == b"hello\n"
+
+
+def test_without_a_terminal_to_be_had_it_gets_a_pipe(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def openpty() -> tuple[int, int]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "openpty", openpty)
+    run = on_terminals(kernel, "web.1")
+    run.launcher.begin()
+    (child,) = run.launcher.take_born()
+    assert child.pty is None
+
+
+def test_a_spawn_that_fails_closes_the_terminal(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    before = len(os.listdir("/proc/self/fd"))
+    kernel.refusals = [OSError(errno.EACCES, "Permission denied")]
+    run.launcher.begin()
+    assert run.state("web.1") == State.FAILED
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_our_copy_of_the_childs_side_is_closed(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    run.launcher.begin()
+    (child,) = run.launcher.take_born()
+    kernel.process("web.1").exit()
+    with pytest.raises(OSError, match="Input/output error"):  # how a terminal without another side is read
+        os.read(child.outputs[0][1], 1)
+
+
+# Leaders of sessions ------------------------------------------------------------------------------------------------
+
+
+def shell(kernel: Kernel, run: Run, seconds: float = 1.0) -> list[Process]:
+    """Make the child a shell with a server behind it, which ends a while after it was asked."""
+    servers: list[Process] = []
+
+    def fork(child: Process) -> None:
+        server = child.fork("server")
+        server.caught.add(signal.SIGTERM)
+        server.on_signal = (
+            lambda number: kernel.after(seconds, server.exit) if number == signal.SIGTERM else None
+        )
+        servers.append(server)
+
+    kernel.on_spawn = fork
+    return servers
+
+
+def test_a_leader_is_held_until_its_group_has_ended_so_that_nobody_hangs_up_on_it(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    (servers, ended) = (shell(kernel, run), list[float]())
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(1.9, lambda: ended.append(kernel.spawned[0].alive))
+    assert run.run() == 0
+    leader, (server,) = kernel.spawned[0], servers
+    assert ended == [True]
+    assert signal_names(leader.got) == ["CONT", "STOP", "CONT", "TERM"]
+    assert signal_names(server.got) == ["CONT", "TERM"]
+    assert kernel.now == pytest.approx(1002.0, abs=0.06)
+
+
+def test_a_leader_without_others_in_its_group_is_simply_asked(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert signal_names(kernel.spawned[0].got) == ["TERM"]
+    assert kernel.now == 1001.0
+
+
+def test_a_leader_that_handles_the_signal_by_itself_is_simply_asked(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+
+    def fork(child: Process) -> None:
+        child.fork("server")
+        child.caught.add(signal.SIGTERM)
+
+    kernel.on_spawn = fork
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert signal_names(kernel.spawned[0].got) == ["TERM", "CONT"]
+
+
+def test_on_pipes_a_leader_is_simply_asked(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    kernel.on_spawn = lambda child: child.fork("server")
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert signal_names(kernel.spawned[0].got) == ["TERM"]
+
+
+def test_what_a_held_leader_has_forked_deeper_is_waited_for_too(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+
+    def fork(child: Process) -> None:
+        between = child.fork("between", own_session=True)
+        deep = between.fork("deep")
+        deep.group, deep.session = child.group, child.session
+        deep.caught.add(signal.SIGTERM)
+        kernel.after(3.0, deep.exit)
+
+    kernel.on_spawn = fork
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.9, lambda: kernel.sent.append((0, int(kernel.spawned[0].alive))))
+    run.run()
+    assert (0, 1) in kernel.sent
+    assert kernel.now == pytest.approx(1003.0, abs=0.1)
+
+
+def test_the_looks_at_a_held_leader_grow_rarer(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    shell(kernel, run, seconds=4.0)
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    looks = [wait for wait in kernel.waits if wait is not None and wait < 0.5]
+    assert looks[0] == pytest.approx(0.001)
+    assert max(looks) == pytest.approx(0.05)
+    assert len(looks) < 110
+    assert kernel.now == pytest.approx(1005.0, abs=0.06)
+
+
+def test_a_held_leader_is_killed_when_its_grace_is_over(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    servers = shell(kernel, run, seconds=100.0)
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    assert kernel.now == pytest.approx(1006.0)
+    assert signal_names(servers[0].got)[-1] == "KILL"
+
+
+def test_a_leader_that_does_not_stop_is_asked_when_it_has_had_its_time(kernel: Kernel) -> None:
+    run = on_terminals(kernel, "web.1")
+    servers: list[Process] = []
+
+    def fork(child: Process) -> None:
+        child.slow_to_stop = True
+        servers.append(child.fork("server"))
+
+    kernel.on_spawn = fork
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert signal_names(servers[0].got)[:2] == ["CONT", "TERM"]
+    assert kernel.now == pytest.approx(1003.05, abs=0.1)  # it has two seconds to stop, after the first look of 0.05

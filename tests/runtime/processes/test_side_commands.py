@@ -1,0 +1,146 @@
+"""Side commands on a fake kernel: what they are given, what is kept of them, and that none outlives its use."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from procman.core.model.status import ExitStatus
+from procman.runtime.processes.children import Children
+from runtime.fakes import Kernel, Process, a_plan, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.runtime.processes.side_commands import SideCommand, SideCommands
+
+
+class Desk:
+    """Side commands, and what they have answered."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.commands: SideCommands = Children("s1", 1).side_commands
+        self.answers: list[tuple[ExitStatus, str]] = []
+
+    def run(self, leader: int | None = None) -> SideCommand | None:
+        return self.commands.run(
+            a_plan("web.1"), "side-check", lambda status, words: self.answers.append((status, words)), leader
+        )
+
+    @property
+    def process(self) -> Process:
+        return self.kernel.spawned[-1]
+
+
+@pytest.fixture
+def desk(kernel: Kernel) -> Desk:
+    return Desk(kernel)
+
+
+def test_it_has_the_environment_of_its_instance_and_the_leaders_pid(desk: Desk) -> None:
+    desk.run(leader=77)
+    assert desk.process.env["PROCMAN_INSTANCE"] == "web.1"
+    assert desk.process.env["PROCMAN_PID"] == "77"
+    desk.run()
+    assert "PROCMAN_PID" not in desk.process.env
+
+
+def test_it_carries_the_tag_of_its_instance(desk: Desk, kernel: Kernel) -> None:
+    desk.run()
+    first = desk.process.locks
+    desk.run()
+    assert desk.process.locks == first > 0
+
+
+def test_nothing_is_answered_while_it_runs(desk: Desk) -> None:
+    command = desk.run()
+    assert command is not None
+    desk.commands.reap()
+    assert desk.answers == []
+    assert command.pid in desk.commands
+    assert -1 not in desk.commands
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        (b"", ""),
+        (b"one\ntwo\n", "two"),
+        (b"one\n  two  \n\n \n", "two"),
+        (b"\x1b[31mred\n", "?[31mred"),
+        (b"\xff\n", "\ufffd"),
+        (b"y" * 300, "y" * 200),
+    ],
+)
+def test_its_last_line_is_kept(desk: Desk, printed: bytes, words: str) -> None:
+    command = desk.run()
+    assert command is not None
+    desk.process.write(printed)
+    desk.process.exit(3)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=3), words)]
+    assert command.pid not in desk.commands
+    desk.commands.reap()
+    assert len(desk.answers) == 1
+
+
+def test_both_of_its_streams_are_kept(desk: Desk) -> None:
+    desk.run()
+    desk.process.write(b"out\n", 1)
+    desk.process.write(b"err\n", 2)
+    desk.process.exit(1)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=1), "err")]
+
+
+def test_what_it_left_in_its_group_is_killed_before_its_number_is_free(desk: Desk, kernel: Kernel) -> None:
+    desk.run()
+    left = desk.process.fork()
+    desk.process.exit()
+    desk.commands.reap()
+    assert signal_names(left.got) == ["KILL"]
+    assert kernel.reaped == [desk.process.pid]
+    assert desk.answers == [(ExitStatus(code=0), "")]
+
+
+def test_a_dropped_one_is_killed_and_reaped_and_not_answered(desk: Desk, kernel: Kernel) -> None:
+    command = desk.run()
+    assert command is not None
+    command.drop()
+    assert signal_names(desk.process.got) == ["KILL"]
+    desk.commands.reap()
+    assert desk.answers == []
+    assert kernel.reaped == [desk.process.pid]
+    assert command.pid not in desk.commands
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOENT, 127), (errno.EACCES, 126)])
+def test_one_that_cannot_start_is_answered_at_once(desk: Desk, kernel: Kernel, number: int, code: int) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    kernel.refusals = [OSError(number, "text")]
+    assert desk.run() is None
+    assert desk.answers == [(ExitStatus(code=code), os.strerror(number))]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_without_a_pipe_it_is_answered_at_once(desk: Desk, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pipe() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "text")
+
+    monkeypatch.setattr(os, "pipe", pipe)
+    assert desk.run() is None
+    assert desk.answers == [(ExitStatus(code=126), os.strerror(errno.EMFILE))]
+    assert kernel.spawned == []
+
+
+def test_no_descriptor_is_left_of_one_that_has_ended(desk: Desk) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    desk.run()
+    assert len(os.listdir("/proc/self/fd")) > before
+    desk.process.take(signal.SIGTERM)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(signal=15), "")]
+    assert len(os.listdir("/proc/self/fd")) == before
