@@ -213,7 +213,7 @@ def test_a_recycled_pid_is_asked_anew_whose_it_is(kernel: Kernel, children: Chil
     one = orphan(kernel, session=True)
     assert children.leftovers(web, [one.pid]) == [one.pid]
     one.exit()
-    children.reap_strangers()
+    children.reap_others()
     assert one.pid in kernel.reaped
     other = orphan(kernel, "db.1", session=True)
     del kernel.processes[other.pid]
@@ -227,8 +227,8 @@ def test_a_living_orphan_is_not_reaped_and_not_asked_twice(kernel: Kernel, child
     one = orphan(kernel, session=True)
     one.ignores.add(signal.SIGTERM)
     for _ in range(3):
-        children.ask_orphans(signal.SIGTERM)
-        children.reap_strangers()
+        children.stop_orphans(signal.SIGTERM)
+        children.reap_others()
     assert signal_names(one.got) == ["TERM", "CONT"]
     assert kernel.reaped == []
 
@@ -238,13 +238,13 @@ def test_a_reaped_orphan_is_forgotten_so_that_another_of_its_number_is_asked(
 ) -> None:
     children.spawn(a_plan("web.1"))
     one = orphan(kernel, session=True)
-    children.ask_orphans(signal.SIGTERM)
-    children.reap_strangers()
+    children.stop_orphans(signal.SIGTERM)
+    children.reap_others()
     other = orphan(kernel, session=True)
     del kernel.processes[other.pid]
     kernel.processes[one.pid] = other
     other.pid = one.pid
-    children.ask_orphans(signal.SIGTERM)
+    children.stop_orphans(signal.SIGTERM)
     assert signal_names(other.got) == ["TERM"]
 
 
@@ -252,14 +252,14 @@ def test_only_the_orphans_of_the_named_instances_are_asked(kernel: Kernel, child
     children.spawn(a_plan("web.1"))
     children.spawn(a_plan("db.1"))
     ours, others = orphan(kernel, session=True), orphan(kernel, "db.1", session=True)
-    children.ask_orphans(signal.SIGTERM, ["web.1"])
+    children.stop_orphans(signal.SIGTERM, ["web.1"])
     assert (signal_names(ours.got), others.got) == (["TERM"], [])
 
 
 def test_an_orphan_in_the_group_of_a_living_child_is_asked_with_the_group(kernel: Kernel, children: Children) -> None:
     children.spawn(a_plan("web.1"))
     one = orphan(kernel)
-    children.ask_orphans(signal.SIGTERM)
+    children.stop_orphans(signal.SIGTERM)
     assert one.got == []
 
 
@@ -269,10 +269,10 @@ def test_leftovers_in_the_group_get_its_signal_and_the_others_one_each(kernel: K
     for one in (inside, outside):
         one.ignores.add(signal.SIGINT)
     kernel.process("web.1").exit()
-    children.ask_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=True)
+    children.stop_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=True)
     assert signal_names(inside.got) == ["INT", "CONT"]
     assert signal_names(outside.got) == ["INT", "CONT"]
-    children.ask_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=False)
+    children.stop_leftovers(child, [inside.pid, outside.pid], signal.SIGINT, group_too=False)
     assert signal_names(inside.got) == ["INT", "CONT"]
 
 
@@ -280,9 +280,9 @@ def test_a_crowd_of_ended_orphans_is_reaped_in_rounds(kernel: Kernel, children: 
     children.spawn(a_plan("web.1"))
     for _ in range(300):
         orphan(kernel, session=True).exit()
-    children.reap_strangers()
+    children.reap_others()
     assert len(kernel.reaped) == 256
-    children.reap_strangers()
+    children.reap_others()
     assert len(kernel.reaped) == 300
 
 
@@ -296,7 +296,7 @@ def test_killing_a_child_kills_its_group_and_the_named_others(kernel: Kernel, ch
 def test_signalling_what_is_gone_is_no_error(kernel: Kernel, children: Children) -> None:
     child = children.spawn(a_plan("web.1"))
     kernel.processes.clear()
-    children.ask(child, signal.SIGTERM)
+    children.send_stop(child, signal.SIGTERM)
     children.kill(child, [FIRST_PID + 77])
     assert kernel.sent == []
 

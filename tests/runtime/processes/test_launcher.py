@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from procman.core.lifecycle.transitions import Event, State
-from procman.runtime.processes.launcher import BATCH
+from procman.runtime.processes.launcher import BATCH_SIZE
 from procman.runtime.processes.pty import Window
 from runtime.fakes import Kernel, Process, Run, signal_names
 
@@ -19,15 +19,15 @@ def on_terminals(kernel: Kernel, *names: str) -> Run:
 
 
 def test_the_first_batch_is_launched_before_the_loop_and_the_rest_by_it(kernel: Kernel) -> None:
-    run = Run(kernel, *(f"web.{number}" for number in range(1, BATCH + 3)))
+    run = Run(kernel, *(f"web.{number}" for number in range(1, BATCH_SIZE + 3)))
     run.launcher.begin()
-    assert len(kernel.spawned) == BATCH
+    assert len(kernel.spawned) == BATCH_SIZE
     assert run.launcher.busy
     run.launcher.launch_some()
-    assert len(kernel.spawned) == BATCH + 2
+    assert len(kernel.spawned) == BATCH_SIZE + 2
     assert not run.launcher.busy
-    assert [child.name for child in run.launcher.take_born()] == list(run.supervisor.instances)
-    assert run.launcher.take_born() == []
+    assert [child.name for child in run.launcher.take_spawned()] == list(run.supervisor.instances)
+    assert run.launcher.take_spawned() == []
 
 
 def test_one_that_is_stopped_before_its_turn_is_not_started(kernel: Kernel) -> None:
@@ -39,7 +39,7 @@ def test_one_that_is_stopped_before_its_turn_is_not_started(kernel: Kernel) -> N
     run.launcher.launch_some()
     assert kernel.spawned == []
     assert web.state == State.EXITED
-    assert run.launcher.take_born() == []
+    assert run.launcher.take_spawned() == []
 
 
 def test_the_supervisor_learns_the_pid_and_the_time(kernel: Kernel) -> None:
@@ -55,7 +55,7 @@ def test_the_supervisor_learns_the_pid_and_the_time(kernel: Kernel) -> None:
 def test_on_a_terminal_all_three_streams_are_the_terminal(kernel: Kernel) -> None:
     run = on_terminals(kernel, "web.1")
     run.launcher.begin()
-    (child,) = run.launcher.take_born()
+    (child,) = run.launcher.take_spawned()
     assert child.pty is not None
     process = kernel.process("web.1")
     assert all(os.isatty(process.fds[fd]) for fd in (0, 1, 2))
@@ -80,7 +80,7 @@ def test_without_a_terminal_to_be_had_it_gets_a_pipe(kernel: Kernel, monkeypatch
     monkeypatch.setattr(os, "openpty", openpty)
     run = on_terminals(kernel, "web.1")
     run.launcher.begin()
-    (child,) = run.launcher.take_born()
+    (child,) = run.launcher.take_spawned()
     assert child.pty is None
 
 
@@ -96,7 +96,7 @@ def test_a_spawn_that_fails_closes_the_terminal(kernel: Kernel) -> None:
 def test_our_copy_of_the_childs_side_is_closed(kernel: Kernel) -> None:
     run = on_terminals(kernel, "web.1")
     run.launcher.begin()
-    (child,) = run.launcher.take_born()
+    (child,) = run.launcher.take_spawned()
     kernel.process("web.1").exit()
     with pytest.raises(OSError, match="Input/output error"):  # how a terminal without another side is read
         os.read(child.outputs[0][1], 1)
@@ -112,9 +112,7 @@ def shell(kernel: Kernel, run: Run, seconds: float = 1.0) -> list[Process]:
     def fork(child: Process) -> None:
         server = child.fork("server")
         server.caught.add(signal.SIGTERM)
-        server.on_signal = (
-            lambda number: kernel.after(seconds, server.exit) if number == signal.SIGTERM else None
-        )
+        server.on_signal = lambda number: kernel.after(seconds, server.exit) if number == signal.SIGTERM else None
         servers.append(server)
 
     kernel.on_spawn = fork

@@ -6,7 +6,6 @@ write meanwhile waits in their pipes.
 
 from __future__ import annotations
 
-import os
 import time
 
 from procman.core.lifecycle.transitions import State
@@ -97,9 +96,6 @@ def _spawn_on_terminal(children: Children, plan: InstancePlan, window: Window) -
     except OSError:
         return children.spawn(plan)  # the system has no free terminal; a pipe shows as much
     try:
-        return children.spawn(plan, pty)
-    except SpawnError:
-        os.close(pty.master)
-        raise
+        return children.spawn(plan, pty)  # closes the terminal if it fails
     finally:
         pty.close_slave()
