@@ -128,7 +128,7 @@ class World:
             announce=self.announced.append,
             history=history,
             taps={},
-            stage=None,
+            passthrough=None,
             add=self.sinks.append,
             remove=self.sinks.remove,
         )
