@@ -5,6 +5,10 @@ from __future__ import annotations
 from procman.output.hub import Hub
 from procman.output.sink import Sink
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 RED = b"\x1b[31mred\x1b[0m"
 
 
@@ -62,3 +66,88 @@ def test_a_sink_that_is_removed_gets_nothing_more() -> None:
     hub.remove(other)
     hub.publish("web.1", "stdout", b"y\n")
     assert (screen.text, plain.text, other.text) == ([b"x\n", b"y\n"], [], [b"x\n"])
+
+
+class Parts(Reader):
+    """Notes which parts it gets uncopied."""
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        self.text.append(b"parts")
+
+
+def test_plain_parts_are_not_copied_together_for_a_sink_without_colors() -> None:
+    plain = Parts(False)
+    hub = Hub(plain, raw=True)
+    hub.publish_parts("web.1", "stdout", b"a ", b"b\n", 2)
+    hub.publish_parts("web.1", "stdout", RED, b"b\n", 2)
+    hub.publish_parts("web.1", "stdout", b"a ", RED + b"\n", len(RED) + 1)
+    assert plain.text == [b"parts", b"redb\n", b"a red\n"]
+
+
+def test_an_unfinished_line_is_offered_again_if_one_sink_wants_it() -> None:
+    assert not Hub(Reader(True), raw=True).partial("web.1", "stdout", b"> ")
+    assert Hub(Reader(False), raw=True).partial("web.1", "stdout", b"> ")
+    assert not Hub(Sink(), raw=True).partial("web.1", "stdout", b"> ")
+
+
+def test_raw_lines_get_the_newline_that_their_stream_has_left_out() -> None:
+    reader = Reader(True)
+    hub = Hub(reader, raw=True)
+    hub.publish("web.1", "stdout", b"one\n")
+    hub.publish("web.1", "stdout", b"two")
+    hub.publish("web.1", "stdout", b"")
+    assert reader.text == [b"one\n", b"two\n"]
+
+
+def test_blank_lines_that_are_held_back_come_before_the_prompt_behind_them() -> None:
+    reader = Reader(True)
+    hub = Hub(reader)
+    hub.publish("web.1", "stdout", b"one\n" + b"\n" * 10)
+    assert reader.text == [b"one\n"]
+    hub.partial("web.1", "stdout", b"> ")
+    assert b"".join(part for part in reader.text if isinstance(part, bytes)).startswith(b"one\n" + b"\n" * 10 + b"> ")
+
+
+class Called(Sink):
+    """Notes what it is called for."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def began(self, name: str, pid: int) -> None:
+        self.calls.append((name, pid))
+
+    def record(self, record: Mapping[str, object]) -> None:
+        self.calls.append(record)
+
+    def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        self.calls.append((list(muted), list(focus)))
+
+    def lend(self, name: str) -> None:
+        self.calls.append(name)
+
+    def highlight(self, pattern: str) -> None:
+        self.calls.append(pattern)
+
+    def reopen(self) -> None:
+        self.calls.append("reopen")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_every_sink_is_told_of_lives_and_events_and_the_screen_of_what_it_shows() -> None:
+    screen, other = Called(), Called()
+    hub = Hub(screen)
+    hub.add(other)
+    hub.began("web.1", 7)
+    hub.record({"event": "ready"})
+    hub.reopen()
+    hub.close()
+    hub.hide(["css"])
+    hub.show_only(["web"])
+    hub.lend("web.1")
+    hub.highlight("x+")
+    all_sinks = [("web.1", 7), {"event": "ready"}, "reopen", "close"]
+    assert other.calls == all_sinks
+    assert screen.calls == [*all_sinks, (["css"], []), ([], ["web"]), "web.1", "x+"]
