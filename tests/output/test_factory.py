@@ -30,7 +30,7 @@ def shown(
     said: bytes = b"\x1b[31mGET\x1b[0m /\n",
     **settings: object,
 ) -> bytes:
-    """What comes out of a pipe when two instances have spoken."""
+    """Return the output on a pipe after two instances have written."""
     reader, writer = os.pipe()
     outlet = Outlet(writer)
     hub = open_output(plan(), Settings(None, **settings), outlet, environ or {}, isatty)

@@ -114,7 +114,7 @@ class Called(Sink):
     def __init__(self) -> None:
         self.calls: list[object] = []
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         self.calls.append((name, pid))
 
     def record(self, record: Mapping[str, object]) -> None:
@@ -140,7 +140,7 @@ def test_every_sink_is_told_of_lives_and_events_and_the_screen_of_what_it_shows(
     screen, other = Called(), Called()
     hub = Hub(screen)
     hub.add(other)
-    hub.began("web.1", 7)
+    hub.child_started("web.1", 7)
     hub.record({"event": "ready"})
     hub.reopen()
     hub.close()

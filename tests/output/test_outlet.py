@@ -144,7 +144,7 @@ def test_the_descriptor_that_others_share_stays_blocking(pipe: tuple[int, int]) 
 
 def test_a_pipe_is_enlarged(pipe: tuple[int, int]) -> None:
     Outlet(pipe[1])
-    assert fcntl.fcntl(pipe[1], 1032) >= 65536  # more only where the user's share of pipe memory allows it
+    assert fcntl.fcntl(pipe[1], 1032) >= 65536  # more only if the user's share of pipe memory allows it
 
 
 def test_a_reader_that_is_gone_is_told_by_flush_alone(pipe: tuple[int, int]) -> None:
@@ -194,7 +194,7 @@ def test_a_file_is_written_at_its_own_offset(tmp_path: os.PathLike[str]) -> None
     outlet.flush()
     os.write(fd, b"after\n")
     outlet.close(time.monotonic())
-    os.fstat(fd)  # it is not ours to close
+    os.fstat(fd)  # the outlet must not close it
     os.close(fd)
     with open(path, "rb") as file:
         assert file.read() == b"before\nours\nafter\n"
@@ -233,7 +233,7 @@ def test_a_full_disk_is_counted_and_named_but_never_raised() -> None:
 
 
 class Disk(Writer):
-    """A file on a disk that has room for so many bytes, and cuts the write short that takes the last of them."""
+    """A file on a disk with room for some bytes, which cuts short the write that takes the last of them."""
 
     def __init__(self, room: int) -> None:
         super().__init__(1, "file")
@@ -278,7 +278,7 @@ def test_a_disk_that_was_full_twice_has_cut_two_lines() -> None:
     outlet = Outlet(1)
     disk = outlet._writer = Disk(0)
     for line in (b"one\n", b"two\n", b"three\n"):
-        disk.room = 1000 if line == b"three\n" else 3  # of the second, the end of the first row takes one
+        disk.room = 1000 if line == b"three\n" else 3  # of the second three, the newline of the first row takes one
         outlet.put(line)
         outlet.flush()
     assert disk.text == b"one\ntw\nthree\n"
@@ -349,10 +349,10 @@ def test_footers_have_the_last_word(pipe: tuple[int, int]) -> None:
     outlet = Outlet(pipe[1])
 
     class Foot:
-        def settle(self) -> None:
+        def repaint(self) -> None:
             outlet.put(b"[settled]")
 
-        def leave(self) -> None:
+        def close(self) -> None:
             outlet.put(b"[left]")
 
     outlet.footer = Foot()

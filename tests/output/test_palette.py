@@ -54,7 +54,7 @@ def test_without_color_every_code_is_empty() -> None:
 
 
 def test_the_codes_are_looked_up_when_the_first_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library that has them takes longer to import than a first child to start."""
+    """Importing the library that has them takes longer than starting the first child."""
     looked: list[Palette] = []
     fill = Palette._fill
 

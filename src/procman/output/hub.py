@@ -136,12 +136,12 @@ class Hub:
         for sink in self._readers:
             sink.announce(text)
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Note that an instance has a new child: colors that the last one left on are forgotten."""
         for stream in ("stdout", "stderr"):
             self._sanitizers.pop((name, stream), None)
         for sink in self._sinks:
-            sink.began(name, pid)
+            sink.child_started(name, pid)
 
     def record(self, record: Mapping[str, object]) -> None:
         """Give an event to the programs that read us (``--format json``)."""

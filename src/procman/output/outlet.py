@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     class Footer(Protocol):
         """The bottom rows of a terminal."""
 
-        def settle(self) -> None:
+        def repaint(self) -> None:
             """Repaint the rows below the text of this turn, all of which is in the outlet."""
 
-        def leave(self) -> None:
+        def close(self) -> None:
             """Remove the rows for good."""
 
 
@@ -97,7 +97,7 @@ class Outlet:
     def flush(self) -> None:
         """Write as much of the queue as the reader takes. Raises BrokenPipeError once the reader is gone."""
         if self.footer is not None:
-            self.footer.settle()
+            self.footer.repaint()
         if self._queue:
             self._push()
         if self._gone:
@@ -106,7 +106,7 @@ class Outlet:
     def close(self, deadline: float) -> None:
         """Flush until ``deadline`` (monotonic seconds), drop the rest, close our descriptor. Never raises."""
         if self.footer is not None:
-            self.footer.leave()
+            self.footer.close()
             self.footer = None
         self._push()
         while self.owed and (left := deadline - time.monotonic()) > 0:

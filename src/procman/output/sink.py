@@ -33,7 +33,7 @@ class Sink:
     def announce(self, text: str) -> None:
         """Take one line of ``system``."""
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Note that an instance has a new child."""
 
     def record(self, record: Mapping[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""What is said of an instance, through a real hub and into a pipe's stand-in."""
+"""What is announced of an instance, through a real hub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from procman.output.sinks.jsonlines import JsonLines
 
 
 class Screen(Sink):
-    """Keeps what is said, and counts as a screen does."""
+    """Keeps all announcements, and counts lines as a screen does."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -85,7 +85,7 @@ def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
 
 
 def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
-    """Pass on what the engine does not perform itself."""
+    """Pass on the actions that the engine does not perform itself."""
     for action, instance in supervisor.take_actions():
         if action not in (Action.LAUNCH, Action.STOP, Action.KILL):
             announcer.on_event(action, instance, now)

@@ -1,4 +1,4 @@
-"""What is said of an instance in each of its states, and of each event."""
+"""The sentence for each event, and the explanation of each state."""
 
 from __future__ import annotations
 

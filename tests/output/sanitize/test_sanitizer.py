@@ -65,7 +65,7 @@ STREAMS = st.one_of(TEXTS, ANYTHING).map(lambda stream: stream + b"\n")
 
 
 def clean(lines: bytes) -> bytes:
-    """All that a stream of these lines comes to."""
+    """Return everything that is shown of a stream of these lines."""
     sanitizer = Sanitizer()
     return sanitizer.clean(lines) + sanitizer.rest()
 
@@ -89,8 +89,8 @@ def test_every_line_ends_with_its_colors_off(lines: bytes) -> None:
 
 @given(st.lists(STREAMS, max_size=len(MANY_BLANKS) - 1))
 def test_lines_are_the_same_however_they_are_grouped(groups: list[bytes]) -> None:
-    assume(b"".join(groups).count(b"\n") < len(MANY_BLANKS))  # only what comes at once can be a screen pushed away
-    assume(not any(map(goes_up, groups[1:])))  # or be painted over before it was seen
+    assume(b"".join(groups).count(b"\n") < len(MANY_BLANKS))  # only blank lines that arrive together can clear a screen
+    assume(not any(map(goes_up, groups[1:])))  # or be overwritten before they are shown
     one, many = Sanitizer(), Sanitizer()
     shown = b"".join(many.clean(lines) for lines in groups or [b"\n"])
     assert one.clean(b"".join(groups) or b"\n") == shown
@@ -112,7 +112,7 @@ def test_as_many_lines_come_out_as_went_in(lines: bytes) -> None:
 def test_no_text_is_lost(parts: list[str]) -> None:
     text = "".join(part for part in parts if part in HARMLESS)
     shown = SGR.sub(b"", clean("".join(parts).encode() + b"\n")).decode()
-    if "\x1b[A" in parts:  # a row of its own for what is painted there
+    if "\x1b[A" in parts:  # what is drawn there gets a row of its own
         assert sorted("".join(shown.split())) == sorted("".join(text.split()))
     else:
         assert shown == text + "\n"
@@ -175,7 +175,7 @@ def test_blank_lines_are_rows_too_that_may_be_painted_over() -> None:
     sanitizer = Sanitizer()
     sanitizer.clean(b"a\n\x1b[1Ab\nc\n" + b"\n" * 9)
     assert sanitizer.rest() == b"b\nc\n" + b"\n" * 9
-    painted = b"".join(b"%d\n" % row for row in range(7)) + b"b\nc\n"  # the last two not over those that read the same
+    painted = b"".join(b"%d\n" % row for row in range(7)) + b"b\nc\n"  # the last two do not overwrite equal rows
     assert sanitizer.clean(b"\x1b[9A" + painted) + sanitizer.rest() == painted
 
 
@@ -338,7 +338,7 @@ def test_rows_that_are_painted_over_come_once_unless_they_change() -> None:
     block = b"\x1b[3Aone 1\ntwo\nthree 1\n"
     sanitizer = Sanitizer()
     assert sanitizer.clean(b"one 0\ntwo\nthree 0\n") == b"one 0\ntwo\nthree 0\n"
-    assert sanitizer.clean(block) == b""  # what it replaces is not known: the bookkeeping begins here
+    assert sanitizer.clean(block) == b""  # the rows it replaces are unknown
     assert sanitizer.rest() == b"one 1\ntwo\nthree 1\n"
     assert sanitizer.clean(block) + sanitizer.rest() == b""
     assert sanitizer.clean(block.replace(b"three 1", b"three 2")) + sanitizer.rest() == b"three 2\n"
@@ -346,7 +346,7 @@ def test_rows_that_are_painted_over_come_once_unless_they_change() -> None:
 
 
 def frames(*states: int, begin: str) -> bytes:
-    """A progress bar in each of two rows, painted over again and again."""
+    """Two rows, each with a progress bar that is redrawn again and again."""
     return "".join(f"{begin}\r\x1b[2Kone {n}%\n\x1b[2Ktwo {n // 2}%\n" for n in states).encode()
 
 
@@ -359,7 +359,7 @@ def test_of_rows_that_are_painted_over_the_last_state_is_shown_before_the_next_l
     assert sanitizer.clean(b"one 0%\ntwo 0%\n") == b"one 0%\ntwo 0%\n"
     assert sanitizer.clean(frames(*range(1, 100), begin=begin)) == b""
     assert sanitizer.holds
-    assert sanitizer.clean(frames(100, begin=begin) + b"done\n") == b""  # which may be a row that is new in the block
+    assert sanitizer.clean(frames(100, begin=begin) + b"done\n") == b""  # which may be a new row of the block
     assert sanitizer.rest() == b"one 100%\ntwo 50%\ndone\n"
     assert not sanitizer.holds
     assert sanitizer.clean(b"more\n") == b"more\n"
@@ -367,7 +367,7 @@ def test_of_rows_that_are_painted_over_the_last_state_is_shown_before_the_next_l
 
 
 def test_a_row_that_goes_up_behind_others_pushes_them_down() -> None:
-    """What Ink and vitest do with a line that stays: they write it over the block, and that below it."""
+    """Ink and vitest write a line that stays over the block, and draw the block again below it."""
     sanitizer = Sanitizer()
     sanitizer.clean(b"testing 0\n")
     assert sanitizer.clean(b"\x1b[1Atesting 1\n") == b""
@@ -388,7 +388,7 @@ def test_what_only_shows_the_cursor_again_at_the_end_is_no_row_of_a_block(begin:
 
 @pytest.mark.parametrize("begin", BEGINNINGS)
 def test_a_row_that_reads_the_same_for_long_is_shown_while_others_go_on(begin: str) -> None:
-    """BuildKit paints each step of a build again and again, for minutes, also those that are done."""
+    """BuildKit redraws each step of a build for minutes, including the finished ones."""
     sanitizer = Sanitizer()
     sanitizer.clean(b"one\ntwo\n")
     shown = [sanitizer.clean(f"{begin}\x1b[2Kone done\n\x1b[2Ktwo {n}%\n".encode()) for n in range(100)]
@@ -398,14 +398,14 @@ def test_a_row_that_reads_the_same_for_long_is_shown_while_others_go_on(begin: s
 
 
 def test_a_row_that_the_cursor_leaves_upwards_is_one_of_the_block() -> None:
-    """What tqdm does with two bars: the lower one never ends its line before all is done."""
+    """With two bars of tqdm, the lower one does not end its line until all work is done."""
     bars = b"".join(b"\router %d%%\n\rinner %d%%\x1b[A" % (n, n * 7 % 10) for n in range(101))
     assert clean(bars + b"\n\ntrained\n") == b"outer 100%\ninner 0%\ntrained\n"
 
 
 @pytest.mark.parametrize("wipe", [b"\x1b[2K", b"\x1b[2K\r", b"\r\x1b[K", b"\x1b[1G\x1b[0K"])
 def test_a_row_that_is_wiped_out_before_the_cursor_leaves_it_upwards_is_gone(wipe: bytes) -> None:
-    """What log-update does with a block whose last row has no line end."""
+    """log-update draws a block whose last row has no newline."""
     sanitizer = Sanitizer()
     frame = wipe + b"\x1b[1A\x1b[2Ktitle %d\nrow %d"
     assert sanitizer.clean(b"title 0\n") == b"title 0\n"
@@ -480,9 +480,9 @@ def test_a_row_that_comes_back_to_what_the_log_says_is_not_shown_again() -> None
     ("painted", "shown"),
     [
         (b"\x1b[2Aa 1\nb 1\n\x1b[2Aa\nb 2\n", b"b 2\n"),
-        (b"\x1b[2Aa 1\nb 1\n\x1b[3Atop\na\nb 2\n", b"top\nb 2\n"),  # a row of before comes in above
-        (b"\x1b[1Ac\n\x1b[1Ab\x1b[1A\n\nd\n", b"d\n"),  # a bare line end leaves it
-        (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nb\n", b""),  # wiped out while it waited
+        (b"\x1b[2Aa 1\nb 1\n\x1b[3Atop\na\nb 2\n", b"top\nb 2\n"),  # an earlier row appears above
+        (b"\x1b[1Ac\n\x1b[1Ab\x1b[1A\n\nd\n", b"d\n"),  # a bare newline keeps it
+        (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nb\n", b""),  # erased while it was held back
         (b"\x1b[1Ac\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[Ga\nc\n", b"c\n"),
         (b"\x1b[1Ac\n\x1b[1A\x1b[J\x1b[Gb\n", b""),
     ],
@@ -514,7 +514,7 @@ def test_long_rows_are_not_kept_as_they_are(up: bytes) -> None:
 
 
 def test_of_one_sequence_only_as_many_parameters_count_as_a_terminal_takes() -> None:
-    """Thousands of them would cost time and change nothing."""
+    """Thousands of them would cost time without any effect."""
     assert advance(b"", [b"\x1b[" + b"1;" * 30 + b"31m"]) == b"\x1b[1;31m"
     assert advance(b"", [b"\x1b[" + b"1;" * 40 + b"31m"]) == b"\x1b[1m"
 
@@ -545,7 +545,7 @@ def test_rows_are_forgotten_when_the_screen_is_cleared() -> None:
 
 
 def pull(*updates: tuple[int, str]) -> bytes:
-    """What `docker pull` writes for each: rows up, wipe, text, return, rows down. No line ends."""
+    """`docker pull` writes for each layer: rows up, erase, text, return, rows down; and no newline."""
     return b"".join(f"\x1b[{up}A\x1b[2K\r{text}\r\x1b[{up}B".encode() for up, text in updates)
 
 
@@ -561,7 +561,7 @@ def test_of_rows_that_are_painted_over_in_passing_the_last_state_stays() -> None
 
 
 def test_a_pull_that_is_longer_than_a_line_may_be_is_shown_as_a_short_one_is() -> None:
-    """It is cut where a row begins."""
+    """It is cut where a row starts again."""
     progress = [(layer, f"{layer}: {percent}%") for percent in range(101) for layer in (3, 2, 1)]
     buffer, stream = LineBuffer(cap=200), Sanitizer()
     shown = stream.clean(b"a\nb\nc\n")
@@ -574,7 +574,7 @@ def test_a_pull_that_is_longer_than_a_line_may_be_is_shown_as_a_short_one_is() -
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["a", "b", "\x1b[31mc", ""])), max_size=12), st.data())
 def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], data: st.DataObject) -> None:
-    """Wherever what is painted is cut, it comes to the same rows."""
+    """Wherever the output is cut, the same rows are shown."""
     painted = pull(*updates) + b"end\n"
     returns = [at for at, byte in enumerate(painted) if byte == CR]
     cuts = sorted(data.draw(st.sets(st.sampled_from(returns)))) if returns else []
@@ -587,7 +587,7 @@ def test_a_line_that_stays_in_its_row_is_none(updates: list[tuple[int, str]], da
 
 
 def test_a_new_row_below_painted_ones_is_no_blank_line() -> None:
-    """`docker pull` ends the line in a row for each layer, goes up, and fills it."""
+    """`docker pull` ends a line per layer, moves up, and fills the rows."""
     buffer, stream = LineBuffer(), Sanitizer()
     shown = b""
     for layer in ("a", "b", "c"):
@@ -642,7 +642,7 @@ def test_no_number_is_too_long(final: bytes) -> None:
 
 
 def test_a_log_behind_a_block_that_shrank_waits_only_once() -> None:
-    """Its lines are written over rows of the block, but nothing is painted any more."""
+    """Its lines overwrite rows of the block, but the redrawing is over."""
     sanitizer = Sanitizer()
     assert sanitizer.clean(b"a\nb\nc\n") == b"a\nb\nc\n"
     assert sanitizer.clean(b"\x1b[3Aready\n") == b""

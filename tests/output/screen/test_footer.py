@@ -19,11 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAINTED = RESET + WRAP + b"\r" + END  # how a painting ends
+PAINTED = RESET + WRAP + b"\r" + END  # the end of a repaint
 
 
 class Terminal(Writer):
-    """As much of a terminal as the footer needs: rows, a cursor, erasing, going up, wrapping or not."""
+    """A model of a terminal with what the footer needs: rows, a cursor, erasing, moving up, wrapping or not."""
 
     TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
@@ -34,7 +34,7 @@ class Terminal(Writer):
         self.at = 0
         self.column = 0
         self.wraps = True
-        self.waits = False  # shows nothing of what it is told
+        self.waits = False  # keeps all output back
         self.writes: list[bytes] = []
 
     def send(self, parts: Sequence[object]) -> int:
@@ -91,7 +91,7 @@ class Terminal(Writer):
             self.rows.append("")
 
     def resize(self, columns: int) -> None:
-        """Reflow: rows that have become too long continue on the next; the cursor stays on its character."""
+        """Reflow: rows that are now too long continue in the next one; the cursor stays on its character."""
         rows: list[str] = []
         for number, row in enumerate(self.rows):
             if number == self.at:
@@ -128,25 +128,25 @@ class Session:
         self.outlet.flush()
 
     def wait(self) -> None:
-        """Let the time pass until the next repaint."""
+        """Advance the clock to the next repaint."""
         self.now += REPAINT_INTERVAL
         self.outlet.flush()
 
     @property
     def shown(self) -> list[str]:
-        """What is on the terminal in the end."""
+        """Return what is on the terminal at the end."""
         self.wait()
         return self.seen
 
     @property
     def seen(self) -> list[str]:
-        """What is on the terminal now."""
+        """Return what is on the terminal now."""
         assert self.terminal.wraps
         return self.terminal.shown
 
     @property
     def paintings(self) -> int:
-        """How often the rows were painted."""
+        """Return how often the rows were painted."""
         return b"".join(self.terminal.writes).count(NO_WRAP)
 
 
@@ -274,7 +274,7 @@ def test_a_reader_who_is_stuck_is_painted_nothing() -> None:
     session.now += REPAINT_INTERVAL
     session.outlet.blocked = True
     assert session.hub.next_deadline() is None
-    session.footer.settle()
+    session.footer.repaint()
     session.outlet.blocked = False
     assert session.shown == ["web.1 | one", "web 1/1"]
 
@@ -317,7 +317,7 @@ def test_rows_that_are_painted_over_are_below_the_log_until_they_stay() -> None:
     session.publish("web.1", b"\x1b[2Aone 50%\ntwo 50%\n")
     session.partial("web.1", b"")
     assert session.shown == ["web.1 | one 0%", "web.1 | two 0%", "web.1 | two 50%…", "web 1/1"]
-    session.hub.release("web.1", "stdout")  # as at the end of the process: no more words bring the row away
+    session.hub.release("web.1", "stdout")  # as at the end of the process: no further output removes the row
     assert session.shown[2:] == ["web.1 | one 50%", "web.1 | two 50%", "web 1/1"]
 
 
@@ -375,7 +375,7 @@ def test_what_moves_gives_way_to_what_waits_for_an_answer() -> None:
     session.partial("ask.2", b"no? ")
     assert session.shown == ["ask.1 | yes? …", "bar.4 | 20%…", "ask.2 | no? …", "web 1/1"]
     session.publish("bar.4", b"100%\n")
-    session.partial("bar.4", b"sure? ")  # another line, which stands still so far
+    session.partial("bar.4", b"sure? ")  # another line, which has not changed yet
     assert session.shown[-4:] == ["ask.1 | yes? …", "ask.2 | no? …", "bar.4 | sure? …", "web 1/1"]
 
 

@@ -1,4 +1,4 @@
-"""A terminal that is lent: what one process has on it stays whole, whatever others say above."""
+"""A lent terminal: the rows of the process stay whole, whatever is printed above them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Screen:
         self.passthrough.lend()
 
     def turn(self, seconds: float = 0.0) -> list[str]:
-        """The end of a turn of the loop; what can be seen then, without blanks."""
+        """End a turn of the loop and return what is visible then, without blanks."""
         self.now += seconds
         self.outlet.flush()
         try:
@@ -286,14 +286,14 @@ _PIECES = st.sampled_from([*_TEXTS, *(b"\x1b[" + rest for rest in _SEQUENCES)])
 
 @given(st.lists(_PIECES, max_size=40))
 def test_its_picture_is_what_a_terminal_shows(pieces: list[bytes]) -> None:
-    """Where it began on the lowest rows of a screen, and never went above its beginning."""
+    """If the process starts on the lowest rows of a screen, and never moves above its first row."""
     emulator = Emulator(COLUMNS)
     real, again = pyte.Screen(COLUMNS, 200), pyte.Screen(COLUMNS, 200)
     stream = pyte.ByteStream(real)
     for piece in pieces:
         moves = piece[:2] == b"\x1b[" and piece[-1:] not in b"mhl"
         if moves and (emulator.column >= COLUMNS or (piece == b"\x1b[A" and emulator.row == 0)):
-            continue  # where terminals differ, or above where it began
+            continue  # terminals differ there, or it is above the first row
         stream.feed(piece)
         emulator.feed(piece)
     emulator.top = 0

@@ -1,4 +1,4 @@
-"""The memory of what instances said is bounded, ordered and honest about times."""
+"""The history of lines is bounded and ordered, and its times are right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from procman.output.sinks.history import MAX_SIZE, MIN_SIZE, History
 
 
 class Clock:
-    """Shows what it is set to."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -86,7 +86,7 @@ def test_a_chunk_weighs_what_it_takes_though_few_of_it_are_lines() -> None:
 def test_what_was_recalled_stays_as_it_was() -> None:
     history = History(clock=Clock())
     history.publish("web.1", "stdout", b"a\n")
-    recalled = history.recall(lambda _: True, None, None)  # which a client gets when there is room, the rest live
+    recalled = history.recall(lambda _: True, None, None)  # a client reads these later, and gets the rest live
     history.publish("web.1", "stdout", b"b\n")
     assert [bytes(entry.lines) for entry in recalled] == [b"a\n"]
     assert everything(history) == b"a\nb\n"

@@ -13,7 +13,7 @@ def shown(*publications: tuple[str, str, bytes], hidden: str = "", raw: bool = F
     parts: list[bytes] = []
     sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda name: name == hidden)
     hub = Hub(sink, raw=raw)
-    hub.began("web.1", 42)
+    hub.child_started("web.1", 42)
     for publication in publications:
         hub.publish(*publication)
     return [json.loads(line) for line in b"".join(parts).splitlines()]

@@ -101,7 +101,7 @@ def test_a_full_disk_is_complained_about(logs: LogFiles, complaints: list[str]) 
 
 
 class Disk:
-    """A disk that has room for so many bytes, and cuts the write short that takes the last of them."""
+    """A disk with room for some bytes, which cuts short the write that takes the last of them."""
 
     def __init__(self, room: int) -> None:
         self.room = room

@@ -45,7 +45,7 @@ class Paper(Writer):
 
 
 class Screen:
-    """A hub on paper."""
+    """A hub whose screen is a list of bytes."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Screen:
         form: str = "off",
         transforms: tuple[Callable[[bytes], bytes], ...] = (),
         raw: bool = False,
-        hidden: tuple[str, ...] = (),  # what their names begin with
+        hidden: tuple[str, ...] = (),  # prefixes of hidden names
     ) -> None:
         self.clock = Clock()
         self.outlet = Outlet(1)
@@ -130,9 +130,9 @@ def test_colors_are_the_types_and_end_before_the_line() -> None:
 
 def test_a_template_may_hold_the_pid_of_the_child_at_hand() -> None:
     screen = Screen("{type}/{number} {pid}> ")
-    screen.hub.began("web.1", 10)
+    screen.hub.child_started("web.1", 10)
     screen.publish("web.1", b"a\n")
-    screen.hub.began("web.1", 11)
+    screen.hub.child_started("web.1", 11)
     screen.publish("web.1", b"b\n")
     assert screen.text == b"web/1 10> a\nweb/1 11> b\n"
 
@@ -212,7 +212,7 @@ def test_focus_beats_what_is_hidden_and_mute_adds_to_it() -> None:
     assert shown() == b"wo"
     screen.hub.hide([])
     assert shown() == b"wo cs"
-    screen.hub.hide(["web.1"])  # once more what is hidden: to see it after all
+    screen.hub.hide(["web.1"])  # hidden by the settings, so this shows it
     assert shown() == b"we wo cs"
 
 
@@ -302,7 +302,7 @@ def test_a_prompt_in_which_nothing_is_found_in_time_is_shown_all_the_same(monkey
     screen = Screen()
     screen.clock.now = 10
     screen.hub.highlight("(a+)+$")
-    assert screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")  # a line of our own was just said
+    assert screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")  # a line of `system` was just shown
     screen.clock.now = 11
     screen.hub.partial("web.1", "stdout", b"a" * 60 + b"?")
     told, prompt = screen.text.splitlines()
@@ -331,7 +331,7 @@ def test_rows_that_were_painted_over_come_before_a_prompt_below_them() -> None:
     assert screen.hub.painting == {("web.1", "stdout")}
     screen.clock.now = 10
     screen.hub.partial("web.1", "stdout", b"Password: ")
-    assert screen.text == b"web.1  | 50%\n"  # it may be the last row of a frame, and painted over as well
+    assert screen.text == b"web.1  | 50%\n"  # it may be the last row of a frame, about to be overwritten
     screen.hub.release("web.1", "stdout")
     assert not screen.hub.painting
     screen.clock.now = 11
@@ -346,7 +346,7 @@ def test_an_unfinished_line_is_not_shown_into_the_others_flood() -> None:
     screen.clock.now = 10
     screen.publish("worker.1", b"tick\n")
     screen.clock.now = 10.05
-    assert screen.hub.partial("web.1", "stdout", b"half a li")  # ask again
+    assert screen.hub.partial("web.1", "stdout", b"half a li")  # to be offered again
     assert screen.text == b"worker.1 | tick\n"
 
 
@@ -356,7 +356,7 @@ def test_an_unfinished_line_is_shown_once_the_others_are_calm() -> None:
     screen.publish("worker.1", b"tick\n")
     for screen.clock.now in (10.05, 10.08):
         assert screen.hub.partial("web.1", "stdout", b"half a li")
-    screen.clock.now = 10.11  # having asked is not having spoken
+    screen.clock.now = 10.11  # the offer did not count as output
     assert not screen.hub.partial("web.1", "stdout", b"half a li")
     assert screen.text == b"worker.1 | tick\nweb.1  | half a li"
 
@@ -411,7 +411,7 @@ def test_any_chunking_reads_the_same(stream: bytes, cuts: list[int], kind: str) 
             if lines := buffer.flush() if chunk is None else buffer.feed(chunk):
                 screen.publish("web.1", lines)
             elif buffer.tail:
-                screen.hub.partial("web.1", "stdout", buffer.tail)  # it is never calm enough to be shown
+                screen.hub.partial("web.1", "stdout", buffer.tail)  # it is never quiet enough to be shown
         return screen.text
 
     chunks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
@@ -425,7 +425,7 @@ def test_any_chunking_reads_the_same(stream: bytes, cuts: list[int], kind: str) 
     st.booleans(),
 )
 def test_lines_in_parts_read_as_in_one(stream: bytes, cuts: list[int], template: str, highlighted: bool) -> None:
-    """Plain lines are passed on without being joined, with the same result."""
+    """Plain chunks are passed on without being copied together, and the result is the same."""
     places = sorted({min(cut, len(stream)) for cut in cuts})
     chunks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
 
@@ -448,7 +448,7 @@ def test_lines_in_parts_read_as_in_one(stream: bytes, cuts: list[int], template:
 
 @given(st.lists(st.text("ab\t é✓", max_size=10).map(str.encode), max_size=6), st.integers(1, 30))
 def test_a_prompt_never_changes_the_whole_line(words: list[bytes], size: int) -> None:
-    """However often the unfinished line is shown, without other output between, it reads as if it came in one piece."""
+    """However often the unfinished line is shown, without other output it reads as if it had arrived whole."""
     stream = b"\n".join(words) + b"\n"
 
     def shown(prompts: bool) -> bytes:

@@ -21,7 +21,7 @@ plain = prettifier(Palette(False))
         ('{"msg":"x","stack":"a\\n  b","ok":true,"none":null}', 'x stack="a\\n  b" ok=true none=null'),
         ('{"msg":"two\\nlines \\u001b[2J"}', "two\\nlines \\x1b[2J"),
         ('ts=1 level=warn msg="disk \\"a\\" full" free=3%', '1 WARN  disk "a" full free=3%'),
-        ('{"msg":"\\udcc2\\udc9b2J"}', "\\udcc2\\udc9b2J"),  # halves that would come together as a C1 control
+        ('{"msg":"\\udcc2\\udc9b2J"}', "\\udcc2\\udc9b2J"),  # halves that would join into a C1 control
         ('{"msg":"x","a":"\\udc9b2J"}', "x a=\\udc9b2J"),
         ('{"level":"\\u001b[32minfo\\u001b[39m","message":"\\u001b[1mup"}', "INFO  up"),
         ('{"msg":"x","why":"two words"}', 'x why="two words"'),

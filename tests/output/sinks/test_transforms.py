@@ -50,7 +50,7 @@ def test_a_search_that_would_take_for_ever_is_given_up(lines: bytes, monkeypatch
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, and what a search computes in it, as they are set by hand: seconds, and seconds of the timer left."""
+    """A clock and a timer that are set by hand: seconds, and seconds left on the timer."""
     clock = [0.0, 0.0]
 
     def set_timer(_which: int, seconds: float) -> tuple[float, float]:
@@ -63,7 +63,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def search(limit: SearchTimeLimit, clock: list[float], cost: float, size: int = 25) -> None:
-    """A search that computes for so long."""
+    """Return a search that takes this many seconds of CPU time."""
 
     def find() -> None:
         clock[0] += cost
@@ -121,6 +121,6 @@ def test_a_tab_leads_where_a_terminal_would_take_it(line: bytes, shown: bytes) -
 
 
 def test_a_heap_of_tabs_does_not_become_a_heap_of_rows() -> None:
-    """A terminal stays at its right edge for further tabs; spaces would go on below."""
+    """A terminal keeps further tabs at its right edge; spaces would wrap."""
     line = b"\t" * 60_000 + b"x\n"
     assert without_tabs(line) == b" " * LAST_TAB_STOP + b"\t" * (60_000 - LAST_TAB_STOP // 8) + b"x\n"

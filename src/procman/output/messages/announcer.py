@@ -73,7 +73,7 @@ class Announcer:
     def _announce(self, action: str, instance: Instance, now: float) -> None:
         if action == Action.TELL_STARTED:
             self._lines_before[instance.name] = self._hub.line_count(instance.name)
-            self._hub.began(instance.name, instance.pid or 0)
+            self._hub.child_started(instance.name, instance.pid or 0)
         text = sentence(action, instance, now, self._supervisor.hindrances)
         if action == Action.TELL_EXITED and _exited_badly(instance):
             text = f"{self._hub.palette.failure}{text}{self._hub.palette.reset}"

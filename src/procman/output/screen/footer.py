@@ -33,7 +33,7 @@ DEFAULT_SIZE = os.terminal_size((80, 24))
 
 
 class Footer:
-    """The bottom rows of one terminal. Text goes through ``put``; ``settle`` repaints the rows once per turn."""
+    """The bottom rows of one terminal. Text goes through ``put``; ``repaint`` repaints the rows once per turn."""
 
     __slots__ = (
         "_begun",
@@ -112,7 +112,7 @@ class Footer:
         due = self._text or self._rows() != (self._painted or [])
         return self._painted_at + REPAINT_INTERVAL if due else None
 
-    def settle(self) -> None:
+    def repaint(self) -> None:
         """Write the text of this turn and repaint the rows below it, at most ten times a second."""
         if self._paused or (self._painted is None and not self._held and self._status is None):
             self._erase()
@@ -143,7 +143,7 @@ class Footer:
         """Use the terminal again."""
         self._paused = False
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Remove the rows for good."""
         self._erase()
         self._held.clear()

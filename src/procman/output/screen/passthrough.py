@@ -214,10 +214,10 @@ class Passthrough(Footer):
         due = not self._is_full and (not self._here or self._below() != (self._painted or []))
         return self._painted_at + REPAINT_INTERVAL if due else None
 
-    def settle(self) -> None:
-        """See Footer.settle. The rows of the process come first."""
+    def repaint(self) -> None:
+        """See Footer.repaint. The rows of the process come first."""
         if not self._lent or self._paused:
-            super().settle()
+            super().repaint()
             return
         if self._is_full:
             return
@@ -246,10 +246,10 @@ class Passthrough(Footer):
         self.take_back()
         super().pause()
 
-    def leave(self) -> None:
-        """See Footer.leave."""
+    def close(self) -> None:
+        """See Footer.close."""
         self.take_back()
-        super().leave()
+        super().close()
 
     def _rows(self) -> list[bytes]:
         rows = super()._rows()

@@ -50,7 +50,7 @@ class JsonLines(Sink):
         """Write a line of ``system``."""
         self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "surrogateescape") + b"\n")
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Note the pid for the lines that follow."""
         self._heads[name] = {"pid": pid}
 

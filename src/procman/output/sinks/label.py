@@ -55,7 +55,7 @@ class Label:
         """Return the head without colors."""
         return self._template.format(time=stamp, **self._fields)
 
-    def know(self, pid: int) -> None:
+    def set_pid(self, pid: int) -> None:
         """Use the child's pid from the next head on."""
         self._fields["pid"] = pid
         self.stamp = None
@@ -106,7 +106,7 @@ class Labels:
         self._by_name: dict[str, Label] = {}
         self.get = self._by_name.get
 
-    def introduce(self, name: str) -> Label:
+    def add(self, name: str) -> Label:
         """Make the label of an instance that has none yet."""
         kind = name.partition(".")[0]
         fields = self._fields(name)
@@ -128,11 +128,11 @@ class Labels:
             fields["number"] = int(number)  # so that {number:02} is 01
         return fields
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Note the pid of an instance's new child, if the template shows pids; else no label is needed yet."""
         if "{pid" not in self._template:
             return
-        (self.get(name) or self.introduce(name)).know(pid)
+        (self.get(name) or self.add(name)).set_pid(pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
         """Hide these instances or process types, and show those of them that are hidden from the start.

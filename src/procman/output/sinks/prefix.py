@@ -81,7 +81,7 @@ class Prefix(Sink):
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         """Show whole lines. One replace puts the prefix before each line except the first."""
-        label = self._labels.get(name) or self._labels.introduce(name)
+        label = self._labels.get(name) or self._labels.add(name)
         if label.hidden:
             label.lines += lines.count(b"\n")
             return
@@ -97,7 +97,7 @@ class Prefix(Sink):
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
         """Show whole lines without copying them together. All of ``chunk`` gets prefixes, then its rest is cut off."""
-        label = self._labels.get(name) or self._labels.introduce(name)
+        label = self._labels.get(name) or self._labels.add(name)
         if self._remakes or self._unfinished or label.hidden or not label.cut:
             super().publish_parts(name, stream, before, chunk, end)
             return
@@ -110,7 +110,7 @@ class Prefix(Sink):
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
         """Show an unfinished line. Return True to be offered it again, if it cannot be shown yet."""
-        label = self._labels.get(name) or self._labels.introduce(name)
+        label = self._labels.get(name) or self._labels.add(name)
         if label.hidden or (self._footer is None and not (self._inline and tail)):
             return False
         if self._remakes and tail:
@@ -127,9 +127,9 @@ class Prefix(Sink):
         lines = text.encode("utf-8", "surrogateescape") + b"\n"
         self.publish(SYSTEM, SYSTEM, lines)
 
-    def began(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Use the new child's pid in the prefix."""
-        self._labels.began(name, pid)
+        self._labels.child_started(name, pid)
 
     def choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
         """Hide these, or show only ``focus``; hide their unfinished lines as well."""
