@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
-AS := # words before each command of `make pictures`; without this line, make itself says "as", the assembler
+AS := # put before each command of `make pictures`; without this line, make sets it to "as", the assembler
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -33,10 +33,10 @@ lint: $(TOOLS) ## look for mistakes (make lint FIX=1 corrects some)
 types: $(INSTALLED) $(TOOLS) ## check the types, strictly
 	$(BIN)/mypy
 
-man: $(INSTALLED) ## write the man page anew, from the table of options
+man: $(INSTALLED) ## write the man page from the table of options
 	PYTHONPATH=src $(BIN)/python -m procman.cli.options.manual > man/procman.1
 
-pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation anew
+pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation
 	$(BIN)/python docs/pictures/rooms.py
 	$(BIN)/python docs/pictures/record.py $(AS)
 

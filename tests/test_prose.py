@@ -23,7 +23,7 @@ BANNED = {
     for pattern, instead in {
         r"(?<!there )\b(is|are|was|were) no (?!longer|more|less)": "is not a, unknown, invalid",
         r"\b(nobody|somebody|everybody|anybody|whoever|whom)\b": "nothing, anything, whichever process, what",
-        r"\b(he|him|his)\b": "it, its",
+        r"\b(?-i:[Hh](?:e|im|is))\b": "it, its",
         r"\bwho (has|is|does|waits|asks|says|reads|writes|ends|dies)\b": "a process that",
         r"\b(anew|afresh)\b": "again, re-",
         r"\bshall\b": "must, will, or the present tense",
@@ -75,6 +75,8 @@ DOCUMENTS = sorted(
         "examples/**/*",
         "benchmarks/*",
         "man/*",
+        "Makefile",
+        "Procfile.example",
     )
     for path in ROOT.glob(pattern)
     if path.is_file() and "__pycache__" not in path.parts
