@@ -189,7 +189,7 @@ def test_a_line_that_takes_for_ever_to_find_is_not_looked_for_any_more(place: Pl
     place.write("procman.toml", '[process.web]\nready = { log = "(a+)+$", timeout = 3 }\n')
     session = place.start()
     session.wait_for(r"web\.1  \| up")  # the loop continues
-    session.wait_for(r"web\.1 .*'\(a\+\)\+\$' takes too long to find")
+    session.wait_for(r"web\.1 .*the pattern '\(a\+\)\+\$' is too slow")
     session.signal(signal.SIGINT)
     session.wait()
 

@@ -6,12 +6,13 @@ import os
 import socket
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.runtime.health.attempts import Connection, Request, Run
+from procman.runtime.health.attempts import ExecAttempt, HttpAttempt, TcpAttempt, Tools
 from procman.runtime.processes.side_commands import SideCommands
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descriptors import DescriptorLimit
@@ -20,6 +21,7 @@ from procman.runtime.system.poller import Poller
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 LIMIT = 30.0
 
@@ -40,13 +42,23 @@ def until(answers: list[str], poller: Poller, also: Callable[[], None] = lambda:
     return answers[0]
 
 
+def web(**env: str) -> InstancePlan:
+    return InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
+
+
+def tools(poller: Poller, side_commands: SideCommands | None = None) -> Tools:
+    children: Any = SimpleNamespace(side_commands=side_commands)
+    hub: Any = None
+    return Tools(poller, children, hub)
+
+
 def place(server: socket.socket) -> str:
     return f"localhost:{server.getsockname()[1]}"
 
 
 def test_a_connection_that_is_taken_is_good(server: socket.socket) -> None:
     poller, answers = Poller(), list[str]()
-    Connection(poller, place(server), answers.append)
+    TcpAttempt(tools(poller), web(), place(server), answers.append)
     assert until(answers, poller) == ""
 
 
@@ -54,7 +66,7 @@ def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
     where = place(server)
     server.close()
     poller, answers = Poller(), list[str]()
-    Connection(poller, where, answers.append)
+    TcpAttempt(tools(poller), web(), where, answers.append)
     assert until(answers, poller) == "connection refused"
 
 
@@ -67,15 +79,15 @@ def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP 503 Service Unavailable"),
         (b"HTTP/1.1 404 Not Found\n", "HTTP 404 Not Found"),
         (b"HTTP/1.1 500 \x1b[31mRed\x1b]0;title\x07\xff\r\n", "HTTP 500 ?[31mRed?]0;title?\ufffd"),
-        (b"HTTP/1.1 " + b"5" * 5000 + b"\r\n", "the answer is no HTTP"),
-        (b"SSH-2.0-OpenSSH\r\n", "the answer is no HTTP"),
-        (b"x" * 9000, "the answer is no HTTP"),
-        (b"", "it hung up without an answer"),
+        (b"HTTP/1.1 " + b"5" * 5000 + b"\r\n", "the answer is not HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "the answer is not HTTP"),
+        (b"x" * 9000, "the answer is not HTTP"),
+        (b"", "the server closed the connection without an answer"),
     ],
 )
 def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) -> None:
     poller, answers = Poller(), list[str]()
-    Request(poller, f"http://{place(server)}/health?x=1", answers.append)
+    HttpAttempt(tools(poller), web(), f"http://{place(server)}/health?x=1", answers.append)
     server.setblocking(False)
     peers: list[socket.socket] = []
 
@@ -94,7 +106,7 @@ def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) 
 
 def test_a_question_that_was_dropped_is_not_answered(server: socket.socket) -> None:
     poller, answers = Poller(), list[str]()
-    Connection(poller, place(server), answers.append).drop()
+    TcpAttempt(tools(poller), web(), place(server), answers.append).drop()
     assert poller.ready(0.05) == []
     assert answers == []
 
@@ -112,12 +124,12 @@ def test_a_question_that_was_dropped_is_not_answered(server: socket.socket) -> N
     ],
 )
 def test_the_end_of_a_command(command: str, words: str) -> None:
-    env = {"PATH": os.environ["PATH"], "A": "b"}
-    plan = InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
+    plan = web(PATH=os.environ["PATH"], A="b")
     null = os.open(os.devnull, os.O_RDWR)
     side_commands, answers = SideCommands(null, os.getcwd(), Tags("test"), DescriptorLimit(0, null)), list[str]()
-    Run(side_commands, plan, command, answers.append)
-    said = until(answers, Poller(), side_commands.reap)
+    poller = Poller()
+    ExecAttempt(tools(poller, side_commands), plan, command, answers.append)
+    said = until(answers, poller, side_commands.reap)
     assert (said == "") if not words else (words in said)
     os.close(null)
 

@@ -1,6 +1,6 @@
-"""Does: asks once, without waiting: connects, requests a page, or runs a command; says what went wrong, if anything.
+"""One attempt at a check, without waiting: connect, request a page, run a command, watch for a line, or let time pass.
 
-Each attempt calls ``answered(words)`` once, with no words when all is well, unless it was dropped before.
+A new kind of check is a class here, and its line in ATTEMPTS.
 """
 
 from __future__ import annotations
@@ -10,64 +10,107 @@ import os
 import re
 import socket
 
-from procman.core.model.checks import addresses, split_host, split_url
+from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, TCP, addresses, split_host, split_url
 from procman.core.procfile.ports import whole_number
 from procman.core.text.printable import printable
 from procman.output.sink import Sink
-from procman.output.sinks.transforms import SearchTimeLimit
 from procman.runtime.system.poller import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
+    from procman.output.hub import Hub
+    from procman.output.sinks.transforms import SearchTimeLimit
+    from procman.runtime.processes.children import Children
     from procman.runtime.processes.side_commands import SideCommands
     from procman.runtime.system.poller import Poller
 
-    Answered = Callable[[str], None]
+    OnAnswer = Callable[[str], None]
 
-    class Attempt(Protocol):
-        """One question under way."""
-
-        def drop(self) -> None: ...
+MAX_STATUS_LINE = 4096  # bytes within which the first line of an HTTP response must end
+GOOD_STATUS = range(200, 400)
 
 
-LONGEST_STATUS = 4096  # bytes to look for the first line of an HTTP answer in
-GOOD = range(200, 400)
+class Tools:
+    """What attempts work with: the loop's poller, the side commands, and a sink that watches the output."""
+
+    def __init__(self, poller: Poller, children: Children, hub: Hub) -> None:
+        self.poller = poller
+        self._children = children
+        self._hub = hub
+        self._log_lines: LogLines | None = None
+
+    @property
+    def side_commands(self) -> SideCommands:
+        """The side commands of the session."""
+        return self._children.side_commands
+
+    @property
+    def log_lines(self) -> LogLines:
+        """The sink that watches for lines; it joins the hub at its first use."""
+        if self._log_lines is None:
+            self._log_lines = LogLines()
+            self._hub.add(self._log_lines)
+        return self._log_lines
+
+    def release_idle(self) -> None:
+        """Take the sink out of the hub if no line is awaited, so that output costs nothing."""
+        if self._log_lines is not None and self._log_lines.is_idle:
+            self._hub.remove(self._log_lines)
+            self._log_lines = None
 
 
-class Connection:
+class Attempt:
+    """One attempt at a check, under way.
+
+    A subclass takes the tools, the plan of the instance, the target of the check, and `on_answer(trouble)`. It calls
+    that once, with an empty string if all is well, unless it was dropped before.
+    """
+
+    first_pause = 0.05  # seconds before the second attempt; doubles up to the interval of the check
+    is_lasting = False  # whether it begins with the life, and has no limit and no second attempt
+
+    @staticmethod
+    def delay(_target: str) -> float:
+        """Return the seconds from the start of the check to the first attempt."""
+        return 0.0
+
+    def drop(self) -> None:
+        """Stop, without an answer."""
+
+
+class TcpAttempt(Attempt):
     """A connection to HOST:PORT; of ``localhost`` either address will do."""
 
-    def __init__(self, poller: Poller, target: str, answered: Answered) -> None:
-        self._poller = poller
-        self._answered = answered
+    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+        self._poller = tools.poller
+        self._on_answer = on_answer
         self._socket: socket.socket | None = None
         host, port = split_host(target)
         self._port = int(port)
         self._left = list(addresses(host))
-        self._words = "connection refused"
-        self._next()
+        self._trouble = "connection refused"
+        self._try_next()
 
     def drop(self) -> None:
-        """Stop, and tell nobody."""
+        """Close the connection, without an answer."""
         if self._socket is not None:
             self._poller.remove(self._socket.fileno())
             self._socket.close()
             self._socket = None
 
-    def _next(self) -> None:
-        """Try the next address, or say what the last one said."""
+    def _try_next(self) -> None:
+        """Try the next address; if there is none, answer with the trouble of the last one."""
         while self._left:
             address = self._left.pop(0)
             number = self._connect(address)
             if number in (0, errno.EINPROGRESS):
                 return
             self._note(number)
-        self._end(self._words)
+        self._end(self._trouble)
 
     def _connect(self, address: str) -> int:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -78,46 +121,46 @@ class Connection:
         self._socket.setblocking(False)
         number = self._socket.connect_ex((address, self._port))
         if number in (0, errno.EINPROGRESS):
-            self._poller.add(self._socket.fileno(), self._settled, WRITE)
+            self._poller.add(self._socket.fileno(), self._on_writable, WRITE)
         else:
             self._socket.close()
             self._socket = None
         return number
 
     def _note(self, number: int) -> None:
-        """What localhost's second address says is no news: most machines have but one of them."""
+        """Remember an error, but not of localhost's second address: most machines have only one of them."""
         if number not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ECONNREFUSED):
-            self._words = os.strerror(number).lower()
+            self._trouble = os.strerror(number).lower()
 
-    def _settled(self) -> None:
+    def _on_writable(self) -> None:
         if self._socket is None:
             return
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number == 0 and not _is_own(self._socket):
-            self._connected(self._socket)
+            self._on_connected(self._socket)
             return
         self._note(number)
         self.drop()
-        self._next()
+        self._try_next()
 
-    def _connected(self, _connection: socket.socket) -> None:
+    def _on_connected(self, _connection: socket.socket) -> None:
         self._end("")
 
-    def _end(self, words: str) -> None:
+    def _end(self, trouble: str) -> None:
         self.drop()
-        self._answered(words)
+        self._on_answer(trouble)
 
 
-class Request(Connection):
-    """A GET request; an answer from 200 to 399 is good."""
+class HttpAttempt(TcpAttempt):
+    """A GET request; a status from 200 to 399 is good."""
 
-    def __init__(self, poller: Poller, url: str, answered: Answered) -> None:
-        host, port, self._path = split_url(url)
+    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+        host, port, self._path = split_url(target)
         self._host = f"{host}:{port}"
-        self._answer = b""
-        super().__init__(poller, self._host, answered)
+        self._response = b""
+        super().__init__(tools, plan, self._host, on_answer)
 
-    def _connected(self, connection: socket.socket) -> None:
+    def _on_connected(self, connection: socket.socket) -> None:
         headers = f"Host: {self._host}\r\nUser-Agent: procman\r\nAccept: */*\r\nConnection: close\r\n"
         try:
             connection.send(f"GET {self._path} HTTP/1.1\r\n{headers}\r\n".encode())  # a fresh socket takes it whole
@@ -125,92 +168,135 @@ class Request(Connection):
             self._end(os.strerror(error.errno or 0).lower())
             return
         self._poller.remove(connection.fileno())
-        self._poller.add(connection.fileno(), self._read, READ)
+        self._poller.add(connection.fileno(), self._on_readable, READ)
 
-    def _read(self) -> None:
+    def _on_readable(self) -> None:
         if self._socket is None:
             return
         try:
-            chunk = self._socket.recv(LONGEST_STATUS)
+            chunk = self._socket.recv(MAX_STATUS_LINE)
         except BlockingIOError:
             return
         except OSError as error:
             self._end(os.strerror(error.errno or 0).lower())
             return
-        self._answer += chunk
-        if b"\n" in self._answer or not chunk or len(self._answer) > LONGEST_STATUS:
-            self._end(_judged(self._answer))
+        self._response += chunk
+        if b"\n" in self._response or not chunk or len(self._response) > MAX_STATUS_LINE:
+            self._end(_http_trouble(self._response))
 
 
-class Run:
-    """A command; 0 is good."""
+class ExecAttempt(Attempt):
+    """A command; exit code 0 is good."""
 
-    def __init__(self, side_commands: SideCommands, plan: InstancePlan, command: str, answered: Answered) -> None:
-        def finished(status: ExitStatus, words: str) -> None:
-            answered("" if status.ok else words or f"the check {status.words()}")
+    first_pause = 0.25  # each attempt is a process, so there are fewer
 
-        self._side_command = side_commands.run(plan, command, finished)
+    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+        def finished(status: ExitStatus, last_line: str) -> None:
+            on_answer("" if status.ok else last_line or f"the check {status.words()}")
+
+        self._side_command = tools.side_commands.run(plan, target, finished)
 
     def drop(self) -> None:
-        """Kill it, and tell nobody."""
+        """Kill the command, without an answer."""
         if self._side_command is not None:
             self._side_command.drop()
 
 
+class LogAttempt(Attempt):
+    """A line of output that matches a regular expression."""
+
+    is_lasting = True
+
+    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+        self._name = plan.name
+        self._lines = tools.log_lines
+        self._lines.expect(plan.name, target, on_answer)
+
+    def drop(self) -> None:
+        """Stop watching for the line."""
+        self._lines.forget(self._name)
+
+
+class DelayAttempt(Attempt):
+    """Success once a number of seconds has passed."""
+
+    @staticmethod
+    def delay(target: str) -> float:
+        """See Attempt.delay."""
+        return float(target)
+
+    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+        on_answer("")
+
+
+ATTEMPTS: dict[str, type[TcpAttempt | ExecAttempt | LogAttempt | DelayAttempt]] = {
+    TCP: TcpAttempt,
+    HTTP: HttpAttempt,
+    EXEC: ExecAttempt,
+    LOG: LogAttempt,
+    DELAY: DelayAttempt,
+}
+
+
 class LogLines(Sink):
-    """What lines are waited for, by instance; it leaves the hub when there are none, so that output costs nothing."""
+    """Watches the output for lines by which programs report that they are ready."""
 
     __slots__ = ("_expected",)
 
     wants_colors = False  # they would hide the line
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[re.Pattern[bytes], SearchTimeLimit, Callable[[str], None]]] = {}
+        self._expected: dict[str, tuple[re.Pattern[bytes], SearchTimeLimit, OnAnswer]] = {}
 
     @property
     def is_idle(self) -> bool:
-        """Whether no line is waited for."""
+        """Whether no line is awaited."""
         return not self._expected
 
-    def expect(self, name: str, pattern: str, answer: Callable[[str], None]) -> None:
-        """Call ``answer`` once, when a line of the instance matches the regular expression; or, with words, when it is
-        not looked for any more, because it takes too long."""
-        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), SearchTimeLimit(), answer)
+    def expect(self, name: str, pattern: str, on_answer: OnAnswer) -> None:
+        """Call ``on_answer("")`` once a line of the instance matches the pattern.
+
+        If the pattern is too slow, it is given up, and ``on_answer`` is called with a message.
+        """
+        from procman.output.sinks.transforms import SearchTimeLimit
+
+        self._expected[name] = (re.compile(pattern.encode(), re.MULTILINE), SearchTimeLimit(), on_answer)
 
     def forget(self, name: str) -> None:
-        """Do not wait for the instance's line any more."""
+        """Stop waiting for the instance's line."""
         self._expected.pop(name, None)
 
     def publish(self, name: str, stream: str, lines: bytes) -> None:
-        """Look for the line; colors do not hide it."""
+        """Look for the line."""
         expected = self._expected.get(name)
         if expected is None:
             return
-        pattern, limit, answer = expected
-        words = ""
+        pattern, limit, on_answer = expected
+        trouble = ""
         try:
             if not limit.search(lambda: pattern.search(lines), len(lines)):
                 return
         except TimeoutError:
-            words = f"{pattern.pattern.decode()!r} takes too long to find"
+            trouble = f"the pattern {pattern.pattern.decode()!r} is too slow"
         del self._expected[name]
-        answer(words)
+        on_answer(trouble)
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
-        """A prompt counts, too."""
+        """Look at an unfinished line too: it may be a prompt."""
         self.publish(name, stream, tail)
         return False
 
 
 def _is_own(connection: socket.socket) -> bool:
-    """Whether it is connected to itself: TCP allows that where the port asked is one of those given out at random."""
+    """Return whether a socket is connected to itself, which TCP allows if its random port is the one it asks for."""
     return bool(connection.getsockname() == connection.getpeername())
 
 
-def _judged(answer: bytes) -> str:
-    words = answer.split(b"\r\n", 1)[0].split(b" ", 2)
+def _http_trouble(response: bytes) -> str:
+    """Return what is wrong with an HTTP response, or an empty string."""
+    words = response.split(b"\r\n", 1)[0].split(b" ", 2)
     code = whole_number(words[1].decode("ascii", "replace")) if len(words) > 1 else None
     if code is None or not words[0].startswith(b"HTTP/"):
-        return "the answer is no HTTP" if answer else "it hung up without an answer"
+        return "the answer is not HTTP" if response else "the server closed the connection without an answer"
     reason = words[2].decode("ascii", "replace").strip() if len(words) > 2 else ""
-    return "" if code in GOOD else printable(f"HTTP {code} {reason}".strip())
+    return "" if code in GOOD_STATUS else printable(f"HTTP {code} {reason}".strip())
