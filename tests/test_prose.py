@@ -46,21 +46,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {  # the file, the phrase, the reason
 # Parts of the code that are still to be rewritten.
 TO_DO: tuple[str, ...] = (
     "src/procman/cli/commands",
-    "src/procman/config/envfile.py",
-    "src/procman/core/lifecycle",
-    "src/procman/core/model",
-    "src/procman/core/procfile",
-    "src/procman/core/text",
-    "src/procman/output/sanitize",
-    "src/procman/output/screen",
     "src/procman/output/sinks",
     "src/procman/runtime/guardian",
     "src/procman/runtime/health",
     "src/procman/runtime/loop",
-    "src/procman/runtime/processes",
-    "src/procman/runtime/reload.py",
     "src/procman/runtime/system",
-    "src/procman/runtime/terminal",
     "tests/core",
     "tests/runtime",
 )
