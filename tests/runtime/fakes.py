@@ -637,6 +637,9 @@ class Run:
     def signal(self, *numbers: int) -> None:
         self.kernel.signals.arrive(*numbers)
 
+    def dies(self, child: Process, seconds: float, code: int = 3) -> None:
+        self.after(seconds, lambda: child.exit(code))
+
     def exits(self, name: str, code: int = 0) -> Callable[[], object]:
         return lambda: self.kernel.process(name).exit(code)
 
