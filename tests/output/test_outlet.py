@@ -274,6 +274,16 @@ def test_a_line_that_a_full_disk_cut_shares_its_row_with_no_other(room: int, kep
     assert outlet.dropped == len(b"one\ntwo\nthree\nlost\nlost\n") - room
 
 
+def test_a_disk_that_is_full_behind_a_whole_line_cuts_none() -> None:
+    outlet = Outlet(1)
+    disk = outlet._writer = Disk(4)
+    for line in (b"one\n", b"lost\n", b"later\n"):
+        disk.room = 1000 if line == b"later\n" else disk.room
+        outlet.put(line)
+        outlet.flush()
+    assert disk.text == b"one\nlater\n"
+
+
 def test_a_disk_that_was_full_twice_has_cut_two_lines() -> None:
     outlet = Outlet(1)
     disk = outlet._writer = Disk(0)

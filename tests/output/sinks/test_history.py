@@ -105,3 +105,17 @@ def test_who_is_forgotten_has_said_nothing() -> None:
     history.publish("web.1", "stdout", b"a\n")
     history.forget("web.1")
     assert everything(history) == b""
+
+
+def test_a_line_of_system_is_kept_like_any_other() -> None:
+    history = History()
+    history.announce("web.1 started \udce9")
+    assert history.last("system", 1) == [b"web.1 started ?"]
+
+
+def test_the_unused_rest_of_a_chunk_counts_as_memory() -> None:
+    history = History()
+    chunk = b"x\n" + b"y" * (MAX_SIZE // 2 - 2)
+    for _ in range(10):
+        history.publish_parts("web.1", "stdout", b"", chunk, 2)
+    assert len(history.last("web.1", 10)) == 2  # each takes half of the limit

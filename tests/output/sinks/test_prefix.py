@@ -485,3 +485,12 @@ def test_outlet_kinds_are_those_of_descriptors() -> None:
 def test_the_width_is_that_of_the_widest_prefix(template: str, widest: str) -> None:
     labels = Labels(template, Palette(False), ["web.1", "worker.12"], {})
     assert labels.width("12:00:00") == len(widest.replace("PID", str(os.getpid())))
+
+
+def test_lines_of_the_instance_that_has_the_terminal_are_left_out_until_it_gives_it_back() -> None:
+    screen = Screen()
+    for lent, line in (("", b"one\n"), ("web.1", b"two\n"), ("", b"three\n")):
+        screen.hub.lend(lent)
+        screen.publish("web.1", line)
+    assert screen.text == b"web.1  | one\nweb.1  | three\n"
+    assert not screen.hub.hides("web.1")
