@@ -119,3 +119,11 @@ def test_the_unused_rest_of_a_chunk_counts_as_memory() -> None:
     for _ in range(10):
         history.publish_parts("web.1", "stdout", b"", chunk, 2)
     assert len(history.last("web.1", 10)) == 2  # each takes half of the limit
+
+
+def test_chunks_that_are_used_whole_fill_the_memory() -> None:
+    history = History()
+    chunk = b"x\n" * (MAX_SIZE // 8)
+    for _ in range(10):
+        history.publish_parts("web.1", "stdout", b"", chunk, len(chunk))
+    assert MAX_SIZE <= len(everything(history)) <= MAX_SIZE + 2 * len(chunk)

@@ -104,13 +104,13 @@ class EscapeFilter:
 
     def preview(self, tail: bytes) -> bytes:
         """Return an unfinished line made harmless, without changing any state."""
-        glance = EscapeFilter()
-        glance.sgr = self.sgr
-        shown = glance.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
+        copy = EscapeFilter()
+        copy.sgr = self.sgr
+        shown = copy.clean(tail + b"\n")[:-1].rpartition(b"\n")[2]
         if not is_blank(shown):
             return shown
-        if glance._redraws is not None:
-            return glance._redraws.latest
+        if copy._redraws is not None:
+            return copy._redraws.latest
         return self._redraws.latest if self._redraws is not None and self.holds else shown
 
     def _clean_line(self, line: bytes, rough: bool) -> bytes:
@@ -118,7 +118,7 @@ class EscapeFilter:
         if rough or len(colors) != line.count(b"\x1b"):
             line = self._follow(_without_detours(line))
             overwritten = _OVERWRITES.search(line)
-            line = _tamed(line)
+            line = _harmless(line)
             if overwritten:
                 line = self._with_one_sgr(line)
             colors = SGR.findall(line)
@@ -169,7 +169,7 @@ def without_color(lines: bytes) -> bytes:
     return SGR.sub(b"", lines)
 
 
-def _tamed(line: bytes) -> bytes:
+def _harmless(line: bytes) -> bytes:
     return _without_controls(SEQUENCE.sub(_replacement, not_wiped(line)))
 
 
@@ -212,7 +212,7 @@ def visible(piece: bytes) -> bytes:
     """Return a piece of a line as a line of its own, with colors off at its end; empty if nothing is visible."""
     if not piece:  # the usual case: nothing is written between two moves of the cursor
         return b""
-    row = _tamed(piece)
+    row = _harmless(piece)
     if is_blank(row):
         return b""
     return row + RESET if ESC in row else row

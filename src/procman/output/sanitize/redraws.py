@@ -109,7 +109,7 @@ class _Row:
 
 
 class Redraws:
-    """The latest rows of one stream, some of which lie below the cursor and are about to be overwritten.
+    """The latest rows of one stream. Those from the cursor down are about to be overwritten.
 
     ``clean`` makes a piece of a line harmless. A frame begins where the cursor has moved up and a line ends. It is
     drawn downwards from there, so the rows above it no longer change, and new rows below belong to it.
@@ -133,7 +133,7 @@ class Redraws:
         self._clean = clean
         self._rows: list[_Row] = []
         self._gone: list[bytes] = []  # content of rows that are no longer overwritten
-        self._below = 0  # rows below the cursor
+        self._below = 0  # rows from the cursor's row down
         self._climb = 0  # how far the cursor has moved up in this line
         self._fresh = True  # the drawing starts after a pause
         self._frame = 0  # number of frames so far

@@ -18,9 +18,7 @@ else:
 MAX_SIZE = 128 << 10  # bytes per instance
 MAX_TOTAL = 32 << 20  # bytes of all instances together: with many of them, each has less than MAX_SIZE
 MIN_SIZE = 8 << 10  # bytes per instance, however many there are: enough for the twenty lines of a failure card
-MAX_JOINED = (
-    4096  # bytes: up to this size, lines of one moment share an entry, because an object costs more than a line
-)
+MAX_JOINED = 4096  # bytes: smaller lines of one moment share an entry, because an object costs more than a line
 MOMENT = 0.1  # seconds
 ENTRY_OVERHEAD = 160  # bytes that an entry costs in addition to its lines
 SYSTEM = "system"

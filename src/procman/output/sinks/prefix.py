@@ -32,6 +32,7 @@ class Prefix(Sink):
     """
 
     __slots__ = (
+        "_changes_lines",
         "_footer",
         "_inline",
         "_labels",
@@ -40,7 +41,6 @@ class Prefix(Sink):
         "_marks",
         "_out",
         "_outlet",
-        "_remakes",
         "_shown",
         "_stamp",
         "_transforms",
@@ -71,7 +71,7 @@ class Prefix(Sink):
         self._footer = footer
         self._inline = footer is None and outlet.kind in ("pipe", "socket", "terminal")
         self._transforms = tuple(transforms)
-        self._remakes = bool(transforms)  # lines are changed before they are shown
+        self._changes_lines = bool(transforms)  # lines are changed before they are shown
         self._marks = marks
         self._unicode = unicode
         self._mark = MARK if unicode else b"..."
@@ -88,8 +88,8 @@ class Prefix(Sink):
         stamp = self._stamp.text()
         if label.stamp is not stamp:
             label.renew(stamp)
-        if self._remakes:
-            lines = self._remade(lines)
+        if self._changes_lines:
+            lines = self._changed(lines)
         if self._unfinished and self._continues(name, stream, lines):
             self._finish(label, lines)
         else:
@@ -98,7 +98,7 @@ class Prefix(Sink):
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
         """Show whole lines without copying them together. All of ``chunk`` gets prefixes, then its rest is cut off."""
         label = self._labels.get(name) or self._labels.add(name)
-        if self._remakes or self._unfinished or label.hidden or not label.cut:
+        if self._changes_lines or self._unfinished or label.hidden or not label.cut:
             super().publish_parts(name, stream, before, chunk, end)
             return
         stamp = self._stamp.text()
@@ -113,8 +113,8 @@ class Prefix(Sink):
         label = self._labels.get(name) or self._labels.add(name)
         if label.hidden or (self._footer is None and not (self._inline and tail)):
             return False
-        if self._remakes and tail:
-            tail = self._remade(tail + b"\n")[:-1]
+        if self._changes_lines and tail:
+            tail = self._changed(tail + b"\n")[:-1]
         if self._footer is not None:
             self._hold(self._footer, label, (name, stream), tail)
             return False
@@ -157,7 +157,7 @@ class Prefix(Sink):
 
             marker = highlighter(pattern)
             self._marker = marker if self._marks else None
-        self._remakes = bool(self._transforms) or self._marker is not None
+        self._changes_lines = bool(self._transforms) or self._marker is not None
 
     def close(self) -> None:
         """End an unfinished line with a newline."""
@@ -169,7 +169,7 @@ class Prefix(Sink):
         label = self._labels.get(name)
         return label.lines if label else 0
 
-    def _remade(self, lines: bytes) -> bytes:
+    def _changed(self, lines: bytes) -> bytes:
         """Return whole lines as they are shown. A pattern that takes too long is given up."""
         for transform in self._transforms:
             lines = transform(lines)
