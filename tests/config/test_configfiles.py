@@ -1,4 +1,4 @@
-"""Config files name commands and other files: as root, procman refuses one that everyone can write."""
+"""Config files: as root, one that every user can write is refused; and the lines of the overlay's keys."""
 
 from __future__ import annotations
 

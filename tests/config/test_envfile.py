@@ -1,4 +1,4 @@
-"""Reading the text of .env files: a corpus, and a comparison with python-dotenv itself."""
+"""Parsing .env files: a corpus, and a comparison with python-dotenv itself."""
 
 from __future__ import annotations
 

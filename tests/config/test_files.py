@@ -1,4 +1,4 @@
-"""Which files are read from the disk, in which order, and what is said when they cannot be."""
+"""Which files are read, in which order, and the message if one cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan, whole: instances in order, ports that do not move, complete environments; and the policies in it."""
+"""The whole plan: instances in order, stable ports, complete environments; and the restart policy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROCFILE = parse_procfile(b"web: serve $PORT\nworker: work\nclock: tick\n")
 
 
 def planned(**given: Any) -> Plan:
-    """The plan for these settings, with `env` as the contents of .env."""
+    """Return the plan for these settings; `env` is the contents of .env."""
     layers = [Layer("environment", {"HOME": "/h"}), Layer(".env", given.pop("env", {}))]
     warnings = given.pop("warnings", ())
     return make_plan(PROCFILE, merge(layers), Settings(root="/app", **given), session="s1", warnings=warnings)

@@ -1,4 +1,4 @@
-"""Dependencies: orders, cycles, and a run with them from start to end. No process, no clock."""
+"""Dependencies: orders, cycles, and whole runs from start to end. No process, no clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TERM = ExitStatus(signal=15)
 
 
 def a_plan(name: str, *needs: str, ready: bool = False, mode: str = "on-failure", grace: float = 6.0) -> InstancePlan:
-    """``needs`` are written ``db`` or ``migrate:completed_successfully``."""
+    """Return a plan; `needs` are written ``db`` or ``migrate:completed_successfully``."""
     plan = InstancePlan(
         name, name.partition(".")[0], 1, None, "x", "/", {}, RestartPolicy(mode), StopPolicy(grace=grace)
     )
@@ -32,7 +32,7 @@ def a_plan(name: str, *needs: str, ready: bool = False, mode: str = "on-failure"
 
 
 class World:
-    """Answers the supervisor as the engine would; a stopping instance ends when the test says so."""
+    """Responds to the supervisor like the engine; an instance that is stopping ends when the test ends it."""
 
     def __init__(self, *plans: InstancePlan, exit_rule: str = "all") -> None:
         self.supervisor = Supervisor(plans, exit_rule)

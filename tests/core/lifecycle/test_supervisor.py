@@ -1,4 +1,4 @@
-"""Many instances: when a run is over, with which code, and what a shutdown does. No process, no clock."""
+"""Many instances: when a run ends, with which exit code, and what a shutdown does. No process, no clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOOD = ExitStatus(code=0)
 
 
 class World:
-    """Answers the supervisor as the engine would: everything that is launched runs, until it is said to end."""
+    """Responds to the supervisor like the engine: what is launched runs until the test ends it."""
 
     def __init__(self, *names: str, exit_rule: str = "all", mode: str = "on-failure") -> None:
         plans = [

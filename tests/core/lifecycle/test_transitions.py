@@ -1,4 +1,4 @@
-"""The table of one instance: every cell, named histories, and a random walk that looks for holes."""
+"""The table of one instance: every cell, named histories, and a random walk that looks for gaps."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_each_event_leads_to_the_state_of_the_table(state: str, event: str, afte
 
 
 def live(instance: Instance, *events: tuple[str, float], status: ExitStatus = CRASH) -> list[str]:
-    """Play a history of (event, time); returns the actions of the last event."""
+    """Apply a history of (event, time); return the actions of the last event."""
     actions: tuple[str, ...] = ()
     for event, now in events:
         actions = step(instance, event, Fact(now, pid=9, status=status))
@@ -294,7 +294,7 @@ def an_instance_of_chance(chance: random.Random) -> Instance:
 
 @pytest.mark.parametrize("seed", range(80))
 def test_a_random_walk_finds_no_hole(seed: int) -> None:
-    """Whatever is wished, with a world that answers as the real one does, the instance settles when it is stopped."""
+    """After any wishes, in a world that responds like the real one, the instance settles once it is stopped."""
     chance = random.Random(seed)
     instance = an_instance_of_chance(chance)
     now, alive, launches = 0.0, False, 0

@@ -1,4 +1,4 @@
-"""What a table [process.NAME] may say, what it means, and what is said about mistakes. No file, no process."""
+"""The keys of [process.NAME]: their values, what they change in a plan, and the message for each mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which commands need a shell, and how arguments are handed to one."""
+"""Which commands need a shell, and how arguments are passed to one."""
 
 from __future__ import annotations
 

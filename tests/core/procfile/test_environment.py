@@ -1,4 +1,4 @@
-"""Layers, what each child gets besides, and which values are secrets."""
+"""Layers of variables, the variables that procman adds, and which values are secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many of each run: the table of formations, names and exclusions, and what is wrong with the rest."""
+"""Formations, names and exclusions: how many instances of each type run, and which mistakes are refused."""
 
 from __future__ import annotations
 

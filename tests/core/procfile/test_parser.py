@@ -1,4 +1,4 @@
-"""The Procfile's grammar: a corpus of files, and a comparison with the pattern that all peers use."""
+"""The grammar of the Procfile: a corpus of files, and a comparison with the pattern of similar tools."""
 
 from __future__ import annotations
 

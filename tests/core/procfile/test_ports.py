@@ -1,4 +1,4 @@
-"""Base + step × type + number, where the base comes from, and what cannot be."""
+"""Base + step × type + number, the origin of the base, and ports that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and patterns mean the instances that a user would expect, and refuse what means none."""
+"""Names and patterns select the instances a user expects; a pattern without a match is refused."""
 
 from __future__ import annotations
 

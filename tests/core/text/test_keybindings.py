@@ -1,4 +1,4 @@
-"""What keys mean, without a terminal."""
+"""Keys become commands, without a terminal."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Chunks in, whole lines out: where lines are cut, folded and kept."""
+
 from __future__ import annotations
 
 import pytest

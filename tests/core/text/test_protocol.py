@@ -1,4 +1,4 @@
-"""Requests are read strictly: what is not understood is refused, never guessed."""
+"""Requests are parsed strictly: anything that is not valid is refused."""
 
 from __future__ import annotations
 

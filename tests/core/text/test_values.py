@@ -1,4 +1,4 @@
-"""What a string means as a value, and the message if it is invalid."""
+"""Values of settings: what is accepted, and the message for everything else."""
 
 from __future__ import annotations
 
