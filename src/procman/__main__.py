@@ -1,4 +1,4 @@
-"""Asks: ``python -m procman``."""
+"""``python -m procman``: the same as the installed command."""
 
 from procman.cli.program import program
 

@@ -74,7 +74,7 @@ class StartedRun:
         """Start the first instances, then show the warnings.
 
         A warning may need colors, whose import takes 7 ms, so it waits for the first spawns. The user still reads it
-        before the messages about them, which the engine shows.
+        before the messages about these starts, which the engine shows later.
         """
         self.signals.open()
         if guardian.guardian_pipe is not None:
