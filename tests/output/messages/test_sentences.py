@@ -9,7 +9,6 @@ from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.output.messages.sentences import (
-    duration,
     event_record,
     explanation,
     next_attempt,
@@ -31,24 +30,6 @@ def web(state: str = State.RUNNING, *, autostart: bool = True, **values: object)
 
 def why(instance: Instance, *, held: bool = False, paused: bool = False) -> str:
     return explanation(instance, 10.0, held, paused, ["db.1 is not ready", "cache.1 is not ready"])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (9.95, "10 s"),
-        (59.4, "59 s"),
-        (59.5, "1 min 0 s"),
-        (185, "3 min 5 s"),
-        (3599.4, "59 min 59 s"),
-        (3600, "1 h 0 min"),
-        (7620, "2 h 7 min"),
-    ],
-)
-def test_durations_are_given_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from procman.core.lifecycle.transitions import Action, State
-from procman.output.messages.sentences import duration, end_record, event_record, outcome, sentence
+from procman.core.text.values import format_duration
+from procman.output.messages.sentences import end_record, event_record, outcome, sentence
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
@@ -64,7 +65,7 @@ class Announcer:
         from procman.output.messages.summary import Row, end_summary
 
         rows = [
-            Row(i.name, outcome(i), i.restarts, duration(i.uptime(now)), self._hub.line_count(i.name))
+            Row(i.name, outcome(i), i.restarts, format_duration(i.uptime(now)), self._hub.line_count(i.name))
             for i in self._supervisor.instances.values()
         ]
         for line in end_summary(rows, code, self._hub.message_columns):
@@ -100,7 +101,7 @@ class Announcer:
         names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:MAX_NAMES])
         more = f" and {len(waiting) - MAX_NAMES} more" if len(waiting) > MAX_NAMES else ""
         ends = [i.deadline for i in waiting if i.deadline is not None]
-        left = f"; KILL in {duration(max(0.0, min(ends) - now))}" if ends else ""
+        left = f"; KILL in {format_duration(max(0.0, min(ends) - now))}" if ends else ""
         self._hub.announce(f"still waiting for {names}{more}{left}")
 
     def _announce_failure(self, instance: Instance, now: float) -> None:
@@ -110,7 +111,7 @@ class Announcer:
         if instance.started is None:  # a dependency did not come up, so it has no output to show
             self._hub.announce(headline(title, self._hub.palette))
             return
-        ran_for = duration(instance.uptime(now))
+        ran_for = format_duration(instance.uptime(now))
         # Only lines of this life: what earlier ones wrote explains nothing any more.
         count = self._hub.line_count(instance.name) - self._lines_before.get(instance.name, 0)
         last_lines = self._hub.last_lines(instance.name, min(LAST_LINES, count))

@@ -7,6 +7,7 @@ otherwise.
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import Action, State
+from procman.core.text.values import format_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,18 +17,6 @@ if TYPE_CHECKING:
 
     Record = dict[str, object]
     Hindrances = Callable[[Instance], Sequence[str]]
-
-
-def duration(seconds: float) -> str:
-    """Return a time span as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 7 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    total = round(seconds)
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60} s"
-    return f"{total // 3600} h {total % 3600 // 60} min"
 
 
 def next_attempt(instance: Instance) -> str:
@@ -109,7 +98,7 @@ def _started(instance: Instance, _now: float) -> str:
 
 
 def _ready(instance: Instance, now: float) -> str:
-    return f"{instance.name} is ready after {duration(instance.uptime(now))}"
+    return f"{instance.name} is ready after {format_duration(instance.uptime(now))}"
 
 
 def _unhealthy(instance: Instance, _now: float) -> str:
@@ -123,20 +112,22 @@ def _stopping(instance: Instance, _now: float) -> str:
 
 
 def _restarting(instance: Instance, _now: float) -> str:
-    when = "now" if instance.delay == 0 else f"in {duration(instance.delay)}"
+    when = "now" if instance.delay == 0 else f"in {format_duration(instance.delay)}"
     failed = f"{instance.failure}; " if instance.failure else ""
     return f"{instance.name} {failed}restarting {when}{next_attempt(instance)}"
 
 
 def _exited(instance: Instance, now: float) -> str:
     how = instance.status.words() if instance.status else "ended"
-    return f"{instance.name} {how} after {duration(instance.uptime(now))}"
+    return f"{instance.name} {how} after {format_duration(instance.uptime(now))}"
 
 
 def _stopped(instance: Instance, now: float) -> str:
     if instance.status is None:
         return f"{instance.name} stopped before it started"
-    return f"{instance.name} stopped ({instance.status.words(asked=True)}) after {duration(instance.uptime(now))}"
+    return (
+        f"{instance.name} stopped ({instance.status.words(asked=True)}) after {format_duration(instance.uptime(now))}"
+    )
 
 
 def _cancelled(instance: Instance, _now: float) -> str:
@@ -197,14 +188,14 @@ def explanation(instance: Instance, now: float, held: bool, paused: bool, hindra
 
 def _why_running(instance: Instance, now: float, _held: bool) -> str:
     trouble = f"; its last check failed: {instance.trouble}" if instance.trouble else ""
-    return f"up for {duration(instance.uptime(now))} with pid {instance.pid}{trouble}"
+    return f"up for {format_duration(instance.uptime(now))} with pid {instance.pid}{trouble}"
 
 
 def _why_starting(instance: Instance, now: float, _held: bool) -> str:
     if instance.pid is None:
         return "about to start"
     trouble = f": {instance.trouble}" if instance.trouble else ""
-    return f"started {duration(instance.uptime(now))} ago and not ready yet{trouble}{_time_limit(instance, now)}"
+    return f"started {format_duration(instance.uptime(now))} ago and not ready yet{trouble}{_time_limit(instance, now)}"
 
 
 def _time_limit(instance: Instance, now: float) -> str:
@@ -212,7 +203,7 @@ def _time_limit(instance: Instance, now: float) -> str:
 
 
 def _left(instance: Instance, now: float) -> str:
-    return duration(max(0.0, (instance.deadline or now) - now))
+    return format_duration(max(0.0, (instance.deadline or now) - now))
 
 
 def _why_stopping(instance: Instance, now: float, _held: bool) -> str:
