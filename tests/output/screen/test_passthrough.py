@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from procman.output.outlet import Outlet
 from procman.output.screen.emulator import Emulator
+from procman.output.screen.footer import REPAINT_INTERVAL
 from procman.output.screen.grid import MAX_ROWS
 from procman.output.screen.passthrough import MAX_KEPT, POSITIONING_TIME, Passthrough
 
@@ -336,3 +337,62 @@ def test_a_wide_character_that_does_not_fit_begins_the_next_row() -> None:
     emulator = Emulator(COLUMNS)
     emulator.feed(b"y" * (COLUMNS - 1) + "日".encode())
     assert (len(emulator.rows[0]), emulator.row, emulator.column) == (COLUMNS - 1, 1, 2)
+
+
+def test_kept_output_is_shown_before_what_the_process_writes_next(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[?1049h")
+    screen.passthrough.put(b"other\n")
+    screen.passthrough.on_output(b"\x1b[?1049l")
+    screen.passthrough.on_output(b"next")
+    screen.turn()
+    assert screen.out.index(b"other") < screen.out.index(b"next")
+
+
+def test_kept_output_is_shown_with_our_own_rows() -> None:
+    screen = Screen(status=True)
+    screen.passthrough.on_output(b"\x1b[?1049h\x1b[Hfull")
+    screen.passthrough.put(b"other\n")
+    screen.turn(1.0)
+    assert b"other" not in screen.out
+    screen.passthrough.show_own_rows(True)
+    screen.turn(1.0)
+    assert screen.out.index(b"other") < screen.out.index(b"status")
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_a_terminal_that_is_not_lent_has_our_rows_at_the_bottom() -> None:
+    screen = Screen(status=True)
+    screen.passthrough.take_back()
+    screen.passthrough.put(b"other\n")
+    assert screen.passthrough.next_repaint is not None
+    assert [row.strip() for row in screen.turn(1.0)] == ["other", "status"]
+    screen.passthrough.flush()
+    assert os.read(screen.reader, 1000).startswith(b"\r\x1b[J")  # gone, before the terminal's settings change
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_our_own_rows_are_erased_before_they_are_drawn_for_another_size() -> None:
+    screen = Screen(status=True)
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.show_own_rows(True)
+    screen.turn(1.0)
+    written = len(screen.out)
+    screen.passthrough.resized()
+    screen.outlet.flush()
+    screen.turn()
+    assert screen.out[written:].startswith(b"\x1b[0m\r\x1b[J")
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_rows_that_made_way_for_a_flood_come_back_with_the_next_repaint(screen: Screen) -> None:
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.put(b"other\n")
+    assert screen.turn() == ["other", "> half"]
+    screen.passthrough.put(b"x\n" * 10_000)
+    assert "> half" not in screen.turn()
+    assert screen.passthrough.next_repaint == pytest.approx(REPAINT_INTERVAL)
+    assert "> half" not in screen.turn(REPAINT_INTERVAL / 2)
+    assert screen.turn(REPAINT_INTERVAL)[-1] == "> half"

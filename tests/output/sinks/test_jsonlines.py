@@ -79,3 +79,9 @@ def test_lines_are_counted() -> None:
         hub.publish(name, "stdout", b"1\n2\n")
         hub.publish(name, "stdout", b"3\n")
     assert (hub.line_count("web.1"), hub.line_count("css.1"), hub.line_count("nobody")) == (3, 3, 0)
+
+
+def test_long_lines_are_counted_as_one_each() -> None:
+    hub = Hub(JsonLines(lambda *_: None, lambda: 0.5, lambda _: False))
+    hub.publish("web.1", "stdout", (b"x" * 1000 + b"\n") * 2)
+    assert hub.line_count("web.1") == 2

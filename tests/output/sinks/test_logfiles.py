@@ -167,3 +167,11 @@ def test_a_folder_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"file: it is not a folder$"):
         LogFiles(str(tmp_path / "file"), print)
+
+
+def test_a_file_that_is_reopened_is_closed_before(logs: LogFiles) -> None:
+    logs.publish("web.1", "stdout", b"one\n")
+    (fd,) = logs._fds.values()
+    logs.reopen()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)

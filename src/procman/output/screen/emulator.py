@@ -96,7 +96,7 @@ class Emulator(Grid):
         self.modes.clear()
         self.keyboard = Keyboard()
 
-    # State ---------------------------------------------------------------------------------------------------
+    # State -----------------------------------------------------------------------------------------------------------
 
     @property
     def alternate(self) -> bool:
@@ -130,7 +130,7 @@ class Emulator(Grid):
         there = self.keyboard.redo(alternate=True) if self.alternate else b""
         return self.keyboard.redo(alternate=False) + b"".join(modes) + there
 
-    # Changes ------------------------------------------------------------------------------------------------------
+    # Changes ---------------------------------------------------------------------------------------------------------
 
     def feed(self, chunk: bytes) -> None:
         """Apply the output of the process."""

@@ -104,7 +104,7 @@ class Grid:
             row += [BLANK] * (self.column - len(row))
         return row
 
-    # The cursor -----------------------------------------------------------------------------------------------------
+    # The cursor ------------------------------------------------------------------------------------------------------
 
     def to_column(self, column: int) -> None:
         self.column = max(0, min(column, self.columns - 1))
@@ -166,7 +166,7 @@ class Grid:
             row, self.column, self.sgr = self._saved
             self.row = max(0, min(self.top + row, len(self.rows) - 1))
 
-    # Cells and rows -------------------------------------------------------------------------------------------------
+    # Cells and rows --------------------------------------------------------------------------------------------------
 
     def erase_rows(self, parameters: bytes) -> None:
         if parameters in (b"", b"0"):

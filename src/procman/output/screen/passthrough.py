@@ -68,7 +68,7 @@ class Passthrough(Footer):
         self._lost = 0  # lines of other output that did not fit
         self.announce: Callable[[str], None] = _ignore
 
-    # The process --------------------------------------------------------------------------------------------------
+    # The process -----------------------------------------------------------------------------------------------------
 
     @property
     def lent(self) -> bool:
@@ -202,7 +202,7 @@ class Passthrough(Footer):
         if kept:
             self.put(kept)
 
-    # The bottom rows -----------------------------------------------------------------------------------------
+    # The bottom rows -------------------------------------------------------------------------------------------------
 
     @property
     def next_repaint(self) -> float | None:
