@@ -274,6 +274,17 @@ def test_who_does_not_stop_delays_the_others_by_their_share_only_and_all_end_at_
     assert sorted(world.killed) == ["api.1", "css.1", "db.1", "web.1"]
 
 
+def test_what_turns_unhealthy_before_its_turn_shares_the_deadline() -> None:
+    db = a_plan("db.1")
+    db.health = Check("tcp", "x", threshold=1)
+    world = World(a_plan("web.1", "db"), db)
+    world.stop()
+    world.pass_time(1)
+    world.supervisor.unhealthy(world.supervisor.instances["db.1"], "no answer", world.now)
+    world.perform()
+    assert world.supervisor.instances["db.1"].deadline == 6.0
+
+
 def test_what_dies_while_its_turn_has_not_come_stays_down() -> None:
     world = chain()
     world.stop()

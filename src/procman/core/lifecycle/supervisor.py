@@ -66,15 +66,15 @@ class Supervisor:
         """Apply START, STOP, KILL or RESTART to `instances`. During a shutdown nothing starts."""
         if event not in (Event.START, Event.RESTART):
             for instance in list(instances):
-                self._step(instance, event, Fact(now, until=self._until))
-        elif self.stopping is None:
+                self._step(instance, event, Fact(now))
+        else:
             self._bring_up(event, list(instances), now)
 
     def _bring_up(self, event: str, chosen: list[Instance], now: float) -> None:
         """Start or restart `chosen` and start the dependencies they need; each instance after its own dependencies."""
         needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen))
         for instance in chosen if self._order is None else self._order.sorted([*needed, *chosen]):
-            if self.stopping is not None:  # an instance that waited for the previous one failed, and that ended the run
+            if self.stopping is not None:  # an instance that waited for the previous one may have failed and ended the run
                 return
             self._held.discard(instance.name)
             self._retiring.discard(instance.name)
@@ -257,6 +257,7 @@ class Supervisor:
 
     def _step(self, instance: Instance, event: str, fact: Fact) -> None:
         fact.blocked = self.hindrances(instance)
+        fact.until = self._until
         actions = step(instance, event, fact)
         self._deadline_known = False
         for action in actions:
@@ -298,7 +299,7 @@ class Supervisor:
         for name in names:
             if self._later.pop(name, None) is not None:
                 self._deadline_known = False
-                self._step(self.instances[name], Event.STOP, Fact(now, until=self._until))
+                self._step(self.instances[name], Event.STOP, Fact(now))
 
     def _failed(self, instance: Instance, fact: Fact) -> None:
         if instance.plan.can_die:
