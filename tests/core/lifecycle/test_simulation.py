@@ -105,10 +105,13 @@ class World:
         self.killed_by_user: set[str] = set()
         self.wait_limits: dict[str, float | None] = {}
         self.ends, self.told = Counter[str](), Counter[str]()
+        self.stopped_by_user: set[str] = set()
+        self.stopped_at: float | None = None
+        self.last_kill: float | None = None  # in a shutdown: when the longest grace is over
         self.must_end_by: float | None = None
-        self.killed_while_stopping = False
+        self.killed = False
         self.rules = {name: self.random_rules(name) for name in TYPES[: self.chance.randint(1, 4)]}
-        plans = [self.plan(name, n) for name in self.rules for n in range(1, self.chance.randint(1, 2) + 1)]
+        plans = [self.plan(name, n) for name in self.rules for n in range(1, self.chance.randint(0, 2) + 1)]
         self.supervisor = Supervisor(plans, self.chance.choice(["all", "all", "any", "failure", "never"]))
 
     # Plans --------------------------------------------------------------------------------------------------------
@@ -160,17 +163,14 @@ class World:
         """Let time pass from one deadline or event to the next."""
         while not self.over:
             due = self.supervisor.next_deadline()
-            self.now = max(
-                self.now, min(until, *(self.jobs[0][:1] if self.jobs else ()), until if due is None else due)
-            )
+            nearest = min(until, until if due is None else due, self.jobs[0][0] if self.jobs else until)
+            self.now = max(self.now, nearest)
             if self.now >= until:
                 return
             while self.jobs and self.jobs[0][0] <= self.now:
                 _, _, job, arguments = heapq.heappop(self.jobs)
                 job(*arguments)
-            for _ in range(
-                2
-            ):  # a deadline may lead to another one that has passed: what stops now may have no grace left
+            for _ in range(2):  # what the first stops may have no grace left
                 self.supervisor.tick(self.now)
                 self.perform()
             self.check()
@@ -179,6 +179,8 @@ class World:
 
     def perform(self) -> None:
         """Do what the supervisor decided, as the engine would."""
+        if self.supervisor.stopping is not None and self.stopped_at is None:
+            self.note_stopping()
         while actions := self.supervisor.take_actions():
             for action, instance in actions:
                 self.note(f"{instance.name} {action} [{instance.state}]")
@@ -198,7 +200,8 @@ class World:
 
     def on_launch(self, instance: Instance) -> None:
         assert instance.name not in self.launching, "a second launch before the answer to the first"
-        assert all(self.meets(other, need) for other, need in self.needs(instance)), "started before what it needs"
+        if instance.state == State.STARTING:
+            assert all(self.meets(other, need) for other, need in self.needs(instance)), "started before what it needs"
         self.launching.add(instance.name)
         self.at(self.chance.choice([0.0, 0.0, SPAWN_TIME]), self.launch, instance)
 
@@ -240,14 +243,31 @@ class World:
         self.resume(child)
         if instance.killed:  # in the same moment
             return
-        assert instance.deadline is not None
-        assert self.now - SPAWN_TIME <= instance.deadline <= self.now + child.instance.plan.stop.grace
+        assert instance.deadline == self.grace_ends(instance), "a grace too short, or too long"
+        if self.stopped_at == self.now and instance.name not in self.stopped_by_user:
+            assert not any(need.type == child.plan.type for need in self.needs_of_children()), "stopped while in use"
         child.kill_at = instance.deadline
         if child.obeys is not None:
             self.at(child.obeys, self.end, child, TERM)
 
+    def note_stopping(self) -> None:
+        """Note when everything must have ended: at the end of the longest grace."""
+        graces = [one.plan.stop.grace for one in self.supervisor.instances.values() if one.pid is not None]
+        self.stopped_at = self.now
+        self.last_kill = self.now + max(graces, default=0.0)
+        stopping = [one.deadline for one in self.supervisor.instances.values() if one.state == State.STOPPING]
+        self.must_end_by = max([self.last_kill, *(due for due in stopping if due is not None)]) + KILL_TIME + SPAWN_TIME
+
+    def grace_ends(self, instance: Instance) -> float:
+        """Return when the grace of an instance that is stopped now ends; in a shutdown all share the longest one."""
+        own = self.now + instance.plan.stop.grace
+        return own if self.last_kill is None else min(own, self.last_kill)
+
+    def needs_of_children(self) -> Iterable[Dependency]:
+        return (need for child in self.children.values() for need in child.instance.plan.depends_on)
+
     def on_kill(self, instance: Instance) -> None:
-        self.killed_while_stopping = self.killed_while_stopping or self.supervisor.stopping is not None
+        self.killed = True
         child = self.children.get(instance.name)
         if child is None or child.ended is not None:
             return
@@ -359,6 +379,7 @@ class World:
         self.supervisor.wish(event, some, self.now)
         if self.supervisor.stopping is None:
             self.wished.update(dict.fromkeys((instance.name for instance in some), True))
+            assert not any(instance.state == State.FAILED for instance in some), "it failed before it could begin"
         self.note_fresh_starts(before, [instance for instance in some if event == Event.RESTART])
 
     def note_fresh_starts(self, before: dict[Instance, str], restarted: list[Instance]) -> None:
@@ -372,6 +393,7 @@ class World:
 
     def stop(self, kind: str, some: list[Instance]) -> None:
         self.wished.update(dict.fromkeys((instance.name for instance in some), False))
+        self.stopped_by_user.update(instance.name for instance in some)
         if kind == "hold":
             self.supervisor.hold(some, self.now)
             assert all(self.supervisor.is_held(instance) for instance in some)
@@ -442,6 +464,8 @@ class World:
         if child is not None:
             assert instance.pid == child.pid
             assert self.supervisor.is_paused(instance) == child.paused
+        if instance.state == State.FAILED and not instance.plan.can_die:
+            assert self.supervisor.stopping or self.supervisor.exit_rule in ("all", "never"), "a failure ends this run"
         if instance.state == State.STARTING and child is None:
             assert instance.name in self.launching, "nobody launches it"
         if instance.state == State.STOPPING and child is not None and child.ended is None:
@@ -508,28 +532,30 @@ class World:
         """Stop everything, gently; sometimes a second signal kills."""
         if self.supervisor.stopping is None:
             self.note("> stop all")
-            self.killed_while_stopping = False
             self.supervisor.stop_all(TERMINATED, self.now)
-            self.must_end_by = self.now + self.longest_grace() + KILL_TIME + SPAWN_TIME
             if self.chance.random() < 0.2:
                 self.at(self.chance.random(), self.kill_all)
             self.perform()
 
-    def longest_grace(self) -> float:
-        return max((i.plan.stop.grace for i in self.supervisor.instances.values() if i.state not in DOWN), default=0.0)
-
     def kill_all(self) -> None:
         self.note("> kill all")
-        self.killed_while_stopping = True
+        self.killed = True
         self.killed_by_user.update(self.children)
         self.supervisor.kill_all(TERMINATED, self.now)
-        self.must_end_by = self.now + KILL_TIME + SPAWN_TIME
         self.perform()
+        self.must_end_by = self.now + KILL_TIME + SPAWN_TIME
+        assert not self.supervisor.holds_back
 
     def check_end(self) -> None:
         assert self.over, "it does not end"
         assert not self.children, "it ended before its children"
-        assert all(instance.state in DOWN for instance in self.supervisor.instances.values())
+        everybody = self.supervisor.instances.values()
+        assert all(instance.state in DOWN for instance in everybody)
+        if self.supervisor.stopping is None:
+            assert self.supervisor.exit_rule != "never", "only a stop ends it"
+            assert not any(self.supervisor.is_held(instance) for instance in everybody), "the user may start it again"
+        elif self.supervisor.stopping is TERMINATED and not self.killed:
+            assert self.supervisor.exit_code == 0
 
 
 def seeds() -> list[range]:
