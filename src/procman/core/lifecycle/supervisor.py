@@ -74,7 +74,7 @@ class Supervisor:
         """Start or restart `chosen` and start the dependencies they need; each instance after its own dependencies."""
         needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen))
         for instance in chosen if self._order is None else self._order.sorted([*needed, *chosen]):
-            if self.stopping is not None:  # an instance that waited for the previous one may have failed and ended the run
+            if self.stopping is not None:  # what waited for the previous one may have failed, and that ended the run
                 return
             self._held.discard(instance.name)
             self._retiring.discard(instance.name)
