@@ -10,6 +10,9 @@ INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
 SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name '*.py')
 
+# The shell must outlive Ctrl-C, for which procman has an end of its own; its status 130 is not an error of make's.
+AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types man pictures dev clean
 
@@ -17,7 +20,8 @@ help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: $(INSTALLED) ## run the example: three processes, http://127.0.0.1:5000/
-	$(BIN)/procman start -f Procfile.example
+	@echo "$(BIN)/procman start -f Procfile.example"
+	@$(call AT_CTRL_C,$(BIN)/procman start -f Procfile.example)
 
 test: $(INSTALLED) $(TOOLS) ## run every test (TESTS=tests/core for some), against the installed command
 	$(BIN)/python -m pytest $(TESTS)
@@ -61,6 +65,7 @@ $(TOOLS): pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
+	@echo "setting up $(VENV), once: this takes some seconds"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "procman needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \

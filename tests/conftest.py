@@ -34,6 +34,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     workers.share_out(config)
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    """Return how long it will take."""
+    return workers.estimate(config)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Scheduling:
     """Who runs what."""
     return workers.Scheduling(config, log)

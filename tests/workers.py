@@ -31,6 +31,11 @@ GROUPS = {
     "alone": re.compile(r"faults/test_(leftovers|killed_from_outside)\.py"),
 }
 
+# Seconds that the tests of a folder take one after the other, measured on two processors.
+# As root those of `export` take minutes more where Docker and the machines of systemd are there.
+SECONDS = {"cli": 27, "config": 1, "core": 8, "e2e": 165, "export": 40, "faults": 110, "output": 9, "runtime": 5}
+COLLECTION = 10  # seconds to start the workers and to collect the tests
+
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Groups first, since they take longest; then the rest, one by one."""
@@ -65,7 +70,28 @@ def is_explicit(config: pytest.Config) -> bool:
 
 def is_large(config: pytest.Config) -> bool:
     """Whether a whole folder is tested."""
-    return any(os.path.isdir(word) for word in config.args)
+    return bool(_folders(config))
+
+
+def estimate(config: pytest.Config) -> str:
+    """Say how long the tests will take, roughly, and how they are run; empty for single files."""
+    if is_worker(config) or not is_large(config):
+        return ""
+    at_once = len(config.option.tx) or int(config.option.numprocesses or 1)
+    tests = WORKER.parent
+    chosen = [Path(word).resolve() for word in _folders(config)]
+    seconds = sum(value for name, value in SECONDS.items() if any(_meet(tests / name, folder) for folder in chosen))
+    minutes = (seconds / at_once + COLLECTION) / 60
+    length = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
+    return f"about {length} ({at_once} at a time, {processors()} processors)"
+
+
+def _meet(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _folders(config: pytest.Config) -> list[str]:
+    return [word for word in config.args if os.path.isdir(word)]
 
 
 def count() -> int:
