@@ -7,6 +7,8 @@ import re
 import signal
 import time
 
+import psutil
+
 from faults import kit
 
 TYPE_CHECKING = False
@@ -22,19 +24,40 @@ while True:
 MEGABYTE = 1 << 20
 
 
-def test_a_stuck_reader_costs_no_memory_and_term_still_ends_all(place: Place) -> None:
+def _floods(own: list[int]) -> list[psutil.Process]:
+    below = {child for pid in own for child in psutil.Process(pid).children(recursive=True)}
+    return sorted((child for child in below if "flood.py" in " ".join(child.cmdline())), key=lambda child: child.pid)
+
+
+def _wait_blocked(floods: list[psutil.Process]) -> None:
+    """Wait until each of them sleeps in its write, and has written no more since the last look."""
+    written: list[int] = []
+
+    def are_blocked() -> bool:
+        now = [flood.io_counters().write_chars for flood in floods]
+        still = now == written and all(flood.status() == psutil.STATUS_SLEEPING for flood in floods)
+        written[:] = now
+        return still
+
+    kit.wait_until(are_blocked, "full pipes")
+
+
+def test_a_stuck_reader_costs_no_memory_and_no_processor_and_term_still_ends_all(place: Place) -> None:
+    kit.need_linux()
     place.procfile(f"flood: {kit.script(place, 'flood.py', FLOOD)}\nquiet: exec sleep {(quiet := kit.sleep_time())}\n")
     reader, writer = kit.full_pipe()
     session = place.session("start", "-m", "flood=3,quiet=1", stdout=writer)
     os.close(writer)
     kit.wait_running(1, quiet)
-    kit.wait_until(lambda: len(kit.all_pids(session)) >= 5, "the floods")
-    before = kit.resident([session.pid, *kit.roles(session).values()])
-    spent = kit.cpu_seconds(own := list(kit.roles(session).values()))
+    own = list(kit.roles(session).values())
+    kit.wait_until(lambda: len(_floods(own)) == 3, "the floods")
+    _wait_blocked(floods := _floods(own))
+    before, spent = kit.resident(own), kit.cpu_seconds(own)
     end = time.monotonic() + 1.5
-    kit.wait_until(lambda: time.monotonic() > end, "a while of flooding")
-    assert kit.resident([session.pid, *kit.roles(session).values()]) - before < 2 * MEGABYTE
-    assert kit.cpu_seconds(own) - spent < 0.5
+    kit.wait_until(lambda: time.monotonic() > end, "a while in which a loop that does not sleep would use a core")
+    assert kit.resident(own) - before < 2 * MEGABYTE
+    assert kit.cpu_seconds(own) - spent < 0.1
+    assert _floods(own) == floods
     session.signal(signal.SIGTERM)
     asked = time.monotonic()
     assert session.wait() == 0
