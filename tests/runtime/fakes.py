@@ -47,10 +47,18 @@ DEADLY = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP
 RLIMIT_LOCKS = 10
 _real = {
     name: getattr(os, name)
-    for name in ("open", "listdir", "readlink", "stat", "kill", "getpgid", "getsid", "waitpid", "waitid")
+    for name in ("open", "listdir", "readlink", "stat", "kill", "getpgid", "getsid", "waitpid", "waitid", "openpty")
 }
 _real_open = builtins.open
 _real_epoll, _real_poll = select.epoll, select.poll
+
+
+def wait_until_readable(fd: int, limit: float = 10.0) -> None:
+    """What goes through a pseudo-terminal arrives a moment later: the kernel's own thread carries it. In true seconds;
+    only a hang reaches the limit."""
+    poll = _real_poll()
+    poll.register(fd, select.POLLIN)
+    poll.poll(limit * 1000)
 
 
 class SpinningError(AssertionError):
@@ -97,9 +105,12 @@ class Process:
     def write(self, data: bytes, stream: int = 1) -> int:
         """Write what fits in the pipe."""
         try:
-            return os.write(self.fds[stream], data)
+            size = os.write(self.fds[stream], data)
         except BlockingIOError:
             return 0
+        if os.isatty(self.fds[stream]):
+            wait_until_readable(self.kernel.masters[os.ttyname(self.fds[stream])])
+        return size
 
     def fork(self, command: str = "helper", *, own_session: bool = False, env: dict[str, str] | None = None) -> Process:
         """A child of this process, in its group or in a session of its own."""
@@ -193,6 +204,7 @@ class Kernel:
         self.waits: list[float | None] = []  # each timeout that a poller was asked to wait for, but 0
         self.epolls: list[Epoll] = []
         self.stopped_us = 0
+        self.masters: dict[str, int] = {}  # of pseudo-terminals, by the path of the other side
         self._planned: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._polls = 0
@@ -265,6 +277,7 @@ class Kernel:
             monkeypatch.setattr(os, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(os, "posix_spawn", self._posix_spawn)
         monkeypatch.setattr(os, "fork", _no_fork)
+        monkeypatch.setattr(os, "openpty", self._openpty)
         monkeypatch.setattr(builtins, "open", self._open_file)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "sleep", self.sleep)
@@ -288,6 +301,11 @@ class Kernel:
         self.spawned.append(child)
         self.on_spawn(child)
         return child.pid
+
+    def _openpty(self) -> tuple[int, int]:
+        master, slave = _real["openpty"]()
+        self.masters[os.ttyname(slave)] = master
+        return master, slave
 
     def _kill(self, pid: int, number: int) -> None:
         if pid == self.us:

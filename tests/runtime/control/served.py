@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
     from procman.runtime.loop.component import Component
+    from procman.runtime.processes.pty import Window
 
 
 class Files:
@@ -111,13 +112,13 @@ class Caller:
 class Served(Run):
     """A run whose session answers clients; `ask` lets one ask after so many seconds."""
 
-    def __init__(self, kernel: Kernel, folder: Path, *plans: InstancePlan | str) -> None:
+    def __init__(self, kernel: Kernel, folder: Path, *plans: InstancePlan | str, window: Window | None = None) -> None:
         self.endpoint = Endpoint(folder)
         self.files = Files()
         self.callers: list[Caller] = []
         self.answers: list[tuple[Caller, list[dict[str, Any]]]] = []
         self.sessions: list[Session] = []
-        super().__init__(kernel, *plans, components=self._control)
+        super().__init__(kernel, *plans, components=self._control, window=window)
         self.files.plans = {instance.name: instance.plan for instance in self.supervisor.instances.values()}
 
     def _control(self, run: Run) -> list[Component]:

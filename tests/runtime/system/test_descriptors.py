@@ -1,0 +1,141 @@
+"""The limit of descriptors: raised for us, the old one for each child."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import pytest
+
+from procman.runtime.system.descriptors import OWN, PER_INSTANCE, DescriptorLimit, close_inherited_on_exec
+from runtime.fakes import Kernel, Process
+
+NOFILE = resource.RLIMIT_NOFILE
+INFINITY = resource.RLIM_INFINITY
+
+
+@pytest.fixture
+def null() -> int:
+    return os.open(os.devnull, os.O_RDWR)
+
+
+def limit(kernel: Kernel, null: int, soft: int, hard: int, instances: int = 100) -> DescriptorLimit:
+    kernel.limits[NOFILE] = (soft, hard)
+    return DescriptorLimit(instances, null)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (300, 4096, OWN + PER_INSTANCE * 100),
+        (300, 400, 400),
+        (300, INFINITY, OWN + PER_INSTANCE * 100),
+        (OWN + PER_INSTANCE * 100, 4096, OWN + PER_INSTANCE * 100),
+        (4000, 4096, 4000),
+        (INFINITY, INFINITY, INFINITY),
+        (300, 300, 300),
+    ],
+)
+def test_it_is_raised_as_far_as_is_needed_and_allowed(
+    kernel: Kernel, null: int, soft: int, hard: int, raised: int
+) -> None:
+    limit(kernel, null, soft, hard)
+    assert kernel.limits[NOFILE] == (raised, hard)
+
+
+def test_more_instances_raise_it_further_and_children_still_get_the_first(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+    limits.make_room(500)
+    assert kernel.limits[NOFILE][0] == OWN + PER_INSTANCE * 500
+    assert limits.spawn(lambda: kernel.limits[NOFILE][0]) == 300  # what a child is started with
+    assert kernel.limits[NOFILE] == (OWN + PER_INSTANCE * 500, 4096)
+
+
+def test_a_limit_that_was_not_raised_is_not_touched_for_children(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 4000, 4096)
+    assert limits.spawn(lambda: kernel.limits[NOFILE][0]) == 4000
+    assert limits.lower_numbers((5, 6)) == (5, 6)
+
+
+def test_a_spawn_that_fails_leaves_our_limit_as_it_was(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+
+    def fail() -> int:
+        raise OSError(1, "refused")
+
+    with pytest.raises(OSError, match="refused"):
+        limits.spawn(fail)
+    assert kernel.limits[NOFILE][0] == OWN + PER_INSTANCE * 100
+
+
+def test_a_limit_that_was_lowered_since_holds_for_children_too(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+    kernel.limits[NOFILE] = (200, 4096)
+    assert limits.spawn(lambda: kernel.limits[NOFILE][0]) == 200
+
+
+def test_a_childs_streams_go_through_low_numbers_and_are_not_kept(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+    reader, writer = os.pipe()
+    (low,) = limits.lower_numbers((writer,))
+    assert low != writer
+    os.close(writer)
+    os.write(low, b"x")
+    limits.release()
+    assert os.read(reader, 10) == b"x"
+    assert os.read(reader, 10) == b""  # nobody holds the other end any more
+
+
+def test_one_stream_twice_takes_one_number_each(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+    first, second = os.pipe()
+    assert len(set(limits.lower_numbers((first, second)))) == 2
+    limits.release()
+
+
+def test_without_low_numbers_the_child_is_limited_a_moment_later(
+    kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dup(fd: int) -> int:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", dup)
+        limits = limit(kernel, null, 300, 4096)
+        assert not limits.has_room(1)
+        assert limits.has_room(0)
+    child = Process(kernel, kernel.us, "x", {})
+    assert limits.spawn(lambda: child.pid) == child.pid
+    assert child.env["limited"] == f"{NOFILE} (300, 4096)"
+    assert limits.lower_numbers((5,)) == (5,)
+
+
+def test_room_is_found_by_trying_and_given_back(kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = limit(kernel, null, 4000, 4096)
+    before = len(os.listdir("/proc/self/fd"))
+    assert limits.has_room(10)
+    real, left = os.dup, 3
+
+    def dup(fd: int) -> int:
+        nonlocal left
+        if not left:
+            raise OSError
+        left -= 1
+        return real(fd)
+
+    monkeypatch.setattr(os, "dup", dup)
+    assert limits.has_room(3)
+    left = 3
+    assert not limits.has_room(4)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_was_inherited_is_closed_in_children() -> None:
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    standard = [os.get_inheritable(fd) for fd in (0, 1, 2)]
+    close_inherited_on_exec()
+    assert not os.get_inheritable(writer)
+    assert [os.get_inheritable(fd) for fd in (0, 1, 2)] == standard
+    os.close(reader)
+    os.close(writer)
