@@ -8,6 +8,7 @@ was planned with `Kernel.after`. Waiting for ever with nothing planned is an err
 from __future__ import annotations
 
 import builtins
+import fcntl
 import heapq
 import io
 import itertools
@@ -15,6 +16,7 @@ import os
 import resource
 import select
 import signal
+import termios
 import time
 from typing import Any, NoReturn
 
@@ -50,6 +52,7 @@ _real = {
     for name in ("open", "listdir", "readlink", "stat", "kill", "getpgid", "getsid", "waitpid", "waitid", "openpty")
 }
 _real_open = builtins.open
+_real_monotonic, _real_sleep = time.monotonic, time.sleep
 _real_epoll, _real_poll = select.epoll, select.poll
 
 
@@ -59,6 +62,16 @@ def wait_until_readable(fd: int, limit: float = 10.0) -> None:
     poll = _real_poll()
     poll.register(fd, select.POLLIN)
     poll.poll(limit * 1000)
+
+
+def _unread(fd: int) -> int:
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4), "little")
+
+
+def _wait_until(condition: Callable[[], bool], limit: float = 10.0) -> None:
+    end = _real_monotonic() + limit
+    while not condition() and _real_monotonic() < end:
+        _real_sleep(0.0002)
 
 
 class SpinningError(AssertionError):
@@ -104,12 +117,15 @@ class Process:
 
     def write(self, data: bytes, stream: int = 1) -> int:
         """Write what fits in the pipe."""
+        fd = self.fds[stream]
+        master = self.kernel.masters[os.ttyname(fd)] if os.isatty(fd) else -1
+        before = _unread(master) if master >= 0 else 0
         try:
-            size = os.write(self.fds[stream], data)
+            size = os.write(fd, data)
         except BlockingIOError:
             return 0
-        if os.isatty(self.fds[stream]):
-            wait_until_readable(self.kernel.masters[os.ttyname(self.fds[stream])])
+        if master >= 0:
+            _wait_until(lambda: _unread(master) >= before + size)
         return size
 
     def fork(self, command: str = "helper", *, own_session: bool = False, env: dict[str, str] | None = None) -> Process:
