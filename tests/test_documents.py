@@ -104,6 +104,14 @@ def test_paths_in_the_architecture_exist() -> None:
         assert (ROOT / "src" / "procman" / path).exists(), path
 
 
+def test_names_in_the_architecture_exist() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    for name in re.findall(r"`([A-Z][a-z]\w+(?:\.\w+)?)`", text(Path("ARCHITECTURE.md"))):
+        kind, _, method = name.partition(".")
+        assert kind == "Procfile" or f"class {kind}" in source, name
+        assert f"def {method}" in source, name
+
+
 def test_the_picture_of_the_architecture_shows_each_room() -> None:
     specification = importlib.util.spec_from_file_location("rooms", ROOT / "docs" / "pictures" / "rooms.py")
     assert specification is not None
