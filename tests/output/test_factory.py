@@ -146,3 +146,26 @@ def test_what_we_say_is_no_more_trusted_than_a_child(capfd: pytest.CaptureFixtur
     hub.announce("a \x1b[2Jb \x9b \x1b[31mred")
     outlet.close(time.monotonic())
     assert capfd.readouterr().out == "a b \\x9b \x1b[31mred\x1b[0m\n"
+
+
+def test_structured_lines_are_laid_out_only_when_that_is_asked_for() -> None:
+    line = b'{"level":"info","msg":"hello"}\n'
+    assert shown(said=line, pretty=True, prefix="none", color=False) == b"hello\nINFO  hello\n"
+    assert shown(said=line, prefix="none", color=False) == b"hello\n" + line
+
+
+def test_a_process_type_with_a_log_file_of_its_own_writes_to_it(tmp_path: Path) -> None:
+    both = plan()
+    both.instances[0].log_file = str(tmp_path / "web.log")
+    hub = open_output(both, Settings(), Outlet(1), {}, False)
+    for name in ("web.1", "long-worker.1"):
+        hub.publish(name, "stdout", b"\x1b[31m" + name.encode() + b"\x1b[0m\n")
+    hub.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["web.log"]
+    assert (tmp_path / "web.log").read_bytes() == b"web.1\n"
+
+
+def test_no_log_file_is_opened_where_none_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown()
+    assert list(tmp_path.iterdir()) == []
