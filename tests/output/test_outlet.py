@@ -125,13 +125,13 @@ def test_writes_cut_short_lose_nothing(puts: list[list[bytes]], most: int) -> No
             return len(data)
 
     outlet = Outlet(1)
-    way = outlet._writer = Stingy(1, "pipe")
+    writer = outlet._writer = Stingy(1, "pipe")
     for parts in puts:
         outlet.put(*parts)
         outlet.flush()
     while outlet.owed:
         outlet.flush()
-    assert way.taken == b"".join(b"".join(parts) for parts in puts)
+    assert writer.taken == b"".join(b"".join(parts) for parts in puts)
 
 
 def test_the_descriptor_that_others_share_stays_blocking(pipe: tuple[int, int]) -> None:
@@ -336,11 +336,11 @@ def test_close_gives_all_to_a_reader_who_reads() -> None:
 
 
 def test_a_shared_blocking_descriptor_is_written_to_carefully(pipe: tuple[int, int]) -> None:
-    way = CarefulWriter(pipe[1], "pipe")
+    writer = CarefulWriter(pipe[1], "pipe")
     sent = 0
     while True:
         try:
-            sent += way.send([b"x" * 10_000, b"y"])
+            sent += writer.send([b"x" * 10_000, b"y"])
         except BlockingIOError:
             break
     assert sent == len(read_all(pipe[0]))

@@ -1,1 +1,1 @@
-"""The way of bytes from children to the reader."""
+"""The path of bytes from children to the reader."""

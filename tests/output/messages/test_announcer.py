@@ -49,10 +49,10 @@ def test_a_failure_card_shows_the_words_of_the_last_life_only() -> None:
     for life, now in (("first", 0.0), ("second", 2.0)):
         supervisor.tick(now)
         supervisor.spawned(supervisor.instances["a.1"], 7, now)
-        tell(announcer, supervisor, now)
+        pass_on(announcer, supervisor, now)
         hub.publish("a.1", "stdout", f"{life} words\n".encode())
         supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=3), now + 0.5)
-        tell(announcer, supervisor, now + 0.5)
+        pass_on(announcer, supervisor, now + 0.5)
     card = "\n".join(screen.said[next(i for i, line in enumerate(screen.said) if "FAILED" in line) :])
     assert "second words" in card
     assert "first words" not in card
@@ -66,7 +66,7 @@ def test_a_bad_end_is_red_and_a_good_one_is_not() -> None:
         supervisor.start_all(0.0)
         supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
         supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=code), 0.5)
-        tell(announcer, supervisor, 0.5)
+        pass_on(announcer, supervisor, 0.5)
         said = f"{color}a.1 exited with code {code} after 0.5 s"
         assert [line for line in screen.said if line.startswith(said)]
 
@@ -78,13 +78,13 @@ def test_the_summary_tells_the_code_of_a_failure_on_eighty_columns() -> None:
     supervisor.start_all(0.0)
     supervisor.spawned(supervisor.instances["worker.1"], 7, 0.0)
     supervisor.exited(supervisor.instances["worker.1"], ExitStatus(code=137), 0.5)
-    tell(announcer, supervisor, 0.5)
+    pass_on(announcer, supervisor, 0.5)
     announcer.close(1.0, 137)
     assert "failed: code 137" in screen.said[-2]
     assert len(screen.said[-2]) <= 60
 
 
-def tell(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
+def pass_on(announcer: Announcer, supervisor: Supervisor, now: float) -> None:
     """Pass on the actions that the engine does not perform itself."""
     for action, instance in supervisor.take_actions():
         if action not in (Action.LAUNCH, Action.STOP, Action.KILL):
@@ -169,7 +169,7 @@ def test_the_reminder_names_what_has_not_stopped_every_two_seconds() -> None:
     supervisor.start_all(0.0)
     supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
     supervisor.stop_all(Reason("asked", 0), 1.0)
-    tell(announcer, supervisor, 1.0)
+    pass_on(announcer, supervisor, 1.0)
     assert announcer.next_deadline() == 3.0
     announcer.tick(2.9)
     announcer.tick(3.0)

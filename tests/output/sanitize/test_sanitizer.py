@@ -521,9 +521,9 @@ def test_of_one_sequence_only_as_many_parameters_count_as_a_terminal_takes() -> 
 
 def test_all_that_can_be_on_at_once_stays_on() -> None:
     switches = b"1;2;3;4:3;5;7;8;9;12;51;53;73;38;2;1;2;3;48;2;4;5;6;58;2;7;8;9"
-    pen = advance(b"", [b"\x1b[%bm" % switches])
-    assert pen == b"\x1b[%bm" % switches
-    assert advance(pen, [b"\x1b[9m"]) == pen
+    sgr = advance(b"", [b"\x1b[%bm" % switches])
+    assert sgr == b"\x1b[%bm" % switches
+    assert advance(sgr, [b"\x1b[9m"]) == sgr
 
 
 def test_thousands_of_colors_in_a_line_are_not_kept() -> None:
