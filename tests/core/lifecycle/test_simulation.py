@@ -192,10 +192,10 @@ class World:
                     self.on_kill(instance)
                 elif action == Action.PROBE:
                     self.at(0.1, self.answer_probe, self.children[instance.name])
-                elif action == Action.TELL_WAITING:
+                elif action == Action.ANNOUNCE_WAITING:
                     limits = [d.timeout for d in instance.plan.depends_on if d.timeout is not None]
                     self.wait_limits[instance.name] = self.now + min(limits) if limits else None
-                elif action in (Action.TELL_EXITED, Action.TELL_STOPPED):
+                elif action in (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED):
                     self.told[instance.name] += 1
 
     def on_launch(self, instance: Instance) -> None:

@@ -78,7 +78,7 @@ def test_who_is_to_be_launched_can_be_taken_before_all_else() -> None:
     assert [instance.name for instance in supervisor.take_launches()] == ["web.1"]
     assert supervisor.take_launches() == []
     left = [action for action, _ in supervisor.take_actions()]
-    assert Action.TELL_EXITED in left
+    assert Action.ANNOUNCE_EXITED in left
     assert Action.LAUNCH not in left
 
 

@@ -78,7 +78,7 @@ def live(instance: Instance, *events: tuple[str, float], status: ExitStatus = CR
 def test_a_long_life_comes_back_at_once() -> None:
     instance = an_instance()
     actions = live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.EXITED, 10.0))
-    assert actions == [Action.TELL_EXITED, Action.TELL_RESTARTING]
+    assert actions == [Action.ANNOUNCE_EXITED, Action.ANNOUNCE_RESTARTING]
     assert (instance.delay, instance.deadline) == (0.0, 10.0)
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_run_is_not_tried_again(code: int) -> None:
     live(instance, (Event.START, 0), (Event.SPAWNED, 0))
     actions = live(instance, (Event.EXITED, 0.1), status=ExitStatus(code=code))
     assert instance.state == State.FAILED
-    assert actions[-1] == Action.TELL_FAILED
+    assert actions[-1] == Action.ANNOUNCE_FAILED
 
 
 def test_a_success_rests_unless_it_is_always_restarted() -> None:
@@ -147,7 +147,10 @@ def test_a_crash_without_restarts_fails() -> None:
 
 def test_the_end_of_the_grace_kills() -> None:
     instance = an_instance()
-    assert live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1)) == [Action.TELL_STOPPING, Action.STOP]
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1)) == [
+        Action.ANNOUNCE_STOPPING,
+        Action.STOP,
+    ]
     assert instance.deadline == 6.0
     assert live(instance, (Event.TIMEOUT, 6.0)) == [Action.KILL]
     assert instance.deadline is None
@@ -156,7 +159,7 @@ def test_the_end_of_the_grace_kills() -> None:
 def test_a_restart_is_a_stop_that_goes_on_wanting_it() -> None:
     instance = an_instance()
     live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.RESTART, 1))
-    assert live(instance, (Event.EXITED, 2)) == [Action.TELL_STOPPED, Action.LAUNCH]
+    assert live(instance, (Event.EXITED, 2)) == [Action.ANNOUNCE_STOPPED, Action.LAUNCH]
 
 
 def test_a_stop_between_launch_and_spawn_is_not_forgotten() -> None:
@@ -191,9 +194,9 @@ def a_checked_instance(timeout: float | None = 60.0, **policy: float) -> Instanc
 
 def test_with_a_readiness_check_it_starts_until_it_is_ready() -> None:
     instance = a_checked_instance()
-    assert live(instance, (Event.START, 0), (Event.SPAWNED, 1)) == [Action.TELL_STARTED]
+    assert live(instance, (Event.START, 0), (Event.SPAWNED, 1)) == [Action.ANNOUNCE_STARTED]
     assert (instance.state, instance.deadline, instance.ready_at) == (State.STARTING, 61.0, None)
-    assert live(instance, (Event.READY, 3)) == [Action.TELL_READY]
+    assert live(instance, (Event.READY, 3)) == [Action.ANNOUNCE_READY]
     assert (instance.state, instance.deadline, instance.ready_at) == (State.RUNNING, None, 3)
 
 
@@ -205,7 +208,7 @@ def test_one_that_is_never_ready_is_a_failed_life_and_spends_the_budget() -> Non
         lives += 1
         live(instance, (Event.SPAWNED, now))
         instance.trouble = "connection refused"
-        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.TELL_UNHEALTHY, Action.STOP]
+        assert live(instance, (Event.TIMEOUT, now + 60)) == [Action.ANNOUNCE_UNHEALTHY, Action.STOP]
         live(instance, (Event.EXITED, now + 61), status=GOOD)
         now += 100
         if instance.state == State.BACKOFF:
@@ -227,8 +230,8 @@ def test_an_unhealthy_one_is_stopped_and_judged_as_a_death() -> None:
     assert instance.deadline == 7.0
     assert live(instance, (Event.TIMEOUT, 7.0)) == [Action.PROBE]
     assert instance.deadline == 14.0
-    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.TELL_UNHEALTHY, Action.STOP]
-    assert live(instance, (Event.EXITED, 21.0), status=GOOD) == [Action.TELL_EXITED, Action.TELL_RESTARTING]
+    assert live(instance, (Event.UNHEALTHY, 20.0)) == [Action.ANNOUNCE_UNHEALTHY, Action.STOP]
+    assert live(instance, (Event.EXITED, 21.0), status=GOOD) == [Action.ANNOUNCE_EXITED, Action.ANNOUNCE_RESTARTING]
     assert instance.delay == 0.0
 
 
@@ -242,14 +245,14 @@ def test_an_unhealthy_one_fails_when_it_shall() -> None:
 def test_a_restart_by_the_user_overrules_the_verdict() -> None:
     instance = a_checked_instance()
     live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.TIMEOUT, 60), (Event.RESTART, 61))
-    assert live(instance, (Event.EXITED, 62)) == [Action.TELL_STOPPED, Action.LAUNCH]
+    assert live(instance, (Event.EXITED, 62)) == [Action.ANNOUNCE_STOPPED, Action.LAUNCH]
 
 
 def test_who_is_not_wanted_any_more_stays_down_when_it_dies() -> None:
     instance = an_instance("always")
     live(instance, (Event.START, 0), (Event.SPAWNED, 0))
     instance.wanted = False
-    assert live(instance, (Event.EXITED, 1)) == [Action.TELL_EXITED]
+    assert live(instance, (Event.EXITED, 1)) == [Action.ANNOUNCE_EXITED]
     assert instance.state == State.EXITED
 
 
@@ -266,7 +269,7 @@ def test_what_is_blocked_waits_and_launches_when_it_is_free() -> None:
     instance.plan.depends_on = (Dependency("db", timeout=30.0), Dependency("cache", timeout=20.0))
     blocked = Fact(1.0)
     blocked.blocked = ["db.1 is not ready"]
-    assert step(instance, Event.START, blocked) == (Action.TELL_WAITING,)
+    assert step(instance, Event.START, blocked) == (Action.ANNOUNCE_WAITING,)
     assert (instance.state, instance.deadline) == (State.WAITING, 21.0)
     assert step(instance, Event.START, blocked) == ()
     assert live(instance, (Event.START, 2)) == [Action.LAUNCH]

@@ -98,11 +98,11 @@ def test_a_life_is_told_in_records() -> None:
     hub = Hub(JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.0, lambda _: False))
     reporter = EventReporter(hub, supervisor, lambda: 0.0)
     instance.pid, instance.started = 42, 10.0
-    reporter.on_event(Action.TELL_STARTED, instance, 10.0)
+    reporter.on_event(Action.ANNOUNCE_STARTED, instance, 10.0)
     reporter.on_event(Action.PROBE, instance, 11.0)
     instance.pid, instance.ended, instance.status, instance.delay = None, 12.5, ExitStatus(signal=9), 2.0
     instance.failure = "unhealthy: HTTP 500"
-    reporter.on_event(Action.TELL_RESTARTING, instance, 13.0)
+    reporter.on_event(Action.ANNOUNCE_RESTARTING, instance, 13.0)
     reporter.close(14.0, 137)
     started, restarting, ended = (json.loads(line) for line in b"".join(parts).splitlines())
     common = {"time": "1970-01-01T00:00:00.000000Z", "instance": "web.1", "type": "web", "port": 5000, "restarts": 0}
@@ -129,7 +129,7 @@ def test_a_life_is_told_in_records() -> None:
     assert (ended["event"], ended["instance"], ended["exit_status"]) == ("ended", "system", 137)
 
 
-EVENTS = [value for name, value in vars(Action).items() if name.startswith("TELL_")]
+EVENTS = [value for name, value in vars(Action).items() if name.startswith("ANNOUNCE_")]
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -147,9 +147,9 @@ def test_the_screen_and_the_record_tell_an_event_in_the_same_sentence(event: str
 def test_a_stop_is_announced_behind_its_cause_and_before_everything_else() -> None:
     plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
     for event, order in (
-        (Action.TELL_EXITED, ["a.1 exited", "asked"]),
-        (Action.TELL_FAILED, ["a.1 FAILED", "asked"]),
-        (Action.TELL_STOPPED, ["asked", "a.1 stopped"]),
+        (Action.ANNOUNCE_EXITED, ["a.1 exited", "asked"]),
+        (Action.ANNOUNCE_FAILED, ["a.1 FAILED", "asked"]),
+        (Action.ANNOUNCE_STOPPED, ["asked", "a.1 stopped"]),
     ):
         supervisor, screen = Supervisor([plan]), Screen()
         announcer = Announcer(Hub(screen), supervisor)

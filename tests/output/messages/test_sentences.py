@@ -85,31 +85,31 @@ def test_why_names_the_command_that_undoes_a_pause_or_a_stop() -> None:
 @pytest.mark.parametrize(
     ("event", "instance", "text"),
     [
-        (Action.TELL_WAITING, web(State.WAITING), "web.1 is waiting because db.1 is not ready"),
-        (Action.TELL_STARTED, web(pid=7), "web.1 started with pid 7 on port 5000"),
-        (Action.TELL_READY, web(pid=7, started=9.0), "web.1 is ready after 1.0 s"),
+        (Action.ANNOUNCE_WAITING, web(State.WAITING), "web.1 is waiting because db.1 is not ready"),
+        (Action.ANNOUNCE_STARTED, web(pid=7), "web.1 started with pid 7 on port 5000"),
+        (Action.ANNOUNCE_READY, web(pid=7, started=9.0), "web.1 is ready after 1.0 s"),
         (
-            Action.TELL_UNHEALTHY,
+            Action.ANNOUNCE_UNHEALTHY,
             web(pid=7, condemned=True, failure="unhealthy: HTTP 500"),
             "web.1 is unhealthy: HTTP 500; stopping it",
         ),
-        (Action.TELL_UNHEALTHY, web(pid=7, trouble="HTTP 500"), "web.1 is unhealthy: HTTP 500"),
-        (Action.TELL_STOPPING, web(pid=7), "stopping web.1"),
-        (Action.TELL_RESTARTING, web(), "web.1 restarting now"),
-        (Action.TELL_RESTARTING, web(delay=2.0, quick_deaths=1), "web.1 restarting in 2.0 s (attempt 1 of 4)"),
-        (Action.TELL_RESTARTING, web(failure="no descriptors"), "web.1 no descriptors; restarting now"),
-        (Action.TELL_EXITED, web(started=9.0, status=ExitStatus(code=1)), "web.1 exited with code 1 after 1.0 s"),
-        (Action.TELL_EXITED, web(started=9.0), "web.1 ended after 1.0 s"),
+        (Action.ANNOUNCE_UNHEALTHY, web(pid=7, trouble="HTTP 500"), "web.1 is unhealthy: HTTP 500"),
+        (Action.ANNOUNCE_STOPPING, web(pid=7), "stopping web.1"),
+        (Action.ANNOUNCE_RESTARTING, web(), "web.1 restarting now"),
+        (Action.ANNOUNCE_RESTARTING, web(delay=2.0, quick_deaths=1), "web.1 restarting in 2.0 s (attempt 1 of 4)"),
+        (Action.ANNOUNCE_RESTARTING, web(failure="no descriptors"), "web.1 no descriptors; restarting now"),
+        (Action.ANNOUNCE_EXITED, web(started=9.0, status=ExitStatus(code=1)), "web.1 exited with code 1 after 1.0 s"),
+        (Action.ANNOUNCE_EXITED, web(started=9.0), "web.1 ended after 1.0 s"),
         (
-            Action.TELL_STOPPED,
+            Action.ANNOUNCE_STOPPED,
             web(started=9.0, status=ExitStatus(signal=9)),
             "web.1 stopped (killed by SIGKILL) after 1.0 s",
         ),
-        (Action.TELL_STOPPED, web(), "web.1 stopped before it started"),
-        (Action.TELL_CANCELLED, web(), "web.1 will not be started"),
-        (Action.TELL_FAILED, web(status=ExitStatus(code=1)), "web.1 FAILED: exited with code 1"),
-        (Action.TELL_FAILED, web(failure="unhealthy", status=ExitStatus(code=0)), "web.1 FAILED: unhealthy"),
-        (Action.TELL_FAILED, web(), "web.1 FAILED: gave up"),
+        (Action.ANNOUNCE_STOPPED, web(), "web.1 stopped before it started"),
+        (Action.ANNOUNCE_CANCELLED, web(), "web.1 will not be started"),
+        (Action.ANNOUNCE_FAILED, web(status=ExitStatus(code=1)), "web.1 FAILED: exited with code 1"),
+        (Action.ANNOUNCE_FAILED, web(failure="unhealthy", status=ExitStatus(code=0)), "web.1 FAILED: unhealthy"),
+        (Action.ANNOUNCE_FAILED, web(), "web.1 FAILED: gave up"),
     ],
 )
 def test_every_event_is_one_sentence(event: str, instance: Instance, text: str) -> None:
@@ -117,7 +117,7 @@ def test_every_event_is_one_sentence(event: str, instance: Instance, text: str) 
 
 
 def test_a_dependency_that_is_up_again_leaves_a_sentence_without_a_reason() -> None:
-    assert sentence(Action.TELL_WAITING, web(), 10.0, lambda _: []) == "web.1 is waiting for its dependencies"
+    assert sentence(Action.ANNOUNCE_WAITING, web(), 10.0, lambda _: []) == "web.1 is waiting for its dependencies"
 
 
 def test_an_attempt_is_counted_only_where_a_failure_has_spent_one() -> None:
@@ -135,8 +135,8 @@ def test_the_outcome_fits_a_narrow_column() -> None:
 
 def test_a_record_tells_how_a_life_ended_only_once_it_has() -> None:
     status = ExitStatus(signal=9)
-    up = event_record(Action.TELL_READY, web(pid=7, status=status), 10.0, "", lambda _: ())
-    down = event_record(Action.TELL_EXITED, web(status=status), 10.0, "", lambda _: ())
+    up = event_record(Action.ANNOUNCE_READY, web(pid=7, status=status), 10.0, "", lambda _: ())
+    down = event_record(Action.ANNOUNCE_EXITED, web(status=status), 10.0, "", lambda _: ())
     assert (up["code"], up["signal"]) == (None, None)
     assert (down["code"], down["signal"]) == (137, 9)
     assert not {"failure", "delay"} & {*up, *down}

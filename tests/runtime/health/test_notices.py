@@ -39,7 +39,7 @@ class Systemd:
         self.supervisor.spawned(self.db, 2, 0.0)
 
     def tell(self, now: float = 100.0) -> list[str]:
-        self.notifier.on_event(Action.TELL_STARTED, self.web, now)
+        self.notifier.on_event(Action.ANNOUNCE_STARTED, self.web, now)
         return self.read()
 
     def read(self) -> list[str]:
@@ -100,10 +100,10 @@ def test_a_full_socket_is_tried_again_and_only_the_newest_status_is_kept(systemd
     filler.connect(systemd.socket.getsockname())
     filled = fill(filler)
     filler.close()
-    systemd.notifier.on_event(Action.TELL_STARTED, systemd.web, 100.0)
+    systemd.notifier.on_event(Action.ANNOUNCE_STARTED, systemd.web, 100.0)
     assert systemd.notifier.next_deadline() == pytest.approx(100.05)
     systemd.supervisor.ready(systemd.web, 1.0)
-    systemd.notifier.on_event(Action.TELL_READY, systemd.web, 100.01)
+    systemd.notifier.on_event(Action.ANNOUNCE_READY, systemd.web, 100.01)
     assert systemd.read() == ["fill"] * filled
     systemd.notifier.tick(100.02)
     assert systemd.read() == []
@@ -138,14 +138,14 @@ def test_an_abstract_address_begins_with_a_nul(tmp_path: Path) -> None:
         receiver.bind(f"\0{name}")
         supervisor = Supervisor([a_plan("web.1")])
         notifier = Notifier(supervisor, {"NOTIFY_SOCKET": f"@{name}"}, 0.0)
-        notifier.on_event(Action.TELL_STARTED, supervisor.instances["web.1"], 0.0)
+        notifier.on_event(Action.ANNOUNCE_STARTED, supervisor.instances["web.1"], 0.0)
         assert receiver.recv(100) == b"READY=1"
 
 
 def test_a_receiver_that_is_gone_is_no_error(systemd: Systemd) -> None:
     systemd.tell()
     systemd.socket.close()
-    systemd.notifier.on_event(Action.TELL_STARTED, systemd.web, 100.0)
+    systemd.notifier.on_event(Action.ANNOUNCE_STARTED, systemd.web, 100.0)
     assert systemd.notifier.next_deadline() is None
 
 

@@ -36,22 +36,22 @@ class Event:
 
 
 class Action:
-    """What the engine does for an instance, or announces about it (TELL_…)."""
+    """What the engine does for an instance, or announces about it (ANNOUNCE_…)."""
 
     LAUNCH = "launch"
     STOP = "stop"  # with the stop command or the stop signal
     KILL = "kill"
     PROBE = "probe"
-    TELL_WAITING = "waiting"
-    TELL_STARTED = "started"
-    TELL_READY = "ready"
-    TELL_UNHEALTHY = "unhealthy"
-    TELL_STOPPING = "stopping"
-    TELL_RESTARTING = "restarting"
-    TELL_EXITED = "exited"
-    TELL_STOPPED = "stopped"
-    TELL_CANCELLED = "cancelled"
-    TELL_FAILED = "failed"
+    ANNOUNCE_WAITING = "waiting"
+    ANNOUNCE_STARTED = "started"
+    ANNOUNCE_READY = "ready"
+    ANNOUNCE_UNHEALTHY = "unhealthy"
+    ANNOUNCE_STOPPING = "stopping"
+    ANNOUNCE_RESTARTING = "restarting"
+    ANNOUNCE_EXITED = "exited"
+    ANNOUNCE_STOPPED = "stopped"
+    ANNOUNCE_CANCELLED = "cancelled"
+    ANNOUNCE_FAILED = "failed"
 
 
 DOWN = frozenset({State.EXITED, State.FAILED})

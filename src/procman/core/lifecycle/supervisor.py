@@ -166,7 +166,7 @@ class Supervisor:
         instance.failed_probes += 1
         if instance.failed_probes == health.threshold:
             if health.on_fail == "none":
-                self._actions.append((Action.TELL_UNHEALTHY, instance))
+                self._actions.append((Action.ANNOUNCE_UNHEALTHY, instance))
             else:
                 self._step(instance, Event.UNHEALTHY, Fact(now, reason=f"unhealthy: {trouble}"))
 
@@ -264,7 +264,7 @@ class Supervisor:
             self._actions.append((action, instance))
             if action == Action.KILL:
                 self.outcome.stopped_in_time = False
-            elif action == Action.TELL_FAILED:
+            elif action == Action.ANNOUNCE_FAILED:
                 self._failed(instance, fact)
         if self._order is not None:
             self._spread(self._order, instance, fact.now)

@@ -72,7 +72,7 @@ def _wait(instance: Instance, fact: Fact) -> Actions:
     limits = [dependency.timeout for dependency in instance.plan.depends_on if dependency.timeout is not None]
     instance.state = State.WAITING
     instance.deadline = fact.now + min(limits) if limits else None
-    return (Action.TELL_WAITING,)
+    return (Action.ANNOUNCE_WAITING,)
 
 
 def _start(instance: Instance, fact: Fact) -> Actions:
@@ -91,7 +91,7 @@ def _rest(instance: Instance, _fact: Fact) -> Actions:
     instance.wanted = False
     instance.state = State.EXITED
     instance.deadline = None
-    return (Action.TELL_CANCELLED,)
+    return (Action.ANNOUNCE_CANCELLED,)
 
 
 def _give_up(instance: Instance, fact: Fact) -> Actions:
@@ -103,7 +103,7 @@ def _fail(instance: Instance) -> Actions:
     instance.wanted = False
     instance.state = State.FAILED
     instance.deadline = None
-    return (Action.TELL_FAILED,)
+    return (Action.ANNOUNCE_FAILED,)
 
 
 def _stop(instance: Instance, fact: Fact) -> Actions:
@@ -123,7 +123,7 @@ def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
     instance.deadline = fact.now + instance.plan.stop.grace
     if fact.until is not None:
         instance.deadline = min(instance.deadline, fact.until)
-    return (Action.TELL_STOPPING, Action.STOP) if instance.pid is not None else (Action.TELL_STOPPING,)
+    return (Action.ANNOUNCE_STOPPING, Action.STOP) if instance.pid is not None else (Action.ANNOUNCE_STOPPING,)
 
 
 def _kill(instance: Instance, _fact: Fact) -> Actions:
@@ -161,12 +161,12 @@ def _up(instance: Instance, fact: Fact) -> Actions:
         _begin_running(instance, fact)
     else:
         instance.deadline = None if ready.timeout is None else fact.now + ready.timeout
-    return (Action.TELL_STARTED,)
+    return (Action.ANNOUNCE_STARTED,)
 
 
 def _ready(instance: Instance, fact: Fact) -> Actions:
     _begin_running(instance, fact)
-    return (Action.TELL_READY,)
+    return (Action.ANNOUNCE_READY,)
 
 
 def _begin_running(instance: Instance, fact: Fact) -> None:
@@ -203,7 +203,7 @@ def _condemn(instance: Instance, fact: Fact, reason: str) -> Actions:
     _begin_stopping(instance, fact)
     instance.condemned = True
     instance.failure = reason
-    return (Action.TELL_UNHEALTHY, Action.STOP) if instance.pid is not None else (Action.TELL_UNHEALTHY,)
+    return (Action.ANNOUNCE_UNHEALTHY, Action.STOP) if instance.pid is not None else (Action.ANNOUNCE_UNHEALTHY,)
 
 
 def _note_pid(instance: Instance, fact: Fact) -> Actions:
@@ -250,7 +250,7 @@ def _died(instance: Instance, fact: Fact) -> Actions:
     success = fact.status is None or policy.is_success(fact.status.shell_code)
     if not instance.wanted or (success and policy.mode != "always"):
         return _rest_after_death(instance)
-    return (Action.TELL_EXITED, *_judge(instance, fact, success))
+    return (Action.ANNOUNCE_EXITED, *_judge(instance, fact, success))
 
 
 def _judge(instance: Instance, fact: Fact, success: bool) -> Actions:
@@ -270,7 +270,7 @@ def _rest_after_death(instance: Instance) -> Actions:
     instance.wanted = False
     instance.state = State.EXITED
     instance.deadline = None
-    return (Action.TELL_EXITED,)
+    return (Action.ANNOUNCE_EXITED,)
 
 
 def _quick_death(instance: Instance, fact: Fact, counts: bool = True) -> Actions:
@@ -286,7 +286,7 @@ def _back_off(instance: Instance, fact: Fact, delay: float) -> Actions:
     instance.state = State.BACKOFF
     instance.delay = delay
     instance.deadline = fact.now + delay
-    return (Action.TELL_RESTARTING,)
+    return (Action.ANNOUNCE_RESTARTING,)
 
 
 def _stopped(instance: Instance, fact: Fact) -> Actions:
@@ -294,11 +294,11 @@ def _stopped(instance: Instance, fact: Fact) -> Actions:
     _note_death(instance, fact)
     instance.deadline = None
     if instance.wanted and instance.condemned:
-        return (Action.TELL_EXITED, *_judge(instance, fact, success=False))
+        return (Action.ANNOUNCE_EXITED, *_judge(instance, fact, success=False))
     if instance.wanted:
-        return (Action.TELL_STOPPED, *_relaunch(instance, fact))
+        return (Action.ANNOUNCE_STOPPED, *_relaunch(instance, fact))
     instance.state = State.EXITED
-    return (Action.TELL_STOPPED,)
+    return (Action.ANNOUNCE_STOPPED,)
 
 
 _WISHES = (Event.START, Event.STOP, Event.KILL, Event.RESTART)

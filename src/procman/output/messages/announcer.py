@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 REMINDER_INTERVAL = 2.0  # seconds between two lines that name what has not stopped yet
 MAX_NAMES = 8  # in such a line
-_CAUSES = (Action.TELL_EXITED, Action.TELL_FAILED)  # events that may be why the whole session stops
-_STALE_WHILE_STOPPING = (Action.TELL_STOPPING, Action.TELL_RESTARTING, Action.TELL_CANCELLED)
+_CAUSES = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_FAILED)  # events that may be why the whole session stops
+_STALE_WHILE_STOPPING = (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED)
 
 
 class Announcer:
@@ -43,7 +43,7 @@ class Announcer:
         is_cause = action in _CAUSES
         if not is_cause:
             self._announce_stop(now)
-        if action == Action.TELL_FAILED:
+        if action == Action.ANNOUNCE_FAILED:
             self._announce_failure(instance, now)
         elif action != Action.PROBE and not self._is_stale(action, instance):
             self._announce(action, instance, now)
@@ -72,17 +72,17 @@ class Announcer:
             self._hub.announce(line)
 
     def _announce(self, action: str, instance: Instance, now: float) -> None:
-        if action == Action.TELL_STARTED:
+        if action == Action.ANNOUNCE_STARTED:
             self._lines_before[instance.name] = self._hub.line_count(instance.name)
             self._hub.child_started(instance.name, instance.pid or 0)
         text = sentence(action, instance, now, self._supervisor.hindrances)
-        if action == Action.TELL_EXITED and _exited_badly(instance):
+        if action == Action.ANNOUNCE_EXITED and _exited_badly(instance):
             text = f"{self._hub.palette.failure}{text}{self._hub.palette.reset}"
         self._hub.announce(text)
 
     def _is_stale(self, action: str, instance: Instance) -> bool:
         """Whether later events have made the line pointless: it waits no longer, or the whole session stops."""
-        if action == Action.TELL_WAITING:
+        if action == Action.ANNOUNCE_WAITING:
             return instance.state != State.WAITING
         return self._supervisor.stopping is not None and action in _STALE_WHILE_STOPPING
 
@@ -107,7 +107,7 @@ class Announcer:
     def _announce_failure(self, instance: Instance, now: float) -> None:
         from procman.output.messages.summary import LAST_LINES, failure_card, headline
 
-        title = sentence(Action.TELL_FAILED, instance, now, self._supervisor.hindrances)
+        title = sentence(Action.ANNOUNCE_FAILED, instance, now, self._supervisor.hindrances)
         if instance.started is None:  # a dependency did not come up, so it has no output to show
             self._hub.announce(headline(title, self._hub.palette))
             return

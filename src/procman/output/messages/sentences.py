@@ -50,7 +50,7 @@ def sentence(event: str, instance: Instance, now: float, hindrances: Hindrances)
 
     ``hindrances`` gives the reasons why an instance cannot start yet.
     """
-    if event == Action.TELL_WAITING:
+    if event == Action.ANNOUNCE_WAITING:
         return _waiting(instance, hindrances(instance))
     return _SENTENCES[event](instance, now)
 
@@ -76,7 +76,7 @@ def event_record(event: str, instance: Instance, now: float, time: str, hindranc
     }
     if instance.failure:
         record["failure"] = instance.failure
-    if event == Action.TELL_RESTARTING:
+    if event == Action.ANNOUNCE_RESTARTING:
         record["delay"] = round(instance.delay, 3)
     record["words"] = sentence(event, instance, now, hindrances)
     return record
@@ -139,15 +139,15 @@ def _failed(instance: Instance, _now: float) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Instance, float], str]] = {
-    Action.TELL_STARTED: _started,
-    Action.TELL_READY: _ready,
-    Action.TELL_UNHEALTHY: _unhealthy,
-    Action.TELL_STOPPING: _stopping,
-    Action.TELL_RESTARTING: _restarting,
-    Action.TELL_EXITED: _exited,
-    Action.TELL_STOPPED: _stopped,
-    Action.TELL_CANCELLED: _cancelled,
-    Action.TELL_FAILED: _failed,
+    Action.ANNOUNCE_STARTED: _started,
+    Action.ANNOUNCE_READY: _ready,
+    Action.ANNOUNCE_UNHEALTHY: _unhealthy,
+    Action.ANNOUNCE_STOPPING: _stopping,
+    Action.ANNOUNCE_RESTARTING: _restarting,
+    Action.ANNOUNCE_EXITED: _exited,
+    Action.ANNOUNCE_STOPPED: _stopped,
+    Action.ANNOUNCE_CANCELLED: _cancelled,
+    Action.ANNOUNCE_FAILED: _failed,
 }
 
 

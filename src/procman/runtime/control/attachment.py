@@ -120,9 +120,9 @@ class Attachment(Task):
         """Set the window size for a new life, and send a sentence for its start and its end."""
         if instance is not self.instance:
             return
-        if action == Action.TELL_STARTED:
+        if action == Action.ANNOUNCE_STARTED:
             self._apply_size()
-        if action in (Action.TELL_STARTED, Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED):
+        if action in (Action.ANNOUNCE_STARTED, Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED, Action.ANNOUNCE_FAILED):
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
     def check(self, now: float) -> bool:

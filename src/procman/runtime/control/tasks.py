@@ -173,7 +173,7 @@ class UntilOver(Task):
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Send a sentence for each instance that has stopped."""
-        if action in (Action.TELL_STOPPED, Action.TELL_EXITED):
+        if action in (Action.ANNOUNCE_STOPPED, Action.ANNOUNCE_EXITED):
             self.client.send({"say": sentence(action, instance, now, self.hindrances)})
 
 
@@ -193,8 +193,8 @@ class Events(Task):
             return
         self.client.report_skipped()
         self.client.send(event_record(action, instance, now, utc(clock.time()), self.hindrances))
-        if action == Action.TELL_STARTED and instance.state == State.RUNNING:  # it has no readiness check to pass
-            self.client.send(event_record(Action.TELL_READY, instance, now, utc(clock.time()), self.hindrances))
+        if action == Action.ANNOUNCE_STARTED and instance.state == State.RUNNING:  # it has no readiness check to pass
+            self.client.send(event_record(Action.ANNOUNCE_READY, instance, now, utc(clock.time()), self.hindrances))
 
 
 def is_meant(names: Sequence[str], name: str) -> bool:

@@ -74,7 +74,7 @@ class Probes(QuietComponent):
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Begin a probe when a life begins or its next health check is due; stop it when the life ends."""
-        if action == Action.TELL_STARTED:
+        if action == Action.ANNOUNCE_STARTED:
             self._stop(instance.name)
             if instance.plan.ready is not None and instance.state == State.STARTING:
                 self._start(instance, instance.plan.ready, now)

@@ -65,7 +65,7 @@ class LazyComponent(QuietComponent):
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Create the component if this instance is the first that needs it, then pass the event on."""
-        if self._component is None and action == Action.TELL_STARTED and self._is_wanted(instance.plan):
+        if self._component is None and action == Action.ANNOUNCE_STARTED and self._is_wanted(instance.plan):
             assert self._poller is not None
             self._component = self._make()
             self._component.open(self._poller)

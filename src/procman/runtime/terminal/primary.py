@@ -40,7 +40,7 @@ SUSPEND_KEY = b"\x1a"
 STOP_KEY_WINDOW = 60.0  # seconds: an exit within them is the answer to a Ctrl-C, if no other key was typed since
 HINT_WINDOW, HINT_PRESSES = 2.0, 3  # a user who presses Ctrl-C so often in so many seconds wants out
 SHRINK_TIME = 0.1  # seconds that a program has to notice that its screen has become lower
-EXIT_ACTIONS = (Action.TELL_EXITED, Action.TELL_STOPPED, Action.TELL_FAILED)
+EXIT_ACTIONS = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED, Action.ANNOUNCE_FAILED)
 
 
 class Primary(Console):
@@ -84,7 +84,7 @@ class Primary(Console):
         """Lend the terminal to each life, and stop the run if a life ends as the answer to a Ctrl-C."""
         if instance.name != self._name:
             return
-        if action == Action.TELL_STARTED:
+        if action == Action.ANNOUNCE_STARTED:
             child = self._children.of(self._name)
             self._lacks_pty = child is not None and child.pty is None
             if self._lacks_pty:
@@ -99,7 +99,7 @@ class Primary(Console):
             self._alive = False
             self._retry_at = self._fit_at = None
             self._arrange()
-            if action == Action.TELL_EXITED and now - self._stop_key[0] <= STOP_KEY_WINDOW:
+            if action == Action.ANNOUNCE_EXITED and now - self._stop_key[0] <= STOP_KEY_WINDOW:
                 self._signal_requests.stop(self._stop_key[1])
 
     def next_deadline(self) -> float | None:
