@@ -50,7 +50,6 @@ TO_DO: tuple[str, ...] = (
     "src/procman/runtime/health",
     "src/procman/runtime/loop",
     "src/procman/runtime/system",
-    "tests/runtime",
 )
 
 DOCUMENTS = sorted(

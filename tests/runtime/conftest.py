@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
-    """A kernel without processes, whose clock moves only while somebody waits."""
+    """A kernel without processes, whose clock moves only during a wait."""
     before = _open_descriptors()
     with monkeypatch.context() as patch:
         kernel = Kernel(patch)

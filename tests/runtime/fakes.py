@@ -1,7 +1,7 @@
 """A kernel in memory: processes, signals, /proc and a clock, for tests that start no process and never sleep.
 
 The kernel is faked at its own border, the system calls, so that all of procman's code above them runs as it is. Pipes
-and descriptors are real. The clock moves only while somebody would sleep: a wait goes straight to the next thing that
+and descriptors are real. The clock moves only when a process would sleep: a wait goes straight to the next thing that
 was planned with `Kernel.after`. Waiting for ever with nothing planned is an error, and so is not waiting at all.
 """
 
@@ -79,7 +79,7 @@ class SpinningError(AssertionError):
 
 
 class StuckError(AssertionError):
-    """Somebody waits for what will never happen."""
+    """A wait for an event that will never happen."""
 
 
 class Process:
@@ -229,7 +229,7 @@ class Kernel:
     # What a test does ---------------------------------------------------------------------------------------------
 
     def after(self, seconds: float, happening: Callable[[], object]) -> None:
-        """Let something happen, so many seconds from now, while somebody waits."""
+        """Let something happen during a wait, so many seconds from now."""
         heapq.heappush(self._planned, (self.now + seconds, next(self._order), happening))
 
     def process(self, name: str) -> Process:

@@ -446,7 +446,7 @@ def test_a_reader_that_leaves_ends_everything_quietly(kernel: Kernel, capfd: pyt
     run = Run(kernel, "web.1")
     run.after(1.0, lambda: os.close(run.reader))
     assert run.run() == 141
-    assert kernel.now == 1001.0  # even while nobody speaks
+    assert kernel.now == 1001.0  # even without output
     assert capfd.readouterr().err == ""
 
 

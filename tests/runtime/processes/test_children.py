@@ -1,4 +1,4 @@
-"""Children on a fake kernel: how they are started, asked to end, killed and reaped, and what they leave behind."""
+"""Children on a fake kernel: how they are started, signalled, killed and reaped, and what they leave behind."""
 
 from __future__ import annotations
 

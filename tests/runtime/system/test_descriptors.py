@@ -83,7 +83,7 @@ def test_a_childs_streams_go_through_low_numbers_and_are_not_kept(kernel: Kernel
     os.write(low, b"x")
     limits.release()
     assert os.read(reader, 10) == b"x"
-    assert os.read(reader, 10) == b""  # nobody holds the other end any more
+    assert os.read(reader, 10) == b""  # the other end is closed
 
 
 def test_one_stream_twice_takes_one_number_each(kernel: Kernel, null: int) -> None:
