@@ -69,10 +69,35 @@ def test_the_line_of_each_variable_is_known() -> None:
     assert parsed.lines == {"A": 7, "B": 3, "C": 6}
 
 
-def test_dollars_stay_unless_interpolation_is_asked_for() -> None:
-    text = b"A=1\nB=${A}/${HOME}/${NONE:-x}/$A\n"
-    assert parse_env(text, ".env").values["B"] == "${A}/${HOME}/${NONE:-x}/$A"
-    assert parse_env(text, ".env", {"HOME": "/h"}).values["B"] == "1//h/x/$A"
+PEM = "KEY=-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc/+d=\nqwerty==\n-----END RSA PRIVATE KEY-----\nB=1\n"
+
+
+def test_lines_of_one_kind_are_one_warning_without_their_text() -> None:
+    parsed = parse_env(PEM.encode(), ".env")
+    assert list(parsed.values) == ["KEY", "B"]
+    assert parsed.warnings == ['.env:2: lines 2 to 5 have no "=", ignored: a value of several lines needs quotes']
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((3, 9), "lines 3 and 9"),
+        ((3, 4), "lines 3 and 4"),
+        ((3, 5, 9), "lines 3, 5 and 9"),
+        ((1, 3, 5, 7, 9, 11, 13), "lines 1, 3, 5, 7, 9 and 2 more"),
+    ],
+)
+def test_lines_are_named_by_number(numbers: tuple[int, ...], words: str) -> None:
+    text = "\n".join("hush" if line in numbers else "A=1" for line in range(1, 14))
+    (warning,) = parse_env(text.encode(), ".env").warnings
+    assert warning.startswith(f".env:{numbers[0]}: {words} have no ")
+    assert "hush" not in warning
+
+
+def test_json_is_one_warning() -> None:
+    parsed = parse_env(b'{\n  "A": "1",\n  "B": "x=y"\n}\n', ".env")
+    assert parsed.warnings == [".env:1: this is JSON, ignored: an env file has lines KEY=value"]
+    assert not parsed.values
 
 
 @pytest.mark.parametrize(

@@ -129,28 +129,14 @@ def test_a_file_without_end_is_an_error() -> None:
         read_procfile("/dev/zero")
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-def test_an_env_file_that_others_can_read_is_one_warning(mode: int) -> None:
-    write(".env", "A=1\n", mode)
-    _, warnings = read_environment(Settings(), {})
-    assert warnings == (".env can be read by other users: chmod go-rwx .env",)
-
-
-def test_two_env_files_that_others_can_read_are_one_warning_too() -> None:
-    write("a.env", "A=1\n", 0o644)
-    write("b.env", "A=1\n", 0o644)
-    _, warnings = read_environment(Settings(env=("a.env", "b.env")), {})
-    assert warnings == ("a.env b.env can be read by other users: chmod go-rwx a.env b.env",)
-
-
-def test_an_env_file_that_holds_nothing_may_be_read_by_others() -> None:
-    write(".env", "# nothing\n", 0o644)
+def test_that_others_can_read_an_env_file_is_nothing_to_say_at_each_start() -> None:
+    write(".env", "A=1\n", 0o644)
     assert read_environment(Settings(), {})[1] == ()
 
 
 def test_lines_that_give_nothing_are_warnings() -> None:
     write(".env", "A=1\nB\n")
-    assert read_environment(Settings(), {})[1] == ('.env:2: "B" has no "=", ignored: write KEY=value',)
+    assert read_environment(Settings(), {})[1] == ('.env:2: this line has no "=", ignored: write KEY=value',)
 
 
 @as_root

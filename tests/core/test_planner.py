@@ -61,7 +61,7 @@ def test_instances_and_ports(given: dict[str, Any], expected: str) -> None:
         ({"port": -1}, "web.1 would get port -1, outside 1-65535"),
         ({"port_step": 0}, "web.1 and worker.1 would both get port 5000"),
         ({"formation": "web=101,worker=1"}, "web.101 and worker.1 would both get port 5100"),
-        ({"env": {"PORT": "abc"}}, '.env: PORT is "abc", which is not a port'),
+        ({"env": {"PORT": "abc"}}, ".env: PORT is not a port"),
         ({"names": ("wbe",)}, 'Procfile has no process type "wbe"'),
         ({"quiet": ("wbe",)}, 'Procfile has no process type "wbe"'),
         ({"only": ("wbe",)}, 'Procfile has no process type "wbe"'),

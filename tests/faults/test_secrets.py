@@ -49,13 +49,19 @@ def test_values_are_never_run(place: Place) -> None:
     assert not (place.folder / "pwned").exists()
 
 
-def test_an_env_file_that_others_can_read_gives_a_warning(place: Place) -> None:
-    place.write(".env", f"API_SECRET={SECRET}\n", mode=0o644)
+def test_no_line_of_an_env_file_is_shown(place: Place) -> None:
+    place.write(
+        ".env",
+        f"API_SECRET=-----BEGIN PRIVATE KEY-----\n{SECRET}\n{SECRET}x==\n-----END PRIVATE KEY-----\n",
+        mode=0o644,
+    )
     place.procfile("web: echo up\n")
     session = place.start()
     assert session.wait() == 0
-    assert ".env" in session.text
-    assert SECRET not in session.text
+    assert '.env:2: lines 2 to 4 have no "="' in session.text
+    checked = place.call("check", "--show-env")
+    assert "lines 2 to 4" in checked.err
+    assert SECRET not in session.text + checked.out + checked.err
 
 
 def test_root_does_not_run_what_everybody_can_write(place: Place) -> None:

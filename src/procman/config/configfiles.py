@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.core.model.process_overlay import Path
+    from procman.core.model.settings import Settings
 
 FOREMAN_KEYS = ("procfile", "env", "formation", "concurrency", "port", "timeout", "root")
 
@@ -47,6 +48,13 @@ class ConfigFile:
     def folder(self) -> str:
         """Return the file's folder, which relative paths in it start from; empty for the current folder."""
         return os.path.dirname(self.path)
+
+
+def project_folder(settings: Settings) -> str:
+    """Return the folder of the config files, which flags or variables name: the root, else the Procfile's folder."""
+    if settings.is_given_directly("root"):
+        return settings.root
+    return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else ""
 
 
 def read_config_files(folder: str) -> list[ConfigFile]:

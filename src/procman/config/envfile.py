@@ -6,45 +6,105 @@ from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from dotenv.parser import Reader
 
     Statement = tuple[str | None, str | None]  # key and value; no key: invalid; no value: a key without "="
 
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
-_NAME_AND_MORE = _NAME | frozenset(".-")
+_BASE64 = _NAME | frozenset("+/-")
 _COMMENT: Statement = ("", None)
+_FEW_LINES = 5  # lines that a warning names one by one
+
+# What a line can be but a variable. No warning shows the text of a line: it may be a piece of a private key.
+_NO_EQUALS = (
+    'has no "=", ignored: write KEY=value',
+    'have no "=", ignored: a value of several lines needs quotes',
+)
+_INVALID = ("is invalid, ignored: write KEY=value", "are invalid, ignored: write KEY=value")
+_SHELL_DROPS = (
+    "has a name that a shell does not pass on, so only a command run without one gets it",
+    "have names that a shell does not pass on, so only a command run without one gets them",
+)
 
 
 class EnvFile:
-    """The contents of a .env file: values, the line of each, and a warning for every line that has none."""
+    """The contents of a .env file: its variables in order, the line of each, and a warning for each kind of odd line.
 
-    __slots__ = ("lines", "values", "warnings")
+    `quoted` are the lines whose value is in single quotes, which say that it is meant literally.
+    """
+
+    __slots__ = ("bindings", "lines", "quoted", "values", "warnings")
 
     def __init__(self) -> None:
+        self.bindings: list[tuple[str, str]] = []  # a name may be there several times
         self.values: dict[str, str] = {}
         self.lines: dict[str, int] = {}
+        self.quoted: set[int] = set()
         self.warnings: list[str] = []
 
 
-def parse_env(data: bytes, name: str, known: Mapping[str, str] | None = None) -> EnvFile:
-    """Parse the bytes of the .env file `name`. ``${VAR}`` is replaced from `known`, unless that is None.
+def parse_env(data: bytes, name: str) -> EnvFile:
+    """Parse the bytes of the .env file `name`. ``${VAR}`` is not replaced, see interpolation.py.
 
     Raises ConfigError, with line and column, for invalid UTF-8 and for NUL bytes.
     """
     parsed = EnvFile()
-    for line, key, value in _statements(_decode(data, name)):
-        if key is None:
-            parsed.warnings.append(f"{name}:{line}: invalid line, ignored: write KEY=value")
-        elif value is None:
-            parsed.warnings.append(f'{name}:{line}: "{key}" has no "=", ignored: write KEY=value')
-        else:
-            if not _NAME_AND_MORE.issuperset(key):
-                parsed.warnings.append(f'{name}:{line}: "{key}" is an unusual name for a variable')
-            parsed.values[key] = value if known is None else _expand(value, {**known, **parsed.values})
+    text = _decode(data, name)
+    if _is_json(text):
+        parsed.warnings.append(f"{name}:1: this is JSON, ignored: an env file has lines KEY=value")
+        return parsed
+    rows = text.split("\n")
+    odd: dict[tuple[str, str], list[int]] = {}
+    armor = False  # inside an unquoted PEM block, whose lines may end in "="
+    for line, key, value in _statements(text):
+        if key is not None and value is not None and not (armor and _is_base64(key, value)):
+            armor = value.startswith("-----BEGIN") and "-----END" not in value
+            parsed.bindings.append((key, value))
+            parsed.values[key] = value
             parsed.lines[key] = line
+            if not is_shell_name(key):
+                odd.setdefault(_SHELL_DROPS, []).append(line)
+        else:
+            row = rows[line - 1] if key is None else ""
+            odd.setdefault(_INVALID if "=" in row else _NO_EQUALS, []).append(line)
+            armor = armor and not row.startswith("-----END")
+    parsed.warnings += [_in_words(name, lines, *kind) for kind, lines in odd.items()]
+    if "${" in text:
+        starts = ((line, rows[line - 1].partition("=")[2].lstrip()[:1]) for line in parsed.lines.values())
+        parsed.quoted = {line for line, start in starts if start == "'"}
     return parsed
+
+
+def is_shell_name(name: str) -> bool:
+    """Whether a shell keeps a variable of this name; dash drops all others from what its children get."""
+    return _NAME.issuperset(name) and not name[:1].isdigit()
+
+
+def _is_json(text: str) -> bool:
+    start = text.lstrip()
+    return start[:1] == "{" and start[1:].lstrip()[:1] in ('"', "}")
+
+
+def _is_base64(key: str, value: str) -> bool:
+    return _BASE64.issuperset(key) and value in ("", "=")
+
+
+def _in_words(name: str, lines: list[int], one: str, many: str) -> str:
+    return f"{name}:{lines[0]}: {lines_in_words(lines)} {one if len(lines) == 1 else many}"
+
+
+def lines_in_words(lines: list[int]) -> str:
+    """Return ``this line``, ``lines 2 and 5`` or ``lines 2 to 27``; of many single lines only the first are named."""
+    if len(lines) == 1:
+        return "this line"
+    if lines[-1] - lines[0] + 1 == len(lines) > 2:
+        return f"lines {lines[0]} to {lines[-1]}"
+    if len(lines) > _FEW_LINES:
+        return f"lines {', '.join(map(str, lines[:_FEW_LINES]))} and {len(lines) - _FEW_LINES} more"
+    *before, last = map(str, lines)
+    return f"lines {', '.join(before)} and {last}"
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -123,11 +183,3 @@ def _by_dotenv(reader: Reader, at: int, line: int) -> tuple[int, Statement]:
     binding = parse_binding(reader)
     empty = binding.key is None and not binding.error
     return reader.position.chars, _COMMENT if empty else (binding.key, binding.value)
-
-
-def _expand(value: str, known: Mapping[str, str]) -> str:
-    if "${" not in value:
-        return value
-    from dotenv.variables import parse_variables
-
-    return "".join(atom.resolve(known) for atom in parse_variables(value))

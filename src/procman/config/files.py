@@ -12,7 +12,7 @@ from procman.errors import ConfigError, ProcfileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from procman.core.model.plan import Environment
     from procman.core.model.procfile import Procfile
@@ -57,13 +57,15 @@ def read_procfile(path: str) -> Procfile:
     return parse_procfile(data, path)
 
 
-def read_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[Environment, tuple[str, ...]]:
+def read_environment(
+    settings: Settings, environ: Mapping[str, str], procfile: Procfile | None = None
+) -> tuple[Environment, tuple[str, ...]]:
     """Merge the env files with the real environment, and return the result with warnings for the user.
 
-    The env files win, unless `os_env_wins` is set. Raises ConfigError for a file that is named and missing, or cannot
-    be read.
+    The env files win, unless `os_env_wins` is set. The Procfile's ports can be used in the files. Raises ConfigError
+    for a file that is named and missing, or cannot be read.
     """
-    layers, warnings = read_env_files(settings, environ)
+    layers, warnings = read_env_files(settings, environ, procfile)
     real = Layer(REAL, environ)
     environment = merge((*layers, real) if settings.os_env_wins else (real, *layers))
     root = os.path.abspath(root_of(settings))
@@ -72,38 +74,49 @@ def read_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[En
     return environment, tuple(warnings)
 
 
-def read_env_files(settings: Settings, environ: Mapping[str, str]) -> tuple[list[Layer], list[str]]:
+def read_env_files(
+    settings: Settings, environ: Mapping[str, str], procfile: Procfile | None = None
+) -> tuple[list[Layer], list[str]]:
     """Read ``-e FILE …``, or the root's .env if it exists. Return a layer for each file, and warnings."""
-    known = dict(environ)
-    layers: list[Layer] = []
-    warnings: list[str] = []
-    exposed: list[str] = []
-    for path in _env_paths(settings):
-        data, mode = _read_env(path)
-        parsed = parse_env(data, path, known if settings.env_interpolate else None)
-        known = {**known, **parsed.values} if not settings.os_env_wins else {**parsed.values, **known}
-        layers.append(Layer(path, parsed.values, parsed.lines))
-        warnings += parsed.warnings
-        if parsed.values and mode & 0o044:
-            exposed.append(path)
-    if exposed:
-        files = " ".join(exposed)
-        warnings.append(f"{files} can be read by other users: chmod go-rwx {files}")
-    return layers, warnings
+    files = [(path, parse_env(_read_env(path), path)) for path in env_paths(settings)]
+    layers = [Layer(path, file.values, file.lines) for path, file in files]
+    if settings.env_interpolate:
+        from procman.config.interpolation import expand, port_variables
+
+        real = Layer(REAL, environ)
+        merged = merge((*layers, real) if settings.os_env_wins else (real, *layers))
+        over = environ if settings.os_env_wins else {}
+        values = expand(files, environ, over, lambda: port_variables(settings, procfile, merged))
+        layers = [Layer(path, values[at], file.lines) for at, (path, file) in enumerate(files)]
+    return layers, [warning for _, file in files for warning in file.warnings]
 
 
-def read_extra_env(path: str, settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Read one more env file and return its values, and warnings. Raises ConfigError, also if it does not exist."""
+def read_extra_env(
+    path: str,
+    settings: Settings,
+    under: Mapping[str, str],
+    over: Mapping[str, str],
+    ports: Callable[[], Mapping[str, str]],
+) -> tuple[dict[str, str], list[str]]:
+    """Read one more env file and return its values, and warnings.
+
+    Its values are expanded by the variables `under` it, by those that win `over` it, and by the `ports`. Raises
+    ConfigError, also if it does not exist.
+    """
     try:
-        data, mode = read_file(path)
+        data, _ = read_file(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    parsed = parse_env(data, path, known if settings.env_interpolate else None)
-    exposed = [f"{path} can be read by other users: chmod go-rwx {path}"] if parsed.values and mode & 0o044 else []
-    return parsed.values, [*parsed.warnings, *exposed]
+    parsed = parse_env(data, path)
+    if not settings.env_interpolate:
+        return parsed.values, parsed.warnings
+    from procman.config.interpolation import expand
+
+    return expand([(path, parsed)], under, over, ports)[0], parsed.warnings
 
 
-def _env_paths(settings: Settings) -> list[str]:
+def env_paths(settings: Settings) -> list[str]:
+    """Return the env files to read: those that are named, or the root's .env if it exists."""
     if settings.env:
         return [path for word in settings.env for path in _split(word)]
     default = os.path.join(root_of(settings), ".env").removeprefix("./")
@@ -119,9 +132,9 @@ def _split(word: str) -> list[str]:
     return [path.strip() for path in word.split(",") if path.strip()]
 
 
-def _read_env(path: str) -> tuple[bytes, int]:
+def _read_env(path: str) -> bytes:
     try:
-        return read_file(path)
+        return read_file(path)[0]
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file", "-e names a file of KEY=value lines") from None
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from procman.config.configfiles import lines_below, read_config_files
+from procman.config.configfiles import lines_below, project_folder, read_config_files
 from procman.config.files import read_extra_env, read_procfile
 from procman.core.model.process_overlay import Overlay, OverlayProblem, Table
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import signal
 from procman.core.overlay.tables import parse_overlay
+from procman.core.procfile.environment import REAL
 from procman.core.procfile.formation import flatten, require_known
 from procman.core.procfile.ports import whole_number
 from procman.core.text.suggest import did_you_mean
@@ -17,6 +18,8 @@ from procman.errors import ConfigError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procman.config.configfiles import ConfigFile
     from procman.core.model.plan import Environment
     from procman.core.model.process_overlay import ProcessOverlay
@@ -31,7 +34,7 @@ def read_overlay(settings: Settings, procfile: Procfile, environment: Environmen
     """
     overlay = parse_overlay([_table(file) for file in _files(settings)], procfile)
     for process in overlay.processes.values():
-        _resolve(process, settings, environment, overlay.problems)
+        _resolve(process, settings, procfile, environment, overlay.problems)
     overlay.problems.sort(key=OverlayProblem.position)
     _apply_flags(overlay, settings, procfile)
     return overlay
@@ -75,13 +78,6 @@ def require_sound_overlay(overlay: Overlay) -> tuple[str, ...]:
     return tuple(f"{problem.location}: {problem.message}" for problem in overlay.problems)
 
 
-def project_folder(settings: Settings) -> str:
-    """Return the folder of the config files, which flags or variables name: the root, else the Procfile's folder."""
-    if settings.is_given_directly("root"):
-        return settings.root
-    return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else ""
-
-
 def _table(file: ConfigFile) -> Table:
     prefix = ("tool", "procman") if os.path.basename(file.path) == "pyproject.toml" else ()
     return Table(file.path, file.folder, file.values["process"], lines_below(file.text, (*prefix, "process")))
@@ -91,13 +87,17 @@ def _table(file: ConfigFile) -> Table:
 
 
 def _resolve(
-    process: ProcessOverlay, settings: Settings, environment: Environment, problems: list[OverlayProblem]
+    process: ProcessOverlay,
+    settings: Settings,
+    procfile: Procfile,
+    environment: Environment,
+    problems: list[OverlayProblem],
 ) -> None:
     process.cwd = _absolute(process, "cwd", process.cwd)
     process.log_file = _absolute(process, "log_file", process.log_file)
     if process.cwd and not os.path.isdir(process.cwd):
         problems.append(OverlayProblem(process.location("cwd"), f"cwd: {process.cwd}: no such folder"))
-    _read_env_files(process, settings, environment, problems)
+    _read_env_files(process, settings, procfile, environment, problems)
     process.variables.update(process.env)
     if process.watch and not can_watch():
         message = f'"{process.name}" is not restarted when files change: watchfiles is not installed'
@@ -117,20 +117,32 @@ def can_watch() -> bool:
 
 
 def _read_env_files(
-    process: ProcessOverlay, settings: Settings, environment: Environment, problems: list[OverlayProblem]
+    process: ProcessOverlay,
+    settings: Settings,
+    procfile: Procfile,
+    environment: Environment,
+    problems: list[OverlayProblem],
 ) -> None:
+    def ports() -> Mapping[str, str]:
+        from procman.config.interpolation import port_variables
+
+        return port_variables(settings, procfile, environment)
+
+    fixed = {}
+    if settings.os_env_wins:
+        fixed = {name: value for name, value in environment.values.items() if environment.origin.get(name) == REAL}
     for path in process.env_file:
         location = process.location("env_file")
         try:
             full = os.path.join(process.folder("env_file"), os.path.expanduser(path))
-            values, warnings = read_extra_env(full, settings, {**environment.values, **process.variables})
+            over = {**fixed, **process.env}
+            under = {**environment.values, **process.variables}
+            values, warnings = read_extra_env(full, settings, under, over, ports)
         except ConfigError as error:
             problems.append(OverlayProblem(location, f"env_file: {error.message}", error.hint))
             continue
         problems += [OverlayProblem(location, warning, severity="warning") for warning in warnings]
-        if settings.os_env_wins:
-            values = {name: value for name, value in values.items() if environment.origin.get(name) != "environment"}
-        process.variables.update(values)
+        process.variables.update({name: value for name, value in values.items() if name not in fixed})
 
 
 # Flags ----------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def read_plan(settings: Settings, environ: Mapping[str, str], session: str = "")
     """
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
-    environment, warnings = read_environment(settings, environ)
+    environment, warnings = read_environment(settings, environ, procfile)
     return plan_for(settings, procfile, environment, session, warnings)
 
 

@@ -33,7 +33,7 @@ def make_plan(
     """
     formation = None if settings.formation is None else parse_formation(settings.formation)
     names, exclude, quiet, only = settings.names, settings.exclude, settings.quiet, settings.only
-    firsts = _first_ports(procfile, settings, environment)
+    firsts = first_ports(procfile, settings, environment)
     if overlay is None:
         chosen = select(procfile, formation, names, exclude)
     else:
@@ -78,7 +78,7 @@ def _type_of(name: str) -> str:
     return kind if number.isdecimal() else name
 
 
-def _first_ports(procfile: Procfile, settings: Settings, environment: Environment) -> dict[str, int | None]:
+def first_ports(procfile: Procfile, settings: Settings, environment: Environment) -> dict[str, int | None]:
     """Return the port of each type's first instance, even of types that do not run here: they may run elsewhere."""
     types = procfile.process_types
     if settings.no_port:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.text.printable import masked
+from procman.core.text.printable import holds_secret, masked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_S
 def changes(old: InstancePlan, new: InstancePlan) -> list[str]:
     """Return a sentence for each difference between two plans of one instance; secret values are masked."""
     variables = _variables(old.env, new.env)
-    keys = [f"{new.type}: {key} is now {_in_words(getattr(new, key))}" for key in _SHOWN if _differs(old, new, key)]
+    keys = [f"{new.type}: {_value_change(key, getattr(new, key))}" for key in _SHOWN if _differs(old, new, key)]
     rules = [f"{new.type}: {key} changed" for key in _RULES if _fields(old, key) != _fields(new, key)]
     return [*variables, *keys, *rules]
 
@@ -40,6 +40,11 @@ def _variables(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         else:
             sentences.append(f"{name} changed: {masked(name, old[name])} → {masked(name, new[name])}")
     return sentences
+
+
+def _value_change(key: str, value: object) -> str:
+    text = _in_words(value)
+    return f"{key} changed" if holds_secret(text) else f"{key} is now {text}"
 
 
 def _differs(old: InstancePlan, new: InstancePlan, key: str) -> bool:

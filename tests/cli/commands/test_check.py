@@ -221,7 +221,7 @@ def test_warnings_of_env_files_go_to_stderr(capsys: pytest.CaptureFixture[str]) 
     write("Procfile", "web: a $PORT\n")
     write(".env", "A\nB=1\n")
     done = Checked(capsys, json=True)
-    assert done.err == 'warning: .env:1: "A" has no "=", ignored: write KEY=value\n'
+    assert done.err == 'warning: .env:1: this line has no "=", ignored: write KEY=value\n'
     assert list(done.report["env"]) == ["B"]
 
 

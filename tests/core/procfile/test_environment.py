@@ -97,6 +97,12 @@ def test_of_two_types_that_share_a_variable_the_first_has_it() -> None:
         ("AWS_SECRET_ACCESS_KEY", "abc"),
         ("AUTH", "abc"),
         ("SENTRY_DSN", "https://x@h/1"),
+        *((name, "abc") for name in ("SECRETS", "TOKENS", "PASSWORDS", "KEYS", "DBPASS", "MYSQL_ROOTPASS", "ROOTPW")),
+        *((name, "abc") for name in ("PASSCODE", "PIN", "CREDS", "BEARER", "dbPass", "DB_PASS2", "SMTP_CREDENTIALS")),
+        *((name, "abc") for name in ("OAUTH", "JWT", "COOKIES", "SECRETVALUE", "pgpassword", "spring.datasource.pw")),
+        *(("X", f"host=db;{key}=abc") for key in ("pass", "Pwd", "pw", "sig", "PIN", "passwd", "api_key", "tokens")),
+        ("X", '{"password": "abc"}'),
+        ("X", "login --token abc"),
         ("X", "host=db password=abc"),
         ("X", "-----BEGIN KEY-----"),
         ("X", "one\ntwo"),
@@ -134,6 +140,10 @@ def test_the_password_of_a_url_is_masked(value: str, shown: str) -> None:
         ("DB", "/var/lib/postgresql/15/main/data.sqlite3"),
         ("SECRET_KEY", ""),
         ("TIMEOUT", "30"),
+        ("REDIS_URL", "redis://auth:6379/0"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("ORIGIN", "x"),
+        ("PASSENGER_APP_ENV", "production"),
     ],
 )
 def test_a_value_that_is_no_secret_is_shown(name: str, value: str) -> None:

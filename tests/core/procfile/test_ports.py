@@ -54,7 +54,7 @@ def test_env_files_win_over_the_real_environment() -> None:
 def test_a_port_that_is_none_is_an_error_with_its_place(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         base_port(None, merge([Layer(".env", {"PORT": text}, {"PORT": 3})]))
-    assert caught.value.message == f'.env:3: PORT is "{text}", which is not a port'
+    assert caught.value.message == ".env:3: PORT is not a port"
 
 
 def test_the_real_environment_is_named_too() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
+from procman.config.env_advice import env_advice
 from procman.config.files import read_environment, read_procfile
 from procman.config.plan_source import plan_for, uses_overlay
 from procman.core.model.settings import NAMES
@@ -39,7 +40,7 @@ def check(settings: Settings) -> int:
     procfile = read_procfile(settings.procfile)
     if not settings.json:
         _print(problem.at(procfile.name) for problem in procfile.problems)
-    environment, warnings = read_environment(settings, os.environ)
+    environment, warnings = read_environment(settings, os.environ, procfile)
     overlay = _overlay(settings, procfile, environment)
     has_errors = bool(procfile.errors or (overlay and overlay.errors))
     plan = None if has_errors else plan_for(settings, procfile, environment, overlay=overlay)
@@ -47,6 +48,8 @@ def check(settings: Settings) -> int:
     reported = {f"{problem.location}: {problem.message}" for problem in problems}
     for warning in (*warnings, *(set(plan.warnings) - reported if plan else ())):
         sys.stderr.write(f"warning: {visible(warning)}\n")
+    for severity, sentence in env_advice(settings, overlay):
+        sys.stderr.write(f"{severity}: {visible(sentence)}\n")
     if settings.json:
         report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
         sys.stdout.write(f"{report}\n")

@@ -68,7 +68,7 @@ def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     """Read what ``start`` would read, except that only PORT is taken from the real environment."""
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
-    layers, warnings = read_env_files(settings, environ)
+    layers, warnings = read_env_files(settings, environ, procfile)
     if "PORT" in environ and not settings.no_port:
         base = Layer(REAL, {"PORT": environ["PORT"]})
         layers = [*layers, base] if settings.os_env_wins else [base, *layers]

@@ -36,7 +36,7 @@ def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | No
     """
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile else None
-    environment, _warnings = read_environment(settings, os.environ)  # `check` shows the warnings
+    environment, _warnings = read_environment(settings, os.environ, procfile)  # `check` shows the warnings
     env = {"PYTHONUNBUFFERED": "1", **environment.values, **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)

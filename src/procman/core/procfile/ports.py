@@ -40,7 +40,8 @@ def base_port(port: int | None, environment: Environment) -> int:
     base = whole_number(text)
     if base is not None and in_range(base):
         return base
-    message = f'{environment.origin["PORT"]}: PORT is "{text}", which is not a port'
+    shown = "not" if "PORT" in environment.given else f'"{text}", which is not'  # no text of an env file
+    message = f"{environment.origin['PORT']}: PORT is {shown} a port"
     raise UsageError(message, "a port is a number from 1 to 65535; use -p for another base, --no-port for none")
 
 

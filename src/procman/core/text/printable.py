@@ -7,9 +7,18 @@ _DIRECTING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u
 
 MASK = "********"
 
-_SECRET_ENDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "DSN")
-_SECRET_WORDS = frozenset(("AUTH", "COOKIE", "LICENSE", "PASS", "PRIVATE", "PW", "PWD", "SALT", "SIGNATURE", "WEBHOOK"))
-_ASSIGNMENTS = ("password=", "passwd=", "pwd=", "secret=", "token=", "key=", "-----begin", "bearer ", "basic ")
+# Parts of the words of a name: in doubt it is a secret. A plural counts as its singular.
+_SECRET_ENDS = (
+    *("AUTH", "BEARER", "COOKIE", "CRED", "DSN", "JWT", "KEY", "OTP", "PASS", "PASSES", "PASSCODE", "PIN", "PINCODE"),
+    *("PSK", "PSWD", "PW", "PWD", "SALT", "SIG", "SIGNATURE"),
+)
+_SECRET_WORDS = frozenset(("LICENSE", "MNEMONIC", "NONCE", "PRIVATE", "SEED", "WEBHOOK"))
+_SECRET_PARTS = ("APIKEY", "CREDENTIAL", "PASSPHRASE", "PASSW", "SECRET", "TOKEN")
+_SECRET_MARKS = ("-----begin", "bearer ", "basic ")
+_CONFIDENTIAL = (
+    "(?:pass(?:word|wd|w|phrase|code)?|pwd?|pswd|secret|token|key|sig(?:nature)?|auth(?:orization)?|cred(?:ential)?|"
+    "pin|bearer|jwt|otp|psk|salt)s?"
+)
 _RANDOM_LENGTH = 16  # a run of mixed letters and digits this long was not chosen by a person
 
 
@@ -41,7 +50,7 @@ def masked(name: str, value: str) -> str:
     """Return `value` as it may be shown: in full, without the password of its URL, or masked. If in doubt, mask."""
     if not value:
         return value
-    if _is_secret_name(name.upper()) or "\n" in value or _holds_secret(value):
+    if _is_secret_name(name) or "\n" in value or holds_secret(value):
         return MASK
     scheme, slashes, rest = value.partition("://")
     user, at, host = rest.rpartition("@")
@@ -52,13 +61,35 @@ def masked(name: str, value: str) -> str:
 
 
 def _is_secret_name(name: str) -> bool:
-    words = name.replace("-", "_").replace(".", "_").split("_")
-    return any(word.endswith(_SECRET_ENDS) or word in _SECRET_WORDS for word in words)
+    words = _words_of(name)
+    singular = [word.removesuffix("S") for word in words if not word.endswith("SS")]
+    return any(
+        word.endswith(_SECRET_ENDS) or word in _SECRET_WORDS or any(part in word for part in _SECRET_PARTS)
+        for word in (*words, *singular)
+    )
 
 
-def _holds_secret(value: str) -> bool:
+def _words_of(name: str) -> list[str]:
+    """Return the words of ``DB_PASS2`` or ``dbPass``, in upper case and without digits at their ends."""
+    split = "".join(
+        [
+            f"_{char}" if char.isupper() and before.islower() else char
+            for before, char in zip(" " + name, name, strict=False)
+        ]
+    )
+    words = split.upper().replace("-", "_").replace(".", "_").replace("TOKENIZE", "").split("_")
+    return [word.rstrip("0123456789") for word in words]
+
+
+def holds_secret(value: str) -> bool:
+    """Whether a string sets something that sounds like a secret: ``password=x``, ``"token": "x"``, ``--pass x``."""
+    import re
+
     lowered = value.lower()
-    return any(mark in lowered for mark in _ASSIGNMENTS)
+    if any(mark in lowered for mark in _SECRET_MARKS) or re.search(_CONFIDENTIAL + r"[\"']? {0,3}=", lowered):
+        return True
+    colon = r"[\"'] {0,3}:" if "://" in value else r"[\"']? {0,3}:"  # redis://auth:6379 names a host
+    return re.search(rf"{_CONFIDENTIAL}{colon}|--?(?:[a-z0-9]+-)*{_CONFIDENTIAL} ", lowered) is not None
 
 
 def _looks_random(value: str) -> bool:

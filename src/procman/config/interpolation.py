@@ -1,0 +1,145 @@
+"""Replaces ``${NAME}`` in the values of env files (--env-interpolate) by the value that the processes get for NAME."""
+
+from __future__ import annotations
+
+from procman.config.configfiles import project_folder, read_config_files
+from procman.core.planner import first_ports
+from procman.core.procfile.ports import in_range, port_variable
+from procman.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from procman.config.envfile import EnvFile
+    from procman.core.model.plan import Environment
+    from procman.core.model.procfile import Procfile
+    from procman.core.model.settings import Settings
+
+    Definition = tuple[str, str, str]  # location, name, and the value as it is written
+
+MAX_DEPTH = 100  # values that lead from one to the next
+MAX_LENGTH = 1 << 20  # characters of a value; the kernel takes no more than 128 KiB, and doubling grows fast
+
+
+def port_variables(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
+    """Return PROCMAN_<TYPE>_PORT of every process type of the Procfile, as the processes get them."""
+    if procfile is None:
+        return {}
+    ports = first_ports(procfile, settings, environment)
+    for file in reversed(read_config_files(project_folder(settings))):
+        tables = file.values.get("process")
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            port = table.get("port") if isinstance(table, dict) else None
+            if name in ports and isinstance(port, int):
+                ports[name] = port or None
+    # Of two names that share a variable ("a-b" and "a_b") the first keeps it.
+    return {port_variable(name): str(port) for name, port in reversed(ports.items()) if port and in_range(port)}
+
+
+def expand(
+    files: Sequence[tuple[str, EnvFile]],
+    under: Mapping[str, str],
+    over: Mapping[str, str],
+    ports: Callable[[], Mapping[str, str]],
+) -> list[dict[str, str]]:
+    """Return the expanded values of each file, in order. Every file has a name, and later files win over earlier ones.
+
+    `under` are variables that the files win over, `over` those that win over the files; both are literal. `ports` are
+    the variables PROCMAN_<TYPE>_PORT, which win over everything. They are looked up only if a value mentions one.
+    Raises ConfigError for values that are too long, or lead through too many others.
+    """
+    expansion = _Expansion(files, under, over, ports)
+    expanded: list[dict[str, str]] = []
+    at = 0
+    for _, file in files:
+        values: dict[str, str] = {}
+        for name, _ in file.bindings:
+            values[name] = expansion.value(at)
+            at += 1
+        expanded.append(values)
+    return expanded
+
+
+class _Expansion:
+    """All definitions of all files by number, and those of each name, the last of which wins."""
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str, EnvFile]],
+        under: Mapping[str, str],
+        over: Mapping[str, str],
+        ports: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._under = under
+        self._over = over
+        self._ports = ports
+        self._known_ports: Mapping[str, str] | None = None
+        self._definitions: list[Definition] = []
+        self._before: list[int | None] = []  # the definition of the same name before this one
+        self._winners: dict[str, int] = {}
+        self._values: dict[int, str] = {}
+        self._open: set[int] = set()  # whose values are being worked out
+        for path, file in files:
+            for name, value in file.bindings:
+                self._before.append(self._winners.get(name))
+                self._winners[name] = len(self._definitions)
+                self._definitions.append((f"{path}:{file.lines[name]}", name, value))
+
+    def value(self, number: int) -> str:
+        """Return the expanded value of a definition."""
+        if number not in self._values:
+            self._values[number] = self._expand(number)
+        return self._values[number]
+
+    def _expand(self, number: int) -> str:
+        location, name, value = self._definitions[number]
+        if "${" not in value:
+            return value
+        if len(self._open) >= MAX_DEPTH:
+            raise ConfigError(f"{location}: {name} leads through more than {MAX_DEPTH} other values")
+        from dotenv.variables import parse_variables
+
+        self._open.add(number)
+        known = _Known(self, number)
+        pieces: list[str] = []
+        length = 0
+        for atom in parse_variables(value):
+            pieces.append(atom.resolve(known))  # type: ignore[arg-type]  # it only calls `get`
+            length += len(pieces[-1])
+            if length > MAX_LENGTH:
+                raise ConfigError(f"{location}: the value of {name} is longer than {MAX_LENGTH >> 20} MiB")
+        self._open.discard(number)
+        return "".join(pieces)
+
+    def lookup(self, name: str, number: int) -> str | None:
+        """Return what ``${name}`` means in a definition; None if there is no such variable.
+
+        In the value of the same name, it means what the name was before.
+        """
+        if name.startswith("PROCMAN_") and name.endswith("_PORT") and (port := self._port(name)):
+            return port
+        if name in self._over:
+            return self._over[name]
+        found = self._before[number] if name == self._definitions[number][1] else self._winners.get(name)
+        while found is not None and found in self._open:
+            found = self._before[found]
+        return self.value(found) if found is not None else self._under.get(name)
+
+    def _port(self, name: str) -> str | None:
+        if self._known_ports is None:
+            self._known_ports = self._ports()
+        return self._known_ports.get(name)
+
+
+class _Known:
+    """The variables as python-dotenv looks them up from one definition."""
+
+    def __init__(self, expansion: _Expansion, number: int) -> None:
+        self._expansion = expansion
+        self._number = number
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of a variable, or the default."""
+        found = self._expansion.lookup(name, self._number)
+        return default if found is None else found
