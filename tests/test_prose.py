@@ -45,7 +45,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {  # the file, the phrase, the reason
 
 # Parts of the code that are still to be rewritten.
 TO_DO: tuple[str, ...] = (
-    "src/procman/output/sinks",
     "src/procman/runtime/guardian",
     "src/procman/runtime/health",
     "src/procman/runtime/loop",

@@ -233,7 +233,7 @@ class Prefix(Sink):
             latest = self._stamp.now
             stamp = self._stamp.text()
             if self._stamp.now - latest < QUIET_TIME or self._outlet.blocked:
-                self._stamp.now = latest  # this was no output
+                self._stamp.now = latest  # an offer is not output
                 return False
             if label.stamp is not stamp:
                 label.renew(stamp)
