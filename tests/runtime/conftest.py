@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel without processes, whose clock moves only during a wait."""
     before = _open_descriptors()
-    with monkeypatch.context() as patch:
-        kernel = Kernel(patch)
-        yield kernel
+    kernel = Kernel(monkeypatch)
+    yield kernel
     for epoll in kernel.epolls:
         epoll.close()
     for fd in _open_descriptors() - before:

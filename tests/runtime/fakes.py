@@ -8,6 +8,7 @@ was planned with `Kernel.after`. Waiting for ever with nothing planned is an err
 from __future__ import annotations
 
 import builtins
+import errno
 import fcntl
 import heapq
 import io
@@ -173,6 +174,10 @@ class Process:
         for fd in self.fds.values():
             os.close(fd)
         self.fds.clear()
+        for fd, (process, writer) in list(self.kernel.pidfds.items()):
+            if process is self:
+                os.close(writer)
+                del self.kernel.pidfds[fd]
         for child in list(self.kernel.processes.values()):
             if child.parent == self.pid:
                 child.parent = self.kernel.us  # a subreaper adopts them
@@ -220,6 +225,7 @@ class Kernel:
         self.waits: list[float | None] = []  # each timeout that a poller was asked to wait for, but 0
         self.epolls: list[Epoll] = []
         self.stopped_us = 0
+        self.pidfds: dict[int, tuple[Process, int]] = {}  # the process behind each, and what its end closes
         self.masters: dict[str, int] = {}  # of pseudo-terminals, by the path of the other side
         self._planned: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
@@ -293,6 +299,8 @@ class Kernel:
             monkeypatch.setattr(os, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(os, "posix_spawn", self._posix_spawn)
         monkeypatch.setattr(os, "fork", _no_fork)
+        monkeypatch.setattr(os, "pidfd_open", self._pidfd_open)
+        monkeypatch.setattr("_signal.pidfd_send_signal", self._pidfd_send_signal)
         monkeypatch.setattr(os, "openpty", self._openpty)
         monkeypatch.setattr(builtins, "open", self._open_file)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
@@ -323,6 +331,17 @@ class Kernel:
         self.masters[os.ttyname(slave)] = master
         return master, slave
 
+    def _pidfd_open(self, pid: int, _flags: int = 0) -> int:
+        process = self._existing(pid)
+        reader, writer = os.pipe()
+        self.pidfds[reader] = process, writer
+        return reader
+
+    def _pidfd_send_signal(self, fd: int, number: int) -> None:
+        if fd not in self.pidfds:
+            raise ProcessLookupError
+        self.pidfds[fd][0].take(number)
+
     def _kill(self, pid: int, number: int) -> None:
         if pid == self.us:
             self.stopped_us += number == signal.SIGSTOP
@@ -348,7 +367,7 @@ class Kernel:
 
     def _existing(self, pid: int) -> Process:
         if pid not in self.processes:
-            raise ProcessLookupError
+            raise ProcessLookupError(errno.ESRCH, "No such process")
         return self.processes[pid]
 
     def _children(self, parent: int) -> list[Process]:

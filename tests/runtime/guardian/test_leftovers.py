@@ -1,0 +1,98 @@
+"""What a dead session has left is ended, on a fake kernel: asked, then killed, and never another in its place."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from procman.runtime.guardian.leftovers import Leftover, end_leftovers, find_leftovers
+from runtime.fakes import Kernel, Process, signal_names
+
+SESSION = f"{0xFFFFFFFF:x}-abc"
+
+
+def left(kernel: Kernel, name: str = "web.1", command: str = "serve") -> Process:
+    return Process(kernel, 1, command, {"PROCMAN_SESSION": SESSION, "PROCMAN_INSTANCE": name})
+
+
+def test_leftovers_are_found_the_oldest_first(kernel: Kernel) -> None:
+    younger, older = left(kernel), left(kernel, "db.1", "keep it")
+    younger.started, older.started = 20, 10
+    found = find_leftovers()
+    assert [str(one) for one in found] == [f"db.1, pid {older.pid} (keep it)", f"web.1, pid {younger.pid} (serve)"]
+    assert [one.started for one in found] == [10, 20]
+
+
+def test_a_long_command_is_cut_and_made_harmless(kernel: Kernel) -> None:
+    left(kernel, command="x" * 60)
+    left(kernel, command="y" * 61)
+    left(kernel, command="\x1b[31m")
+    assert [one.command for one in find_leftovers()] == ["x" * 60, "y" * 59 + "…", "?[31m"]
+
+
+def test_a_process_of_another_namespace_is_none_of_ours(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = left(kernel)
+    real = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[2]" if str(one.pid) in path else real(path))
+    assert find_leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("names", "called"), [((), True), (("web.1",), True), (("web",), True), (("db", "web.2"), False)]
+)
+def test_a_leftover_is_called_by_its_instance_or_type(names: tuple[str, ...], called: bool) -> None:
+    assert Leftover(1, "s", 1, "web.1", "x").is_called(names) is called
+
+
+def test_one_that_obeys_is_not_killed(kernel: Kernel) -> None:
+    one = left(kernel)
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert signal_names(one.got) == ["TERM"]
+    assert kernel.now == 1000.0
+
+
+def test_one_that_is_stopped_obeys_too(kernel: Kernel) -> None:
+    one = left(kernel)
+    one.state = "T"
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert not one.alive
+    assert kernel.now == 1000.0
+
+
+def test_one_that_does_not_obey_is_killed_after_its_grace(kernel: Kernel) -> None:
+    one = left(kernel)
+    one.ignores.add(signal.SIGTERM)
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert signal_names(one.got) == ["TERM", "CONT", "KILL"]
+    assert kernel.now == pytest.approx(1003.0, abs=0.03)
+
+
+def test_one_that_hangs_in_the_kernel_is_given_back(kernel: Kernel) -> None:
+    one = left(kernel)
+    one.immortal = True
+    one.ignores.add(signal.SIGTERM)
+    assert [leftover.pid for leftover in end_leftovers(find_leftovers(), 3.0)] == [one.pid]
+    assert kernel.now == pytest.approx(1006.0, abs=0.05)
+
+
+@pytest.mark.parametrize("change", ["started", "session", "gone"])
+def test_another_process_of_its_number_is_left_alone(kernel: Kernel, change: str) -> None:
+    one = left(kernel)
+    found = find_leftovers()
+    if change == "started":
+        one.started += 1
+    elif change == "session":
+        one.env["PROCMAN_SESSION"] = "other"
+    else:
+        del kernel.processes[one.pid]
+    before = len(os.listdir("/proc/self/fd"))
+    assert end_leftovers(found, 3.0) == []
+    assert one.got == []
+    assert len(os.listdir("/proc/self/fd")) - before <= (change != "gone")  # the fake keeps the other end
+
+
+def test_without_leftovers_no_time_passes(kernel: Kernel) -> None:
+    assert end_leftovers([], 3.0) == []
+    assert kernel.now == 1000.0

@@ -1,0 +1,217 @@
+"""What a changed file restarts. The test stands for the thread that watches the disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from procman.config import overlays
+from procman.core.lifecycle.transitions import Event
+from procman.core.model.policy import RestartPolicy
+from procman.errors import ConfigError
+from procman.runtime.health.watch import Watch
+from runtime.fakes import Kernel, Run, a_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from procman.core.lifecycle.transitions import Instance
+
+
+class Disk:
+    """A run with a watched instance. The test is the thread: `change` is what it would notice."""
+
+    def __init__(self, kernel: Kernel, folder: Path, monkeypatch: pytest.MonkeyPatch, *patterns: str) -> None:
+        self.kernel = kernel
+        self.folder = str(folder)
+        self.batches: list[set[tuple[int, str]]] = []
+        self.error: Exception | None = None
+        self.watched: list[tuple[str, ...]] = []
+        self.options: dict[str, object] = {}
+        self.reloaded: list[str] = []
+        self.mistake = ""
+        monkeypatch.setattr(overlays, "can_watch", lambda: True)
+        monkeypatch.setitem(sys.modules, "watchfiles", SimpleNamespace(watch=self._watchfiles))
+        monkeypatch.setattr(
+            "threading.Thread", lambda target, args, **more: SimpleNamespace(start=lambda: target(*args))
+        )
+        plan = a_plan("web.1", watch=patterns or ("*.py",), restart=RestartPolicy("never"))
+        plan.cwd = self.folder
+        monkeypatch.chdir(folder)
+        self.run = Run(kernel, plan, "db.1", components=self._components)
+
+    def _components(self, run: Run) -> list[Watch]:
+        self.watch = Watch(run.supervisor, run.hub, self._reload)
+        return [self.watch]
+
+    def _reload(self, chosen: list[Instance]) -> list[str]:
+        if self.mistake:
+            raise ConfigError(self.mistake)
+        self.reloaded += [instance.name for instance in chosen]
+        return ["A changed"]
+
+    def _watchfiles(self, *folders: str, **options: object) -> Iterator[set[tuple[int, str]]]:
+        self.watched.append(folders)
+        self.options = options
+        if self.error is not None:
+            raise self.error
+        batches, self.batches = self.batches, []
+        yield from batches
+
+    def change(self, seconds: float, *names: str) -> None:
+        def notice() -> None:
+            self.batches = [{(1, f"{self.folder}/{name}") for name in names}]
+            self.watch._run([self.folder])
+
+        self.run.after(seconds, notice)
+
+    def starts(self) -> int:
+        return self.run.events.count(("started", "web.1"))
+
+    def until(self, seconds: float) -> int:
+        self.run.after(seconds, lambda: self.run.signal(signal.SIGTERM))
+        return self.run.run()
+
+
+def _no_thread(target: Callable[..., None], args: tuple[object, ...], **_more: object) -> SimpleNamespace:
+    """What runs at once, and not in a thread."""
+    return SimpleNamespace(start=lambda: target(*args))
+
+
+@pytest.fixture
+def disk(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(kernel, tmp_path, monkeypatch)
+
+
+def test_a_change_restarts_those_whose_files_it_concerns(disk: Disk) -> None:
+    disk.change(1.0, "app/views.py", "notes.txt")
+    disk.until(2.0)
+    assert disk.starts() == 2
+    assert disk.run.events.count(("started", "db.1")) == 1
+    assert disk.reloaded == ["web.1"]
+    assert disk.run.screen.announced[:2] == ["web.1: app/views.py has changed", "A changed"]
+
+
+def test_a_change_of_another_file_restarts_nobody(disk: Disk) -> None:
+    disk.change(1.0, "notes.txt")
+    disk.until(2.0)
+    assert disk.starts() == 1
+    assert disk.run.screen.announced == []
+
+
+def test_an_ignored_file_restarts_nobody(disk: Disk) -> None:
+    with open(f"{disk.folder}/.gitignore", "w") as file:
+        file.write("build/\n")
+    disk.change(1.0, "build/x.py")
+    disk.until(2.0)
+    assert disk.starts() == 1
+
+
+def test_its_own_log_file_restarts_nobody(disk: Disk) -> None:
+    disk.run.supervisor.instances["web.1"].plan.log_file = f"{disk.folder}/{{instance}}.py"
+    disk.change(1.0, "web.1.py")
+    disk.until(2.0)
+    assert disk.starts() == 1
+
+
+def test_one_that_the_user_has_stopped_is_not_restarted(disk: Disk) -> None:
+    disk.run.after(0.5, lambda: disk.run.supervisor.hold([disk.run.supervisor.instances["web.1"]], disk.kernel.now))
+    disk.run.after(0.5, lambda: disk.run.signal(signal.SIGCONT))
+    disk.change(1.0, "views.py")
+    disk.until(2.0)
+    assert disk.starts() == 1
+
+
+def test_one_that_has_failed_is_restarted(disk: Disk) -> None:
+    disk.run.after(0.5, disk.run.exits("web.1", 3))
+    disk.change(1.0, "views.py")
+    disk.until(2.0)
+    assert disk.starts() == 2
+
+
+def test_a_stopping_session_restarts_nobody(disk: Disk) -> None:
+    disk.kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+    disk.change(3.0, "views.py")
+    disk.until(2.0)
+    assert disk.starts() == 1
+    assert disk.run.screen.announced == []
+
+
+def test_a_mistake_in_the_files_does_not_keep_the_change_from_its_author(disk: Disk) -> None:
+    disk.mistake = "Procfile:1: nonsense"
+    disk.change(1.0, "views.py")
+    disk.until(2.0)
+    assert disk.starts() == 2
+    assert disk.run.screen.announced[1].startswith("warning: Procfile:1: nonsense; ")
+
+
+def test_the_folder_is_watched_once_and_a_new_one_too(disk: Disk) -> None:
+    def move() -> None:
+        disk.run.supervisor.instances["web.1"].plan.cwd = "/"
+        disk.run.supervisor.wish(Event.RESTART, disk.run.supervisor.instances.values(), disk.kernel.now)
+        disk.run.signal(signal.SIGCONT)
+
+    disk.run.after(1.0, move)
+    disk.until(2.0)
+    assert disk.watched == [(disk.folder,), ("/",)]
+    assert disk.options["debounce"] == 300
+    assert disk.options["raise_interrupt"] is False
+    assert disk.options["ignore_permission_denied"] is True
+
+
+def test_a_new_plan_has_new_patterns(disk: Disk) -> None:
+    disk.change(1.0, "views.py")
+    disk.run.after(2.0, lambda: setattr(disk.run.supervisor.instances["web.1"].plan, "watch", ("*.txt",)))
+    disk.change(3.0, "views.py")
+    disk.change(4.0, "notes.txt")
+    disk.until(5.0)
+    assert disk.starts() == 3
+
+
+def test_an_error_of_the_watcher_is_told_and_ends_nothing(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(kernel, tmp_path, monkeypatch)
+    disk.error = OSError("no more watches")
+    disk.until(2.0)
+    assert [text for text in disk.run.screen.announced if text.endswith(": no more watches")] == (
+        disk.run.screen.announced[:1]
+    )
+    assert disk.starts() == 1
+
+
+def test_an_error_without_words_is_told_by_its_kind(disk: Disk) -> None:
+    disk.error = RuntimeError()
+    disk.until(2.0)
+    assert disk.run.screen.announced[0].endswith("RuntimeError")
+
+
+def test_a_full_pipe_does_not_hold_the_thread(disk: Disk) -> None:
+    def flood() -> None:
+        for _ in range(70_000):
+            disk.watch._wake()
+
+    disk.run.after(1.0, flood)
+    disk.until(2.0)
+    assert disk.starts() == 1
+
+
+def test_without_the_extra_nothing_is_watched(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(kernel, tmp_path, monkeypatch)
+    monkeypatch.setattr(overlays, "can_watch", lambda: False)
+    disk.until(2.0)
+    assert disk.watched == []
+    assert os.getcwd() == disk.folder
+
+
+def test_a_folder_inside_of_another_is_not_watched_twice() -> None:
+    from procman.runtime.health.watch import _topmost
+
+    assert _topmost(["/srv/app", "/srv/app/web", "/srv/application", "/srv/app"]) == ["/srv/app", "/srv/application"]
+    assert _topmost(["/srv", "/"]) == ["/"]
