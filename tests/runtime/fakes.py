@@ -138,6 +138,11 @@ class Process:
         child.fds = {fd: os.dup(number) for fd, number in self.fds.items()}
         return child
 
+    def close_output(self) -> None:
+        """Let go of both streams, and live on."""
+        for fd in (1, 2):
+            os.close(self.fds.pop(fd))
+
     def exit(self, code: int = 0) -> None:
         """End by itself."""
         self._end(code, None)

@@ -42,8 +42,8 @@ class Maker:
 
 def test_nothing_is_made_for_instances_that_do_not_need_it(kernel: Kernel) -> None:
     maker = Maker(kernel)
-    maker.lazy.on_event(Action.TELL_STARTED, maker.plain, kernel.now)
-    maker.lazy.on_event(Action.TELL_READY, maker.wanted, kernel.now)
+    maker.lazy.on_event(Action.ANNOUNCE_STARTED, maker.plain, kernel.now)
+    maker.lazy.on_event(Action.ANNOUNCE_READY, maker.wanted, kernel.now)
     maker.lazy.tick(kernel.now)
     maker.lazy.close(kernel.now, 0)
     assert maker.made == []
@@ -52,9 +52,9 @@ def test_nothing_is_made_for_instances_that_do_not_need_it(kernel: Kernel) -> No
 
 def test_the_first_start_that_needs_it_makes_it_and_all_later_events_reach_it(kernel: Kernel) -> None:
     maker = Maker(kernel)
-    maker.lazy.on_event(Action.TELL_STARTED, maker.wanted, kernel.now)
-    maker.lazy.on_event(Action.TELL_STARTED, maker.wanted, kernel.now)
-    maker.lazy.on_event(Action.TELL_STARTED, maker.plain, kernel.now)
+    maker.lazy.on_event(Action.ANNOUNCE_STARTED, maker.wanted, kernel.now)
+    maker.lazy.on_event(Action.ANNOUNCE_STARTED, maker.wanted, kernel.now)
+    maker.lazy.on_event(Action.ANNOUNCE_STARTED, maker.plain, kernel.now)
     (made,) = maker.made
     assert made.poller is maker.poller
     assert made.events == [("started", "db.1"), ("started", "db.1"), ("started", "web.1")]
@@ -68,7 +68,7 @@ def test_the_first_start_that_needs_it_makes_it_and_all_later_events_reach_it(ke
 def test_a_quiet_component_does_nothing_and_waits_for_nothing(kernel: Kernel) -> None:
     quiet = QuietComponent()
     quiet.open(Poller())
-    quiet.on_event(Action.TELL_STARTED, Instance(a_plan("web.1")), kernel.now)
+    quiet.on_event(Action.ANNOUNCE_STARTED, Instance(a_plan("web.1")), kernel.now)
     quiet.tick(kernel.now)
     quiet.close(kernel.now, 0)
     assert quiet.next_deadline() is None

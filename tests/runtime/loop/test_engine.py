@@ -489,6 +489,21 @@ def test_a_full_disk_is_told_once(kernel: Kernel, capfd: pytest.CaptureFixture[s
     assert " 18 bytes of output " in error
 
 
+def test_a_child_that_closes_its_output_and_lives_on_does_not_keep_the_loop_busy(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    fds: list[int] = []
+    run.after(0.5, lambda: fds.extend(run.pumps_poller.events))
+    run.after(1.0, lambda: kernel.process("web.1").write(b"bye"))
+    run.after(1.0, lambda: kernel.process("web.1").close_output())
+    run.after(2.0, lambda: fds.append(len(run.pumps_poller.events)))
+    run.after(100.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert len(fds) == 2
+    assert fds[1] == 0
+    assert len(kernel.waits) < 10
+    assert run.lines("web.1") == b"bye\n"
+
+
 def test_a_file_as_output_is_not_polled(kernel: Kernel) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     run = Run(kernel, "web.1", stdout=null)
