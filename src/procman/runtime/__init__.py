@@ -1,1 +1,1 @@
-"""Does: processes, descriptors, signals and files."""
+"""The machinery that runs a session: processes, descriptors, signals, clocks."""

@@ -8,7 +8,7 @@ import termios
 import pyte
 import pytest
 
-from procman.runtime.guardian.saved_terminal import LEFT, RESET, SavedTerminal
+from procman.runtime.guardian.saved_terminal import RESTORE_ALL, RESTORE_OURS, SavedTerminal
 from procman.runtime.system import tty
 from procman.runtime.system.tty import LOCAL_FLAGS, key_by_key
 
@@ -53,7 +53,7 @@ def session() -> Iterator[Session]:
 def test_what_the_manager_had_set_is_put_back_and_its_line_erased(session: Session) -> None:
     session.saved.restore()
     assert session.settings == session.found
-    assert session.shown == LEFT
+    assert session.shown == RESTORE_OURS
 
 
 def test_what_a_shell_has_set_since_is_left_to_it(session: Session) -> None:
@@ -73,7 +73,7 @@ def test_from_the_background_it_is_not_touched(session: Session, monkeypatch: py
     assert session.shown == b""
 
 
-@pytest.mark.parametrize("said", [LEFT, RESET], ids=["ours", "lent"])
+@pytest.mark.parametrize("said", [RESTORE_OURS, RESTORE_ALL], ids=["ours", "lent"])
 @pytest.mark.parametrize(
     "half",
     [

@@ -9,7 +9,19 @@ import pytest
 
 from procman.core.text.lines import STAYS
 from procman.runtime.loop import pumps as pumps_module
-from procman.runtime.loop.pumps import ALONE, ASK, CHUNK, FEW, LONGEST, PATIENCE, SILENCE, STILL, TURN, WIDE, Pumps
+from procman.runtime.loop.pumps import (
+    BYTES_PER_POLL,
+    CHUNK_SIZE,
+    FULL_READS_TO_WIDEN,
+    LONE_FLOOD_SIZE,
+    MAX_SHARED_FLOODS,
+    PAINTING_DELAY,
+    PARTIAL_DELAY,
+    TURN_LIMIT,
+    TURN_SIZE,
+    WIDE_CHUNK_SIZE,
+    Pumps,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +98,7 @@ class Table:
         for name in names:
             try:
                 while True:
-                    os.write(self.writers[name], LINE * (CHUNK // len(LINE)))
+                    os.write(self.writers[name], LINE * (CHUNK_SIZE // len(LINE)))
             except BlockingIOError:
                 pass
 
@@ -172,7 +184,7 @@ def test_every_flood_has_its_turn(table: Table) -> None:
     assert {heard.count(name) for name in floods} == {3}
 
 
-@pytest.mark.parametrize("number", [3, FEW, 3 * FEW])
+@pytest.mark.parametrize("number", [3, MAX_SHARED_FLOODS, 3 * MAX_SHARED_FLOODS])
 def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table, number: int) -> None:
     floods = [f"flood{place}" for place in range(number)]
     table.seat(*floods)
@@ -184,7 +196,7 @@ def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table, nu
         table.turn()
         for name, lines in table.hub.heard[before:]:
             heard[name] += len(lines)
-    assert max(heard.values()) - min(heard.values()) <= TURN + WIDE
+    assert max(heard.values()) - min(heard.values()) <= TURN_SIZE + WIDE_CHUNK_SIZE
 
 
 def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
@@ -194,7 +206,7 @@ def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table
     table.flood("flood")
     table.turn()
     heard = sum(len(lines) for _, lines in table.hub.heard)
-    assert TURN <= heard < TURN + ALONE + WIDE
+    assert TURN_SIZE <= heard < TURN_SIZE + LONE_FLOOD_SIZE + WIDE_CHUNK_SIZE
 
 
 class Costly:
@@ -222,7 +234,7 @@ def test_a_turn_is_over_when_its_time_is_and_the_others_have_the_next(
     """Signals are heard in between, however much the lines of many cost."""
     names = [f"child{number}" for number in range(10)]
     table.seat(*names)
-    Costly(table, 0.6 * LONGEST, monkeypatch)
+    Costly(table, 0.6 * TURN_LIMIT, monkeypatch)
     for name in names:
         os.write(table.writers[name], b"dear\n")
     turns = [table.turn()]
@@ -239,25 +251,25 @@ def test_of_a_flood_that_costs_much_one_chunk_is_read_a_turn(table: Table, monke
     table.flood("flood")
     table.turn()
     assert len(table.turn()) > 1
-    Costly(table, LONGEST, monkeypatch)
+    Costly(table, TURN_LIMIT, monkeypatch)
     for _ in range(3):
         assert table.turn() == ["flood"]
 
 
 def test_of_many_floods_one_has_the_whole_turn(table: Table) -> None:
-    floods = [f"flood{number}" for number in range(3 * FEW)]
+    floods = [f"flood{number}" for number in range(3 * MAX_SHARED_FLOODS)]
     table.seat(*floods)
     table.flood_for_ever()
     table.flood(*floods)
-    for _ in range(6 * FEW):  # all are known, and have their larger pipes
+    for _ in range(6 * MAX_SHARED_FLOODS):  # all are known, and have their larger pipes
         table.turn()
     before = len(table.hub.heard)
     assert len(set(table.turn())) == 1
-    assert sum(len(lines) for _, lines in table.hub.heard[before:]) < TURN + WIDE
+    assert sum(len(lines) for _, lines in table.hub.heard[before:]) < TURN_SIZE + WIDE_CHUNK_SIZE
 
 
 def test_who_speaks_among_many_floods_waits_for_a_few_of_them(table: Table) -> None:
-    floods = [f"flood{number}" for number in range(8 * FEW)]
+    floods = [f"flood{number}" for number in range(8 * MAX_SHARED_FLOODS)]
     table.seat(*floods, "quiet")
     table.flood_for_ever()
     publish, waited = table.hub.publish, [0]
@@ -276,11 +288,11 @@ def test_who_speaks_among_many_floods_waits_for_a_few_of_them(table: Table) -> N
     while len(waited) < 40:
         table.turn()
     begun = 10  # all are known by then
-    assert max(waited[begun:]) <= ASK + TURN + WIDE
+    assert max(waited[begun:]) <= BYTES_PER_POLL + TURN_SIZE + WIDE_CHUNK_SIZE
 
 
 def test_of_many_who_begin_at_once_each_is_read_once_before_any_is_read_again(table: Table) -> None:
-    floods = [f"flood{number}" for number in range(8 * FEW)]
+    floods = [f"flood{number}" for number in range(8 * MAX_SHARED_FLOODS)]
     table.seat(*floods)
     table.flood_for_ever()
     table.flood(*floods)
@@ -289,7 +301,7 @@ def test_of_many_who_begin_at_once_each_is_read_once_before_any_is_read_again(ta
     assert sorted(name for name, _ in table.hub.heard[: len(floods)]) == sorted(floods)
 
 
-def longest_of(table: Table, name: str, turns: int = 2 * PATIENCE) -> int:
+def longest_of(table: Table, name: str, turns: int = 2 * FULL_READS_TO_WIDEN) -> int:
     """The most bytes heard at once of a child that always writes as much as it can."""
     for _ in range(turns):
         table.flood(name)
@@ -299,26 +311,26 @@ def longest_of(table: Table, name: str, turns: int = 2 * PATIENCE) -> int:
 
 def test_who_fills_the_pipe_again_and_again_may_write_more_at_once(table: Table) -> None:
     table.seat("burst", "flood")
-    assert longest_of(table, "burst", PATIENCE - 1) <= CHUNK
+    assert longest_of(table, "burst", FULL_READS_TO_WIDEN - 1) <= CHUNK_SIZE
     assert not table.readers["burst"].is_wide
-    assert CHUNK < longest_of(table, "flood") <= WIDE
+    assert CHUNK_SIZE < longest_of(table, "flood") <= WIDE_CHUNK_SIZE
 
 
 def test_only_so_many_may_write_more_at_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     """All pipes of one user share what there is."""
-    monkeypatch.setattr(pumps_module, "MOST_WIDE", 1)
+    monkeypatch.setattr(pumps_module, "MAX_WIDE_PUMPS", 1)
     table.pumps = Pumps(table.hub, table.outlet)  # type: ignore[arg-type]  # as above
     table.seat("first", "second", "third")
-    assert longest_of(table, "first") > CHUNK
-    assert longest_of(table, "second") <= CHUNK
+    assert longest_of(table, "first") > CHUNK_SIZE
+    assert longest_of(table, "second") <= CHUNK_SIZE
     table.pumps.remove(table.readers.pop("first"))
-    assert longest_of(table, "third") > CHUNK
+    assert longest_of(table, "third") > CHUNK_SIZE
 
 
 def test_where_no_more_is_allowed_a_flood_is_read_as_before(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pumps_module, "enlarge_pipe", lambda fd, size: False)
     table.seat("flood")
-    assert longest_of(table, "flood") <= CHUNK
+    assert longest_of(table, "flood") <= CHUNK_SIZE
     assert not table.readers["flood"].is_wide
 
 
@@ -351,7 +363,7 @@ def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> No
         table.pumps.show_partials(due - 0.001)
         table.pumps.show_partials(due)
     assert table.hub.partials == [b"Password: "] * 3
-    assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([SILENCE, SILENCE])
+    assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([PARTIAL_DELAY, PARTIAL_DELAY])
 
 
 @pytest.mark.parametrize(("words", "later"), [(b"\x1b[1A50%\n", True), (b"an ordinary line\n", False)])
@@ -433,7 +445,7 @@ def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_
     assert table.hub.heard == [("pull", b"\x1b[2A\rlayer 1 MB" + STAYS)]
     assert not table.hub.released
     still = table.pumps.next_deadline()
-    assert still == pytest.approx(pause + STILL)
+    assert still == pytest.approx(pause + PAINTING_DELAY)
     assert still is not None
     table.pumps.show_partials(still)
     assert table.hub.released == ["pull"]

@@ -11,7 +11,7 @@ from procman.config.plan_source import read_plan
 from procman.output.palette import wants_color
 from procman.runtime.system.descendants import become_subreaper, kill_until_empty
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
-from procman.runtime.system.signals import deafen
+from procman.runtime.system.signals import block_signals
 from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def start(settings: Settings) -> int:
     if socket_claim.code is not None:
         return socket_claim.code
     code = _run(StartedRun(plan, settings, environ, socket_claim))
-    deafen()
+    block_signals()
     return code
 
 

@@ -1,1 +1,1 @@
-"""Makes sure that nothing outlives procman, however it ends."""
+"""What makes sure that no process outlives procman, however it ends."""

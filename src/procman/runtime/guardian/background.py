@@ -1,4 +1,4 @@
-"""Does: runs a session behind the command that it is for, and never longer than that (`procman test`)."""
+"""Runs a session in the background of `procman test`, and no longer than its command."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Background:
-    """A process of ours that does `work` in a session of its own: keys of the terminal are not for it.
+    """A fork of ours that does `work` in a session of its own, so that keys of the terminal do not reach it.
 
-    What it prints goes to the file `log`. It is asked to end when we end, however that comes to pass.
+    Its output goes to the file `log`. It gets SIGTERM when we end, for whatever reason.
     """
 
     def __init__(self, work: Callable[[], int], log: str) -> None:
@@ -29,13 +29,13 @@ class Background:
         if self.pid == 0:
             code = 70
             try:
-                _go_behind(log)
+                _detach(log)
                 code = 143 if os.getppid() != us else work()
             finally:
                 os._exit(code)
 
     def code(self) -> int | None:
-        """Its exit code, once it has ended; 0 if somebody else has reaped it."""
+        """Return its exit code, once it has ended; 0 if another part of the program has reaped it."""
         if self._code is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -47,7 +47,7 @@ class Background:
         return self._code
 
     def end(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Send it SIGTERM, and wait for its end."""
         if self.code() is None:
             os.kill(self.pid, signal.SIGTERM)
             try:
@@ -56,12 +56,12 @@ class Background:
                 pass  # reaped already
 
 
-def _go_behind(log: str) -> None:
+def _detach(log: str) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
-    shown = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-    for fd, to in ((null, 0), (shown, 1), (shown, 2)):
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    for fd, to in ((null, 0), (output, 1), (output, 2)):
         os.dup2(fd, to)
     os.close(null)
-    os.close(shown)
+    os.close(output)

@@ -1,8 +1,8 @@
-"""Does: runs one process in the foreground, as if we were not there, and ends as it ended (``procman run``).
+"""Runs one process in the foreground, as if procman were not there, and ends as it ends (``procman run``).
 
-The child shares our session and process group: terminal and job control are its own. We block every signal and take
-them one by one (signal.sigwaitinfo): what the terminal made has reached the child already, because it goes to the whole
-group; what somebody sent to us alone is passed on.
+The child shares our session and process group, so it has the terminal and job control. We block every signal and take
+them one by one (signal.sigwaitinfo). A signal of the terminal goes to the whole group, so the child has it already; a
+signal that was sent to us alone is passed on.
 """
 
 from __future__ import annotations
@@ -21,24 +21,22 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: `import signal` takes 5 ms
 
-# Faults of our own are not for the child; KILL and STOP cannot be blocked.
+# These come from faults of our own; KILL and STOP cannot be blocked.
 _OURS = ("KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TRAP", "SYS", "ABRT", "PIPE")
-HEARD = frozenset(signal.valid_signals()) - {getattr(signal, f"SIG{name}") for name in _OURS}
-TO_ALL = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # the child hears of these whoever made them
+WATCHED = frozenset(signal.valid_signals()) - {getattr(signal, f"SIG{name}") for name in _OURS}
+TO_ALL = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # passed on even if the kernel made them
 JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-REAPED_PER_ROUND = 256  # as PID 1 a process that forks faster than we reap must not keep signals from the child
+MAX_REAPED = 256  # per round: as PID 1, a process that forks faster than we reap must not delay signals
 
 
 def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd: str) -> int:
-    """Run ``program`` in ``cwd`` to its end; returns its exit code, 128 + n when signal n ended it.
+    """Run ``program`` in ``cwd`` to its end; return its exit code, or 128 + n if signal n ended it.
 
-    Raises OSError when it cannot be started. Signals stay blocked in this process, which has nothing left to do.
+    Raises OSError if it cannot be started. Signals stay blocked in this process, which has nothing left to do.
     """
     os.chdir(cwd)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # ignored, it would make the kernel reap the child and lose its status
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, the kernel would reap the child: no status
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     child = _spawn(program, argv, env)
     with RunWatcher(child):
         status = _wait(child)
@@ -47,10 +45,10 @@ def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd
 
 
 def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
-    """Start it with default signals and an empty mask; what we were given open it is given open, too."""
+    """Start the child with default signals and an empty mask. It inherits the descriptors that we were given."""
     defaults = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        defaults.discard(signal.SIGHUP)  # the user said nohup
+        defaults.discard(signal.SIGHUP)  # the user used nohup
     try:
         return os.posix_spawn(program, argv, env, setsigmask=(), setsigdef=defaults)
     except OSError as error:
@@ -60,9 +58,9 @@ def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
 
 
 def _wait(child: int) -> int:
-    """Pass signals on until the child ends; returns its wait status."""
+    """Pass signals on until the child ends; return its wait status."""
     while True:
-        number, by_kernel, _ = next_signal(HEARD)
+        number, by_kernel, _ = next_signal(WATCHED)
         if number == signal.SIGCHLD:
             status = _reap(child)
             if status is not None:
@@ -72,13 +70,13 @@ def _wait(child: int) -> int:
 
 
 def _is_key(number: int) -> bool:
-    """Whether the terminal may have made this signal, where the kernel does not say."""
+    """Return whether the terminal may have made this signal, if the kernel does not say."""
     return number in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, *JOB_CONTROL) and _has_terminal()
 
 
 def _reap(child: int) -> int | None:
-    """Reap what has ended, strangers included (as PID 1 we inherit them); the child's status if it was among them."""
-    for _ in range(REAPED_PER_ROUND):
+    """Reap what has ended; return the child's status if it was among them. As PID 1 we inherit other processes too."""
+    for _ in range(MAX_REAPED):
         pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         if pid == 0:
             return None
@@ -86,14 +84,14 @@ def _reap(child: int) -> int | None:
             _stop_with(child, os.WSTOPSIG(status))
         elif pid == child:
             return status
-    os.kill(os.getpid(), signal.SIGCHLD)  # look again, after the signals that came meanwhile
+    os.kill(os.getpid(), signal.SIGCHLD)  # continue after the signals that have arrived meanwhile
     return None
 
 
 def _stop_with(child: int, number: int) -> None:
-    """The child was stopped: so are we, or the shell would wait for a job that does nothing. Both go on together.
+    """Stop with the stopped child, or the shell would wait for a job that does nothing. Both continue together.
 
-    A SIGSTOP where there is no terminal to give back was meant for the child alone, and so will be its SIGCONT.
+    If there is no terminal to give back, a SIGSTOP was meant for the child alone, and so will be its SIGCONT.
     """
     if number in JOB_CONTROL or _has_terminal():
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -101,7 +99,7 @@ def _stop_with(child: int, number: int) -> None:
 
 
 def _has_terminal() -> bool:
-    """Whether our group is the one in the terminal's foreground."""
+    """Return whether our group is in the foreground of the terminal."""
     for fd in (0, 1, 2):
         try:
             return os.tcgetpgrp(fd) == os.getpgrp()

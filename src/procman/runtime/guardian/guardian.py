@@ -1,18 +1,16 @@
-"""Does: survives the manager, so that nothing else survives it.
+"""Three processes between the user and the children, so that no child outlives procman however it ends.
 
-Three processes stand between the user and the children:
-
-    guardian   the visible pid; in the user's session and job; passes signals on and the exit code back
+    guardian   the visible pid; in the user's session and job; passes signals on, and the exit code back
     └ watchdog   a session of its own, so that no signal to the user's group or terminal reaches it
       └ manager    in the user's session and job again; the engine; parent of every child
 
-All three are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so whatever descends from the manager, daemonised or not,
-becomes a child of the nearest one that lives. Whichever one or two of them are killed, `kill -9 -PGID` included, the
-third has all that is left as its own children, and kills until the kernel says ECHILD. Nothing is searched, so a
-process that hides its environment or leaves its session is found as well.
+All three are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so every descendant of the manager, daemonised or not,
+becomes a child of the nearest one that lives. If one or two of them are killed, even by `kill -9 -PGID`, the third gets
+all that is left as its own children, and kills until the kernel says ECHILD. It does not search, so a process that
+hides its environment or leaves its session is found too.
 
-Signals for the manager travel through the guardian pipe as bytes: no pid that might be recycled is involved, and
-its end of file tells the manager that the guardian is gone.
+Signals for the manager travel through the guardian pipe as bytes, so no recycled pid can be hit. Its end of file tells
+the manager that the guardian is gone.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ from procman.runtime.system.descendants import (
     reap_some,
     send,
 )
-from procman.runtime.system.descriptors import let_go_of_streams, open_standard_descriptors
+from procman.runtime.system.descriptors import close_streams, open_standard_descriptors
 from procman.runtime.system.procfs import children_of, comm_of, is_awake, is_zombie, own_children, set_title
 from procman.runtime.system.signals import STOPPING, next_signal, pass_on, pass_on_early
 
@@ -47,17 +45,17 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-HEARD = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
-SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # what the manager stops us with
+WATCHED = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
+SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # how the manager stops the guardian
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
-MANAGERS_TURN = 0.5  # seconds for the manager to do its part: end all when one of us two is gone, stop when it said so
+MANAGER_LIMIT = 0.5  # seconds for the manager: to kill its children when guardian or watchdog is gone, or to stop
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
 
 guardian_pipe: int | None = None
 """In the manager: the descriptor on which signals forwarded by the guardian arrive, or None without a guardian."""
 
 guardian_pid: int | None = None
-"""In the manager: the guardian's pid, for as long as the guardian pipe is open, or None without a guardian."""
+"""In the manager: the guardian's pid, valid while the guardian pipe is open, or None without a guardian."""
 
 visible_pid = 0
 """The pid that the user sees and signals: the guardian's, or our own without one."""
@@ -70,13 +68,16 @@ def suspend() -> None:
 
 
 def is_needed() -> bool:
-    """Whether a guardian has something to add: not as PID 1, whose end ends the namespace, nor under systemd,
-    whose cgroup is the guardian, and which wants to hear from the process that it has started."""
+    """Return whether a guardian is of use.
+
+    It is not as PID 1, whose end ends the namespace, nor under systemd, which has the cgroup for that and expects
+    notifications from the process that it started.
+    """
     return os.getpid() != 1 and not _is_service()
 
 
 def _is_service() -> bool:
-    """Whether systemd started this very process: SYSTEMD_EXEC_PID says so (systemd.exec(5)), since version 248."""
+    """Return whether systemd started this process: since version 248 SYSTEMD_EXEC_PID says so (systemd.exec(5))."""
     if "SYSTEMD_EXEC_PID" in os.environ:
         return os.environ["SYSTEMD_EXEC_PID"] == str(os.getpid())
     return "NOTIFY_SOCKET" in os.environ and comm_of(os.getppid()) == b"systemd\n"
@@ -85,8 +86,8 @@ def _is_service() -> bool:
 def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     """Run `run` in a manager that is watched from two sides, and return its exit code.
 
-    In the manager this function does not return. Without a guardian (`enabled` false, PID 1, systemd, no process
-    to be had) `run` is simply called.
+    In the manager this function does not return. Without a guardian (`enabled` false, PID 1, systemd, or no more
+    processes) `run` is simply called.
     """
     global visible_pid  # noqa: PLW0603 (set once, before anything can read it)
     visible_pid = os.getpid()
@@ -95,10 +96,10 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     open_standard_descriptors()
     _flush()
     terminal = saved_terminal()
-    become_subreaper()  # not inherited, but what it has to import is: the other two find that in memory
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would let no end be seen
+    become_subreaper()  # before the fork, since its import is then in the memory of all three
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, no end would be reported
     spared = prior_children()
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # before the fork: no signal falls between
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # before the fork, so that no signal is lost
     ends: tuple[int, ...] = ()
     try:
         reader, writer = ends = os.pipe()
@@ -106,10 +107,10 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     except OSError:
         for fd in ends:
             os.close(fd)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         return run()
     if watchdog == 0:
-        _leave(_watch, run, reader, writer, terminal)
+        _run_fork(_watch, run, reader, writer, terminal)
     os.close(reader)
     pass_on_early(writer)
     end = _guard(watchdog, writer, spared)
@@ -118,8 +119,8 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
     return in_shell(end)
 
 
-def _leave(work: Callable[..., int], *arguments: object) -> None:
-    """Do `work` in a forked process and end it, whatever happens, without running the parent's clean-up twice."""
+def _run_fork(work: Callable[..., int], *arguments: object) -> None:
+    """Do `work` in a forked process and exit, whatever happens, without running the parent's clean-up twice."""
     code = EXIT_LOST
     try:
         code = work(*arguments)
@@ -140,14 +141,14 @@ def _flush() -> None:
         try:
             stream.flush()
         except (OSError, ValueError):
-            pass  # a reader that is gone: there is nobody to tell
+            pass  # the reader is gone
 
 
-# The watchdog: between the two, in a session of its own -------------------------------------------------------------
+# The watchdog, in a session of its own ------------------------------------------------------------------------------
 
 
 def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerminal) -> int:
-    """Fork the manager, then wait for its end or the guardian's; then end all that is left."""
+    """Fork the manager, wait for its end or the guardian's, then kill all that is left."""
     guardian = os.getppid()
     become_subreaper()
     try:
@@ -155,17 +156,17 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
         manager = os.fork()
     except OSError:
         os.close(writer)
-        return _manage(run, reader, guardian, terminal)  # no process to be had: the guardian alone must do
+        return _manage(run, reader, guardian, terminal)  # no more processes: the guardian alone must do
     if manager == 0:
         for fd in (writer, signals, wake):
             os.close(fd)
-        _leave(_manage, run, reader, guardian, terminal)
+        _run_fork(_manage, run, reader, guardian, terminal)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
     pass_on_early(writer)
     os.close(writer)
     set_title(WATCHDOG_NAME, "procman: watchdog")
-    let_go_of_streams()
-    _wake_by_child(wake)
+    close_streams()
+    _write_signals_to(wake)
     end = _wait_for_either(manager, reader, signals)
     left = kill_until_empty()
     if _is_untidy(end):
@@ -174,18 +175,18 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
 
 
 def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
-    """How the manager ended, or 137 as soon as the guardian's end of the guardian pipe is closed."""
+    """Return how the manager ended, or 137 as soon as the guardian closes its pipe."""
     while True:
         if (end := end_of(manager)) is not None:
             return end
-        # The pipe carries bytes for the manager: look only for its hang-up (POLLHUP needs no asking).
+        # The pipe carries bytes for the manager, so look only for its hang-up (POLLHUP is always reported).
         if _hung_up(guardian, signals, manager):
             _let_manager_end()
             return EXIT_LOST
 
 
 def _hung_up(guardian: int, signals: int, manager: int) -> bool:
-    """Wait for a signal or the guardian's end. CONT is for the manager: somebody has stopped it, and it shall obey."""
+    """Wait for a signal or the guardian's end; return whether it was the end. Pass CONT on to a stopped manager."""
     poll = select.poll()
     poll.register(guardian, 0)
     poll.register(signals, select.POLLIN)
@@ -196,19 +197,19 @@ def _hung_up(guardian: int, signals: int, manager: int) -> bool:
 
 
 def _is_untidy(end: int) -> bool:
-    """Whether the terminal may not be as it was. Who exits with 128 + n has tidied up, but for what says he did not."""
+    """Return whether the terminal may need restoring. An exit with 128 + n has restored it, except these two."""
     return end < 0 or end in (EXIT_LOST, EXIT_SOFTWARE)
 
 
 def _let_manager_end() -> None:
-    """Give the manager, which sees the guardian pipe end, the time to kill its children before we kill it.
+    """Give the manager, which sees the end of the guardian pipe, time to kill its children before we kill it.
 
-    Were it the first to die, whoever kills us as well in this moment would leave the children without all three.
+    If it died first, and we were killed in that moment too, the children would have none of the three.
     """
-    end = time.monotonic() + MANAGERS_TURN
+    end = time.monotonic() + MANAGER_LIMIT
     while managers := [pid for pid in own_children() if _is_manager(pid)]:
         for pid in managers:
-            send(pid, signal.SIGCONT)  # a stopped one could not do it
+            send(pid, signal.SIGCONT)  # in case it is stopped
         if time.monotonic() > end:
             return
         time.sleep(PAUSE)
@@ -219,14 +220,14 @@ def _is_manager(pid: int) -> bool:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Exist, so that SIGCHLD and SIGCONT wake us."""
+    """Do nothing: with a handler, SIGCHLD and SIGCONT wake us."""
 
 
-def _wake_by_child(wake: int) -> None:
+def _write_signals_to(wake: int) -> None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in (*FORWARDED, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)  # nobody means the watchdog; the guardian is who is asked to end
+        signal.signal(number, signal.SIG_IGN)  # signals are meant for the guardian
     signal.signal(signal.SIGCHLD, _nothing)
     signal.signal(signal.SIGCONT, _nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -240,43 +241,43 @@ def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedT
     guardian_pipe, guardian_pid = reader, guardian
     become_subreaper()
     set_title(MANAGER_NAME, "procman: manager")
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
     watchdog = os.getppid()
     code = run()
-    if os.getppid() != watchdog:  # killed; a guardian that lives would not have let us come this far
+    if os.getppid() != watchdog:  # it was killed, and the guardian too, or it would have killed us
         terminal.restore(alone=True)
     return code
 
 
-# The guardian: the visible pid --------------------------------------------------------------------------------------
+# The guardian, the visible pid --------------------------------------------------------------------------------------
 
 
 def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
-    """Pass signals on until the watchdog ends; returns how: its exit code is the manager's."""
+    """Pass signals on until the watchdog ends; return how it ended: its exit code is the manager's."""
     set_title("procman")
     os.set_blocking(writer, False)
     while True:
-        number, by_kernel, sender = next_signal(HEARD)
+        number, by_kernel, sender = next_signal(WATCHED)
         if number == signal.SIGCHLD:
             if (end := end_of(watchdog)) is not None:
                 os.close(writer)
-                if reap_some():  # only when the watchdog was killed is anything left
+                if reap_some():  # something is left only if the watchdog was killed
                     _let_manager_end()
                     kill_until_empty(spared)
                 return end
         elif number == signal.SIGTTOU:
             _stop_after(manager=sender)
         else:
-            pass_on(number, bool(by_kernel), writer)  # unknown on macOS: the manager forgives a signal that comes twice
+            pass_on(number, bool(by_kernel), writer)  # None on macOS; the manager tolerates a repeated signal
             if number in (*STOPPING, signal.SIGCONT) and _may_sleep(watchdog):
                 os.kill(watchdog, signal.SIGCONT)  # for the manager
 
 
 def _may_sleep(watchdog: int) -> bool:
-    """Whether the manager is stopped, or the watchdog, who is to wake it; true where that cannot be seen.
+    """Return whether the manager, or the watchdog that wakes it, is stopped; True if that cannot be seen.
 
-    A CONT too many goes on to every child, and one that comes late would undo a Ctrl-Z that was pressed right after
-    `fg`, which has woken the manager with us. Nor is it to be woken that has just stopped for one, and told us.
+    An unneeded CONT would reach every child, and a late one would undo a Ctrl-Z that was pressed right after `fg`,
+    which has woken the manager with us. A manager that has just stopped for a Ctrl-Z, and reported it, must stay so.
     """
     if signal.SIGTTOU in signal.sigpending():
         return False
@@ -284,8 +285,8 @@ def _may_sleep(watchdog: int) -> bool:
 
 
 def _stop_after(manager: int) -> None:
-    """Stop when the manager has stopped: the shell that sees us stop may say `fg` at once, and must find it so."""
-    end = time.monotonic() + MANAGERS_TURN
+    """Stop once the manager has stopped: a shell that sees us stop may continue us immediately, and the manager too."""
+    end = time.monotonic() + MANAGER_LIMIT
     while is_awake(manager) and time.monotonic() < end:
         time.sleep(PAUSE)
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,10 +1,9 @@
-"""Does: finds what a dead session has left running, names it, and ends it when asked.
+"""Finds the processes that a dead session left running, and ends them for `procman prune`.
 
-Guardian, watchdog and manager end everything as long as one of them lives; only when all three are killed in the same
-instant is something left. It is known by the mark that every child carries, PROCMAN_SESSION, which begins with the
-manager's pid. A process with such a mark is a leftover when it is our own user's and of our namespace, and its manager
-is gone: no process has that pid, or one that is younger than the leftover, so that the pid was given out again.
-Whatever is in doubt is not touched.
+Guardian, watchdog and manager end everything as long as one of them lives. Only if all three are killed in the same
+instant are processes left. Every child carries PROCMAN_SESSION, which begins with the manager's pid. A process with it
+is a leftover if it belongs to our user and namespace and its manager is gone: no process has that pid, or one that is
+younger than the leftover, so the pid was recycled. A process in doubt is not touched.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-MARK = b"PROCMAN_SESSION="
+SESSION = b"PROCMAN_SESSION="
 INSTANCE = b"PROCMAN_INSTANCE="
 START_TIME = 19  # field 22 of /proc/PID/stat, counted after the command
 STATE = 0
-WORDS = 60  # characters of a command line that are shown
-PAUSE = 0.02  # seconds between two looks at who has ended
+MAX_COMMAND = 60  # characters of a command line that are shown
+POLL_INTERVAL = 0.02  # seconds between two looks at what has ended
 
 
 class Leftover:
-    """A process of a dead session: its pid, the session's mark, and when it was started (clock ticks since boot)."""
+    """A process of a dead session: its pid, its PROCMAN_SESSION, and when it started (clock ticks since boot)."""
 
     __slots__ = ("command", "instance", "pid", "session", "started")
 
@@ -46,12 +45,12 @@ class Leftover:
         return f"{self.instance}, pid {self.pid} ({self.command})"
 
     def is_called(self, names: Iterable[str]) -> bool:
-        """Whether its instance (web.1) or process type (web) is among the names; no name at all means every one."""
+        """Return whether its instance (web.1) or process type (web) is among the names; no names mean all."""
         return not names or self.instance in names or self.instance.rpartition(".")[0] in names
 
 
 def find_leftovers() -> list[Leftover]:
-    """All leftovers that are ours to end, the oldest first. Empty where there is no /proc (macOS)."""
+    """Return all leftovers that are ours to end, the oldest first. Empty without /proc (macOS)."""
     try:
         names = os.listdir("/proc")
         namespace = os.readlink("/proc/self/ns/pid")
@@ -62,10 +61,10 @@ def find_leftovers() -> list[Leftover]:
 
 
 def _leftover(pid: int, namespace: str) -> Leftover | None:
-    """What `pid` is, if it is a leftover: all of user, mark, namespace and manager must say so."""
+    """Return `pid` as a leftover, or None: user, environment, namespace and manager must all say so."""
     if not _is_ours(pid):
         return None
-    session = _marked(pid, MARK)
+    session = _variable(pid, SESSION)
     if not session or pid == os.getpid() or _namespace_of(pid) != namespace:
         return None
     fields = stat_fields(pid)
@@ -74,7 +73,7 @@ def _leftover(pid: int, namespace: str) -> Leftover | None:
     started = int(fields[START_TIME])
     if _has_manager(session, started):
         return None
-    return Leftover(pid, session, started, _marked(pid, INSTANCE), _command_of(pid))
+    return Leftover(pid, session, started, _variable(pid, INSTANCE), _command_of(pid))
 
 
 def _is_ours(pid: int) -> bool:
@@ -84,16 +83,16 @@ def _is_ours(pid: int) -> bool:
         return False
 
 
-def _marked(pid: int, mark: bytes) -> str:
+def _variable(pid: int, name: bytes) -> str:
     data = environ_of(pid)
-    if mark not in data:
+    if name not in data:
         return ""
-    marks = [item for item in data.split(b"\0") if item.startswith(mark)]
-    return marks[0][len(mark) :].decode("ascii", "replace") if marks else ""
+    found = [item for item in data.split(b"\0") if item.startswith(name)]
+    return found[0][len(name) :].decode("ascii", "replace") if found else ""
 
 
 def _namespace_of(pid: int) -> str:
-    """In another namespace the manager's pid means somebody else."""
+    """Return the pid namespace: in another one the manager's pid is another process."""
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
@@ -101,7 +100,7 @@ def _namespace_of(pid: int) -> str:
 
 
 def _has_manager(session: str, started: int) -> bool:
-    """Whether the manager named by the mark may be alive; a mark that is not of our making counts as alive."""
+    """Return whether the manager named by the session may be alive; a session that we did not name counts as alive."""
     number, dash, _ = session.partition("-")
     try:
         manager = int(number, 16)
@@ -121,17 +120,17 @@ def _command_of(pid: int) -> str:
     except OSError:
         words = ""
     shown = printable(words)
-    return shown if len(shown) <= WORDS else shown[: WORDS - 1] + "…"
+    return shown if len(shown) <= MAX_COMMAND else shown[: MAX_COMMAND - 1] + "…"
 
 
 def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]:
-    """Ask each to end, kill after `grace` seconds what is left; returns those that live on (state D, or not ours).
+    """Send each SIGTERM, kill what is left after `grace` seconds; return the survivors (state D, or not ours).
 
-    A pidfd holds each process fast, so that none can be taken for another that got its pid meanwhile.
+    A pidfd pins each process, so that none can be mistaken for another that got its pid meanwhile.
     """
     held = [(one, fd) for one in leftovers if (fd := _hold(one)) is not None]
     try:
-        for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process could not obey
+        for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process could not react
             _signal_all(held, number)
         _wait_for(held, grace)
         _signal_all(held, signal.SIGKILL)
@@ -143,7 +142,7 @@ def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]
 
 
 def _hold(leftover: Leftover) -> int | None:
-    """A pidfd of the leftover, if the pid is still its own."""
+    """Return a pidfd of the leftover, if the pid is still its own."""
     try:
         fd = os.pidfd_open(leftover.pid)
     except OSError as error:
@@ -151,7 +150,7 @@ def _hold(leftover: Leftover) -> int | None:
             return None
         raise
     fields = stat_fields(leftover.pid)
-    if fields and int(fields[START_TIME]) == leftover.started and _marked(leftover.pid, MARK) == leftover.session:
+    if fields and int(fields[START_TIME]) == leftover.started and _variable(leftover.pid, SESSION) == leftover.session:
         return fd
     os.close(fd)
     return None
@@ -168,11 +167,11 @@ def _signal_all(held: Iterable[tuple[Leftover, int]], number: int) -> None:
 def _wait_for(held: Iterable[tuple[Leftover, int]], limit: float) -> None:
     end = time.monotonic() + limit
     while time.monotonic() < end and not all(_has_ended(fd) for _, fd in held):
-        time.sleep(PAUSE)
+        time.sleep(POLL_INTERVAL)
 
 
 def _has_ended(fd: int) -> bool:
-    """A pidfd is readable when its process has ended (pidfd_open(2))."""
+    """Return whether a pidfd is readable, which means that its process has ended (pidfd_open(2))."""
     import select
 
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""Does: remembers how the terminal was, for the case that the manager cannot give it back any more."""
+"""Remembers the terminal's settings, in case the manager dies before it can restore them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-# Half a sequence in which we were killed, of any kind, and an update that was to be seen when it is whole. CAN (0x18)
-# ends a sequence, ST (ESC \\) a string where CAN does not. Neither is shown, nor does anything where none is open.
-ENDED = b"\x18\x1b\\\x1b[?2026l"
-# Colors, no wrapping, bracketed paste, and a status line, that nobody takes away any more.
-LEFT = ENDED + b"\x1b[0m\x1b[?7h\x1b[?2004l\r\x1b[J"
-# The keyboard without kitty's protocol and xterm's modifyOtherKeys. More is popped than any terminal keeps: nobody is
-# left who knows how much was pushed. First of all, for a terminal that takes the last of it for underlining.
+# Ends a sequence in which we were killed, of any kind, and a synchronized update. CAN (0x18) ends a sequence, ST
+# (ESC \\) a string if CAN does not. Neither is shown, nor does anything if nothing is open.
+END_SEQUENCES = b"\x18\x1b\\\x1b[?2026l"
+# Removes what a killed manager leaves: colors, no wrapping, bracketed paste, a status line.
+RESTORE_OURS = END_SEQUENCES + b"\x1b[0m\x1b[?7h\x1b[?2004l\r\x1b[J"
+# The keyboard without kitty's protocol and xterm's modifyOtherKeys. It pops more than any terminal keeps, since we do
+# not know how much was pushed. It is first, for terminals that take its last part for underlining.
 USUAL_KEYS = b"\x1b[<99u\x1b[=0u\x1b[>4m"
-# What a process may have left that had the terminal: colors, a hidden cursor, no wrapping, other cursor keys and
-# keypad, bracketed paste, reports of mouse and focus.
+# What a process that had the terminal may leave: colors, a hidden cursor, no wrapping, other cursor keys and keypad,
+# bracketed paste, reports of mouse and focus.
 USUAL_MODES = b"\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l"
 USUAL_MODES += b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l"
-# The other screen as well, whose keyboard is its own, and only reached from there. Its last line stays.
-RESET = ENDED + USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
+# The alternate screen too: its keyboard is its own, and only reached from there. Its last line stays.
+RESTORE_ALL = END_SEQUENCES + USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
 
 
 class SavedTerminal:
-    """The settings of the terminal at our start; nothing at all where there is no terminal.
+    """The settings of the terminal at our start; empty if there is no terminal.
 
-    It has a descriptor of its own: the watchdog lets go of 0, 1 and 2. From a session of its own the watchdog may
-    still set it: job control only restrains processes whose controlling terminal it is (tty_check_change(), Linux).
+    It has a descriptor of its own, since the watchdog closes 0, 1 and 2. The watchdog may still set it from its own
+    session: job control only restrains processes whose controlling terminal it is (tty_check_change(), Linux).
     """
 
     def __init__(self, fd: int | None = None, attributes: list[Any] | None = None) -> None:
@@ -39,9 +39,11 @@ class SavedTerminal:
         self._attributes = attributes
 
     def restore(self, *, alone: bool = False) -> None:
-        """Put it back as it was, if it is as the manager had set it: else it is the shell's already, which asks for
-        its next line. From the background it is not tried, but by who is ``alone``: the shell took the terminal since
-        all of us seemed to be gone, and not every shell sets it (dash). Then TTOU must not stop us."""
+        """Restore the settings if they are those that the manager had set; otherwise the shell has it already.
+
+        A background process does not try, unless it is ``alone``: the shell took the terminal since all of us seemed
+        to be gone, and not every shell sets it (dash). Then TTOU must not stop us.
+        """
         if self._fd is None or self._attributes is None:
             return
         import termios
@@ -57,13 +59,13 @@ class SavedTerminal:
             lent = (raw(self._attributes), raw(self._attributes, signals=True))
             if found in (key_by_key(self._attributes), *lent):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
-                os.write(self._fd, RESET if found in lent else LEFT)
+                os.write(self._fd, RESTORE_ALL if found in lent else RESTORE_OURS)
         except (OSError, termios.error):
             pass  # the terminal is gone as well
 
 
 def saved_terminal() -> SavedTerminal:
-    """The terminal behind stdin as it is now, if stdout is one too: only then does the manager change it."""
+    """Return the present settings of the terminal on stdin, if stdout is one too: only then the manager changes it."""
     try:
         if not (os.isatty(0) and os.isatty(1)):
             return SavedTerminal()

@@ -1,4 +1,4 @@
-"""Does the sorting of changed files: which ones an instance cares for, and which ones nobody does."""
+"""Decides which changed files concern an instance, by its patterns and the .gitignore files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Globs:
-    """The patterns of one instance, as in a .gitignore, below ``folder``; what .gitignore files name is left out."""
+    """The patterns of one instance below ``folder``, in the syntax of .gitignore. Files ignored by git never match."""
 
     def __init__(self, folder: str, patterns: tuple[str, ...], never: Iterable[str] = ()) -> None:
         self.folder = folder
@@ -23,18 +23,18 @@ class Globs:
         self._ignored: dict[str, tuple[float, pathspec.GitIgnoreSpec | None]] = {}
 
     def match(self, path: str) -> bool:
-        """Whether a change of this file matters."""
+        """Return whether a change of this file concerns the instance."""
         inner = _below(self.folder, path)
         return bool(inner) and path not in self._never and self._wanted.match_file(inner) and not self._is_ignored(path)
 
     def _is_ignored(self, path: str) -> bool:
-        """As git sees it: the .gitignore nearest to the file has the last word."""
+        """Return whether git ignores the file: the .gitignore nearest to it decides."""
         verdict = False
         folder = self._top
         for name in (*os.path.dirname(_below(self._top, path)).split("/"), ""):
             spec = self._spec(folder)
-            said = spec.check_file(_below(folder, path)).include if spec else None
-            verdict = verdict if said is None else said
+            decision = spec.check_file(_below(folder, path)).include if spec else None
+            verdict = verdict if decision is None else decision
             folder = os.path.join(folder, name) if name else folder
         return verdict
 
@@ -59,7 +59,7 @@ def _read(path: str) -> pathspec.GitIgnoreSpec | None:
 
 
 def _repository(folder: str) -> str:
-    """The top of the working tree that the folder is in, or else the folder."""
+    """Return the top of the folder's working tree, or the folder itself if it is in none."""
     here = folder
     while not os.path.exists(os.path.join(here, ".git")):
         above = os.path.dirname(here)
@@ -70,6 +70,6 @@ def _repository(folder: str) -> str:
 
 
 def _below(folder: str, path: str) -> str:
-    """The path as seen from the folder; empty when it is not inside."""
+    """Return the path relative to the folder; empty if it is not inside."""
     start = folder.rstrip("/") + "/"
     return path[len(start) :] if path.startswith(start) else ""

@@ -1,4 +1,4 @@
-"""Does: tells systemd how we are: READY, STATUS, STOPPING, WATCHDOG (sd_notify(3)), when it asks to be told."""
+"""Notifies systemd: READY, STATUS, STOPPING, WATCHDOG (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
 
-RETRY = 0.05  # seconds until a full socket is tried again: net.unix.max_dgram_qlen is 10 on many systems
-SHARE = 0.5  # of the watchdog's time after which it is fed: sd_watchdog_enabled(3) recommends half
+RETRY_INTERVAL = 0.05  # seconds until a full socket is tried again: net.unix.max_dgram_qlen is 10 on many systems
+WATCHDOG_SHARE = 0.5  # of the watchdog's period, between two notifications: sd_watchdog_enabled(3) recommends half
 
 
 class Notifier(QuietComponent):
-    """The socket named by NOTIFY_SOCKET. Nobody is here without one."""
+    """The socket named by NOTIFY_SOCKET. The component exists only if that is set."""
 
     def __init__(self, supervisor: Supervisor, environ: Mapping[str, str], now: float) -> None:
         self._supervisor = supervisor
         self._address = environ["NOTIFY_SOCKET"]
         self._socket: socket | None = None
-        self._told: set[str] = set()
-        self._owed: list[str] = []  # what the socket did not take yet, in order; it must not be lost
+        self._sent: set[str] = set()
+        self._queued: list[str] = []  # messages that the socket did not take yet, in order; none may be lost
         self._retry: float | None = None
         self._period = _watchdog_period(environ)
         self._due = now + self._period if self._period else None
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """READY once everything that is wanted is up, STOPPING once; STATUS at every change: how many are what."""
+        """Send STATUS, the number of instances in each state; and once each, READY when all wanted are up, STOPPING."""
         counts: dict[str, int] = {}
         for one in self._supervisor.instances.values():
             counts[one.state] = counts.get(one.state, 0) + 1
         if self._supervisor.stopping is not None:
-            self._tell_once("STOPPING=1", now)
+            self._queue_once("STOPPING=1", now)
         elif not counts.keys() & {State.WAITING, State.STARTING}:
-            self._tell_once("READY=1", now)
-        self._tell("STATUS=" + ", ".join(f"{number} {state}" for state, number in counts.items()), now)
+            self._queue_once("READY=1", now)
+        self._queue("STATUS=" + ", ".join(f"{number} {state}" for state, number in counts.items()), now)
 
     def next_deadline(self) -> float | None:
-        """When the watchdog is to be fed, if it is asked for, or a full socket tried again."""
+        """Return when the watchdog is due, if systemd uses one, or when a full socket is tried again."""
         return min((due for due in (self._due, self._retry) if due is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Send what is owed, and feed the watchdog when it is time."""
+        """Send the queued messages, and notify the watchdog when it is due."""
         if self._retry is not None and self._retry <= now:
             self._push(now)
         if self._due is not None and self._period is not None and self._due <= now:
             self._due = now + self._period
             self._send("WATCHDOG=1")
 
-    def _tell_once(self, message: str, now: float) -> None:
-        if message not in self._told:
-            self._told.add(message)
-            self._tell(message, now)
+    def _queue_once(self, message: str, now: float) -> None:
+        if message not in self._sent:
+            self._sent.add(message)
+            self._queue(message, now)
 
-    def _tell(self, message: str, now: float) -> None:
-        """Owe a message; a newer STATUS takes the place of one that is still owed."""
+    def _queue(self, message: str, now: float) -> None:
+        """Queue a message; a newer STATUS replaces one that is still queued."""
         if message.startswith("STATUS="):
-            self._owed = [owed for owed in self._owed if not owed.startswith("STATUS=")]
-        self._owed.append(message)
+            self._queued = [text for text in self._queued if not text.startswith("STATUS=")]
+        self._queued.append(message)
         self._push(now)
 
     def _push(self, now: float) -> None:
         self._retry = None
-        while self._owed:
-            if not self._send(self._owed[0]):
-                self._retry = now + RETRY
+        while self._queued:
+            if not self._send(self._queued[0]):
+                self._retry = now + RETRY_INTERVAL
                 return
-            del self._owed[0]
+            del self._queued[0]
 
     def _send(self, message: str) -> bool:
-        """Whether it is done with: False when the socket is full. One that is gone is the other side's affair."""
+        """Send a message; return False if the socket is full. A socket that is gone counts as sent."""
         try:
             self._connected().send(message.encode())
         except BlockingIOError:
@@ -91,16 +91,16 @@ class Notifier(QuietComponent):
             import socket
 
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-            # A leading @ stands for the NUL of an abstract address (sd_notify(3)).
+            # A leading @ means the NUL of an abstract address (sd_notify(3)).
             name = self._address
             self._socket.connect("\0" + name[1:] if name.startswith("@") else name)
         return self._socket
 
 
 def _watchdog_period(environ: Mapping[str, str]) -> float | None:
-    """Seconds between two feedings, or None when systemd does not ask us for them."""
+    """Return the seconds between two watchdog notifications, or None if systemd expects none from us."""
     microseconds = environ.get("WATCHDOG_USEC", "")
     ours = {str(os.getpid()), str(guardian.visible_pid)}
     if not microseconds.isdigit() or environ.get("WATCHDOG_PID", str(os.getpid())) not in ours:
         return None
-    return max(0.001, int(microseconds) / 1e6 * SHARE)
+    return max(0.001, int(microseconds) / 1e6 * WATCHDOG_SHARE)

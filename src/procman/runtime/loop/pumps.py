@@ -1,7 +1,7 @@
-"""Does: reads what children write, fairly, and stops reading while nobody takes our output.
+"""Reads the output of children fairly, and stops reading while our own output is not taken.
 
-All pumps share a poller of their own inside the engine's: taking that one descriptor out of the engine's poller stops
-them all at once, the children block in their own `write`, and the kernel does our back-pressure.
+All pumps share a poller of their own inside the engine's. Taking that one descriptor out of the engine's poller stops
+all of them; the children then block in their own `write`, so the kernel does the back-pressure.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
 
-CHUNK = 64 << 10  # bytes a read: the default size of a pipe
-WIDE = 128 << 10  # bytes a read, and the size of the pipe, of a child that has filled its own pipe again and again
-FULL = 48 << 10  # bytes of a read that found the pipe full: what is written next may not fit in the rest of a page
-PATIENCE = 4  # full pipes before that: a burst at the start is no flood
-MOST_WIDE = 128  # pipes at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
-FLOOD = 16 << 10  # bytes of a read after which more is likely to wait
-TURN = 512 << 10  # bytes of floods after which signals, ends and deadlines have their turn: about half a millisecond
-LONGEST = 0.05  # seconds of a turn: colors and cursors, or what is highlighted, may cost a thousand times what lines do
-ALONE = 256 << 10  # bytes of one flood before anybody is asked who else has something to say
-FEW = 8  # floods whose pipes a core's cache holds: each is read once and then the next; of more, one has a whole turn
-ASK = 2 << 20  # bytes of waiting floods before anybody is asked again: to ask a hundred costs what 20 KiB of lines do
-SILENCE = 0.15  # seconds after which a line without its end is shown: a prompt; in a footer, if it grows still: a bar
-STILL = 1.2  # seconds after which rows that were painted over are shown as they are: a clock among them ticks sooner
+CHUNK_SIZE = 64 << 10  # bytes per read: the default size of a pipe
+WIDE_CHUNK_SIZE = 128 << 10  # bytes per read, and the size of the pipe, of a child that keeps filling its pipe
+FULL_PIPE_SIZE = 48 << 10  # bytes of a read that found the pipe full: the next write may not fit in it
+FULL_READS_TO_WIDEN = 4  # full pipes before a pump is widened: a burst at the start is not a flood
+MAX_WIDE_PUMPS = 128  # at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
+FLOOD_SIZE = 16 << 10  # bytes of a read after which more is likely to wait
+TURN_SIZE = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
+TURN_LIMIT = 0.05  # seconds of a turn: colors, cursors and highlighting may cost a thousand times what plain lines do
+LONE_FLOOD_SIZE = 256 << 10  # bytes of one flood before the others are polled
+MAX_SHARED_FLOODS = 8  # whose pipes fit in a core's cache: read once each, in rotation; of more, one has a whole turn
+BYTES_PER_POLL = (
+    2 << 20
+)  # of waiting floods, until the others are polled: polling a hundred costs what 20 KiB of lines do
+PARTIAL_DELAY = 0.15  # seconds until an unfinished line is shown: a prompt, or in a footer, if it still grows, a bar
+PAINTING_DELAY = 1.2  # seconds until rows that were painted over are shown as they are: a clock among them ticks sooner
 
 
 class Pump:
-    """One descriptor of one child on its way to the hub."""
+    """Moves the output of one descriptor of one child to the hub, chunk by chunk, as whole lines."""
 
     __slots__ = (
-        "_hear",
         "_hub",
         "_most",
+        "_on_output",
         "_unserved",
         "buffer",
         "climbs",
@@ -65,44 +67,46 @@ class Pump:
         stream: str,
         hub: Hub,
         unserved: list[Pump],
-        hear: Callable[[bytes, bytes], None] | None = None,
+        on_output: Callable[[bytes, bytes], None] | None = None,
     ) -> None:
-        """``hear`` gets the unfinished line and the chunk behind it, if that has an escape sequence and nobody who is
-        attached sees it: his terminal answers."""
+        """``on_output`` gets the unfinished line and the chunk after it, if the chunk has an escape sequence.
+
+        It does not while a client is attached, whose own terminal answers.
+        """
         self.fd = fd
         self.name = name
         self.stream = stream
         self.buffer = LineBuffer(fold=not hub.raw)
         self.ended = False
-        self.climbs = False  # it paints: the cursor was sent up
+        self.climbs = False  # it sent the cursor up: it paints
         self.last_size = 0
-        self.taken = 0  # bytes, in its last turn
-        self.waits = False  # announced, and not served yet
+        self.taken = 0  # bytes in its last turn
+        self.waits = False  # queued and not served yet
         self.goes_on = False  # the last chunk ended no line
-        self.fills = 0  # times that a whole pipe was read at once
-        self._hear = hear
+        self.fills = 0  # times that one read found the pipe full
+        self._on_output = on_output
         self._hub = hub
-        self._most = CHUNK  # bytes a read
+        self._most = CHUNK_SIZE  # bytes per read
         self._unserved = unserved
 
     @property
     def is_wide(self) -> bool:
-        """Whether more is read at once than a pipe usually holds."""
-        return self._most > CHUNK
+        """Whether one read may take more than a pipe usually holds."""
+        return self._most > CHUNK_SIZE
 
     def widen(self) -> None:
-        """Let the child write more, and read more, at once: fewer calls and wake-ups for each byte, on both sides."""
-        if enlarge_pipe(self.fd, WIDE):
-            self._most = WIDE
+        """Enlarge the pipe and the reads: fewer calls and wake-ups per byte, on both sides."""
+        if enlarge_pipe(self.fd, WIDE_CHUNK_SIZE):
+            self._most = WIDE_CHUNK_SIZE
 
-    def announce(self) -> None:
-        """There is something to read: be served in this turn, or in one of the next."""
+    def on_readable(self) -> None:
+        """Queue, to be served in this turn or one of the next."""
         if not self.waits:
             self.waits = True
             self._unserved.append(self)
 
     def read(self) -> bool:
-        """Move one chunk; False when there was none."""
+        """Move one chunk; return False if there was none."""
         try:
             chunk = os.read(self.fd, self._most)
         except BlockingIOError:
@@ -116,11 +120,11 @@ class Pump:
         if not chunk:
             self.ended = True
             return False
-        if self._hub.taps or self._hear is not None:
-            self._let_hear(chunk)
+        if self._hub.taps or self._on_output is not None:
+            self._pass_to_tap(chunk)
         if self._hub.painting:
             self.climbs |= goes_up(chunk)
-        if len(chunk) >= LARGE_CHUNK and self._pass_on(chunk):
+        if len(chunk) >= LARGE_CHUNK and self._publish_whole(chunk):
             return True
         lines = self.buffer.feed(chunk)
         self.goes_on = not lines
@@ -130,8 +134,8 @@ class Pump:
             self._hub.publish(self.name, self.stream, lines)
         return True
 
-    def _pass_on(self, chunk: bytes) -> bool:
-        """Publish a large chunk without copying its lines together; False when it has to be looked at."""
+    def _publish_whole(self, chunk: bytes) -> bool:
+        """Publish a large chunk without copying its lines together; return False if it has to be looked at."""
         if not self._hub.is_plain(self.name, self.stream, self.buffer.tail, chunk):
             return False
         taken = self.buffer.take(chunk)
@@ -142,33 +146,33 @@ class Pump:
         self._hub.publish_parts(self.name, self.stream, before, chunk, end)
         return True
 
-    def _let_hear(self, chunk: bytes) -> None:
+    def _pass_to_tap(self, chunk: bytes) -> None:
         tap = self._hub.taps.get(self.name)
         if tap is not None:
             tap(chunk)
-        elif self._hear is not None and b"\x1b[" in chunk:
-            self._hear(self.buffer.tail, chunk)
+        elif self._on_output is not None and b"\x1b[" in chunk:
+            self._on_output(self.buffer.tail, chunk)
 
     def discard(self) -> int:
-        """Throw away at most one pipe's fill; returns the number of bytes."""
+        """Throw away at most what a pipe holds; return the number of bytes."""
         try:
-            return len(os.read(self.fd, 16 * CHUNK))
+            return len(os.read(self.fd, 16 * CHUNK_SIZE))
         except OSError:
             return 0
 
     def leave_rows(self) -> bool:
-        """Pass on what the line that has not ended yet painted over other rows; whether it did."""
+        """Publish what the unfinished line painted over other rows; return whether there was any."""
         lines = self.buffer.leave_rows()
         if lines:
             self._hub.publish(self.name, self.stream, lines)
         return bool(lines)
 
     def show_partial(self) -> bool:
-        """Show the line that has not ended yet: somebody may be waiting for an answer to it. True: not now."""
+        """Show the unfinished line, which may be a prompt. Return True if that has to wait."""
         return self._hub.partial(self.name, self.stream, self.buffer.tail)
 
     def finish(self) -> None:
-        """Pass on what is left: a last line without its newline."""
+        """Publish a last line that has no newline."""
         rest = self.buffer.flush()
         if rest:
             self._hub.publish(self.name, self.stream, rest)
@@ -183,61 +187,64 @@ class Pumps:
         self._outlet = outlet
         self._poller = Poller()
         self._by_fd: dict[int, Pump] = {}
-        self._unfinished: dict[Pump, float] = {}  # when to show its line; in the order of time
-        self._painting: dict[Pump, float] = {}  # when to show its rows, unless more are painted; in the order of time
+        self._unfinished: dict[Pump, float] = {}  # when to show its line, soonest first
+        self._painting: dict[Pump, float] = {}  # when to show its rows, soonest first
         self._unserved: list[Pump] = []
-        self._unasked = 0  # bytes of floods since anybody was asked
-        self._most = ALONE  # bytes of a flood before the next has its turn
-        self._may_widen = MOST_WIDE
+        self._unpolled = 0  # bytes of floods since the last poll
+        self._most = LONE_FLOOD_SIZE  # bytes of a flood before the next one is served
+        self._may_widen = MAX_WIDE_PUMPS
         self.dropped = 0  # bytes that were never shown
 
     def fileno(self) -> int:
-        """Readable when a child has written."""
+        """Return a descriptor that is readable when a child has written."""
         return self._poller.fileno()
 
-    def add(self, fd: int, name: str, stream: str, hear: Callable[[bytes, bytes], None] | None = None) -> Pump:
-        """Begin to read `fd`; `hear`: who answers what is asked there."""
-        pump = Pump(fd, name, stream, self._hub, self._unserved, hear)
+    def add(self, fd: int, name: str, stream: str, on_output: Callable[[bytes, bytes], None] | None = None) -> Pump:
+        """Begin to read `fd`; see Pump for `on_output`."""
+        pump = Pump(fd, name, stream, self._hub, self._unserved, on_output)
         self._by_fd[fd] = pump
-        self._poller.add(fd, pump.announce)
+        self._poller.add(fd, pump.on_readable)
         return pump
 
     @property
     def backlog(self) -> bool:
-        """Whether pumps that were ready have not been served: the output was full, or the turn was over."""
+        """Whether ready pumps were not served: the output was full, or the turn was over."""
         return bool(self._unserved)
 
     def serve(self) -> None:
-        """Read from whoever is ready, until the output is full or the time is up; in a flood several times before the
-        rest of the turn, which costs a sixth of a chunk's way. Who has not been served comes first in the next turn.
+        """Read from the pumps that are ready until the output is full or the turn is over.
+
+        In a flood this reads several times before the rest of the turn, which costs a sixth of a chunk's way. Pumps
+        that were not served are first in the next turn.
         """
-        left = TURN
-        until = time.monotonic() + LONGEST
+        left = TURN_SIZE
+        until = time.monotonic() + TURN_LIMIT
         while left > 0 and not self._outlet.blocked and time.monotonic() < until:
-            if self._unasked >= ASK or not self._unserved:
-                self._ask()
+            if self._unpolled >= BYTES_PER_POLL or not self._unserved:
+                self._poll()
             flooded = self._serve_waiting(left, until)
             if not flooded:
                 return
             left -= flooded
 
-    def _ask(self) -> None:
-        """Ask who has something to say: he stands behind those who wait already, but who says little before all floods.
+    def _poll(self) -> None:
+        """Poll for readable pipes and queue them after those already waiting; light writers go ahead of floods.
 
-        Else a flood would be read again and again before the quiet child (p99 of its delay: 240 ms instead of 3).
+        Otherwise a flood would be read again and again before a quiet child (p99 of its delay: 240 ms instead of 3).
         """
-        self._unasked = 0
-        for announce in self._poller.ready(0):
-            announce()
+        self._unpolled = 0
+        for on_readable in self._poller.ready(0):
+            on_readable()
         number = len(self._unserved)
-        self._most = ALONE if number == 1 else FLOOD if number <= FEW else TURN
+        self._most = LONE_FLOOD_SIZE if number == 1 else FLOOD_SIZE if number <= MAX_SHARED_FLOODS else TURN_SIZE
         if number > 1:
             self._unserved.sort(key=_size)
 
     def _serve_waiting(self, left: int, until: float) -> int:
-        """Read from one after the other, not longer than ``until``, nor when so many bytes came in large chunks, behind
-        which there may be more; how many. Who was no flood so far is read once: of a hundred who begin at the same
-        time, each is soon heard.
+        """Read from one pump after the other, until ``until`` or until ``left`` bytes came in large chunks.
+
+        Returns the number of those bytes. A pump that was not a flood so far is read once, so that of a hundred that
+        begin at the same time each is served soon.
         """
         unserved = self._unserved
         alone = len(unserved) == 1
@@ -245,61 +252,60 @@ class Pumps:
         while unserved and flooded < left and not self._outlet.blocked:
             self._outlet.eager = alone
             pump = unserved.pop(0)
-            flooded += self._serve(pump, self._most if pump.taken >= FLOOD else FLOOD, until)
+            flooded += self._serve(pump, self._most if pump.taken >= FLOOD_SIZE else FLOOD_SIZE, until)
             if time.monotonic() >= until:
                 break
         self._outlet.eager = False
-        self._unasked += flooded
+        self._unpolled += flooded
         return flooded
 
     def _serve(self, pump: Pump, most: int, until: float) -> int:
-        """Read chunks up to so many bytes, not longer than ``until``, as long as they are large; how many bytes those
-        were."""
+        """Read chunks as long as they are large, up to ``most`` bytes or until ``until``; return their bytes."""
         pump.waits = False
-        if self._by_fd.get(pump.fd) is not pump:  # gone, and its number may be another's already
+        if self._by_fd.get(pump.fd) is not pump:  # removed, and its number may be another's by now
             return 0
         flooded = 0
-        while pump.read() and pump.last_size >= FLOOD:
+        while pump.read() and pump.last_size >= FLOOD_SIZE:
             flooded += pump.last_size
             if flooded >= most or self._outlet.blocked or time.monotonic() >= until:
                 break
         pump.taken = flooded or pump.last_size
-        if pump.last_size >= FULL:
+        if pump.last_size >= FULL_PIPE_SIZE:
             self._notice_full(pump)
         if pump.ended:
             self._poller.remove(pump.fd)
         if self._unfinished and not self._grows(pump):
             self._unfinished.pop(pump, None)
         if pump.buffer.unfinished:
-            self._unfinished.setdefault(pump, time.monotonic() + SILENCE)
+            self._unfinished.setdefault(pump, time.monotonic() + PARTIAL_DELAY)
         if self._hub.painting:
             self._notice_painting(pump)
         return flooded
 
     def _grows(self, pump: Pump) -> bool:
-        """Whether what is due to be shown has only changed, and it can be taken back."""
+        """Return whether an unfinished line that is due has only grown, and can be replaced once it is shown."""
         return self._hub.has_footer and (pump.goes_on or (pump.name, pump.stream) in self._hub.painting)
 
     def _notice_painting(self, pump: Pump) -> None:
-        """Wait for the end of the painting, which is not the end of all words: only who goes up puts it off."""
+        """Wait for the end of the painting, which only a move up puts off, not other output."""
         paints = (pump.name, pump.stream) in self._hub.painting
         if pump.climbs or not paints:
             self._painting.pop(pump, None)
             pump.climbs = False
         if paints:
             now = time.monotonic()
-            self._painting.setdefault(pump, now + STILL)
+            self._painting.setdefault(pump, now + PAINTING_DELAY)
             if self._hub.has_footer:
-                self._unfinished.setdefault(pump, now + SILENCE)
+                self._unfinished.setdefault(pump, now + PARTIAL_DELAY)
 
     def _notice_full(self, pump: Pump) -> None:
         pump.fills += 1
-        if pump.fills == PATIENCE and self._may_widen:
+        if pump.fills == FULL_READS_TO_WIDEN and self._may_widen:
             pump.widen()
             self._may_widen -= pump.is_wide
 
     def next_deadline(self) -> float | None:
-        """When the first unfinished line, or the first rows that are painted over, are due to be shown."""
+        """Return when the first unfinished line, or the first painted rows, must be shown."""
         due = next(iter(self._unfinished.values()), None)
         if self._painting:
             still = next(iter(self._painting.values()))
@@ -307,27 +313,27 @@ class Pumps:
         return due
 
     def show_partials(self, now: float) -> None:
-        """Show the unfinished lines, and the painted rows, of those who have been silent for long enough."""
+        """Show the unfinished lines and painted rows that are due."""
         for pump in _due(self._painting, now):
             pump.leave_rows()
             self._hub.release(pump.name, pump.stream)
             if pump.buffer.unfinished:
-                self._offer(pump, now)
+                self._show_partial(pump, now)
         for pump in _due(self._unfinished, now):
-            self._offer(pump, now)
+            self._show_partial(pump, now)
 
-    def _offer(self, pump: Pump, now: float) -> None:
+    def _show_partial(self, pump: Pump, now: float) -> None:
         self._unfinished.pop(pump, None)
         if pump.leave_rows() and (pump.name, pump.stream) in self._hub.painting:
             self._painting.pop(pump, None)
-            self._painting[pump] = now + STILL
+            self._painting[pump] = now + PAINTING_DELAY
         if pump.show_partial():
-            self._unfinished[pump] = now + SILENCE
+            self._unfinished[pump] = now + PARTIAL_DELAY
 
     def drain(self, pump: Pump, until: float) -> bool:
-        """Read what is there after the child's end, not waiting for an end of file that a grandchild may hold back.
+        """Read what is left after the child's end, without waiting for an end of file, which a grandchild may delay.
 
-        False when the output was full before that and `until` has not come yet: try again.
+        Returns False, to be tried again, if the output became full before `until`.
         """
         while time.monotonic() < until:
             if self._outlet.blocked:
@@ -337,7 +343,7 @@ class Pumps:
         return True
 
     def remove(self, pump: Pump) -> None:
-        """Show the last words, and stop reading. What is still unread was written to a reader who does not read."""
+        """Publish the last line, and stop reading. If the output is full, the unread bytes are counted as dropped."""
         if self._outlet.blocked:
             self.dropped += pump.discard()
         pump.finish()
@@ -350,14 +356,15 @@ class Pumps:
 
 
 def _size(pump: Pump) -> int:
-    """The bytes of its last turn; floods are all alike, so that they keep the order in which they came: if the largest
-    were always the last, it might never be its turn.
+    """Return the bytes of its last turn. All floods are equal, so they keep their order.
+
+    If the largest were always the last, it might never be served.
     """
-    return min(pump.taken, FLOOD)
+    return min(pump.taken, FLOOD_SIZE)
 
 
 def _due(times: dict[Pump, float], now: float) -> Iterator[Pump]:
-    """Take out whose time has come; the times are in order."""
+    """Remove and return the pumps that are due; the times are in order."""
     while times:
         pump, due = next(iter(times.items()))
         if due > now:

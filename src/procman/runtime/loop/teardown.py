@@ -2,7 +2,7 @@
 
 1. The leader has ended and is a zombie, which pins the numbers of its group.
 2. Its last output is read.
-3. What is left of its group, and its escaped helpers, are asked to stop, then killed.
+3. What is left of its group, and its escaped helpers, get the stop signal, then KILL.
 4. It is reaped.
 5. The supervisor is told.
 

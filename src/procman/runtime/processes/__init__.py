@@ -1,1 +1,1 @@
-"""Spawns, signals and reaps processes."""
+"""Spawning, signalling and reaping processes."""

@@ -1,4 +1,4 @@
-"""Does: looks at what descends from this process, and ends it: subreaper, orphans, kill until nothing is left."""
+"""Signals and reaps the descendants of this process, as their subreaper, until none is left."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ else:
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
-REAPED_PER_ROUND = 256  # a process that forks faster than we reap must not hold us here for ever
+MAX_REAPED = 256  # per round: a process that forks faster than we reap must not block us
 PAUSE = 0.001  # seconds between two rounds of killing
-LAST_KILLS = 5.0  # seconds until what does not die of SIGKILL is given up: it hangs in the kernel
+KILL_LIMIT = 5.0  # seconds until a process that survives SIGKILL is given up: it hangs in the kernel
 
 
 def prctl(option: int, value: int) -> bool:
-    """Call prctl(2); False where the system has none.
+    """Call prctl(2); return False if the system has none.
 
-    ctypes' C half is used where it has the calls (CPython has had them since 2.5): the Python half costs 3 ms.
+    This uses the C half of ctypes, whose Python half costs 3 ms. CPython has had these calls since 2.5.
     """
     try:
         import _ctypes
@@ -37,12 +37,12 @@ def prctl(option: int, value: int) -> bool:
 
 
 def become_subreaper() -> bool:
-    """Orphans of our descendants become our children instead of init's (prctl(2), Linux 3.4)."""
+    """Adopt the orphans of our descendants instead of leaving them to init (prctl(2), Linux 3.4)."""
     return prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def send(pid: int, number: int) -> None:
-    """Signal one process; that it is gone, or not ours to signal, is no news."""
+    """Signal one process; ignore that it is gone, or not ours to signal."""
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
@@ -50,7 +50,7 @@ def send(pid: int, number: int) -> None:
 
 
 def send_group(group: int, number: int) -> None:
-    """Signal a process group; macOS says EPERM when only zombies are left in it."""
+    """Signal a process group, if it exists. macOS reports EPERM if only zombies are left in it."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -58,7 +58,7 @@ def send_group(group: int, number: int) -> None:
 
 
 def group_of(pid: int) -> int:
-    """The process group of `pid`; -1 when it is gone."""
+    """Return the process group of `pid`; -1 if it is gone."""
     try:
         return os.getpgid(pid)
     except OSError:
@@ -66,7 +66,7 @@ def group_of(pid: int) -> int:
 
 
 def session_of(pid: int) -> int:
-    """The session of `pid`; -1 when it is gone."""
+    """Return the session of `pid`; -1 if it is gone."""
     try:
         return os.getsid(pid)
     except OSError:
@@ -74,11 +74,11 @@ def session_of(pid: int) -> int:
 
 
 def peek(pid: int) -> ExitStatus | None:
-    """How `pid` ended, or None while it lives; without reaping it (waitid(2), WNOWAIT)."""
+    """Return how `pid` ended, or None while it lives, without reaping it (waitid(2), WNOWAIT)."""
     try:
         info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     except ChildProcessError:
-        return ExitStatus(code=0)  # reaped by somebody else; its status is lost
+        return ExitStatus(code=0)  # reaped elsewhere; its status is lost
     if info is None:
         return None
     if info.si_code == os.CLD_EXITED:
@@ -87,20 +87,20 @@ def peek(pid: int) -> ExitStatus | None:
 
 
 def end_of(child: int) -> int | None:
-    """The exit code of `child`, or the number of the signal that killed it below 0; None while it lives."""
+    """Reap `child`. Return its exit code, or minus the number of the signal that killed it; None while it lives."""
     pid, status = os.waitpid(child, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def in_shell(end: int) -> int:
-    """Such an end as a shell has it."""
+    """Return the exit code that a shell gives such an end: 128 + n for signal n."""
     return end if end >= 0 else 128 - end
 
 
 def reap_some() -> bool:
-    """Reap up to 256 children; False when there is no child at all any more: nothing of ours is left."""
+    """Reap up to MAX_REAPED children; return False if no child is left."""
     try:
-        for _ in range(REAPED_PER_ROUND):
+        for _ in range(MAX_REAPED):
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
                 break
     except ChildProcessError:
@@ -109,27 +109,27 @@ def reap_some() -> bool:
 
 
 def prior_children() -> tuple[int, ...]:
-    """The children that this process had before it became procman (`other & exec procman start`): not of our making.
+    """Return the children that this process had before it became procman (`other & exec procman start`).
 
-    None for PID 1, whose end is theirs as well.
+    Empty for PID 1, whose end is theirs too.
     """
     return () if os.getpid() == 1 else tuple(own_children())
 
 
 def kill_until_empty(spare: tuple[int, ...] = ()) -> list[int]:
-    """SIGKILL and reap all our children, adopted ones included, until the kernel says that there is none.
+    """Kill and reap all our children, adopted ones included, until the kernel reports that none is left.
 
-    A subreaper's children are all that ever came from it, and an unreaped child's pid cannot be recycled, so nobody
-    else is hit and an empty result proves that nothing is left. Returns the pids that outlived LAST_KILLS: they hang
-    in the kernel (state D). `spare` are children to leave alone.
+    All descendants of a subreaper become its children, and the pid of an unreaped child is not recycled. So no other
+    process is hit, and an empty result proves that nothing is left. Returns the pids that survived KILL_LIMIT: they
+    hang in the kernel (state D). `spare` are children to leave alone.
     """
-    end = time.monotonic() + LAST_KILLS
-    while reap_some():  # in the usual end there is nobody, and nothing has to be read
+    end = time.monotonic() + KILL_LIMIT
+    while reap_some():  # usually nothing is left, and /proc need not be read
         left = [pid for pid in own_children() if pid not in spare]
         for pid in left:
             send(pid, signal.SIGKILL)
         if os.getpid() == 1 and not proc_is_ours():
-            send(-1, signal.SIGKILL)  # all of our namespace; pids of the outer one would be others in here
+            send(-1, signal.SIGKILL)  # all of our namespace; /proc shows pids of the outer one
         if spare and not left:
             return []
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Does: makes room for descriptors, and keeps what it raised from the children."""
+"""Descriptors: the limit, which is raised for us but not for children, and the three standard ones."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PER_INSTANCE = 3  # descriptors: two streams, or a terminal and its other side while spawning
-OWN = 256  # descriptors of ours, whatever the formation; most of them for clients of the control socket
+PER_INSTANCE = 3  # descriptors: two streams, or both sides of a terminal while spawning
+OWN = 256  # descriptors of our own, whatever the formation; most are for clients of the control socket
 
 
 class DescriptorLimit:
-    """RLIMIT_NOFILE: raised for us where it is too low, the old value for each child, from its first moment on.
+    """RLIMIT_NOFILE, raised for us if it is too low; each child gets the old value from its start.
 
-    A child that gets a higher soft limit than usual may break: select(2) handles 1024, and some programs close every
-    possible descriptor at start. So it is spawned under the old limit, which bounds new descriptors only, and those
-    that posix_spawn is told of (glibc): a child's streams go through ``null`` and two low numbers that are kept for it.
+    A child with a higher soft limit than usual may break: select(2) handles 1024, and some programs close every
+    possible descriptor at their start. So children are spawned under the old limit. That only bounds new descriptors
+    and those that posix_spawn is given (glibc), so a child's streams go through two low numbers that are reserved for
+    this. Meanwhile these are copies of ``null``.
     """
 
     def __init__(self, instances: int, null: int) -> None:
-        self._old: int | None = None  # the soft limit that we were given, once it is raised
+        self._old: int | None = None  # the soft limit that we were given, if it was raised
         self._null = null
         self._low: tuple[int, ...] = ()
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
-        """Raise the limit, as far as we may, if it is too low for so many."""
+        """Raise the limit as far as allowed, if it is too low for so many instances."""
         import resource
 
         needed = OWN + PER_INSTANCE * instances
@@ -40,13 +41,15 @@ class DescriptorLimit:
         room = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         if room > soft:
             if self._old is None:
-                self._low = self._low or self._keep_low()
+                self._low = self._low or self._reserve_low()
             if _set_soft(room) and self._old is None:
                 self._old = soft
 
     def has_room(self, descriptors: int) -> bool:
-        """Whether so many more can be had, found by trying: the system has a limit, too, and we may have inherited some
-        that nobody counts."""
+        """Return whether so many more descriptors are available.
+
+        This tries, since the system has a limit too, and some descriptors may have been inherited.
+        """
         tried: list[int] = []
         try:
             while len(tried) < descriptors:
@@ -58,8 +61,8 @@ class DescriptorLimit:
                 os.close(fd)
         return True
 
-    def _keep_low(self) -> tuple[int, ...]:
-        """Two numbers below the limit, while it is as it was; none when there are none."""
+    def _reserve_low(self) -> tuple[int, ...]:
+        """Reserve two numbers below the old limit; return none if they are not available."""
         try:
             first = os.dup(self._null)
         except OSError:
@@ -71,7 +74,7 @@ class DescriptorLimit:
             return ()
 
     def lower_numbers(self, ends: Sequence[int]) -> tuple[int, ...]:
-        """The same descriptors, under numbers that a child may be told of; they are ours until `release`."""
+        """Return the same descriptors under numbers that posix_spawn accepts; they stay open until `release`."""
         if not self._low:
             return tuple(ends)
         for end, low in zip(dict.fromkeys(ends), self._low, strict=False):
@@ -79,14 +82,14 @@ class DescriptorLimit:
         return self._low[: len(ends)]
 
     def release(self) -> None:
-        """The child has its streams: hold them no longer."""
+        """Close our copies of the child's streams."""
         for low in self._low:
             os.dup2(self._null, low, inheritable=False)
 
     def spawn(self, start: Callable[[], int]) -> int:
-        """Start a child under the limit that we were given; returns what ``start`` does, its pid.
+        """Start a child under the limit that we were given; return the result of ``start``, its pid.
 
-        An administrator may have lowered ours since (prlimit(1)): then it is the child's as well, and stays so.
+        An administrator may have lowered our limit since (prlimit(1)): then the child gets that one, and we keep it.
         """
         if self._old is None:
             return start()
@@ -106,7 +109,7 @@ class DescriptorLimit:
 
 
 def _set_soft(soft: int) -> bool:
-    """Change our soft limit, as far as the hard one lets us now, and leave that as it is; False if we may not."""
+    """Set our soft limit, at most to the hard one, which is left alone; return False if that is not allowed."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -114,23 +117,23 @@ def _set_soft(soft: int) -> bool:
         soft = min(soft, hard)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    except (OSError, ValueError):  # ValueError: lowered in this very moment, or above what the system has (macOS)
+    except (OSError, ValueError):  # ValueError: just lowered, or above what the system has (macOS)
         return False
     return True
 
 
 def _restore_in(pid: int, limit: tuple[int, int]) -> None:
-    """A moment late (prlimit(2)); on macOS the child keeps ours."""
+    """Set the child's limit, a moment late (prlimit(2)); on macOS the child keeps ours."""
     import resource
 
     try:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
     except (AttributeError, OSError, ValueError):
-        pass  # no such call on macOS, or the child has ended already
+        pass  # macOS has no such call, or the child has ended already
 
 
 def close_inherited_on_exec() -> None:
-    """Mark every inherited descriptor above 2 close-on-exec: a child gets 0, 1 and 2, whatever we were given."""
+    """Mark every inherited descriptor above 2 close-on-exec, so that children only get 0, 1 and 2."""
     folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
     for name in listing(folder):
         if name.isdigit() and int(name) > 2:
@@ -141,11 +144,11 @@ def close_inherited_on_exec() -> None:
                     raise
 
 
-def let_go_of_streams() -> None:
-    """Hold neither the reader's pipe nor the terminal: who waits for their end waits for the manager alone."""
+def close_streams() -> None:
+    """Replace 0, 1 and 2 by /dev/null, so that readers of their pipes or terminal wait for the manager alone."""
     try:
         null = os.open(os.devnull, os.O_RDWR)
-    except OSError:  # no descriptor to be had: then these are given back
+    except OSError:  # no more descriptors: then close these
         os.closerange(0, 3)
         return
     for fd in (0, 1, 2):
@@ -159,4 +162,4 @@ def open_standard_descriptors() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this very one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one

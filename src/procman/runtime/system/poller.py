@@ -1,6 +1,6 @@
-"""Does: waits for descriptors; says whose callable to call. epoll on Linux, `selectors` elsewhere.
+"""Waits for descriptors and returns the callbacks to call: epoll on Linux, `selectors` elsewhere.
 
-`selectors` is a thin layer over epoll, but its import costs as much as ten of our modules.
+`selectors` is a thin layer over epoll, but its import costs as much as that of ten of our modules.
 """
 
 from __future__ import annotations
@@ -16,39 +16,42 @@ WRITE = 4  # the values of EPOLLIN and EPOLLOUT
 
 
 class EpollPoller:
-    """Descriptors and their callables on epoll(7). Errors and hang-ups wake whoever is registered."""
+    """Descriptors and their callbacks on epoll(7). Errors and hang-ups are always reported."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def fileno(self) -> int:
-        """An epoll instance is itself pollable: readable when one of its descriptors is ready."""
+        """Return the descriptor of epoll itself, which is readable when one of its descriptors is ready."""
         return self._epoll.fileno()
 
     def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
-        """Call `callback` whenever `fd` is ready for `events`. Raises OSError, PermissionError for a regular file."""
+        """Return `callback` from `ready` whenever `fd` is ready for `events`.
+
+        Raises OSError; for a regular file, PermissionError.
+        """
         self._epoll.register(fd, events)
         self._callbacks[fd] = callback
 
     def change(self, fd: int, events: int) -> None:
-        """Wait for other events of `fd`, if it is there; 0 leaves errors and hang-ups."""
+        """Wait for other events of `fd`, if it was added; with 0, only for errors and hang-ups."""
         if fd in self._callbacks:
             self._epoll.modify(fd, events)
 
     def remove(self, fd: int) -> None:
-        """Forget `fd`; call it before closing."""
+        """Forget `fd`, before it is closed."""
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def ready(self, timeout: float | None) -> list[Callable[[], None]]:
-        """The callables of what is ready within `timeout` seconds; None waits without limit."""
+        """Return the callbacks of what is ready within `timeout` seconds; None waits without limit."""
         events = self._epoll.poll(-1 if timeout is None else timeout)
         callbacks = self._callbacks
         return [callbacks[fd] for fd, _ in events if fd in callbacks]
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         self._epoll.close()
 
 
@@ -63,7 +66,7 @@ class SelectorPoller:
         self._idle: dict[int, Callable[[], None]] = {}
 
     def fileno(self) -> int:
-        """A kqueue is itself pollable."""
+        """Return the descriptor of kqueue itself, which is pollable."""
         return int(self._selector.fileno())
 
     def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
@@ -97,7 +100,7 @@ class SelectorPoller:
 
 
 def has_hung_up(fd: int) -> bool:
-    """Whether the other side of `fd` is gone: poll(2) says so unasked."""
+    """Return whether the other side of `fd` is gone, which poll(2) always reports."""
     poll = select.poll()
     poll.register(fd, 0)
     return bool(poll.poll(0))

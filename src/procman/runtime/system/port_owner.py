@@ -1,4 +1,4 @@
-"""Does the looking: which ports are taken already, and by whom."""
+"""Finds ports that are already taken, and the processes that listen on them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
 
-_WIDTH = 60  # characters of a stranger's command line that we show
+_MAX_COMMAND = 60  # characters of the other process' command line that are shown
 
 
 def port_warnings(instances: Iterable[InstancePlan]) -> list[str]:
-    """Return a sentence for each instance whose port somebody listens on already."""
+    """Return a sentence for each instance whose port is already taken."""
     wanted = {instance.port: instance.name for instance in instances if instance.port is not None}
     busy = busy_ports(wanted)
     return [f"port {port} of {wanted[port]} is taken by {owner(port)}" for port in sorted(busy)]
 
 
 def busy_ports(ports: Iterable[int]) -> set[int]:
-    """Return those of ``ports`` that a process of this machine listens on, at any address."""
+    """Return those of ``ports`` on which a process of this machine listens, at any address."""
     return {port for port in ports if _is_busy(port)}
 
 
 def _is_busy(port: int) -> bool:
-    """Try to bind it: 11 µs a port; the kernel's tables in /proc/net take 3 ms to read.
+    """Return whether the port cannot be bound: 11 µs per port; reading the kernel's tables in /proc/net takes 3 ms.
 
-    ``_socket`` is what ``socket`` wraps, without the 7 ms its import takes of a start.
+    ``_socket`` is what ``socket`` wraps; importing the latter would add 7 ms to the start.
     """
     import _socket as net
 
-    for family in (net.AF_INET6, net.AF_INET):  # the former sees both, but may be switched off
+    for family in (net.AF_INET6, net.AF_INET):  # IPv6 may be switched off
         try:
             trial = net.socket(family, net.SOCK_STREAM)
         except OSError:
             continue
         try:
-            trial.setsockopt(net.SOL_SOCKET, net.SO_REUSEADDR, 1)  # connections in TIME_WAIT own nothing
+            trial.setsockopt(net.SOL_SOCKET, net.SO_REUSEADDR, 1)  # connections in TIME_WAIT do not count
             if family == net.AF_INET6:
                 trial.setsockopt(net.IPPROTO_IPV6, net.IPV6_V6ONLY, 0)
             trial.bind(("", port))
@@ -52,7 +52,7 @@ def _is_busy(port: int) -> bool:
 
 
 def owner(port: int) -> str:
-    """Name who listens on ``port``: ``pid 812 (node server.js)``; psutil is imported only here."""
+    """Return what listens on ``port``: ``pid 812 (node server.js)``. Only this imports psutil."""
     import psutil
 
     from procman.core.text.printable import printable
@@ -66,4 +66,4 @@ def owner(port: int) -> str:
     except (psutil.Error, OSError):
         return "another process"
     command = printable(" ".join(" ".join(words).split()))
-    return f"pid {pid} ({command if len(command) <= _WIDTH else command[: _WIDTH - 1] + '…'})"
+    return f"pid {pid} ({command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 1] + '…'})"

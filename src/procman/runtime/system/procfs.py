@@ -1,4 +1,4 @@
-"""Reads what the kernel says about processes below /proc, and names our own there."""
+"""Reads what /proc says about processes, and sets the names of our own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ARG_START, ARG_END = 45, 46  # fields 48 and 49 of /proc/PID/stat, counted after
 
 
 def own_children() -> list[int]:
-    """The pids of all our direct children, zombies and adopted orphans included; a few small calls on Linux."""
+    """Return the pids of our direct children, including zombies and adopted orphans; a few small calls on Linux."""
     me = os.getpid()
     if not proc_is_ours():
         return []
@@ -20,7 +20,7 @@ def own_children() -> list[int]:
 
 
 def children_of(parent: int) -> list[int]:
-    """The pids of another process' direct children, zombies included; empty where /proc does not tell."""
+    """Return the pids of another process' direct children, including zombies; empty without /proc."""
     if not proc_is_ours():
         return []
     found = []
@@ -33,12 +33,12 @@ def children_of(parent: int) -> list[int]:
 
 
 def _children_of_thread(process: int, thread: str) -> list[int]:
-    """Those that this thread has forked (proc(5))."""
+    """Return the children that this thread has forked (proc(5))."""
     return [int(pid) for pid in content(f"/proc/{process}/task/{thread}/children").split()]
 
 
 def content(path: str) -> bytes:
-    """All of a file below /proc; an open file of Python's would ask for its size and place, too, at each look."""
+    """Read a file below /proc. A Python file object would also ask for its size and position each time."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []
@@ -50,9 +50,9 @@ def content(path: str) -> bytes:
 
 
 def proc_is_ours() -> bool:
-    """Whether /proc speaks of our pids: after `unshare --pid` without --mount-proc it is still the outer namespace's.
+    """Return whether /proc shows our pids: after `unshare --pid` without --mount-proc it shows the outer namespace's.
 
-    Without /proc (macOS) there is nothing to be misled by.
+    True without /proc (macOS), where nothing can be misread.
     """
     try:
         return os.readlink("/proc/self") == str(os.getpid())
@@ -61,7 +61,7 @@ def proc_is_ours() -> bool:
 
 
 def _children_by_scan(parent: int) -> list[int]:
-    """For kernels without CONFIG_PROC_CHILDREN: look at every process. Empty without /proc (macOS)."""
+    """Find the children among all processes, for kernels without CONFIG_PROC_CHILDREN. Empty without /proc (macOS)."""
     return [int(name) for name in listing("/proc") if name.isdigit() and parent_of(int(name)) == parent]
 
 
@@ -74,7 +74,7 @@ def listing(folder: str) -> list[str]:
 
 
 def stat_fields(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat after the command: state, ppid, pgrp, session, …; empty when it is gone."""
+    """Return the fields of /proc/PID/stat after the command: state, ppid, pgrp, session, …; empty if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             return file.read().rpartition(b")")[2].split()
@@ -83,24 +83,24 @@ def stat_fields(pid: int) -> list[bytes]:
 
 
 def parent_of(pid: int) -> int | None:
-    """The parent's pid, or None when the process is gone."""
+    """Return the parent's pid, or None if the process is gone."""
     fields = stat_fields(pid)
     return int(fields[1]) if fields else None
 
 
 def is_zombie(pid: int) -> bool:
-    """Whether it has ended and only waits to be reaped; a process that is gone counts too."""
+    """Return whether the process has ended and waits to be reaped; True as well if it is gone."""
     fields = stat_fields(pid)
     return not fields or fields[0] in (b"Z", b"X")
 
 
 def is_awake(pid: int) -> bool:
-    """Whether it is there and not stopped (state T, proc(5)); False as well where that cannot be seen."""
+    """Return whether the process exists and is not stopped (state T, proc(5)); False if that cannot be seen."""
     return proc_is_ours() and stat_fields(pid)[:1] not in ([b"T"], [])
 
 
 def comm_of(pid: int) -> bytes:
-    """The short name of `pid` and a newline; empty when it is gone, or without /proc."""
+    """Return the short name of `pid` and a newline; empty if it is gone, or without /proc."""
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             return file.read()
@@ -109,7 +109,7 @@ def comm_of(pid: int) -> bytes:
 
 
 def environ_of(pid: int) -> bytes:
-    """The environment that `pid` was started with, as NUL-separated bytes; empty when we may not look."""
+    """Return the environment that `pid` was started with, as NUL-separated bytes; empty if we may not read it."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return file.read()
@@ -118,10 +118,10 @@ def environ_of(pid: int) -> bytes:
 
 
 def set_title(comm: str, arguments: str = "") -> None:
-    """Set the short name (`ps -o comm`) and, if given, the arguments (`ps -o args`). Linux only; failing is fine.
+    """Set our short name (`ps -o comm`) and, if given, our arguments (`ps -o args`). Linux only; errors are ignored.
 
-    The arguments are overwritten where the kernel shows them from: our own memory (proc(5), /proc/PID/cmdline), so
-    that a longer title is cut to the length of the command line that we were started with.
+    The kernel shows the arguments from our own memory (proc(5), /proc/PID/cmdline), where they are overwritten. So a
+    longer title is cut to the length of the command line that we were started with.
     """
     try:
         with open("/proc/self/comm", "wb", buffering=0) as file:
@@ -138,7 +138,7 @@ def _overwrite_arguments(title: bytes) -> None:
     start, end = int(fields[ARG_START]), int(fields[ARG_END])
     memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
     try:
-        # The last byte stays NUL: another value there makes the kernel read on into the environment.
+        # The last byte stays NUL; with another value the kernel reads on into the environment.
         os.pwrite(memory, title[: end - start - 1].ljust(end - start, b"\0"), start)
     finally:
         os.close(memory)

@@ -1,7 +1,7 @@
-"""Does: turns signals into readable bytes, so that the loop meets them at a place of its choosing.
+"""Turns signals into readable bytes, so that the loop handles them at a point of its choosing.
 
-The C handler writes the signal's number into a pipe (`signal.set_wakeup_fd`); the Python handler is empty. Work in a
-handler deadlocks sooner or later: it may interrupt any line, also one that holds what it wants.
+The C handler writes the signal's number into a pipe (`signal.set_wakeup_fd`); the Python handler is empty. A handler
+that does work deadlocks sooner or later: it may interrupt any line, even one that holds what it needs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the C half; the Python half only adds enums, a third of a bare interpreter's start
 
-HEARD = (
+WATCHED = (
     signal.SIGTERM,
     signal.SIGINT,
     signal.SIGQUIT,
@@ -31,43 +31,51 @@ HEARD = (
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
-# What a child must not inherit as ignored: `nohup`, `cmd &` of a shell without job control, and Python itself
-# (SIGPIPE, SIGXFSZ) all hand down SIG_IGN through exec. Handlers are reset by the kernel.
+# A child must not inherit these as ignored: `nohup`, `cmd &` in a shell without job control, and Python itself
+# (SIGPIPE, SIGXFSZ) all pass SIG_IGN on through exec. The kernel resets handlers.
 DEFAULT_IN_CHILDREN = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Exist, so that the signal neither kills us nor is ignored."""
+    """Do nothing: with a handler, the signal neither kills us nor is ignored."""
 
 
 def ignores_hang_up() -> bool:
-    """Whether we were started by `nohup`."""
+    """Return whether we were started by `nohup`."""
     return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def deafen() -> None:
-    """Hear nothing more: all is over and told. The interpreter gives handlers back before it ends, and a signal in that
-    moment would be our end by that signal, in place of the exit status that was told."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+def block_signals() -> None:
+    """Block all signals, since the run is over.
+
+    The interpreter restores the default handlers before it exits. A signal in that moment would kill us, and replace
+    the exit status that was announced.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
 def pass_on_early(writer: int) -> None:
-    """Pass on what was sent to all of the user's job before the manager was there to hear it: a key of the terminal.
-    A fork does not inherit it. Who hears it twice takes it for once."""
+    """Pass on the stop signals that were sent to the user's whole job before the manager was forked, as a key does.
+
+    A fork does not inherit pending signals. The manager treats a repeated one as one.
+    """
     for number in signal.sigpending():
         if number in STOPPING:
             pass_on(number, by_kernel=False, writer=writer)
 
 
 def pass_on(number: int, by_kernel: bool, writer: int) -> None:
-    """A key of the terminal has reached the manager as well. Ctrl-Z: it stops us when it has left the terminal."""
+    """Write a signal to the guardian pipe, unless the kernel made it: a key of the terminal reaches the manager too.
+
+    On Ctrl-Z, the manager stops us once it has left the terminal.
+    """
     ignored = number == signal.SIGHUP and ignores_hang_up()  # blocked, it arrives here in spite of `nohup`
     if ignored or (by_kernel and number != signal.SIGHUP):
         return
     try:
         os.write(writer, bytes((number,)))
     except (BlockingIOError, BrokenPipeError):
-        pass  # a manager that has ended needs no signal; one that is stuck is killed by the next step of the user
+        pass  # the manager has ended, or is stuck until the user kills it
 
 
 def next_signal(numbers: Iterable[int]) -> tuple[int, bool | None, int]:
@@ -83,7 +91,7 @@ def next_signal(numbers: Iterable[int]) -> tuple[int, bool | None, int]:
 
 
 class SignalPipe:
-    """The signals that arrived since the last look, as a readable descriptor."""
+    """The signals that arrived since the last read, as a readable descriptor."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
@@ -91,13 +99,13 @@ class SignalPipe:
         os.set_blocking(self._writer, False)
 
     def fileno(self) -> int:
-        """What to poll for reading."""
+        """Return the descriptor to poll for reading."""
         return self._reader
 
     def open(self) -> None:
-        """Begin to listen. A hang-up that `nohup` told us to ignore stays ignored."""
+        """Install the handlers. A hang-up that `nohup` made us ignore stays ignored."""
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        for number in HEARD:
+        for number in WATCHED:
             if number == signal.SIGHUP and ignores_hang_up():
                 continue
             signal.signal(number, _nothing)
@@ -105,14 +113,14 @@ class SignalPipe:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def read(self) -> bytes:
-        """The numbers of the signals that arrived, each at most as often as it was delivered."""
+        """Return the numbers of the signals that arrived, each at most as often as it was delivered."""
         try:
             return os.read(self._reader, 4096)
         except BlockingIOError:
             return b""
 
     def close(self) -> None:
-        """Stop listening; the handlers stay, so that a late signal does no harm."""
+        """Stop; the handlers stay, so that a late signal does no harm."""
         signal.set_wakeup_fd(-1)
         os.close(self._reader)
         os.close(self._writer)

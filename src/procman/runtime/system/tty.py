@@ -1,4 +1,4 @@
-"""Does: looks at the user's terminal, and says how its settings are to be."""
+"""The user's terminal: its size, whether it is ours, and its settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHARACTERS = 6
 
 
 def window_size(fd: int) -> tuple[int, int] | None:
-    """Rows and columns of the terminal behind `fd`, or None where there is none."""
+    """Return rows and columns of the terminal behind `fd`, or None if there is none."""
     try:
         columns, rows = os.get_terminal_size(fd)
     except OSError:
@@ -24,7 +24,7 @@ def window_size(fd: int) -> tuple[int, int] | None:
 
 
 def is_terminal(fd: int) -> bool:
-    """Whether `fd` is a terminal; False for a closed one as well."""
+    """Return whether `fd` is a terminal; False if it is closed."""
     try:
         return os.isatty(fd)
     except OSError:
@@ -32,7 +32,7 @@ def is_terminal(fd: int) -> bool:
 
 
 def in_foreground(fd: int) -> bool:
-    """Whether our job may use the terminal behind `fd`; True as well when it is none of ours, or none at all."""
+    """Return whether our job may use the terminal behind `fd`; True as well if that is not our terminal."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -40,7 +40,7 @@ def in_foreground(fd: int) -> bool:
 
 
 def key_by_key(attributes: list[Any]) -> list[Any]:
-    """These settings, but giving each key as it is typed, unseen; Ctrl-C and Ctrl-Z stay signals."""
+    """Return these settings without echo and line editing; Ctrl-C and Ctrl-Z stay signals."""
     import termios
 
     changed = [*attributes[:CHARACTERS], list(attributes[CHARACTERS])]
@@ -50,7 +50,7 @@ def key_by_key(attributes: list[Any]) -> list[Any]:
 
 
 def raw(attributes: list[Any], signals: bool = False) -> list[Any]:
-    """These settings, but all keys and all output pass as they are; with ``signals`` Ctrl-C and Ctrl-Z stay signals."""
+    """Return these settings with keys and output unchanged; with ``signals``, Ctrl-C and Ctrl-Z stay signals."""
     import termios
 
     changed = key_by_key(attributes)
