@@ -74,11 +74,13 @@ class Tree:
         self.by_role = {ROLES[p.name()]: p.pid for p in self.all if p.name() in ROLES}
 
     def _settled(self) -> list[psutil.Process]:
-        """The descendants, once the daemon and the six sleepers are all there."""
+        """Return the descendants, once the daemon and the six sleepers exist, and all three roles have their names."""
         end = time.monotonic() + LIMIT
+        guardian = psutil.Process(self.process.pid)
         while time.monotonic() < end:
-            found = psutil.Process(self.process.pid).children(recursive=True)
-            if sum(_name(p) == "sleep" for p in found) == 7:
+            found = guardian.children(recursive=True)
+            names = [_name(process) for process in (guardian, *found)]
+            if names.count("sleep") == 7 and ROLES.keys() <= set(names):
                 return found
             time.sleep(0.01)
         raise AssertionError("the tree did not come up")
