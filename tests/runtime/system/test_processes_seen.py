@@ -147,7 +147,7 @@ def test_a_crowd_is_reaped_in_rounds(kernel: Kernel) -> None:
     for _ in range(300):
         a_process(kernel).exit()
     assert descendants.reap_some()
-    assert len(kernel.reaped) == descendants.REAPED_PER_ROUND
+    assert len(kernel.reaped) == descendants.MAX_REAPED
 
 
 def test_killing_goes_on_until_nothing_is_left(kernel: Kernel) -> None:
@@ -177,7 +177,7 @@ def test_what_hangs_in_the_kernel_is_given_up_and_named(kernel: Kernel) -> None:
     other.immortal = True
     kernel.after(2.0, other.exit)
     assert descendants.kill_until_empty() == [one.pid]
-    assert kernel.now == pytest.approx(1000.0 + descendants.LAST_KILLS, abs=0.01)
+    assert kernel.now == pytest.approx(1000.0 + descendants.KILL_LIMIT, abs=0.01)
 
 
 def test_pid_1_kills_its_whole_namespace_where_it_cannot_see_it(

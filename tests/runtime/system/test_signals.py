@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from procman.runtime.system import signals
-from procman.runtime.system.signals import HEARD, SignalPipe, ignores_hang_up, pass_on, pass_on_early
+from procman.runtime.system.signals import WATCHED, SignalPipe, ignores_hang_up, pass_on, pass_on_early
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Handlers, mask and wake-up descriptor as they were."""
-    handlers = {number: signal.getsignal(number) for number in (*HEARD, signal.SIGPIPE)}
+    handlers = {number: signal.getsignal(number) for number in (*WATCHED, signal.SIGPIPE)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # first: what waits is for the test's handlers
