@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 
 import psutil
@@ -19,6 +20,8 @@ import harness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness import Finished, Place, Session
 
 PROCFILE = """\
@@ -443,14 +446,23 @@ def state_of(pid: int) -> str:
         return file.read().rpartition(") ")[2][0]
 
 
-def test_in_another_folder_it_is_said_what_runs_and_how_to_name_it(place: Place, session: Session) -> None:
+@pytest.fixture
+def home() -> Iterator[dict[str, str | None]]:
+    """An environment whose sessions have a folder of their own: the common one may be full of other tests' sessions."""
+    with tempfile.TemporaryDirectory(prefix="procman-", dir="/tmp") as folder:
+        yield {"XDG_RUNTIME_DIR": folder}
+
+
+def test_in_another_folder_it_is_said_what_runs_and_how_to_name_it(place: Place, home: dict[str, str | None]) -> None:
+    place.procfile("web: echo hello; exec sleep 1000\n")
+    place.start(env=home).wait_for("hello")
     place.write("elsewhere/Procfile", "web: sleep 100\n")
-    other = place.call("logs", "--procfile", "elsewhere/Procfile")  # -f would be to follow
+    other = place.call("logs", "--procfile", "elsewhere/Procfile", env=home)  # -f would be to follow
     assert other.code == 1
     assert other.err.endswith("/Procfile (choose one with --procfile)\n")
     named = f"{place.folder}/Procfile"  # sessions of other tests may be named as well
     assert re.search(rf" {re.escape(named)}(,| \()", other.err), other
-    assert done(place.call("logs", "--procfile", named, "-n", "1"))
+    assert "hello" in done(place.call("logs", "--procfile", named, "-n", "1", env=home))
 
 
 def test_stop_without_names_ends_the_session_with_0(place: Place, session: Session) -> None:
