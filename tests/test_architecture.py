@@ -41,7 +41,7 @@ PURE = {
     "sys",
 }
 
-# Processes of an application come from two places only; the guardian, the lifeline of `run` and what looks after them
+# Processes of an application come from two places only; the guardian, the watcher of `run` and what looks after them
 # are ours, and fork without executing anything.
 SPAWNERS = {"runtime/processes/spawn.py", "runtime/guardian/foreground_run.py"}
 FORKERS = {"runtime/guardian/guardian.py", "runtime/guardian/run_watcher.py", "runtime/guardian/background.py"}
