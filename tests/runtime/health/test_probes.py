@@ -129,23 +129,27 @@ def test_a_command_in_time_is_not_killed(kernel: Kernel) -> None:
     assert kernel.named("web.1")[1].got == []
 
 
-def test_the_check_of_a_life_that_ends_is_dropped(kernel: Kernel) -> None:
-    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=50.0)))
+@pytest.mark.parametrize("end", ["exit", "stop"])
+def test_the_check_of_a_life_that_ends_is_killed_with_it(kernel: Kernel, end: str) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=50.0)), a_plan("db.1"))
+    run = checked.run
     checked.answer = lambda command: None
-    checked.run.after(1.0, checked.run.exits("web.1", 3))
-    assert checked.run.run() == 3
-    command = kernel.named("web.1")[1]
-    assert signal_names(command.got) == ["KILL"]
+
+    def begin_to_end() -> None:
+        if end == "exit":
+            kernel.process("web.1").exit(3)
+            return
+        kernel.process("web.1").ignores.add(signal.SIGTERM)
+        run.supervisor.hold([run.supervisor.instances["web.1"]], kernel.now)
+        run.signal(signal.SIGCONT)
+
+    run.after(1.0, begin_to_end)
+    alive: list[bool] = []
+    run.after(2.0, lambda: alive.append(kernel.named("web.1")[1].alive))
+    checked.until(3.0)
+    assert alive == [False]
     assert checked.tries == [0.0]
-
-
-def test_a_stopped_instance_is_not_checked_any_more(kernel: Kernel) -> None:
-    checked = Checked(kernel, plan(ready=Check("exec", "side-check", attempt=50.0)))
-    checked.answer = lambda command: None
-    checked.run.after(0.5, lambda: kernel.process("web.1").ignores.add(signal.SIGTERM))
-    checked.until(1.0)
-    assert signal_names(kernel.named("web.1")[1].got) == ["KILL"]
-    assert ("ready", "web.1") not in checked.run.events
+    assert ("ready", "web.1") not in run.events
 
 
 def test_the_next_life_is_checked_from_the_start(kernel: Kernel) -> None:
