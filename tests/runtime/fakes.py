@@ -27,6 +27,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.output.hub import Hub
 from procman.output.outlet import Outlet
 from procman.output.sink import Sink
+from procman.output.sinks.history import History
 from procman.runtime.loop.component import QuietComponent
 from procman.runtime.loop.engine import Engine
 from procman.runtime.loop.job_control import JobControl
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from procman.runtime.processes.pty import Window
 
 FIRST_PID = 4_000_000_000  # no real process has such a number
+WALL_CLOCK = 1_700_000_000.123456  # seconds since 1970 when the kernel's clock was 0
 MOST_POLLS = 1000  # at one moment of the clock; more of them is a loop that spins
 DEADLY = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGKILL, signal.SIGUSR1})
 RLIMIT_LOCKS = 10
@@ -309,6 +311,7 @@ class Kernel:
         monkeypatch.setattr(os, "openpty", self._openpty)
         monkeypatch.setattr(builtins, "open", self._open_file)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "time", lambda: WALL_CLOCK + self.now)
         monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(select, "epoll", lambda: Epoll(self))
         monkeypatch.setattr(select, "poll", lambda: Poll(self))
@@ -654,7 +657,7 @@ class Run:
         self.outlet = Outlet(writer if stdout is None else stdout)
         os.close(writer)
         self.screen = Screen(self.outlet)
-        self.hub = Hub(self.screen)
+        self.hub = Hub(self.screen, history=History(len(plans), lambda: WALL_CLOCK + kernel.now))
         self.children = Children("s1", len(plans), separate)
         self.children.announce = self.hub.announce
         self.launcher = Launcher(self.supervisor, self.children, window)

@@ -422,6 +422,24 @@ def test_logs_come_from_the_history(serve: Serve, kernel: Kernel) -> None:
     assert b"".join(record.get("bytes", b"") for record in last) == b"two\n"
 
 
+def test_logs_have_the_time_in_milliseconds(serve: Serve, kernel: Kernel) -> None:
+    run = serve("web.1")
+    run.after(1.0, lambda: kernel.process("web.1").write(b"before\n"))
+    answer = run.ask(2.0, "logs", follow=True)
+    run.after(3.0, lambda: kernel.process("web.1").write(b"live\n"))
+    run.until(4.0)
+    assert [record["time"] for record in answer if record.get("log") == "web.1"] == [1700001001.123, 1700001003.123]
+
+
+def test_logs_may_begin_so_many_seconds_ago(serve: Serve, kernel: Kernel) -> None:
+    run = serve("web.1")
+    for moment in (1.0, 2.0, 3.0):
+        run.after(moment, lambda: kernel.process("web.1").write(b"%d\n" % (kernel.now - 1000)))
+    answer = run.ask(3.5, "logs", since=2)
+    run.until(4.0)
+    assert b"".join(record.get("bytes", b"") for record in answer) == b"2\n3\n"
+
+
 def test_following_logs_goes_on_until_the_session_is_over(serve: Serve, kernel: Kernel) -> None:
     run = serve("web.1", "worker.1")
     run.after(1.0, lambda: kernel.process("web.1").write(b"before\n"))
