@@ -346,6 +346,15 @@ def test_bytes_that_are_no_text_harm_nobody(place: Place) -> None:
     assert len(terminal.said("web.1")) == 2
 
 
+def test_a_log_file_keeps_the_bytes_that_the_terminal_is_spared(place: Place) -> None:
+    text = b"\x93quoted\x94 " + "消す".encode("shift_jis")
+    place.procfile(_say(place, text + b"\nafter\n"))
+    terminal = on_terminal(place, "start", "--log-dir", "log")
+    terminal.see_line("web.1", "after")
+    assert "\\x93quoted\\x94" in terminal.said("web.1")[0]
+    assert (place.folder / "log" / "web.1.log").read_bytes().splitlines()[0] == text
+
+
 # Not on the terminal --------------------------------------------------------------------------------------------------
 
 

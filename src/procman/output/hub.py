@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.output.palette import Palette
-from procman.output.sanitize.sanitizer import Sanitizer
+from procman.output.sanitize.sanitizer import Sanitizer, guarded
 from procman.output.sink import Uncolored
 from procman.output.sinks.history import History
 
@@ -254,4 +254,4 @@ class Hub:
 
 def _sanitized(text: str) -> str:
     lines = Sanitizer().clean(text.encode("utf-8", "surrogateescape") + b"\n")
-    return lines.decode("utf-8", "surrogateescape")[:-1]
+    return guarded(lines).decode("utf-8", "surrogateescape")[:-1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from procman.core.text.lines import MANY_BLANKS, STAYS, LineBuffer, goes_up
 from procman.output.sanitize.escapes import without_color
-from procman.output.sanitize.sanitizer import CR, Sanitizer
+from procman.output.sanitize.sanitizer import CR, Sanitizer, guarded
 from procman.output.sanitize.sgr import advance
 
 SGR = re.compile(rb"\x1b\[[0-9:;]*m")
@@ -65,9 +65,18 @@ STREAMS = st.one_of(TEXTS, ANYTHING).map(lambda stream: stream + b"\n")
 
 
 def clean(lines: bytes) -> bytes:
-    """Return everything that is shown of a stream of these lines."""
+    """Return everything that a terminal shows of a stream of these lines."""
     sanitizer = Sanitizer()
-    return sanitizer.clean(lines) + sanitizer.rest()
+    return guarded(sanitizer.clean(lines) + sanitizer.rest())
+
+
+@pytest.mark.parametrize(
+    "text", [b"\x93quoted\x94 \x80 5", "消す".encode("shift_jis"), b"\xc2\x85", "é—".encode("cp1252")]
+)
+def test_only_a_terminal_is_guarded_from_letters_of_other_encodings(text: bytes) -> None:
+    line = b"\x1b[31mred\x1b[0m " + text + b"\n"
+    assert Sanitizer().clean(line) == line
+    assert not raw_c1(clean(line))
 
 
 def raw_c1(lines: bytes) -> list[str]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.hub import Hub
-from procman.output.sinks.jsonlines import JsonLines
+from procman.output.sinks.jsonlines import JsonLines, escaped
 
 
 def shown(*publications: tuple[str, str, bytes], hidden: str = "", raw: bool = False) -> list[dict[str, object]]:
@@ -85,3 +85,7 @@ def test_long_lines_are_counted_as_one_each() -> None:
     hub = Hub(JsonLines(lambda *_: None, lambda: 0.5, lambda _: False))
     hub.publish("web.1", "stdout", (b"x" * 1000 + b"\n") * 2)
     assert hub.line_count("web.1") == 2
+
+
+def test_controls_of_c1_are_escaped_since_json_may_be_read_on_a_terminal() -> None:
+    assert escaped("a\u009b2J \u00e9\u00c2\n".encode()) == "a\\u009b2J \u00e9\u00c2\n".encode()

@@ -12,6 +12,7 @@ from procman.cli.control.connection import Connection, RefusedError, own_options
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.errors import ProcmanError
+from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
 
@@ -118,5 +119,5 @@ def _show_failures(connection: Connection) -> None:
         for record, lines in connection.answers():
             if record.get("done"):
                 break
-            sys.stderr.buffer.write(lines)
+            sys.stderr.buffer.write(guarded(lines) if sys.stderr.isatty() else lines)
     sys.stderr.flush()

@@ -11,6 +11,7 @@ from procman.core.text.values import duration
 from procman.errors import UsageError
 from procman.output.palette import Palette, wants_color
 from procman.output.sanitize.escapes import without_color
+from procman.output.sanitize.sanitizer import guarded
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
@@ -55,6 +56,7 @@ class Printer:
 
     def __init__(self, palette: Palette) -> None:
         self._palette = palette
+        self._guards = sys.stdout.isatty()
         self._width = len("system")
         self._indexes: dict[str, int] = {}
         self._heads: dict[tuple[object, object], bytes] = {}
@@ -78,6 +80,8 @@ class Printer:
         head = f"{color}{stamp} {name.ljust(self._width)} {mark}{self._palette.reset} ".encode()
         if not self._palette.reset and 27 in lines:
             lines = without_color(lines)
+        if self._guards:
+            lines = guarded(lines)
         sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n")
         sys.stdout.buffer.flush()
 

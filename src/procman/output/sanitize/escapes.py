@@ -78,8 +78,6 @@ class EscapeFilter:
 
     def clean(self, lines: bytes) -> bytes:
         """Return whole lines made harmless. Lines that overwrite others are held back."""
-        if not lines.isascii():
-            lines = _without_c1(lines)
         rough = any(control in lines for control in _CONTROLS)
         out: list[bytes] = []
         rows = lines[:-1].split(b"\n")
@@ -223,7 +221,8 @@ def is_blank(line: bytes) -> bool:
     return not SGR.sub(b"", line).strip()
 
 
-def _without_c1(lines: bytes) -> bytes:
+def without_c1(lines: bytes) -> bytes:
+    """Return lines with every C1 control as an escape (``\\x9b``), and every byte that some terminals take for one."""
     text = lines.decode("utf-8", "surrogateescape")
     return _C1.sub(_hexadecimal, text).encode("utf-8", "surrogateescape")
 

@@ -2,8 +2,9 @@
 
 Colors (SGR) pass, and are kept per line: switched off where a line ends, and on again where the next one starts. Of an
 overwritten line (``a\\rb\\rc``) the last state is shown. Everything else that moves, clears, switches or queries a
-terminal is dropped. What honest output does not contain (a broken escape, C1, ENQ, a clipboard write) is made visible.
-NUL and the other controls that terminals ignore, and bytes that are not UTF-8, pass unchanged.
+terminal is dropped. What honest output does not contain (a broken escape, ENQ, a clipboard write) is made visible. NUL
+and the other controls that terminals ignore, and bytes that are not UTF-8, pass unchanged. Bytes from 0x80 to 0x9f are
+controls (C1) to some terminals and letters in many encodings: only what a terminal shows goes through `guarded`.
 """
 
 from __future__ import annotations
@@ -123,14 +124,6 @@ def _holds_controls(lines: bytes) -> bool:
     Eight searches by memchr(3), at about 80 GB/s each, cost a sixth of one translate() and a thirtieth of a regular
     expression.
     """
-    return _holds_c0(lines) or (not lines.isascii() and _holds_c1(lines))
-
-
-def _is_plain(lines: bytes) -> bool:
-    return lines.isascii() and CR not in lines and not _holds_c0(lines)
-
-
-def _holds_c0(lines: bytes) -> bool:
     return (
         ESC in lines
         or BS in lines
@@ -141,6 +134,19 @@ def _holds_c0(lines: bytes) -> bool:
         or FF in lines
         or ENQ in lines
     )
+
+
+def guarded(lines: bytes) -> bytes:
+    """Return clean lines for a terminal, with C1 controls made visible."""
+    if lines.isascii() or not _holds_c1(lines):
+        return lines
+    from procman.output.sanitize.escapes import without_c1
+
+    return without_c1(lines)
+
+
+def _is_plain(lines: bytes) -> bool:
+    return lines.isascii() and CR not in lines and not _holds_controls(lines)
 
 
 def _holds_c1(lines: bytes) -> bool:

@@ -73,13 +73,20 @@ class JsonLines(Sink):
 
 def escaped(lines: bytes) -> bytes:
     """Return whole lines escaped for JSON strings; the newlines between them stay."""
+    c1 = b""
     if not lines.isascii():
         lines = lines.decode("utf-8", "replace").encode()
+        c1 = _C1_LEAD if _C1_LEAD in lines else b""
     lines = lines.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     for control in _CONTROLS:
         if control in lines:
             lines = lines.replace(bytes((control,)), _ESCAPES.get(control) or b"\\u%04x" % control)
+    for control in range(0x80, 0xA0) if c1 else ():  # controls, to a terminal that shows the JSON
+        lines = lines.replace(_C1_LEAD + bytes((control,)), b"\\u%04x" % control)
     return lines
+
+
+_C1_LEAD = b"\xc2"  # the first byte of each C1 control in UTF-8
 
 
 _CONTROLS = tuple(code for code in range(32) if code != 10)
