@@ -31,8 +31,7 @@ GROUPS = {
     "alone": re.compile(r"faults/test_(leftovers|killed_from_outside)\.py"),
 }
 
-# Seconds that the tests of a folder take one after the other, measured on two processors.
-# As root those of `export` take minutes more where Docker and the machines of systemd are there.
+# Seconds that the tests of a folder take one after the other, measured on two processors; without the engines of root.
 SECONDS = {"cli": 27, "config": 1, "core": 8, "e2e": 165, "export": 40, "faults": 110, "output": 9, "runtime": 5}
 COLLECTION = 10  # seconds to start the workers and to collect the tests
 
@@ -83,7 +82,9 @@ def estimate(config: pytest.Config) -> str:
     seconds = sum(value for name, value in SECONDS.items() if any(_meet(tests / name, folder) for folder in chosen))
     minutes = (seconds / at_once + COLLECTION) / 60
     length = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
-    return f"about {length} ({at_once} at a time, {processors()} processors)"
+    engines = os.geteuid() == 0 and any(_meet(tests / "export" / "engines", folder) for folder in chosen)
+    more = ", and minutes more for Docker and systemd, where they are installed" if engines else ""
+    return f"about {length}{more} ({at_once} at a time, {processors()} processors)"
 
 
 def _meet(one: Path, other: Path) -> bool:
