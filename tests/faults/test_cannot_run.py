@@ -76,7 +76,7 @@ def test_a_current_folder_that_is_gone_gives_a_sentence(place: Place, words: tup
     program = kit.wrapper(place, f'cd {gone} && rmdir {gone} && exec "$PROCMAN" "$@"')
     session = place.session(*(word.format(folder=place.folder) for word in words), program=program)
     assert session.wait() == 2
-    assert b"folder does not exist" in session.err
+    assert b"the current folder no longer exists" in session.err
 
 
 def test_a_root_that_vanishes_during_the_run_stops_nothing(place: Place) -> None:
