@@ -43,9 +43,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {  # the file, the phrase, the reason
     "examples/wicked/half-lines.sh": {"nobody answered": "a question to a person"},
 }
 
-# Parts of the code that are still to be rewritten.
-TO_DO: tuple[str, ...] = ()
-
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for pattern in (
@@ -63,10 +60,10 @@ DOCUMENTS = sorted(
     if path.is_file() and "__pycache__" not in path.parts
 )
 MODULES = sorted(
-    name
+    path.relative_to(ROOT).as_posix()
     for folder in (SOURCE, TESTS)
     for path in folder.rglob("*.py")
-    if path != Path(__file__) and not (name := path.relative_to(ROOT).as_posix()).startswith(TO_DO)
+    if path != Path(__file__)
 )
 
 
