@@ -55,7 +55,7 @@ def test_a_secret_by_its_name_is_masked(name: str) -> None:
     assert masked(name, "x") == MASK
 
 
-@pytest.mark.parametrize("name", ["AUTHOR", "KEYBOARD", "PASSENGER", "COLOR", "MONKEYS", "PATH"])
+@pytest.mark.parametrize("name", ["AUTHOR", "KEYBOARD", "PASSENGER", "COLOR", "PATH"])
 def test_a_name_that_only_looks_like_one_is_not(name: str) -> None:
     assert masked(name, "x") == "x"
 
