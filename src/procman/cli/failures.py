@@ -74,14 +74,17 @@ def _prepare_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open until the process ends)
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="ascii" if _is_ascii_terminal(stream) else None, errors="procman")
+            stream.reconfigure(encoding="ascii" if _is_ascii(stream) else None, errors="procman")
             if not isinstance(stream, _VisibleStream):
                 setattr(sys, name, _VisibleStream(stream))
 
 
-def _is_ascii_terminal(stream: TextIO) -> bool:
-    """Return whether the locale of a terminal is not UTF-8, although Python has chosen UTF-8 for it (PEP 540)."""
-    if stream.encoding != "utf-8" or not stream.isatty():
+def _is_ascii(stream: TextIO) -> bool:
+    """Return whether the locale is not UTF-8, although Python has chosen UTF-8 for it (PEP 540).
+
+    A pipe gets UTF-8 then, unless the locale has another encoding; then program.py has chosen UTF-8.
+    """
+    if stream.encoding != "utf-8" or not (stream.isatty() or "utf8" in sys._xoptions):
         return False
     from procman.output.screen.statusline import speaks_unicode
 

@@ -19,6 +19,8 @@ def program() -> NoReturn:
     ``--version``, and a quarter of the time that a session takes to stop.
     """
     end_by_interrupt()
+    _use_utf_8()
+    _forget_coerced_locale()
     from procman.cli.main import main
 
     code = main()
@@ -28,3 +30,40 @@ def program() -> NoReturn:
         except (OSError, ValueError):
             pass  # there is no reader left to report it to
     os._exit(code)
+
+
+def _use_utf_8() -> None:
+    """Start Python again in its UTF-8 mode, if the locale has another encoding.
+
+    Procfiles and env files are UTF-8, and what they say reaches commands and variables unchanged. In another locale
+    Python would encode it differently, or not at all. In a UTF-8 locale, and without any, this costs nothing.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            words = file.read().split(b"\0")[:-1]
+    except OSError:
+        words = []
+    if len(words) != len(sys.orig_argv):
+        words = [os.fsencode(word) for word in sys.orig_argv]
+    try:
+        os.execv(sys.executable, [words[0], b"-X", b"utf8", *words[1:]])
+    except OSError:
+        return
+
+
+def _forget_coerced_locale() -> None:
+    """Take back the LC_CTYPE that Python has set for itself where the locale is C (PEP 538). Children do not get it."""
+    if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8") or os.environ.get("LC_ALL"):
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            inherited = file.read().split(b"\0")
+    except OSError:  # no /proc: it cannot be told from a choice of the user
+        return
+    before = next((entry[9:] for entry in inherited if entry.startswith(b"LC_CTYPE=")), None)
+    if before is None:
+        del os.environ["LC_CTYPE"]
+    else:
+        os.environ["LC_CTYPE"] = os.fsdecode(before)

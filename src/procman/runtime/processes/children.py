@@ -89,7 +89,8 @@ class Children:
         self._tags.apply(plan.name)
         try:
             actions = self._actions(pty, self.limit.lower_numbers(ends))
-            pid = start_command(plan.command, plan.cwd, self._here, plan.env, actions, self.limit)
+            env = plan.env if pty is None else _without_size(plan.env)
+            pid = start_command(plan.command, plan.cwd, self._here, env, actions, self.limit)
         except OSError as error:
             _close_all(fd for _, fd in outputs)
             raise _spawn_error(plan, error) from None
@@ -290,6 +291,14 @@ def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
     if error.errno == errno.ENOENT:
         return SpawnError(f"{plan.command.split()[0]}: not found", ExitStatus(code=127))
     return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
+
+
+def _without_size(env: dict[str, str]) -> dict[str, str]:
+    """Take out the size of the user's terminal, which shells export: the child's has another one."""
+    for name in ("COLUMNS", "LINES"):
+        if name in env and env[name] == os.environ.get(name):
+            del env[name]
+    return env
 
 
 def _close_all(fds: Iterable[int]) -> None:
