@@ -276,7 +276,7 @@ def test_only_so_many_rows_are_remembered() -> None:
 def test_rows_above_that_were_only_passed_are_given_up() -> None:
     emulator = Emulator(COLUMNS)
     emulator.feed(b"\x1b[3A")
-    assert emulator.down == 3
+    assert (emulator.down, emulator.reach) == (3, 3)
     emulator.feed(b"\x1b[3Bx")
     assert (emulator.up, emulator.down) == (0, 0)
     emulator.feed(b"\r\n\x1b[2Ax\x1b[2B")

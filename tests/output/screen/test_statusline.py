@@ -45,7 +45,8 @@ def test_no_word_is_yellow_which_cannot_be_read_on_white() -> None:
 
 
 def test_a_narrow_terminal_has_none() -> None:
-    assert status_line(GROUPS, MIN_COLUMNS - 1, PLAIN) == ""
+    assert status_line(GROUPS, 59, PLAIN) == ""
+    assert status_line(GROUPS, 60, PLAIN) != ""
 
 
 @pytest.mark.parametrize("columns", range(MIN_COLUMNS, 200, 7))
