@@ -29,6 +29,12 @@ from procman.errors import ProcmanError
         (["check", "-p", "1", "-p", "2"], "--port is given twice, but takes one value", None),
         (["start", "-p", "-1"], '--port wants a port from 1 to 65535, or 0 for none, not "-1"', None),
         (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'", None),
+        (["up"], 'unknown command "up"', 'did you mean "start"?'),
+        (["down"], 'unknown command "down"', 'did you mean "stop"?'),
+        (["completion"], "completion wants bash, zsh or fish", 'for example: eval "$(procman completion bash)"'),
+        (["export", "systemdd"], 'unknown export format "systemdd"', 'did you mean "systemd"?'),
+        (["check", "--color=red"], '--color wants auto, always or never, not "red"', None),
+        (["-f", "My File"], "missing command", "for example: procman -f 'My File' start"),
         (["--verison"], "procman has no option --verison", 'did you mean "--version"?'),
     ],
     ids=str,
@@ -45,8 +51,56 @@ def test_wrong_usage_gets_one_sentence_and_a_hint(
     assert hint is None or more == [f"hint: {hint}"]
 
 
-def test_version(place: harness.Place) -> None:
-    assert place.call("--version").out == f"procman {__version__}\n"
+@pytest.mark.parametrize("word", ["--version", "version", "-v", "-V"])
+def test_version(place: harness.Place, word: str) -> None:
+    assert place.call(word).out == f"procman {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-f", "Other", "check"],
+        ["--procfile=Other", "check"],
+        ["-fOther", "-p", "7000", "check", "--json"],
+        ["--color=never", "-f", "Other", "run", "one"],
+    ],
+    ids=str,
+)
+def test_options_may_stand_before_the_command(place: harness.Place, words: list[str]) -> None:
+    place.write("Other", "one: echo found\n")
+    done = place.call(*words)
+    if words[-2:] == ["run", "one"]:
+        assert (done.code, done.err.splitlines()[0]) == (2, "procman: procman run has no option --color")
+    else:
+        assert done.code == 0
+        assert "one" in done.out
+
+
+def test_an_option_before_the_command_keeps_its_meaning(place: harness.Place) -> None:
+    """``-f`` of ``logs`` follows; before the command it names the Procfile, as everywhere."""
+    place.write("Other", "one: echo found\n")
+    assert "session of " + str(place.folder / "Other") in place.call("-f", "Other", "logs").err
+
+
+COLORED = "\x1b[1;31mprocman:\x1b[0m "
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "colored"),
+    [
+        (["check"], {}, False),
+        (["check", "--color=always"], {}, True),
+        (["check", "--color"], {}, True),
+        (["check"], {"FORCE_COLOR": "1"}, True),
+        (["check", "--no-color"], {"FORCE_COLOR": "1"}, False),
+        (["check"], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+    ids=str,
+)
+def test_errors_have_colors_where_the_user_wants_them(
+    place: harness.Place, words: list[str], env: dict[str, str], colored: bool
+) -> None:
+    assert place.call(*words, env=env).err.startswith(COLORED if colored else "procman: ")
 
 
 def test_all_that_was_said_is_there_when_the_process_ends(place: harness.Place) -> None:

@@ -172,11 +172,11 @@ def hint_for(path: str) -> str:
 def test_a_missing_procfile_names_those_that_look_like_one() -> None:
     assert hint_for("Procfile") == "a Procfile has lines such as `web: python app.py`; -f names another file"
     write("Procfile.dev", "web: x\n")
-    assert hint_for("Procfile") == "did you mean -f Procfile.dev"
+    assert hint_for("Procfile") == "did you mean -f Procfile.dev?"
     write("procfile", "web: x\n")
-    assert hint_for("Procfile") == "did you mean -f Procfile.dev or -f procfile"
+    assert hint_for("Procfile") == "did you mean -f Procfile.dev or -f procfile?"
     write("app/Procfile.dev", "web: x\n")
-    assert hint_for("app/Procfile") == "did you mean -f app/Procfile.dev"
+    assert hint_for("app/Procfile") == "did you mean -f app/Procfile.dev?"
     assert hint_for("gone/Procfile") == "there is no folder gone"
 
 

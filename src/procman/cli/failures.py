@@ -45,6 +45,11 @@ class _VisibleStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
+    @property
+    def unguarded(self) -> TextIO:
+        """The stream itself, for text whose foreign parts have been made visible already, and that has colors."""
+        return self._stream
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
@@ -120,8 +125,26 @@ def _discard_output() -> None:
 
 
 def _report(error: ProcmanError) -> int:
-    _write_stderr(f"procman: {_visible(error.message)}\n" + (f"hint: {_visible(error.hint)}\n" if error.hint else ""))
+    _write_message(error.message, error.hint)
     return error.exit_code
+
+
+def _write_message(message: str, hint: str) -> None:
+    red, cyan, reset = ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") if _is_colored() else ("", "", "")
+    hinted = f"{cyan}hint:{reset} {_visible(hint)}\n" if hint else ""
+    _write_stderr(f"{red}procman:{reset} {_visible(message)}\n{hinted}")
+
+
+def _is_colored() -> bool:
+    """Return whether stderr gets colors. No setting is known here, so the command line is searched for the flags."""
+    try:
+        from procman.output.palette import wants_color
+
+        flags = {"--no-color": False, "--color=never": False, "--color": True, "--color=always": True}
+        wish = next((flags[word] for word in sys.argv[1:] if word in flags), None)
+        return wants_color(wish, os.environ, sys.stderr.isatty())
+    except Exception:  # a lack of descriptors or memory, which is just what the message may be about
+        return False
 
 
 def _system_refusal(error: Exception) -> ProcmanError | None:
@@ -150,16 +173,16 @@ def _report_bug(error: Exception) -> int:
     if debug:
         import traceback
 
-        _write_stderr("".join(traceback.format_exception(error)))
+        _write_stderr("\n".join(map(_visible, "".join(traceback.format_exception(error)).split("\n"))))
     how = "with the lines above" if debug else "with what PROCMAN_DEBUG=1 shows"
     what = f"{type(error).__name__}: {error}"
-    _write_stderr(f"procman: this is a bug in procman: {what}\nhint: please report it, {how}\n")
+    _write_message(f"this is a bug in procman: {what}", f"please report it, {how}")
     return EXIT_SOFTWARE
 
 
 def _write_stderr(text: str) -> None:
     try:
-        sys.stderr.write(text)
+        getattr(sys.stderr, "unguarded", sys.stderr).write(text)
         sys.stderr.flush()
     except OSError:  # stderr is gone; the exit code remains
         return

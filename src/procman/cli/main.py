@@ -9,7 +9,7 @@ import sys
 from procman import __version__
 from procman.cli.failures import safely
 from procman.cli.interrupts import end_by_interrupt, raise_interrupts
-from procman.cli.options.reader import read
+from procman.cli.options.reader import read, with_command_first
 from procman.cli.options.table import ALIASES, COMMANDS
 from procman.errors import EXIT_OK, ProcmanError, UsageError
 
@@ -30,11 +30,16 @@ def main(argv: list[str] | None = None) -> int:
 def _main(words: list[str]) -> int:
     if sys.platform == "win32":
         raise ProcmanError("procman runs on Linux and macOS, not on Windows itself", "run it inside WSL")
-    if words == ["--version"]:
+    if words in (["--version"], ["version"], ["-v"], ["-V"]):
         print(f"procman {__version__}")
         return EXIT_OK
+    if "_PROCMAN_COMPLETE" in os.environ:
+        from procman.cli.options.click_app import print_completions
+
+        return print_completions()
+    words = with_command_first(words) if words and words[0][:1] == "-" else words
     words = [ALIASES.get(words[0], words[0]), *words[1:]] if words else words
-    invocation = None if "_PROCMAN_COMPLETE" in os.environ else read(words)
+    invocation = read(words)
     if invocation is None:
         from procman.cli.options.click_app import parse
 

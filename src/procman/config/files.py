@@ -145,5 +145,6 @@ def _procfile_hint(path: str) -> str:
         return f"there is no folder {folder}"
     alike = sorted(name for name in os.listdir(folder) if "procfile" in name.lower())[:3]
     if alike:
-        return "did you mean " + " or ".join(f"-f {os.path.join(folder, name).removeprefix('./')}" for name in alike)
+        others = " or ".join(f"-f {os.path.join(folder, name).removeprefix('./')}" for name in alike)
+        return f"did you mean {others}?"
     return "a Procfile has lines such as `web: python app.py`; -f names another file"

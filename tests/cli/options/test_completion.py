@@ -13,9 +13,10 @@ import harness
 SHELLS = ("bash", "zsh", "fish")
 
 
-def completed(place: harness.Place, *words: str) -> list[str]:
+def completed(place: harness.Place, *words: str, env: dict[str, str] | None = None) -> list[str]:
     """Return the completions of the last word, in the form for bash: ``plain,web``."""
-    env = {"_PROCMAN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    variables = {"_PROCMAN_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words) - 1)}
+    env = {**variables, "COMP_WORDS": " ".join(words), **(env or {})}
     if words[-1] == "":
         env["COMP_WORDS"] = " ".join(words[:-1]) + " "
     done = place.call(env=env)
@@ -118,3 +119,69 @@ def test_the_shell_itself_completes_a_process_name(bakery: harness.Place, shell:
         check=True,
     )
     assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == ["web", "worker"], done.stderr
+
+
+OPTIONS_OF_SESSIONS = [
+    "logs -f",
+    "logs -n 5",
+    "logs --since 5m",
+    "ps -w",
+    "ps --json",
+    "restart --rolling",
+    "wait -t 3",
+]
+
+
+@pytest.mark.parametrize("words", [*OPTIONS_OF_SESSIONS, "stop --no-wait", "signal --json USR1", "scale --no-wait"])
+def test_names_behind_every_option_of_a_command(bakery: harness.Place, words: str) -> None:
+    assert [name.rstrip("=") for name in completed(bakery, "procman", *words.split(), "c")] == ["clock"]
+
+
+def test_a_running_session_offers_its_instances(bakery: harness.Place) -> None:
+    bakery.procfile("shop: sleep 600\nmill: sleep 600\n")
+    session = bakery.start("-m", "shop=2,mill=1")
+    session.wait_for("mill.1 started")
+    assert completed(bakery, "procman", "restart", "shop.") == ["shop.1", "shop.2"]
+    assert completed(bakery, "procman", "logs", "-f", "") == ["shop", "mill", "shop.1", "shop.2", "mill.1", "system"]
+    assert completed(bakery, "procman", "signal", "USR1", "m") == ["mill", "mill.1"]
+    assert completed(bakery, "procman", "start", "s") == ["shop"]
+
+
+def test_signals(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "signal", "us") == ["USR1", "USR2"]
+    assert completed(bakery, "procman", "signal", "SIGHU") == ["SIGHUP"]
+
+
+def test_formations(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "-m", "") == ["web=", "worker=", "clock=", "all="]
+    assert completed(bakery, "procman", "start", "-m", "web", "=", "2,w") == ["2,worker="], (
+        "bash keeps what is before ="
+    )
+
+
+def test_programs_of_a_command(bakery: harness.Place) -> None:
+    bakery.write("bin/clockwork", "#!/bin/sh\n", 0o700)
+    bakery.write("bin/clocklist", "plain text\n")
+    env = {"PATH": f"{bakery.folder}/bin:{os.environ['PATH']}"}
+    assert completed(bakery, "procman", "run", "--", "clock", env=env) == ["clockwork"]
+    assert completed(bakery, "procman", "test", "--", "clockw", env=env) == ["clockwork"]
+    assert completed(bakery, "procman", "run", "clock", env=env) == ["clock", "clockwork"]
+
+
+def test_options_before_the_command(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "-f", "Procfile.dev", "start", "") == ["css"]
+    assert completed(bakery, "procman", "-d", "app", "restart", "") == ["api"]
+
+
+@pytest.mark.parametrize("words", ["start --nonsense ", "restart ", "-f /nowhere start ", "-x ", "no such "])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_but_completions_is_printed(bakery: harness.Place, shell: str, words: str) -> None:
+    bakery.write("procman.toml", "unknown = 1\n")
+    env = {"_PROCMAN_COMPLETE": f"{shell}_complete", "COMP_WORDS": f"procman {words}", "COMP_CWORD": "x"}
+    done = bakery.call(env=env)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_file_that_blocks_does_not_block_the_line(bakery: harness.Place) -> None:
+    os.mkfifo(bakery.folder / "Pipe")
+    assert completed(bakery, "procman", "start", "-f", "Pipe", "") == []

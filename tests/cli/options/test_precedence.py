@@ -162,7 +162,7 @@ def test_toml_has_its_own_types(folder: Path) -> None:
         ("port = true\n", "procman.toml:1: port wants a port, not true", ""),
         ("timeout = -1\n", 'procman.toml:1: timeout wants a duration such as 30, 500ms or 1m30s, not "-1"', ""),
         ("timeout = 1979-05-27\n", f"procman.toml:1: timeout wants {DURATION}, not a date or time", ""),
-        ("color = 'red'\n", 'procman.toml:1: color wants true or false, not the string "red"', ""),
+        ("color = 'red'\n", 'procman.toml:1: color wants auto, always or never, not "red"', ""),
         ("env = 1\n", "procman.toml:1: env wants a list of strings, not the number 1", ""),
         ("exclude = ['a', 1]\n", "procman.toml:1: exclude wants a list of strings, not a list", ""),
         ("exit = 'some'\n", 'procman.toml:1: exit wants all, any, failure or never, not "some"', ""),
@@ -213,8 +213,20 @@ def test_a_switch_may_be_repeated() -> None:
 
 
 def test_what_is_wrong_in_a_variable_is_told_by_its_name() -> None:
-    with pytest.raises(UsageError, match='PROCMAN_COLOR wants "true" or "false", not "red"'):
+    with pytest.raises(UsageError, match='PROCMAN_RAW wants "true" or "false", not "red"'):
+        settled("start", PROCMAN_RAW="red")
+    with pytest.raises(UsageError, match='PROCMAN_COLOR wants auto, always or never, not "red"'):
         settled("start", PROCMAN_COLOR="red")
+
+
+@pytest.mark.parametrize("word", ["auto", "always", "never", "1", "0"])
+def test_colors_always_never_or_where_they_fit(folder: Path, word: str) -> None:
+    expected = {"auto": None, "always": True, "never": False, "1": True, "0": False}[word]
+    assert settled("start", PROCMAN_COLOR=word).color is expected
+    if word.isalpha():
+        (folder / "procman.toml").write_text(f"color = '{word}'\n")
+        assert settled("start").color is expected
+        assert settled("start", f"--color={word}", PROCMAN_COLOR="1").color is expected
 
 
 def test_config_files_are_looked_for_in_the_root_or_beside_the_procfile(folder: Path) -> None:

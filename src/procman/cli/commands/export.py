@@ -82,6 +82,7 @@ def _format_and_folder(settings: Settings, words: tuple[str, ...]) -> tuple[str,
     """Return the format and the folder (a second word, as in Foreman). The folder is empty for ``--check`` alone."""
     if not words or len(words) > 2:
         raise UsageError("export takes a format and a folder", "procman export --list shows the formats")
+    find(words[0])  # an unknown format is reported first
     out = settings.out or ""
     if len(words) == 2:
         if out and out != words[1]:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from procman import __version__
+from procman.cli.colors import colored_page, palette_for, write
 from procman.cli.options import help  # noqa: A004 (as click calls it)
-from procman.cli.options.completion import CompletingType
+from procman.cli.options.completion import AFTER_DASHES, CompletingType
+from procman.cli.options.reader import with_command_first
 from procman.cli.options.table import COMMANDS, Invocation
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procman.cli.options.table import Command, Option
 
 COMPLETE_VARIABLE = "_PROCMAN_COMPLETE"
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_ELSEWHERE = {  # what other tools call a command
+    "up": "start",
+    "down": "stop",
+    "kill": "stop",
+    "quit": "stop",
+    "exec": "run",
+    "log": "logs",
+    "tail": "logs",
+    "echo": "logs",
+    "ls": "ps",
+    "list": "ps",
+    "validate": "check",
+    "reload": "restart",
+}
+_CHOSEN = "procman.chosen"  # key of click's `meta`: the values of switches
+_HELP_FLAGS = ("-h", "--help")
+_SETTINGS = {"help_option_names": list(_HELP_FLAGS)}
 
 
 def parse(argv: Sequence[str]) -> Invocation | None:
@@ -30,16 +49,19 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     if words[:1] == ["help"]:  # as in Foreman and honcho
         words = [*words[1:2], "--help"]
     try:
-        outcome = application().main(
-            words or ["--help"], prog_name="procman", complete_var=COMPLETE_VARIABLE, standalone_mode=False
-        )
+        outcome = application().main(words or ["--help"], prog_name="procman", standalone_mode=False)
     except click.UsageError as error:
         raise _translated(error, words) from None
     except SystemExit:
-        if COMPLETE_VARIABLE in os.environ:
-            raise
         raise BrokenPipeError from None  # the only other reason why click exits outside its standalone mode
     return outcome if isinstance(outcome, Invocation) else None
+
+
+def print_completions() -> int:
+    """Print what the command line at hand could become, for the scripts that ``print_completion`` prints."""
+    from procman.cli.options.completion import complete
+
+    return complete(lambda: application().main([], "procman", COMPLETE_VARIABLE, standalone_mode=False))
 
 
 def print_completion(invocation: Invocation) -> int:
@@ -57,21 +79,26 @@ def print_completion(invocation: Invocation) -> int:
 def application() -> click.Group:
     """Return the click group of all commands."""
     group = _Group("procman", context_settings=_SETTINGS, no_args_is_help=False)
-    group.params = [_printing("--version", lambda: f"procman {__version__}")]
+    group.params = [_printing("--version", page=lambda: f"procman {__version__}")]
     for command in COMMANDS.values():
         group.add_command(_Command(command))
     return group
 
 
 class _Group(click.Group):
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(help.overview())
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command_first(args))
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        return _printing(*_HELP_FLAGS, page=help.overview)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args[0] not in COMMANDS:
-            raise UsageError(f'unknown command "{args[0]}"', did_you_mean(args[0], tuple(COMMANDS)))
+            known = _ELSEWHERE.get(args[0])
+            hint = f'did you mean "{known}"?' if known else did_you_mean(args[0], tuple(COMMANDS))
+            raise UsageError(f'unknown command "{args[0]}"', hint)
         return super().resolve_command(ctx, args)
 
 
@@ -82,7 +109,7 @@ class _Command(click.Command):
         takes_all = command.words == "COMMAND"
         params: list[click.Parameter] = [_option(name, row) for name, row in self.rows.items()]
         if command.options:
-            params.append(_printing("--help-all", lambda: help.page(command, everything=True)))
+            params.append(_printing("--help-all", page=lambda: help.page(command, everything=True)))
         super().__init__(
             command.name,
             params=[*params, _argument(command)],
@@ -91,8 +118,36 @@ class _Command(click.Command):
             context_settings={**_SETTINGS, "allow_interspersed_args": not takes_all},
         )
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(help.page(self.table))
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AFTER_DASHES] = "--" in args
+        return super().parse_args(ctx, self._without_choices(ctx, args))
+
+    def _without_choices(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the words with ``--color=never`` as ``--color``, for click knows no switch that may have a value.
+
+        What was chosen is kept for ``invocation``.
+        """
+        switches = {
+            flag: row for row in self.rows.values() if row.kind == "switch" and row.choices for flag in row.flags
+        }
+        chosen: dict[Option, list[str]] = {}
+        own = args.index("--") if "--" in args else len(args)
+        for at, word in enumerate(args[:own]):
+            flag, equals, text = word.partition("=")
+            if equals and flag in switches:
+                chosen.setdefault(switches[flag], []).append(text)
+                args[at] = flag
+        ctx.meta[_CHOSEN] = chosen
+        return args
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the options that begin like this; what follows a command's first word belongs to the command."""
+        if self.table.words == "COMMAND" and ctx.params.get("words"):
+            return [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, incomplete)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        return _printing(*_HELP_FLAGS, page=lambda: help.page(self.table))
 
     def invocation(self, words: tuple[str, ...] | str, **texts: tuple[str, ...] | int) -> Invocation:
         """Return the invocation that click has parsed."""
@@ -100,6 +155,7 @@ class _Command(click.Command):
         for name, found in texts.items():
             if found:
                 given[self.rows[name]] = [""] * found if isinstance(found, int) else list(found)
+        given |= click.get_current_context().meta[_CHOSEN]
         return Invocation(self.table.name, given, (words,) if isinstance(words, str) else tuple(words))
 
 
@@ -122,22 +178,31 @@ def _argument(command: Command) -> click.Argument:
     )
 
 
-def _printing(flag: str, text: object) -> click.Option:
+def _printing(*flags: str, page: Callable[[], str]) -> click.Option:
     def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            click.echo(text() if callable(text) else text)
+            write(sys.stdout, colored_page(page(), palette_for(sys.stdout)) + "\n")
             ctx.exit()
 
-    return click.Option([flag], is_flag=True, is_eager=True, expose_value=False, callback=show)
+    return click.Option(flags, is_flag=True, is_eager=True, expose_value=False, callback=show)
+
+
+def _is_option(flag: str) -> bool:
+    return any(flag in option.flags for command in COMMANDS.values() for option in command.options)
 
 
 def _translated(error: click.UsageError, words: list[str]) -> UsageError:
     command = COMMANDS.get(words[0])
     name = f"procman {command.name}" if command else "procman"
+    if isinstance(error, click.NoSuchOption) and command is None and _is_option(error.option_name):
+        return UsageError("missing command", f"for example: {shlex.join(['procman', *words, 'start'])}")
     if isinstance(error, click.NoSuchOption):
         known = [flag for option in command.options for flag in option.long_flags] if command else ["--version"]
         hint = did_you_mean(error.option_name, (*known, "--help"))
         near = hint if hint.startswith("did") else f"{name} --help lists all options"
         return UsageError(f"{name} has no option {error.option_name}", near)
+    if isinstance(error, click.MissingParameter) and command and isinstance(command.words, tuple):
+        choices = f"{', '.join(command.words[:-1])} or {command.words[-1]}"
+        return UsageError(f"{name} wants {choices}", f"for example: {command.examples[0][0]}")
     message = error.format_message().rstrip(".")
     return UsageError(f"{message[:1].lower()}{message[1:]}", f"see {name} --help")

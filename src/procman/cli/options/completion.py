@@ -1,22 +1,107 @@
-"""Shell completion: files, choices and the process names of the Procfile."""
+"""Shell completion: files, choices, commands, signals, and the names of the Procfile and of the running session."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete, add_completion_class
 
 from procman.cli.options.precedence import settle
-from procman.cli.options.table import COMMANDS, Invocation, Option
-from procman.core.procfile.parser import parse_procfile
-from procman.errors import ProcmanError
+from procman.cli.options.table import COMMANDS, CONTROL_COMMANDS, Invocation, Option
+from procman.config.files import read_procfile
+from procman.core.model.status import SIGNALS
+from procman.errors import EXIT_OK, ProcmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from socket import socket
 
     from procman.core.model.settings import Settings
 
+TIME_LIMIT = 2.0  # seconds; then there are no completions: a file may be a FIFO, a session may be stuck
+ANSWER_TIMEOUT = 0.3  # seconds
 _FOLDERS = ("root", "log_dir", "out", "log")  # settings whose path is a folder
+_WHICH_PROJECT = ("procfile", "root", "socket")  # settings that matter for names
+_OF_SESSIONS = tuple(command.name for command in CONTROL_COMMANDS)
+
+
+def complete(main: Callable[[], object]) -> int:
+    """Call click's completion and return the exit code. Only completions are printed, whatever goes wrong.
+
+    The user is in the middle of a line, so no message of ours may reach the terminal.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(EXIT_OK))
+    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
+    with contextlib.suppress(BaseException):  # SystemExit, too: click's way to end a completion
+        main()
+    return EXIT_OK
+
+
+@add_completion_class
+class _BashComplete(BashComplete):
+    """Completion for bash, which splits words at each ``=`` (COMP_WORDBREAKS), and replaces the last part only."""
+
+    source_template = """\
+%(complete_func)s() {
+    local IFS=$'\\n' response completion type value
+    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD %(complete_var)s=bash_complete $1 2>/dev/null)
+    for completion in $response; do
+        IFS=',' read type value <<< "$completion"
+        if [[ $type == 'dir' ]]; then
+            COMPREPLY=()
+            compopt -o dirnames
+        elif [[ $type == 'file' ]]; then
+            COMPREPLY=()
+            compopt -o default
+        elif [[ $type == 'plain' ]]; then
+            COMPREPLY+=($value)
+            [[ $value == *= ]] && compopt -o nospace
+        fi
+    done
+    return 0
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor and the word at it, with ``--exit=any`` and ``web=2`` in one piece."""
+        words, last = super().get_completion_args()
+        joined: list[str] = []
+        for word in (*words, last):
+            if joined and (word == "=" or joined[-1].endswith("=")):
+                joined[-1] += word
+            else:
+                joined.append(word)
+        value = joined[-1].partition("=")[2] if joined[-1].startswith("-") else joined[-1]
+        self.cut = value.rfind("=") + 1 if last == "=" or "=" not in last else 0
+        return joined[:-1], joined[-1]
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return the completion without the part that bash keeps."""
+        return f"{item.type},{item.value[self.cut :]}"
+
+
+@add_completion_class
+class _ZshComplete(ZshComplete):
+    """Completion for zsh, silent even where procman cannot be found."""
+
+    source_template = ZshComplete.source_template.replace(
+        "zsh_complete %(prog_name)s", "zsh_complete %(prog_name)s 2>/dev/null"
+    )
+
+
+@add_completion_class
+class _FishComplete(FishComplete):
+    """Completion for fish, silent even where procman cannot be found."""
+
+    source_template = FishComplete.source_template.replace(
+        "(commandline -t) %(prog_name)s", "(commandline -t) %(prog_name)s 2>/dev/null"
+    )
 
 
 class CompletingType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
@@ -35,30 +120,79 @@ class CompletingType(click.ParamType):  # type: ignore[type-arg]  # generic sinc
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return what the string could become."""
-        if self.name == "FORMAT":
-            from procman.export.registry import BUILT_IN
-
-            return _file(incomplete, "dir") if ctx.params.get("words") else _matching(BUILT_IN, incomplete)
-        if self.option is None:
-            given = ctx.params.get("words") or ()
-            if self.name == "COMMAND":  # its first word is one process type, never several
-                return _file(incomplete) if given else _matching(process_names(ctx), incomplete)
-            return _matching(names_and_groups(ctx), incomplete)
-        if self.option.choices:
-            return _matching(self.option.choices, incomplete)
-        if self.option.names:
-            takes_groups = self.option.kind == "list"  # a formation and --primary take process types only
+        option = self.option
+        if option is None:
+            return _WORDS.get(self.name, _names)(ctx, incomplete)
+        if option.choices:
+            return _matching(option.choices, incomplete)
+        if option.setting == "formation":
+            return [*_in_list([f"{name}=" for name in (*process_names(ctx), "all")], incomplete)]
+        if option.names:
+            takes_groups = option.kind == "list"  # --primary takes process types only
             return _in_list(names_and_groups(ctx) if takes_groups else process_names(ctx), incomplete)
-        is_path = self.option.kind == "path" or self.option.setting == "env"
-        return _file(incomplete, "dir" if self.option.setting in _FOLDERS else "file") if is_path else []
+        is_path = option.kind == "path" or option.setting == "env"
+        return _file(incomplete, "dir" if option.setting in _FOLDERS else "file") if is_path else []
+
+
+def _names(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Complete NAMES: process types and groups, and for a running session its instances and ``system``."""
+    own = ("system",) if ctx.info_name == "logs" else ()
+    live = live_names(ctx) if ctx.info_name in _OF_SESSIONS else ()
+    return _in_list(dict.fromkeys((*names_and_groups(ctx), *live, *own)), incomplete)
+
+
+def _changes(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    return _in_list([f"{name}=" for name in process_names(ctx)], incomplete)
+
+
+def _signal_and_names(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    if ctx.params.get("words"):
+        return _names(ctx, incomplete)
+    prefix = "SIG" if incomplete.upper().startswith("SIG") else ""
+    names = sorted(prefix + name.removeprefix("SIG") for name in SIGNALS.values())
+    return _matching(names, incomplete.upper())
+
+
+def _format_and_folder(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    from procman.export.registry import BUILT_IN
+
+    return _file(incomplete, "dir") if ctx.params.get("words") else _matching(BUILT_IN, incomplete)
+
+
+def _command(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Complete a command: its first word is a program, or for ``run`` without ``--`` one process type."""
+    if ctx.params.get("words") or "/" in incomplete:
+        return _file(incomplete)
+    is_after_dashes = ctx.meta.get(AFTER_DASHES, False)
+    types = process_names(ctx) if ctx.info_name == "run" and not is_after_dashes else ()
+    programs = programs_on_path(incomplete) if incomplete or is_after_dashes else ()
+    return _matching(dict.fromkeys((*types, *programs)), incomplete)
+
+
+AFTER_DASHES = "procman.after_dashes"  # key of click's `meta`: whether a ``--`` stands before the cursor
+
+_WORDS = {"CHANGES": _changes, "SIGNAL": _signal_and_names, "FORMAT": _format_and_folder, "COMMAND": _command}
+
+
+def programs_on_path(beginning: str) -> list[str]:
+    """Return the names of the programs on PATH that begin like this."""
+    found: set[str] = set()
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        try:
+            found.update(
+                entry.name
+                for entry in os.scandir(folder or ".")
+                if entry.name.startswith(beginning) and os.access(entry.path, os.X_OK) and not entry.is_dir()
+            )
+        except OSError:
+            continue
+    return sorted(found)
 
 
 def process_names(ctx: click.Context) -> tuple[str, ...]:
     """Return the names in the Procfile that this command line would read, or none if it cannot be read."""
     try:
-        path = _settings(ctx).procfile
-        with open(path, "rb") as file:
-            return tuple(process.name for process in parse_procfile(file.read(), path).process_types)
+        return tuple(process.name for process in read_procfile(_settings(ctx).procfile).process_types)
     except (OSError, ValueError, ProcmanError):
         return ()
 
@@ -73,12 +207,45 @@ def names_and_groups(ctx: click.Context) -> tuple[str, ...]:
         return process_names(ctx)
 
 
+def live_names(ctx: click.Context) -> tuple[str, ...]:
+    """Return the types and instances of the running session; none if there is no session, or it does not answer."""
+    from procman.runtime.control.endpoint import find, socket_paths
+
+    try:
+        settings = _settings(ctx)
+        connection = find(
+            socket_paths(settings.procfile, settings.root, settings.socket, os.environ), settings.socket is not None
+        )
+        rows = _rows(connection) if connection else []
+    except (OSError, ProcmanError):
+        return ()
+    return tuple(dict.fromkeys(str(row[key]) for key in ("type", "name") for row in rows))
+
+
+def _rows(connection: socket) -> list[dict[str, object]]:
+    """Return the rows of ``ps``. Raises TimeoutError if the session does not answer soon."""
+    from procman.runtime.control.wire import decode, encode
+
+    connection.settimeout(ANSWER_TIMEOUT)
+    connection.sendall(encode({"verb": "ps"}))
+    line = bytearray()
+    while not line.endswith(b"\n") and (chunk := connection.recv(65536)):
+        line += chunk
+    answer = decode(line)
+    rows = answer.get("instances") if isinstance(answer, dict) else None
+    return (
+        [row for row in rows if isinstance(row, dict) and {"type", "name"} <= set(row)]
+        if isinstance(rows, list)
+        else []
+    )
+
+
 def _settings(ctx: click.Context) -> Settings:
     command = COMMANDS[str(ctx.info_name)]
     given: dict[Option, list[str]] = {}
     for number, option in enumerate(command.options):
-        if found := ctx.params.get(f"option_{number}"):
-            given[option] = [""] if isinstance(found, int) else list(found)
+        if option.setting in _WHICH_PROJECT and (found := ctx.params.get(f"option_{number}")):
+            given[option] = list(found)
     return settle(Invocation(command.name, given, ()))
 
 
@@ -89,8 +256,9 @@ def _matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 def _in_list(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """Complete the last entry of ``web,cl``; a name that is already in the list is not offered again."""
     before, comma, last = incomplete.rpartition(",")
-    used = before.split(",")
-    return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last) and name not in used]
+    used = [name.partition("=")[0] for name in before.split(",")]
+    fresh = [name for name in names if name.startswith(last) and name.rstrip("=") not in used]
+    return [CompletionItem(f"{before}{comma}{name}") for name in fresh]
 
 
 def _file(incomplete: str, kind: str = "file") -> list[CompletionItem]:

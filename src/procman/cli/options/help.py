@@ -13,31 +13,26 @@ if TYPE_CHECKING:
     from procman.cli.options.table import Command, Option
 
 WIDTH = 80  # columns
-_GENERAL_OPTIONS = (
-    ("-h, --help", "show this page; procman COMMAND --help explains a command"),
-    ("--version", "show the version"),
-)
+_PAUSE_AND_RESUME = "Suspend processes without ending them, or resume them."  # one row for both: a screen has 24
 
 
 def overview() -> str:
     """Return the page of ``procman --help``."""
-    control = [command.name for command in CONTROL_COMMANDS]
-    commands = [(command.name, command.summary) for command in COMMANDS.values() if command.name not in control]
+    control = [(command.name, command.summary.replace(" of a running session", "")) for command in CONTROL_COMMANDS]
+    control = [("pause, resume", _PAUSE_AND_RESUME) if name == "pause" else (name, text) for name, text in control]
+    control.remove(next(pair for pair in control if pair[0] == "resume"))
+    general = [(command.name, command.summary) for command in COMMANDS.values() if command not in CONTROL_COMMANDS]
+    rows = _columns([*general, *control])
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [WORDS]...",
-            "Run the processes of a Procfile.",
             "",
-            *_columns(commands),
+            *rows[: -len(control)],
+            "",
             "For a running session:",
-            *_indented(" ".join(control)),
+            *rows[-len(control) :],
             "",
-            *_columns(_GENERAL_OPTIONS),
-            "",
-            "Options can also be set in the environment (PROCMAN_<OPTION>=…), and in",
-            "procman.toml, procman.local.toml or [tool.procman] of pyproject.toml.",
-            "",
-            *_columns([COMMANDS[name].examples[0] for name in ("start", "check", "run")]),
+            "procman COMMAND --help explains a command; procman --version shows the version",
         )
     )
 
@@ -75,10 +70,6 @@ def _is_everyday(command: Command, option: Option) -> bool:
     return len(command.options) < 10 or any(row.everyday for row in command.options if row.setting == option.setting)
 
 
-def _indented(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
 def _others(names: list[str]) -> list[str]:
     text = f"More, explained by --help-all: {' '.join(names)}"
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
@@ -90,7 +81,7 @@ def rows(options: Iterable[Option], all_flags: bool = False) -> list[tuple[str, 
     for option in options:
         flags = ", ".join(option.flags if all_flags else option.flags[:2])
         value = option.metavar or "|".join(option.choices)
-        text = f"{flags} {value}".rstrip()
+        text = f"{flags}[=WHEN]" if option.kind == "switch" and value else f"{flags} {value}".rstrip()
         if option.help:
             found.append((text, option.help))
         else:

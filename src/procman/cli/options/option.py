@@ -7,11 +7,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+WHEN = {"auto": None, "always": True, "never": False}  # what a switch with choices takes: --color=never
+
+
 class Option:
     """One option.
 
     ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list", "choice", "switch" or
-    "optional" (a string that may be left out). A switch stores ``value``. A row without help belongs to the row before
+    "optional" (a string that may be left out). A switch stores ``value``; one with ``choices`` may be given one of
+    WHEN, too, behind a "=". A row without help belongs to the row before
     it ("--color / --no-color"). ``everyday`` options are explained by ``--help``, the others by ``--help-all`` and the
     man page. ``names``: the values are names of process types, which completion offers. ``config``: the option is a key
     in config files, too. ``variable`` replaces the usual environment variable (PROCMAN_ and the long flag), if another

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from procman.cli.options.option import WHEN
 from procman.cli.options.table import OPTIONS, Option
 from procman.config.configfiles import read_config_files
 from procman.core.model.settings import Settings
@@ -85,7 +86,7 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
             text = environ.get(name, "")
             if not text or option.setting in given:
                 continue
-            if option.kind != "switch":
+            if option.kind != "switch" or option.choices:
                 given[option.setting] = converted(option, [text], name), name
             elif _checked(values.truth, text, name):
                 given[option.setting] = option.value, name
@@ -97,7 +98,7 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
 def converted(option: Option, texts: list[str], place: str) -> object:
     """Return the value of the option from strings. Raises UsageError, which names the ``place``."""
     if option.kind == "switch":
-        return option.value
+        return _switched(option, texts[-1], place)
     if option.setting == "env":
         if not all(texts):
             raise UsageError(f"{place} wants the name of a file", "leave it out to read .env")
@@ -105,6 +106,18 @@ def converted(option: Option, texts: list[str], place: str) -> object:
     if option.kind == "list":
         return tuple(entry for text in texts for entry in values.items(text))
     return _checked(lambda text: _value(option, text), texts[0], place)
+
+
+def _switched(option: Option, text: str, place: str) -> object:
+    """Return the value of a switch: ``--color``, ``--color=never``, ``PROCMAN_COLOR=1``."""
+    if not option.choices or not text:
+        return option.value
+    if text in WHEN:
+        return WHEN[text]
+    try:
+        return values.truth(text)
+    except ValueError:
+        return _checked(lambda word: values.choice(word, option.choices), text, place)
 
 
 def _checked(convert: Callable[[str], object], text: str, place: str) -> object:
@@ -174,6 +187,8 @@ def _from_toml(option: Option, value: object, place: str) -> object:
 
 def _from_boolean(option: Option, value: object, place: str) -> object:
     """Return the value for ``color = false`` (--no-color) or ``port = false`` (--no-port, whose value is 0)."""
+    if option.choices and isinstance(value, str):
+        return _switched(option, value, place)
     rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
     if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
         return value if option.value else not value

@@ -22,6 +22,29 @@ def read(argv: Sequence[str]) -> Invocation | None:
     return _read_command(command, argv)
 
 
+def with_command_first(words: Sequence[str]) -> list[str]:
+    """Return the words with the options that stand before the command moved behind it: ``-f FILE start``.
+
+    They get their long form, since a short one may mean something else there: ``logs -f`` follows. Words in which one
+    of them is unknown, or no command follows, stay as they are.
+    """
+    tables = [table.options for table in reversed(COMMANDS.values())]  # those of `start`, the first, win
+    flags = {
+        flag: option for options in tables for option in options if option.kind != "optional" for flag in option.flags
+    }
+    moved: list[str] = []
+    at = 0
+    while at < len(words) and words[at][:1] == "-":
+        found = _read_option(flags, words[at], words[at + 1] if at + 1 < len(words) else None)
+        if found is None:
+            break
+        option, text, used = found
+        flag = option.long_flags[0]
+        moved.append(flag if option.kind == "switch" and not text else f"{flag}={text}")
+        at += used
+    return [words[at], *moved, *words[at + 1 :]] if words[at:] and words[at][:1] != "-" else list(words)
+
+
 def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:
     # An option whose value may be left out needs click, which has its own rules for what follows.
     flags = {flag: option for option in command.options if option.kind != "optional" for flag in option.flags}
@@ -65,6 +88,8 @@ def _read_option(flags: dict[str, Option], word: str, following: str | None) -> 
     else:
         flag, equals, text = word[:2], "attached", word[2:]
     option = flags.get(flag)
-    if option is None or option.kind == "switch" or not equals or text[:1] in ("", "="):
+    if option is not None and option.kind == "switch":
+        return (option, text, 1) if text in option.choices and equals == "=" else None
+    if option is None or not equals or text[:1] in ("", "="):
         return None
     return option, text, 1

@@ -6,7 +6,7 @@ An option's environment variable is PROCMAN_ and its long flag; its config key i
 
 from __future__ import annotations
 
-from procman.cli.options.option import Command, Invocation, Option
+from procman.cli.options.option import WHEN, Command, Invocation, Option
 
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
@@ -85,7 +85,7 @@ OPTIONS = (
     # what to show
     Option("quiet", "-q --quiet", "run these without showing their output", "list", "NAMES", everyday=True, names=True),
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
-    Option("color", "--color", "use colors [on a terminal]", everyday=True),
+    Option("color", "--color", "use colors: auto, always or never [auto]", choices=tuple(WHEN), everyday=True),
     Option("color", "--no-color", value=False),
     Option("timestamps", "--timestamps", "off, iso, elapsed or a strftime format", "stamp", "FORMAT"),
     Option("timestamps", "--no-timestamp", value="off"),
@@ -165,6 +165,7 @@ _ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
 _JSON = Option("as_json", "--json", "print JSON", variable="")
 _NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
+_COLOR = _only("color")
 
 CONTROL_COMMANDS = (
     Command(
@@ -172,7 +173,7 @@ CONTROL_COMMANDS = (
         "procman.cli.control.ps:perform",
         "Show the status of the processes of a running session.",
         "NAMES",
-        (Option("watch", "-w --watch", "repeat every two seconds", variable=""), *_WHERE),
+        (Option("watch", "-w --watch", "repeat every two seconds", variable=""), *_COLOR, *_WHERE),
         (
             ("procman ps", "all processes; procman status is the same"),
             ("procman ps --watch web", "only web, again every two seconds"),
@@ -232,14 +233,13 @@ CONTROL_COMMANDS = (
     Command(
         "logs",
         "procman.cli.control.logs:perform",
-        "Show the recent output of processes, and with -f their live output.",
+        "Show the recent output of processes; with -f the live one, too.",
         "NAMES",
         (
             Option("follow", "-f --follow", "continue with live output", variable=""),
             Option("lines", "-n --lines", "number of lines to show [200]", "whole", "N", variable=""),
             Option("since", "--since", "only output newer than this: 30s, 5m, 2h", "text", "AGE", variable=""),
-            Option("color", "--color", "use colors [on a terminal]"),
-            Option("color", "--no-color", value=False),
+            *_COLOR,
             _WITHOUT_F,
             *_WHERE[1:],
         ),
@@ -266,7 +266,7 @@ CONTROL_COMMANDS = (
         "procman.cli.control.session_commands:why",
         "Explain the state of a process: why it is down, or not ready.",
         "NAMES",
-        _WHERE,
+        (*_COLOR, *_WHERE),
         (("procman why web", "what it waits for, or when it restarts"),),
     ),
     Command(
@@ -299,7 +299,7 @@ COMMANDS = {
         Command(
             "run",
             "procman.cli.commands.run:perform",
-            "Run a command, or a line of the Procfile, in the same environment.",
+            "Run a command, or a line of the Procfile, in its environment.",
             "COMMAND",
             _only(*_ENVIRONMENT),
             (
@@ -313,7 +313,7 @@ COMMANDS = {
             "procman.cli.commands.check:perform",
             "Check the Procfile and show what start would do.",
             "NAMES",
-            _only(*_PLANNING, "primary", *_CHECKING),
+            _only(*_PLANNING, "primary", "color", *_CHECKING),
             (
                 ("procman check", "all problems, with line and column"),
                 ("procman check --json -m web=2", "instances and ports, without starting them"),

@@ -1,0 +1,42 @@
+"""Colors of what commands print: on a terminal only, unless the user wishes otherwise."""
+
+from __future__ import annotations
+
+import os
+
+from procman.output.palette import Palette, wants_color
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def palette_for(stream: TextIO, wish: object = None) -> Palette:
+    """Return the colors for a standard stream. ``wish`` is the setting ``color``."""
+    return Palette(wants_color(wish if isinstance(wish, bool) else None, os.environ, stream.isatty()))
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write text with colors. Whatever it quotes has been made visible before (core/text/printable.py)."""
+    getattr(stream, "unguarded", stream).write(text)
+
+
+def painted(text: str, color: str, palette: Palette) -> str:
+    """Return text in a color of the palette."""
+    return f"{color}{text}{palette.reset}" if color else text
+
+
+def colored_page(text: str, palette: Palette) -> str:
+    """Return a page of help with bold headings, and with its commands and options in color."""
+    if not palette.colored:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith("  ") and line[2:3].strip():
+            term, gap, rest = line[2:].partition("  ")
+            lines.append(f"  {palette.of(0)}{term}{palette.reset}{gap}{rest}")
+        elif line.startswith("Usage: "):
+            lines.append(f"{palette.bold}Usage:{palette.reset}{line.removeprefix('Usage:')}")
+        else:
+            lines.append(painted(line, palette.bold if line.endswith(":") else "", palette))
+    return "\n".join(lines)
