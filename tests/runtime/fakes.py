@@ -77,6 +77,12 @@ def _wait_until(condition: Callable[[], bool], limit: float = 10.0) -> None:
         _real_sleep(0.0002)
 
 
+def read_whole(fd: int, size: int) -> bytes:
+    """Read so many bytes from a pseudo-terminal, as soon as all of them have arrived."""
+    _wait_until(lambda: _unread(fd) >= size)
+    return os.read(fd, 1 << 16)
+
+
 class SpinningError(AssertionError):
     """The loop asks again and again and never waits."""
 

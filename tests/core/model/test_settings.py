@@ -15,6 +15,12 @@ def test_nothing_given_means_the_defaults() -> None:
     assert all(hasattr(settings, name) for name in NAMES)
 
 
+def test_what_is_on_without_a_word_is_named_here() -> None:
+    settings = Settings()
+    switches = {name: getattr(settings, name) for name in NAMES if isinstance(getattr(settings, name), bool)}
+    assert {name for name, on in switches.items() if on} == {"guardian", "control", "wait"}
+
+
 @pytest.mark.parametrize(
     ("given", "procfile", "root"),
     [

@@ -13,7 +13,7 @@ from procman.core.model.policy import RestartPolicy
 from procman.errors import EXIT_USAGE
 from procman.runtime.processes.pty import Window
 from runtime.control.served import Caller, Served
-from runtime.fakes import a_plan, wait_until_readable
+from runtime.fakes import a_plan, read_whole, wait_until_readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def test_keys_reach_the_program_byte_by_byte(run: Served) -> None:
 
     def look() -> None:
         fd = run.kernel.process("web.1").fds[0]
-        wait_until_readable(fd)
-        read.append(os.read(fd, 100))
+        read.append(read_whole(fd, 3))
 
     run.after(2.0, look)
     run.until(3.0)

@@ -126,3 +126,12 @@ def test_we_may_speak_to_ourselves() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_is_allowed(ours)
+
+
+def test_a_socket_that_cannot_be_made_is_said_with_its_reason(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(EndpointError, match=f"no control socket at {path}: permission denied"):
+        take(path)

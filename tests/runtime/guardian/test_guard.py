@@ -316,3 +316,17 @@ def test_a_run_starts_with_default_signals_and_ends_as_its_child(
     assert signal.SIGPIPE in started[1].setsigdef
     assert signal.SIGKILL not in started[1].setsigdef
     assert started[1].setsigmask == ()
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (3 << 8, 3), (9, 137), (15, 143)])
+def test_a_run_ends_as_a_shell_would_say_of_its_child(
+    one_off: OneOff, monkeypatch: pytest.MonkeyPatch, tmp_path: object, status: int, code: int
+) -> None:
+    monkeypatch.chdir(os.getcwd())  # to be there again afterwards
+    monkeypatch.setattr(os, "posix_spawn", lambda *_, **__: one_off.child.pid)
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # without a watcher, which is a fork
+    monkeypatch.setattr("_signal.signal", lambda *_: None)
+    monkeypatch.setattr("_signal.pthread_sigmask", lambda *_: None)
+    one_off.waits.append((one_off.child.pid, status))
+    assert foreground_run.run_in_foreground("x", ["x"], {}, str(tmp_path)) == code
+    assert os.getcwd() == os.path.realpath(str(tmp_path))
