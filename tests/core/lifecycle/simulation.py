@@ -92,7 +92,6 @@ class World:
         self.launching: set[str] = set()
         self.ledgers: dict[Instance, Ledger] = {}
         self.killed_by_user: set[str] = set()
-        self.wait_limits: dict[str, float | None] = {}
         self.ends, self.told = Counter[str](), Counter[str]()
         self.stopped_by_user: set[str] = set()
         self.stopped_at: float | None = None
@@ -184,11 +183,16 @@ class World:
                     self.on_kill(instance)
                 elif action == Action.PROBE:
                     self.at(0.1, self.answer_probe, self.children[instance.name])
-                elif action == Action.ANNOUNCE_WAITING:
-                    limits = [d.timeout for d in instance.plan.depends_on if d.timeout is not None]
-                    self.wait_limits[instance.name] = self.now + min(limits) if limits else None
-                elif action in (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED):
-                    self.told[instance.name] += 1
+                else:
+                    self.on_announcement(action, instance)
+        self.on_performed()
+
+    def on_announcement(self, action: str, instance: Instance) -> None:
+        if action in (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED):
+            self.told[instance.name] += 1
+
+    def on_performed(self) -> None:
+        """Note what has changed, now that all that was decided is done."""
 
     def on_launch(self, instance: Instance) -> None:
         assert instance.name not in self.launching, "a second launch before the answer to the first"

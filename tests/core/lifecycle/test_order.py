@@ -66,6 +66,13 @@ class World:
         self.supervisor.wish(event, [self.supervisor.instances[name] for name in names], self.now)
         self.perform()
 
+    def hold(self, *names: str) -> None:
+        self.supervisor.hold([self.supervisor.instances[name] for name in names], self.now)
+        self.perform()
+
+    def words(self, name: str) -> list[str]:
+        return self.supervisor.hindrances(self.supervisor.instances[name])
+
     def stop(self) -> None:
         self.supervisor.stop_all(ASKED, self.now)
         self.perform()
@@ -214,11 +221,76 @@ def test_a_migration_that_is_done_is_not_done_again() -> None:
     assert world.launched == ["migrate.1", "web.1", "web.1"]
 
 
-def test_waiting_is_no_reason_to_go_on_once_the_dependency_was_stopped() -> None:
-    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
-    world.wish(Event.STOP, "db.1")
+def test_a_dependency_that_the_user_stops_is_waited_for_and_brings_its_dependants_back() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True), exit_rule="failure")
+    world.hold("db.1")
+    assert world.words("web.1") == ["db.1 is stopping"]
     world.end("db.1", TERM)
-    assert world.failure("web.1") == "not started: db.1 is not running: killed by SIGTERM"
+    assert world.words("web.1") == ["db.1 is stopped; `procman start db` starts it"]
+    assert (world.state("web.1"), world.supervisor.stopping) == (State.WAITING, None)
+    assert not world.supervisor.settled
+    world.wish(Event.START, "db.1")
+    world.ready("db.1")
+    assert world.state("web.1") == State.RUNNING
+
+
+@pytest.mark.parametrize("rule", ["all", "any", "failure", "never"])
+def test_a_dependant_that_dies_while_its_dependency_is_stopped_waits(rule: str) -> None:
+    web = a_plan("web.1", "db")
+    web.can_die = rule == "any"  # any other end is what that rule is about
+    world = World(web, a_plan("db.1"), exit_rule=rule)
+    world.hold("db.1")
+    world.end("db.1", GOOD)
+    world.end("web.1", CRASH)
+    world.pass_time(2)
+    assert (world.state("web.1"), world.supervisor.stopping) == (State.WAITING, None)
+    world.wish(Event.START, "db.1")
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_a_job_that_the_user_stops_before_it_has_succeeded_is_waited_for() -> None:
+    world = World(a_plan("web.1", "job:completed_successfully"), a_plan("job.1"), exit_rule="failure")
+    world.hold("job.1")
+    world.end("job.1", TERM)
+    assert world.state("web.1") == State.WAITING
+    world.wish(Event.START, "job.1")
+    world.end("job.1")
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_the_patience_of_a_dependency_begins_again_when_the_user_starts_it_also_behind_another() -> None:
+    web = a_plan("web.1")
+    web.depends_on = (Dependency("api", timeout=10.0),)
+    world = World(web, a_plan("api.1", "db"), a_plan("db.1", ready=True))
+    world.pass_time(8)
+    world.hold("db.1")
+    assert world.supervisor.instances["web.1"].deadline is None
+    world.end("db.1", TERM)
+    world.pass_time(100)
+    world.wish(Event.START, "db.1")
+    assert world.supervisor.instances["web.1"].deadline == 118.0
+    world.pass_time(10)
+    assert world.state("web.1") == State.FAILED
+
+
+def test_what_is_scaled_away_is_waited_for_no_longer() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True), a_plan("db.2", ready=True), exit_rule="failure")
+    world.ready("db.1")
+    world.supervisor.retire([world.supervisor.instances["db.2"]], world.now)
+    world.perform()
+    assert world.state("web.1") == State.WAITING
+    world.end("db.2", TERM)
+    assert world.state("web.1") == State.RUNNING
+
+
+def test_a_changed_file_does_not_start_a_dependency_that_the_user_stopped() -> None:
+    world = World(a_plan("web.1", "db"), a_plan("db.1"))
+    world.hold("db.1")
+    world.end("db.1", TERM)
+    world.supervisor.restart_changed([world.supervisor.instances["web.1"]], world.now)
+    world.perform()
+    world.end("web.1", TERM)
+    assert (world.state("web.1"), world.state("db.1")) == (State.WAITING, State.EXITED)
 
 
 def test_a_job_that_others_wait_for_may_end_under_the_rule_of_foreman() -> None:
@@ -295,12 +367,11 @@ def test_what_dies_while_its_turn_has_not_come_stays_down() -> None:
 
 
 def test_what_retires_while_a_shutdown_saves_it_for_later_is_forgotten() -> None:
-    plans = [a_plan("slow.1", ready=True), a_plan("cache.1", "slow"), a_plan("job.1", "cache")]
-    world = World(*plans, a_plan("db.1"), a_plan("web.1", "db"), exit_rule="failure")
-    leaving = [world.supervisor.instances[name] for name in ("cache.1", "db.1")]
-    world.supervisor.retire(leaving, world.now)  # the first one's end fails the job, which ends the run
+    world = World(a_plan("db.1"), a_plan("web.1", "db"))
+    world.stop()
+    world.supervisor.retire([world.supervisor.instances["db.1"]], world.now)
     world.perform()
-    for name in ("db.1", "web.1", "slow.1"):
+    for name in ("db.1", "web.1"):
         world.end(name, TERM)
     assert world.supervisor.settled
     assert world.supervisor.next_deadline() is None

@@ -12,9 +12,14 @@ import os
 
 import pytest
 
-from core.lifecycle.simulation import KILL_TIME, SPAWN_TIME, World
+from core.lifecycle.simulation import KILL_TIME, SPAWN_TIME, TYPES, World
 from procman.core.lifecycle.outcome import TERMINATED
-from procman.core.lifecycle.transitions import DOWN, Event, Instance, State
+from procman.core.lifecycle.transitions import DOWN, Action, Event, Instance, State
+from procman.core.model.dependency import COMPLETED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.model.dependency import Dependency
 
 HISTORIES, PER_TEST = 3000, 250
 BUSY, CALM = 40.0, 80.0  # seconds of random requests, and of rest, on the simulated clock
@@ -27,6 +32,9 @@ class History(World):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.wished: dict[str, bool | None] = {}  # whether the user wants it up; None where that is open
+        self.wait_limits: dict[str, float | None] = {}
+        self.held_by_user: set[Instance] = set()  # stopped by name, and not started since
+        self.held_up: set[Instance] = set()  # they wait for one of those, directly or not
 
     # The user -----------------------------------------------------------------------------------------------------
 
@@ -55,6 +63,7 @@ class History(World):
         before = {instance: instance.state for instance in self.supervisor.instances.values()}
         self.supervisor.wish(event, some, self.now)
         if self.supervisor.stopping is None:
+            self.held_by_user.difference_update(some)
             self.wished.update(dict.fromkeys((instance.name for instance in some), True))
             assert not any(instance.state == State.FAILED for instance in some), "it failed before it could begin"
         self.note_fresh_starts(before, [instance for instance in some if event == Event.RESTART])
@@ -65,6 +74,8 @@ class History(World):
             begins = state in (*DOWN, State.BACKOFF) and instance.state in (State.STARTING, State.WAITING)
             if begins or (instance in restarted and state in (State.STARTING, State.RUNNING)):
                 self.ledger(instance).quick_deaths = 0
+            if begins:
+                self.held_by_user.discard(instance)
             if begins and not self.wished.get(instance.name):
                 self.wished[instance.name] = None
 
@@ -72,6 +83,7 @@ class History(World):
         self.wished.update(dict.fromkeys((instance.name for instance in some), False))
         self.stopped_by_user.update(instance.name for instance in some)
         if kind == "hold":
+            self.held_by_user.update(some)
             self.supervisor.hold(some, self.now)
             assert all(self.supervisor.is_held(instance) for instance in some)
             return
@@ -85,10 +97,12 @@ class History(World):
         if kind == "add" and self.supervisor.stopping is None:
             before = {instance: instance.state for instance in self.supervisor.instances.values()}
             chosen = self.supervisor.add([self.plan(name, self.chance.randint(1, 3))], self.now)
+            self.held_by_user.difference_update(chosen)
             self.wished.update(dict.fromkeys((instance.name for instance in chosen), True))
             self.note_fresh_starts(before, [])
         elif kind == "retire" and self.supervisor.stopping is None:
             self.wished.update(dict.fromkeys((instance.name for instance in some), False))
+            self.held_by_user.update(some)
             self.supervisor.retire(some, self.now)
         elif kind == "replan":
             self.rules[name] = self.random_rules(name)
@@ -96,6 +110,36 @@ class History(World):
             for instance in concerned:
                 self.supervisor.replan(instance, self.plan(name, instance.plan.number))
             self.start(Event.RESTART, concerned)
+
+    # What the user holds ------------------------------------------------------------------------------------------
+
+    def on_announcement(self, action: str, instance: Instance) -> None:
+        super().on_announcement(action, instance)
+        if action == Action.ANNOUNCE_WAITING:
+            self.limit_wait(instance)
+        elif action == Action.ANNOUNCE_FAILED and instance.failure.startswith("not started: "):
+            lost = {one for one, need in self.needs(instance) if one.state in DOWN and not self.meets(one, need)}
+            assert lost - self.held_by_user, "it failed because the user stopped what it needs"
+
+    def limit_wait(self, instance: Instance) -> None:
+        """Note by when its wait must be over, unless the user holds what it waits for."""
+        limits = [d.timeout for d in instance.plan.depends_on if d.timeout is not None]
+        self.wait_limits[instance.name] = self.now + min(limits) if limits else None
+
+    def on_performed(self) -> None:
+        """Note which instances wait for something that the user stopped; when that is over, their wait begins again."""
+        waiting = [one for one in self.supervisor.instances.values() if one.state == State.WAITING]
+        up: set[Instance] = set()
+        for _ in TYPES:  # the longest chain of dependencies
+            up |= {one for one in waiting if any(self.holds(other, need, up) for other, need in self.needs(one))}
+        for one in waiting:
+            if one in self.held_up - up:
+                self.limit_wait(one)
+        self.held_up = up
+
+    def holds(self, other: Instance, need: Dependency, held_up: set[Instance]) -> bool:
+        stopped = other.state == State.EXITED or (other.state == State.STOPPING and need.condition != COMPLETED)
+        return other in held_up or (other in self.held_by_user and stopped and not self.meets(other, need))
 
     # The rules ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +168,8 @@ class History(World):
         if instance.state == State.STOPPING and child is not None and child.ended is None:
             assert child.kill_at is not None or instance.killed, "it was never asked to stop"
         if instance.state == State.WAITING:
-            limit = self.wait_limits[instance.name]
+            limit = None if instance in self.held_up else self.wait_limits[instance.name]
+            assert instance.held_up == (instance in self.held_up)
             assert limit is None or self.now < limit, "it waits for too long"
             assert not all(self.meets(other, need) for other, need in self.needs(instance)), "it waits for nothing"
 

@@ -9,6 +9,8 @@ import pytest
 from procman.core.lifecycle.outcome import Reason
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance, State
+from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
 from procman.core.model.plan import Environment, InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.settings import Settings
@@ -160,6 +162,22 @@ def test_a_stop_is_announced_behind_its_cause_and_before_everything_else() -> No
         said = [line for line in screen.said if line.startswith(("a.1", "asked"))]
         assert [line[: len(start)] for line, start in zip(said, order, strict=False)] == order
         assert len(said) == 3  # the stop once, the event twice
+
+
+def test_a_failure_that_ends_the_run_is_told_before_the_stop_that_follows() -> None:
+    rules = [("a.1", RestartPolicy("never")), ("b.1", RestartPolicy())]
+    plans = [InstancePlan(name, name[0], 1, None, "x", "/", {}, policy, StopPolicy()) for name, policy in rules]
+    plans[1].depends_on = (Dependency("a"),)
+    plans[0].ready, plans[0].can_die = Check("delay", "9"), True
+    supervisor, screen = Supervisor(plans, "failure"), Screen()
+    announcer = Announcer(Hub(screen), supervisor)
+    supervisor.start_all(0.0)
+    supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
+    supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=3), 0.5)
+    pass_on(announcer, supervisor, 0.5)
+    failed = next(line for line in screen.said if line.startswith("b.1 FAILED"))
+    assert screen.said[screen.said.index(failed) + 1] == "b.1 failed: no process is left"
+    assert len([line for line in screen.said if line.startswith("b.1 failed")]) == 1
 
 
 def test_the_reminder_names_what_has_not_stopped_every_two_seconds() -> None:

@@ -107,6 +107,7 @@ def test_why_names_the_command_that_undoes_a_pause_or_a_stop() -> None:
         ),
         (Action.ANNOUNCE_STOPPED, web(), "web.1 stopped before it started"),
         (Action.ANNOUNCE_CANCELLED, web(), "web.1 will not be started"),
+        (Action.ANNOUNCE_CANCELLED, web(started=1.0), "web.1 will not be restarted"),
         (Action.ANNOUNCE_FAILED, web(status=ExitStatus(code=1)), "web.1 FAILED: exited with code 1"),
         (Action.ANNOUNCE_FAILED, web(failure="unhealthy", status=ExitStatus(code=0)), "web.1 FAILED: unhealthy"),
         (Action.ANNOUNCE_FAILED, web(), "web.1 FAILED: gave up"),

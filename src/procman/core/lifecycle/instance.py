@@ -68,6 +68,8 @@ class Instance:
         "ended",
         "failed_probes",
         "failure",
+        "held",
+        "held_up",
         "killed",
         "pid",
         "plan",
@@ -85,6 +87,8 @@ class Instance:
         self.plan = plan
         self.state: str = State.EXITED
         self.wanted = False
+        self.held = False  # the user stopped it by name, and may start it again
+        self.held_up = False  # it waits, directly or not, for an instance that is held
         self.deadline: float | None = None
         self.pid: int | None = None
         self.started: float | None = None
@@ -121,11 +125,11 @@ class Instance:
 class Fact:
     """The circumstances of an event: the time, and for a death its status and the factor for a backoff (`jitter`).
 
-    `blocked` holds the reasons that keep the instance from starting; while there are any, a launch waits. `until`
-    caps the deadline of a stop.
+    `blocked` holds the reasons that keep the instance from starting; while there are any, a launch waits. `held_up`
+    says that one of them is up to the user. `until` caps the deadline of a stop.
     """
 
-    __slots__ = ("blocked", "jitter", "now", "pid", "reason", "status", "until")
+    __slots__ = ("blocked", "held_up", "jitter", "now", "pid", "reason", "status", "until")
 
     def __init__(
         self,
@@ -140,6 +144,7 @@ class Fact:
         self.now = now
         self.until = until
         self.blocked: list[str] = []
+        self.held_up = False
         self.pid = pid
         self.status = status
         self.reason = reason

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class Hindrance:
-    """Why an instance cannot start yet, as a clause (`words`). `final` means that waiting longer cannot help."""
+    """Why an instance cannot start yet, as a clause (`words`).
 
-    __slots__ = ("final", "words")
+    `final` means that waiting longer cannot help; `held` that only the user can help, who stopped what is needed.
+    """
 
-    def __init__(self, words: str, final: bool) -> None:
+    __slots__ = ("final", "held", "words")
+
+    def __init__(self, words: str, final: bool, held: bool = False) -> None:
         self.words = words
         self.final = final
+        self.held = held
 
     def __repr__(self) -> str:
         return f"Hindrance({self.words!r}, {self.final})"
@@ -45,6 +49,10 @@ class Order:
                     found.append(hindrance)
         return found
 
+    def is_held_up(self, instance: Instance) -> bool:
+        """Whether `instance` waits, directly or not, for something that the user stopped by name."""
+        return any(hindrance.held for hindrance in self.hindrances(instance))
+
     def waiting_for(self, instance: Instance) -> list[Instance]:
         """Return the waiting instances that depend on the type of `instance`, and `instance` itself if it waits."""
         name = instance.plan.type
@@ -61,14 +69,17 @@ class Order:
             return None
         return (Event.TIMEOUT, f"not started: {'; '.join(final)}") if final else (Event.START, "")
 
-    def needed_by(self, chosen: Iterable[Instance]) -> list[Instance]:
-        """Return the instances that are down and that `chosen` need in order to start, in an order that works."""
+    def needed_by(self, chosen: Iterable[Instance], held_too: bool = True) -> list[Instance]:
+        """Return the instances that are down and that `chosen` need in order to start, in an order that works.
+
+        What the user stopped by name is one of them only if `held_too`.
+        """
         ahead = list(chosen)
         names = {instance.name for instance in ahead}
         needed: dict[str, Instance] = {}
         while ahead:
             for other in self._missing_for(ahead.pop()):
-                if other.name not in names and other.name not in needed:
+                if other.name not in names and other.name not in needed and (held_too or not other.held):
                     needed[other.name] = other
                     ahead.append(other)
         return self.sorted(needed.values())
@@ -141,9 +152,11 @@ def _hindrance(needed: Instance, condition: str) -> Hindrance | None:
         return Hindrance(f"{needed.name} failed{_because(needed)}", final=True)
     if _meets(needed, condition):
         return None
+    if needed.held and needed.state == State.EXITED:
+        return Hindrance(f"{needed.name} is stopped; `procman start {needed.plan.type}` starts it", False, held=True)
     if needed.state == State.EXITED:
         return Hindrance(f"{needed.name} {_at_rest(needed)}{_other_condition(needed, condition)}", final=True)
-    return Hindrance(f"{needed.name} {_not_yet(needed, condition)}", final=False)
+    return Hindrance(f"{needed.name} {_not_yet(needed, condition)}", False, held=_is_held(needed, condition))
 
 
 def _meets(needed: Instance, condition: str) -> bool:
@@ -154,6 +167,13 @@ def _meets(needed: Instance, condition: str) -> bool:
     if needed.state not in DOWN or needed.status is None:
         return False
     return condition == COMPLETED or needed.plan.restart.is_success(needed.status.shell_code)
+
+
+def _is_held(needed: Instance, condition: str) -> bool:
+    """Return whether it is up to the user when `needed`, which is not at rest, can meet `condition`."""
+    if needed.state == State.WAITING:
+        return needed.held_up
+    return needed.held and needed.state == State.STOPPING and condition != COMPLETED
 
 
 def _because(needed: Instance) -> str:

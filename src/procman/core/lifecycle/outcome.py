@@ -20,13 +20,17 @@ EXIT_RULES = ("all", "any", "failure", "never")
 
 
 class Reason:
-    """Why everything stops: a clause for the user (`words`), and the exit code that follows from it, or None."""
+    """Why everything stops: a clause for the user (`words`), and the exit code that follows from it, or None.
 
-    __slots__ = ("code", "words")
+    `cause` is the event that led to it, an action and the name of an instance, if there was one.
+    """
 
-    def __init__(self, words: str, code: int | None = None) -> None:
+    __slots__ = ("cause", "code", "words")
+
+    def __init__(self, words: str, code: int | None = None, cause: tuple[str, str] | None = None) -> None:
         self.words = words
         self.code = code
+        self.cause = cause
 
     def __repr__(self) -> str:
         return f"Reason({self.words!r}, {self.code})"

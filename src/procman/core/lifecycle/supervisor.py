@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from procman.core.lifecycle.instance import sort_instances
 from procman.core.lifecycle.outcome import Outcome, Reason, failure_code
-from procman.core.lifecycle.transitions import DOWN, Action, Event, Fact, Instance, State, step
+from procman.core.lifecycle.transitions import DOWN, Action, Event, Fact, Instance, State, hold_up, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Supervisor:
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
         self._later: dict[str, float] = {}  # stopped once nothing uses them, or at that time at the latest
         self._until: float | None = None  # the time when an ordered shutdown kills what is left
-        self._held: set[str] = set()  # stopped by name: the user may start them again, so the run continues
         self._paused: dict[str, int] = {}  # instance → the pid that was paused
         self._retiring: set[str] = set()  # removed once they are at rest
         self._actions: list[tuple[str, Instance]] = []
@@ -70,13 +69,17 @@ class Supervisor:
         else:
             self._bring_up(event, list(instances), now)
 
-    def _bring_up(self, event: str, chosen: list[Instance], now: float) -> None:
+    def restart_changed(self, instances: Iterable[Instance], now: float) -> None:
+        """Restart `instances` because their files changed. What the user stopped by name stays stopped."""
+        self._bring_up(Event.RESTART, list(instances), now, held_too=False)
+
+    def _bring_up(self, event: str, chosen: list[Instance], now: float, held_too: bool = True) -> None:
         """Start or restart `chosen` and start the dependencies they need; each instance after its own dependencies."""
-        needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen))
+        needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen, held_too))
         for instance in chosen if self._order is None else self._order.sorted([*needed, *chosen]):
             if self.stopping is not None:  # what waited for the previous one may have failed, and that ended the run
                 return
-            self._held.discard(instance.name)
+            instance.held = False
             self._retiring.discard(instance.name)
             self._step(instance, Event.START if instance in needed else event, Fact(now))
 
@@ -104,7 +107,8 @@ class Supervisor:
     def hold(self, instances: Iterable[Instance], now: float) -> None:
         """Stop `instances` that the user named. The user may start them again, so the run continues without them."""
         chosen = list(instances)
-        self._held.update(instance.name for instance in chosen)
+        for instance in chosen:
+            instance.held = True
         self.wish(Event.STOP, chosen, now)
 
     def pause(self, instance: Instance) -> None:
@@ -134,9 +138,9 @@ class Supervisor:
         """Stop `instances` and remove each as soon as it is at rest."""
         chosen = list(instances)
         self._retiring.update(instance.name for instance in chosen)
-        self.wish(Event.STOP, chosen, now)
+        self.hold(chosen, now)
         for instance in chosen:
-            self._forget_retired(instance)
+            self._forget_retired(instance, now)
 
     # Facts ------------------------------------------------------------------------------------------------------
 
@@ -177,7 +181,8 @@ class Supervisor:
         if unrequested and self.exit_rule == "any" and self.stopping is None and not self._may_end(instance):
             if not instance.plan.restart.is_success(status.shell_code):
                 self.outcome.note_failure(status.shell_code)
-            self.stop_all(Reason(f"{instance.name} {status.words()}"), now)
+            cause = (Action.ANNOUNCE_EXITED, instance.name)
+            self.stop_all(Reason(f"{instance.name} {status.words()}", cause=cause), now)
 
     def tick(self, now: float) -> None:
         """Apply every deadline that has passed."""
@@ -199,7 +204,7 @@ class Supervisor:
 
     def is_held(self, instance: Instance) -> bool:
         """Whether the user stopped it by name."""
-        return instance.name in self._held
+        return instance.held
 
     def is_paused(self, instance: Instance) -> bool:
         """Whether the present child of `instance` is paused; one that replaced a paused child is not."""
@@ -225,10 +230,12 @@ class Supervisor:
         """Whether the run is over: all are at rest, and the exit rule lets it end."""
         if self._actions:
             return False
+        held = False
         for instance in self.instances.values():  # runs in every turn of the loop; cheaper than any()
             if instance.state not in DOWN:
                 return False
-        return self.stopping is not None or not (self.exit_rule == "never" or self._held or not self.instances)
+            held = held or instance.held
+        return self.stopping is not None or not (self.exit_rule == "never" or held or not self.instances)
 
     @property
     def waiting_for(self) -> list[Instance]:
@@ -242,7 +249,7 @@ class Supervisor:
 
     def may_restart_by_itself(self, instance: Instance) -> bool:
         """Whether a changed file may restart it: not if the user stopped it, nor if it never started."""
-        return instance.name not in self._held and (instance.wanted or instance.started is not None)
+        return not instance.held and (instance.wanted or instance.started is not None)
 
     def hindrances(self, instance: Instance) -> list[str]:
         """Return why an instance cannot start, a clause for each instance it waits for: `db.1 is not ready: …`."""
@@ -256,7 +263,10 @@ class Supervisor:
     # Internals -------------------------------------------------------------------------------------------------
 
     def _step(self, instance: Instance, event: str, fact: Fact) -> None:
-        fact.blocked = self.hindrances(instance)
+        if self._order is not None:
+            found = self._order.hindrances(instance)
+            fact.blocked = [one.words for one in found]
+            fact.held_up = any(one.held for one in found)
         fact.until = self._until
         actions = step(instance, event, fact)
         self._deadline_known = False
@@ -268,16 +278,18 @@ class Supervisor:
                 self._failed(instance, fact)
         if self._order is not None:
             self._spread(self._order, instance, fact.now)
-        self._forget_retired(instance)
+        self._forget_retired(instance, fact.now)
 
-    def _forget_retired(self, instance: Instance) -> None:
+    def _forget_retired(self, instance: Instance, now: float) -> None:
+        """Remove a retiring instance that is at rest. What waited for it no longer does."""
         if instance.name in self._retiring and instance.state in DOWN:
             self._retiring.discard(instance.name)
-            self._held.discard(instance.name)
             self._paused.pop(instance.name, None)
             if self._later.pop(instance.name, None) is not None:
                 self._deadline_known = False
             del self.instances[instance.name]
+            if self._order is not None:
+                self._spread(self._order, instance, now)
 
     def _spread(self, order: Order, instance: Instance, now: float) -> None:
         """Check the instances that wait for `instance`, then those that wait for them; a queue avoids nesting."""
@@ -290,6 +302,9 @@ class Supervisor:
             for one in waiting:
                 if verdict := order.verdict(one):
                     self._step(one, verdict[0], Fact(now, reason=verdict[1]))
+                elif hold_up(one, order.is_held_up(one), now):
+                    self._deadline_known = False
+                    self._changed.append(one)
             if self._later and changed.state in DOWN:
                 self._release([name for name in self._later if not order.in_use(self.instances[name])], now)
             del self._changed[0]
@@ -307,7 +322,8 @@ class Supervisor:
         if self.stopping is None:
             self.outcome.note_failure(failure_code(instance))
         if self.exit_rule in ("failure", "any"):
-            self.stop_all(Reason(f"{instance.name} failed"), fact.now)
+            cause = (Action.ANNOUNCE_FAILED, instance.name)
+            self.stop_all(Reason(f"{instance.name} failed", cause=cause), fact.now)
 
     def _may_end(self, instance: Instance) -> bool:
         """Whether its end may not end the run: it can die, or it succeeded and others wait for it to complete."""

@@ -26,7 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ("ALIVE", "DOWN", "TABLE", "Action", "Event", "Fact", "ImpossibleEventError", "Instance", "State", "step")
+__all__ = (
+    "ALIVE",
+    "DOWN",
+    "TABLE",
+    "Action",
+    "Event",
+    "Fact",
+    "ImpossibleEventError",
+    "Instance",
+    "State",
+    "hold_up",
+    "step",
+)
 
 
 class ImpossibleEventError(Exception):
@@ -69,10 +81,26 @@ def _launch(instance: Instance, fact: Fact) -> Actions:
 def _wait(instance: Instance, fact: Fact) -> Actions:
     if instance.state == State.WAITING:
         return NOTHING
-    limits = [dependency.timeout for dependency in instance.plan.depends_on if dependency.timeout is not None]
     instance.state = State.WAITING
-    instance.deadline = fact.now + min(limits) if limits else None
+    _limit_wait(instance, fact.held_up, fact.now)
     return (Action.ANNOUNCE_WAITING,)
+
+
+def hold_up(instance: Instance, held_up: bool, now: float) -> bool:
+    """Suspend the limit of a wait while the user holds what is waited for; then it begins again.
+
+    Return whether that has changed anything.
+    """
+    if instance.state != State.WAITING or instance.held_up is held_up:
+        return False
+    _limit_wait(instance, held_up, now)
+    return True
+
+
+def _limit_wait(instance: Instance, held_up: bool, now: float) -> None:
+    limits = [dependency.timeout for dependency in instance.plan.depends_on if dependency.timeout is not None]
+    instance.held_up = held_up
+    instance.deadline = now + min(limits) if limits and not held_up else None
 
 
 def _start(instance: Instance, fact: Fact) -> Actions:

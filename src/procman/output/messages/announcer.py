@@ -40,8 +40,9 @@ class Announcer:
 
         The first event of a stopping session also announces the stop: behind its cause, before everything else.
         """
-        is_cause = action in _CAUSES
-        if not is_cause:
+        cause = None if self._supervisor.stopping is None else self._supervisor.stopping.cause
+        is_cause = action in _CAUSES if cause is None else (action, instance.name) == cause
+        if not is_cause and cause is None:
             self._announce_stop(now)
         if action == Action.ANNOUNCE_FAILED:
             self._announce_failure(instance, now)
@@ -90,8 +91,8 @@ class Announcer:
         if self._supervisor.stopping is not None and self._reminder is None:
             self._reminder = now + REMINDER_INTERVAL
             number = len(self._supervisor.waiting_for)
-            processes = "process" if number == 1 else "processes"
-            self._hub.announce(f"{self._supervisor.stopping.words}: stopping {number} {processes}")
+            stopping = f"stopping {number} process{'' if number == 1 else 'es'}" if number else "no process is left"
+            self._hub.announce(f"{self._supervisor.stopping.words}: {stopping}")
 
     def _remind(self, now: float) -> None:
         waiting = self._supervisor.waiting_for

@@ -131,7 +131,7 @@ def _stopped(instance: Instance, now: float) -> str:
 
 
 def _cancelled(instance: Instance, _now: float) -> str:
-    return f"{instance.name} will not be started"
+    return f"{instance.name} will not be {'started' if instance.started is None else 'restarted'}"
 
 
 def _failed(instance: Instance, _now: float) -> str:

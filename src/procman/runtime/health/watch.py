@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from procman.core.lifecycle.transitions import Event
 from procman.errors import ProcmanError
 from procman.runtime.loop.component import QuietComponent
 
@@ -138,7 +137,7 @@ class Watch(QuietComponent):
             changes = [f"warning: {error.message}; restarting with the previous settings"]
         for change in changes:
             self._hub.announce(change)
-        self._supervisor.wish(Event.RESTART, concerned, time.monotonic())
+        self._supervisor.restart_changed(concerned, time.monotonic())
 
 
 def _topmost(folders: Iterable[str]) -> list[str]:
