@@ -586,11 +586,12 @@ def a_plan(name: str, command: str = "serve", *, grace: float = 5.0, **more: Any
 class Screen(Sink):
     """Shows lines as they are, and notes them."""
 
-    __slots__ = ("announced", "closed", "lines", "on_partial", "outlet", "reopened")
+    __slots__ = ("announced", "closed", "lines", "on_partial", "outlet", "parts", "reopened")
 
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.lines: list[tuple[str, bytes]] = []
+        self.parts: list[bytes] = []  # chunks that were not copied
         self.announced: list[str] = []
         self.reopened = 0
         self.closed = False
@@ -603,6 +604,10 @@ class Screen(Sink):
     def publish(self, name: str, stream: str, lines: bytes) -> None:
         self.lines.append((name, lines))
         self.outlet.put(lines)
+
+    def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
+        self.parts.append(chunk)
+        super().publish_parts(name, stream, before, chunk, end)
 
     def announce(self, text: str) -> None:
         self.announced.append(text)

@@ -515,6 +515,30 @@ def test_a_file_as_output_is_not_polled(kernel: Kernel) -> None:
     assert seen == [False]
 
 
+# Large chunks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_plain_chunk_is_not_copied_and_whole(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    chunk = b"x" * 99 + b"\n"
+    run.after(1.0, lambda: kernel.process("web.1").write(b"begun "))
+    run.after(2.0, lambda: kernel.process("web.1").write(chunk * 50 + b"rest"))
+    run.after(3.0, run.exits("web.1"))
+    run.run()
+    assert run.screen.parts == [chunk * 50 + b"rest"]
+    assert run.lines("web.1") == b"begun " + chunk * 50 + b"rest\n"
+
+
+@pytest.mark.parametrize("chunk", [b"x" * 5000, b"\x1b[2J" + b"x" * 5000 + b"\n"], ids=["no newline", "not plain"])
+def test_a_large_chunk_that_is_not_lines_or_not_plain_is_looked_at(kernel: Kernel, chunk: bytes) -> None:
+    run = Run(kernel, "web.1")
+    run.after(2.0, lambda: kernel.process("web.1").write(chunk))
+    run.after(3.0, run.exits("web.1"))
+    run.run()
+    assert run.screen.parts == []
+    assert run.lines("web.1") == b"x" * 5000 + b"\n"
+
+
 # Unfinished lines ---------------------------------------------------------------------------------------------------
 
 
