@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from procman.runtime.guardian import foreground_run, guardian
+from procman.runtime.guardian import foreground_run, guardian, run_watcher
 from procman.runtime.guardian.run_watcher import RunWatcher, end_tree
 from runtime.fakes import Kernel, Process, signal_names
 
@@ -330,3 +330,11 @@ def test_a_run_ends_as_a_shell_would_say_of_its_child(
     one_off.waits.append((one_off.child.pid, status))
     assert foreground_run.run_in_foreground("x", ["x"], {}, str(tmp_path)) == code
     assert os.getcwd() == os.path.realpath(str(tmp_path))
+
+
+def test_the_watcher_closes_all_descriptors_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "closerange", lambda low, high: closed.append((low, high)))
+    run_watcher._close_all_but({7, 4})
+    assert [number for low, high in closed for number in range(low, min(high, 10))] == [0, 1, 2, 3, 5, 6, 8, 9]
+    assert closed[-1][1] == 65536
