@@ -97,3 +97,30 @@ def test_the_line_of_each_key(path: tuple[str, ...], line: int) -> None:
 def test_the_tables_of_a_pyproject() -> None:
     text = "[tool.procman.process.web]\nport = 1\n[tool.other]\nport = 2\n"
     assert lines_below(text, ("tool", "procman", "process")) == {("web",): 1, ("web", "port"): 2}
+
+
+def test_the_time_for_dotted_keys_is_bounded() -> None:
+    key = ".".join("a" * 20_000)
+    Path("procman.toml").write_text(f"[process]\n{key} = 1\n")
+    with pytest.raises(ConfigError, match=r"^procman.toml:2: a key has more than 100 parts$"):
+        read_config_files("")
+
+
+@pytest.mark.parametrize("line", ["x = '" + "a." * 300 + "'", "port = 1 # " + "a." * 300, 'x = "' + "a.b" * 300 + '"'])
+def test_dots_in_values_and_comments_are_no_parts(line: str) -> None:
+    Path("procman.toml").write_text(line + "\n")
+    assert read_config_files("")
+
+
+@pytest.mark.parametrize("name", ["procman.toml", "procman.local.toml", "pyproject.toml", ".foreman"])
+@pytest.mark.parametrize("target", ["/dev/zero", "/dev/tty", "fifo"])
+def test_a_link_to_something_without_end_is_refused(name: str, target: str) -> None:
+    os.mkfifo("fifo")
+    Path(name).symlink_to(target)
+    with pytest.raises(ConfigError, match=f"^{name} is a device or a pipe, not a regular file$"):
+        read_config_files("")
+
+
+def test_a_link_to_dev_null_is_an_empty_file() -> None:
+    Path("procman.toml").symlink_to(os.devnull)
+    assert not read_config_files("")[0].values

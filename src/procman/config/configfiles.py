@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from procman.core.model.process_overlay import Path
     from procman.core.model.settings import Settings
 
+MAX_PARTS = 100  # of a dotted key
+MAX_LOCATED = 8  # parts of a key whose lines are known: no key of the overlay has as many
 FOREMAN_KEYS = ("procfile", "env", "formation", "concurrency", "port", "timeout", "root")
 
 
@@ -94,6 +96,7 @@ def _read_pyproject(path: str) -> ConfigFile | None:
 def _parse_toml(path: str, text: str) -> dict[str, object]:
     import tomllib
 
+    _require_few_parts(path, text)
     try:
         return tomllib.loads(text.replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -101,6 +104,17 @@ def _parse_toml(path: str, text: str) -> dict[str, object]:
         line, column = (word.rpartition(" ")[2].rstrip(")") for word in (where + ", ").split(", ")[:2])
         location = f"{path}:{line}:{column}" if line.isdigit() and column.isdigit() else path
         raise ConfigError(f"{location}: {_sentence(what)}", "it is not TOML; see https://toml.io") from None
+
+
+def _require_few_parts(path: str, text: str) -> None:
+    """Raise ConfigError for a key of very many parts: the time that they take grows with the square of their number."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MAX_PARTS:
+            import re
+
+            bare = re.sub(r"""#.*|"(?:[^"\\]|\\.)*"|'[^']*'""", "x", line)
+            if len(re.findall(r"[\w-][ \t]?\.[ \t]?(?=[\w-])", bare)) > MAX_PARTS:
+                raise ConfigError(f"{path}:{number}: a key has more than {MAX_PARTS} parts")
 
 
 def _sentence(text: str) -> str:
@@ -173,7 +187,7 @@ def _add_line(lines: dict[Path, int], path: Path, prefix: Path, number: int) -> 
     from procman.core.model.process_overlay import normalized
 
     if path[: len(prefix)] == prefix:
-        inner = normalized(path[len(prefix) :])
+        inner = normalized(path[len(prefix) : len(prefix) + MAX_LOCATED])
         for length in range(1, len(inner) + 1):
             lines.setdefault(inner[:length], number)
 

@@ -8,30 +8,58 @@ import os
 from procman.errors import ConfigError
 
 LARGEST = 4 << 20  # bytes; a Procfile is a page, but /dev/zero has no end
-_REGULAR = 0o100000  # S_IFREG: importing `stat` costs too much for one constant
-_KINDS = 0o170000  # S_IFMT
+_KINDS = 0o170000  # S_IFMT: importing `stat` costs too much for four constants
+_REGULAR = 0o100000  # S_IFREG
+_DEVICE = 0o020000  # S_IFCHR
+_FOLDER = 0o040000  # S_IFDIR
 _OTHERS_WRITE = 0o002  # S_IWOTH
+_NAMES_OF_STDIN = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 
 
-def read_file(path: str) -> tuple[bytes, int]:
-    """Return the bytes and the mode of a file; the mode is 0 unless it is a regular file.
+def read_file(path: str, pipes: bool = True) -> tuple[bytes, int]:
+    """Return the bytes and the mode of a file that root may trust; the mode is 0 unless it is a regular file.
 
-    Raises FileNotFoundError, and ConfigError for everything else.
+    A pipe is read to its end, unless `pipes` is False. Raises FileNotFoundError, and ConfigError for everything else.
     """
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(LARGEST + 1)
+        data, mode = _read(path, pipes)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+    require_trustworthy(path, mode)
+    return data, mode
+
+
+def _read(path: str, pipes: bool) -> tuple[bytes, int]:
+    """Read a file that is not too large, and no terminal: a repository may contain links to all kinds of files."""
+    if not pipes:
+        _require_plain(path)
+    with open(path, "rb", opener=_opener) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if mode & _KINDS == _DEVICE and file.isatty() and not path.startswith(_NAMES_OF_STDIN):
+            raise _not_a_file(path)
+        data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise ConfigError(f"{path} is larger than {LARGEST >> 20} MiB", "is it the file you meant?")
-    if status.st_mode & _KINDS != _REGULAR:
-        return data, 0  # a pipe's permissions mean nothing
-    require_trustworthy(path, status.st_mode)
-    return data, status.st_mode
+    return data, mode if mode & _KINDS == _REGULAR else 0  # a pipe's permissions mean nothing
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOCTTY)
+
+
+def _require_plain(path: str) -> None:
+    """Raise ConfigError, before anything is opened, unless this is a regular file, a folder or /dev/null."""
+    status = os.stat(path)
+    if status.st_mode & _KINDS == _DEVICE and status.st_rdev == os.stat(os.devnull).st_rdev:
+        return
+    if status.st_mode & _KINDS not in (_REGULAR, _FOLDER):
+        raise _not_a_file(path)
+
+
+def _not_a_file(path: str) -> ConfigError:
+    return ConfigError(f"{path} is a device or a pipe, not a regular file", "is it a link? see ls -l")
 
 
 def _unreadable(path: str, error: OSError | ValueError) -> ConfigError:
@@ -45,14 +73,13 @@ def _unreadable(path: str, error: OSError | ValueError) -> ConfigError:
 
 
 def read_text(path: str) -> tuple[str | None, int]:
-    """Return the text of a file without its BOM, and its mode; None and 0 if there is no such file.
+    """Return the text of a regular file without its BOM, and its mode; None and 0 if there is no such file.
 
     Raises ConfigError for a file that cannot be read, or is not UTF-8.
     """
+    data = b""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-            mode = os.fstat(file.fileno()).st_mode
+        data, mode = _read(path, pipes=False)
         return data.decode("utf-8-sig"), mode
     except (FileNotFoundError, NotADirectoryError):
         return None, 0

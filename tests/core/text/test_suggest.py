@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from procman.core.text.suggest import did_you_mean, nearest
@@ -56,3 +58,16 @@ def test_the_hint_asks_for_the_nearest_word() -> None:
 def test_without_anything_near_the_hint_names_all() -> None:
     assert did_you_mean("postgres", ("web", "worker")) == "there are: web, worker"
     assert did_you_mean("postgres", ()) == ""
+
+
+def test_the_time_is_bounded_for_long_words_and_many_names() -> None:
+    long = "a" * 200_000
+    assert nearest(long, ["b" * 200_000]) == ""
+    names = [f"{'ab' * 30}{number}" for number in range(20_000)]
+    begin = time.process_time()
+    nearest("ba" * 30, names)
+    assert time.process_time() - begin < 5  # seconds; without a bound it takes minutes
+
+
+def test_a_list_of_known_words_ends_somewhere() -> None:
+    assert did_you_mean("zzz", [f"name-{number}" for number in range(100)]).endswith("name-29 and 70 more")

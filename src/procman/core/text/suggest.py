@@ -7,11 +7,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+MAX_LENGTH = 64  # characters: longer words are not typed
+MAX_NAMES = 300  # known words that are compared
+MAX_CLOSE = 50  # of these, words with about the same letters: the exact comparison takes a hundred times as long
+MAX_LISTED = 30  # known words that a hint lists
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word most like `word`, else the first one that starts with it, else an empty string."""
-    wanted, names = word.lower(), list(known)
+    """Return the known word that `word` most resembles, or an empty string if none is near.
+
+    The time it takes is bounded, whatever the words are: they may be those of a stranger's file.
+    """
+    wanted, names = word.lower(), list(known)[:MAX_NAMES]
     enough = max(1, len(word) // 3)
-    near = [(_distance(wanted, name.lower()), name) for name in names if abs(len(name) - len(word)) <= enough]
+    if len(word) > MAX_LENGTH:
+        return _beginning_with(wanted, names)
+    letters = set(wanted)
+    close = [
+        name
+        for name in names
+        if abs(len(name) - len(word)) <= enough and len(letters.symmetric_difference(name.lower())) <= 2 * enough
+    ]
+    near = [(_distance(wanted, name.lower()), name) for name in close[:MAX_CLOSE]]
     distance, best = min(near, default=(enough + 1, ""), key=lambda pair: pair[0])
     return best if distance <= enough else _beginning_with(wanted, names)
 
@@ -21,7 +38,8 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     near = nearest(word, known)
     if near:
         return f'did you mean "{near}"?'
-    return f"there are: {', '.join(known)}" if known else ""
+    more = f" and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
+    return f"there are: {', '.join(known[:MAX_LISTED])}{more}" if known else ""
 
 
 def _beginning_with(word: str, known: Iterable[str]) -> str:

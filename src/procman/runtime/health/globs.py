@@ -6,6 +6,9 @@ import os
 
 import pathspec
 
+from procman.config.reading import read_file
+from procman.errors import ConfigError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +55,9 @@ class Globs:
 
 def _read(path: str) -> pathspec.GitIgnoreSpec | None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return pathspec.GitIgnoreSpec.from_lines(file.read().split("\n"))
-    except (OSError, ValueError):
+        data, _ = read_file(path, pipes=False)
+        return pathspec.GitIgnoreSpec.from_lines(data.decode(errors="replace").split("\n"))
+    except (OSError, ValueError, ConfigError):
         return None
 
 
