@@ -83,8 +83,10 @@ def is_shell_name(name: str) -> bool:
 
 
 def _is_json(text: str) -> bool:
-    start = text.lstrip()
-    return start[:1] == "{" and start[1:].lstrip()[:1] in ('"', "}")
+    if text.lstrip()[:1] != "{":
+        return False
+    quote, _, rest = text.lstrip()[1:].lstrip().partition('"')
+    return not quote and rest.partition('"')[2].lstrip()[:1] == ":"
 
 
 def _is_base64(key: str, value: str) -> bool:
