@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from procman.config.envfile import parse_env
 from procman.config.reading import read_file
 from procman.core.procfile.environment import REAL, Layer, merge
 from procman.core.procfile.parser import parse_procfile
@@ -78,7 +77,12 @@ def read_env_files(
     settings: Settings, environ: Mapping[str, str], procfile: Procfile | None = None
 ) -> tuple[list[Layer], list[str]]:
     """Read ``-e FILE …``, or the root's .env if it exists. Return a layer for each file, and warnings."""
-    files = [(path, parse_env(_read_env(path), path)) for path in env_paths(settings)]
+    paths = env_paths(settings)
+    if not paths:
+        return [], []
+    from procman.config.envfile import parse_env
+
+    files = [(path, parse_env(_read_env(path), path)) for path in paths]
     layers = [Layer(path, file.values, file.lines) for path, file in files]
     if settings.env_interpolate:
         from procman.config.interpolation import expand, port_variables
@@ -107,6 +111,8 @@ def read_extra_env(
         data, _ = read_file(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
+    from procman.config.envfile import parse_env
+
     parsed = parse_env(data, path)
     if not settings.env_interpolate:
         return parsed.values, parsed.warnings

@@ -6,7 +6,6 @@ import time
 
 from procman.output.hub import Hub
 from procman.output.palette import Palette, refuses_color, wants_color
-from procman.output.sanitize.sanitizer import guarded
 from procman.output.sinks.history import History
 from procman.output.sinks.label import WITH_TIME, WITHOUT_TIME, Labels
 from procman.output.sinks.prefix import Prefix
@@ -137,6 +136,8 @@ def _transforms(settings: Settings, palette: Palette, isatty: bool) -> list[Call
 
         transforms.append(prettifier(palette))
     if isatty and not settings.raw:
+        from procman.output.sanitize.sanitizer import guarded
+
         transforms.append(guarded)
         if settings.prefix not in ("", "none"):
             transforms.append(_tabs_expanded)

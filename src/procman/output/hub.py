@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from procman.output.palette import Palette
-from procman.output.sanitize.sanitizer import Sanitizer, guarded
 from procman.output.sink import Uncolored
 from procman.output.sinks.history import History
 
@@ -11,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from procman.output.sanitize.sanitizer import Sanitizer
     from procman.output.screen.footer import Footer
     from procman.output.screen.passthrough import Passthrough
     from procman.output.sink import Sink
@@ -248,10 +248,14 @@ class Hub:
         key = (name, stream)
         found = self._sanitizers.get(key)
         if found is None:
+            from procman.output.sanitize.sanitizer import Sanitizer  # not needed before the first child
+
             found = self._sanitizers[key] = Sanitizer()
         return found
 
 
 def _sanitized(text: str) -> str:
+    from procman.output.sanitize.sanitizer import Sanitizer, guarded
+
     lines = Sanitizer().clean(text.encode("utf-8", "surrogateescape") + b"\n")
     return guarded(lines).decode("utf-8", "surrogateescape")[:-1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from procman.core.text.protocol import VERBS, ProtocolError, read_request, session_name
+from procman.core.text.protocol import VERBS, ProtocolError, read_request
 
 
 def test_a_request_is_read_with_its_fields() -> None:
@@ -60,13 +60,3 @@ JSON = st.recursive(
 def test_any_object_is_read_or_refused(verb: str, fields: dict[str, object]) -> None:
     with contextlib.suppress(ProtocolError):
         assert read_request({"verb": verb, **fields}).verb == verb
-
-
-def test_sessions_differ_by_folder_and_procfile() -> None:
-    names = {
-        session_name("/a", "/a/Procfile"),
-        session_name("/a", "/a/Procfile.dev"),
-        session_name("/", "a/a/Procfile"),
-    }
-    assert len(names) == 3
-    assert all(len(name) == 16 for name in names)

@@ -17,6 +17,7 @@ from procman.runtime.control.endpoint import (
     find,
     folders,
     peer_is_allowed,
+    session_name,
     socket_paths,
 )
 
@@ -135,3 +136,13 @@ def test_a_socket_that_cannot_be_made_is_said_with_its_reason(path: str, monkeyp
     monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(EndpointError, match=f"no control socket at {path}: permission denied"):
         take(path)
+
+
+def test_sessions_differ_by_folder_and_procfile() -> None:
+    names = {
+        session_name("/a", "/a/Procfile"),
+        session_name("/a", "/a/Procfile.dev"),
+        session_name("/", "a/a/Procfile"),
+    }
+    assert len(names) == 3
+    assert all(len(name) == 16 for name in names)

@@ -101,11 +101,3 @@ def _checked(field: str, value: object) -> object:
     if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST:
         raise ProtocolError(f"{field} is out of range")
     return value
-
-
-def session_name(root: str, procfile: str) -> str:
-    """Return a short name for the session of this Procfile in this folder: FNV-1a, 64 bits, which needs no import."""
-    value = 0xCBF29CE484222325
-    for byte in f"{root}\0{procfile}".encode("utf-8", "surrogateescape"):
-        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return f"{value:016x}"

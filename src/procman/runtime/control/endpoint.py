@@ -11,7 +11,6 @@ import fcntl
 import os
 import time
 
-from procman.core.text.protocol import session_name
 from procman.errors import ProcmanError
 
 TYPE_CHECKING = False
@@ -61,6 +60,14 @@ def socket_paths(procfile: str, root: str, given: str | None, environ: Mapping[s
         return [os.path.abspath(given)]
     name = session_name(os.path.realpath(root), os.path.realpath(procfile))
     return [f"{folder}/{name}{SUFFIX}" for folder in folders(environ)]
+
+
+def session_name(root: str, procfile: str) -> str:
+    """Return a short name for the session of this Procfile in this folder: FNV-1a, 64 bits, which needs no import."""
+    value = 0xCBF29CE484222325
+    for byte in f"{root}\0{procfile}".encode("utf-8", "surrogateescape"):
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
 
 
 def is_safe(folder: str) -> bool:
