@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def read_plan(settings: Settings, environ: Mapping[str, str], session: str = "") -> Plan:
-    """Read all files that `settings` names and work out what should run.
+def read_plan(
+    settings: Settings, environ: Mapping[str, str], session: str = "", moved: Mapping[str, int] | None = None
+) -> Plan:
+    """Read all files that `settings` names and work out what should run. `moved`: see `make_plan`.
 
     Raises ProcfileError for a Procfile with errors, ConfigError for the other files, UsageError for the rest.
     """
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
     environment, warnings = read_environment(settings, environ, procfile)
-    return plan_for(settings, procfile, environment, session, warnings)
+    return plan_for(settings, procfile, environment, session, warnings, moved=moved)
 
 
 def plan_for(
@@ -40,6 +42,7 @@ def plan_for(
     session: str = "",
     warnings: tuple[str, ...] = (),
     overlay: Overlay | None = None,
+    moved: Mapping[str, int] | None = None,
 ) -> Plan:
     """Work out what should run from files that are read already; raises UsageError.
 
@@ -51,7 +54,7 @@ def plan_for(
         overlay = overlay or read_overlay(settings, procfile, environment)
         warnings += require_sound_overlay(overlay)
     located = settings.but(procfile=os.path.abspath(settings.procfile), root=os.path.abspath(root_of(settings)))
-    return make_plan(procfile, environment, located, overlay, session=session, warnings=warnings)
+    return make_plan(procfile, environment, located, overlay, session=session, warnings=warnings, moved=moved)
 
 
 def uses_overlay(settings: Settings) -> bool:
@@ -69,6 +72,7 @@ class PlanSource:
     def __init__(self, settings: Settings, plan: Plan, environ: Mapping[str, str], here: str) -> None:
         self.settings = settings
         self.session = plan.session
+        self._moved = plan.moved
         self.procfile = plan.procfile_path
         self.root = plan.root
         self._environ = environ
@@ -92,7 +96,7 @@ class PlanSource:
         from procman.config.overlays import tables_now
 
         current = settings.but(process=tables_now(settings))  # the tables may have been written since the start
-        return read_plan(current, self._environ, self.session)
+        return read_plan(current, self._environ, self.session, self._moved)
 
     def _in_start_folder(self, read: Callable[[], T]) -> T:
         try:

@@ -26,8 +26,10 @@ def make_plan(
     *,
     session: str = "",
     warnings: tuple[str, ...] = (),
+    moved: Mapping[str, int] | None = None,
 ) -> Plan:
     """Work out every instance. `procfile` and `root` of the settings are absolute paths, `session` is its id.
+    `moved` gives ports to instances whose own ones are taken.
 
     Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
@@ -45,31 +47,39 @@ def make_plan(
         warnings += lacking
     quiet, only = tuple(flatten(quiet)), tuple(flatten(only))
     require_known(procfile, map(_type_of, (*quiet, *only)))
-    shared = shared_environment(environment, session, _known_ports(firsts))
+    moved = moved or {}
+    known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
+    shared = shared_environment(environment, session, _known_ports(known))
     rules = RestartPolicy(settings.restart, settings.max_restarts), StopPolicy(grace=settings.timeout)
     instances = tuple(
-        _instance(type_, number, firsts[type_.name], settings.root, rules, shared)
+        _instance(type_, number, _port(type_.name, number, firsts, moved), settings.root, rules, shared)
         for type_, count in chosen
         for number in range(1, count + 1)
     )
     if overlay is not None:
         apply.adjust_all(instances, overlay, names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
-    return Plan(procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only)
+    return Plan(
+        procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only, moved
+    )
 
 
 def _instance(
     type_: ProcessType,
     number: int,
-    first_port: int | None,
+    port: int | None,
     root: str,
     rules: tuple[RestartPolicy, StopPolicy],
     shared: Mapping[str, str],
 ) -> InstancePlan:
     name = f"{type_.name}.{number}"
-    port = None if first_port is None else first_port + number - 1
     own = own_environment(type_.name, name, port)
     return InstancePlan(name, type_.name, number, port, type_.command, root, own, *rules, type_.index, shared)
+
+
+def _port(name: str, number: int, firsts: Mapping[str, int | None], moved: Mapping[str, int]) -> int | None:
+    first = firsts[name]
+    return moved.get(f"{name}.{number}", None if first is None else first + number - 1)
 
 
 def _type_of(name: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import Environment
+from procman.core.model.plan import Environment, InstancePlan
+from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.procfile.environment import Layer, merge
-from procman.core.procfile.ports import base_port, check_ports, port_of, port_variable, whole_number
+from procman.core.procfile.ports import base_port, check_ports, moved_ports, port_of, port_variable, whole_number
 from procman.errors import UsageError
 
 NOTHING = Environment({}, {})
@@ -88,3 +89,22 @@ def test_port_variable(name: str, variable: str) -> None:
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("12", 12), ("007", 7), ("", None), ("-1", None), ("1 ", None)])
 def test_whole_number(text: str, number: int | None) -> None:
     assert whole_number(text) == number
+
+
+def plans(*ports: int) -> list[InstancePlan]:
+    rules = RestartPolicy(), StopPolicy()
+    return [InstancePlan(f"web.{n}", "web", n, port, "true", "/", {}, *rules, 0, {}) for n, port in enumerate(ports, 1)]
+
+
+def test_an_instance_moves_to_the_next_port_that_nobody_has() -> None:
+    free = {5003, 5004, 5099}
+    assert moved_ports(plans(5000, 5001), 100, {5000, 5001}, free.__contains__) == {"web.1": 5003, "web.2": 5004}
+
+
+def test_an_instance_never_takes_the_port_of_another() -> None:
+    assert moved_ports(plans(5000, 5001), 100, {5000}, lambda _port: True) == {"web.1": 5002}
+
+
+def test_an_instance_stays_within_the_hundred_of_its_type() -> None:
+    with pytest.raises(UsageError, match="taken, and so are the ports up to 5099"):
+        moved_ports(plans(5000), 100, {5000}, (5100).__eq__)

@@ -8,6 +8,7 @@ from procman.cli.commands.socket_claim import enter, join
 from procman.cli.commands.started_run import StartedRun, wants_terminals
 from procman.cli.options.precedence import settle
 from procman.config.plan_source import read_plan
+from procman.errors import ProcmanError
 from procman.output.palette import wants_color
 from procman.runtime.system.descendants import become_subreaper, kill_until_empty
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
@@ -16,9 +17,11 @@ from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from procman.cli.commands.socket_claim import SocketClaim
     from procman.cli.options.option import Invocation
+    from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
 
@@ -27,8 +30,11 @@ def perform(invocation: Invocation) -> int:
     return start(settle(invocation))
 
 
-def start(settings: Settings) -> int:
-    """Run the formation until it ends or is stopped. Returns the exit code."""
+def start(settings: Settings, on_moved: Callable[[str], None] | None = None) -> int:
+    """Run the formation until it ends or is stopped. Returns the exit code.
+
+    ``on_moved`` gets a sentence about each port that is taken, instead of the session's own output.
+    """
     open_standard_descriptors()
     joined = join(settings)
     if joined is not None:
@@ -40,9 +46,28 @@ def start(settings: Settings) -> int:
     socket_claim = enter(settings, plan)
     if socket_claim.code is not None:
         return socket_claim.code
+    if settings.port_conflict != "warn":
+        plan = _with_free_ports(plan, settings, environ, socket_claim, on_moved)
     code = _run(StartedRun(plan, settings, environ, socket_claim))
     block_signals()
     return code
+
+
+def _with_free_ports(
+    plan: Plan,
+    settings: Settings,
+    environ: Mapping[str, str],
+    socket_claim: SocketClaim,
+    on_moved: Callable[[str], None] | None,
+) -> Plan:
+    from procman.cli.commands.port_conflicts import with_free_ports
+
+    try:
+        return with_free_ports(plan, settings, environ, on_moved)
+    except ProcmanError:
+        if socket_claim.endpoint is not None:
+            socket_claim.endpoint.close()
+        raise
 
 
 def _run(run: StartedRun) -> int:

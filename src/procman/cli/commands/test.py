@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
 import time
 
 from procman.cli.commands.run import run
-from procman.cli.control.connection import Connection, RefusedError, own_options
+from procman.cli.control.connection import Connection, NoSessionError, RefusedError, own_options
+from procman.cli.control.progress import request_with_progress
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.errors import ProcmanError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT = 60.0  # seconds until every process must be ready
 LAST_LINES = 40  # of a failed process
+FAILED = 1  # the exit code if the command succeeded, but a process failed
 CONNECT_RETRY_INTERVAL = 0.01  # seconds, until the session listens
 
 
@@ -38,31 +41,41 @@ def perform(invocation: Invocation) -> int:
     folder = tempfile.mkdtemp(prefix="procman-test-")
     socket, log = f"{folder}/sock", f"{folder}/log"
     settings = _settings(invocation, socket)
-    background = Background(lambda: _start(settings), log)
+    stderr = os.dup(2)  # the session's own output goes to the log
+    background = Background(lambda: _start(settings, stderr), log)
     try:
         connection = _connect(socket, background, log)
-        _wait(connection, timeout)
+        _wait(connection, socket, timeout)
+        before = _deaths(_rows(connection))
         code = run(settings, invocation.words, _ports(connection))
-        _stop(socket, code)
-        return code
+        return _finish(socket, code, before)
     finally:
         background.end()
+        os.close(stderr)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(invocation: Invocation, socket: str) -> Settings:
-    """Return the settings of a session with a private socket that keeps running whichever process exits."""
+    """Return the settings of a session with a private socket that keeps running whichever process exits.
+
+    It moves its processes to free ports, unless the user has given another ``--port-conflict`` for this command.
+    """
     given = {option: texts for option, texts in invocation.given.items() if option.setting != "ready_timeout"}
     settings = settle(Invocation(invocation.command, given, ()))
+    if settings.port_conflict == "warn" and not settings.is_given_directly("port_conflict"):
+        settings = settings.but(port_conflict="bump")
     return settings.but(socket=socket, control=True, exit="never", color=False, status=False, pty=False)
 
 
-def _start(settings: Settings) -> int:
+def _start(settings: Settings, stderr: int) -> int:
     from procman.cli.commands.start import start
     from procman.cli.failures import safely
     from procman.runtime.guardian.guardian import guarded
 
-    return guarded(lambda: safely(lambda: start(settings)), settings.guardian)
+    def on_moved(text: str) -> None:
+        os.write(stderr, f"procman: {text}\n".encode("utf-8", "replace"))
+
+    return guarded(lambda: safely(lambda: start(settings, on_moved)), settings.guardian)
 
 
 def _connect(socket: str, background: Background, log: str) -> Connection:
@@ -78,9 +91,9 @@ def _connect(socket: str, background: Background, log: str) -> Connection:
         time.sleep(CONNECT_RETRY_INTERVAL)
 
 
-def _wait(connection: Connection, timeout: object) -> None:
+def _wait(connection: Connection, socket: str, timeout: object) -> None:
     try:
-        connection.request({"verb": "wait", "timeout": timeout}, unlimited=True)
+        request_with_progress(socket, {"verb": "wait", "timeout": timeout}, "waiting for")
     except RefusedError as error:
         _show_failures(connection)
         raise RefusedError(f"{error.message}; so nothing was tested", "", error.exit_code) from None
@@ -93,14 +106,23 @@ def _ports(connection: Connection) -> dict[str, str]:
     return {f"PROCMAN_{str(row['type']).upper().replace('-', '_')}_PORT": str(row["port"]) for row in first}
 
 
-def _stop(socket: str, code: int) -> None:
-    found = find([socket], given=True)
-    if found is None:
-        return
-    connection = Connection(found)
-    if code:
-        _show_failures(connection)
-    connection.request({"verb": "stop"}, unlimited=True)
+def _finish(socket: str, code: int, before: dict[str, int]) -> int:
+    """Stop the session. Return the command's exit code, but 1 if it is 0 and a process failed: ``before`` or since."""
+    try:
+        found = find([socket], given=True)
+        if found is None:
+            raise NoSessionError("the session has ended")
+        connection = Connection(found)
+        dead = [row for row in _rows(connection) if _died(row)]
+        if code or dead:
+            _show_failures(connection)
+        for row in dead:
+            sys.stderr.write(f"procman: {_death(row, before)}\n")
+        request_with_progress(socket, {"verb": "stop"}, "stopping")
+    except (ProcmanError, OSError) as error:  # whatever happens to the session, the command's exit code is not lost
+        sys.stderr.write(f"procman: the processes did not last as long as the command: {error}\n")
+        return code or FAILED
+    return code or (FAILED if dead else 0)
 
 
 def _rows(connection: Connection) -> list[Record]:
@@ -109,10 +131,29 @@ def _rows(connection: Connection) -> list[Record]:
     return rows
 
 
+def _deaths(rows: list[Record]) -> dict[str, int]:
+    return {str(row["name"]): int(str(_crashes(row))) for row in rows}
+
+
+def _crashes(row: Record) -> object:
+    return row["restarts"]
+
+
+def _died(row: Record) -> bool:
+    """Return whether a process has failed in this session, even if it runs again."""
+    return not row["can_die"] and bool(row["state"] in ("failed", "backoff") or _crashes(row))
+
+
+def _death(row: Record, before: dict[str, int]) -> str:
+    early = before.get(str(row["name"]), 0) > 0 and row["state"] not in ("failed", "backoff")
+    how = f": {row['exit']}" if row["exit"] else ""
+    return f"{row['name']} ended {'before it was ready' if early else 'while the command ran'}{how}"
+
+
 def _show_failures(connection: Connection) -> None:
     """Print the last lines of every process that failed or was restarted."""
     for row in _rows(connection):
-        if row["state"] not in ("failed", "backoff") and not row["restarts"] and not row["code"]:
+        if not _died(row) and not row["code"]:
             continue
         sys.stderr.write(f"--- {row['name']}: {row['exit'] or row['state']}\n")
         connection.send({"verb": "logs", "names": [row["name"]], "lines": LAST_LINES})

@@ -29,6 +29,13 @@ OPTIONS = (
     Option("port", "-p --port", "the first port; 0 for none [5000]", "port", "PORT", everyday=True),
     Option("port", "--no-port", value=0),
     Option("port_step", "--port-step", "distance between the ports of process types [100]", "whole", "N"),
+    Option(
+        "port_conflict",
+        "--port-conflict",
+        "what to do about a port that is taken [warn]",
+        "choice",
+        choices=("warn", "bump", "fail"),
+    ),
     Option("exclude", "-x --exclude", "start all except these", "list", "NAMES", everyday=True, names=True),
     Option("processes", "-l --processes", "start only these; the same as naming them", "list", "NAMES", names=True),
     Option("os_env_wins", "--os-env-wins", "the environment overrides env files"),
@@ -339,7 +346,7 @@ COMMANDS = {
             "procman.cli.commands.test:perform",
             "Run a command, such as tests, while all processes are up.",
             "COMMAND",
-            (*_only(*_PLANNING), READY_TIMEOUT),
+            (*_only(*_PLANNING, "port_conflict"), READY_TIMEOUT),
             (
                 ("procman test -- pytest", "with everything up"),
                 ("procman test -m web=1,db=1 -- pytest -q", "with only these"),

@@ -110,12 +110,14 @@ class Plan:
     """What should run: the instances in the Procfile's order, and what they were worked out from.
 
     `root` is the folder that commands run in, `warnings` are messages for the user. `quiet` are the types and instances
-    that run without being shown; `only`, if not empty, are the only ones that are shown.
+    that run without being shown; `only`, if not empty, are the only ones that are shown. `moved` are the ports of the
+    instances whose own ones were taken at the start.
     """
 
     __slots__ = (
         "environment",
         "instances",
+        "moved",
         "only",
         "procfile",
         "procfile_path",
@@ -136,6 +138,7 @@ class Plan:
         warnings: tuple[str, ...] = (),
         quiet: Iterable[str] = (),
         only: Iterable[str] = (),
+        moved: Mapping[str, int] | None = None,
     ) -> None:
         self.procfile = procfile
         self.procfile_path = procfile_path
@@ -146,6 +149,7 @@ class Plan:
         self.warnings = warnings
         self.quiet = frozenset(quiet)
         self.only = frozenset(only)
+        self.moved = moved or {}
 
     def hides(self, name: str) -> bool:
         """Whether the output of the instance `name` is not shown."""

@@ -24,6 +24,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     port: int | None = None  # the base; 0: processes get no PORT
     port_step: int = 100
+    port_conflict: str = "warn"  # or "bump", "fail": what to do if another process listens on a port
     os_env_wins: bool = False
     env_interpolate: bool = False
 

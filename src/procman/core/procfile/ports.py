@@ -6,9 +6,9 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
 
-    from procman.core.model.plan import Environment
+    from procman.core.model.plan import Environment, InstancePlan
 
 DEFAULT_PORT = 5000
 DEFAULT_STEP = 100
@@ -43,6 +43,27 @@ def base_port(port: int | None, environment: Environment) -> int:
     shown = "not" if "PORT" in environment.given else f'"{text}", which is not'  # no text of an env file
     message = f"{environment.origin['PORT']}: PORT is {shown} a port"
     raise UsageError(message, "a port is a number from 1 to 65535; use -p for another base, --no-port for none")
+
+
+def moved_ports(
+    instances: Iterable[InstancePlan], step: int, busy: Collection[int], is_free: Callable[[int], bool]
+) -> dict[str, int]:
+    """Return another port for each instance whose port is in `busy`: the next free one among the `step` of its type.
+
+    Raises UsageError if none of them is free.
+    """
+    ports = {instance.port: instance for instance in instances if instance.port is not None}
+    moved: dict[str, int] = {}
+    for port in sorted(busy):
+        instance = ports[port]
+        end = min(port - instance.number + 1 + max(step, 2), HIGHEST_PORT + 1)
+        found = next((other for other in range(port + 1, end) if other not in ports and is_free(other)), None)
+        if found is None:
+            message = f"port {port} of {instance.name} is taken, and so are the ports up to {end - 1}"
+            raise UsageError(message, "choose another base with -p")
+        moved[instance.name] = found
+        ports[found] = instance
+    return moved
 
 
 def whole_number(text: str) -> int | None:

@@ -170,6 +170,7 @@ def status_record(instance: Instance, now: float, paused: bool) -> Record:
         "code": status.shell_code if status else None,
         "port": plan.port,
         "index": plan.index,
+        "can_die": plan.can_die,
     }
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+
+from procman.runtime.system.procfs import environ_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,18 +55,40 @@ def _is_busy(port: int) -> bool:
 
 
 def owner(port: int) -> str:
-    """Return what listens on ``port``: ``pid 812 (node server.js)``. Only this imports psutil."""
+    """Return what listens on ``port``: ``pid 812 (node server.js)``, or the instance of another session.
+
+    Only this imports psutil.
+    """
     import psutil
 
     from procman.core.text.printable import printable
 
     try:
         listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid)
-        pid = next(c.pid for c in listening if c.laddr and c.laddr.port == port)
+        pid = int(next(c.pid or 0 for c in listening if c.laddr and c.laddr.port == port))
         words = psutil.Process(pid).cmdline() or [psutil.Process(pid).name()]
     except StopIteration:
         return "a process of another user"
     except (psutil.Error, OSError):
         return "another process"
     command = printable(" ".join(" ".join(words).split()))
-    return f"pid {pid} ({command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 1] + '…'})"
+    command = command if len(command) <= _MAX_COMMAND else command[: _MAX_COMMAND - 1] + "…"
+    instance = instance_of(pid)
+    return f"{instance} (pid {pid}, {command})" if instance else f"pid {pid} ({command})"
+
+
+def instance_of(pid: int) -> str:
+    """Return the instance that a process is of, and its session's folder; empty if no living session started it.
+
+    A session's id starts with the pid of its manager, which works in the session's folder.
+    """
+    from procman.core.text.printable import printable
+
+    pairs = (variable.partition(b"=") for variable in environ_of(pid).split(b"\0"))
+    variables = {name: value.decode("utf-8", "replace") for name, _, value in pairs if name.startswith(b"PROCMAN_")}
+    instance = variables.get(b"PROCMAN_INSTANCE", "")
+    try:
+        folder = os.readlink(f"/proc/{int(variables[b'PROCMAN_SESSION'].partition('-')[0], 16)}/cwd")
+    except (KeyError, ValueError, OSError):
+        return ""
+    return printable(f"{instance} of the session in {folder}") if instance else ""

@@ -1,0 +1,114 @@
+"""``procman test`` and a second ``start`` beside an open session of the same Procfile."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness import Place
+
+SERVER = """\
+import http.server, os, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(str(os.getppid()).encode())
+    def log_message(self, *words): pass
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answer).serve_forever()
+"""
+OWN_PORT = "echo $PROCMAN_WEB_PORT"
+
+
+@contextlib.contextmanager
+def taken_port() -> Iterator[int]:
+    """Listen on a port whose successor is free, as far as can be seen."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_test_moves_to_a_free_port_and_says_so(place: Place) -> None:
+    place.write("server.py", SERVER)
+    place.procfile(f"web: exec {sys.executable} server.py\n")
+    place.write("procman.toml", "[process.web]\nready = { http = '/' }\n")
+    with taken_port() as port:
+        ran = place.call("test", "-p", str(port), "--", "sh", "-c", OWN_PORT)
+    assert ran.code == 0, ran
+    assert port < int(ran.out) < port + 100
+    assert f"port {port} of web.1 is taken by pid " in ran.err
+    assert f"web.1 gets port {int(ran.out)}" in ran.err
+
+
+def test_start_can_move_too_and_every_process_knows_the_port(place: Place) -> None:
+    place.procfile("web: echo web $PORT; exec sleep 1000\nworker: echo worker $PROCMAN_WEB_PORT; exec sleep 1000\n")
+    with taken_port() as port:
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        warning = rf"system +\| warning: port {port} of web\.1 is taken by .*; web\.1 gets port (\d+)"
+        moved = session.wait_for(warning)[1]
+        session.wait_for(rf"web\.1 +\| web {moved}")
+        session.wait_for(rf"worker\.1 +\| worker {moved}")
+        assert int(moved) != port
+        assert place.call("restart", "web").code == 0  # the port is kept
+        assert f"port is now {port}" not in session.text
+
+
+def test_start_can_refuse_a_port_that_is_taken(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    with taken_port() as port:
+        ran = place.call("start", "-p", str(port), "--port-conflict", "fail")
+    assert ran.code == 2, ran
+    assert f"port {port} of web.1 is taken by pid " in ran.err
+    assert place.call("ps").code == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_owner_of_a_port_is_named_with_its_session(place: Place) -> None:
+    place.write("server.py", SERVER)
+    place.procfile(f"web: exec {sys.executable} server.py\n")
+    place.write("procman.toml", "[process.web]\nready = { http = '/' }\n")
+    with taken_port() as port:
+        pass
+    first = place.start("-p", str(port))
+    first.wait_for("web.1 is ready")
+    second = place.start("-p", str(port), "--no-control")
+    second.wait_for(rf"port {port} of web\.1 is taken by web\.1 of the session in {place.folder} \(pid \d+")
+
+
+def test_a_process_that_fails_while_the_command_runs_counts(place: Place) -> None:
+    place.procfile("web: while ! test -e go; do sleep 0.05; done; echo my last words; touch gone; exit 9\n")
+    place.write("procman.toml", "[process.web]\nrestart = 'never'\n")
+    wait = "touch go; while ! test -e gone; do sleep 0.05; done; sleep 0.5"
+    ran = place.call("test", "--", "sh", "-c", wait)
+    assert ran.code == 1, ran
+    assert "web.1 ended while the command ran: exited with code 9" in ran.err
+    assert "my last words" in ran.err
+
+
+def test_a_process_that_may_die_does_not_count(place: Place) -> None:
+    place.procfile("web: while ! test -e go; do sleep 0.05; done; touch gone; exit 9\n")
+    place.write("procman.toml", "[process.web]\nrestart = 'never'\ncan_die = true\n")
+    wait = "touch go; while ! test -e gone; do sleep 0.05; done; sleep 0.5"
+    assert place.call("test", "--", "sh", "-c", wait).code == 0
+
+
+def test_a_process_that_failed_before_it_was_ready_counts(place: Place) -> None:
+    place.procfile("web: test -e once || { touch once; exit 4; }; touch up; exec sleep 1000\n")
+    place.write("procman.toml", "[process.web]\nready = { exec = 'test -e up', interval = 0.05 }\n")
+    ran = place.call("test", "--", "true")
+    assert ran.code == 1, ran
+    assert "web.1 ended before it was ready" in ran.err
+
+
+def test_the_exit_code_of_the_command_survives_the_end_of_the_session(place: Place) -> None:
+    place.procfile("web: echo $PPID >manager; exec sleep 1000\n")
+    place.write("procman.toml", "[process.web]\nready = { exec = 'test -s manager', interval = 0.05 }\n")
+    kill = "kill -TERM $(cat manager); while kill -0 $(cat manager) 2>/dev/null; do sleep 0.05; done; "
+    ran = place.call("test", "--", "sh", "-c", f"{kill}exit 7")
+    assert ran.code == 7, ran
+    assert "did not last as long as the command" in ran.err
+    assert place.call("test", "--", "sh", "-c", f"{kill}exit 0").code == 1
