@@ -25,7 +25,7 @@ signal.signal(signal.SIGTERM, drain)
 signal.signal(signal.SIGHUP, lambda *_: print("hung up", flush=True))
 print("up", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.01)  # not pause(): a signal just before it would be handled after it
 """
 DEFAULTS = SERVER.replace("signal.signal(signal.SIGHUP", "#")  # and so it would die of HUP
 WRAPPER = "import subprocess, sys; subprocess.run(sys.argv[1:])"  # which TERM ends at once, as it does `go run`
@@ -52,7 +52,8 @@ def _write(place: Place, line: str, server: str) -> None:
 def test_a_server_ends_in_its_own_time_below_a_shell_on_a_terminal(place: Place, line: str, server: str) -> None:
     kit.need_linux()
     _write(place, line, server)
-    session = place.start("--pty", "-t", "1000")
+    # A shell with a trap is asked first, and this one waits for its server, which is asked at half of the grace.
+    session = place.start("--pty", "-t", "6" if line.startswith("trap") else "1000")
     session.wait_for(r"\| up")
     session.signal(signal.SIGTERM)
     session.wait_for(r"\| asked")

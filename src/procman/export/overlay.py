@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from procman.export.application import Application, Service
 
-READY, HEALTH, DEPENDENCIES, STOP_COMMAND = "readiness check", "health check", "dependencies", "stop command"
+READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
+STOP_COMMAND, STOP_TO = "stop command", "stop_to"
 
 
 def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
@@ -31,6 +32,8 @@ def _features(service: Service) -> Iterator[str]:
         yield DEPENDENCIES
     if service.stop.command:
         yield STOP_COMMAND
+    if service.stop.to:
+        yield STOP_TO
 
 
 def dependencies_of(app: Application, service: Service) -> list[tuple[Service, str]]:

@@ -43,6 +43,7 @@ class Child:
         self.ready: float | None = None
         self.obeys: float | None = None  # seconds from the stop signal to the end; None if it ignores it
         self.kill_at: float | None = None  # when its grace is over; None before the stop signal
+        self.rest_at: float | None = None  # when half of its grace is over
         self.ended: ExitStatus | None = None
         self.owed: ExitStatus | None = None  # how it would have ended while it was paused
         self.paused = False
@@ -98,6 +99,12 @@ class World:
         self.last_kill: float | None = None  # in a shutdown: when the longest grace is over
         self.must_end_by: float | None = None
         self.killed = False
+        self.signals: dict[str, Callable[[Instance], None]] = {
+            Action.LAUNCH: self.on_launch,
+            Action.STOP: self.on_stop,
+            Action.STOP_REST: self.on_stop_rest,
+            Action.KILL: self.on_kill,
+        }
         self.rules = {name: self.random_rules(name) for name in TYPES[: self.chance.randint(1, 4)]}
         plans = [self.plan(name, n) for name in self.rules for n in range(1, self.chance.randint(0, 2) + 1)]
         self.supervisor = Supervisor(plans, self.chance.choice(["all", "all", "any", "failure", "never"]))
@@ -175,12 +182,8 @@ class World:
         while actions := self.supervisor.take_actions():
             for action, instance in actions:
                 self.note(f"{instance.name} {action} [{instance.state}]")
-                if action == Action.LAUNCH:
-                    self.on_launch(instance)
-                elif action == Action.STOP:
-                    self.on_stop(instance)
-                elif action == Action.KILL:
-                    self.on_kill(instance)
+                if action in self.signals:
+                    self.signals[action](instance)
                 elif action == Action.PROBE:
                     self.at(0.1, self.answer_probe, self.children[instance.name])
                 else:
@@ -239,19 +242,26 @@ class World:
         self.resume(child)
         if instance.killed:  # in the same moment
             return
-        assert instance.deadline == self.grace_ends(instance), "a grace too short, or too long"
+        assert instance.last_deadline == self.grace_ends(instance), "a grace too short, or too long"
         if self.stopped_at == self.now and instance.name not in self.stopped_by_user:
             assert not any(need.type == child.plan.type for need in self.needs_of_children()), "stopped while in use"
-        child.kill_at = instance.deadline
+        child.kill_at = instance.last_deadline
+        child.rest_at = instance.deadline if instance.grace_left else None
         if child.obeys is not None:
             self.at(child.obeys, self.end, child, TERM)
+
+    def on_stop_rest(self, instance: Instance) -> None:
+        child = self.children.get(instance.name)
+        if child is not None and child.ended is None and not instance.killed:
+            assert child.rest_at == self.now, "the rest is asked before half of the grace, or after, or twice"
+            child.rest_at = None
 
     def note_stopping(self) -> None:
         """Note when everything must have ended: at the end of the longest grace."""
         graces = [one.plan.stop.grace for one in self.supervisor.instances.values() if one.pid is not None]
         self.stopped_at = self.now
         self.last_kill = self.now + max(graces, default=0.0)
-        stopping = [one.deadline for one in self.supervisor.instances.values() if one.state == State.STOPPING]
+        stopping = [one.last_deadline for one in self.supervisor.instances.values() if one.state == State.STOPPING]
         self.must_end_by = max([self.last_kill, *(due for due in stopping if due is not None)]) + KILL_TIME + SPAWN_TIME
 
     def grace_ends(self, instance: Instance) -> float:

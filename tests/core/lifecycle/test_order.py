@@ -354,7 +354,7 @@ def test_what_turns_unhealthy_before_its_turn_shares_the_deadline() -> None:
     world.pass_time(1)
     world.supervisor.unhealthy(world.supervisor.instances["db.1"], "no answer", world.now)
     world.perform()
-    assert world.supervisor.instances["db.1"].deadline == 6.0
+    assert world.supervisor.instances["db.1"].last_deadline == 6.0
 
 
 def test_what_dies_while_its_turn_has_not_come_stays_down() -> None:

@@ -151,9 +151,20 @@ def test_the_end_of_the_grace_kills() -> None:
         Action.ANNOUNCE_STOPPING,
         Action.STOP,
     ]
-    assert instance.deadline == 6.0
+    assert (instance.deadline, instance.last_deadline) == (3.5, 6.0)
+    assert live(instance, (Event.TIMEOUT, 3.5)) == [Action.STOP_REST]
+    assert (instance.deadline, instance.last_deadline) == (6.0, 6.0)
     assert live(instance, (Event.TIMEOUT, 6.0)) == [Action.KILL]
     assert instance.deadline is None
+
+
+@pytest.mark.parametrize("stop", [StopPolicy(to="group"), StopPolicy(command="./stop")])
+def test_what_is_asked_in_one_step_has_one_deadline(stop: StopPolicy) -> None:
+    instance = an_instance()
+    instance.plan.stop = stop
+    live(instance, (Event.START, 0), (Event.SPAWNED, 0), (Event.STOP, 1))
+    assert instance.deadline == 6.0
+    assert live(instance, (Event.TIMEOUT, 6.0)) == [Action.KILL]
 
 
 def test_a_restart_is_a_stop_that_goes_on_wanting_it() -> None:

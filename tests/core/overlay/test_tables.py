@@ -187,6 +187,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("stop_signal", "SIGNIT", 'did you mean "INT"?'),
         ("stop_timeout", "soon", "a duration such as"),
         ("stop_command", "", "a string"),
+        ("stop_to", "leader", "program or group"),
         ("watch", 5, "a list of strings"),
         ("env", ["A=1"], "a table of variables"),
         ("env", {"PORT": 80}, "use the key port"),
@@ -259,12 +260,13 @@ def test_rules_of_restart_and_stop() -> None:
         "stop_signal": "QUIT",
         "stop_timeout": 9,
         "stop_command": "bye",
+        "stop_to": "program",
     }
     plan = web(overlaid(web=keys))
     restart, stop = plan.restart, plan.stop
     assert (restart.mode, restart.max_restarts, restart.backoff, restart.min_uptime) == ("always", 7, 2, 60)
     assert restart.success_codes == (0, 3, 143)
-    assert (stop.signal_number, stop.grace, stop.command) == (3, 9, "bye")
+    assert (stop.signal_number, stop.grace, stop.command, stop.to) == (3, 9, "bye", "program")
 
 
 def test_without_a_word_everything_is_as_usual() -> None:

@@ -40,6 +40,7 @@ class Action:
 
     LAUNCH = "launch"
     STOP = "stop"  # with the stop command or the stop signal
+    STOP_REST = "stop rest"  # signal what the first stop signal was not for
     KILL = "kill"
     PROBE = "probe"
     ANNOUNCE_WAITING = "waiting"
@@ -68,6 +69,7 @@ class Instance:
         "ended",
         "failed_probes",
         "failure",
+        "grace_left",
         "held",
         "held_up",
         "killed",
@@ -90,6 +92,7 @@ class Instance:
         self.held = False  # the user stopped it by name, and may start it again
         self.held_up = False  # it waits, directly or not, for an instance that is held
         self.deadline: float | None = None
+        self.grace_left = 0.0  # seconds from the deadline of the first step of a stop to that of the second
         self.pid: int | None = None
         self.started: float | None = None
         self.ready_at: float | None = None  # when this life became ready, or None
@@ -113,6 +116,11 @@ class Instance:
     def at_rest(self) -> bool:
         """Whether it is down and will not be restarted by itself."""
         return self.state in DOWN
+
+    @property
+    def last_deadline(self) -> float | None:
+        """When the whole grace ends, for one that is being stopped; else its deadline."""
+        return None if self.deadline is None else self.deadline + self.grace_left
 
     def uptime(self, now: float) -> float:
         """Return how long this life has lasted, or the last one lasted, in seconds."""

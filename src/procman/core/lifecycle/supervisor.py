@@ -272,7 +272,7 @@ class Supervisor:
         self._deadline_known = False
         for action in actions:
             self._actions.append((action, instance))
-            if action == Action.KILL:
+            if action == Action.KILL and self.stopping is not None:  # an earlier stop or restart does not count
                 self.outcome.stopped_in_time = False
             elif action == Action.ANNOUNCE_FAILED:
                 self._failed(instance, fact)

@@ -8,7 +8,7 @@ shutdown are each a change of `wanted`. An instance waits for one thing at a tim
 | WAITING  | not started yet: waits for a dependency     | give up waiting                 |
 | STARTING | launched, not yet spawned or not yet ready  | must be ready by then, or none  |
 | RUNNING  | up and ready                                | the next health probe, or none  |
-| STOPPING | told to stop                                | the grace ends: KILL            |
+| STOPPING | told to stop                                | half of the grace, then its end |
 | BACKOFF  | died; will be restarted                     | restart                         |
 | EXITED   | down, at rest                               | –                               |
 | FAILED   | down, gave up                               | –                               |
@@ -147,10 +147,12 @@ def _restart(instance: Instance, fact: Fact) -> Actions:
 
 
 def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
-    instance.state = State.STOPPING
-    instance.deadline = fact.now + instance.plan.stop.grace
+    end = fact.now + instance.plan.stop.grace
     if fact.until is not None:
-        instance.deadline = min(instance.deadline, fact.until)
+        end = min(end, fact.until)
+    instance.state = State.STOPPING
+    instance.deadline = (fact.now + end) / 2 if instance.plan.stop.has_two_steps and end > fact.now else end
+    instance.grace_left = end - instance.deadline
     return (Action.ANNOUNCE_STOPPING, Action.STOP) if instance.pid is not None else (Action.ANNOUNCE_STOPPING,)
 
 
@@ -159,13 +161,20 @@ def _kill(instance: Instance, _fact: Fact) -> Actions:
     return _begin_killing(instance)
 
 
-def _overdue(instance: Instance, _fact: Fact) -> Actions:
-    return _begin_killing(instance)
+def _overdue(instance: Instance, fact: Fact) -> Actions:
+    """At half of the grace signal the rest of the group, at its end kill."""
+    end = instance.last_deadline
+    if not instance.grace_left or end is None or end <= fact.now:
+        return _begin_killing(instance)
+    instance.deadline = end
+    instance.grace_left = 0.0
+    return (Action.STOP_REST,) if instance.pid is not None else NOTHING
 
 
 def _begin_killing(instance: Instance) -> Actions:
     instance.state = State.STOPPING
     instance.deadline = None
+    instance.grace_left = 0.0
     instance.killed = True
     return (Action.KILL,) if instance.pid is not None else NOTHING
 
@@ -321,6 +330,7 @@ def _stopped(instance: Instance, fact: Fact) -> Actions:
     """Handle the exit that was requested: restart if it is wanted, else rest."""
     _note_death(instance, fact)
     instance.deadline = None
+    instance.grace_left = 0.0
     if instance.wanted and instance.condemned:
         return (Action.ANNOUNCE_EXITED, *_judge(instance, fact, success=False))
     if instance.wanted:

@@ -48,12 +48,19 @@ class RestartPolicy:
 class StopPolicy:
     """How an instance is stopped: the number of the stop signal, and the seconds of `grace` before KILL.
 
-    A `command` that is not empty runs instead of the signal; if it fails, the signal follows.
+    A `command` that is not empty runs instead of the signal; if it fails, the signal follows. `to` is "program" or
+    "group", what gets the signal first, or empty: the program if it handles the signal, else its group.
     """
 
-    __slots__ = ("command", "grace", "signal_number")
+    __slots__ = ("command", "grace", "signal_number", "to")
 
-    def __init__(self, signal_number: int = 15, grace: float = 5.0, command: str = "") -> None:
+    def __init__(self, signal_number: int = 15, grace: float = 5.0, command: str = "", to: str = "") -> None:
         self.signal_number = signal_number
         self.grace = grace
         self.command = command
+        self.to = to
+
+    @property
+    def has_two_steps(self) -> bool:
+        """Whether the signal may be for the program alone, so that the rest gets it at half of the grace."""
+        return not self.command and self.to != "group"

@@ -94,6 +94,7 @@ class ProcessOverlay:
         self.stop_signal: int | None = None
         self.stop_timeout: float | None = None
         self.stop_command: str | None = None
+        self.stop_to: str | None = None
         # with what it runs
         self.env: dict[str, str] = {}
         self.env_file: tuple[str, ...] = ()

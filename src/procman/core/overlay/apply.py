@@ -119,6 +119,7 @@ def _stop(usual: StopPolicy, process: ProcessOverlay) -> StopPolicy:
         process.stop_signal or usual.signal_number,
         usual.grace if process.stop_timeout is None else process.stop_timeout,
         process.stop_command or usual.command,
+        process.stop_to or usual.to,
     )
 
 

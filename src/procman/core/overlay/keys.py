@@ -242,6 +242,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "stop_signal": signal,
     "stop_timeout": seconds,
     "stop_command": text,
+    "stop_to": word(("program", "group"), {}),
     "watch": texts,
     "env": _env,
     "env_file": texts,

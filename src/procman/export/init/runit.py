@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.procfile.command import is_simple
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import sh
 from procman.export.init.service_directory import (
@@ -42,15 +43,15 @@ rest() {{ printf d >supervise/control; exit 0; }}
 {restart}"""
 
 _CONTROL = """\
-# runsv runs this instead of sending TERM to the shell alone: signal the whole group, kill it after the grace period.
+# runsv runs this instead of sending TERM to the shell alone: signal {target}, kill the group after the grace period.
 group=$(cat supervise/procman.group 2>/dev/null) && [ -n "$group" ] || exit 1
-kill -s {signal} -- "-$group" 2>/dev/null || exit 1
+kill -s {signal} -- "{first}$group" 2>/dev/null || exit 1
 kill -s CONT -- "-$group" 2>/dev/null
 {{
     left={tenths}
     while [ "$left" -gt 0 ]; do
         [ "$(cat supervise/procman.group 2>/dev/null)" = "$group" ] || exit 0
-        sleep 0.1
+{rest}        sleep 0.1
         left=$((left - 1))
     done
     kill -s KILL -- "-$group"
@@ -92,8 +93,15 @@ def _finish(app: Application, service: Service, base: str) -> str:
 
 
 def _control(app: Application, service: Service) -> str:
-    tenths = max(1, round(service.stop.grace * 10))
-    body = _CONTROL.format(signal=signal_name(service.stop.signal_number), tenths=tenths)
+    """Return the script that signals the program, which leads the group, and the group at half of the grace.
+
+    When the program has ended, ./finish signals the rest.
+    """
+    tenths, name = max(1, round(service.stop.grace * 10)), signal_name(service.stop.signal_number)
+    alone = service.stop.to == "program" or (not service.stop.to and is_simple(service.command))
+    rest = f'        [ "$left" -ne {tenths // 2} ] || kill -s {name} -- "-$group"\n' if alone else ""
+    target, first = ("the program, then its group", "") if alone else ("the whole group", "-")
+    body = _CONTROL.format(signal=name, tenths=tenths, target=target, first=first, rest=rest)
     return f"#!/bin/sh\n{header('runit', app.name)}\n{body}"
 
 

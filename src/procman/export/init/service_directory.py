@@ -7,7 +7,7 @@ from procman.core.procfile.command import direct
 from procman.export.application import application, starts_allowed, whole_seconds
 from procman.export.file import ExportWarning
 from procman.export.grammar import sh
-from procman.export.overlay import overlay_warnings
+from procman.export.overlay import STOP_TO, overlay_warnings
 from procman.export.shell import signal_name, start_lines
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ def render_directories(
 ) -> Iterator[ExportFile | ExportWarning]:
     """Yield warnings for what ``tool`` cannot do, then the files that ``directory`` yields for each instance."""
     app = application(plan, options)
-    yield from overlay_warnings(app, tool)
+    yield from overlay_warnings(app, tool, *((STOP_TO,) if tool == "runit" else ()))
     if not options.account:
         yield ExportWarning(
             f"{tool} will run the application as its own user, since root owns the folder: --user names another"

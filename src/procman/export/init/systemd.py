@@ -7,7 +7,7 @@ from procman.core.procfile.command import direct, is_simple
 from procman.export.application import application, budget_window, install_folder, own, seconds, starts_allowed
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
-from procman.export.overlay import DEPENDENCIES, dependencies_of, overlay_warnings
+from procman.export.overlay import DEPENDENCIES, STOP_TO, dependencies_of, overlay_warnings
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_TO)
     yield from _conditions(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
@@ -217,7 +217,9 @@ def _unclean(policy: RestartPolicy) -> list[str]:
 
 
 def _stop(service: Service) -> list[str]:
-    if is_simple(service.command):
+    if service.stop.to == "group":
+        mode = ["KillMode=control-group"]
+    elif service.stop.to == "program" or is_simple(service.command):
         mode = ["# Only the program gets the stop signal; whatever it leaves behind is killed.", "KillMode=mixed"]
     else:
         reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."

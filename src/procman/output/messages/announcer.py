@@ -101,7 +101,7 @@ class Announcer:
             return
         names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:MAX_NAMES])
         more = f" and {len(waiting) - MAX_NAMES} more" if len(waiting) > MAX_NAMES else ""
-        ends = [i.deadline for i in waiting if i.deadline is not None]
+        ends = [i.last_deadline for i in waiting if i.last_deadline is not None]
         left = f"; KILL in {format_duration(max(0.0, min(ends) - now))}" if ends else ""
         self._hub.announce(f"still waiting for {names}{more}{left}")
 

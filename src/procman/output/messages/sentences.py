@@ -204,7 +204,7 @@ def _time_limit(instance: Instance, now: float) -> str:
 
 
 def _left(instance: Instance, now: float) -> str:
-    return format_duration(max(0.0, (instance.deadline or now) - now))
+    return format_duration(max(0.0, (instance.last_deadline or now) - now))
 
 
 def _why_stopping(instance: Instance, now: float, _held: bool) -> str:

@@ -139,6 +139,8 @@ class Engine:
                     self._launcher.add(instance)
                 elif action == Action.STOP:
                     stopped.append(instance)
+                elif action == Action.STOP_REST:
+                    self._stop_rest(instance)
                 elif action == Action.KILL:
                     self._kill(instance)
                 else:
@@ -226,6 +228,10 @@ class Engine:
         if instances:
             all_of_them = self.supervisor.stopping is not None and not self.supervisor.holds_back
             self._children.stop_orphans(signal.SIGTERM, None if all_of_them else [i.name for i in instances])
+
+    def _stop_rest(self, instance: Instance) -> None:
+        if instance.name in self._lives:
+            self._children.stop_rest(self._lives[instance.name][0], instance.plan)
 
     def _kill(self, instance: Instance) -> None:
         self._teardowns.kill(instance.name)

@@ -37,7 +37,7 @@ class Teardown:
         self.instance = instance
         self.pumps = pumps
         self.begun = now
-        self.group_asked = instance.state == State.STOPPING and not instance.plan.stop.command
+        self.group_asked = child.group_asked
         self.killed = False
         self.deadline: float | None = None
 

@@ -45,7 +45,7 @@ class SpawnError(Exception):
 class Child:
     """One life of an instance: its pid, the descriptors to read it by, and its status once it has ended."""
 
-    __slots__ = ("name", "outputs", "pid", "pty", "status", "stopper")
+    __slots__ = ("asked", "group_asked", "name", "outputs", "pid", "pty", "status", "stopper")
 
     def __init__(self, name: str, pid: int, outputs: tuple[tuple[str, int], ...], pty: Pty | None) -> None:
         self.name = name
@@ -54,6 +54,8 @@ class Child:
         self.pty = pty
         self.status: ExitStatus | None = None  # known before it is reaped: a zombie
         self.stopper: SideCommand | None = None  # the stop command under way
+        self.asked: list[int] = []  # the processes that alone have got the stop signal
+        self.group_asked = False  # all of its group has got it
 
 
 class Children:
@@ -141,7 +143,7 @@ class Children:
     def stop(self, child: Child, plan: InstancePlan) -> None:
         """Stop the child as its plan says: with a signal, or with a command, and the signal if the command fails."""
         if not plan.stop.command:
-            self._signal_life(child, plan.stop.signal_number)
+            self._signal_life(child, plan)
             return
 
         def finished(status: ExitStatus, last_line: str) -> None:
@@ -149,15 +151,47 @@ class Children:
             if not status.ok and child.status is None:
                 detail = f": {last_line}" if last_line else ""
                 self.announce(f"the stop command of {child.name} {status.words()}{detail}; sending the signal instead")
-                self._signal_life(child, plan.stop.signal_number)
+                self._signal_life(child, plan)
 
         child.stopper = self.side_commands.run(plan, plan.stop.command, finished, child.pid)
 
-    def _signal_life(self, child: Child, number: int) -> None:
-        """Send the stop signal to a living child and its group. On a terminal, keep the leader until the others have
-        ended, since its end would hang up on them."""
-        if child.pty is None or not self.session_leaders.hold(child.pid, number):
-            self.send_stop(child, number)
+    def _signal_life(self, child: Child, plan: InstancePlan) -> None:
+        """Send the stop signal to the program, or to all of its group; `stop_rest` signals what is left out.
+
+        On a terminal, keep a leader that would end at once until the others have ended, since its end would hang up on
+        them. Keep a shell if the signal is for the program behind it.
+        """
+        from procman.runtime.processes.recipients import is_launcher, programs_of
+
+        leader, number, on_terminal = child.pid, plan.stop.signal_number, child.pty is not None
+        child.asked = programs_of(leader, number, plan, on_terminal)
+        child.group_asked = not child.asked
+        if child.asked == [leader]:
+            send(leader, number)
+            send_group(leader, signal.SIGCONT)
+        elif child.asked:
+            if not self.session_leaders.hold(leader, number, child.asked):
+                self._signal_group(child, number)
+        elif not (on_terminal and self.session_leaders.hold(leader, number, force=is_launcher(leader, number))):
+            self._signal_group(child, number)
+
+    def _signal_group(self, child: Child, number: int) -> None:
+        child.group_asked = True
+        self.send_stop(child, number)
+
+    def stop_rest(self, child: Child, plan: InstancePlan) -> None:
+        """Signal what has not got the stop signal yet: the rest of the group, and what has left the group."""
+        if child.group_asked or not child.asked:
+            return
+        from procman.runtime.processes.recipients import others_of
+
+        child.group_asked = True
+        others = others_of(child.pid, self.orphans())
+        for pid in others:
+            if pid not in child.asked:
+                send(pid, plan.stop.signal_number)
+                send(pid, signal.SIGCONT)
+        self.stop_orphans(signal.SIGTERM, [child.name])
 
     @property
     def session_leaders(self) -> SessionLeaders:
@@ -259,11 +293,16 @@ class Children:
     def stop_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
         """Send the stop signal to the orphans of the instances `names`, or to all, that have left their groups.
 
-        An orphan in a child's group got the signal with it: when a shell has exited, its command is an orphan.
+        An orphan in a child's group got the signal with it: when a shell has exited, its command is an orphan. Orphans
+        of a program that is asked before its group wait like the group.
         """
+        strays = [pid for pid in self.orphans() if group_of(pid) not in self._by_pid]
+        if not strays:
+            return
         wanted = None if names is None else set(names)
-        strays = (pid for pid in self.orphans() if group_of(pid) not in self._by_pid)
-        self._stop_each((pid for pid in strays if wanted is None or self._tags.owner_of(pid) in wanted), number)
+        later = {child.name for child in self._by_pid.values() if child.asked and not child.group_asked}
+        owners = ((pid, self._tags.owner_of(pid)) for pid in strays)
+        self._stop_each((pid for pid, one in owners if one not in later and (wanted is None or one in wanted)), number)
 
     def _stop_each(self, pids: Iterable[int], number: int) -> None:
         for pid in pids:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import time
 
-from procman.runtime.system.descendants import group_of, send, send_group
-from procman.runtime.system.procfs import children_of, content, is_zombie, stat_fields
+from procman.runtime.processes.recipients import dispositions, others_of
+from procman.runtime.system.descendants import send, send_group
+from procman.runtime.system.procfs import is_zombie, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -43,7 +44,6 @@ _NOT_ENDING = frozenset(
         signal.SIGTTOU,
     }
 )
-_HANDLED = (b"SigBlk:", b"SigIgn:", b"SigCgt:")  # lines of /proc/PID/status, proc(5)
 
 
 class SessionLeaders:
@@ -55,25 +55,28 @@ class SessionLeaders:
         self._found_at = float("-inf")
         self._held: set[int] = set()
         self._late: dict[int, tuple[int, float]] = {}  # not stopped yet: the signal for its group, and the limit
+        self._programs: dict[int, Sequence[int]] = {}  # what alone gets the signal, of each leader that is late
         self._pause = FIRST_PAUSE
         self._look_at: float | None = None
 
-    def hold(self, leader: int, number: int) -> bool:
-        """Send the stop signal `number` to the leader's group, but keep the leader itself.
+    def hold(self, leader: int, number: int, programs: Sequence[int] = (), force: bool = False) -> bool:
+        """Send the stop signal `number` to the leader's group, or to `programs` alone, but keep the leader itself.
 
-        Returns False, and does nothing, if that is not needed. Leaders must be children of ours, so that their numbers
-        are not recycled.
+        Returns False, and does nothing, if that is not needed: no other process lives in the group, or the leader does
+        not end by the signal, unless `force` is set. Leaders must be children of ours, so that their numbers are not
+        recycled.
         """
         now = time.monotonic()
         if now - self._found_at > ORPHANS_AGE:
             self._find(now)
-        if not (self._others_live(leader) and _ends_by(leader, number)):
+        if not (self._others_live(leader) and (force or _ends_by(leader, number))):
             return False
         send_group(leader, signal.SIGCONT)  # a stopped process could not react; sent later it would wake the leader
         send(leader, signal.SIGSTOP)
         self._held.add(leader)
+        self._programs[leader] = programs
         if _stops_soon(leader):
-            send_group(leader, number)
+            self._signal(leader, number)
         else:  # signalled now it would end, and its terminal would hang up on the others
             self._late[leader] = (number, time.monotonic() + LATE_STOP_LIMIT)
         self._pause = FIRST_PAUSE
@@ -101,6 +104,14 @@ class SessionLeaders:
         """Forget a leader that has ended, before its number is released."""
         self._held.discard(leader)
         self._late.pop(leader, None)
+        self._programs.pop(leader, None)
+
+    def _signal(self, leader: int, number: int) -> None:
+        if not self._programs.get(leader):
+            send_group(leader, number)
+            return
+        for pid in (leader, *self._programs[leader]):
+            send(pid, number)
 
     def _signal_late(self, leader: int, now: float) -> None:
         """Signal the group of a leader that has stopped at last, has ended, or has not stopped within its limit."""
@@ -109,7 +120,7 @@ class SessionLeaders:
         if running and now < until:
             return
         del self._late[leader]
-        send_group(leader, number)
+        self._signal(leader, number)
         if running:
             self._held.discard(leader)
             send(leader, signal.SIGCONT)
@@ -119,26 +130,13 @@ class SessionLeaders:
         self._found_at = now
 
     def _others_live(self, leader: int) -> bool:
-        """Return whether another process lives in the leader's group: a descendant, or one of those that we adopted."""
-        unseen = [*children_of(leader), *self._orphans]
-        while unseen:
-            pid = unseen.pop()
-            if group_of(pid) == leader and not is_zombie(pid):
-                return True
-            unseen += children_of(pid)
-        return False
+        return bool(others_of(leader, self._orphans))
 
 
 def _ends_by(pid: int, number: int) -> bool:
     """Return whether the process has left this signal to its default action, which ends it."""
-    if number in _NOT_ENDING:
-        return False
-    try:
-        lines = content(f"/proc/{pid}/status").splitlines()
-    except OSError:
-        return False
-    bit = 1 << (number - 1)
-    return not any(int(line.split()[1], 16) & bit for line in lines if line.startswith(_HANDLED))
+    told = None if number in _NOT_ENDING else dispositions(pid)
+    return told is not None and not any(signals & 1 << (number - 1) for signals in told.values())
 
 
 def _is_stopped(pid: int) -> bool:

@@ -1,0 +1,117 @@
+"""Says which processes of a group a stop signal is for: the program alone, or all of the group.
+
+A program that handles the signal knows what to do with its own processes: a prefork worker (celery, gunicorn, a pool of
+multiprocessing) lets them finish the job at hand. So the signal goes to the leader alone, if it handles it. A leader
+that does not handle it would end at once, and its group would get the signal next; so does one that ignores it.
+
+Linux only, since /proc shows what a process handles. Elsewhere the command says whether its leader is a program.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procman.core.procfile.command import argv, is_simple
+from procman.runtime.system.descendants import group_of
+from procman.runtime.system.procfs import children_of, comm_of, content, is_zombie
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterable
+
+    from procman.core.model.plan import InstancePlan
+else:
+    import _signal as signal  # without the enums: see signals.py
+
+SHELLS = frozenset((b"sh", b"bash", b"dash", b"zsh", b"ksh", b"mksh", b"ash", b"busybox"))
+_PASS_ON = frozenset((b"npm", b"npx", b"yarn", b"pnpm", b"make", b"gmake", b"just"))  # to a shell, which then ends
+_DISPOSITIONS = {b"SigBlk": "blocked", b"SigIgn": "ignored", b"SigCgt": "caught"}  # of /proc/PID/status, proc(5)
+
+
+def programs_of(leader: int, number: int, plan: InstancePlan, on_terminal: bool) -> list[int]:
+    """Return the processes that get the stop signal `number` first; an empty list stands for the whole group.
+
+    That is the leader, or the programs behind a shell that the user wants kept out (`stop_to = "program"`).
+    """
+    if plan.stop.to == "group":
+        return []
+    told = dispositions(leader)
+    if told is None:
+        return [leader] if plan.stop.to or _is_program(plan.command) else []
+    wanted = plan.stop.to == "program"
+    if not handles(leader, number):
+        if not wanted:
+            return []
+        return living_children(leader) if is_shell(leader) else [leader] if _has(told, "ignored", number) else []
+    if number == signal.SIGINT and is_shell(leader) and not wanted:
+        return []  # shells catch it by themselves, and wait for what they run
+    return [] if on_terminal and is_launcher(leader, number) and not wanted else [leader]
+
+
+def handles(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for the signal, or blocks it in order to wait for it."""
+    told = dispositions(pid)
+    return told is not None and (_has(told, "caught", number) or _has(told, "blocked", number))
+
+
+def _has(told: dict[str, int], kind: str, number: int) -> bool:
+    return bool(told.get(kind, 0) & 1 << (number - 1))
+
+
+def dispositions(pid: int) -> dict[str, int] | None:
+    """Return the sets of signals that a process has blocked, ignored and caught; None where that cannot be seen."""
+    try:
+        lines = content(f"/proc/{pid}/status").splitlines()
+    except OSError:
+        return None
+    pairs = (line.partition(b":")[::2] for line in lines)
+    return {_DISPOSITIONS[name]: int(value, 16) for name, value in pairs if name in _DISPOSITIONS}
+
+
+def is_shell(pid: int) -> bool:
+    """Return whether a process is a shell. A script is called by its own name, so the file that runs counts, too."""
+    try:
+        program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).encode()
+    except OSError:
+        program = b""
+    return program in SHELLS or comm_of(pid).strip() in SHELLS
+
+
+def is_launcher(pid: int, number: int) -> bool:
+    """Return whether a process handles the signal `number` only to end, and leaves its program behind.
+
+    `npm start` passes TERM on to its shell, and ends with it; `go run` ends alone. On a terminal their end would hang
+    up on the program.
+    """
+    try:
+        words = content(f"/proc/{pid}/cmdline").replace(b" ", b"\0").split(b"\0")[:2]
+    except OSError:
+        return False
+    names = {word.rpartition(b"/")[2].partition(b".")[0] for word in words}
+    if words[:1] and words[0].rpartition(b"/")[2] == b"go":
+        return True
+    return bool(names & _PASS_ON) and any(is_shell(one) and not handles(one, number) for one in children_of(pid))
+
+
+def living_children(pid: int) -> list[int]:
+    """Return the children of a process that have not ended."""
+    return [one for one in children_of(pid) if not is_zombie(one)]
+
+
+def others_of(leader: int, orphans: Iterable[int]) -> list[int]:
+    """Return the living processes of a leader's group but the leader: descendants of it, or of what we adopted."""
+    found, unseen = [], [*children_of(leader), *orphans]
+    while unseen:
+        pid = unseen.pop()
+        if group_of(pid) == leader and not is_zombie(pid):
+            found.append(pid)
+        unseen += children_of(pid)
+    return found
+
+
+def _is_program(command: str) -> bool:
+    """Return whether the leader of this command is a program and not a shell, judged by the command alone."""
+    if not is_simple(command):
+        return False
+    return os.path.basename(argv(command)[0]).encode() not in SHELLS
