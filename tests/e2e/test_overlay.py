@@ -121,10 +121,10 @@ def test_why_tells_whom_an_instance_waits_for(place: Place) -> None:
 
 def test_what_never_becomes_ready_is_restarted_with_a_budget_and_fails(place: Place) -> None:
     place.procfile(f"web: {FOREVER}\n")
-    overlay = '[process.web]\nready = { exec = "echo no such table; exit 1", timeout = 0.3 }\n'
+    overlay = '[process.web]\nready = { exec = "echo no such table; exit 1", timeout = 2 }\n'
     place.write("procman.toml", overlay + "max_restarts = 2\nbackoff = 0.1\n")
     session = place.start()
-    order(session, r"web\.1 is not ready after 0\.3 s: no such table; stopping it", r"restarting", "FAILED")
+    order(session, r"web\.1 is not ready after 2 s: no such table; stopping it", r"restarting", "FAILED")
     assert session.wait() == 1
 
 
