@@ -66,7 +66,7 @@ def test_problems_are_listed_all_and_the_code_is_1(capsys: pytest.CaptureFixture
 
 
 def test_warnings_and_hints_alone_leave_it_ok(capsys: pytest.CaptureFixture[str]) -> None:
-    write("Procfile", "web: a\nworker: b &\n")
+    write("Procfile", "web: flask run\nworker: b &\n")
     done = Checked(capsys)
     assert done.code == 0
     assert [line.split(": ")[1] for line in done.out.splitlines()] == [
@@ -91,7 +91,7 @@ def test_a_missing_procfile_is_an_error_of_its_own() -> None:
 
 
 def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
-    write("Procfile", "# hi\nweb: a\nworker: b & \n")
+    write("Procfile", "# hi\nweb: puma -p 9292\nworker: b & \n")
     write(".env", "A=1\nPORT=7000\n")
     done = Checked(capsys, json=True, formation="web=2,worker=1")
     assert (done.code, done.err) == (0, "")
@@ -99,7 +99,7 @@ def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixtur
         "ok": True,
         "procfile": "Procfile",
         "process_types": [
-            {"name": "web", "command": "a", "line": 2},
+            {"name": "web", "command": "puma -p 9292", "line": 2},
             {"name": "worker", "command": "b &", "line": 3},
         ],
         "instances": [
@@ -112,8 +112,8 @@ def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixtur
             {
                 "severity": "hint",
                 "line": 2,
-                "column": 6,
-                "message": "web never mentions $PORT: does it listen on the port it is given?",
+                "column": 14,
+                "message": "web never mentions $PORT: it listens on 9292, whatever port it is given",
             },
             {
                 "severity": "warning",

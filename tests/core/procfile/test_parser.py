@@ -73,7 +73,7 @@ def test_get_finds_a_type_by_its_exact_name() -> None:
 
 
 def test_errors_and_warnings_are_told_apart_and_hints_are_neither() -> None:
-    procfile = parse_procfile(b"web: a\nworker: b &\nclock\n")
+    procfile = parse_procfile(b"web: flask run\nworker: b &\nclock\n")
     assert [problem.line for problem in procfile.errors] == [3]
     assert [problem.line for problem in procfile.warnings] == [2]
     assert [problem.severity for problem in procfile.problems] == ["hint", "warning", "error"]

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from procman.core.model.procfile import ProcessType, Procfile
-from procman.core.procfile.ports import in_range, port_variable, whole_number
+from procman.core.procfile.advice import advise
+from procman.core.procfile.ports import port_variable
 from procman.errors import Problem
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from procman.errors import Severity
-
-    Advice = tuple[Severity, int, str]  # severity, offset in the command, message
 
 # What `\\s` matches in ASCII, as in the patterns of Foreman and similar tools. str.strip() would also remove U+2028 and
 # other blanks of Unicode, which belong to the command.
 BLANKS = " \t\r\f\v"
 _NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _BOM = b"\xef\xbb\xbf"
+_LOOK_ALIKES = frozenset(
+    "\uff1a\ua789\u2010\u2011\u2013\u2014\u2212\u201c\u201d\u2018\u2019"
+)  # of a colon, a hyphen, a quote
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,6 +58,8 @@ class _Parser:
         column = len(line) - len(command) + 1
         if not command:
             self._error(number, column, f'"{name}" has no command')
+        elif command.startswith("#"):
+            self._error(number, column, f'"{name}" has no command, only a note')
         elif "\0" in command:
             self._error(number, column + command.index("\0"), "a NUL byte: a command cannot contain one")
         elif name in self.types:
@@ -94,7 +92,10 @@ def _unparsable(line: str) -> tuple[int, str]:
     end = next((i for i, char in enumerate(line) if char not in _NAME), len(line))
     name, char = line[:end], line[end : end + 1]
     if not name and char in BLANKS:
-        return 1, "blanks before the name: a process line starts in the first column"
+        name, colon, _ = line.lstrip(BLANKS).partition(":")
+        if colon and name and _NAME.issuperset(name):
+            return 1, "blanks before the name: a process line starts in the first column"
+        return 1, "no process name here: a process line is `name: command`, and a note begins with #"
     if not name and char == ":":
         return 1, 'no process name before ":"'
     if char == "=" and name:
@@ -105,113 +106,7 @@ def _unparsable(line: str) -> tuple[int, str]:
 
 
 def _shown(char: str) -> str:
-    return f'"{char}"' if char.isprintable() else f"U+{ord(char):04X}"
-
-
-# Habits that deserve a warning ------------------------------------------------------------
-
-_SEPARATORS = frozenset(("&&", "||", ";", "|", "&"))
-_WRAPPERS = frozenset(("exec", "env", "time", "command", "nice", "sudo"))
-_VARIABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
-_OFF = frozenset(("no", "off", "false", "0"))
-_STAYS = frozenset(("--no-daemon", "--no-detach", "--nodaemon", "--foreground"))
-_DAEMON = frozenset(("--daemon", "--daemonize", "--daemonise"))
-# Flags that send a program to the background. Only certain ones: a false alarm is worse than no warning.
-_DAEMON_FLAGS = {
-    "celery": ("-D", "--detach"),
-    "docker": ("-d", "--detach"),
-    "docker-compose": ("-d", "--detach"),
-    "gunicorn": ("-D",),
-    "haproxy": ("-D",),
-    "memcached": ("-d",),
-    "mongod": ("--fork",),
-    "pg_ctl": ("start",),
-    "php-fpm": ("-D",),
-    "podman": ("-d", "--detach"),
-    "puma": ("-d",),
-    "sidekiq": ("-d",),
-    "thin": ("-d",),
-    "unicorn": ("-D",),
-}
-_PORT_FLAGS = frozenset(("-p", "--port"))
-_BIND_FLAGS = frozenset(("-b", "--bind", "-l", "--listen", "--host", "--addr", "--address"))
-
-
-def advise(name: str, command: str) -> Iterator[Advice]:
-    """Yield what is doubtful in the command of the process type `name`, with its offset in the command.
-
-    This knows habits, not the shell's grammar.
-    """
-    last = len(command) - 1
-    if command.endswith("\\"):
-        yield "warning", last, "ends in a backslash: lines are not continued, the command ends here"
-    if command.endswith("&") and not command.endswith(("&&", "\\&")):
-        yield "warning", last, 'ends in "&": it will be treated as exited immediately'
-    if "\r" in command:
-        yield "warning", command.index("\r"), "a carriage return inside the command: lines end at LF or CRLF"
-    words = _words(command)
-    yield from _daemons(words)
-    if mentions_port(command):
-        yield from _fixed_ports(words)
-    elif name == "web" and "PROCMAN_WEB_PORT" not in command:
-        yield "hint", 0, "web never mentions $PORT: does it listen on the port it is given?"
-
-
-def mentions_port(command: str) -> bool:
-    """Whether `command` contains $PORT or ${PORT…}, and not just $PORTAL."""
-    return any(part[:1] not in _VARIABLE for part in command.replace("${", "$").split("$PORT")[1:])
-
-
-def _words(command: str) -> list[tuple[int, str]]:
-    """Split at blanks, even within quotes; return each word with its offset."""
-    words, at = [], 0
-    for word in command.split():
-        at = command.index(word, at)
-        words.append((at, word))
-        at += len(word)
-    return words
-
-
-def _daemons(words: list[tuple[int, str]]) -> Iterator[Advice]:
-    flags: tuple[str, ...] = ()
-    begins = True
-    for position, (offset, word) in enumerate(words):
-        if begins and word == "nohup":
-            yield "warning", offset, "nohup hides the hang-up from the process: it may outlive the session"
-        if (word in flags or word.partition("=")[0] in _DAEMON) and _is_meant(words, position):
-            yield "warning", offset, f"{word} makes it a daemon: it will be treated as exited immediately"
-        begins = word in _SEPARATORS or word.endswith(";") or (begins and _precedes_command(word))
-        flags = () if begins else flags or _DAEMON_FLAGS.get(word.rpartition("/")[2], ())
-
-
-def _precedes_command(word: str) -> bool:
-    variable, equals, _ = word.partition("=")
-    return word in _WRAPPERS or (bool(equals) and _VARIABLE.issuperset(variable))
-
-
-def _is_meant(words: list[tuple[int, str]], position: int) -> bool:
-    """Whether neither its value nor a later flag switches off the flag at `position`."""
-    _, equals, value = words[position][1].partition("=")
-    after = [word for _, word in words[position + 1 :]]
-    following = value if equals else after[0] if after else ""
-    return following not in _OFF and _STAYS.isdisjoint(after)
-
-
-def _fixed_ports(words: list[tuple[int, str]]) -> Iterator[Advice]:
-    before = ""
-    for offset, word in words:
-        port = _fixed_port(before, word)
-        if port:
-            yield "warning", offset, f"a fixed port, {port}, besides $PORT: a second instance cannot listen on it"
-        before = word
-
-
-def _fixed_port(before: str, word: str) -> str:
-    """Return the port that `word` fixes, perhaps as the value of the option `before`; or an empty string."""
-    option, equals, value = word.partition("=")
-    option, value = (option, value) if equals else (before, word)
-    if option in _BIND_FLAGS:
-        value = value.rpartition(":")[2] if ":" in value else ""
-    elif option not in _PORT_FLAGS and not (equals and option == "PORT"):
-        return ""
-    return value if in_range(whole_number(value) or 0) else ""
+    code = f"U+{ord(char):04X}"
+    if char in _LOOK_ALIKES:
+        return f'"{char}" ({code})'
+    return f'"{char}"' if char.isprintable() else code
