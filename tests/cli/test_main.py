@@ -222,7 +222,7 @@ def test_our_own_words_are_ascii_where_stdout_is_not_utf_8(place: harness.Place,
     place.procfile("web: true\n")
     done = place.call("check", env=env)
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith("\nProcfile: ok - 1 process type (web)\n")
+    assert done.out == "Procfile: ok - 1 process type (web)\n"
     assert place.call("check", "-m", "web=x", env=env).err.startswith(
         'procman: invalid count "x" for "web": it must be 0, 1, 2 ...'
     )
