@@ -12,6 +12,7 @@ from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.policy import RestartPolicy
 from procman.runtime.loop.engine import LAST_FLUSH_LIMIT
+from procman.runtime.loop.pumps import MAX_OWED
 from procman.runtime.processes.launcher import BATCH_SIZE
 from runtime.fakes import Kernel, Process, Recorder, Run, a_plan, signal_names
 
@@ -32,6 +33,17 @@ def flood(run: Run, name: str = "web.1") -> Callable[[], object]:
             run.after(0.0, write)
 
     return write
+
+
+def last_words(run: Run, name: str) -> Callable[[], object]:
+    """Fill the child's pipe and end."""
+
+    def end() -> None:
+        process = run.kernel.process(name)
+        process.write((b"x" * 1023 + b"\n") * 64)
+        process.exit()
+
+    return end
 
 
 # The course of a run ----------------------------------------------------------------------------------------------
@@ -428,18 +440,44 @@ def test_bytes_that_nobody_read_are_counted_at_the_end(kernel: Kernel, capfd: py
     lost = written - len(run.read())
     assert lost > 1 << 16
     assert f" {lost} bytes of output " in capfd.readouterr().err
-    assert kernel.now == pytest.approx(1010.0 + 0.25 + LAST_FLUSH_LIMIT, abs=0.01)
+    assert kernel.now == pytest.approx(1010.0 + LAST_FLUSH_LIMIT, abs=0.01)
 
 
-def test_a_crash_waits_for_a_stuck_reader_so_that_no_word_is_lost(kernel: Kernel) -> None:
+def test_a_run_that_ends_by_itself_waits_for_a_stuck_reader(kernel: Kernel) -> None:
     run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
     run.after(1.0, flood(run))
     run.after(10.0, run.exits("web.1", 3))
     for moment in range(100, 110):
         run.after(moment, lambda: run.read() and None)
     assert run.run() == 3
-    assert run.recorder.times["exited", "web.1"] >= 100.0
+    assert run.recorder.times["exited", "web.1"] == 10.0
+    assert kernel.now >= 1100.0
     assert run.outlet.dropped == 0
+
+
+def test_the_end_of_one_is_noticed_while_another_fills_the_output(kernel: Kernel) -> None:
+    run = Run(kernel, "flood.1", a_plan("web.1", restart=RestartPolicy(backoff=0.0)))
+    run.after(1.0, flood(run, "flood.1"))
+    run.after(5.0, run.exits("web.1", 3))
+    run.after(6.0, lambda: run.supervisor.wish(Event.RESTART, [run.supervisor.instances["web.1"]], kernel.now))
+    run.after(6.1, lambda: run.signal(signal.SIGCHLD))
+    run.after(20.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert run.recorder.times["exited", "web.1"] == 5.0
+    assert len(kernel.named("web.1")) == 3
+
+
+def test_what_ended_children_leave_in_their_pipes_fills_no_more_than_so_much_memory(kernel: Kernel) -> None:
+    run = Run(kernel, "flood.1", *(f"web.{number}" for number in range(1, 200)))
+    run.after(1.0, flood(run, "flood.1"))
+    for number in range(1, 200):
+        run.after(5.0 + number / 1000, last_words(run, f"web.{number}"))
+    owed: list[int] = []
+    run.after(6.0, lambda: owed.append(run.outlet.owed))
+    run.after(7.0, lambda: run.signal(signal.SIGTERM))
+    run.run()
+    assert MAX_OWED <= owed[0] < MAX_OWED + (256 << 10)
+    assert kernel.now == pytest.approx(1007.25 + LAST_FLUSH_LIMIT, abs=0.01)
 
 
 def test_a_reader_that_leaves_ends_everything_quietly(kernel: Kernel, capfd: pytest.CaptureFixture[str]) -> None:

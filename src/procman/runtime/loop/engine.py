@@ -164,6 +164,8 @@ class Engine:
     def _finished(self) -> bool:
         if self._launcher.busy or not self.supervisor.settled:
             return False
+        if self._output_blocked and self.supervisor.stopping is None:  # a slow reader gets all before we end
+            return False
         return not self._orphans_remain(time.monotonic())
 
     def _orphans_remain(self, now: float) -> bool:
@@ -212,7 +214,7 @@ class Engine:
             self._flush()  # lines are on their way before anything else happens
         now = time.monotonic()
         self._children.tick(now)
-        self._teardowns.proceed(now, self.supervisor.stopping is not None)
+        self._teardowns.proceed(now)
         self.supervisor.tick(now)
         self._pumps.show_partials(now)
         for component in self._components:

@@ -35,6 +35,7 @@ MAX_SHARED_FLOODS = 8  # whose pipes fit in a core's cache: read once each, in r
 BYTES_PER_POLL = (
     2 << 20
 )  # of waiting floods, until the others are polled: polling a hundred costs what 20 KiB of lines do
+MAX_OWED = 4 << 20  # bytes that wait for a slow reader, of children that have ended: else their ends would wait, too
 PARTIAL_DELAY = 0.15  # seconds until an unfinished line is shown: a prompt, or in a footer, if it still grows, a bar
 PAINTING_DELAY = 1.2  # seconds until rows that were painted over are shown as they are: a clock among them ticks sooner
 
@@ -333,13 +334,16 @@ class Pumps:
     def drain(self, pump: Pump, until: float) -> bool:
         """Read what is left after the child's end, without waiting for an end of file, which a grandchild may delay.
 
-        Returns False, to be tried again, if the output became full before `until`.
+        A full output does not delay this: what the pipe held at the child's end is at most WIDE_CHUNK_SIZE. Returns
+        False, to be tried again, if the output already owes MAX_OWED for many such ends.
         """
+        excess = 0
         while time.monotonic() < until:
-            if self._outlet.blocked:
-                return False
+            if self._outlet.blocked and (excess >= WIDE_CHUNK_SIZE or self._outlet.owed >= MAX_OWED):
+                return excess >= WIDE_CHUNK_SIZE
             if not pump.read():
                 break
+            excess += pump.last_size if self._outlet.blocked else 0
         return True
 
     def remove(self, pump: Pump) -> None:

@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 LEFTOVER_GRACE = 0.25  # seconds for the leftovers of a crashed leader; a stopped instance has its own grace
 DRAIN_LIMIT = 0.25  # seconds to read the last output of one child
 STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the kernel
-OUTPUT_LIMIT = 0.25  # seconds that a full output may delay the end of a child while everything stops
+OUTPUT_LIMIT = 0.25  # seconds that a full output may delay the end of a child that is being stopped
 
 
 class Teardown:
     """One ended leader on its way to being reaped. Times are seconds of the monotonic clock."""
 
-    __slots__ = ("begun", "child", "deadline", "group_asked", "instance", "killed", "pumps")
+    __slots__ = ("child", "deadline", "drained", "group_asked", "instance", "killed", "output_until", "pumps")
 
     def __init__(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         self.child = child
         self.instance = instance
         self.pumps = pumps
-        self.begun = now
+        self.drained = False  # what the leader wrote is read; what its leftovers write must not delay anything
+        self.output_until = now + OUTPUT_LIMIT
         self.group_asked = child.group_asked
         self.killed = False
         self.deadline: float | None = None
@@ -65,15 +66,17 @@ class Teardowns:
         """Return when the time of some leftovers is over, or when a full output need not be waited for any longer."""
         if not self._under_way:  # nearly always, and called every turn
             return None
-        return min((t.deadline for t in self._under_way.values() if t.deadline is not None), default=None)
+        under_way = self._under_way.values()
+        outputs = (t.output_until for t in under_way if not t.drained and t.instance.state == State.STOPPING)
+        return min((*(t.deadline for t in under_way if t.deadline is not None), *outputs), default=None)
 
-    def proceed(self, now: float, stopping: bool) -> None:
-        """Take every teardown as far as it can go now; `stopping` is whether the whole run ends."""
+    def proceed(self, now: float) -> None:
+        """Take every teardown as far as it can go now."""
         if not self._under_way:
             return
         orphans = self._children.orphans()
         for teardown in list(self._under_way.values()):
-            if not self._drained(teardown, now, stopping):
+            if not self._drained(teardown, now):
                 continue
             leftovers = self._children.leftovers(teardown.child, orphans) if orphans else []
             if not leftovers or self._given_up(teardown, leftovers, now):
@@ -81,19 +84,15 @@ class Teardowns:
             else:
                 self._stop(teardown, leftovers, now)
 
-    def _drained(self, teardown: Teardown, now: float, stopping: bool) -> bool:
-        """Read the leader's last output. A full output delays this for as long as it takes, or for OUTPUT_LIMIT while
-        everything stops."""
+    def _drained(self, teardown: Teardown, now: float) -> bool:
+        """Read the last output. An output that is too full delays the end of the leader for as long as it takes, or for
+        OUTPUT_LIMIT if it is being stopped."""
         full = False
         for pump in teardown.pumps:
             full = not self._pumps.drain(pump, now + DRAIN_LIMIT) or full
-        if not full:
-            return True
-        if stopping and now - teardown.begun >= OUTPUT_LIMIT:
-            return True
-        if stopping and teardown.deadline is None:
-            teardown.deadline = now + OUTPUT_LIMIT
-        return False
+        if not full or (teardown.instance.state == State.STOPPING and now >= teardown.output_until):
+            teardown.drained = True
+        return teardown.drained
 
     def _stop(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
         overdue = teardown.deadline is not None and teardown.deadline <= now
