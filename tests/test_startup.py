@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
+import uuid
 
 import pytest
 
@@ -54,7 +56,8 @@ def imported(folder: Path, *words: str, env: dict[str, str] | None = None) -> se
 
 
 def _import_times(command: list[str], folder: Path, env: dict[str, str] | None) -> set[str]:
-    hidden = {"XDG_RUNTIME_DIR": str(folder)}  # a test beside us that looks for sessions is a client, and takes json
+    # A test beside us that looks for sessions would be a client, and make the session import json.
+    hidden = {"PROCMAN_SOCKET": f"{tempfile.gettempdir()}/{uuid.uuid4().hex}.sock"}
     done = subprocess.run(
         command,
         cwd=folder,

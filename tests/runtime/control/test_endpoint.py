@@ -12,6 +12,7 @@ from procman.runtime.control.endpoint import (
     Endpoint,
     EndpointError,
     SessionRunningError,
+    _user_of,
     claim,
     connect,
     find,
@@ -109,10 +110,51 @@ def test_a_folder_that_cannot_be_made_is_no_reason_to_fail_otherwise() -> None:
 
 
 def test_the_runtime_folder_is_preferred_and_the_other_is_known(tmp_path: Path) -> None:
-    shared = f"/tmp/procman-{os.geteuid()}"
-    assert folders({"XDG_RUNTIME_DIR": str(tmp_path)}) == [f"{tmp_path}/procman", shared]
-    assert folders({"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) == [shared]
-    assert folders({}) == [shared]
+    usual = folders({})
+    assert usual[-1] == f"/tmp/procman-{os.geteuid()}"
+    assert folders({"XDG_RUNTIME_DIR": str(tmp_path)}) == [f"{tmp_path}/procman", *usual]
+    assert folders({"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) == usual
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="only another user's folder will do")
+def test_the_runtime_folder_of_another_user_is_skipped() -> None:
+    assert folders({"XDG_RUNTIME_DIR": "/"}) == folders({})
+
+
+def test_the_next_place_is_taken_where_the_first_will_not_do(tmp_path: Path) -> None:
+    long, usable = f"{tmp_path}/{'x' * 100}/1.sock", f"{tmp_path}/procman/1.sock"
+    endpoint = claim([long, usable], given=False)
+    assert (endpoint.path, endpoint.link) == (usable, "")
+    endpoint.close()
+
+
+def test_a_link_leads_to_the_socket_as_long_as_it_is_there(tmp_path: Path) -> None:
+    ours, shared = f"{tmp_path}/own/1.sock", f"{tmp_path}/shared/1.sock"
+    endpoint = claim([ours, shared], given=False)
+    found = find([shared], given=False)
+    assert found is not None
+    found.close()
+    with pytest.raises(SessionRunningError):
+        claim([f"{tmp_path}/third/1.sock", shared], given=False)
+    endpoint.close()
+    assert not os.path.lexists(shared)
+
+
+def test_a_stale_link_is_replaced(tmp_path: Path) -> None:
+    ours, shared = f"{tmp_path}/own/1.sock", f"{tmp_path}/shared/1.sock"
+    claim([ours, shared], given=False).socket.close()
+    endpoint = claim([shared], given=False)
+    assert (endpoint.path, os.path.islink(shared)) == (shared, False)
+    endpoint.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it is what root does")
+def test_root_finds_the_session_of_the_owner_of_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 54321, -1)
+    paths = socket_paths(f"{tmp_path}/Procfile", str(tmp_path), None, {})
+    assert [os.path.dirname(path) for path in paths][-2:] == ["/run/user/54321/procman", "/tmp/procman-54321"]
+    assert _user_of("/tmp/procman-54321") == _user_of("/run/user/54321/procman") == 54321
+    assert _user_of("/tmp/procman-") is _user_of("/tmp/procman-1/x") is None
 
 
 def test_one_procfile_has_one_place_however_it_is_named(tmp_path: Path) -> None:

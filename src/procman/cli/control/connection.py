@@ -94,8 +94,9 @@ def _other_sessions() -> str:
     found = []
     for folder in folders(os.environ):
         names = sorted(os.listdir(folder))[:MAX_SESSIONS_IN_HINT] if is_safe(folder) else []
-        found += [_procfile_at(f"{folder}/{name}") for name in names]
-    running = ", ".join(sorted(filter(None, found)))
+        paths = [f"{folder}/{name}" for name in names]
+        found += [_procfile_at(path) for path in paths if not os.path.islink(path)]  # they lead to another folder
+    running = ", ".join(sorted(set(filter(None, found))))
     return f"running sessions: {running} (choose one with --procfile)" if running else ""
 
 

@@ -27,6 +27,7 @@ _NOT_LISTENING = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTSOCK, errno.EPROTO
 _S_IFMT = 0o170000
 _S_IFDIR = 0o040000
 _S_IFSOCK = 0o140000
+_S_IFLNK = 0o120000
 _MAX_PATH = 100  # bytes; the limit is 108 on Linux and 104 on macOS, with a NUL (unix(7))
 
 
@@ -45,21 +46,51 @@ class SessionRunningError(Exception):
 
 
 def folders(environ: Mapping[str, str]) -> list[str]:
-    """Return the folders of the user's sockets, the preferred one first.
+    """Return the folders of the user's sockets, the preferred one first, the one that is the same for all last.
 
-    There may be two, since the terminals of one user may differ in XDG_RUNTIME_DIR.
+    The terminals of one user may differ in XDG_RUNTIME_DIR. After `su` it may be another user's, which is skipped.
     """
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    shared = f"/tmp/procman-{os.geteuid()}"  # noqa: S108 (its owner and mode are checked before every use)
-    return [f"{runtime}/procman", shared] if runtime.startswith("/") and os.path.isdir(runtime) else [shared]
+    user = os.geteuid()
+    runtimes = (environ.get("XDG_RUNTIME_DIR", "").rstrip("/"), f"/run/user/{user}")
+    usable = [f"{runtime}/procman" for runtime in runtimes if runtime.startswith("/") and _belongs_to(runtime, user)]
+    return list(dict.fromkeys((*usable, _shared_folder(user))))
+
+
+def _shared_folder(user: int) -> str:
+    return f"/tmp/procman-{user}"  # noqa: S108 (its owner and mode are checked before every use)
+
+
+def _belongs_to(folder: str, user: int) -> bool:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return False
+    return status.st_mode & _S_IFMT == _S_IFDIR and status.st_uid == user
 
 
 def socket_paths(procfile: str, root: str, given: str | None, environ: Mapping[str, str]) -> list[str]:
-    """Return the paths at which the session of ``procfile`` in ``root`` may listen: only ``given``, if that is set."""
+    """Return the paths at which the session of ``procfile`` in ``root`` may listen: only ``given``, if that is set.
+
+    For root these include the places of the users who own the Procfile and the folder.
+    """
     if given:
         return [os.path.abspath(given)]
     name = session_name(os.path.realpath(root), os.path.realpath(procfile))
-    return [f"{folder}/{name}{SUFFIX}" for folder in folders(environ)]
+    users = _owners(root, procfile) if os.geteuid() == 0 else []
+    others = [place for user in users for place in (f"/run/user/{user}/procman", _shared_folder(user))]
+    return [f"{folder}/{name}{SUFFIX}" for folder in (*folders(environ), *others)]
+
+
+def _owners(*paths: str) -> list[int]:
+    """Return the owners of these files, other than root."""
+    found: dict[int, None] = {}
+    for path in paths:
+        try:
+            found[os.stat(path).st_uid] = None
+        except OSError:
+            continue
+    found.pop(0, None)
+    return list(found)
 
 
 def session_name(root: str, procfile: str) -> str:
@@ -71,12 +102,23 @@ def session_name(root: str, procfile: str) -> str:
 
 
 def is_safe(folder: str) -> bool:
-    """Return whether this is a folder of ours that no other user may enter."""
+    """Return whether this is a folder of ours that no other user may enter. Root also trusts the users' own places."""
     try:
         status = os.lstat(folder)
     except OSError:
         return False
-    return status.st_mode & _S_IFMT == _S_IFDIR and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+    owner = status.st_uid
+    ours = owner == os.geteuid() or (os.geteuid() == 0 and owner == _user_of(folder))
+    return ours and status.st_mode & _S_IFMT == _S_IFDIR and not status.st_mode & 0o077
+
+
+def _user_of(folder: str) -> int | None:
+    """Return the user whose place this is by its name, or None if the name tells nothing."""
+    for start, end in (("/tmp/procman-", ""), ("/run/user/", "/procman")):  # noqa: S108 (see _shared_folder)
+        user = folder.removeprefix(start).removesuffix(end)
+        if folder == f"{start}{user}{end}" and user.isdecimal():
+            return int(user)
+    return None
 
 
 def connect(path: str, timeout: float = CONNECT_TIMEOUT) -> socket | None:
@@ -117,6 +159,10 @@ def _sweep(folder: str) -> None:
         path = f"{folder}/{name}"
         if not name.endswith(SUFFIX):
             continue
+        if os.path.islink(path):
+            if not os.path.exists(path):
+                os.unlink(path)
+            continue
         try:
             living = connect(path, 0.0)
         except EndpointError:
@@ -141,12 +187,13 @@ def find(paths: list[str], given: bool) -> socket | None:
 
 
 class Endpoint:
-    """A listening socket at ``path``, for as long as the session lives."""
+    """A listening socket at ``path``, for as long as the session lives. ``link`` leads to it, or is empty."""
 
-    __slots__ = ("_identity", "path", "socket")
+    __slots__ = ("_identity", "link", "path", "socket")
 
     def __init__(self, path: str, listener: socket, identity: tuple[int, int, int]) -> None:
         self.path = path
+        self.link = ""
         self.socket = listener
         self._identity = identity
 
@@ -154,46 +201,119 @@ class Endpoint:
         """Stop listening and remove the socket, unless another session has replaced it."""
         self.socket.close()
         try:
-            lock = _lock(os.path.dirname(self.path))
-            try:
-                if _identity_of(self.path) == self._identity:
-                    os.unlink(self.path)
-            finally:
-                os.close(lock)
+            if self.link:
+                with _Lock(os.path.dirname(self.link)), _Lock(os.path.dirname(self.path)):
+                    self._remove()
+            else:
+                with _Lock(os.path.dirname(self.path)):
+                    self._remove()
         except OSError:
             pass  # the next session replaces a stale socket
 
+    def _remove(self) -> None:
+        if _identity_of(self.path) != self._identity:
+            return
+        os.unlink(self.path)
+        if self.link and os.readlink(self.link) == self.path:
+            os.unlink(self.link)
+
+
+class _Lock:
+    """The lock of a folder of sockets, held by one session at a time while it creates or removes one."""
+
+    __slots__ = ("_fd", "_folder")
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def take(self) -> None:
+        """Wait until no other session holds it. Raises OSError if there is no such folder."""
+        self._fd = os.open(self._folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Let the next session have it."""
+        os.close(self._fd)
+
+    def __enter__(self) -> None:
+        self.take()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
 
 def claim(paths: list[str], given: bool) -> Endpoint:
-    """Listen at the first of ``paths``, and replace a stale socket there.
+    """Listen at the first of ``paths`` where that is possible, and replace a stale socket there.
 
-    Raises SessionRunningError if a session answers at any of them, EndpointError if the socket cannot be created.
+    Unless the user has ``given`` the path, a link in the folder that is the same for all of the user's terminals leads
+    to the socket. Raises SessionRunningError if a session answers at any of them, EndpointError if no socket can be
+    created.
     """
+    if given:
+        return _claim_first(paths, paths, "")
+    own = [path for path in paths if _user_of(os.path.dirname(path)) in (None, os.geteuid())]
+    common = os.path.dirname(own[-1])
     try:
-        return _claim(paths, given)
-    except OSError as error:
-        what = error.strerror or str(error)
-        raise EndpointError(f"no control socket at {paths[0]}: {what.lower()}") from None
+        _make_folder(common)
+        lock = _Lock(common)
+        lock.take()
+    except (OSError, EndpointError):  # another user's, say: where the environment is the same, it is found
+        return _claim_first(own[:-1] or own, paths, "")
+    try:
+        endpoint = _claim_first(own, paths, common)
+        if endpoint.path != own[-1]:
+            _link(endpoint, own[-1])
+        return endpoint
+    finally:
+        lock.release()
 
 
-def _claim(paths: list[str], given: bool) -> Endpoint:
-    path = paths[0]
-    folder = os.path.dirname(path)
+def _claim_first(own: list[str], paths: list[str], common: str) -> Endpoint:
+    """Listen at the first of ``own`` where that is possible. ``common`` is the folder that is locked already."""
+    refusal: EndpointError | None = None
+    given = own is paths
+    for path in own:
+        try:
+            return _claim(path, paths, given, os.path.dirname(path) == common)
+        except EndpointError as error:
+            refusal = refusal or error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            refusal = refusal or EndpointError(f"no control socket at {path}: {reason}")
+    assert refusal is not None
+    raise refusal
+
+
+def _claim(path: str, paths: list[str], given: bool, locked: bool) -> Endpoint:
     if len(os.fsencode(path)) > _MAX_PATH:
         raise EndpointError(f"no control socket at {path}: the path is too long for a socket")
+    folder = os.path.dirname(path)
     if not given:
         _make_folder(folder)
-    lock = _lock(folder)
+    if locked:
+        return _replace_stale(path, paths, given)
+    with _Lock(folder):
+        return _replace_stale(path, paths, given)
+
+
+def _replace_stale(path: str, paths: list[str], given: bool) -> Endpoint:
+    living = find(paths, given)
+    if living is not None:
+        raise SessionRunningError(living)
+    _remove_stale(path)
+    if not given:
+        _sweep(os.path.dirname(path))
+    return _listen(path)
+
+
+def _link(endpoint: Endpoint, place: str) -> None:
+    """Let ``place`` lead to the socket, for terminals whose XDG_RUNTIME_DIR is another or not set."""
     try:
-        living = find(paths, given)
-        if living is not None:
-            raise SessionRunningError(living)
-        _remove_stale(path)
-        if not given:
-            _sweep(folder)
-        return _listen(path)
-    finally:
-        os.close(lock)
+        _remove_stale(place)
+        os.symlink(endpoint.path, place)
+        endpoint.link = place
+    except (OSError, EndpointError):
+        return  # it is found where the environment is the same
 
 
 def _make_folder(folder: str) -> None:
@@ -205,18 +325,12 @@ def _make_folder(folder: str) -> None:
         raise EndpointError(f"no control socket: {folder} must be a folder owned by you, with mode 0700")
 
 
-def _lock(folder: str) -> int:
-    fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
-
-
 def _remove_stale(path: str) -> None:
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         return
-    if status.st_mode & _S_IFMT != _S_IFSOCK:
+    if status.st_mode & _S_IFMT not in (_S_IFSOCK, _S_IFLNK):
         raise EndpointError(f"no control socket at {path}: it exists and is not a socket")
     os.unlink(path)
 
