@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import sys
 
@@ -112,3 +114,30 @@ def test_the_exit_code_of_the_command_survives_the_end_of_the_session(place: Pla
     assert ran.code == 7, ran
     assert "did not last as long as the command" in ran.err
     assert place.call("test", "--", "sh", "-c", f"{kill}exit 0").code == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_process_is_not_ready_because_another_one_answers(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    with taken_port() as port:
+        place.write("procman.toml", f"[process.web]\nready = {{ tcp = {port}, interval = 0.05 }}\n")
+        session = place.start()
+        session.wait_for("web.1 started")
+        why = place.call("wait", "--timeout", "0.5")
+        assert why.code == 124, why
+        answer = place.call("why", "web").out
+        assert re.search(rf"port {port} is answered by pid {os.getpid()} \(.*\), not by web\.1", answer), answer
+        place.write("procman.toml", f"[process.web]\nready = {{ tcp = {port}, anyone = true }}\n")
+        assert place.call("restart", "web").code == 0
+        assert place.call("wait", "--timeout", "30").code == 0
+
+
+def test_a_server_that_its_shell_or_its_daemon_started_is_its_own(place: Place) -> None:
+    place.write("server.py", SERVER)
+    place.write("daemon.py", f"import subprocess, sys; subprocess.Popen([{sys.executable!r}, 'server.py'])")
+    place.procfile(f"web: true; {sys.executable} server.py\napi: {sys.executable} daemon.py; exec sleep 1000\n")
+    place.write("procman.toml", "[process.web]\nready = { http = '/' }\n[process.api]\nready = { tcp = true }\n")
+    with taken_port() as port:
+        pass
+    place.start("-p", str(port)).wait_for("api.1 started")
+    assert place.call("wait", "--timeout", "30").code == 0

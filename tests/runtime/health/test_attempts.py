@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from procman.core.model.checks import EXEC, HTTP, TCP, Check
 from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.runtime.health.attempts import ExecAttempt, HttpAttempt, TcpAttempt, Tools
+from procman.runtime.health.attempts import ATTEMPTS, ExecAttempt, HttpAttempt, TcpAttempt, Tools
 from procman.runtime.processes.side_commands import SideCommands
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descriptors import DescriptorLimit
@@ -46,8 +48,10 @@ def web(**env: str) -> InstancePlan:
     return InstancePlan("web.1", "web", 1, None, "x", os.getcwd(), env, RestartPolicy(), StopPolicy())
 
 
-def tools(poller: Poller, side_commands: SideCommands | None = None) -> Tools:
-    children: Any = SimpleNamespace(side_commands=side_commands)
+def tools(poller: Poller, side_commands: SideCommands | None = None, pid: int = os.getpid()) -> Tools:
+    child = SimpleNamespace(pid=os.getpid())
+    of: Any = {"web.1": child}.get
+    children: Any = SimpleNamespace(side_commands=side_commands, of=of, tree=lambda _child: [pid])
     hub: Any = None
     return Tools(poller, children, hub)
 
@@ -58,7 +62,7 @@ def place(server: socket.socket) -> str:
 
 def test_a_connection_that_is_taken_is_good(server: socket.socket) -> None:
     poller, answers = Poller(), list[str]()
-    TcpAttempt(tools(poller), web(), place(server), answers.append)
+    TcpAttempt(tools(poller), web(), Check(TCP, place(server)), answers.append)
     assert until(answers, poller) == ""
 
 
@@ -66,7 +70,7 @@ def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
     where = place(server)
     server.close()
     poller, answers = Poller(), list[str]()
-    TcpAttempt(tools(poller), web(), where, answers.append)
+    TcpAttempt(tools(poller), web(), Check(TCP, where), answers.append)
     assert until(answers, poller) == "connection refused"
 
 
@@ -87,7 +91,7 @@ def test_a_port_that_nobody_listens_on_refuses(server: socket.socket) -> None:
 )
 def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) -> None:
     poller, answers = Poller(), list[str]()
-    HttpAttempt(tools(poller), web(), f"http://{place(server)}/health?x=1", answers.append)
+    HttpAttempt(tools(poller), web(), Check(HTTP, f"http://{place(server)}/health?x=1"), answers.append)
     server.setblocking(False)
     peers: list[socket.socket] = []
 
@@ -106,7 +110,7 @@ def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) 
 
 def test_a_question_that_was_dropped_is_not_answered(server: socket.socket) -> None:
     poller, answers = Poller(), list[str]()
-    TcpAttempt(tools(poller), web(), place(server), answers.append).drop()
+    TcpAttempt(tools(poller), web(), Check(TCP, place(server)), answers.append).drop()
     assert poller.ready(0.05) == []
     assert answers == []
 
@@ -128,7 +132,7 @@ def test_the_end_of_a_command(command: str, words: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     side_commands, answers = SideCommands(null, os.getcwd(), Tags("test"), DescriptorLimit(0, null)), list[str]()
     poller = Poller()
-    ExecAttempt(tools(poller, side_commands), plan, command, answers.append)
+    ExecAttempt(tools(poller, side_commands), plan, Check(EXEC, command), answers.append)
     said = until(answers, poller, side_commands.reap)
     assert (said == "") if not words else (words in said)
     os.close(null)
@@ -149,3 +153,42 @@ def test_a_command_that_was_dropped_is_killed_and_reaped() -> None:
         side_commands.reap()
     assert answers == []
     os.close(null)
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """A process that holds no socket of ours."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.kill()
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only /proc says who listens")
+
+
+@linux
+@pytest.mark.parametrize("kind", [TCP, HTTP])
+def test_another_process_at_the_port_does_not_pass_and_is_named(server: socket.socket, other: int, kind: str) -> None:
+    poller, answers = Poller(), list[str]()
+    target = place(server) if kind == TCP else f"http://{place(server)}/"
+    ATTEMPTS[kind](tools(poller, pid=other), web(), Check(kind, target), answers.append)
+    answer = until(answers, poller)
+    port = server.getsockname()[1]
+    assert answer.startswith(f"port {port} is answered by pid {os.getpid()} ("), answer
+    assert answer.endswith(", not by web.1")
+
+
+@linux
+def test_anyone_may_answer_if_the_check_says_so(server: socket.socket, other: int) -> None:
+    poller, answers = Poller(), list[str]()
+    TcpAttempt(tools(poller, pid=other), web(), Check(TCP, place(server), anyone=True), answers.append)
+    assert until(answers, poller) == ""
+
+
+@linux
+def test_the_engine_of_a_container_may_answer_for_its_client(server: socket.socket, other: int) -> None:
+    poller, answers = Poller(), list[str]()
+    plan = web()
+    plan.command = "exec /usr/bin/docker run -p 80:80 nginx"
+    TcpAttempt(tools(poller, pid=other), plan, Check(TCP, place(server)), answers.append)
+    assert until(answers, poller) == ""

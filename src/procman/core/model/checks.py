@@ -21,10 +21,11 @@ class Check:
     `kind` says what `target` is: a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds. In the
     plan of an instance ``$PORT`` in it is replaced. `interval` is the time between two attempts, `attempt` the limit of
     one. `timeout` (readiness only) is the time to become ready, None for no limit. `threshold` (health only) failures
-    in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or "none".
+    in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or "none". `anyone`: the check passes
+    whichever process answers.
     """
 
-    __slots__ = ("attempt", "interval", "kind", "on_fail", "target", "threshold", "timeout")
+    __slots__ = ("anyone", "attempt", "interval", "kind", "on_fail", "target", "threshold", "timeout")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Check:
         attempt: float = 5.0,
         threshold: int = 3,
         on_fail: str = "restart",
+        anyone: bool = False,
     ) -> None:
         self.kind = kind
         self.target = target
@@ -43,6 +45,7 @@ class Check:
         self.attempt = attempt
         self.threshold = threshold
         self.on_fail = on_fail
+        self.anyone = anyone
 
     def __repr__(self) -> str:
         return f"Check({self.kind!r}, {self.target!r})"
@@ -58,7 +61,8 @@ class Check:
             return self
         text = "" if port is None else str(port)
         target = self.target.replace("${PORT}", text).replace("$PORT", text)
-        return Check(self.kind, target, self.interval, self.timeout, self.attempt, self.threshold, self.on_fail)
+        rules = self.attempt, self.threshold, self.on_fail, self.anyone
+        return Check(self.kind, target, self.interval, self.timeout, *rules)
 
 
 # Targets. Only names and addresses of this machine: a name lookup would block the engine. -----------------------------

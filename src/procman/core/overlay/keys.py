@@ -186,11 +186,12 @@ _TARGETS: dict[str, Callable[[object], object]] = {
     EXEC: text,
     DELAY: _delay,
 }
-_READY = {**_TARGETS, "interval": period, "timeout": _timeout}
+_READY = {**_TARGETS, "interval": period, "timeout": _timeout, "anyone": truth}
 _HEALTH = {
     **{kind: _TARGETS[kind] for kind in (HTTP, TCP, EXEC)},
     "interval": period,
     "timeout": period,
+    "anyone": truth,
     "failure_threshold": whole(1, 1000, "a number"),
     "on_fail": word(ON_FAIL, {"stop": "fail", "ignore": "none", "warn": "none"}),
 }
@@ -207,6 +208,8 @@ def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tup
     if len(given) != 1:
         what = " and ".join(given) if given else "none of them"
         raise WrongValueError(f"wants one of {', '.join(kinds)}, and has {what}", example)
+    if "anyone" in found and given[0] not in (HTTP, TCP):
+        raise WrongValueError(f"belongs to a check with http or tcp, not {given[0]}", "", ("anyone",))
     return given[0], str(found.pop(given[0])), found
 
 

@@ -14,12 +14,14 @@ from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, TCP, addresses, sp
 from procman.core.procfile.ports import whole_number
 from procman.core.text.printable import printable
 from procman.output.sink import Sink
+from procman.runtime.health.owners import Owners
 from procman.runtime.system.poller import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procman.core.model.checks import Check
     from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
     from procman.output.hub import Hub
@@ -39,6 +41,7 @@ class Tools:
 
     def __init__(self, poller: Poller, children: Children, hub: Hub) -> None:
         self.poller = poller
+        self.owners = Owners(children)
         self._children = children
         self._hub = hub
         self._log_lines: LogLines | None = None
@@ -66,7 +69,7 @@ class Tools:
 class Attempt:
     """One attempt at a check, under way.
 
-    A subclass takes the tools, the plan of the instance, the target of the check, and `on_answer(trouble)`. It calls
+    A subclass takes the tools, the plan of the instance, the check, and `on_answer(trouble)`. It calls
     that once, with an empty string if all is well, unless it was dropped before.
     """
 
@@ -85,15 +88,21 @@ class Attempt:
 class TcpAttempt(Attempt):
     """A connection to HOST:PORT; of ``localhost`` either address will do."""
 
-    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         self._poller = tools.poller
+        self._owners = None if check.anyone else tools.owners
+        self._plan = plan
         self._on_answer = on_answer
         self._socket: socket.socket | None = None
-        host, port = split_host(target)
+        host, port = split_host(self.place(check.target))
         self._port = int(port)
         self._left = list(addresses(host))
         self._trouble = "connection refused"
         self._try_next()
+
+    def place(self, target: str) -> str:
+        """Return the HOST:PORT to connect to."""
+        return target
 
     def drop(self) -> None:
         """Close the connection, without an answer."""
@@ -129,7 +138,7 @@ class TcpAttempt(Attempt):
 
     def _note(self, number: int) -> None:
         """Remember an error, but not of localhost's second address: most machines have only one of them."""
-        if number not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ECONNREFUSED):
+        if number not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ECONNREFUSED, 0):
             self._trouble = os.strerror(number).lower()
 
     def _on_writable(self) -> None:
@@ -137,8 +146,11 @@ class TcpAttempt(Attempt):
             return
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number == 0 and not _is_own(self._socket):
-            self._on_connected(self._socket)
-            return
+            stranger = self._owners.stranger(self._plan, self._socket) if self._owners else ""
+            if not stranger:
+                self._on_connected(self._socket)
+                return
+            self._trouble = f"port {self._port} is answered by {stranger}, not by {self._plan.name}"
         self._note(number)
         self.drop()
         self._try_next()
@@ -154,11 +166,16 @@ class TcpAttempt(Attempt):
 class HttpAttempt(TcpAttempt):
     """A GET request; a status from 200 to 399 is good."""
 
-    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
+        self._host = self._path = ""
+        self._response = b""
+        super().__init__(tools, plan, check, on_answer)
+
+    def place(self, target: str) -> str:
+        """See TcpAttempt.place."""
         host, port, self._path = split_url(target)
         self._host = f"{host}:{port}"
-        self._response = b""
-        super().__init__(tools, plan, self._host, on_answer)
+        return self._host
 
     def _on_connected(self, connection: socket.socket) -> None:
         headers = f"Host: {self._host}\r\nUser-Agent: procman\r\nAccept: */*\r\nConnection: close\r\n"
@@ -190,11 +207,11 @@ class ExecAttempt(Attempt):
 
     first_pause = 0.25  # each attempt is a process, so there are fewer
 
-    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         def finished(status: ExitStatus, last_line: str) -> None:
             on_answer("" if status.ok else last_line or f"the check {status.words()}")
 
-        self._side_command = tools.side_commands.run(plan, target, finished)
+        self._side_command = tools.side_commands.run(plan, check.target, finished)
 
     def drop(self) -> None:
         """Kill the command, without an answer."""
@@ -207,10 +224,10 @@ class LogAttempt(Attempt):
 
     is_lasting = True
 
-    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         self._name = plan.name
         self._lines = tools.log_lines
-        self._lines.expect(plan.name, target, on_answer)
+        self._lines.expect(plan.name, check.target, on_answer)
 
     def drop(self) -> None:
         """Stop watching for the line."""
@@ -225,7 +242,7 @@ class DelayAttempt(Attempt):
         """See Attempt.delay."""
         return float(target)
 
-    def __init__(self, tools: Tools, plan: InstancePlan, target: str, on_answer: OnAnswer) -> None:
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         on_answer("")
 
 

@@ -113,7 +113,7 @@ class Probes(QuietComponent):
         probe.due = None
         probe.overdue = now + probe.check.attempt
         attempt = probe.kind(
-            self._tools, probe.instance.plan, probe.check.target, lambda trouble: self._on_answer(probe, trouble)
+            self._tools, probe.instance.plan, probe.check, lambda trouble: self._on_answer(probe, trouble)
         )
         if probe.overdue is not None:  # there is no answer yet
             probe.attempt = attempt
@@ -138,6 +138,8 @@ class Probes(QuietComponent):
         instance, now = probe.instance, time.monotonic()
         if probe.is_stale or self._probes.get(instance.name) is not probe:
             return
+        if trouble and self._tools is not None:
+            self._tools.owners.forget(instance.name)
         if probe.for_readiness:
             self._report_readiness(probe, trouble, now)
             return

@@ -14,7 +14,7 @@ from procman.runtime.processes.spawn import start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descendants import group_of, peek, prior_children, send, send_group, session_of
 from procman.runtime.system.descriptors import DescriptorLimit
-from procman.runtime.system.procfs import own_children
+from procman.runtime.system.procfs import children_of, own_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -276,6 +276,13 @@ class Children:
         """Return the descendants of our children that we have adopted as a subreaper (or PID 1)."""
         adopted = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
         return adopted if self._side_commands is None else [pid for pid in adopted if pid not in self._side_commands]
+
+    def tree(self, child: Child) -> list[int]:
+        """Return the pids of a life: the child, its descendants, and those that we have adopted."""
+        found = [child.pid, *self.leftovers(child, self.orphans())]
+        for pid in found:  # grows meanwhile
+            found += [one for one in children_of(pid) if one not in found]
+        return found
 
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
         """Return those of `orphans` that came from `child`: of its session, or with its instance's tag.

@@ -61,14 +61,23 @@ def owner(port: int) -> str:
     """
     import psutil
 
+    try:
+        listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid)
+        return described(next(c.pid or 0 for c in listening if c.laddr and c.laddr.port == port))
+    except StopIteration:
+        return "a process of another user"
+    except (psutil.Error, OSError):
+        return "another process"
+
+
+def described(pid: int) -> str:
+    """Return pid and command of a process, and its instance and folder if it is of a session."""
+    import psutil
+
     from procman.core.text.printable import printable
 
     try:
-        listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid)
-        pid = int(next(c.pid or 0 for c in listening if c.laddr and c.laddr.port == port))
         words = psutil.Process(pid).cmdline() or [psutil.Process(pid).name()]
-    except StopIteration:
-        return "a process of another user"
     except (psutil.Error, OSError):
         return "another process"
     command = printable(" ".join(" ".join(words).split()))

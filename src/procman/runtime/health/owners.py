@@ -1,0 +1,59 @@
+"""Finds out whether the process that answers a check belongs to the instance that is checked.
+
+It is asked when a check would pass for the first time in a life, since reading the kernel's tables takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procman.runtime.system.listeners import holders, is_local, listening_inodes, owner_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from procman.core.model.plan import InstancePlan
+    from procman.runtime.processes.children import Children
+
+# Clients of a container engine: the engine publishes the port, from a process that is not below the client.
+CONTAINER_CLIENTS = frozenset({"docker", "docker-compose", "podman", "podman-compose", "nerdctl", "finch", "lima"})
+
+
+class Owners:
+    """What is known about the processes that answer at ports."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._trusted: dict[tuple[str, int], int] = {}  # by instance and port: the child that it belonged to
+        self._names: dict[frozenset[int], str] = {}  # by sockets: what holds them
+
+    def stranger(self, plan: InstancePlan, connection: socket.socket) -> str:
+        """Return what answers at the other side if that is not a process of the instance; else an empty string.
+
+        The result is empty as well if the system does not say.
+        """
+        address = connection.getpeername()
+        child = self._children.of(plan.name)
+        if child is None or self._trusted.get((plan.name, address[1])) == child.pid:
+            return ""
+        inodes = listening_inodes(address[0], address[1]) if is_local(connection) else frozenset()
+        if inodes and not holders(self._children.tree(child), inodes) and not _is_container_client(plan.command):
+            return self._name(inodes)
+        self._trusted[plan.name, address[1]] = child.pid
+        return ""
+
+    def forget(self, name: str) -> None:
+        """Ask again at the next success: the instance did not answer, so another process may have its port."""
+        for key in [key for key in self._trusted if key[0] == name]:
+            del self._trusted[key]
+
+    def _name(self, inodes: frozenset[int]) -> str:
+        if inodes not in self._names:
+            self._names[inodes] = owner_of(inodes)
+        return self._names[inodes]
+
+
+def _is_container_client(command: str) -> bool:
+    words = [word for word in command.split() if word != "exec" and "=" not in word]
+    return bool(words) and os.path.basename(words[0]) in CONTAINER_CLIENTS

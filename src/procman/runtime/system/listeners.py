@@ -1,0 +1,98 @@
+"""Listening sockets, and the processes that hold them: from /proc/net and /proc/PID/fd (proc(5))."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procman.runtime.system.procfs import listing, proc_is_ours
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+LISTEN = b"0A"  # TCP_LISTEN, net/tcp_states.h
+LOCAL_ADDRESS, STATE, INODE = 1, 3, 9  # fields of a row
+_ANY4, _ANY6 = b"0" * 8, b"0" * 32
+
+
+def is_local(connection: socket.socket) -> bool:
+    """Return whether a connection leads to this machine."""
+    here, there = connection.getsockname()[0], connection.getpeername()[0]
+    return bool(here == there or there.startswith("127."))
+
+
+def listening_inodes(address: str, port: int) -> frozenset[int]:
+    """Return the sockets that answer at a local address; empty if that cannot be seen.
+
+    A socket that is bound to the address itself wins over one that is bound to all addresses.
+    """
+    exact = _hexadecimal(address)
+    found: dict[bytes, set[int]] = {}
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for local, inode in _rows(path, b":%04X" % port):
+            found.setdefault(local, set()).add(inode)
+    order = (exact, _ANY6) if ":" in address else (exact, _hexadecimal(f"::ffff:{address}"), _ANY4, _ANY6)
+    for wanted in order:
+        if wanted in found:
+            return frozenset(found[wanted])
+    return frozenset()
+
+
+def _rows(path: str, port: bytes) -> Iterable[tuple[bytes, int]]:
+    """Yield address and inode of each listening socket on the port."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().split(b"\n")
+    except OSError:
+        return
+    for line in lines:
+        if port in line:
+            fields = line.split()
+            if fields[STATE] == LISTEN and fields[LOCAL_ADDRESS].endswith(port):
+                yield fields[LOCAL_ADDRESS][: -len(port)], int(fields[INODE])
+
+
+def _hexadecimal(address: str) -> bytes:
+    """Return an address as the kernel's tables write it: words of 32 bits in the machine's order."""
+    import _socket
+
+    family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
+    packed = _socket.inet_pton(family, address.partition("%")[0])
+    words = (int.from_bytes(packed[i : i + 4], sys.byteorder) for i in range(0, len(packed), 4))
+    return b"".join(b"%08X" % word for word in words)
+
+
+def holders(pids: Iterable[int], inodes: frozenset[int]) -> list[int]:
+    """Return those of ``pids`` that hold one of the sockets, or that do not let us see what they hold."""
+    names = {f"socket:[{inode}]" for inode in inodes}
+    return [pid for pid in pids if _holds(pid, names) is not False]
+
+
+def _holds(pid: int, names: set[str]) -> bool | None:
+    """Return whether a process holds one of the sockets; None if it exists, but may not be looked at."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)
+    except PermissionError:
+        return None
+    except OSError:
+        return False
+    for number in numbers:
+        try:
+            if os.readlink(f"{folder}/{number}") in names:
+                return True
+        except OSError:
+            pass  # it has just been closed
+    return False
+
+
+def owner_of(inodes: frozenset[int]) -> str:
+    """Return what holds one of the sockets: ``pid 812 (node server.js)``."""
+    from procman.runtime.system.port_owner import described
+
+    names = {f"socket:[{inode}]" for inode in inodes}
+    pids = (int(name) for name in (listing("/proc") if proc_is_ours() else []) if name.isdigit())
+    pid = next((pid for pid in pids if _holds(pid, names)), None)
+    return "a process of another user" if pid is None else described(pid)
