@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from procman.output.outlet import LARGE_CHUNK
-from procman.output.sanitize.sanitizer import whole_part
 from procman.output.sink import Sink
 
 TYPE_CHECKING = False
@@ -220,6 +219,8 @@ class Prefix(Sink):
             return
         label.renew(self._stamp.text())
         self._unfinished = True
+        from procman.output.sanitize.sanitizer import whole_part
+
         footer.hold(key, label.head + whole_part(tail[:MAX_HELD]) + self._mark)
 
     def _show_inline(self, label: Label, name: str, stream: str, tail: bytes) -> bool:
