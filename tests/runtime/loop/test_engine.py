@@ -317,8 +317,21 @@ def test_a_process_that_hangs_in_the_kernel_is_given_up_and_named(kernel: Kernel
     assert run.run() == 143
     assert run.recorder.times["stopped", "web.1"] == 7.0  # a second of grace, and five to die of KILL
     pid = helpers[0].pid
-    assert run.screen.announced[0].startswith("still alive after SIGKILL, stuck in the kernel: pid ")
-    assert str(pid) in run.screen.announced[0]
+    assert run.screen.announced == [f"web.1: still alive after SIGKILL, stuck in the kernel: pid {pid}"]
+    assert kernel.now == 1007.0
+
+
+def test_a_leader_that_hangs_in_the_kernel_is_given_up_and_its_next_life_begins(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=1.0))
+    kernel.on_spawn = lambda child: setattr(child, "immortal", len(kernel.spawned) == 1)
+    run.after(1.0, lambda: run.supervisor.wish(Event.RESTART, run.supervisor.instances.values(), kernel.now))
+    run.after(1.0, lambda: setattr(kernel.spawned[0], "ignores", {signal.SIGTERM}))
+    run.after(1.1, lambda: run.signal(signal.SIGCHLD))
+    run.after(20.0, run.exits("web.1"))
+    run.run()
+    assert run.recorder.times["stopped", "web.1"] == pytest.approx(7.0, abs=0.2)
+    assert len(kernel.named("web.1")) == 2
+    assert str(kernel.spawned[0].pid) in run.screen.announced[0]
 
 
 def test_orphans_of_no_instance_get_the_longest_grace_at_the_end(kernel: Kernel) -> None:

@@ -12,7 +12,7 @@ from procman.core.lifecycle.outcome import HUNG_UP, OUTPUT_CLOSED
 from procman.core.lifecycle.transitions import Action
 from procman.output.outlet import report_loss, write_stderr
 from procman.runtime.loop.pumps import Pumps
-from procman.runtime.loop.teardown import Teardowns
+from procman.runtime.loop.teardown import Teardowns, still_alive
 from procman.runtime.system.descendants import kill_until_empty
 from procman.runtime.system.poller import READ, WRITE, Poller, has_hung_up
 from procman.runtime.system.signals import ignores_hang_up
@@ -88,7 +88,7 @@ class Engine:
                 self._reap()
                 self._wake()
         finally:
-            stuck = self._teardowns.stuck + kill_until_empty(self._children.spared)
+            stuck = kill_until_empty(self._children.spared)
         return self._end(stuck)
 
     def _open(self) -> None:
@@ -238,10 +238,13 @@ class Engine:
     def _kill(self, instance: Instance) -> None:
         self._teardowns.kill(instance.name)
         if instance.name in self._lives:
-            self._children.kill(self._lives[instance.name][0])
+            child, pumps = self._lives[instance.name]
+            self._children.kill(child)
+            self._teardowns.expect(child, instance, pumps, time.monotonic())
 
     def _report_end(self, child: Child, instance: Instance) -> None:
         assert child.status is not None
+        self._lives.pop(child.name, None)  # still there if it was given up
         self.supervisor.exited(instance, child.status, time.monotonic())
 
     def _notify(self, action: str, instance: Instance) -> None:
@@ -252,7 +255,7 @@ class Engine:
     def _end(self, stuck: list[int]) -> int:
         now = time.monotonic()
         if stuck:
-            self._hub.announce(f"still alive after SIGKILL, stuck in the kernel: pid {', '.join(map(str, stuck))}")
+            self._hub.announce(still_alive(stuck))
         code = self.supervisor.exit_code
         for component in self._components:
             component.close(now, code)

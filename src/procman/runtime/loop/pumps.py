@@ -346,6 +346,16 @@ class Pumps:
             excess += pump.last_size if self._outlet.blocked else 0
         return True
 
+    def hang_up(self, pump: Pump) -> None:
+        """Close a terminal, but keep the descriptor's number for those that know it. The kernel sends HUP to its group.
+
+        That needs no permission, so it also reaches a child that has become another user's.
+        """
+        self._poller.remove(pump.fd)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(null, pump.fd, inheritable=False)
+        os.close(null)
+
     def remove(self, pump: Pump) -> None:
         """Publish the last line, and stop reading. If the output is full, the unread bytes are counted as dropped."""
         if self._outlet.blocked:

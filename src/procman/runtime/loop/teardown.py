@@ -12,19 +12,31 @@ So a restart never begins next to leftovers of the previous life, which would ho
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import State
+from procman.core.model.status import ExitStatus
+from procman.runtime.system.descendants import may_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
     from procman.core.lifecycle.transitions import Instance
     from procman.runtime.loop.pumps import Pump, Pumps
     from procman.runtime.processes.children import Child, Children
+else:
+    import _signal as signal  # without the enums: see signals.py
 
 LEFTOVER_GRACE = 0.25  # seconds for the leftovers of a crashed leader; a stopped instance has its own grace
 DRAIN_LIMIT = 0.25  # seconds to read the last output of one child
 STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the kernel
 OUTPUT_LIMIT = 0.25  # seconds that a full output may delay the end of a child that is being stopped
+
+
+def still_alive(pids: list[int]) -> str:
+    """Return a sentence about processes that survive SIGKILL."""
+    others = [pid for pid in pids if not may_signal(pid)]
+    reason = "another user's: only that user or root can end it" if others else "stuck in the kernel"
+    return f"still alive after SIGKILL, {reason}: pid {', '.join(map(str, pids))}"
 
 
 class Teardown:
@@ -51,11 +63,20 @@ class Teardowns:
         self._pumps = pumps
         self._finished = finished
         self._under_way: dict[str, Teardown] = {}
-        self.stuck: list[int] = []  # pids that survived SIGKILL
+        self._killed: dict[str, Teardown] = {}  # living leaders that got SIGKILL; their deadline is STUCK_LIMIT
 
     def begin(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         """Take over an ended leader."""
+        self._killed.pop(child.name, None)
         self._under_way[child.name] = Teardown(child, instance, pumps, now)
+
+    def expect(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
+        """Give up a leader that has got SIGKILL unless it ends within STUCK_LIMIT."""
+        killed = self._killed[child.name] = Teardown(child, instance, pumps, now)
+        killed.deadline = now + STUCK_LIMIT
+        if child.pty is not None and not may_signal(child.pid):
+            for pump in pumps:
+                self._pumps.hang_up(pump)
 
     def kill(self, name: str) -> None:
         """End the grace of an instance: what is left of it is killed at the next step."""
@@ -64,14 +85,18 @@ class Teardowns:
 
     def next_deadline(self) -> float | None:
         """Return when the time of some leftovers is over, or when a full output need not be waited for any longer."""
-        if not self._under_way:  # nearly always, and called every turn
+        if not self._under_way and not self._killed:  # nearly always, and called every turn
             return None
-        under_way = self._under_way.values()
-        outputs = (t.output_until for t in under_way if not t.drained and t.instance.state == State.STOPPING)
+        under_way = [*self._under_way.values(), *self._killed.values()]
+        outputs = (
+            t.output_until for t in self._under_way.values() if not t.drained and t.instance.state == State.STOPPING
+        )
         return min((*(t.deadline for t in under_way if t.deadline is not None), *outputs), default=None)
 
     def proceed(self, now: float) -> None:
         """Take every teardown as far as it can go now."""
+        for killed in [one for one in self._killed.values() if one.deadline is not None and one.deadline <= now]:
+            self._abandon(killed, now)
         if not self._under_way:
             return
         orphans = self._children.orphans()
@@ -111,8 +136,24 @@ class Teardowns:
     def _given_up(self, teardown: Teardown, leftovers: list[int], now: float) -> bool:
         if not teardown.killed or teardown.deadline is None or teardown.deadline > now:
             return False
-        self.stuck.extend(leftovers)
+        self._note_stuck(teardown, leftovers)
         return True
+
+    def _note_stuck(self, teardown: Teardown, pids: list[int]) -> None:
+        self._children.spare(pids)
+        self._children.announce(f"{teardown.child.name}: {still_alive(pids)}")
+
+    def _abandon(self, killed: Teardown, now: float) -> None:
+        """Continue without a leader that does not end: it hangs in the kernel, or has become another user's."""
+        child = killed.child
+        del self._killed[child.name]
+        self._note_stuck(killed, [child.pid])
+        for pump in killed.pumps:
+            self._pumps.drain(pump, now + DRAIN_LIMIT)
+            self._pumps.remove(pump)
+        self._children.abandon(child)
+        child.status = ExitStatus(signal=signal.SIGKILL)
+        self._finished(child, killed.instance)
 
     def _complete(self, teardown: Teardown, now: float) -> None:
         for pump in teardown.pumps:

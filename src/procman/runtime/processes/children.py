@@ -12,7 +12,7 @@ import os
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import start_command
 from procman.runtime.processes.tags import Tags
-from procman.runtime.system.descendants import group_of, peek, prior_children, send, send_group, session_of
+from procman.runtime.system.descendants import group_of, may_signal, peek, prior_children, send, send_group, session_of
 from procman.runtime.system.descriptors import DescriptorLimit
 from procman.runtime.system.procfs import children_of, own_children
 
@@ -164,6 +164,8 @@ class Children:
         from procman.runtime.processes.recipients import is_launcher, programs_of
 
         leader, number, on_terminal = child.pid, plan.stop.signal_number, child.pty is not None
+        if child.pty is not None and not may_signal(leader):
+            child.pty.interrupt()
         child.asked = programs_of(leader, number, plan, on_terminal)
         child.group_asked = not child.asked
         if child.asked == [leader]:
@@ -256,6 +258,18 @@ class Children:
             os.waitpid(child.pid, 0)
         except ChildProcessError:
             pass  # SIGCHLD is ignored, so the kernel has reaped it
+
+    def abandon(self, child: Child) -> None:
+        """Give up a child that survives SIGKILL."""
+        del self._by_pid[child.pid]
+        if child.stopper is not None:
+            child.stopper.drop()
+        if self._session_leaders is not None:
+            self._session_leaders.forget(child.pid)
+
+    def spare(self, pids: Iterable[int]) -> None:
+        """Leave processes alone that survive SIGKILL."""
+        self.spared = (*self.spared, *pids)
 
     def reap_others(self) -> None:
         """Reap side commands and adopted orphans that have ended, at most MAX_REAPED_PER_TURN orphans."""

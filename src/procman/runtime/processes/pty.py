@@ -16,6 +16,7 @@ QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # how queries to a terminal end, see 
 MAX_WAITING_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 KEY_RETRY_INTERVAL = 0.02  # seconds until a full terminal is tried again
 KEYS_PER_WRITE = 1024  # bytes
+CONTROL_CHARACTERS = 6  # index into the attributes of a terminal, termios(3)
 
 
 class Window:
@@ -117,6 +118,13 @@ class Pty:
             return bool(termios.tcgetattr(self.master)[LOCAL_FLAGS] & termios.ISIG)
         except termios.error:
             return False  # the child's side is gone
+
+    def interrupt(self) -> None:
+        """Write the interrupt character. The kernel sends INT to the group, which needs no permission."""
+        try:
+            os.write(self.master, termios.tcgetattr(self.master)[CONTROL_CHARACTERS][termios.VINTR])
+        except (OSError, termios.error):
+            pass  # the child's side is gone, or its program does not read
 
     def modes(self) -> tuple[bool, bool]:
         """Return whether it puts a return before each newline, and whether the program reads whole lines."""

@@ -57,6 +57,17 @@ def send_group(group: int, number: int) -> None:
         pass
 
 
+def may_signal(pid: int) -> bool:
+    """Return whether we may signal a process; not if it has become another user's, by `sudo`, say."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
+    return True
+
+
 def group_of(pid: int) -> int:
     """Return the process group of `pid`; -1 if it is gone."""
     try:
@@ -121,7 +132,7 @@ def kill_until_empty(spare: tuple[int, ...] = ()) -> list[int]:
 
     All descendants of a subreaper become its children, and the pid of an unreaped child is not recycled. So no other
     process is hit, and an empty result proves that nothing is left. Returns the pids that survived KILL_LIMIT: they
-    hang in the kernel (state D). `spare` are children to leave alone.
+    hang in the kernel (state D), or are another user's. `spare` are children to leave alone.
     """
     end = time.monotonic() + KILL_LIMIT
     while reap_some():  # usually nothing is left, and /proc need not be read
@@ -132,7 +143,7 @@ def kill_until_empty(spare: tuple[int, ...] = ()) -> list[int]:
             send(-1, signal.SIGKILL)  # all of our namespace; /proc shows pids of the outer one
         if spare and not left:
             return []
-        if time.monotonic() > end:
+        if time.monotonic() > end or (left and not any(is_zombie(pid) or may_signal(pid) for pid in left)):
             return [pid for pid in left if not is_zombie(pid)]
         time.sleep(PAUSE)
     return []
