@@ -53,10 +53,10 @@ class ConfigFile:
 
 
 def project_folder(settings: Settings) -> str:
-    """Return the folder of the config files, which flags or variables name: the root, else the Procfile's folder."""
+    """Return the folder of the config files: what flags or variables name, else where the project was found."""
     if settings.is_given_directly("root"):
         return settings.root
-    return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else ""
+    return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else settings.project
 
 
 def read_config_files(folder: str) -> list[ConfigFile]:

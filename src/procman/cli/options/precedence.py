@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from procman.cli.options.option import WHEN
 from procman.cli.options.table import OPTIONS, Option
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Given = dict[str, tuple[object, str]]  # setting → its value and the place that sets it
 
+_announced: list[str] = []  # the project that was found in a folder above: it is said once
 _PATHS = ("procfile", "root", "log_dir", "socket")
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
@@ -29,8 +31,14 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
     flags = _from_flags(invocation)
     variables = _from_environment(os.environ if environ is None else environ)
     near = {**variables, **flags}
-    layers = [_from_config(file) for file in reversed(read_config_files(_project_folder(near)))]
-    merged: Given = {}
+    folder = _project_folder(near)
+    files = read_config_files(folder)
+    above = ""
+    if not files and not {"procfile", "root", "socket"} & near.keys() and not os.path.lexists("Procfile"):
+        above = folder = _project_above(invocation.command)
+        files = read_config_files(above) if above else []
+    layers = [_from_config(file) for file in reversed(files)]
+    merged: Given = {"procfile": (f"{above}/Procfile", "a folder above")} if above else {}
     for layer in (*layers, variables, flags):
         merged.update(_with_foreman(layer))
     merged.pop("foreman", None)
@@ -43,6 +51,7 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
     settings = Settings(
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
     )
+    settings.project = folder
     settings.overridden = tuple(
         option.overrides for option in OPTIONS if option.overrides and settings.is_given_directly(option.setting)
     )
@@ -53,6 +62,19 @@ def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = N
     """Return whether to run the guardian, from flags and environment only: it forks before any file is read."""
     near = {**_from_environment(os.environ if environ is None else environ), **_from_flags(invocation)}
     return bool(near.get("guardian", (True, ""))[0])
+
+
+def _project_above(command: str) -> str:
+    """Return the folder above that has a Procfile, and say so once; empty if there is none."""
+    if command == "prune":  # it concerns all sessions
+        return ""
+    from procman.config.project import project_above
+
+    above = project_above(os.environ)
+    if above and not _announced and "_PROCMAN_COMPLETE" not in os.environ:
+        _announced.append(above)
+        sys.stderr.write(f"procman: using {os.path.abspath(above)}/Procfile\n".replace("//", "/"))
+    return above
 
 
 def _project_folder(near: Given) -> str:

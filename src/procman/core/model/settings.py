@@ -83,6 +83,7 @@ class Settings:
         vars(self).update(given)
         self.origin: dict[str, str] = dict(origin or {})
         self.overridden: tuple[str, ...] = ()
+        self.project = ""  # the folder of the config files; empty for the current one
         if "procfile" not in given and "root" in given:
             self.procfile = f"{self.root.rstrip('/')}/Procfile"
         if "root" not in given:
