@@ -47,9 +47,20 @@ def test_reading_a_silent_child_never_waits(kernel: Kernel) -> None:
             os.read(fd, 1)
 
 
-def test_a_child_reads_nothing(kernel: Kernel, children: Children) -> None:
+def test_the_input_of_a_child_is_open_and_silent(kernel: Kernel, children: Children) -> None:
     children.spawn(a_plan("web.1"))
-    assert os.read(kernel.process("web.1").fds[0], 1) == b""
+    stdin = kernel.process("web.1").fds[0]
+    os.set_blocking(stdin, False)
+    with pytest.raises(BlockingIOError):
+        os.read(stdin, 1)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_what_one_child_sets_for_its_input_holds_for_it_alone(kernel: Kernel, children: Children) -> None:
+    children.spawn(a_plan("web.1"))
+    os.set_blocking(kernel.process("web.1").fds[0], False)
+    children.spawn(a_plan("web.2"))
+    assert os.get_blocking(kernel.process("web.2").fds[0])
 
 
 def test_nobody_but_the_child_holds_its_end_of_the_pipe(kernel: Kernel, children: Children) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 
 from procman.core.model.status import ExitStatus
-from procman.runtime.processes.spawn import start_command
+from procman.runtime.processes.spawn import SilentStdin, start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descendants import group_of, may_signal, peek, prior_children, send, send_group, session_of
 from procman.runtime.system.descriptors import DescriptorLimit
@@ -71,6 +71,7 @@ class Children:
         self._asked: set[int] = set()  # orphans that got the stop signal
         self.spared = prior_children()
         self._null = os.open(os.devnull, os.O_RDWR)
+        self._stdin = SilentStdin()
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._side_commands: SideCommands | None = None
@@ -127,7 +128,7 @@ class Children:
             # The first terminal that a session leader opens becomes its controlling one (tty_ioctl(4), Linux and BSD).
             opened = (os.POSIX_SPAWN_OPEN, 0, pty.path, os.O_RDWR, 0)
             return [opened, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
-        return [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate((self._null, ends[0], ends[-1]))]
+        return [self._stdin.action(), (os.POSIX_SPAWN_DUP2, ends[0], 1), (os.POSIX_SPAWN_DUP2, ends[-1], 2)]
 
     # Signals ------------------------------------------------------------------------------------------------------
 

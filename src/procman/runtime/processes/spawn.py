@@ -18,6 +18,26 @@ if TYPE_CHECKING:
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 
 
+class SilentStdin:
+    """The standard input of children without a terminal: a pipe that nothing is written to, and that ends when we do.
+
+    Watchers (`esbuild --watch`) take an end of file, which /dev/null has from the beginning, for the end of their
+    parent. One pipe is enough for all children. But each opens it itself where /proc allows that: what one sets for its
+    own (Node sets O_NONBLOCK) would otherwise hold for all, and a program that reads would fail with EAGAIN.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()  # both close-on-exec: only we hold the writing end
+        path = f"/proc/self/fd/{self._reader}"
+        self._path = path if os.path.exists(path) else ""
+
+    def action(self) -> FileAction:
+        """Return how a child takes it."""
+        if self._path:
+            return (os.POSIX_SPAWN_OPEN, 0, self._path, os.O_RDONLY, 0)
+        return (os.POSIX_SPAWN_DUP2, self._reader, 0)
+
+
 def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = ()) -> tuple[str, list[str]]:
     """Return the file to execute and its argument vector, for a line of the Procfile followed by ``arguments``.
 
