@@ -23,7 +23,8 @@ def told(invocation: Invocation | None) -> object:
     if invocation is None:
         return None
     given_texts = {option.flags: texts for option, texts in invocation.given.items()}
-    return invocation.command, given_texts, invocation.words
+    dashes = invocation.after_dashes and COMMANDS[invocation.command].words == "COMMAND"
+    return invocation.command, given_texts, invocation.words, dashes
 
 
 def by_click(argv: list[str]) -> object:

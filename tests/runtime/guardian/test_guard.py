@@ -216,12 +216,16 @@ class OneOff:
         monkeypatch.setattr(os, "waitpid", self._waitpid)
         monkeypatch.setattr(os, "tcgetpgrp", self._foreground)
 
-    def _next(self, _numbers: object) -> Signal:
+    def _next(self, _numbers: object, _until: float | None = None) -> Signal:
         return self.signals.pop(0) if self.signals else (signal.SIGCHLD, True, 0)
 
     def _waitpid(self, pid: int, options: int) -> tuple[int, int]:
-        assert (pid, options) == (-1, os.WNOHANG | os.WUNTRACED)
-        return self.waits.pop(0) if self.waits else (0, 0)
+        assert pid == -1
+        assert options & os.WNOHANG
+        ended, status = self.waits.pop(0) if self.waits else (0, 0)
+        if ended == self.child.pid and not os.WIFSTOPPED(status):
+            self.kernel.processes.pop(ended)  # reaped
+        return ended, status
 
     def _foreground(self, fd: int) -> int:
         if not self.terminal:
@@ -230,7 +234,7 @@ class OneOff:
 
     def run(self, status: int = 0) -> int:
         self.waits.append((self.child.pid, status))
-        return foreground_run._wait(self.child.pid)
+        return foreground_run._ForegroundRun(self.child.pid, (), 5.0).wait()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from procman.config.files import read_environment, read_procfile, require_sound,
 from procman.config.plan_source import uses_overlay
 from procman.core.procfile.command import is_shell_word
 from procman.core.text.suggest import nearest
-from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
 from procman.runtime.guardian.foreground_run import run_in_foreground
 from procman.runtime.processes.spawn import candidates, find_program, launch
 
@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from procman.cli.options.option import Invocation
+    from procman.core.model.plan import Environment
     from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.model.settings import Settings
 
 
 def perform(invocation: Invocation) -> int:
     """Perform ``procman run``."""
-    return run(settle(invocation), invocation.words)
+    return run(settle(invocation), invocation)
 
 
-def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | None = None) -> int:
-    """Run ``words``, with ``more`` in their environment, and return exactly their exit code.
+def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | None = None) -> int:
+    """Run the words of `invocation`, with ``more`` in their environment, and return exactly their exit code.
 
     Raises CommandError (126, 127) if they cannot be run, ConfigError if a file cannot be read.
     """
+    words = invocation.words
     procfile = _procfile(settings)
-    process = procfile.get(words[0]) if procfile else None
+    process = procfile.get(words[0]) if procfile and not invocation.after_dashes else None
     environment, _warnings = read_environment(settings, os.environ, procfile)  # `check` shows the warnings
-    env = {"PYTHONUNBUFFERED": "1", **environment.values, **(more or {})}
+    env = {"PYTHONUNBUFFERED": "1", **environment.values, **_ports(settings, procfile, environment), **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)
         cwd = os.path.abspath(root_of(settings))
@@ -52,9 +54,23 @@ def run(settings: Settings, words: tuple[str, ...], more: Mapping[str, str] | No
         cwd = _folder(settings, env)
         program, argv = _program(words[0], env.get("PATH"), cwd, procfile), list(words)
     try:
-        return run_in_foreground(program, argv, env, cwd)
+        return run_in_foreground(program, argv, env, cwd, settings.timeout)
     except OSError as error:
         raise _cannot_run(words[0], error) from None
+
+
+def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
+    """Return PROCMAN_<TYPE>_PORT of each type, as `start` gives them; inside of a session, those that it has given."""
+    if procfile is None or settings.no_port:
+        return {}
+    from procman.config.interpolation import port_variables
+
+    try:
+        ports = port_variables(settings, procfile, environment)
+    except UsageError:  # PORT is not a port, which only `start` needs
+        return {}
+    inside = os.environ if "PROCMAN_SESSION" in os.environ else {}
+    return {name: inside.get(name, port) for name, port in ports.items()}
 
 
 def _procfile(settings: Settings) -> Procfile | None:

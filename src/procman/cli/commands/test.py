@@ -47,7 +47,7 @@ def perform(invocation: Invocation) -> int:
         connection = _connect(socket, background, log)
         _wait(connection, socket, timeout)
         before = _deaths(_rows(connection))
-        code = run(settings, invocation.words, _ports(connection))
+        code = run(settings, invocation, _ports(connection))
         return _finish(socket, code, before)
     finally:
         background.end()

@@ -39,6 +39,7 @@ _ELSEWHERE = {  # what other tools call a command
     "reload": "restart",
 }
 _CHOSEN = "procman.chosen"  # key of click's `meta`: the values of switches
+_ARGS = "procman.args"  # the same: the words of the command line
 _HELP_FLAGS = ("-h", "--help")
 _SETTINGS = {"help_option_names": list(_HELP_FLAGS)}
 
@@ -120,6 +121,7 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[AFTER_DASHES] = "--" in args
+        ctx.meta[_ARGS] = list(args)  # click removes what it has parsed
         return super().parse_args(ctx, self._without_choices(ctx, args))
 
     def _without_choices(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -156,7 +158,10 @@ class _Command(click.Command):
             if found:
                 given[self.rows[name]] = [""] * found if isinstance(found, int) else list(found)
         given |= click.get_current_context().meta[_CHOSEN]
-        return Invocation(self.table.name, given, (words,) if isinstance(words, str) else tuple(words))
+        words = (words,) if isinstance(words, str) else tuple(words)
+        args = click.get_current_context().meta[_ARGS]
+        before = args[: len(args) - len(words)] if args[len(args) - len(words) :] == list(words) else []
+        return Invocation(self.table.name, given, words, before[-1:] == ["--"])
 
 
 def _option(name: str, option: Option) -> click.Option:

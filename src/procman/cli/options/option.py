@@ -118,12 +118,15 @@ class Command:
 class Invocation:
     """One command line: the command, the strings given for each option, and the words beside the options.
 
-    A switch has an empty string for each time it is given.
+    A switch has an empty string for each time it is given. ``after_dashes`` is whether ``--`` stands before the words.
     """
 
-    __slots__ = ("command", "given", "words")
+    __slots__ = ("after_dashes", "command", "given", "words")
 
-    def __init__(self, command: str, given: dict[Option, list[str]], words: tuple[str, ...]) -> None:
+    def __init__(
+        self, command: str, given: dict[Option, list[str]], words: tuple[str, ...], after_dashes: bool = False
+    ) -> None:
         self.command = command
         self.given = given
         self.words = words
+        self.after_dashes = after_dashes

@@ -50,10 +50,12 @@ def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:
     flags = {flag: option for option in command.options if option.kind != "optional" for flag in option.flags}
     given: dict[Option, list[str]] = {}
     words: list[str] = []
+    after_dashes = False
     at, end = 1, len(argv)
     while at < end:
         word = argv[at]
         if word == "--":
+            after_dashes = not words
             words.extend(argv[at + 1 :])
             break
         if word[:1] != "-" or word == "-":
@@ -71,7 +73,7 @@ def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:
         at += used
     if command.words == "COMMAND" and not words:
         return None
-    return Invocation(command.name, given, tuple(words))
+    return Invocation(command.name, given, tuple(words), after_dashes)
 
 
 def _read_option(flags: dict[str, Option], word: str, following: str | None) -> tuple[Option, str, int] | None:

@@ -2,7 +2,7 @@
 
 The child shares our session and process group, so it has the terminal and job control. We block every signal and take
 them one by one (signal.sigwaitinfo). A signal of the terminal goes to the whole group, so the child has it already; a
-signal that was sent to us alone is passed on.
+signal that was sent to us alone is passed on; `run_stop` handles those that end a command.
 """
 
 from __future__ import annotations
@@ -12,34 +12,39 @@ import os
 
 from procman.core.procfile.command import SHELL
 from procman.runtime.guardian.run_watcher import RunWatcher
-from procman.runtime.system.signals import next_signal
+from procman.runtime.system.procfs import own_children
+from procman.runtime.system.signals import STOPPING, next_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping
+
+    from procman.runtime.guardian.run_stop import RunStop
 else:
     import _signal as signal  # without the enums: `import signal` takes 5 ms
 
-# These come from faults of our own; KILL and STOP cannot be blocked.
-_OURS = ("KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TRAP", "SYS", "ABRT", "PIPE")
-WATCHED = frozenset(signal.valid_signals()) - {getattr(signal, f"SIG{name}") for name in _OURS}
+# KILL and STOP cannot be blocked, and PIPE comes from our own writes. A fault of ours (SEGV, ABRT …) ends us although
+# it is blocked: the kernel, or abort(3), sees to that.
+WATCHED = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}
 TO_ALL = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # passed on even if the kernel made them
 JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 MAX_REAPED = 256  # per round: as PID 1, a process that forks faster than we reap must not delay signals
 
 
-def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd: str) -> int:
+def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd: str, grace: float = 5.0) -> int:
     """Run ``program`` in ``cwd`` to its end; return its exit code, or 128 + n if signal n ended it.
 
-    Raises OSError if it cannot be started. Signals stay blocked in this process, which has nothing left to do.
+    If a signal that we passed on ends the command, what it leaves has ``grace`` seconds. Raises OSError if it cannot be
+    started. Signals stay blocked in this process, which has nothing left to do.
     """
     os.chdir(cwd)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, the kernel would reap the child: no status
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    spared = own_children()  # of `test`: the session
     child = _spawn(program, argv, env)
-    with RunWatcher(child):
-        status = _wait(child)
+    with RunWatcher(child) as watcher:
+        status = _ForegroundRun(child, (*spared, watcher.watcher), grace).wait()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
@@ -57,16 +62,42 @@ def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
     return os.posix_spawn(SHELL, [SHELL, program, *argv[1:]], env, setsigmask=(), setsigdef=defaults)
 
 
-def _wait(child: int) -> int:
-    """Pass signals on until the child ends; return its wait status."""
-    while True:
-        number, by_kernel, _ = next_signal(WATCHED)
-        if number == signal.SIGCHLD:
-            status = _reap(child)
-            if status is not None:
-                return status
-        elif number in TO_ALL or not (_is_key(number) if by_kernel is None else by_kernel):
-            os.kill(child, number)  # not reaped yet, so the pid is still its own
+class _ForegroundRun:
+    """A child under way. ``spared`` are children of ours that do not belong to it."""
+
+    def __init__(self, child: int, spared: tuple[int, ...], grace: float) -> None:
+        self._child = child
+        self._spared = spared
+        self._grace = grace
+        self._stop: RunStop | None = None  # once a stop signal was passed on
+
+    def wait(self) -> int:
+        """Pass signals on until the child ends; return its wait status."""
+        while True:
+            due = self._stop.rest_due if self._stop else None
+            number, by_kernel, _ = next_signal(WATCHED, due)
+            if number == signal.SIGCHLD:
+                status = _reap(self._child)
+                if status is not None:
+                    break
+            elif not number:
+                assert self._stop is not None
+                self._stop.send_to_rest()
+            elif number in TO_ALL or not (_is_key(number) if by_kernel is None else by_kernel):
+                self._pass_on(number, bool(by_kernel))
+        if self._stop is not None:
+            self._stop.end_rest()
+        return status
+
+    def _pass_on(self, number: int, by_kernel: bool) -> None:
+        if number not in STOPPING:
+            os.kill(self._child, number)  # not reaped yet, so the pid is still its own
+            return
+        if self._stop is None:
+            from procman.runtime.guardian.run_stop import RunStop
+
+            self._stop = RunStop(self._child, self._spared, self._grace)
+        self._stop.send(number, everyone=not by_kernel)  # the kernel has sent it to the group, a hang-up
 
 
 def _is_key(number: int) -> bool:

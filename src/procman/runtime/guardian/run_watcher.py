@@ -39,15 +39,22 @@ class RunWatcher:
         return self
 
     def _start(self) -> None:
-        identity = os.pidfd_open(self.child) if hasattr(os, "pidfd_open") else -1
-        reader, self.writer = os.pipe()
+        """Fork the watcher. If the system lacks processes, descriptors or calls for it, continue without one."""
+        opened: list[int] = []
         try:
+            reader, self.writer = os.pipe()
+            opened.append(reader)
+            identity = _identity_of(self.child)
+            opened += [identity] if identity >= 0 else []
             self.watcher = os.fork()
-        except OSError:  # the system is out of processes: continue without a watcher
-            return
-        if self.watcher == 0:
-            _watch(self.child, identity, reader)
-        os.close(reader)
+        except OSError:
+            pass
+        else:
+            if self.watcher == 0:
+                _watch(self.child, identity, reader)
+        finally:
+            for fd in opened:
+                os.close(fd)
 
     def __exit__(self, *_: object) -> None:
         if self.watcher:
@@ -56,6 +63,14 @@ class RunWatcher:
                 os.waitpid(self.watcher, 0)
             except (BrokenPipeError, ChildProcessError):  # it was killed, and reaped with the others
                 return
+
+
+def _identity_of(child: int) -> int:
+    """Return a pidfd of the child, or -1 on a system that has none (before Linux 5.3, in some sandboxes, macOS)."""
+    try:
+        return os.pidfd_open(child)
+    except (AttributeError, OSError):
+        return -1
 
 
 def _watch(child: int, identity: int, reader: int) -> None:

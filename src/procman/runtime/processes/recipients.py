@@ -55,6 +55,12 @@ def handles(pid: int, number: int) -> bool:
     return told is not None and (_has(told, "caught", number) or _has(told, "blocked", number))
 
 
+def ignores(pid: int, number: int) -> bool:
+    """Return whether a process ignores the signal, as the background jobs of a shell ignore INT."""
+    told = dispositions(pid)
+    return told is not None and _has(told, "ignored", number)
+
+
 def _has(told: dict[str, int], kind: str, number: int) -> bool:
     return bool(told.get(kind, 0) & 1 << (number - 1))
 

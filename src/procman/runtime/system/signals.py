@@ -78,16 +78,25 @@ def pass_on(number: int, by_kernel: bool, writer: int) -> None:
         pass  # the manager has ended, or is stuck until the user kills it
 
 
-def next_signal(numbers: Iterable[int]) -> tuple[int, bool | None, int]:
+def next_signal(numbers: Iterable[int], until: float | None = None) -> tuple[int, bool | None, int]:
     """Wait for one of these blocked signals. Return its number, whether the kernel made it, and the sender's pid.
 
     The kernel makes a signal for a key of the terminal, and sends it to the whole job: si_code > 0 (sigaction(2)).
-    macOS has no sigwaitinfo and tells neither: None and 0.
+    macOS has no sigwaitinfo and tells neither: None and 0. At the time ``until``, of the monotonic clock, the number is
+    0 (not on macOS).
     """
-    if hasattr(signal, "sigwaitinfo"):
+    if not hasattr(signal, "sigwaitinfo"):
+        return int(signal.sigwait(numbers)), None, 0
+    if until is None:
         info = signal.sigwaitinfo(numbers)
-        return info.si_signo, info.si_code > 0, info.si_pid
-    return int(signal.sigwait(numbers)), None, 0
+    else:
+        import time
+
+        waited = signal.sigtimedwait(numbers, max(0.0, until - time.monotonic()))
+        if waited is None:
+            return 0, None, 0
+        info = waited
+    return info.si_signo, info.si_code > 0, info.si_pid
 
 
 class SignalPipe:
