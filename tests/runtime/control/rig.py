@@ -12,6 +12,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.text.protocol import Request
 from procman.runtime.control.session import Session
+from procman.runtime.control.tasks import SETTLING_TIME
 from procman.runtime.control.verbs import handle
 
 TYPE_CHECKING = False
@@ -140,6 +141,7 @@ class World:
         self._pid = 100
         self.supervisor.start_all(self.now)
         self.turn()
+        self.turn(SETTLING_TIME)
 
     def _child(self, name: str) -> Any:
         instance = self.supervisor.instances.get(name)

@@ -6,6 +6,7 @@ import pytest
 
 from procman.core.lifecycle.transitions import State
 from procman.core.model.checks import Check
+from procman.runtime.control.tasks import SETTLING_TIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,11 +60,15 @@ def test_start_brings_up_what_is_down_and_reports_what_is_not(world: World) -> N
     client = world.request("start", "web")
     assert world["web.1"].state == State.RUNNING
     assert client.said[0] == f"web.2 is already running (pid {world['web.2'].pid})"
+    assert client.answer is None
+    world.turn(SETTLING_TIME)
     assert client.answer == {"done": True, "code": 0}
 
 
 def test_start_adds_a_process_type_that_was_left_out(world: World) -> None:
-    assert world.request("start", "clock").answer == {"done": True, "code": 0}
+    client = world.request("start", "clock")
+    world.turn(SETTLING_TIME)
+    assert client.answer == {"done": True, "code": 0}
     assert names(world)[-1] == "clock.1"
 
 
@@ -107,6 +112,8 @@ def test_restart_waits_for_the_next_life(world: World) -> None:
     assert client.answer is None
     world.end("web.1")
     assert world["web.1"].pid != before
+    assert client.answer is None
+    world.turn(SETTLING_TIME)
     assert client.answer == {"done": True, "code": 0}
 
 
@@ -153,7 +160,10 @@ def test_a_rolling_restart_ends_with_the_first_failure(world: World) -> None:
 
 
 def test_scale_up_waits_for_the_new_and_scale_down_for_the_end_of_the_old(world: World) -> None:
-    assert world.request("scale", "web=3").answer == {"done": True, "code": 0}
+    client = world.request("scale", "web=3")
+    assert client.answer is None
+    world.turn(SETTLING_TIME)
+    assert client.answer == {"done": True, "code": 0}
     assert "web.3" in names(world)
     client = world.request("scale", "web-2")
     assert world.stopped == ["web.2", "web.3"]

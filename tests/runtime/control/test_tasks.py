@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from procman.core.lifecycle.outcome import ASKED
+from procman.core.lifecycle.transitions import Instance
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
+from procman.runtime.control.tasks import SETTLING_TIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,10 +56,137 @@ def test_wait_without_a_timeout_has_no_deadline(world: World) -> None:
 
 def test_wait_counts_an_instance_that_ended_successfully_as_up(world: World) -> None:
     client = wait_for_ready(world)
-    world.request("stop", "worker", wait=False)
     world.end("worker.1")
     world.ready("clock.1")
     assert client.answer == {"done": True, "code": 0}
+
+
+def refusal(client: FakeClient) -> str:
+    """Return the error of an answer that says that something was not done."""
+    assert client.answer is not None
+    assert client.answer["code"] == 1
+    return str(client.answer["error"])
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "wait"])
+def test_what_another_request_stops_is_not_up_whatever_its_code(world: World, verb: str) -> None:
+    world.request("restart", "worker", wait=False)
+    client = world.request(verb, "worker")
+    world.request("stop", "worker", wait=False)
+    assert refusal(client) == "worker.1 was stopped by another request"
+    world.end("worker.1", code=0)
+    assert refusal(world.request("wait", "worker")) == "worker.1 was stopped by another request"
+
+
+def test_what_has_a_readiness_check_and_ended_is_not_up(world: World) -> None:
+    world.source.ready["clock"] = CHECK
+    client = world.request("start", "clock")
+    world.ready("clock.1")
+    world.end("clock.1", code=0)
+    assert client.answer == {"done": True, "code": 0}
+    assert refusal(world.request("wait", "clock")) == "clock.1: exited with code 0"
+
+
+def test_what_dies_at_once_is_never_answered_as_up(world: World) -> None:
+    client = world.request("start", "clock")
+    world.turn(SETTLING_TIME - 0.1)
+    world.end("clock.1", code=1)
+    world.turn(0.5)
+    assert client.answer is None
+    world.turn(3)
+    world.turn(SETTLING_TIME)
+    assert client.answer == {"done": True, "code": 0}
+
+
+def test_stop_ends_when_another_request_starts_it_again(world: World) -> None:
+    client = world.request("stop", "web")
+    world.end("web.1")
+    world.request("start", "web.2", wait=False)
+    assert refusal(client) == "web.2 was started again by another request"
+    client = world.request("stop", "web")
+    world.end("web.2")
+    world.request("start", "web.2", wait=False)
+    assert client.answer == {"done": True, "code": 0}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "error"),
+    [
+        ("worker=0", "worker=1", "worker.1 was started again by another request"),
+        ("web=1", "web=3", "web.2 was started again by another request"),
+        ("web=4", "web=3", "web.4 was stopped by another request"),
+    ],
+)
+def test_scale_ends_when_another_request_scales_back(world: World, first: str, second: str, error: str) -> None:
+    client = world.request("scale", first)
+    world.request("scale", second, wait=False)
+    assert refusal(client) == error
+
+
+def test_what_was_scaled_away_meanwhile_is_not_up(world: World) -> None:
+    client = world.request("start", "clock")
+    world.supervisor.retire([world["clock.1"]], world.now)
+    world.end("clock.1")
+    assert "clock.1" in refusal(client)
+
+
+def test_a_rolling_restart_ends_at_what_another_request_stops(world: World) -> None:
+    client = world.request("restart", "web", rolling=True)
+    world.request("stop", "web.2", wait=False)
+    world.end("web.1")
+    world.end("web.2")
+    world.turn(SETTLING_TIME)
+    assert refusal(client) == "web.2 was stopped by another request; not restarted: web.2"
+    client = world.request("restart", "web", rolling=True)
+    world.end("web.1")
+    world.turn(SETTLING_TIME)
+    world.turn(SETTLING_TIME)
+    assert client.answer == {"done": True, "code": 0}  # it was down before, so it was asked for
+
+
+def test_a_rolling_restart_waits_for_the_last_one_to_settle(world: World) -> None:
+    client = world.request("restart", "worker", rolling=True)
+    world.end("worker.1")
+    assert client.answer is None
+    world.end("worker.1", code=3)
+    assert refusal(client) == "worker.1: exited with code 3"
+
+
+def test_what_is_paused_is_not_up(world: World) -> None:
+    client = wait_for_ready(world, None)
+    world.supervisor.pause(world["clock.1"])
+    assert refusal(world.request("wait", "clock")) == "clock.1 is paused; `procman resume clock.1` resumes it"
+    assert client.answer is None or "paused" in refusal(client)
+
+
+def test_wait_without_names_leaves_out_what_starts_only_by_name(world: World) -> None:
+    plan = world.source.plan("clock", 1)
+    plan.autostart = False
+    world.supervisor.instances["clock.1"] = Instance(plan)
+    assert world.request("wait").answer == {"done": True, "code": 0}
+    assert "clock.1" in refusal(world.request("wait", "clock"))
+
+
+def test_a_wait_for_what_depends_on_something_stopped_ends(world: World) -> None:
+    plan = world.source.plan("clock", 1)
+    plan.depends_on = (Dependency("worker"),)
+    world.supervisor.add([plan], world.now)
+    world.turn()
+    world.request("stop", "worker", wait=False)
+    world.end("clock.1", code=1)
+    world.turn(2)
+    assert refusal(world.request("wait", "clock")) == "clock.1 is waiting because worker.1 is stopping"
+    world.end("worker.1")
+    assert (
+        refusal(world.request("wait", "clock"))
+        == "clock.1 is waiting because worker.1 is stopped; `procman start worker` starts it"
+    )
+
+
+def test_the_end_of_the_session_is_no_success_of_what_should_be_up(world: World) -> None:
+    clients = [wait_for_ready(world, None), world.request("restart", "web", rolling=True)]
+    world.session.close(world.now, 0)
+    assert [refusal(client) for client in clients] == ["the session has ended"] * 2
 
 
 def test_wait_ends_when_one_of_them_will_never_be_up(world: World) -> None:
@@ -130,7 +262,7 @@ def test_a_client_that_is_gone_is_forgotten(world: World) -> None:
 
 
 def test_the_end_of_the_session_answers_every_client(world: World) -> None:
-    events, waiting = world.request("events"), wait_for_ready(world, None)
+    events, stopping = world.request("events"), world.request("stop")
     sent = len(events.sent)
     world.session.close(world.now, 3)
-    assert events.sent[sent:] == [waiting.answer] == [{"done": True, "code": 0, "over": True, "exit": 3}]
+    assert events.sent[sent:] == [stopping.answer] == [{"done": True, "code": 0, "over": True, "exit": 3}]

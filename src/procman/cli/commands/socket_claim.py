@@ -6,8 +6,16 @@ import os
 import sys
 import time
 
-from procman.errors import UsageError
-from procman.runtime.control.endpoint import Endpoint, EndpointError, SessionRunningError, claim, find, socket_paths
+from procman.errors import EXIT_FAILURE, ProcmanError, UsageError
+from procman.runtime.control.endpoint import (
+    Endpoint,
+    EndpointError,
+    SessionRunningError,
+    claim,
+    find,
+    peer_of,
+    socket_paths,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +27,12 @@ if TYPE_CHECKING:
 REPLACE_TIMEOUT = 30.0  # seconds for the old session to release its socket after it has stopped
 REPLACE_POLL_INTERVAL = 0.01  # seconds
 _USED_WHEN_JOINING = ("procfile", "root", "socket", "names", "replace", "control", "format", "wait")  # settings
+
+
+class OvertakenError(ProcmanError):
+    """Another ``start --replace`` has taken the place of the session that this one stopped."""
+
+    exit_code = EXIT_FAILURE
 
 
 class SocketClaim:
@@ -84,6 +98,7 @@ def _already_running(connection: socket, plan: Plan) -> UsageError:
 def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoint:
     from procman.cli.control.connection import Connection, NoSessionError
 
+    replaced = peer_of(connection)
     old = Connection(connection)
     sys.stderr.write(f"procman: stopping the session with pid {old.request({'verb': 'hello'})['pid']}\n")
     try:
@@ -95,7 +110,10 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoi
         try:
             return claim(paths, settings.socket is not None)
         except SessionRunningError as running:
+            listening = peer_of(running.connection)
             running.connection.close()
+            if listening != replaced:
+                raise OvertakenError("another procman start has taken its place", "procman ps shows it") from None
             if time.monotonic() > until:
                 raise UsageError("the running session does not end", "procman ps shows it") from None
             time.sleep(REPLACE_POLL_INTERVAL)

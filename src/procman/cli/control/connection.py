@@ -227,6 +227,10 @@ def print_answer(connection: Connection, record: Record, *, as_json: bool) -> in
             raise
         print_json({"ok": False, "said": messages, "error": error.message, "hint": error.hint, "code": error.exit_code})
         return error.exit_code
+    except NoSessionError:
+        if record["verb"] != "stop" or record["names"]:
+            raise
+        answer = {}  # it was killed, so it has ended, as requested
     if as_json:
         print_json({"ok": True, "said": messages, **{key: value for key, value in answer.items() if key != "done"}})
     return 0

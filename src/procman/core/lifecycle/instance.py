@@ -81,6 +81,7 @@ class Instance:
         "started",
         "state",
         "status",
+        "stopped",
         "trouble",
         "wanted",
     )
@@ -103,6 +104,7 @@ class Instance:
         self.failed_probes = 0  # in a row
         self.condemned = False  # stopped as not ready or unhealthy: its end is judged like a death
         self.killed = False  # by us, at the end of its grace or on request
+        self.stopped = False  # it is down because it was told to stop
         self.quick_deaths = 0
         self.restarts = 0
         self.delay = 0.0  # seconds of the current or latest backoff

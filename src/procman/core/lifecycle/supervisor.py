@@ -33,6 +33,7 @@ class Supervisor:
         self.exit_rule = exit_rule
         self.stopping: Reason | None = None
         self.outcome = Outcome()
+        self.revision = 0  # counts the steps of all instances: if it has not changed, neither have they
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
@@ -114,6 +115,7 @@ class Supervisor:
     def pause(self, instance: Instance) -> None:
         """Note that the child of `instance` was paused (SIGSTOP). Its next life is not paused."""
         if instance.pid is not None:
+            self.revision += 1
             self._paused[instance.name] = instance.pid
 
     def resume(self, instance: Instance) -> None:
@@ -269,6 +271,7 @@ class Supervisor:
             fact.held_up = any(one.held for one in found)
         fact.until = self._until
         actions = step(instance, event, fact)
+        self.revision += 1
         self._deadline_known = False
         for action in actions:
             self._actions.append((action, instance))

@@ -67,7 +67,7 @@ def _ignore(_instance: Instance, _fact: Fact) -> Actions:
 def _launch(instance: Instance, fact: Fact) -> Actions:
     """Begin a life, or wait for the dependencies that block it."""
     instance.wanted = True
-    instance.killed = instance.condemned = False
+    instance.killed = instance.condemned = instance.stopped = False
     instance.failure = instance.trouble = ""
     instance.failed_probes = 0
     instance.ready_at = None
@@ -117,6 +117,7 @@ def _relaunch(instance: Instance, fact: Fact) -> Actions:
 def _rest(instance: Instance, _fact: Fact) -> Actions:
     """Come to rest from a state that has no child."""
     instance.wanted = False
+    instance.stopped = True
     instance.state = State.EXITED
     instance.deadline = None
     return (Action.ANNOUNCE_CANCELLED,)
@@ -335,6 +336,7 @@ def _stopped(instance: Instance, fact: Fact) -> Actions:
         return (Action.ANNOUNCE_EXITED, *_judge(instance, fact, success=False))
     if instance.wanted:
         return (Action.ANNOUNCE_STOPPED, *_relaunch(instance, fact))
+    instance.stopped = True
     instance.state = State.EXITED
     return (Action.ANNOUNCE_STOPPED,)
 

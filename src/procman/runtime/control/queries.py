@@ -48,8 +48,10 @@ def why(session: Session, client: Client, request: Request) -> None:
 
 
 def wait(session: Session, client: Client, request: Request) -> None:
-    """Answer when the instances are ready."""
+    """Answer when the instances are ready. Without names, what starts only by name is not waited for until it has."""
     chosen = session.chosen(request.names)
+    if not request.names:
+        chosen = [one for one in chosen if one.plan.autostart or one.wanted or one.started is not None]
     session.begin(UntilUp(client, session.supervisor, chosen, request.timeout, announces=False))
 
 

@@ -47,6 +47,7 @@ class Session:
         self._pid = pid
         self._began = time.time()
         self._changed = False
+        self._revision = 0  # of the supervisor when the tasks were checked: a wish need not lead to an event
 
     def about(self) -> dict[str, object]:
         """Return a description of the session."""
@@ -83,7 +84,7 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """Return when to check the tasks even if there is no event."""
-        if self._changed:
+        if self._changed or (self.tasks and self._revision != self.supervisor.revision):
             return 0.0
         return min((task.deadline for task in self.tasks.values() if task.deadline is not None), default=None)
 
@@ -96,9 +97,10 @@ class Session:
             self._changed = True
             return
         due = self.next_deadline()
-        if not self._changed and (due is None or due > now):
+        if due is None or due > now:
             return
         self._changed = False
+        self._revision = self.supervisor.revision
         for client, task in list(self.tasks.items()):
             if task.check(now):
                 self.forget(client)
@@ -113,7 +115,7 @@ class Session:
         """Finish all tasks: the session is over, and some clients are waiting for that."""
         for client, task in list(self.tasks.items()):
             if not task.check(now):
-                client.finish({"over": True, "exit": code})
+                task.end(code)
             self.forget(client)
 
     # Names ----------------------------------------------------------------------------------------------------------

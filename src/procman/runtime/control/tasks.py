@@ -14,7 +14,7 @@ from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
@@ -43,6 +43,10 @@ class Task:
         """Return whether the task is finished. If so, it has sent the client the last record."""
         return False
 
+    def end(self, code: int) -> None:
+        """Send the last record: the session is over, and its exit code is ``code``."""
+        self.client.finish({"over": True, "exit": code})
+
     def drop(self) -> None:
         """Clean up: the client is gone, or the session is over."""
 
@@ -62,18 +66,21 @@ class Watch(Task):
 
 
 class UntilDown(Watch):
-    """Waits until all instances are down."""
+    """Waits until all instances are down, or until another request wants one of them up."""
 
     def check(self, now: float) -> bool:
         """See Task.check."""
-        if any(instance.state not in DOWN for instance in self.instances):
+        if again := started_again(self.instances):
+            self.client.refuse(again, "", EXIT_NOT_DONE, hang_up=False)
+        elif all(instance.state in DOWN for instance in self.instances):
+            self.client.finish()
+        else:
             return False
-        self.client.finish()
         return True
 
 
 class UntilUp(Watch):
-    """Waits until all instances are ready or have ended successfully, or until one of them never will.
+    """Waits until all instances are ready or have completed successfully, or until one of them never will.
 
     ``timeout`` is in seconds.
     """
@@ -89,83 +96,141 @@ class UntilUp(Watch):
         super().__init__(client, instances, announces)
         self._supervisor = supervisor
         self._timeout = timeout
-        self.deadline = None if timeout is None else clock.monotonic() + timeout
+        self._until = self.deadline = None if timeout is None else clock.monotonic() + timeout
 
     def check(self, now: float) -> bool:
         """See Task.check."""
-        lost = [f"{i.name}: {failure(i)}" for i in self.instances if is_lost(i)]
-        missing = [i for i in self.instances if not is_up(i)]
-        if lost:
-            self.client.refuse("; ".join(lost), "procman logs shows its output", EXIT_NOT_DONE, hang_up=False)
-        elif not missing:
-            self.client.finish()
-        elif self._supervisor.stopping is not None:
+        if self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
-        elif self.deadline is not None and self.deadline <= now:
+        elif obstacles := list(filter(None, map(self.obstacle, self.instances))):
+            died = any(is_lost(one) and not is_stopped(one) for one in self.instances)
+            hint = "procman logs shows its output" if died else ""
+            self.client.refuse("; ".join(obstacles), hint, EXIT_NOT_DONE, hang_up=False)
+        elif not (missing := [i for i in self.instances if not is_up(i, now)]):
+            return self.finish()
+        elif self._until is not None and self._until <= now:
             names = ", ".join(instance.name for instance in missing[:MAX_NAMES_SHOWN])
             message = f"not ready after {self._timeout:g} s: {names}"
             self.client.refuse(message, "procman why shows what they are waiting for", EXIT_TIMED_OUT, hang_up=False)
         else:
+            times = (self._until, *map(settled_at, missing))
+            self.deadline = min((time for time in times if time is not None), default=None)
             return False
         return True
 
+    def finish(self) -> bool:
+        """Send the last record: all instances are up. Return whether that was possible."""
+        self.client.finish()
+        return True
 
-def is_up(instance: Instance) -> bool:
-    """Return whether it is ready or has ended successfully: a migration does not run forever."""
-    return instance.state == State.RUNNING or (
-        instance.state == State.EXITED and instance.status is not None and _ended_well(instance)
+    def end(self, code: int) -> None:
+        """See Task.end: what should be up is not."""
+        self.client.refuse("the session has ended", "", EXIT_NOT_DONE, hang_up=False)
+
+    def obstacle(self, instance: Instance) -> str:
+        """Return why an instance will not be up unless another request helps, as a clause; empty if it may be."""
+        if self._supervisor.instances.get(instance.name) is not instance:
+            return f"{instance.name} was scaled away by another request"
+        if self._supervisor.is_paused(instance):
+            return f"{instance.name} is paused; `procman resume {instance.name}` resumes it"
+        if instance.state == State.WAITING and instance.held_up:
+            return f"{instance.name} is waiting because {'; '.join(self.hindrances(instance))}"
+        if is_stopped(instance):
+            return f"{instance.name} was stopped by another request"
+        return f"{instance.name}: {failure(instance)}" if is_lost(instance) else ""
+
+
+def started_again(instances: Iterable[Instance]) -> str:
+    """Return that another request wants some of the instances up, as a sentence; empty if none does."""
+    names = [instance.name for instance in instances if instance.wanted]
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    verb = "was" if len(names) == 1 else "were"
+    return f"{', '.join(names[:MAX_NAMES_SHOWN])}{more} {verb} started again by another request" if names else ""
+
+
+def is_up(instance: Instance, now: float) -> bool:
+    """Return whether it is ready or has completed successfully: a migration does not run forever.
+
+    Without a readiness check, the only evidence of readiness is that it does not die right away.
+    """
+    if instance.state == State.RUNNING:
+        settled = settled_at(instance)
+        return settled is None or settled <= now
+    return has_completed(instance)
+
+
+def settled_at(instance: Instance) -> float | None:
+    """Return when it counts as ready, if nothing but the time is missing."""
+    if instance.state != State.RUNNING or instance.plan.ready is not None or instance.started is None:
+        return None
+    return instance.started + SETTLING_TIME
+
+
+def has_completed(instance: Instance) -> bool:
+    """Return whether it has ended by itself, successfully. What has a readiness check is not there to end."""
+    status = instance.status
+    if instance.state != State.EXITED or instance.stopped or instance.plan.ready is not None or status is None:
+        return False
+    return instance.plan.restart.is_success(status.shell_code)
+
+
+def is_stopped(instance: Instance) -> bool:
+    """Return whether it is down, or about to be, because a request stopped it."""
+    return (instance.state == State.STOPPING and not instance.wanted) or (
+        instance.state == State.EXITED and (instance.stopped or (instance.held and not has_completed(instance)))
     )
 
 
 def is_lost(instance: Instance) -> bool:
     """Return whether it is down and will stay down until someone starts it."""
-    return instance.state in DOWN and not is_up(instance)
+    return instance.state in DOWN and not has_completed(instance)
 
 
-def _ended_well(instance: Instance) -> bool:
-    return instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
-
-
-class OneByOne(Watch):
+class OneByOne(UntilUp):
     """Restarts instances one by one, each ready before the next. The first that fails ends the task."""
 
     def __init__(self, client: Client, supervisor: Supervisor, instances: Sequence[Instance]) -> None:
-        super().__init__(client, instances)
-        self._supervisor = supervisor
+        super().__init__(client, supervisor, instances)
         self._left = list(instances)
+        self._down = {instance for instance in instances if not instance.wanted}
         self._current: Instance | None = None
 
     def check(self, now: float) -> bool:
         """See Task.check."""
-        current = self._current
-        if current is not None and (current.state == State.BACKOFF or is_lost(current)):
-            message = f"{current.name}: {failure(current)}"
-            if self._left:
-                message += f"; not restarted: {', '.join(instance.name for instance in self._left)}"
-            self.client.refuse(message, "", EXIT_NOT_DONE, hang_up=False)
-            return True
         if self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
             return True
-        if current is not None and not (is_up(current) and self._has_settled(current, now)):
-            return False
+        current = self._current
+        if current is not None:
+            if message := self._failure_of(current):
+                return self._give_up(message)
+            if not is_up(current, now):
+                self.deadline = settled_at(current)
+                return False
         if not self._left:
-            self.client.finish()
-            return True
+            return self.finish()
+        if message := self._contradiction(self._left[0]):
+            return self._give_up(message)
         self._current = self._left.pop(0)
         self.deadline = None
         self._supervisor.wish(Event.RESTART, [self._current], now)
         return False
 
-    def _has_settled(self, current: Instance, now: float) -> bool:
-        """Return whether it has been up for long enough.
+    def _failure_of(self, current: Instance) -> str:
+        crashed = current.state == State.BACKOFF
+        return f"{current.name}: {failure(current)}" if crashed else self.obstacle(current)
 
-        Without a readiness check the only evidence of readiness is that it does not die right away.
-        """
-        if current.plan.ready is not None or current.started is None or not self._left:
-            return True
-        self.deadline = current.started + SETTLING_TIME
-        return self.deadline <= now
+    def _contradiction(self, coming: Instance) -> str:
+        """Return why the next one is not restarted: it was stopped or scaled away since the request."""
+        gone = self._supervisor.instances.get(coming.name) is not coming
+        stopped = is_stopped(coming) and coming not in self._down
+        return self.obstacle(coming) if gone or stopped else ""
+
+    def _give_up(self, message: str) -> bool:
+        if self._left:
+            message += f"; not restarted: {', '.join(instance.name for instance in self._left)}"
+        self.client.refuse(message, "", EXIT_NOT_DONE, hang_up=False)
+        return True
 
 
 class UntilOver(Task):
@@ -219,4 +284,11 @@ class Scaled(UntilUp):
 
     def check(self, now: float) -> bool:
         """See Task.check."""
-        return all(instance.state in DOWN for instance in self._leaving) and super().check(now)
+        if again := started_again(self._leaving):
+            self.client.refuse(again, "", EXIT_NOT_DONE, hang_up=False)
+            return True
+        return super().check(now)
+
+    def finish(self) -> bool:
+        """See UntilUp.finish."""
+        return all(instance.state in DOWN for instance in self._leaving) and super().finish()
