@@ -74,3 +74,9 @@ def test_the_codes_are_looked_up_when_the_first_is_wanted(monkeypatch: pytest.Mo
 def test_a_palette_has_no_other_codes() -> None:
     with pytest.raises(AttributeError):
         Palette(True).purple  # noqa: B018 (asked for, not used)
+
+
+def test_each_meaning_has_its_usual_color() -> None:
+    palette = Palette(True)
+    assert (palette.failure, palette.good, palette.warning) == ("\x1b[31m", "\x1b[32m", "\x1b[33m")
+    assert (palette.bold, palette.dim, palette.reset) == ("\x1b[1m", "\x1b[2m", "\x1b[0m")

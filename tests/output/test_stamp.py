@@ -80,3 +80,14 @@ def test_utc_is_rfc_3339() -> None:
 def test_off_is_no_text(form: str) -> None:
     assert Stamp(form).off
     assert at([1.0], form) == [""]
+
+
+def test_elapsed_is_counted_from_the_start() -> None:
+    times = iter([1000.0, 1002.5, 1062.25])
+    stamp = Stamp("elapsed", lambda: next(times))
+    assert [float(stamp.text()), float(stamp.text())] == [2.5, 62.25]
+
+
+def test_an_escaped_percent_sign_makes_no_finer_form() -> None:
+    stamp = Stamp("%%f %S", lambda: 1000.25)
+    assert stamp.text() is stamp.text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -109,3 +110,63 @@ def test_nobody_concerned_means_no_file_is_read() -> None:
     plan, settings = planned()
     write("Procfile", "no procfile\n")
     assert reload_plans(Supervisor(plan.instances), PlanSource(settings, plan, {}, os.getcwd()), []) == []
+
+
+def test_a_variable_of_one_instance_is_not_told() -> None:
+    plan, settings = planned()
+    write("procman.toml", "[process.db]\nport = 5999\n")
+    sentences = refreshed(plan, settings)[1]
+    assert [line for line in sentences if line.startswith("PORT")] == []
+    assert "db: port is now 5999" in sentences
+
+
+def test_a_command_that_holds_a_secret_is_not_shown() -> None:
+    plan, settings = planned()
+    write("Procfile", "web: serve --password=hunter2\ndb: keep\n")
+    assert refreshed(plan, settings)[1] == ["web: command changed"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('log_file = "db.log"', "db: log_file is now "),
+        ('watch = ["*.py", "*.js"]', "db: watch is now *.py, *.js"),
+        ('groups = ["back"]', "db: groups is now back"),
+        ("can_die = true", "db: can_die is now True"),
+        ("pty = true", "db: pty is now True"),
+        ('cwd = "/"', "db: cwd is now /"),
+        ('restart = "always"', "db: restart changed"),
+        ('stop_signal = "INT"', "db: stop changed"),
+        ("ready = { tcp = 5999 }", "db: ready changed"),
+        ("health = { tcp = 5999 }", "db: health changed"),
+        ('depends_on = ["web"]', "db: depends_on changed"),
+    ],
+)
+def test_every_key_that_changed_is_told(line: str, told: str) -> None:
+    plan, settings = planned()
+    write("procman.toml", f"[process.db]\n{line}\n")
+    sentences = refreshed(plan, settings)[1]
+    assert len(sentences) == 1
+    assert sentences[0].startswith(told)
+
+
+def test_as_many_instances_are_planned_as_there_are_and_only_of_the_chosen_types() -> None:
+    plan, _ = planned()
+    supervisor = Supervisor([*plan.instances, *numbered(plan, "web", 3), *numbered(plan, "web", 2)])
+    asked: list[tuple[dict[str, int], set[str]]] = []
+
+    class Source:
+        def instances(self, counts: dict[str, int], wanted: set[str]) -> tuple[InstancePlan, ...]:
+            asked.append((dict(counts), set(wanted)))
+            return ()
+
+    reload_plans(supervisor, Source(), [supervisor.instances["web.1"]])  # type: ignore[arg-type]
+    assert asked == [({"web": 3, "db": 1}, {"web"})]
+
+
+def numbered(plan: Plan, type_name: str, number: int) -> list[InstancePlan]:
+    """Return one more instance of a type, with this number."""
+    first = next(one for one in plan.instances if one.type == type_name)
+    more = copy.copy(first)
+    more.name, more.number = f"{type_name}.{number}", number
+    return [more]

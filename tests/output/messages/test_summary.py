@@ -98,3 +98,23 @@ def test_the_cards_first_line_is_red_and_nothing_else_is_colored() -> None:
     first, *others = failure_card("web.1 FAILED: killed", "1 s", [b"boom"], Palette(True))
     assert first == "\x1b[1m\x1b[31mweb.1 FAILED: killed\x1b[0m"
     assert "\x1b" not in "".join(others)
+
+
+def test_a_single_restart_is_counted() -> None:
+    assert end_summary([Row("web.1", "done", 1, "1 s", 1)], 0)[-1].startswith("all stopped: 1 instance, 1 restart;")
+
+
+def test_a_table_that_just_fits_is_shown_whole() -> None:
+    rows = [Row("web.1", "exited with code 0", 0, "12 s", 4)]
+    width = max(map(len, end_summary(rows, 0, 200)))
+    assert end_summary(rows, 0, width)[0].endswith("lines")
+    assert not end_summary(rows, 0, width - 1)[0].endswith("lines")
+
+
+def test_on_the_narrowest_screen_name_and_end_keep_the_least_they_need() -> None:
+    rows = [Row("a-rather-long-name.1", "exited with code 255 (perhaps)", 0, "12 s", 4)]
+    assert end_summary(rows, 1, 10)[1] == "a-rathe…  exited with code 255"
+
+
+def test_a_single_last_line_is_one_line() -> None:
+    assert failure_card("web.1 FAILED", "0.4 s", [b"boom"], PLAIN)[1] == "it ran for 0.4 s; its last line:"

@@ -688,3 +688,16 @@ def test_what_is_foreseen_concerns_the_next_lines_alone() -> None:
     assert sanitizer.clean(b"a\nb\n") == b"a\n"
     assert sanitizer.rest() == b"b\n"
     assert sanitizer.clean(b"c\n") == b"c\n"
+
+
+def test_while_a_color_is_on_no_chunk_is_plain() -> None:
+    sanitizer = Sanitizer()
+    assert sanitizer.is_plain(b"", b"plain\n")
+    sanitizer.clean(b"\x1b[31mred\n")
+    assert not sanitizer.is_plain(b"", b"plain\n")
+    assert sanitizer.preview(b"half") == b"\x1b[31mhalf\x1b[0m"
+
+
+@pytest.mark.parametrize("before", [b"50%\r", b"\x1b[1m", b"\xe2\x82"])
+def test_a_chunk_is_not_plain_if_its_line_began_otherwise(before: bytes) -> None:
+    assert not Sanitizer().is_plain(before, b"plain\n")

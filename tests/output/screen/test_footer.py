@@ -516,3 +516,100 @@ def test_the_log_above_is_always_whole(actions: list[tuple[str, str]]) -> None:
     session.hub.close()
     session.outlet.close(0)
     assert session.shown == [*log, ""]
+
+
+def test_the_rows_stay_away_after_the_end() -> None:
+    session = Session()
+    session.status("web 1/1")
+    session.partial("ask.1", b"yes? ")
+    session.now += 1
+    session.footer.close()
+    session.now += 1
+    session.footer.repaint()
+    session.outlet.flush()
+    assert session.seen == [""]
+    assert session.footer.held == ()
+
+
+def test_a_new_line_of_a_bar_may_be_a_prompt() -> None:
+    session = Session(rows=12)
+    for tail in (b"10%", b"20%"):
+        session.partial("bar.1", tail)
+    for name in ("ask.1", "ask.2", "ask.3"):
+        session.partial(name, b"yes? ")
+    session.publish("bar.1", b"100%\n")
+    session.partial("bar.1", b"sure? ")
+    assert session.shown[-3:] == ["ask.2 | yes? …", "ask.3 | yes? …", "bar.1 | sure? …"]
+
+
+def test_bracketed_paste_is_switched_on_and_off() -> None:
+    written: list[bytes] = []
+
+    class Writes(Outlet):
+        def put(self, *parts: object) -> None:
+            written.extend(parts)  # type: ignore[arg-type]
+
+    footer = Footer(Writes(1))
+    footer.bracket_pastes(True)
+    footer.bracket_pastes(False)
+    assert written == [b"\x1b[?2004h", b"\x1b[?2004l"]
+
+
+def test_nothing_is_queued_for_a_reader_who_is_stuck() -> None:
+    session = Session()
+    session.status("web 1/1")
+    session.outlet.blocked = True
+    session.hub.show_status(lambda columns: b"web 0/1")
+    for _ in range(3):
+        session.now += REPAINT_INTERVAL
+        session.footer.repaint()
+    session.outlet.blocked = False
+    session.wait()
+    assert session.paintings == 2
+    assert session.seen == ["web 0/1"]
+
+
+def test_the_terminal_is_measured_again_when_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [(100, 30), (50, 10), (0, 0)]
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: sizes.pop(0))
+    footer = Footer(Outlet(1))
+    assert footer.columns == footer.columns == 100
+    footer.resized()
+    assert footer.columns == 50
+    footer.resized()
+    assert footer.columns == 80  # a terminal that does not know its size
+
+
+def test_the_status_line_is_made_again_for_a_new_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(columns=30)
+    session.status("x" * 40)
+    session.now += 1
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: (20, 24))
+    session.terminal.resize(20)
+    session.footer.resized()
+    assert session.shown == ["x" * 20]
+
+
+def test_little_text_is_no_flood_however_long_it_goes_on() -> None:
+    session = Session()
+    session.status("web 1/1")
+    for _ in range(3):
+        session.wait()
+        session.publish("web.1", b"x\n" * (FLOOD_SIZE // 20))  # less than a flood, with its prefix
+    assert not session.terminal.waits
+    session.publish("web.1", b"last\n")
+    assert not session.terminal.waits
+    assert session.seen[-1] == "web 1/1"
+
+
+def test_after_a_flood_nothing_but_text_is_written_once_the_rows_are_gone() -> None:
+    session = Session()
+    session.status("web 1/1")
+    session.publish("web.1", b"x\n" * FLOOD_SIZE)
+    session.wait()
+    session.now += 1
+    session.hub.show_status(lambda columns: b"")
+    session.wait()
+    before = len(session.terminal.writes)
+    session.publish("web.1", b"one\n")
+    assert b"\x1b" not in b"".join(session.terminal.writes[before:])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
+from procman.runtime.control import log_stream
 from procman.runtime.control.wire import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from runtime.control.rig import World
 
 
@@ -89,3 +89,23 @@ def test_logs_of_an_unknown_name_are_refused_and_system_is_known(world: World) -
     answer = world.request("logs", "system", "nothing").answer
     assert answer is not None
     assert "nothing" in answer["error"]
+
+
+def test_a_log_sink_looks_once_whether_an_instance_is_meant() -> None:
+    asked: list[str] = []
+    sent: list[bytes] = []
+    client: Any = SimpleNamespace(
+        closed=False, full=False, report_skipped=lambda: None, send=lambda _head, lines: sent.append(lines)
+    )
+
+    def is_meant(name: str) -> bool:
+        asked.append(name)
+        return True
+
+    sink = log_stream._ClientSink(client, is_meant)
+    sink.publish("web.1", "stdout", b"one\n")
+    sink.publish("web.1", "stdout", b"two\n")
+    client.closed = True
+    sink.publish("web.1", "stdout", b"three\n")
+    assert asked == ["web.1"]
+    assert sent == [b"one\n", b"two\n"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import termios
 
 import pyte
 import pytest
 
-from procman.runtime.guardian.saved_terminal import RESTORE_ALL, RESTORE_OURS, SavedTerminal
+from procman.runtime.guardian.saved_terminal import RESTORE_ALL, RESTORE_OURS, USUAL_KEYS, SavedTerminal, saved_terminal
 from procman.runtime.system import tty
-from procman.runtime.system.tty import LOCAL_FLAGS, key_by_key
+from procman.runtime.system.tty import LOCAL_FLAGS, key_by_key, raw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Session:
     @property
     def shown(self) -> bytes:
         try:
-            return os.read(self.master, 100)
+            return os.read(self.master, 1000)
         except BlockingIOError:
             return b""
 
@@ -107,3 +108,39 @@ def test_without_a_terminal_nothing_is_done() -> None:
     SavedTerminal(writer, []).restore()
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("signals", [False, True])
+def test_after_a_process_that_had_the_terminal_all_its_modes_are_reset(session: Session, signals: bool) -> None:
+    session.set(raw(session.found, signals=signals))
+    session.saved.restore()
+    assert session.settings == session.found
+    assert session.shown.replace(b"\r\r\n", b"\r\n") == RESTORE_ALL
+    before, after = RESTORE_ALL.split(b"\x1b[?1047l")
+    assert USUAL_KEYS in before  # the alternate screen has a keyboard of its own
+    assert USUAL_KEYS in after
+
+
+def test_alone_it_is_restored_from_the_background_without_being_stopped(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tty, "in_foreground", lambda _fd: False)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        session.saved.restore(alone=True)
+        assert signal.SIGTTOU in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    assert session.settings == session.found
+    assert session.shown == RESTORE_OURS
+
+
+@pytest.mark.parametrize(("terminals", "is_saved"), [((0, 1), True), ((0,), False), ((1,), False)])
+def test_only_a_terminal_on_stdin_and_stdout_is_saved(
+    session: Session, monkeypatch: pytest.MonkeyPatch, terminals: tuple[int, ...], is_saved: bool
+) -> None:
+    monkeypatch.setattr("os.isatty", lambda fd: fd in terminals)
+    monkeypatch.setattr("os.dup", lambda fd: session.slave if fd == 0 else -1)
+    monkeypatch.setattr("termios.tcgetattr", lambda _fd: session.found)
+    saved = saved_terminal()
+    assert (saved._fd, saved._attributes) == ((session.slave, session.found) if is_saved else (None, None))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 pytest.importorskip("pathspec")
 
+from procman.runtime.health import globs as globs_module
 from procman.runtime.health.globs import Globs
 
 TYPE_CHECKING = False
@@ -61,3 +65,43 @@ def test_other_folders_and_our_own_logs_are_no_change(tmp_path: Path) -> None:
     assert not globs.match("/elsewhere/a.py")
     assert not globs.match(f"{tmp_path}/web.log")
     assert not globs.match(f"{tmp_path}x/a.py")
+
+
+def test_a_gitignore_is_read_again_only_when_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ignore = tmp_path / ".gitignore"
+    ignore.write_text("a.py\n")
+    os.utime(ignore, (1000, 1000))
+    reads: list[str] = []
+    read = globs_module._read
+
+    def counted(path: str) -> object:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(globs_module, "_read", counted)
+    globs = Globs(str(tmp_path), ("*.py",))
+    assert [globs.match(f"{tmp_path}/{name}.py") for name in "aba"] == [False, True, False]
+    assert len(reads) == 1
+    ignore.write_text("b.py\n")
+    os.utime(ignore, (2000, 2000))
+    assert [globs.match(f"{tmp_path}/{name}.py") for name in "aba"] == [True, False, True]
+    assert len(reads) == 2
+
+
+def test_a_gitignore_of_another_encoding_counts(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"# gener\xe9\na.py\n")
+    assert not cares(tmp_path, ["*.py"], "a.py")
+
+
+def test_a_gitignore_with_a_mistake_ignores_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("!\n")
+    assert cares(tmp_path, ["*.py"], "a.py")
+
+
+def test_a_pipe_called_gitignore_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".gitignore")
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(cares(tmp_path, ["*.py"], "a.py")), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [True]

@@ -48,7 +48,7 @@ def test_while_away_it_looks_once_a_second_and_comes_back_when_it_may(shell: She
     shell.job.open(Poller())
     shell.job.tick(10.0)
     assert shell.told == ["pause"]
-    assert shell.job.next_deadline() == 10.0 + LOOK_INTERVAL
+    assert shell.job.next_deadline() == 10.0 + LOOK_INTERVAL == 11.0
     shell.ours = True
     shell.job.tick(11.0)
     assert shell.told == ["pause", "resume"]
@@ -77,3 +77,10 @@ def test_late_comers_are_told_too(shell: Shell) -> None:
     shell.job.add(second)
     shell.job.leave()
     assert second.told == ["pause"]
+
+
+def test_in_the_foreground_a_turn_of_the_loop_does_not_look(shell: Shell) -> None:
+    shell.job.open(Poller())
+    shell.ours = False
+    shell.job.tick(1.0)
+    assert shell.told == []

@@ -1,0 +1,177 @@
+"""The steps from an ended leader to its end being told, with children and pumps that only note what they are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from procman.core.lifecycle.instance import Instance, State
+from procman.runtime.loop.teardown import LEFTOVER_GRACE, OUTPUT_LIMIT, STUCK_LIMIT, Teardowns
+from runtime.fakes import a_plan
+
+
+class Child:
+    def __init__(self, name: str, group_asked: bool = False) -> None:
+        self.name = name
+        self.group_asked = group_asked
+
+
+class World:
+    """What teardowns act upon: the leftovers of each child, pumps that are full, and all calls."""
+
+    def __init__(self) -> None:
+        self.left: dict[str, list[int]] = {}
+        self.full: set[str] = set()
+        self.calls: list[tuple[Any, ...]] = []
+        self.teardowns = Teardowns(self, self, self.finished)  # type: ignore[arg-type]
+
+    def begin(self, name: str, pumps: str = "o", *, state: str = State.EXITED, asked: bool = False) -> Instance:
+        instance = Instance(a_plan(name))
+        instance.state = state
+        self.teardowns.begin(Child(name, asked), instance, list(pumps), 100.0)  # type: ignore[arg-type]
+        return instance
+
+    def proceed(self, now: float, stopping: bool = False) -> list[Any]:
+        """Return the calls of one step, without those that read a pump."""
+        self.calls.clear()
+        self.teardowns.proceed(now, stopping)
+        return [call for call in self.calls if call[0] != "drain"]
+
+    # The children
+
+    def orphans(self) -> list[int]:
+        return [pid for pids in self.left.values() for pid in pids]
+
+    def leftovers(self, child: Child, _orphans: list[int]) -> list[int]:
+        return self.left.get(child.name, [])
+
+    def kill(self, _child: Child, pids: list[int]) -> None:
+        self.calls.append(("kill", *pids))
+
+    def stop_leftovers(self, _child: Child, pids: list[int], number: int, *, group_too: bool) -> None:
+        self.calls.append(("stop", *pids, number, group_too))
+
+    def reap(self, child: Child) -> None:
+        self.calls.append(("reap", child.name))
+
+    def finished(self, child: Child, instance: Instance) -> None:
+        assert self.teardowns.next_deadline() is None or child.name not in self.left
+        self.calls.append(("finished", child.name, instance.name))
+
+    # The pumps
+
+    def drain(self, pump: str, _until: float) -> bool:
+        self.calls.append(("drain", pump))
+        return pump not in self.full
+
+    def remove(self, pump: str) -> None:
+        self.calls.append(("remove", pump))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_leader_without_leftovers_is_reaped_and_then_told(world: World) -> None:
+    world.begin("web.1", "oe")
+    assert world.proceed(100.0) == [
+        ("remove", "o"),
+        ("remove", "e"),
+        ("reap", "web.1"),
+        ("finished", "web.1", "web.1"),
+    ]
+    assert world.proceed(101.0) == []
+
+
+def test_a_new_life_may_be_torn_down_as_soon_as_the_end_is_told(world: World) -> None:
+    again = iter([True, False])
+
+    def finished(_child: object, _instance: object) -> None:
+        if next(again):
+            world.begin("web.1")
+
+    world.teardowns = Teardowns(world, world, finished)  # type: ignore[arg-type]
+    world.begin("web.1")
+    assert world.proceed(100.0)[-1] == ("reap", "web.1")
+    assert world.proceed(100.0)[-1] == ("reap", "web.1")
+
+
+def test_the_last_output_of_leftovers_is_read_before_the_pumps_go(world: World) -> None:
+    world.begin("web.1")
+    world.left = {"web.1": [7]}
+    world.proceed(100.0)
+    world.left = {}
+    world.proceed(100.1)
+    assert world.calls[:3] == [("drain", "o"), ("drain", "o"), ("remove", "o")]
+
+
+def test_leftovers_are_stopped_with_their_group_once_and_killed_after_their_grace(world: World) -> None:
+    world.begin("web.1")
+    world.left = {"web.1": [7, 8]}
+    assert world.proceed(100.0) == [("stop", 7, 8, 15, True)]
+    assert world.teardowns.next_deadline() == 100.0 + LEFTOVER_GRACE
+    assert world.proceed(100.1) == [("stop", 7, 8, 15, False)]
+    assert world.teardowns.next_deadline() == 100.0 + LEFTOVER_GRACE  # a step does not make it longer
+    assert world.proceed(100.0 + LEFTOVER_GRACE) == [("kill", 7, 8)]
+
+
+def test_a_group_that_was_signalled_already_is_left_out(world: World) -> None:
+    world.begin("web.1", asked=True)
+    world.left = {"web.1": [7]}
+    assert world.proceed(100.0) == [("stop", 7, 15, False)]
+
+
+def test_leftovers_of_a_stopped_instance_wait_for_the_supervisor(world: World) -> None:
+    world.begin("web.1", state=State.STOPPING)
+    world.left = {"web.1": [7]}
+    assert world.proceed(100.0) == [("stop", 7, 15, True)]
+    assert world.teardowns.next_deadline() is None
+    world.teardowns.kill("web.1")
+    world.teardowns.kill("unknown.1")
+    assert world.proceed(100.1) == [("kill", 7)]
+
+
+def test_leftovers_of_a_killed_instance_have_no_grace(world: World) -> None:
+    world.begin("web.1", state=State.STOPPING).killed = True
+    world.left = {"web.1": [7]}
+    assert world.proceed(100.0) == [("kill", 7)]
+
+
+def test_what_survives_a_kill_is_given_up_once_and_named(world: World) -> None:
+    world.begin("web.1").killed = True
+    world.left = {"web.1": [7, 8]}
+    world.proceed(100.0)
+    assert world.teardowns.next_deadline() == 100.0 + STUCK_LIMIT
+    assert world.proceed(100.0 + STUCK_LIMIT - 0.1) == [("kill", 7, 8)]
+    assert world.teardowns.stuck == []
+    assert world.proceed(100.0 + STUCK_LIMIT)[-1] == ("finished", "web.1", "web.1")
+    assert world.teardowns.stuck == [7, 8]
+
+
+def test_the_nearest_deadline_counts(world: World) -> None:
+    world.left = {"web.1": [7], "job.1": [9]}
+    world.begin("web.1")
+    world.proceed(100.0)
+    world.begin("job.1")
+    world.proceed(100.1)
+    assert world.teardowns.next_deadline() == 100.0 + LEFTOVER_GRACE
+
+
+@pytest.mark.parametrize("full", ["o", "e"])
+def test_a_crash_waits_for_every_full_output(world: World, full: str) -> None:
+    world.begin("web.1", "oe")
+    world.full = {full}
+    assert world.proceed(100.0 + 10 * OUTPUT_LIMIT) == []
+    assert world.teardowns.next_deadline() is None
+    world.full = set()
+    assert world.proceed(100.1)[-1] == ("finished", "web.1", "web.1")
+
+
+def test_while_everything_stops_a_full_output_is_waited_for_only_a_moment(world: World) -> None:
+    world.begin("web.1")
+    world.full = {"o"}
+    assert world.proceed(100.0, stopping=True) == []
+    assert world.teardowns.next_deadline() == 100.0 + OUTPUT_LIMIT
+    assert world.proceed(100.0 + OUTPUT_LIMIT, stopping=True)[-1] == ("finished", "web.1", "web.1")
