@@ -6,7 +6,17 @@ import random
 
 import pytest
 
-from procman.core.lifecycle.transitions import TABLE, Action, Event, Fact, ImpossibleEventError, Instance, State, step
+from procman.core.lifecycle.transitions import (
+    TABLE,
+    Action,
+    Event,
+    Fact,
+    ImpossibleEventError,
+    Instance,
+    State,
+    hold_up,
+    step,
+)
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import InstancePlan
@@ -343,3 +353,175 @@ def test_a_random_walk_finds_no_hole(seed: int) -> None:
     if alive:
         step(instance, Event.EXITED, Fact(now, status=GOOD))
     assert instance.at_rest
+
+
+def noted(instance: Instance, *names: str) -> tuple[object, ...]:
+    """Return these attributes."""
+    return tuple(getattr(instance, name) for name in names)
+
+
+def test_a_new_life_begins_without_a_trace_of_the_last_one() -> None:
+    instance = put(an_instance(), State.EXITED)
+    instance.killed = instance.condemned = True
+    instance.failure = instance.trouble = "old"
+    instance.failed_probes = 2
+    instance.ready_at = instance.deadline = 1.0
+    assert live(instance, (Event.START, 5.0)) == [Action.LAUNCH]
+    assert (instance.killed, instance.condemned, instance.wanted) == (False, False, True)
+    assert (instance.failure, instance.trouble, instance.failed_probes) == ("", "", 0)
+    assert noted(instance, "ready_at", "deadline") == (None, None)
+
+
+def test_a_child_that_was_spawned_has_no_end_yet() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 0.0), (Event.SPAWNED, 1.0), (Event.EXITED, 3.0))
+    assert (instance.pid, instance.started, instance.ended, instance.status) == (None, 1.0, 3.0, CRASH)
+    live(instance, (Event.TIMEOUT, 4.0), (Event.SPAWNED, 5.0))
+    assert (instance.pid, instance.started, instance.ended, instance.status) == (9, 5.0, None, None)
+    assert instance.ready_at == 5.0
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.BACKOFF])
+@pytest.mark.parametrize("event", [Event.STOP, Event.KILL])
+def test_one_without_a_child_is_at_rest_as_soon_as_it_is_stopped(state: str, event: str) -> None:
+    instance = put(an_instance(), state)
+    instance.deadline = 9.0
+    assert live(instance, (event, 5.0)) == [Action.ANNOUNCE_CANCELLED]
+    assert noted(instance, "state", "wanted", "deadline") == (State.EXITED, False, None)
+
+
+@pytest.mark.parametrize(("status", "after"), [(GOOD, State.EXITED), (ExitStatus(code=127), State.FAILED)])
+def test_one_that_is_down_is_not_wanted_and_has_no_deadline(status: ExitStatus, after: str) -> None:
+    instance = put(an_instance(), State.RUNNING)
+    instance.deadline = 9.0
+    live(instance, (Event.EXITED, 5.0), status=status)
+    assert noted(instance, "state", "wanted", "deadline") == (after, False, None)
+
+
+def test_a_stop_whose_time_is_over_ends_then() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    step(instance, Event.STOP, Fact(10.0, until=9.0))
+    assert (instance.deadline, instance.grace_left) == (9.0, 0.0)
+
+
+def test_the_first_half_of_the_grace_is_for_the_program_and_the_second_for_the_rest() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    assert live(instance, (Event.STOP, 10.0)) == [Action.ANNOUNCE_STOPPING, Action.STOP]
+    assert (instance.deadline, instance.grace_left, instance.last_deadline) == (12.5, 2.5, 15.0)
+    assert live(instance, (Event.TIMEOUT, 12.5)) == [Action.STOP_REST]
+    assert (instance.deadline, instance.grace_left, instance.killed) == (15.0, 0.0, False)
+    assert live(instance, (Event.TIMEOUT, 15.0)) == [Action.KILL]
+    assert (instance.deadline, instance.killed) == (None, True)
+
+
+def test_one_that_is_killed_at_once_has_no_grace_left() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    live(instance, (Event.STOP, 10.0))
+    assert live(instance, (Event.KILL, 11.0)) == [Action.KILL]
+    assert (instance.state, instance.deadline, instance.grace_left) == (State.STOPPING, None, 0.0)
+    assert (instance.killed, instance.wanted) == (True, False)
+
+
+def test_once_it_has_stopped_nothing_of_the_stop_is_left() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    assert live(instance, (Event.STOP, 10.0), (Event.EXITED, 11.0)) == [Action.ANNOUNCE_STOPPED]
+    assert (instance.pid, instance.deadline, instance.grace_left) == (None, None, 0.0)
+
+
+def test_a_restart_counts_as_one_and_forgives_quick_deaths() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    instance.quick_deaths = 3
+    actions = live(instance, (Event.RESTART, 10.0), (Event.EXITED, 11.0))
+    assert actions == [Action.ANNOUNCE_STOPPED, Action.LAUNCH]
+    assert (instance.restarts, instance.quick_deaths, instance.state) == (1, 0, State.STARTING)
+
+
+def test_a_kill_is_not_undone_by_the_restart_before_it() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    live(instance, (Event.RESTART, 10.0), (Event.KILL, 10.1), (Event.EXITED, 10.2))
+    assert (instance.state, instance.wanted) == (State.EXITED, False)
+
+
+def test_a_backoff_is_noted_with_its_jitter() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    instance.quick_deaths = 2
+    step(instance, Event.EXITED, Fact(5.0, status=CRASH, jitter=1.5))
+    assert (instance.state, instance.quick_deaths) == (State.BACKOFF, 3)
+    assert instance.delay == instance.plan.restart.delay(3) * 1.5 == 6.0
+    assert instance.deadline == 11.0
+
+
+def test_a_failed_spawn_is_a_life_without_length() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 1.0))
+    step(instance, Event.SPAWN_FAILED, Fact(2.0, reason="no memory"))
+    assert (instance.state, instance.failure) == (State.BACKOFF, "no memory")
+    assert (instance.started, instance.ended, instance.status, instance.uptime(9.0)) == (2.0, 2.0, None, 0.0)
+
+
+def test_a_spawn_that_fails_for_one_that_is_not_wanted_is_no_failure() -> None:
+    instance = put(an_instance(), State.STARTING, pid=None)
+    instance.wanted = False
+    step(instance, Event.SPAWN_FAILED, Fact(2.0, reason="no", status=ExitStatus(code=127)))
+    assert instance.state == State.EXITED
+    instance = put(an_instance(), State.STOPPING, pid=None)
+    step(instance, Event.SPAWN_FAILED, Fact(2.0, reason="stopped first"))
+    assert (instance.state, instance.failure) == (State.EXITED, "stopped first")
+
+
+def test_a_readiness_check_has_its_limit_and_readiness_ends_the_trouble() -> None:
+    instance = an_instance()
+    instance.plan.ready = Check("tcp", "localhost:1", timeout=60.0)
+    instance.plan.health = Check("tcp", "localhost:1", interval=10.0)
+    live(instance, (Event.START, 0.0), (Event.SPAWNED, 1.0))
+    assert (instance.state, instance.deadline, instance.ready_at) == (State.STARTING, 61.0, None)
+    instance.trouble = "connection refused"
+    assert live(instance, (Event.READY, 5.0)) == [Action.ANNOUNCE_READY]
+    assert (instance.trouble, instance.ready_at, instance.deadline) == ("", 5.0, 15.0)
+    assert live(instance, (Event.TIMEOUT, 15.0)) == [Action.PROBE]
+    assert instance.deadline == 25.0
+
+
+def test_one_that_is_not_ready_in_time_says_after_how_long_and_why() -> None:
+    instance = an_instance()
+    instance.plan.ready = Check("tcp", "localhost:1", timeout=2.0)
+    live(instance, (Event.START, 0.0), (Event.SPAWNED, 1.0))
+    instance.trouble = "connection refused"
+    assert live(instance, (Event.TIMEOUT, 3.0)) == [Action.ANNOUNCE_UNHEALTHY, Action.STOP]
+    assert instance.condemned
+    assert "2 s" in instance.failure
+    assert "connection refused" in instance.failure
+
+
+def test_a_start_in_the_midst_of_a_stop_is_a_restart_without_a_verdict() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    step(instance, Event.UNHEALTHY, Fact(1.0, reason="unhealthy"))
+    assert instance.condemned
+    live(instance, (Event.STOP, 2.0), (Event.START, 3.0))
+    assert (instance.wanted, instance.condemned) == (True, False)
+
+
+def test_the_shortest_limit_of_a_wait_counts_and_rests_while_the_user_holds_up() -> None:
+    instance = an_instance()
+    instance.plan.depends_on = (Dependency("a", timeout=30.0), Dependency("b", timeout=20.0), Dependency("c"))
+    fact = Fact(1.0)
+    fact.blocked = ["a.1 is not ready"]
+    assert step(instance, Event.START, fact) == (Action.ANNOUNCE_WAITING,)
+    assert (instance.state, instance.deadline, instance.held_up) == (State.WAITING, 21.0, False)
+    assert step(instance, Event.START, fact) == ()
+    assert not hold_up(instance, False, 5.0)
+    assert hold_up(instance, True, 5.0)
+    assert (instance.deadline, instance.held_up) == (None, True)
+    assert hold_up(instance, False, 6.0)
+    assert (instance.deadline, instance.held_up) == (26.0, False)
+    assert not hold_up(put(instance, State.RUNNING), True, 7.0)
+
+
+def test_a_wait_that_is_given_up_says_why() -> None:
+    for reason, failure in (("not started: db.1 failed", "not started: db.1 failed"), ("", "db.1 is not ready")):
+        instance = put(an_instance(), State.WAITING)
+        fact = Fact(1.0, reason=reason)
+        fact.blocked = ["db.1 is not ready"]
+        assert step(instance, Event.TIMEOUT, fact) == (Action.ANNOUNCE_FAILED,)
+        assert failure in instance.failure
+        assert (instance.wanted, instance.deadline) == (False, None)

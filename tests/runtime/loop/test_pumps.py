@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,6 @@ from procman.runtime.loop.pumps import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from procman.runtime.loop.pumps import Pump
 
@@ -449,3 +450,105 @@ def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_
     assert still is not None
     table.pumps.show_partials(still)
     assert table.hub.released == ["pull"]
+
+
+def test_few_floods_are_read_in_rotation(table: Table) -> None:
+    floods = ("flood1", "flood2", "flood3")
+    table.seat(*floods)
+    table.flood_for_ever()
+    table.flood(*floods)
+    for _ in range(10):
+        table.turn()
+    turn = table.turn()
+    assert len(turn) > 3
+    assert all(first != second for first, second in pairwise(turn))
+
+
+def test_a_lone_flood_is_read_several_times_before_the_others_are_polled(table: Table) -> None:
+    table.seat("flood")
+    table.flood_for_ever()
+    table.flood("flood")
+    table.turn()
+    polls: list[object] = []
+    ready = table.pumps._poller.ready
+
+    def counted(timeout: float | None) -> Any:
+        polls.append(timeout)
+        return ready(timeout)
+
+    table.pumps._poller.ready = counted  # type: ignore[method-assign]
+    assert len(table.turn()) > 3
+    assert 1 <= len(polls) <= 3
+
+
+def test_a_pump_that_is_ready_twice_is_queued_once(table: Table) -> None:
+    table.seat("one")
+    table.readers["one"].on_readable()
+    table.readers["one"].on_readable()
+    assert len(table.pumps._unserved) == 1
+
+
+def test_the_end_of_a_terminal_is_an_end_of_file(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(number: int) -> Callable[[int, int], bytes]:
+        def read(_fd: int, _size: int) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+        return read
+
+    table.seat("one", "two")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", fail(errno.EIO))
+        assert not table.readers["one"].read()
+        patch.setattr(os, "read", fail(errno.EBADF))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            table.readers["two"].read()
+    assert table.readers["one"].ended
+    assert not table.readers["two"].ended
+
+
+def test_only_escape_sequences_are_answered_and_not_while_a_client_is_attached(table: Table) -> None:
+    answered: list[tuple[bytes, bytes]] = []
+    tapped: list[bytes] = []
+    reader, writer = os.pipe()
+    pump = table.pumps.add(reader, "web.1", "stdout", lambda tail, chunk: answered.append((tail, chunk)))
+    for chunk in (b"half ", b"\x1b[6n"):
+        os.write(writer, chunk)
+        pump.read()
+    assert answered == [(b"half ", b"\x1b[6n")]
+    table.hub.taps["web.1"] = tapped.append
+    os.write(writer, b"\x1b[c")
+    pump.read()
+    assert answered == [(b"half ", b"\x1b[6n")]
+    assert tapped == [b"\x1b[c"]
+    table.pumps.remove(pump)
+    os.close(writer)
+
+
+def test_an_unfinished_line_that_goes_up_is_announced_before_the_lines_ahead_of_it(table: Table) -> None:
+    foreseen: list[bytes] = []
+    table.hub.look_ahead = lambda _name, _stream, tail: foreseen.append(tail)  # type: ignore[attr-defined]
+    table.seat("one")
+    for chunk in (b"a\nplain", b"\nb\n\x1b[2Aup", b"\n"):
+        os.write(table.writers["one"], chunk)
+        table.readers["one"].read()
+    assert foreseen == [b"\x1b[2Aup"]
+
+
+def test_a_move_up_is_remembered_until_the_pump_was_served(table: Table) -> None:
+    table.seat("one")
+    pump = table.readers["one"]
+    table.hub.painting.add(("one", "stdout"))
+    for chunk in (b"\x1b[2Aup\n", b"plain\n"):
+        os.write(table.writers["one"], chunk)
+        pump.read()
+    assert pump.climbs
+
+
+def test_at_the_end_the_last_line_and_the_rows_held_back_are_shown(table: Table) -> None:
+    table.seat("one")
+    os.write(table.writers["one"], b"last")
+    table.readers["one"].read()
+    table.outlet.blocked = False
+    table.pumps.remove(table.readers.pop("one"))
+    assert table.hub.heard == [("one", b"last")]
+    assert table.hub.released == ["one"]

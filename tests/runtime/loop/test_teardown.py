@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 from procman.core.lifecycle.instance import Instance, State
+from procman.core.model.status import ExitStatus
 from procman.runtime.loop.teardown import LEFTOVER_GRACE, OUTPUT_LIMIT, STUCK_LIMIT, Teardowns
 from runtime.fakes import a_plan
 
@@ -14,6 +16,9 @@ from runtime.fakes import a_plan
 class Child:
     def __init__(self, name: str, group_asked: bool = False) -> None:
         self.name = name
+        self.pid = os.getpid()  # one that we may signal
+        self.pty = None
+        self.status: object = None
         self.group_asked = group_asked
 
 
@@ -32,10 +37,10 @@ class World:
         self.teardowns.begin(Child(name, asked), instance, list(pumps), 100.0)  # type: ignore[arg-type]
         return instance
 
-    def proceed(self, now: float, stopping: bool = False) -> list[Any]:
+    def proceed(self, now: float) -> list[Any]:
         """Return the calls of one step, without those that read a pump."""
         self.calls.clear()
-        self.teardowns.proceed(now, stopping)
+        self.teardowns.proceed(now)
         return [call for call in self.calls if call[0] != "drain"]
 
     # The children
@@ -51,6 +56,15 @@ class World:
 
     def stop_leftovers(self, _child: Child, pids: list[int], number: int, *, group_too: bool) -> None:
         self.calls.append(("stop", *pids, number, group_too))
+
+    def spare(self, pids: list[int]) -> None:
+        self.calls.append(("spare", *pids))
+
+    def announce(self, _text: str) -> None:
+        self.calls.append(("announce",))
+
+    def abandon(self, child: Child) -> None:
+        self.calls.append(("abandon", child.name))
 
     def reap(self, child: Child) -> None:
         self.calls.append(("reap", child.name))
@@ -145,9 +159,13 @@ def test_what_survives_a_kill_is_given_up_once_and_named(world: World) -> None:
     world.proceed(100.0)
     assert world.teardowns.next_deadline() == 100.0 + STUCK_LIMIT
     assert world.proceed(100.0 + STUCK_LIMIT - 0.1) == [("kill", 7, 8)]
-    assert world.teardowns.stuck == []
-    assert world.proceed(100.0 + STUCK_LIMIT)[-1] == ("finished", "web.1", "web.1")
-    assert world.teardowns.stuck == [7, 8]
+    assert world.proceed(100.0 + STUCK_LIMIT) == [
+        ("spare", 7, 8),
+        ("announce",),
+        ("remove", "o"),
+        ("reap", "web.1"),
+        ("finished", "web.1", "web.1"),
+    ]
 
 
 def test_the_nearest_deadline_counts(world: World) -> None:
@@ -169,9 +187,47 @@ def test_a_crash_waits_for_every_full_output(world: World, full: str) -> None:
     assert world.proceed(100.1)[-1] == ("finished", "web.1", "web.1")
 
 
-def test_while_everything_stops_a_full_output_is_waited_for_only_a_moment(world: World) -> None:
-    world.begin("web.1")
+def test_the_end_of_a_stopped_instance_waits_for_a_full_output_only_a_moment(world: World) -> None:
+    world.begin("web.1", state=State.STOPPING)
     world.full = {"o"}
-    assert world.proceed(100.0, stopping=True) == []
+    assert world.proceed(100.0) == []
     assert world.teardowns.next_deadline() == 100.0 + OUTPUT_LIMIT
-    assert world.proceed(100.0 + OUTPUT_LIMIT, stopping=True)[-1] == ("finished", "web.1", "web.1")
+    assert world.proceed(100.0 + OUTPUT_LIMIT)[-1] == ("finished", "web.1", "web.1")
+
+
+def test_what_leftovers_write_delays_nothing(world: World) -> None:
+    world.begin("web.1", state=State.STOPPING)
+    world.left = {"web.1": [7]}
+    world.proceed(100.0)
+    world.full = {"o"}
+    assert world.teardowns.next_deadline() is None
+    world.left = {}
+    assert world.proceed(100.1)[-1] == ("finished", "web.1", "web.1")
+
+
+def test_a_leader_that_survives_its_kill_is_given_up(world: World) -> None:
+    child: Any = Child("web.1")
+    pumps: Any = ["o"]
+    world.teardowns.expect(child, Instance(a_plan("web.1")), pumps, 100.0)
+    assert world.teardowns.next_deadline() == 100.0 + STUCK_LIMIT
+    assert world.proceed(100.0 + STUCK_LIMIT - 0.1) == []
+    assert world.proceed(100.0 + STUCK_LIMIT) == [
+        ("spare", child.pid),
+        ("announce",),
+        ("remove", "o"),
+        ("abandon", "web.1"),
+        ("finished", "web.1", "web.1"),
+    ]
+    assert child.status == ExitStatus(signal=9)
+    assert world.teardowns.next_deadline() is None
+
+
+def test_a_leader_that_ends_after_its_kill_is_torn_down_as_usual(world: World) -> None:
+    child: Any = Child("web.1")
+    pumps: Any = ["o"]
+    instance = Instance(a_plan("web.1"))
+    world.teardowns.expect(child, instance, pumps, 100.0)
+    world.teardowns.begin(child, instance, pumps, 101.0)
+    assert world.teardowns.next_deadline() is None
+    assert world.proceed(101.0)[-1] == ("finished", "web.1", "web.1")
+    assert world.proceed(100.0 + STUCK_LIMIT) == []
