@@ -24,38 +24,65 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     return calls
 
 
+class Shell:
+    """A leader that is a shell, what it runs, and which processes handle signals."""
+
+    def __init__(self) -> None:
+        self.children = {LEADER: [PROGRAM, OTHER]}
+        self.shells = {LEADER}
+        self.handling: set[int] = set()
+
+
 @pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The leader is a shell with these children."""
-    children = [PROGRAM, OTHER]
-    monkeypatch.setattr(signalling, "comm_of", lambda pid: b"dash\n" if pid == LEADER else b"python\n")
-    monkeypatch.setattr(signalling, "children_of", lambda _pid: children)
-    return children
+def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
+    shell = Shell()
+    monkeypatch.setattr(signalling, "is_shell", lambda pid: pid in shell.shells)
+    monkeypatch.setattr(signalling, "living_children", lambda pid: shell.children.get(pid, []))
+    monkeypatch.setattr(signalling, "handles", lambda pid, _number: pid in shell.handling)
+    return shell
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT])
 def test_a_signal_that_ends_or_stops_goes_to_the_whole_group(
-    sent: list[tuple[str, int, int]], shell: list[int], number: int
+    sent: list[tuple[str, int, int]], shell: Shell, number: int
 ) -> None:
     signalling.send_to_program(LEADER, number)
     assert sent == [("group", LEADER, number)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH])
-def test_any_other_signal_goes_past_the_shell(sent: list[tuple[str, int, int]], shell: list[int], number: int) -> None:
+def test_any_other_signal_goes_past_the_shell(sent: list[tuple[str, int, int]], shell: Shell, number: int) -> None:
     signalling.send_to_program(LEADER, number)
     assert sent == [("process", PROGRAM, number), ("process", OTHER, number)]
 
 
-def test_a_shell_without_children_gets_it_itself(sent: list[tuple[str, int, int]], shell: list[int]) -> None:
-    shell.clear()
+def test_a_shell_without_children_gets_it_itself(sent: list[tuple[str, int, int]], shell: Shell) -> None:
+    shell.children.clear()
     signalling.send_to_program(LEADER, signal.SIGUSR1)
     assert sent == [("process", LEADER, signal.SIGUSR1)]
 
 
-def test_a_program_without_a_shell_gets_it_itself(sent: list[tuple[str, int, int]], shell: list[int]) -> None:
+def test_a_program_without_a_shell_gets_it_itself(sent: list[tuple[str, int, int]], shell: Shell) -> None:
     signalling.send_to_program(LEADER + 1, signal.SIGUSR1)
     assert sent == [("process", LEADER + 1, signal.SIGUSR1)]
+
+
+def test_a_shell_that_catches_the_signal_is_the_program(sent: list[tuple[str, int, int]], shell: Shell) -> None:
+    shell.handling = {LEADER}
+    assert signalling.send_to_program(LEADER, signal.SIGUSR1) == [LEADER]
+    assert sent == [("process", LEADER, signal.SIGUSR1)]
+
+
+def test_in_a_pipeline_it_is_for_the_one_that_handles_it(sent: list[tuple[str, int, int]], shell: Shell) -> None:
+    shell.handling = {OTHER}
+    assert signalling.send_to_program(LEADER, signal.SIGUSR1) == [OTHER]
+    assert sent == [("process", OTHER, signal.SIGUSR1)]
+
+
+def test_a_shell_in_a_shell_is_looked_behind(sent: list[tuple[str, int, int]], shell: Shell) -> None:
+    shell.children = {LEADER: [PROGRAM], PROGRAM: [OTHER]}
+    shell.shells.add(PROGRAM)
+    assert signalling.send_to_program(LEADER, signal.SIGUSR1) == [OTHER]
 
 
 def test_signal_names_every_instance_that_got_it(world: World, sent: list[tuple[str, int, int]]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from procman.core.model.status import signal_name, signal_number
 from procman.errors import UsageError
+from procman.runtime.processes.recipients import handles, is_shell, living_children
 from procman.runtime.system.descendants import send, send_group
-from procman.runtime.system.procfs import children_of, comm_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signals  # without the enums: see runtime/system/signals.py
 
-SHELLS = (b"sh", b"bash", b"dash", b"zsh", b"ksh", b"ash")
 TO_GROUP = frozenset(  # signals that end, stop or continue a process
     (
         signals.SIGTERM,
@@ -39,8 +38,9 @@ def signal(session: Session, client: Client, request: Request) -> None:
     if not request.names:
         raise UsageError("missing process", "for example: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
-        send_to_program(pid, number)
-        client.send({"say": f"{signal_name(number)} sent to {instance.name} (pid {pid})"})
+        pids = send_to_program(pid, number)
+        shown = f"pid{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"
+        client.send({"say": f"{signal_name(number)} sent to {instance.name} ({shown})"})
     client.finish()
 
 
@@ -62,19 +62,30 @@ def resume(session: Session, client: Client, request: Request) -> None:
     client.finish()
 
 
-def send_to_program(leader: int, number: int) -> None:
+def send_to_program(leader: int, number: int) -> list[int]:
     """Send a signal to the program behind ``leader``, the pid of a child of ours that is not reaped yet.
 
     A signal of ``TO_GROUP`` goes to the whole process group, as from a keyboard. Any other signal is meant for the
-    program alone: if the leader is a shell around it, which such a signal would kill, the shell's children get it.
+    program alone. Returns the pids that got it, or the leader's for its group.
     """
     if number in TO_GROUP:
         send_group(leader, number)
-        return
-    programs = children_of(leader) if _is_shell(leader) else []
-    for pid in programs or [leader]:
+        return [leader]
+    pids = _programs(leader, number)
+    for pid in pids:
         send(pid, number)
+    return pids
 
 
-def _is_shell(pid: int) -> bool:
-    return comm_of(pid).strip() in SHELLS
+def _programs(leader: int, number: int) -> list[int]:
+    """Return the programs behind a leader: what a shell runs that would die of the signal, since it has no trap for it.
+
+    In a pipeline (``./server | tee log``) that is who handles the signal, if any does.
+    """
+    found, unseen = list[int](), [leader]
+    while unseen:
+        pid = unseen.pop(0)
+        behind = living_children(pid) if is_shell(pid) and not handles(pid, number) else []
+        unseen += behind
+        found += [] if behind else [pid]
+    return [pid for pid in found if handles(pid, number)] or found
