@@ -102,3 +102,45 @@ def test_a_procfile_that_is_deleted_during_the_run_is_not_missed(place: Place) -
     session.wait_for(r"\| again")
     session.signal(signal.SIGTERM)
     session.wait()
+
+
+PASTED = "#!/bin/sh\r\necho up\r\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "messages"),
+    [
+        ("bin/pasted", ["bin/pasted has Windows line ends", "sed -i"]),
+        ("bin/pasted --port $PORT", ["bin/pasted has Windows line ends; convert it"]),
+        ("bin/orphan", ["bin/orphan: the interpreter that its first line names does not exist", "#!: /no/such/oven"]),
+        ("knead --all", [".venv/bin/knead exists: activate the virtual environment, or write .venv/bin/knead"]),
+    ],
+)
+def test_start_run_and_check_give_the_same_reason(place: Place, line: str, messages: list[str]) -> None:
+    place.write("bin/pasted", PASTED, mode=0o755)
+    place.write("bin/orphan", "#!/no/such/oven\n", mode=0o755)
+    place.write(".venv/bin/knead", "#!/bin/sh\n", mode=0o755)
+    place.procfile(f"bad: {line}\n")
+    session = place.start()
+    assert session.wait() == 127
+    checked = place.call("check")
+    assert checked.code == 0
+    run = place.call("run", line.split(maxsplit=1)[0])
+    assert run.code == 127
+    for message in messages:
+        assert message in session.text
+    assert messages[0] in checked.out
+    assert messages[0].partition(";")[0] in run.err
+    assert all(part in checked.out for part in messages)
+
+
+def test_a_path_of_the_env_file_is_named(place: Place) -> None:
+    place.write(".env", "A=1\nPATH=/nowhere\n", mode=0o600)
+    place.procfile("bad: sort --help\n")
+    where = "PATH comes from .env:2, and does not have its folder"
+    session = place.start()
+    assert session.wait() == 127
+    assert where in session.text
+    assert where in place.call("check").out
+    assert where in place.call("run", "sort").err
+    assert where in place.call("run", "bad").err

@@ -12,14 +12,14 @@ from procman.config.plan_source import plan_for, uses_overlay
 from procman.core.model.settings import NAMES
 from procman.core.procfile.environment import REAL
 from procman.core.text.printable import masked, visible
-from procman.errors import EXIT_OK, EXIT_PROBLEMS
+from procman.errors import EXIT_OK, EXIT_PROBLEMS, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from procman.cli.options.option import Invocation
-    from procman.core.model.plan import Environment, InstancePlan
+    from procman.core.model.plan import Environment, InstancePlan, Plan
     from procman.core.model.process_overlay import Overlay, OverlayProblem
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
@@ -44,6 +44,11 @@ def check(settings: Settings) -> int:
     overlay = _overlay(settings, procfile, environment)
     has_errors = bool(procfile.errors or (overlay and overlay.errors))
     plan = None if has_errors else plan_for(settings, procfile, environment, overlay=overlay)
+    if plan is not None:
+        found = list(_cannot_run(plan))
+        procfile = procfile.with_problems(found)
+        if not settings.json:
+            _print(problem.at(procfile.name) for problem in found)
     problems = overlay.problems if overlay else []
     reported = {f"{problem.location}: {problem.message}" for problem in problems}
     for warning in (*warnings, *(set(plan.warnings) - reported if plan else ())):
@@ -57,6 +62,21 @@ def check(settings: Settings) -> int:
         _print(map(str, problems))
         _print(_summary(settings, procfile, environment, has_errors))
     return EXIT_PROBLEMS if has_errors else EXIT_OK
+
+
+def _cannot_run(plan: Plan) -> Iterator[Problem]:
+    """Yield why commands cannot be run, where a look at the files is enough to know it."""
+    from procman.runtime.processes.diagnosis import search_for
+
+    commands = {instance.type: instance for instance in reversed(plan.instances)}
+    for process in plan.procfile.process_types:
+        instance = commands.get(process.name)
+        found = instance and search_for(instance, plan.environment, os.environ).first_trouble(process.command)
+        if found:
+            offset, trouble = found
+            if trouble.certain:
+                sentence = f"{trouble.message}; {trouble.hint}" if trouble.hint else trouble.message
+                yield Problem("hint" if trouble.missing else "warning", process.line, process.column + offset, sentence)
 
 
 def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay | None:

@@ -9,11 +9,12 @@ import sys
 from procman.cli.options.precedence import settle
 from procman.config.files import read_environment, read_procfile, require_sound, root_of
 from procman.config.plan_source import uses_overlay
-from procman.core.procfile.command import is_shell_word
+from procman.core.procfile.command import is_shell_word, needs_shell
+from procman.core.procfile.environment import REAL
 from procman.core.text.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
 from procman.runtime.guardian.foreground_run import run_in_foreground
-from procman.runtime.processes.spawn import candidates, find_program, launch
+from procman.runtime.processes.spawn import find_program, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Environment
     from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.model.settings import Settings
+    from procman.runtime.processes.diagnosis import Search
 
 
 def perform(invocation: Invocation) -> int:
@@ -49,14 +51,16 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
             cwd, own = surroundings(settings, procfile, environment, process.name, cwd)
             env |= own
         env["PROCMAN_PROCESS"] = process.name
-        program, argv = launch(process.command, env.get("PATH"), cwd, words[1:])
+        program, argv = _line(process.command, env.get("PATH"), cwd, words[1:])
     else:
         cwd = _folder(settings, env)
-        program, argv = _program(words[0], env.get("PATH"), cwd, procfile), list(words)
+        program, argv = find_program(words[0], env.get("PATH"), cwd), list(words)
     try:
+        if program is None:
+            raise _not_found(argv[0], _search(environment, env, cwd), procfile)
         return run_in_foreground(program, argv, env, cwd, settings.timeout)
     except OSError as error:
-        raise _cannot_run(words[0], error) from None
+        raise _cannot_run(argv[0], _search(environment, env, cwd), error) from None
 
 
 def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
@@ -97,32 +101,42 @@ def _folder(settings: Settings, env: dict[str, str]) -> str:
     return os.getcwd()
 
 
-def _program(name: str, path_value: str | None, cwd: str, procfile: Procfile | None) -> str:
-    program = find_program(name, path_value, cwd)
-    if program is not None:
-        return program
-    paths = [name] if "/" in name else candidates(name, path_value, cwd)
-    if name and any(os.path.isfile(os.path.join(cwd, path)) for path in paths):
-        raise CommandError(f"{name}: permission denied", EXIT_CANNOT_EXECUTE, f"it is not executable: chmod +x {name}")
-    if "/" in name and os.path.isdir(os.path.join(cwd, name)):
-        raise CommandError(f"{name} is a folder", EXIT_CANNOT_EXECUTE)
-    raise CommandError(f'"{name}": command not found', EXIT_NOT_FOUND, _hint(name, procfile))
+def _line(command: str, path_value: str | None, cwd: str, more: tuple[str, ...]) -> tuple[str | None, list[str]]:
+    """Return what runs a line of the Procfile; no program if a shell would only say that it is not there."""
+    name = command.split(maxsplit=1)[0]
+    if not needs_shell(command) and not find_program(name, path_value, cwd):
+        return None, [name]
+    return launch(command, path_value, cwd, more)
 
 
-def _hint(name: str, procfile: Procfile | None) -> str:
+def _search(environment: Environment, env: Mapping[str, str], cwd: str) -> Search:
+    from procman.runtime.processes.diagnosis import Search
+
+    origin = environment.origin.get("PATH", REAL)
+    return Search(env.get("PATH"), cwd, "" if origin == REAL else origin, os.environ.get("PATH"))
+
+
+def _not_found(name: str, search: Search, procfile: Procfile | None) -> CommandError:
+    trouble = search.trouble_of(name)
+    if trouble is None:  # it has just been written
+        return CommandError(f'"{name}": command not found', EXIT_NOT_FOUND)
+    hint = trouble.hint if trouble.code == EXIT_CANNOT_EXECUTE else _hint(name, trouble.hint, procfile)
+    return CommandError(trouble.message, trouble.code, hint)
+
+
+def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
     if is_shell_word(name):
         return f"it is part of the shell: procman run -- sh -c '{name} …'"
     near = nearest(name, procfile.names) if procfile else ""
-    if near:
+    if near and not whereabouts:
         return f'did you mean "{near}"?'
     if "/" in name:
         return "no such file"
-    return f"not a program on PATH{f', nor a process in {procfile.name}' if procfile else ''}"
+    return whereabouts or f"not a program on PATH{f', nor a process in {procfile.name}' if procfile else ''}"
 
 
-def _cannot_run(name: str, error: OSError) -> CommandError:
-    if error.errno == errno.ENOENT:
-        return CommandError(
-            f"{name}: the interpreter that its first line names does not exist", EXIT_NOT_FOUND, "see its line with #!"
-        )
+def _cannot_run(name: str, search: Search, error: OSError) -> CommandError:
+    trouble = search.trouble_of(name) if error.errno == errno.ENOENT else None
+    if trouble is not None:
+        return CommandError(trouble.message, trouble.code, trouble.hint)
     return CommandError(f"{name}: {os.strerror(error.errno or 0).lower()}", EXIT_CANNOT_EXECUTE)

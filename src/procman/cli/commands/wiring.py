@@ -9,6 +9,7 @@ from procman.errors import ConfigError
 from procman.output.messages.announcer import Announcer
 from procman.runtime.control.listener import Control
 from procman.runtime.guardian import guardian
+from procman.runtime.health.launch_hint import LaunchHint
 from procman.runtime.health.leftover_notice import LeftoverNotice
 from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
@@ -55,6 +56,7 @@ def wire(run: StartedRun) -> Engine:
             components += _status_line(hub, supervisor, job_control, reload, always=settings.status is True)
         components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
+    components.insert(1, LaunchHint(hub.announce, run.plan.environment, run.environ))
     components += _lazy_components(supervisor, hub, children, reload)
     endpoint = run.socket_claim.endpoint
     if endpoint is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procman.errors import Problem
 
 
 class ProcessType:
-    """A named line of the Procfile: its command, its line number (from 1), and its index among the types (from 0)."""
+    """A named line of the Procfile: its command, the line and column of that (from 1), and its index (from 0)."""
 
-    __slots__ = ("command", "index", "line", "name")
+    __slots__ = ("column", "command", "index", "line", "name")
 
-    def __init__(self, name: str, command: str, line: int, index: int) -> None:
+    def __init__(self, name: str, command: str, line: int, index: int, column: int = 1) -> None:
+        self.column = column
         self.name = name
         self.command = command
         self.line = line
@@ -46,6 +49,10 @@ class Procfile:
     def names(self) -> tuple[str, ...]:
         """The names of the process types, in the file's order."""
         return tuple(type_.name for type_ in self.process_types)
+
+    def with_problems(self, problems: Iterable[Problem]) -> Procfile:
+        """Return the same Procfile with more problems."""
+        return Procfile(self.name, self.process_types, (*self.problems, *problems))
 
     def get(self, name: str) -> ProcessType | None:
         """Return the process type called ``name``, or None."""

@@ -65,9 +65,9 @@ class _Parser:
         elif name in self.types:
             self._error(number, 1, f'"{name}" is already defined on line {self.types[name].line}')
         else:
-            self._add(ProcessType(name, command, number, len(self.types)), column)
+            self._add(ProcessType(name, command, number, len(self.types), column))
 
-    def _add(self, type_: ProcessType, column: int) -> None:
+    def _add(self, type_: ProcessType) -> None:
         self.types[type_.name] = type_
         first = self.variables.setdefault(port_variable(type_.name), type_)
         if first is not type_:
@@ -76,7 +76,7 @@ class _Parser:
         if type_.name == "all":
             self.problems.append(Problem("warning", type_.line, 1, '"all" means every type in --formation: rename it'))
         for severity, offset, message in advise(type_.name, type_.command):
-            self.problems.append(Problem(severity, type_.line, column + offset, message))
+            self.problems.append(Problem(severity, type_.line, type_.column + offset, message))
 
     def _error(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem("error", line, column, message))

@@ -350,7 +350,7 @@ def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
     if error.errno in TEMPORARY_ERRORS:
         return SpawnError(f"cannot start: {what}", None)
     if error.errno == errno.ENOENT:
-        return SpawnError(f"{plan.command.split()[0]}: not found", ExitStatus(code=127))
+        return SpawnError(_missing(plan), ExitStatus(code=127))
     return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
 
 
@@ -360,6 +360,15 @@ def _without_size(env: dict[str, str]) -> dict[str, str]:
         if name in env and env[name] == os.environ.get(name):
             del env[name]
     return env
+
+
+def _missing(plan: InstancePlan) -> str:
+    """Return why a file that PATH has is missing: it is a script, and its interpreter is what is missing."""
+    from procman.runtime.processes.diagnosis import Search
+
+    name = plan.command.split()[0]
+    trouble = Search(plan.env.get("PATH"), plan.cwd).trouble_of(name)
+    return trouble.message if trouble is not None and not trouble.missing else f"{name}: not found"
 
 
 def _close_all(fds: Iterable[int]) -> None:

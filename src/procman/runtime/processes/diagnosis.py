@@ -1,0 +1,186 @@
+"""Why a command cannot be run, in the words of `run`, of a failed start and of `check`."""
+
+from __future__ import annotations
+
+import os
+
+from procman.core.procfile.command import is_shell_word
+from procman.core.procfile.shell_line import ShellLine, is_assignment
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND
+from procman.runtime.processes.spawn import candidates, find_program, is_executable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from procman.core.model.plan import Environment, InstancePlan
+    from procman.core.procfile.shell_line import SimpleCommand, Word
+
+MAX_READ = 4096  # bytes of a script that are looked at
+_FOLDERS = {  # where projects keep their own programs, and how they are usually run
+    ".venv/bin": "activate the virtual environment, or write {path}",
+    "venv/bin": "activate the virtual environment, or write {path}",
+    "env/bin": "activate the virtual environment, or write {path}",
+    "node_modules/.bin": "write npx {name}, or {path}",
+    "vendor/bin": "write {path}",
+    "bin": "write {path}",
+    ".": "write ./{name}",
+}
+_SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh"))
+_BEFORE = frozenset(("!", "{", "if", "then", "while", "do", "else", "exec", "command", "nohup"))  # a program follows
+_UNKNOWN = frozenset("$`*?~<>(")  # a word with one of these is not yet what the shell will look for
+_ELSEWHERE = frozenset(("cd", "pushd", "chdir"))
+_ANYTHING = frozenset((".", "source", "export", "eval", "alias", "set", "hash"))  # PATH may change with it
+
+
+class Trouble:
+    """Why one program cannot be run: a sentence, a hint or an empty string, and the exit code of a shell.
+
+    ``missing``: PATH does not have it, so that only the hint says more than a shell would. ``certain``: the files show
+    that it is so, and it is not only this machine that lacks a program.
+    """
+
+    __slots__ = ("certain", "code", "hint", "message", "missing")
+
+    def __init__(
+        self, message: str, hint: str, code: int = EXIT_NOT_FOUND, missing: bool = False, certain: bool = True
+    ) -> None:
+        self.certain = certain
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.missing = missing
+
+
+class Search:
+    """Where programs are looked for: a PATH (None if unset), the folder that commands run in, and where PATH is set.
+
+    ``origin`` is an empty string for the PATH that procman inherited, ``inherited``.
+    """
+
+    __slots__ = ("cwd", "inherited", "origin", "path")
+
+    def __init__(self, path: str | None, cwd: str, origin: str = "", inherited: str | None = None) -> None:
+        self.path = path
+        self.cwd = cwd
+        self.origin = origin
+        self.inherited = inherited
+
+    def trouble_of(self, name: str) -> Trouble | None:
+        """Return why the program ``name`` cannot be run, or None if nothing speaks against it."""
+        program = find_program(name, self.path, self.cwd)
+        if program is not None:
+            return self._script_trouble(name, os.path.join(self.cwd, program))
+        paths = [name] if "/" in name else candidates(name, self.path, self.cwd)
+        if name and any(os.path.isfile(os.path.join(self.cwd, path)) for path in paths):
+            return Trouble(f"{name}: permission denied", f"it is not executable: chmod +x {name}", EXIT_CANNOT_EXECUTE)
+        if "/" in name and os.path.isdir(os.path.join(self.cwd, name)):
+            return Trouble(f"{name} is a folder", "", EXIT_CANNOT_EXECUTE)
+        where = self._whereabouts(name)
+        hint = where or (f"PATH comes from {self.origin}" if self.origin and "/" not in name else "")
+        return Trouble(f'"{name}": command not found', hint, missing=True, certain=bool(where))
+
+    def first_trouble(self, command: str) -> tuple[int, Trouble] | None:
+        """Return the first program of a command that cannot be run, as its offset, and why; None if that is unclear."""
+        search: Search | None = self
+        for one in ShellLine(command).commands:
+            words = _unassigned(one)
+            if words is None or (words and words[0].text in _ANYTHING):
+                return None
+            if not words:
+                continue
+            name = words[0].text
+            if name in _ELSEWHERE:
+                search = search and search._below(words)
+            elif search is not None and not is_shell_word(name) and _UNKNOWN.isdisjoint(name):
+                trouble = search.trouble_of(name) or search._given_to_shell(words)
+                if trouble is not None:
+                    return words[0].offset, trouble
+        return None
+
+    def _below(self, words: list[Word]) -> Search | None:
+        """Return the search in the folder that ``cd`` enters, or None if it is not known."""
+        if len(words) != 2 or not _UNKNOWN.isdisjoint(words[1].text) or words[1].text.startswith("-"):
+            return None
+        return Search(self.path, os.path.join(self.cwd, words[1].text), self.origin, self.inherited)
+
+    def _whereabouts(self, name: str) -> str:
+        """Return where a program is that PATH does not have, or an empty string."""
+        if not name or "/" in name:
+            return ""
+        if self.origin and find_program(name, self.inherited, self.cwd):
+            return f"PATH comes from {self.origin}, and does not have its folder"
+        for folder, how in _FOLDERS.items():
+            path = os.path.normpath(f"{folder}/{name}")
+            if is_executable(os.path.join(self.cwd, path)):
+                shown = path if "/" in path else f"./{path}"
+                return f"{shown} exists: {how.format(path=path, name=name)}"
+        return ""
+
+    def _script_trouble(self, name: str, path: str) -> Trouble | None:
+        """Return what is wrong with the first line of a script."""
+        first, newline, _ = _beginning(path).partition(b"\n")
+        if not first.startswith(b"#!"):
+            return None
+        if newline and first.endswith(b"\r"):
+            return _windows(name)
+        words = os.fsdecode(first[2:]).split()
+        if not words:
+            return None
+        if not is_executable(os.path.join(self.cwd, words[0])):
+            message = f"{name}: the interpreter that its first line names does not exist"
+            return Trouble(message, f"see its line with #!: {words[0]}")
+        wanted = words[1] if len(words) > 1 and words[0].endswith("/env") else ""
+        if not wanted or wanted.startswith("-") or "=" in wanted or find_program(wanted, self.path, self.cwd):
+            return None
+        return Trouble(f"{name} needs {wanted}, which is not on PATH", self._whereabouts(wanted))
+
+    def _given_to_shell(self, words: list[Word]) -> Trouble | None:
+        """Return what is wrong with the script in ``sh script``."""
+        if words[0].text.rpartition("/")[2] not in _SHELLS or len(words) < 2:
+            return None
+        script = words[1].text
+        if script.startswith("-") or not _UNKNOWN.isdisjoint(script):
+            return None
+        return _windows(script) if b"\r\n" in _beginning(os.path.join(self.cwd, script)) else None
+
+
+def search_for(plan: InstancePlan, environment: Environment, inherited: Mapping[str, str]) -> Search:
+    """Return where programs of an instance are looked for; ``inherited`` are procman's own variables."""
+    path, origin = plan.env.get("PATH"), ""
+    if path != inherited.get("PATH"):
+        is_known = environment.values.get("PATH") == path
+        origin = environment.origin.get("PATH", "") if is_known else "the overlay"
+    return Search(path, plan.cwd, origin, inherited.get("PATH"))
+
+
+def _windows(name: str) -> Trouble:
+    return Trouble(f"{name} has Windows line ends", f"convert it: sed -i 's/\\r$//' {name}")
+
+
+def _unassigned(one: SimpleCommand) -> list[Word] | None:
+    """Return the words behind assignments and reserved words; None if PATH is assigned."""
+    words = list(_behind_assignments(one))
+    return None if any(word.text.startswith("PATH=") for word in one.words) else words
+
+
+def _behind_assignments(one: SimpleCommand) -> Iterator[Word]:
+    begun = False
+    for word in one.words:
+        begun = begun or not (is_assignment(word.text) or word.text in _BEFORE)
+        if begun:
+            yield word
+
+
+def _beginning(path: str) -> bytes:
+    """Return the first bytes of a regular file, or nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, MAX_READ)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
