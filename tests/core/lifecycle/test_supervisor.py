@@ -7,6 +7,8 @@ import pytest
 from procman.core.lifecycle.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, State
+from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
 from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
@@ -252,3 +254,217 @@ def test_a_retired_instance_takes_its_pause_with_it() -> None:
     world.supervisor.add([web.plan], world.now)
     world.perform()  # the world gives every child the pid 1
     assert not supervisor.is_paused(supervisor.instances["web.1"])
+
+
+def a_supervisor(*names: str, exit_rule: str = "all", **more: object) -> Supervisor:
+    """Return a supervisor whose instances run; `more` are attributes of their plans."""
+    plans = []
+    for name in names:
+        kind, _, number = name.partition(".")
+        plan = InstancePlan(name, kind, int(number), None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=5.0))
+        for key, value in more.items():
+            setattr(plan, key, value)
+        plans.append(plan)
+    supervisor = Supervisor(plans, exit_rule)
+    supervisor.start_all(0.0)
+    for instance in supervisor.instances.values():
+        if instance.plan.autostart:
+            supervisor.spawned(instance, 7, 0.0)
+    supervisor.take_actions()
+    return supervisor
+
+
+def told(supervisor: Supervisor) -> list[str]:
+    return [action for action, _ in supervisor.take_actions()]
+
+
+def test_only_what_autostarts_is_started() -> None:
+    assert a_supervisor("web.1", autostart=False).instances["web.1"].state == State.EXITED
+    assert a_supervisor("web.1").instances["web.1"].state == State.RUNNING
+
+
+def test_failed_checks_in_a_row_condemn_and_a_passed_one_begins_anew() -> None:
+    supervisor = a_supervisor("web.1", health=Check("tcp", "localhost:1", threshold=3))
+    web = supervisor.instances["web.1"]
+    for _ in range(2):
+        supervisor.unhealthy(web, "refused", 1.0)
+    assert (web.failed_probes, web.trouble, web.state) == (2, "refused", State.RUNNING)
+    supervisor.probed(web, "")
+    assert (web.failed_probes, web.trouble) == (0, "")
+    for _ in range(3):
+        assert web.state == State.RUNNING
+        supervisor.unhealthy(web, "refused", 2.0)
+    assert (web.state, web.condemned) == (State.STOPPING, True)
+    assert "refused" in web.failure
+    supervisor.unhealthy(web, "again", 3.0)
+    assert (web.failed_probes, web.trouble) == (3, "refused")
+
+
+def test_an_unhealthy_one_that_may_be_so_is_announced_once() -> None:
+    supervisor = a_supervisor("web.1", health=Check("tcp", "localhost:1", threshold=2, on_fail="none"))
+    web = supervisor.instances["web.1"]
+    for _ in range(5):
+        supervisor.unhealthy(web, "refused", 1.0)
+    assert told(supervisor) == [Action.ANNOUNCE_UNHEALTHY]
+    assert web.state == State.RUNNING
+    supervisor = a_supervisor("web.1")
+    supervisor.unhealthy(supervisor.instances["web.1"], "refused", 1.0)
+    assert supervisor.instances["web.1"].failed_probes == 0
+
+
+def test_what_can_die_neither_ends_the_run_nor_gives_its_code() -> None:
+    for rule in ("any", "failure", "all"):
+        supervisor = a_supervisor("web.1", "db.1", exit_rule=rule, can_die=True, restart=RestartPolicy("never"))
+        supervisor.exited(supervisor.instances["web.1"], CRASH, 1.0)
+        assert supervisor.stopping is None
+        assert supervisor.exit_code == 0
+
+
+@pytest.mark.parametrize("rule", ["any", "failure"])
+def test_a_failure_ends_the_run_by_either_rule_and_gives_its_code(rule: str) -> None:
+    supervisor = a_supervisor("web.1", "db.1", exit_rule=rule)
+    supervisor.instances["db.1"].plan.restart = RestartPolicy("never")
+    supervisor.exited(supervisor.instances["db.1"], CRASH, 1.0)
+    assert supervisor.stopping is not None
+    assert supervisor.stopping.cause == (Action.ANNOUNCE_FAILED, "db.1")
+    assert supervisor.exit_code == 3
+
+
+def test_a_first_exit_that_counts_as_success_is_no_failure() -> None:
+    supervisor = a_supervisor("web.1", "db.1", exit_rule="any", restart=RestartPolicy(success_codes=(0, 3)))
+    supervisor.exited(supervisor.instances["web.1"], CRASH, 1.0)
+    assert supervisor.stopping is not None
+    assert supervisor.exit_code == 0
+
+
+def test_a_requested_end_does_not_end_the_run() -> None:
+    supervisor = a_supervisor("web.1", "db.1", exit_rule="any")
+    supervisor.wish(Event.RESTART, [supervisor.instances["web.1"]], 1.0)
+    supervisor.exited(supervisor.instances["web.1"], CRASH, 2.0)
+    assert supervisor.stopping is None
+
+
+def test_what_fails_while_everything_stops_does_not_change_the_code() -> None:
+    supervisor = a_supervisor("web.1", "db.1", exit_rule="any", restart=RestartPolicy("never"))
+    supervisor.stop_all(Reason("enough"), 1.0)
+    for instance in supervisor.instances.values():
+        supervisor.exited(instance, CRASH, 2.0)
+    assert supervisor.exit_code == 0
+    assert supervisor.stopping is not None
+    assert supervisor.stopping.words == "enough"
+
+
+def test_a_kill_before_the_shutdown_is_not_its_fault_but_one_in_it_is() -> None:
+    supervisor = a_supervisor("web.1", "db.1")
+    web, db = supervisor.instances.values()
+    supervisor.wish(Event.KILL, [web], 1.0)
+    supervisor.exited(web, CRASH, 2.0)
+    assert supervisor.outcome.stopped_in_time
+    supervisor.stop_all(TERMINATED, 3.0)
+    for _ in range(2):
+        supervisor.tick(100.0)
+    assert db.killed
+    assert not supervisor.outcome.stopped_in_time
+    assert supervisor.exit_code == 143
+
+
+def test_a_kill_keeps_the_first_reason_and_is_never_in_time() -> None:
+    supervisor = a_supervisor("web.1")
+    supervisor.stop_all(TERMINATED, 1.0)
+    supervisor.kill_all(INTERRUPTED, 2.0)
+    assert supervisor.stopping is TERMINATED
+    assert supervisor.exit_code == 143
+    supervisor = a_supervisor("web.1")
+    supervisor.kill_all(INTERRUPTED, 2.0)
+    assert supervisor.exit_code == 130
+
+
+def test_what_the_user_stopped_keeps_the_run_and_is_started_by_him_alone() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    assert supervisor.may_restart_by_itself(web)
+    supervisor.hold([web], 1.0)
+    supervisor.exited(web, GOOD, 2.0)
+    told(supervisor)
+    assert supervisor.is_held(web)
+    assert not supervisor.settled
+    assert not supervisor.may_restart_by_itself(web)
+    supervisor.wish(Event.START, [web], 3.0)
+    assert not supervisor.is_held(web)
+    assert supervisor.may_restart_by_itself(web)
+
+
+def test_what_never_started_does_not_restart_by_itself() -> None:
+    supervisor = a_supervisor("web.1", autostart=False)
+    assert not supervisor.may_restart_by_itself(supervisor.instances["web.1"])
+
+
+def test_a_run_is_over_when_all_rest_and_their_ends_are_told() -> None:
+    supervisor = a_supervisor("web.1", "db.1")
+    web, db = supervisor.instances.values()
+    supervisor.hold([web], 1.0)
+    supervisor.exited(web, GOOD, 2.0)
+    supervisor.exited(db, GOOD, 2.0)
+    assert supervisor.has_news
+    told(supervisor)
+    assert not supervisor.settled  # one is held
+    supervisor.stop_all(TERMINATED, 3.0)
+    told(supervisor)
+    assert supervisor.settled
+    assert not a_supervisor().settled  # instances may be added
+
+
+def test_a_retired_instance_is_removed_when_it_is_at_rest_and_not_before() -> None:
+    supervisor = a_supervisor("web.1", "web.2")
+    web = supervisor.instances["web.2"]
+    supervisor.retire([web], 1.0)
+    assert web.held
+    assert "web.2" in supervisor.instances
+    supervisor.exited(web, GOOD, 2.0)
+    assert list(supervisor.instances) == ["web.1"]
+    supervisor.exited(supervisor.instances["web.1"], GOOD, 3.0)
+    supervisor.retire([supervisor.instances["web.1"]], 4.0)
+    assert list(supervisor.instances) == []
+
+
+@pytest.mark.parametrize("how", ["add", "restart"])
+def test_an_instance_that_is_wanted_again_is_not_removed(how: str) -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    supervisor.retire([web], 1.0)
+    supervisor.add([web.plan], 1.5) if how == "add" else supervisor.wish(Event.RESTART, [web], 1.5)
+    supervisor.exited(web, GOOD, 2.0)
+    assert supervisor.instances["web.1"].state == State.STARTING
+
+
+def test_dependencies_of_a_new_plan_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for how in ("replan", "add"):
+        supervisor = a_supervisor("web.1", "db.1")
+        web, db = supervisor.instances.values()
+        supervisor.wish(Event.STOP, [web, db], 1.0)
+        for instance in (web, db):
+            supervisor.exited(instance, GOOD, 2.0)
+        told(supervisor)
+        plan = InstancePlan("web.1", "web", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy())
+        plan.depends_on = (Dependency("db"),)
+        if how == "replan":
+            supervisor.replan(web, plan)
+            supervisor.wish(Event.START, [web], 3.0)
+        else:
+            plan.name, plan.number = "web.2", 2
+            (web,) = supervisor.add([plan], 3.0)
+        assert web.state == State.WAITING, how
+
+
+def test_a_deadline_that_is_reached_is_due_and_one_that_is_not_is_left() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    supervisor.exited(web, CRASH, 1.0)
+    due = supervisor.next_deadline()
+    assert due == web.deadline
+    assert due is not None
+    supervisor.tick(due - 0.001)
+    assert web.state == State.BACKOFF
+    supervisor.tick(due)
+    assert web.state == State.STARTING
+    assert supervisor.next_deadline() is None

@@ -11,6 +11,7 @@ import pytest
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.policy import RestartPolicy
+from procman.runtime.loop import engine as engine_module
 from procman.runtime.loop.engine import LAST_FLUSH_LIMIT
 from procman.runtime.loop.pumps import MAX_OWED
 from procman.runtime.processes.launcher import BATCH_SIZE
@@ -19,6 +20,8 @@ from runtime.fakes import Kernel, Process, Recorder, Run, a_plan, signal_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from procman.core.lifecycle.instance import Instance
 
 READ, WRITE = 1, 4
 FULL = 256 << 10  # bytes that the pipe of our output takes
@@ -603,3 +606,79 @@ def test_a_prompt_is_offered_after_a_moment_of_silence(kernel: Kernel) -> None:
     ((tail, when),) = offered
     assert tail == b"password: "
     assert when == pytest.approx(1001.15)
+
+
+def test_the_loop_wakes_for_every_deadline(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    engine = run.engine
+    sources = (run.supervisor, engine._pumps, engine._teardowns, run.children, run.hub, run.recorder)
+    assert [source.next_deadline for source in sources] == engine._next_deadlines
+    run.after(1.0, run.exits("web.1"))
+    run.run()
+
+
+def test_what_actions_print_is_on_its_way_before_the_loop_sleeps(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    on_event = run.recorder.on_event
+
+    def tell(action: str, instance: Instance, now: float) -> None:
+        on_event(action, instance, now)
+        run.outlet.put(f"{action}\n".encode())
+
+    run.recorder.on_event = tell  # type: ignore[method-assign]
+    seen: list[bytes] = []
+    run.after(1.0, lambda: seen.append(run.read()))
+    run.after(2.0, run.exits("web.1"))
+    run.run()
+    assert seen == [b"started\n"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "nohup", "code", "end"),
+    [("terminal", False, 129, 1001.0), ("terminal", True, 0, 1002.0), ("pipe", True, 141, 1001.0)],
+)
+def test_a_terminal_that_hangs_up_ends_the_run_except_under_nohup(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, kind: str, nohup: bool, code: int, end: float
+) -> None:
+    run = Run(kernel, "web.1")
+    run.outlet._writer.kind = kind
+    monkeypatch.setattr(engine_module, "ignores_hang_up", lambda: nohup)
+    run.after(1.0, lambda: os.close(run.reader))
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == code
+    assert kernel.now == end
+
+
+def test_a_killed_run_does_not_wait_for_orphans(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=8.0))
+
+    def stray() -> None:
+        one = kernel.process("web.1").fork(own_session=True, env={})
+        one.locks = -1
+        one.ignores.add(signal.SIGTERM)
+
+    kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+    run.after(1.0, stray)
+    run.after(2.0, lambda: run.signal(signal.SIGTERM))
+    run.after(3.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 143
+    assert kernel.now == pytest.approx(1003.0, abs=0.1)
+
+
+def test_two_floods_do_not_keep_the_loop_busy_while_the_reader_is_stuck(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1", "job.1")
+    run.after(1.0, flood(run, "web.1"))
+    run.after(1.0, flood(run, "job.1"))
+    run.after(50.0, lambda: run.signal(signal.SIGTERM))
+    assert run.run() == 0
+    assert kernel.now == pytest.approx(1050.0 + LAST_FLUSH_LIMIT, abs=0.5)
+
+
+def test_all_batches_are_launched_without_a_pause(kernel: Kernel) -> None:
+    names = [f"web.{number}" for number in range(1, 3 * BATCH_SIZE)]
+    run = Run(kernel, *names)
+    for name in names:
+        run.after(10.0, run.exits(name))
+    run.run()
+    assert {run.recorder.times["started", name] for name in names} == {0.0}
+    assert not run.requests.child_ended

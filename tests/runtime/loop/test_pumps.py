@@ -552,3 +552,90 @@ def test_at_the_end_the_last_line_and_the_rows_held_back_are_shown(table: Table)
     table.pumps.remove(table.readers.pop("one"))
     assert table.hub.heard == [("one", b"last")]
     assert table.hub.released == ["one"]
+
+
+def test_a_flood_is_known_as_one_although_its_last_read_found_nothing(table: Table) -> None:
+    table.seat("flood")
+    table.hub.publish = lambda *_: None  # type: ignore[method-assign]  # never full
+    table.flood("flood")
+    table.turn()
+    assert table.readers["flood"].taken > CHUNK_SIZE // 2
+
+
+def test_large_reads_that_leave_room_in_the_pipe_widen_nothing(table: Table) -> None:
+    table.seat("one")
+    for _ in range(2 * FULL_READS_TO_WIDEN):
+        os.write(table.writers["one"], LINE * 300)
+        table.turn()
+    assert not table.readers["one"].is_wide
+
+
+def test_only_a_move_up_puts_off_the_end_of_a_painting(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    dues: list[float] = []
+    for chunk in (b"\x1b[1A50%\n", b"plain\n", b"\x1b[1A60%\n"):
+        os.write(table.writers["bars"], chunk)
+        table.turn()
+        dues.append(table.pumps.next_deadline() or 0.0)
+    assert dues[0] == dues[1] < dues[2]
+
+
+def test_a_painting_that_has_ended_has_no_deadline(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\n")
+    table.turn()
+    table.hub.painting = {("other", "stdout")}
+    os.write(table.writers["bars"], b"plain\n")
+    table.turn()
+    assert table.pumps.next_deadline() is None
+
+
+def test_the_sooner_of_a_line_and_a_painting_is_the_deadline(table: Table) -> None:
+    table.seat("bars", "ask")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\n")
+    table.turn()
+    painted = table.pumps.next_deadline()
+    pumps_module.time.now += PAINTING_DELAY - PARTIAL_DELAY / 2  # type: ignore[attr-defined]  # the clock of these tests
+    os.write(table.writers["ask"], b"yes? ")
+    table.turn()
+    assert table.pumps.next_deadline() == painted
+
+
+def test_with_the_rows_the_unfinished_line_below_them_is_shown(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\nyes? ")
+    table.turn()
+    table.pumps._unfinished.clear()
+    due = table.pumps.next_deadline()
+    assert due is not None
+    table.pumps.show_partials(due)
+    assert table.hub.partials == [b"yes? "]
+
+
+def test_a_pump_that_is_removed_has_no_deadline(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\nyes? ")
+    table.turn()
+    assert table.pumps.next_deadline() is not None
+    table.outlet.blocked = False
+    table.pumps.remove(table.readers.pop("bars"))
+    assert table.pumps.next_deadline() is None
+
+
+def test_floods_keep_their_order_however_much_each_has_written(table: Table) -> None:
+    table.seat("flood1", "flood2")
+    table.readers["flood1"].taken, table.readers["flood2"].taken = LONE_FLOOD_SIZE, CHUNK_SIZE
+    table.flood("flood1", "flood2")
+    assert table.turn() == ["flood1"]
+
+
+def test_users_and_signals_do_not_notice_the_limits() -> None:
+    assert 1.0 < PAINTING_DELAY < 2.0  # a clock among the rows ticks every second
+    assert 0.1 <= PARTIAL_DELAY <= 0.2
+    assert TURN_LIMIT <= 0.1
+    assert TURN_SIZE <= 1 << 20
