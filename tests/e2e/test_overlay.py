@@ -79,7 +79,6 @@ def test_a_dependant_starts_when_the_check_passes_and_not_before(place: Place, r
     session = place.start("-p", port)
     order(
         session,
-        r"worker\.1 is waiting because web\.1 is not ready",
         r"web\.1 started",
         r"web\.1 is ready after",
         r"worker\.1 started",

@@ -171,7 +171,7 @@ def test_ctrl_bracket_gives_the_keys_to_procman_and_back(place: Place) -> None:
     terminal = _repl(place, others=f"clock: echo clock lives; {STAY}\n")
     terminal.see_line("clock.1", "clock lives")
     terminal.type(b"half\x1d")
-    terminal.see_status(r"^Ctrl-\] web.1  web ● 1/1 :5000  clock ● 1/1 :5100  \? keys$")
+    terminal.see_status(r"^Ctrl-\] web.1  web ● 1/1  clock ● 1/1  \? keys$")
     assert "> half" in terminal.rows
     terminal.type(b"rclock\r")
     terminal.see(lambda: terminal.said("clock.1") == ["clock lives"] * 2, "the second life of clock")

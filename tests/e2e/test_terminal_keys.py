@@ -24,7 +24,7 @@ def two(place: Place) -> Terminal:
     """A run of `web` and `worker`, both up."""
     place.procfile(f"web: echo web lives; {STAY}\nworker: echo worker lives; {STAY}\n")
     terminal = on_terminal(place, "start")
-    terminal.see_status(r"^web ● 1/1 :5000  worker ● 1/1 :5100  \? keys$")
+    terminal.see_status(r"^web ● 1/1  worker ● 1/1  \? keys$")
     terminal.see_line("web.1", "web lives")
     terminal.see_line("worker.1", "worker lives")
     terminal.see_status("^web ● 1/1")  # it is painted behind them
@@ -75,7 +75,7 @@ def test_r_restarts_one_and_tab_completes_its_name(two: Terminal) -> None:
     two.see_status("^restart: worker$")
     two.type(b"\r")
     two.see(lambda: two.said("worker.1") == ["worker lives"] * 2, "the second life of worker")
-    two.see_status(r"^web ● 1/1 :5000  worker ● 1/1 :5100  \? keys$")
+    two.see_status(r"^web ● 1/1  worker ● 1/1  \? keys$")
     assert two.said("web.1") == ["web lives"]
 
 
@@ -86,9 +86,9 @@ def test_r_and_enter_restart_all(two: Terminal) -> None:
 
 def test_s_stops_one_and_r_brings_it_back(two: Terminal) -> None:
     _answer(two, b"s", "stop", b"web\r")
-    two.see_status(r"^web ○ stopped  worker ● 1/1 :5100  \? keys$")
+    two.see_status(r"^web ○ stopped  worker ● 1/1  \? keys$")
     _answer(two, b"r", "restart", b"web\r")
-    two.see_status(r"^web ● 1/1 :5000  worker ● 1/1 :5100  \? keys$")
+    two.see_status(r"^web ● 1/1  worker ● 1/1  \? keys$")
     two.see(lambda: two.said("web.1") == ["web lives"] * 2, "the second life of web")
     assert two.said("worker.1") == ["worker lives"]
 
@@ -97,7 +97,7 @@ def test_s_and_enter_stop_all_and_the_run_goes_on(two: Terminal) -> None:
     _answer(two, b"s", "stop", b"\r")
     two.see_status(r"^web ○ stopped  worker ○ stopped  \? keys$")
     _answer(two, b"r", "restart", b"worker.1\r")
-    two.see_status(r"^web ○ stopped  worker ● 1/1 :5100  \? keys$")
+    two.see_status(r"^web ○ stopped  worker ● 1/1  \? keys$")
 
 
 def test_files_that_cannot_be_read_for_want_of_descriptors_end_nothing(two: Terminal) -> None:
@@ -142,12 +142,12 @@ def test_f_shows_only_one_and_then_all_again(ticking: Terminal) -> None:
 
 def test_m_mutes_one_and_shows_it_again(ticking: Terminal) -> None:
     _answer(ticking, b"m", "mute", b"worker.1\r")
-    ticking.see_status(r"worker ● 1/1 :5100 muted  \? keys$")
+    ticking.see_status(r"worker ● 1/1 muted  \? keys$")
     silent = len(ticking.said("worker.1"))
     _hear(ticking, "web.1")
     assert len(ticking.said("worker.1")) == silent
     _answer(ticking, b"m", "mute", b"worker.1\r")
-    ticking.see_status(r"worker ● 1/1 :5100  \? keys$")
+    ticking.see_status(r"worker ● 1/1  \? keys$")
     _hear(ticking, "web.1", "worker.1")
 
 
@@ -173,11 +173,11 @@ def test_a_slash_marks_what_matches_from_now_on(ticking: Terminal) -> None:
 def test_capital_r_restarts_what_has_failed(place: Place) -> None:
     place.procfile(f"web: {STAY}\njob: ./job\n")
     terminal = on_terminal(place, "start")
-    terminal.see_status(r"^web ● 1/1 :5000  job ✗ failed \(1\)  \? keys$")
+    terminal.see_status(r"^web ● 1/1  job ✗ failed \(1\)  \? keys$")
     place.write("job", f"#!/bin/sh\necho at last\n{STAY}\n", mode=0o755)
     terminal.type(b"R")
     terminal.see_line("job.1", "at last")
-    terminal.see_status(r"^web ● 1/1 :5000  job ● 1/1 :5100  \? keys$")
+    terminal.see_status(r"^web ● 1/1  job ● 1/1  \? keys$")
     terminal.type(b"R")
     terminal.see_line("system", "nothing has failed")
 
@@ -221,7 +221,7 @@ def test_what_is_pasted_by_mistake_is_no_key(two: Terminal) -> None:
     two.type(b"s\x1b[200~work\r\x1b[201~er")
     two.see_status("^stop: work er$")
     two.type(b"\x15worker\r")
-    two.see_status("^web ● 1/1 :5000  worker ○ stopped")
+    two.see_status("^web ● 1/1  worker ○ stopped")
     assert [line for line in two.said("system") if line.startswith("stopping ")] == ["stopping worker.1"]
 
 

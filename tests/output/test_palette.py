@@ -43,7 +43,7 @@ def test_only_a_spoken_no_takes_the_colors_of_children() -> None:
 
 def test_types_are_colored_in_a_fixed_order_and_then_brightly() -> None:
     palette = Palette(True)
-    assert [palette.of(index) for index in range(7)] == [f"\x1b[{code}m" for code in (36, 33, 32, 35, 34, 31, 96)]
+    assert [palette.of(index) for index in range(7)] == [f"\x1b[{code}m" for code in (36, 32, 35, 34, 31, 33, 96)]
     assert palette.of(12) == palette.of(0)
 
 

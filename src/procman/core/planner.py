@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.plan import InstancePlan, Plan
+from procman.core.model.plan import SYSTEM, InstancePlan, Plan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.procfile.environment import own_environment, shared_environment
 from procman.core.procfile.formation import flatten, parse_formation, require_known, select
@@ -46,7 +46,7 @@ def make_plan(
         quiet, only = overlay.expanded(quiet), overlay.expanded(only)
         warnings += lacking
     quiet, only = tuple(flatten(quiet)), tuple(flatten(only))
-    require_known(procfile, map(_type_of, (*quiet, *only)))
+    require_known(procfile, [_type_of(name) for name in (*quiet, *only) if name != SYSTEM])
     moved = moved or {}
     known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
     shared = shared_environment(environment, session, _known_ports(known))

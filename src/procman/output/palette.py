@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ORDER = ("CYAN", "YELLOW", "GREEN", "MAGENTA", "BLUE", "RED")
+ORDER = ("CYAN", "GREEN", "MAGENTA", "BLUE", "RED", "YELLOW")  # yellow is hard to read on white
 
 
 def wants_color(wish: bool | None, environ: Mapping[str, str], isatty: bool) -> bool:

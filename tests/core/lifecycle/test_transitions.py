@@ -525,3 +525,25 @@ def test_a_wait_that_is_given_up_says_why() -> None:
         assert step(instance, Event.TIMEOUT, fact) == (Action.ANNOUNCE_FAILED,)
         assert failure in instance.failure
         assert (instance.wanted, instance.deadline) == (False, None)
+
+
+def test_crashes_are_counted_apart_from_restarts_and_the_last_exit_is_kept() -> None:
+    instance = an_instance()
+    now = 0.0
+
+    def live(*events: str, status: ExitStatus | None = None) -> None:
+        nonlocal now
+        now += 60.0
+        for event in events:
+            step(instance, event, Fact(now, pid=8, status=status, reason="unhealthy"))
+
+    live(Event.START, Event.SPAWNED)
+    live(Event.RESTART, Event.EXITED, Event.SPAWNED, status=ExitStatus(signal=15))
+    assert (instance.restarts, instance.crashes, instance.asked) == (1, 0, True)
+    live(Event.EXITED, Event.TIMEOUT, Event.SPAWNED, status=CRASH)
+    assert (instance.restarts, instance.crashes, instance.asked) == (2, 1, False)
+    assert (instance.status, instance.last) == (None, CRASH)
+    live(Event.UNHEALTHY, Event.EXITED, Event.TIMEOUT, Event.SPAWNED, status=GOOD)
+    assert (instance.restarts, instance.crashes, instance.last_failure) == (3, 2, "unhealthy")
+    live(Event.EXITED, status=GOOD)
+    assert (instance.crashes, instance.last, instance.last_failure) == (2, GOOD, "")

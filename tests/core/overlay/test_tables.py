@@ -197,7 +197,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("port", 70000, "a port"),
         ("port", True, "a port"),
         ("formation", -1, "from 0"),
-        ("color", "purple", "cyan, yellow"),
+        ("color", "purple", "cyan, green"),
         ("color", "cian", 'did you mean "cyan"?'),
         ("groups", ["a b"], "not a valid name for a group"),
         ("groups", ["db"], "has the name of a process type"),

@@ -108,6 +108,7 @@ def test_a_life_is_told_in_records() -> None:
     reporter.close(14.0, 137)
     started, restarting, ended = (json.loads(line) for line in b"".join(parts).splitlines())
     common = {"time": "1970-01-01T00:00:00.000000Z", "instance": "web.1", "type": "web", "port": 5000, "restarts": 0}
+    common["crashes"] = 0
     assert started == {
         **common,
         "event": "started",
@@ -115,7 +116,7 @@ def test_a_life_is_told_in_records() -> None:
         "uptime": 0.0,
         "code": None,
         "signal": None,
-        "words": "web.1 started with pid 42 on port 5000",
+        "words": "web.1 started with pid 42",
     }
     assert restarting == {
         **common,
@@ -141,9 +142,49 @@ def test_the_screen_and_the_record_tell_an_event_in_the_same_sentence(event: str
     instance = supervisor.instances["a.1"]
     instance.started, instance.ended, instance.status = 1.0, 2.0, ExitStatus(code=1)
     instance.state, instance.failure = State.WAITING, "unhealthy: HTTP 500"
-    Announcer(Hub(screen), supervisor).on_event(event, instance, 3.0)
+    announcer = Announcer(Hub(screen), supervisor)
+    announcer.on_event(event, instance, 3.0)
+    announcer.tick(5.0)  # waiting is announced later
     record = event_record(event, instance, 3.0, "", supervisor.hindrances)
     assert screen.said[0] == record["words"] == sentence(event, instance, 3.0, supervisor.hindrances)
+
+
+def test_waiting_is_announced_only_after_a_second() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    announcer, instance = Announcer(Hub(screen), supervisor), supervisor.instances["a.1"]
+    instance.state = State.WAITING
+    announcer.on_event(Action.ANNOUNCE_WAITING, instance, 10.0)
+    assert (announcer.next_deadline(), screen.said) == (11.0, [])
+    announcer.tick(10.5)
+    assert screen.said == []
+    announcer.tick(11.0)
+    assert screen.said == ["a.1 is waiting for its dependencies"]
+    assert announcer.next_deadline() is None
+    announcer.on_event(Action.ANNOUNCE_WAITING, instance, 20.0)
+    instance.pid, instance.state = 7, State.RUNNING
+    announcer.on_event(Action.ANNOUNCE_STARTED, instance, 20.1)
+    announcer.tick(21.0)
+    assert screen.said[1:] == ["a.1 started with pid 7"]
+
+
+def test_the_end_lists_only_those_that_did_more_than_stop() -> None:
+    plans = [
+        InstancePlan(f"{name}.1", name, 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy()) for name in "abc"
+    ]
+    supervisor, screen = Supervisor(plans), Screen()
+    announcer = Announcer(Hub(screen, palette=Palette(True)), supervisor)
+    supervisor.start_all(0.0)
+    for instance in supervisor.instances.values():
+        supervisor.spawned(instance, 7, 0.0)
+    supervisor.exited(supervisor.instances["b.1"], ExitStatus(code=3), 1.0)
+    supervisor.stop_all(Reason("asked", 0), 2.0)
+    for name in ("a.1", "c.1"):
+        supervisor.exited(supervisor.instances[name], ExitStatus(signal=15), 2.5)
+    announcer.close(3.0, 3)
+    *table, last = screen.said
+    assert [row.split()[0] for row in table] == ["instance", "\x1b[31mb.1"]
+    assert last == "all stopped: 3 instances; exit status 3"
 
 
 def test_a_stop_is_announced_behind_its_cause_and_before_everything_else() -> None:

@@ -11,11 +11,14 @@ from procman.core.model.status import ExitStatus
 from procman.output.messages.sentences import (
     event_record,
     explanation,
+    losses,
     next_attempt,
     outcome,
     sentence,
     status_record,
 )
+
+KILLED = ExitStatus(signal=9)
 
 
 def web(state: str = State.RUNNING, *, autostart: bool = True, **values: object) -> Instance:
@@ -25,6 +28,7 @@ def web(state: str = State.RUNNING, *, autostart: bool = True, **values: object)
     instance.state = state
     for name, value in values.items():
         setattr(instance, name, value)
+    instance.last = instance.status if instance.last is None else instance.last
     return instance
 
 
@@ -37,6 +41,10 @@ def why(instance: Instance, *, held: bool = False, paused: bool = False) -> str:
     [
         (web(pid=7, started=4.0), "up for 6.0 s with pid 7"),
         (web(pid=7, started=4.0, trouble="HTTP 500"), "up for 6.0 s with pid 7; its last check failed: HTTP 500"),
+        (
+            web(pid=7, started=4.0, restarts=3, crashes=1, last=ExitStatus(code=3)),
+            "up for 6.0 s with pid 7; crashed once; restarted 3 times; last exit: exited with code 3",
+        ),
         (web(State.STARTING), "about to start"),
         (web(State.STARTING, pid=7, started=4.0), "started 6.0 s ago and not ready yet"),
         (
@@ -86,7 +94,7 @@ def test_why_names_the_command_that_undoes_a_pause_or_a_stop() -> None:
     ("event", "instance", "text"),
     [
         (Action.ANNOUNCE_WAITING, web(State.WAITING), "web.1 is waiting because db.1 is not ready"),
-        (Action.ANNOUNCE_STARTED, web(pid=7), "web.1 started with pid 7 on port 5000"),
+        (Action.ANNOUNCE_STARTED, web(pid=7), "web.1 started with pid 7"),
         (Action.ANNOUNCE_READY, web(pid=7, started=9.0), "web.1 is ready after 1.0 s"),
         (
             Action.ANNOUNCE_UNHEALTHY,
@@ -105,6 +113,9 @@ def test_why_names_the_command_that_undoes_a_pause_or_a_stop() -> None:
             web(started=9.0, status=ExitStatus(signal=9)),
             "web.1 stopped (killed by SIGKILL) after 1.0 s",
         ),
+        (Action.ANNOUNCE_STOPPED, web(started=9.0, status=ExitStatus(signal=15)), "web.1 stopped after 1.0 s"),
+        (Action.ANNOUNCE_STOPPED, web(started=9.0, status=ExitStatus(code=0)), "web.1 stopped after 1.0 s"),
+        (Action.ANNOUNCE_EXITED, web(started=9.0, status=KILLED, asked=True), "web.1 killed by SIGKILL after 1.0 s"),
         (Action.ANNOUNCE_STOPPED, web(), "web.1 stopped before it started"),
         (Action.ANNOUNCE_CANCELLED, web(), "web.1 will not be started"),
         (Action.ANNOUNCE_CANCELLED, web(started=1.0), "web.1 will not be restarted"),
@@ -130,8 +141,43 @@ def test_an_attempt_is_counted_only_where_a_failure_has_spent_one() -> None:
 
 def test_the_outcome_fits_a_narrow_column() -> None:
     assert outcome(web(State.FAILED, status=ExitStatus(code=3))) == "failed: code 3"
-    assert outcome(web(State.EXITED, status=ExitStatus(signal=9))) == "killed by SIGKILL"
+    assert outcome(web(State.EXITED, status=KILLED, asked=True)) == "killed by SIGKILL"
+    assert outcome(web(State.EXITED, status=ExitStatus(signal=15), asked=True)) == "stopped"
+    assert outcome(web(State.EXITED, status=ExitStatus(signal=15))) == "killed by SIGTERM"
     assert outcome(web(State.EXITED)) == "not started"
+
+
+def test_a_port_is_told_where_the_process_has_one() -> None:
+    instance = web(pid=7)
+    for command in ("serve -p $PORT", "serve ${PORT:-1}", "serve 5000", "serve $PROCMAN_WEB_PORT", "env.PORT"):
+        instance.plan.command = command
+        assert (
+            sentence(Action.ANNOUNCE_STARTED, instance, 10.0, lambda _: ()) == "web.1 started with pid 7 on port 5000"
+        )
+    for command in ("serve", "serve $DB_PORT", "serve 50001", "EXPORT"):
+        instance.plan.command = command
+        assert sentence(Action.ANNOUNCE_STARTED, instance, 10.0, lambda _: ()) == "web.1 started with pid 7"
+
+
+def test_a_root_cause_is_told_once() -> None:
+    db = named("db.1", status=ExitStatus(code=1))
+    others = [
+        named(name, failure="not started: db.1 failed: exited with code 1") for name in ("api.1", "web.1", "job.1")
+    ]
+    assert losses([others[0], db]) == "db.1 exited with code 1; api.1 depends on it"
+    assert losses([db, *others]) == "db.1 exited with code 1; api.1, web.1 and job.1 depend on it"
+    assert losses(others[:1]) == "api.1: not started: db.1 failed: exited with code 1"
+    assert losses([db, named("mq.1", failure="not ready after 2 s"), *others[:2]]) == (
+        "db.1 exited with code 1; mq.1: not ready after 2 s; api.1 and web.1 depend on them"
+    )
+
+
+def named(name: str, **values: object) -> Instance:
+    plan = InstancePlan(name, name.partition(".")[0], 1, None, "x", "/", {}, RestartPolicy(), StopPolicy())
+    instance = Instance(plan)
+    for key, value in values.items():
+        setattr(instance, key, value)
+    return instance
 
 
 def test_a_record_tells_how_a_life_ended_only_once_it_has() -> None:
@@ -147,7 +193,9 @@ def test_a_row_of_ps_holds_the_uptime_of_what_runs_and_the_end_of_what_does_not(
     up = status_record(web(pid=7, started=4.0), 10.0, paused=False)
     assert (up["state"], up["uptime"], up["exit"], up["code"]) == ("running", 6.0, None, None)
     down = status_record(web(State.EXITED, started=4.0, status=ExitStatus(signal=9)), 10.0, paused=False)
-    assert (down["state"], down["uptime"], down["exit"], down["code"]) == ("exited", None, "killed by SIGKILL", 137)
+    assert (down["state"], down["uptime"], down["exit"], down["code"]) == ("exited", None, KILLED.words(), 137)
+    again = status_record(web(pid=7, started=4.0, last=KILLED, restarts=2, crashes=1), 10.0, paused=False)
+    assert (again["exit"], again["code"], again["restarts"], again["crashes"]) == (KILLED.words(), 137, 2, 1)
     backoff = status_record(web(State.BACKOFF, status=ExitStatus(signal=9)), 10.0, paused=False)
     assert backoff["exit"] == "killed by SIGKILL (perhaps out of memory)"
     assert status_record(web(pid=7), 10.0, paused=True)["state"] == "paused"

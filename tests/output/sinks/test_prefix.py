@@ -125,7 +125,25 @@ def test_colors_are_the_types_and_end_before_the_line() -> None:
     screen = Screen(colored=True)
     screen.publish("web.1", b"x\n")
     screen.publish("worker.1", b"y\n")
-    assert screen.text == b"\x1b[36mweb.1  |\x1b[0m x\n\x1b[33mworker.1 |\x1b[0m y\n"
+    assert screen.text == b"\x1b[36mweb.1  |\x1b[0m x\n\x1b[32mworker.1 |\x1b[0m y\n"
+
+
+def test_our_own_lines_are_dim_unless_they_have_colors() -> None:
+    screen = Screen(colored=True)
+    screen.hub.announce("a.1 started")
+    screen.hub.announce("\x1b[1m\x1b[31ma.1 FAILED\x1b[0m")
+    assert screen.text == (
+        b"\x1b[2msystem |\x1b[0m \x1b[2ma.1 started\x1b[0m\n\x1b[2msystem |\x1b[0m \x1b[1m\x1b[31ma.1 FAILED\x1b[0m\n"
+    )
+
+
+def test_the_time_is_dim_and_the_name_has_the_color() -> None:
+    label = Labels(WITH_TIME, Palette(True), ["web.1"], {"web": 0}).add("web.1")
+    label.renew("12:00:01")
+    assert label.head == b"\x1b[2m12:00:01\x1b[0m \x1b[36mweb.1  |\x1b[0m "
+    own = Labels(WITH_TIME, Palette(True), ["web.1"], {"web": 0}).add("system")
+    own.renew("12:00:01")
+    assert own.head == b"\x1b[2m12:00:01 system |\x1b[0m "
 
 
 def test_a_template_may_hold_the_pid_of_the_child_at_hand() -> None:

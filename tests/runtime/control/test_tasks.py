@@ -84,7 +84,7 @@ def test_what_has_a_readiness_check_and_ended_is_not_up(world: World) -> None:
     world.ready("clock.1")
     world.end("clock.1", code=0)
     assert client.answer == {"done": True, "code": 0}
-    assert refusal(world.request("wait", "clock")) == "clock.1: exited with code 0"
+    assert refusal(world.request("wait", "clock")) == "clock.1 exited with code 0"
 
 
 def test_what_dies_at_once_is_never_answered_as_up(world: World) -> None:
@@ -197,7 +197,7 @@ def test_wait_ends_when_one_of_them_will_never_be_up(world: World) -> None:
         if client.answer:
             break
     assert client.answer is not None
-    assert client.answer["error"].startswith("worker.1: ")
+    assert client.answer["error"].startswith("worker.1 ")
     assert client.answer["code"] == 1
 
 

@@ -29,7 +29,7 @@ class World:
 
     def __init__(self, *names: str, environ: dict[str, str] | None = None) -> None:
         plans = [
-            InstancePlan(name, name.split(".")[0], 1, 5000, "x", "/", {}, RestartPolicy(), StopPolicy())
+            InstancePlan(name, name.split(".")[0], 1, 5000, "serve $PORT", "/", {}, RestartPolicy(), StopPolicy())
             for name in names
         ]
         self.palette = Palette(False)

@@ -6,6 +6,7 @@ import os
 import sys
 
 from procman.core.lifecycle.supervisor import Supervisor
+from procman.core.model.plan import SYSTEM
 from procman.output.factory import open_output, takes_footer
 from procman.output.outlet import Outlet
 from procman.runtime.guardian import guardian
@@ -81,7 +82,8 @@ class StartedRun:
             leave_to_engine()
         self.launcher.begin()
         for warning in self.warnings:
-            self.hub.announce(f"warning: {warning}")
+            palette = self.hub.palette
+            self.hub.announce(f"{palette.warning}warning:{palette.reset} {warning}")
 
 
 def wants_terminals(settings: Settings) -> bool:
@@ -135,7 +137,7 @@ def _warnings(plan: Plan) -> list[str]:
 
 def _nothing_shown(plan: Plan) -> list[str]:
     """Warn if ``--only`` names no instance of the run: the empty output would look like silent processes."""
-    if not plan.only or any({instance.name, instance.type} & plan.only for instance in plan.instances):
+    if not plan.only - {SYSTEM} or any({instance.name, instance.type} & plan.only for instance in plan.instances):
         return []
     return [f"nothing is shown: {', '.join(sorted(plan.only))} is not running"]
 

@@ -75,14 +75,20 @@ class Printer:
         stamp = time.strftime("%H:%M:%S", time.localtime(moment))
         name = str(record["log"])
         kind = name.partition(".")[0]
-        color = self._palette.bold if name == "system" else self._palette.of(self._indexes.get(kind, 0))
+        palette = self._palette
+        color = palette.dim if name == "system" else palette.of(self._indexes.get(kind, 0))
         mark = "!" if record["stream"] == "stderr" else "|"
-        head = f"{color}{stamp} {name.ljust(self._width)} {mark}{self._palette.reset} ".encode()
+        time_ = f"{palette.dim}{stamp}{palette.reset}"
+        head = f"{time_} {color}{name.ljust(self._width)} {mark}{palette.reset} ".encode()
         if not self._palette.reset and 27 in lines:
             lines = without_color(lines)
         if self._guards:
             lines = guarded(lines)
-        sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n")
+        if name == "system" and palette.reset and 27 not in lines:
+            head, end = head + palette.dim.encode(), palette.reset.encode() + b"\n"
+        else:
+            end = b"\n"
+        sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", end + head) + end)
         sys.stdout.buffer.flush()
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 from procman.cli.control.connection import connect, names_in, own_options, print_json
-from procman.cli.control.usage import Usage, measure
+from procman.cli.control.usage import Usage, listens, measure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from procman.cli.options.option import Invocation
 
 WATCH_INTERVAL = 2.0  # seconds
-TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "PORT", "CPU", "MEMORY", "LAST EXIT")
-_RIGHT_ALIGNED = (2, 4, 5, 6, 7)  # columns with numbers
+TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "CRASHES", "PORT", "CPU", "MEMORY", "LAST EXIT")
+_RIGHT_ALIGNED = (2, 4, 5, 6, 7, 8)  # columns with numbers
 _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 
 
@@ -37,6 +37,7 @@ def perform(invocation: Invocation) -> int:
             row["cpu_percent"] = round(usage.percent, 1) if usage else None
             row["memory_bytes"] = usage.memory if usage else None
             row["processes"] = usage.processes if usage else 0
+            row["has_port"] = row["has_port"] or listens(row["pid"], row["port"])
         if given.get("watch") and sys.stdout.isatty() and not given.get("as_json"):
             sys.stdout.buffer.write(_CLEAR_SCREEN)
         show(answer, rows)
@@ -74,7 +75,8 @@ def _cells(row: Record) -> tuple[str, ...]:
         _or_dash(row["pid"]),
         _duration(row["uptime"]),
         str(row["restarts"]),
-        _or_dash(row["port"]),
+        str(row["crashes"]),
+        _or_dash(row["port"] if row["has_port"] else None),
         "-" if percent is None else f"{percent:.1f}%",
         _size(memory) if isinstance(memory, int) else "-",
         _or_dash(row["exit"]),

@@ -102,7 +102,12 @@ def _port_owner(row: Record) -> str:
     from procman.runtime.system.port_owner import busy_ports, owner
 
     port = row.get("port")
-    if row["state"] not in _DOWN or not isinstance(port, int) or port not in busy_ports((port,)):
+    if (
+        row["state"] not in _DOWN
+        or not row.get("has_port")
+        or not isinstance(port, int)
+        or port not in busy_ports((port,))
+    ):
         return ""
     return f"; its port {port} is taken by {owner(port)}"
 

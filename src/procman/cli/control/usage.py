@@ -43,6 +43,22 @@ def measure(uptimes: Mapping[int, float], before: Mapping[int, Usage]) -> dict[i
     return usages
 
 
+def listens(pid: int | None, port: int | None) -> bool:
+    """Return whether a process of this tree listens on the TCP port, as far as the system tells."""
+    from procman.runtime.system.port_owner import busy_ports
+
+    if pid is None or port is None or port not in busy_ports((port,)):
+        return False
+    import psutil
+
+    try:
+        listening = {c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
+        tree = psutil.Process(pid)
+        return not listening.isdisjoint({pid, *(child.pid for child in tree.children(recursive=True))})
+    except (psutil.Error, OSError):
+        return False
+
+
 def _members(roots: Iterable[int]) -> list[tuple[int, psutil.Process]]:
     """Return every process that descends from one of the roots or is in its session.
 

@@ -129,7 +129,8 @@ class CompletingType(click.ParamType):  # type: ignore[type-arg]  # generic sinc
             return [*_in_list([f"{name}=" for name in (*process_names(ctx), "all")], incomplete)]
         if option.names:
             takes_groups = option.kind == "list"  # --primary takes process types only
-            return _in_list(names_and_groups(ctx) if takes_groups else process_names(ctx), incomplete)
+            own = ("system",) if option.setting == "quiet" else ()
+            return _in_list((*names_and_groups(ctx), *own) if takes_groups else process_names(ctx), incomplete)
         is_path = option.kind == "path" or option.setting == "env"
         return _file(incomplete, "dir" if option.setting in _FOLDERS else "file") if is_path else []
 

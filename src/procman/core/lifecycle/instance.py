@@ -63,7 +63,9 @@ class Instance:
     """One supervised slot, `web.1`, across all its lives. Times are seconds of a monotonic clock."""
 
     __slots__ = (
+        "asked",
         "condemned",
+        "crashes",
         "deadline",
         "delay",
         "ended",
@@ -73,6 +75,8 @@ class Instance:
         "held",
         "held_up",
         "killed",
+        "last",
+        "last_failure",
         "pid",
         "plan",
         "quick_deaths",
@@ -98,7 +102,11 @@ class Instance:
         self.started: float | None = None
         self.ready_at: float | None = None  # when this life became ready, or None
         self.ended: float | None = None
-        self.status: ExitStatus | None = None
+        self.status: ExitStatus | None = None  # how this life ended
+        self.last: ExitStatus | None = None  # how the latest life ended, also while a new one lasts
+        self.last_failure = ""  # what procman had against the latest life: `failure` of then
+        self.asked = False  # the latest life ended on request: that is not a crash, and a signal was ours
+        self.crashes = 0  # lives that failed, so far; `restarts` counts those that the user requested, too
         self.failure = ""  # why it was not spawned, was condemned or gave up: part of a sentence
         self.trouble = ""  # why its last probe failed: part of a sentence; empty if it passed
         self.failed_probes = 0  # in a row

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from procman.core.model.dependency import Edges
 
 
+NOT_STARTED = "not started: "  # begins the failure of an instance whose dependencies did not come up
+
+
 class Hindrance:
     """Why an instance cannot start yet, as a clause (`words`).
 
@@ -67,7 +70,7 @@ class Order:
         final = [one.words for one in hindrances if one.final]
         if waiting.state != State.WAITING or (hindrances and not final):
             return None
-        return (Event.TIMEOUT, f"not started: {'; '.join(final)}") if final else (Event.START, "")
+        return (Event.TIMEOUT, f"{NOT_STARTED}{'; '.join(dict.fromkeys(final))}") if final else (Event.START, "")
 
     def needed_by(self, chosen: Iterable[Instance], held_too: bool = True) -> list[Instance]:
         """Return the instances that are down and that `chosen` need in order to start, in an order that works.
@@ -149,7 +152,9 @@ def _needs(instance: Instance, type_name: str) -> bool:
 def _hindrance(needed: Instance, condition: str) -> Hindrance | None:
     """Return what keeps `needed` from meeting `condition`, or None."""
     if needed.state == State.FAILED and not (condition == COMPLETED and needed.status is not None):
-        return Hindrance(f"{needed.name} failed{_because(needed)}", final=True)
+        root = needed.failure.removeprefix(NOT_STARTED)  # the cause is named once, however long the chain is
+        is_root = root == needed.failure
+        return Hindrance(f"{needed.name} failed{_because(needed)}" if is_root else root, final=True)
     if _meets(needed, condition):
         return None
     if needed.held and needed.state == State.EXITED:
@@ -177,7 +182,7 @@ def _is_held(needed: Instance, condition: str) -> bool:
 
 
 def _because(needed: Instance) -> str:
-    words = needed.failure or (needed.status.words() if needed.status else "")
+    words = needed.failure or (needed.status.words(needed.asked) if needed.status else "")
     return f": {words}" if words else ""
 
 

@@ -261,6 +261,14 @@ def _note_death(instance: Instance, fact: Fact) -> None:
     instance.pid = None
     instance.ended = fact.now
     instance.status = fact.status
+    _note_end(instance, fact, asked=instance.state == State.STOPPING)
+
+
+def _note_end(instance: Instance, fact: Fact, asked: bool) -> None:
+    success = fact.status is None or instance.plan.restart.is_success(fact.status.shell_code)
+    instance.last, instance.last_failure = fact.status, instance.failure
+    instance.asked = asked
+    instance.crashes += instance.condemned or not (asked or success)
 
 
 def _fail_start(instance: Instance, fact: Fact) -> Actions:
@@ -268,6 +276,7 @@ def _fail_start(instance: Instance, fact: Fact) -> Actions:
     instance.failure = fact.reason
     instance.started = instance.ended = fact.now
     instance.status = fact.status
+    _note_end(instance, fact, asked=False)
     if not instance.wanted:
         return _rest(instance, fact)
     if fact.status is not None:

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from procman.core.model.policy import RestartPolicy, StopPolicy
     from procman.core.model.procfile import Procfile
 
+SYSTEM = "system"  # the name of procman's own lines
 _NOTHING: dict[str, str] = {}
+
+
+def speaks_of_port(text: str, port: int | None, type_name: str) -> bool:
+    """Whether a command or the target of a check means the port of its process: as PORT, or by its number."""
+    if port is None:
+        return False
+    own = (str(port), "PORT", f"PROCMAN_{type_name.upper().replace('-', '_')}_PORT")
+    words = "".join(char if char.isalnum() or char == "_" else " " for char in text).split()
+    return not {*own}.isdisjoint(words)
 
 
 class InstancePlan:
@@ -40,6 +50,7 @@ class InstancePlan:
         "index",
         "log_file",
         "name",
+        "names_port",
         "number",
         "port",
         "primary",
@@ -83,6 +94,7 @@ class InstancePlan:
         self.groups: tuple[str, ...] = ()
         self.health: Check | None = None
         self.log_file = ""
+        self.names_port = False  # whether the overlay gives it its port
         self.primary = False
         self.pty: bool | None = None
         self.ready: Check | None = None
@@ -96,6 +108,14 @@ class InstancePlan:
     def lay_under(self, variables: Mapping[str, str]) -> None:
         """Add variables for the child; those that identify the instance win over them."""
         self._own = {**variables, **self._own}
+
+    @property
+    def shown_port(self) -> int | None:
+        """The port to show: None unless the command, a check or the overlay speaks of it."""
+        checks = [check for check in (self.ready, self.health) if check is not None]
+        known = self.names_port or speaks_of_port(self.command, self.port, self.type)
+        known = known or any(speaks_of_port(str(check.target), self.port, self.type) for check in checks)
+        return self.port if known else None
 
     @property
     def fails_unhealthy(self) -> bool:
@@ -153,6 +173,8 @@ class Plan:
 
     def hides(self, name: str) -> bool:
         """Whether the output of the instance `name` is not shown."""
+        if name == SYSTEM:
+            return name in self.quiet
         names = {name, name.partition(".")[0]}
         return bool(names & self.quiet or (self.only and not names & self.only))
 

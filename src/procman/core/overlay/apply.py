@@ -88,6 +88,7 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.groups = process.groups
     plan.ready = _on_port(plan, process, "ready", process.ready)
     plan.health = _on_port(plan, process, "health", process.health)
+    plan.names_port = bool(process.port)
     plan.autostart = named or process.autostart
     plan.can_die = process.can_die
     plan.primary = plan.number == process.primary

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HIGHEST_PORT = 65535
 MOST_INSTANCES = 10_000
-COLORS = ("cyan", "yellow", "green", "magenta", "blue", "red")  # in the order of the palette
+COLORS = ("cyan", "green", "magenta", "blue", "red", "yellow")  # in the order of the palette
 COLOR_NAMES = (*COLORS, *(f"bright-{color}" for color in COLORS))
 READY_TIMEOUT = 60.0  # seconds to become ready in
 _HEALTH_INTERVAL = 10.0  # seconds

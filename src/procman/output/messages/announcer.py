@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from procman.core.lifecycle.order import NOT_STARTED
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.text.values import format_duration
 from procman.output.messages.sentences import end_record, event_record, outcome, sentence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
 
 REMINDER_INTERVAL = 2.0  # seconds between two lines that name what has not stopped yet
+WAITING_SILENCE = 1.0  # seconds of waiting before it is announced: most dependencies are ready by then
 MAX_NAMES = 8  # in such a line
 _CAUSES = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_FAILED)  # events that may be why the whole session stops
 _STALE_WHILE_STOPPING = (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED)
@@ -30,6 +32,7 @@ class Announcer:
         self._hub = hub
         self._supervisor = supervisor
         self._reminder: float | None = None
+        self._waiting: dict[str, float] = {}  # by instance: when to announce that it waits
         self._lines_before: dict[str, int] = {}  # by instance: lines of its earlier lives
 
     def open(self, poller: object) -> None:
@@ -40,6 +43,10 @@ class Announcer:
 
         The first event of a stopping session also announces the stop: behind its cause, before everything else.
         """
+        self._waiting.pop(instance.name, None)
+        if action == Action.ANNOUNCE_WAITING:
+            self._waiting[instance.name] = now + WAITING_SILENCE
+            return
         cause = None if self._supervisor.stopping is None else self._supervisor.stopping.cause
         is_cause = action in _CAUSES if cause is None else (action, instance.name) == cause
         if not is_cause and cause is None:
@@ -52,24 +59,30 @@ class Announcer:
             self._announce_stop(now)
 
     def next_deadline(self) -> float | None:
-        """Return when the next reminder is due, in seconds of the monotonic clock, or None."""
-        return self._reminder
+        """Return when the next line is due, in seconds of the monotonic clock, or None."""
+        due = [*self._waiting.values(), *([] if self._reminder is None else [self._reminder])]
+        return min(due, default=None)
 
     def tick(self, now: float) -> None:
-        """Name the instances that have not stopped yet, every two seconds."""
+        """Name the instances that still wait after a second, and every two seconds those that have not stopped yet."""
+        for name in [name for name, due in self._waiting.items() if due <= now]:
+            del self._waiting[name]
+            instance = self._supervisor.instances.get(name)
+            if instance is not None and instance.state == State.WAITING:
+                self._announce(Action.ANNOUNCE_WAITING, instance, now)
         if self._reminder is not None and self._reminder <= now:
             self._reminder = now + REMINDER_INTERVAL
             self._remind(now)
 
     def close(self, now: float, code: int) -> None:
-        """Announce the end of the session: a table, and one line."""
+        """Announce the end of the session: a table of those that did more than stop on request, and one line."""
         from procman.output.messages.summary import Row, end_summary
 
         rows = [
-            Row(i.name, outcome(i), i.restarts, format_duration(i.uptime(now)), self._hub.line_count(i.name))
+            Row(i.name, outcome(i), i.restarts, format_duration(i.uptime(now)), self._hub.line_count(i.name), i.crashes)
             for i in self._supervisor.instances.values()
         ]
-        for line in end_summary(rows, code, self._hub.message_columns):
+        for line in end_summary(rows, code, self._hub.message_columns, self._hub.palette):
             self._hub.announce(line)
 
     def _announce(self, action: str, instance: Instance, now: float) -> None:
@@ -82,9 +95,7 @@ class Announcer:
         self._hub.announce(text)
 
     def _is_stale(self, action: str, instance: Instance) -> bool:
-        """Whether later events have made the line pointless: it waits no longer, or the whole session stops."""
-        if action == Action.ANNOUNCE_WAITING:
-            return instance.state != State.WAITING
+        """Whether the line has become pointless because the whole session stops."""
         return self._supervisor.stopping is not None and action in _STALE_WHILE_STOPPING
 
     def _announce_stop(self, now: float) -> None:
@@ -109,7 +120,9 @@ class Announcer:
         from procman.output.messages.summary import LAST_LINES, failure_card, headline
 
         title = sentence(Action.ANNOUNCE_FAILED, instance, now, self._supervisor.hindrances)
-        if instance.started is None:  # a dependency did not come up, so it has no output to show
+        if instance.started is None or instance.failure.startswith(
+            NOT_STARTED
+        ):  # a dependency did not come up, so it has no output to show
             self._hub.announce(headline(title, self._hub.palette))
             return
         ran_for = format_duration(instance.uptime(now))

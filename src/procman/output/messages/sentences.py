@@ -6,6 +6,7 @@ otherwise.
 
 from __future__ import annotations
 
+from procman.core.lifecycle.order import NOT_STARTED
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.text.values import format_duration
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from procman.core.lifecycle.transitions import Instance
+    from procman.core.model.status import ExitStatus
 
     Record = dict[str, object]
     Hindrances = Callable[[Instance], Sequence[str]]
+
+
+STOPPED = "stopped"  # the end of an instance that stopped on request, as it should
 
 
 def next_attempt(instance: Instance) -> str:
@@ -35,11 +40,49 @@ def outcome(instance: Instance) -> str:
     """Return how an instance ended, for the narrow column of a table."""
     if instance.state == State.FAILED:
         return f"failed: {failure(instance).removeprefix('exited with ')}"
-    return instance.status.words(asked=True) if instance.status else "not started"
+    if instance.status is None:
+        return "not started"
+    ended = _end(instance, instance.status)
+    return ended if ended == STOPPED else instance.status.words(asked=True)
+
+
+def losses(lost: Sequence[Instance]) -> str:
+    """Return why instances are down, each root cause once: ``db.1 exited with code 1; web.1 depends on it``."""
+    roots = [instance for instance in lost if not instance.failure.startswith(NOT_STARTED)]
+    others = [instance for instance in lost if instance not in roots]
+    if not roots:
+        return "; ".join(dict.fromkeys(f"{one.name}: {failure(one)}" for one in others))
+    causes = "; ".join(f"{one.name}{' ' if failure(one).startswith(_VERBS) else ': '}{failure(one)}" for one in roots)
+    names = [one.name for one in others]
+    if not names:
+        return causes
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]
+    return f"{causes}; {listed} depend{'' if names[1:] else 's'} on {'them' if roots[1:] else 'it'}"
+
+
+_VERBS = ("exited ", "killed ", "gave up")  # beginnings of a failure that continue the sentence
+
+
+def last_end(instance: Instance) -> str | None:
+    """Return how the latest life ended, None if none has ended yet."""
+    ended = _end(instance, instance.last) if instance.last else None
+    return instance.failure or instance.last_failure or ended
+
+
+def _end(instance: Instance, status: ExitStatus) -> str:
+    """Return ``stopped`` for an end that was asked for and went as asked, else the status in words."""
+    if not instance.asked or instance.condemned:
+        return status.words(asked=instance.asked)
+    return _stop(instance, status)
+
+
+def _stop(instance: Instance, status: ExitStatus) -> str:
+    usual = status.shell_code in (0, 128 + instance.plan.stop.signal_number)
+    return STOPPED if usual else f"stopped ({status.words(asked=True)})"
 
 
 def _last_exit(instance: Instance) -> str:
-    return instance.status.words() if instance.status else "gave up"
+    return instance.status.words(instance.asked) if instance.status else "gave up"
 
 
 # Events --------------------------------------------------------------------------------------------------------------
@@ -70,6 +113,7 @@ def event_record(event: str, instance: Instance, now: float, time: str, hindranc
         "pid": instance.pid,
         "port": instance.plan.port,
         "restarts": instance.restarts,
+        "crashes": instance.crashes,
         "uptime": round(instance.uptime(now), 3),
         "code": status.shell_code if status else None,
         "signal": status.signal if status else None,
@@ -93,7 +137,7 @@ def _waiting(instance: Instance, hindrances: Sequence[str]) -> str:
 
 
 def _started(instance: Instance, _now: float) -> str:
-    port = f" on port {instance.plan.port}" if instance.plan.port is not None else ""
+    port = f" on port {instance.plan.shown_port}" if instance.plan.shown_port is not None else ""
     return f"{instance.name} started with pid {instance.pid}{port}"
 
 
@@ -118,16 +162,14 @@ def _restarting(instance: Instance, _now: float) -> str:
 
 
 def _exited(instance: Instance, now: float) -> str:
-    how = instance.status.words() if instance.status else "ended"
+    how = instance.status.words(instance.asked) if instance.status else "ended"
     return f"{instance.name} {how} after {format_duration(instance.uptime(now))}"
 
 
 def _stopped(instance: Instance, now: float) -> str:
     if instance.status is None:
         return f"{instance.name} stopped before it started"
-    return (
-        f"{instance.name} stopped ({instance.status.words(asked=True)}) after {format_duration(instance.uptime(now))}"
-    )
+    return f"{instance.name} {_stop(instance, instance.status)} after {format_duration(instance.uptime(now))}"
 
 
 def _cancelled(instance: Instance, _now: float) -> str:
@@ -155,8 +197,11 @@ _SENTENCES: dict[str, Callable[[Instance, float], str]] = {
 
 
 def status_record(instance: Instance, now: float, paused: bool) -> Record:
-    """Return one row of ``ps``. Times are seconds; ``exit`` says how the last life ended."""
-    plan, status = instance.plan, instance.status
+    """Return one row of ``ps``. Times are seconds; ``exit`` and ``code`` say how the latest life ended.
+
+    ``has_port`` is whether the instance is known to use its port.
+    """
+    plan, status = instance.plan, instance.last
     return {
         "name": plan.name,
         "type": plan.type,
@@ -166,9 +211,11 @@ def status_record(instance: Instance, now: float, paused: bool) -> Record:
         "pid": instance.pid,
         "uptime": round(instance.uptime(now), 3) if instance.pid is not None else None,
         "restarts": instance.restarts,
-        "exit": instance.failure or (status.words(asked=instance.state == State.EXITED) if status else None),
+        "crashes": instance.crashes,
+        "exit": last_end(instance),
         "code": status.shell_code if status else None,
         "port": plan.port,
+        "has_port": plan.shown_port is not None,
         "index": plan.index,
         "can_die": plan.can_die,
     }
@@ -189,7 +236,19 @@ def explanation(instance: Instance, now: float, held: bool, paused: bool, hindra
 
 def _why_running(instance: Instance, now: float, _held: bool) -> str:
     trouble = f"; its last check failed: {instance.trouble}" if instance.trouble else ""
-    return f"up for {format_duration(instance.uptime(now))} with pid {instance.pid}{trouble}"
+    return f"up for {format_duration(instance.uptime(now))} with pid {instance.pid}{trouble}{_history(instance)}"
+
+
+def _history(instance: Instance) -> str:
+    """Return what an instance has been through: ``; crashed twice, last: killed by SIGKILL; restarted 3 times``."""
+    crashed = f"; crashed {_times(instance.crashes)}" if instance.crashes else ""
+    restarted = f"; restarted {_times(instance.restarts)}" if instance.restarts else ""
+    ended = last_end(instance)
+    return f"{crashed}{restarted}{f'; last exit: {ended}' if ended and (crashed or restarted) else ''}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _why_starting(instance: Instance, now: float, _held: bool) -> str:
@@ -226,7 +285,7 @@ def _why_exited(instance: Instance, _now: float, held: bool) -> str:
     if instance.status is None:
         return instance.failure or "not started"
     counts = ", which counts as success" if instance.plan.restart.is_success(instance.status.shell_code) else ""
-    return f"{instance.status.words(asked=True)}{counts}; it will not be restarted"
+    return f"{_end(instance, instance.status)}{counts}; it will not be restarted"
 
 
 def _why_failed(instance: Instance, _now: float, _held: bool) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from procman.output.messages.sentences import STOPPED
+from procman.output.palette import Palette
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from procman.output.palette import Palette
 
 COLUMNS = 60  # beside the prefix, on a terminal of 80 columns
 MAX_ROWS = 40
@@ -18,11 +19,20 @@ MIN_EXIT_WIDTH = len("exited with code 255")  # columns for how an instance ende
 
 
 class Row:
-    """One instance in the table. ``exit`` and ``uptime`` are strings, ``restarts`` and ``lines`` are counts."""
+    """One instance in the table. ``exit`` and ``uptime`` are strings, the others are counts."""
 
-    __slots__ = ("exit", "lines", "name", "restarts", "uptime")
+    __slots__ = ("crashes", "exit", "lines", "name", "restarts", "uptime")
 
-    def __init__(self, name: str, exit: str, restarts: int, uptime: str, lines: int) -> None:  # noqa: A002
+    def __init__(
+        self,
+        name: str,
+        exit: str,  # noqa: A002
+        restarts: int,
+        uptime: str,
+        lines: int,
+        crashes: int = 0,
+    ) -> None:
+        self.crashes = crashes
         self.name = name
         self.exit = exit
         self.restarts = restarts
@@ -32,14 +42,37 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """The cells of the row, as strings."""
-        return (self.name, self.exit, str(self.restarts), self.uptime, f"{self.lines:,}")
+        return (self.name, self.exit, self._lives, self.uptime, f"{self.lines:,}")
+
+    @property
+    def _lives(self) -> str:
+        """The restarts, and how many of them were not requested: `3 (1 crash)`."""
+        return (
+            f"{self.restarts} ({_count(self.crashes, 'crash')})"
+            if self.restarts and self.crashes
+            else str(self.restarts)
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it only stopped on request, which has been announced already."""
+        return self.exit == STOPPED and not self.restarts
 
 
-def end_summary(rows: Sequence[Row], code: int, columns: int = COLUMNS) -> list[str]:
+def end_summary(rows: Sequence[Row], code: int, columns: int = COLUMNS, palette: Palette | None = None) -> list[str]:
     """Return the last lines of a session that exits with ``code``, no wider than ``columns`` if possible."""
     restarts = sum(row.restarts for row in rows)
-    counts = [_count(len(rows), "instance")] + ([_count(restarts, "restart")] if restarts else [])
-    return [*_table([row.cells for row in _listed(rows)], columns), *_rest(rows), _last(counts, code)]
+    crashes = sum(row.crashes for row in rows) if restarts else 0
+    counts = [_count(len(rows), "instance"), *(_count(restarts, "restart"),) * bool(restarts)]
+    counts += [_count(crashes, "crash")] if crashes else []
+    told = [row for row in rows if not row.is_plain]
+    table = _table([row.cells for row in _listed(told)], columns)
+    return [*_colored(table, palette or Palette(False)), *_rest(told), _last(counts, code)]
+
+
+def _colored(table: list[str], palette: Palette) -> list[str]:
+    """Return the rows, those of failed instances in red."""
+    return [f"{palette.failure}{row}{palette.reset}" if palette.colored and " failed" in row else row for row in table]
 
 
 def _listed(rows: Sequence[Row]) -> list[Row]:
@@ -89,7 +122,7 @@ def _cut(text: str, columns: int) -> str:
 
 
 def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{number} {word}{'' if number == 1 else 'es' if word.endswith('sh') else 's'}"
 
 
 def headline(title: str, palette: Palette) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MIN_COLUMNS = 60  # columns: on a narrower terminal the line is not worth its row
 GAP = "  "
+MAIN = "web"  # the process type whose port is left out last
 UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
 LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
 STOPPING = "stopping"
@@ -92,9 +93,10 @@ def _with_room(groups: Sequence[Group], columns: int) -> list[Group]:
     """
     if _fits(groups, columns):
         return list(groups)
-    groups = [group.without_port() for group in groups]
-    if _fits(groups, columns):
-        return groups
+    for kept in (MAIN, None):  # the port of the web server is the one that users look for
+        groups = [group if group.name == kept else group.without_port() for group in groups]
+        if _fits(groups, columns):
+            return list(groups)
     widths = [_width(group) for group in groups]
     order = sorted(range(len(groups)), key=lambda at: (groups[at].mark == DOWN, groups[at].mark == UP, at))
     room = columns - len(_more(len(groups))[0])

@@ -26,9 +26,13 @@ class Label:
     ``cut`` is the length of ``head``: what has to be cut off after the last newline is replaced.
     """
 
-    __slots__ = ("_color", "_fields", "_reset", "_template", "cut", "glue", "head", "hidden", "lines", "stamp")
+    __slots__ = ("_color", "_dim", "_fields", "_reset", "_template", "cut", "glue", "head", "hidden", "lines", "stamp")
 
-    def __init__(self, template: str, fields: dict[str, object], color: str, reset: str, hidden: bool) -> None:
+    def __init__(
+        self, template: str, fields: dict[str, object], color: str, reset: str, hidden: bool, dim: str = ""
+    ) -> None:
+        """``color`` is that of the name, ``dim`` that of a time before it."""
+        self._dim = dim
         self._template = template
         self._fields = fields
         self._color = color
@@ -45,11 +49,18 @@ class Label:
         self.stamp = stamp
         text = self.text(stamp)
         if self._color and text:
-            bare = text.rstrip()
-            text = f"{self._color}{bare}{self._reset}{text[len(bare) :]}"
+            text = self._colored(text, stamp)
         self.head = text.encode("utf-8", "surrogateescape")
         self.glue = b"\n" + self.head
         self.cut = len(self.head)
+
+    def _colored(self, text: str, stamp: str) -> str:
+        bare = text.rstrip()
+        blank = text[len(bare) :]
+        if self._dim and stamp and bare.startswith(f"{stamp} "):
+            rest = bare[len(stamp) :].lstrip()
+            return f"{self._dim}{stamp}{self._reset} {self._color}{rest}{self._reset}{blank}"
+        return f"{self._color}{bare}{self._reset}{blank}"
 
     def text(self, stamp: str) -> str:
         """Return the head without colors."""
@@ -110,10 +121,18 @@ class Labels:
         """Make the label of an instance that has none yet."""
         kind = name.partition(".")[0]
         fields = self._fields(name)
-        color = self._palette.bold if name == SYSTEM else self._palette.of(self._indexes.get(kind, 0))
-        label = Label(self._template, fields, color, self._palette.reset, self._leaves_out(name))
+        palette = self._palette
+        is_own = name == SYSTEM
+        color = palette.dim if is_own else palette.of(self._indexes.get(kind, 0))
+        dim = "" if is_own or not self._template.startswith("{time} ") else palette.dim
+        label = Label(self._template, fields, color, palette.reset, self._leaves_out(name), dim)
         self._by_name[name] = label
         return label
+
+    def dimmed(self, text: str) -> str:
+        """Return one of our own lines in the color of such lines, unless it has colors already."""
+        palette = self._palette
+        return text if "\x1b" in text or not palette.colored else f"{palette.dim}{text}{palette.reset}"
 
     def width(self, stamp: str) -> int:
         """Return the columns of the widest prefix, if pids are as long as ours."""
@@ -159,7 +178,7 @@ class Labels:
     def is_hidden(self, name: str) -> bool:
         """Whether the user has hidden this instance."""
         if name == SYSTEM:
-            return False
+            return self._hides(name)
         either = {name, name.partition(".")[0]}
         if self._focus:
             return not either & self._focus

@@ -123,7 +123,7 @@ class Prefix(Sink):
         """Show one or more lines of ``system``."""
         if not self._unicode:
             text = text.translate(IN_ASCII)
-        lines = text.encode("utf-8", "surrogateescape") + b"\n"
+        lines = self._labels.dimmed(text).encode("utf-8", "surrogateescape") + b"\n"
         self.publish(SYSTEM, SYSTEM, lines)
 
     def child_started(self, name: str, pid: int) -> None:

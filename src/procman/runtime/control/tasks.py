@@ -9,7 +9,7 @@ import time as clock
 
 from procman.core.lifecycle.transitions import DOWN, Action, Event, State
 from procman.core.procfile.selection import matches
-from procman.output.messages.sentences import event_record, failure, sentence
+from procman.output.messages.sentences import event_record, failure, losses, sentence
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
@@ -102,10 +102,10 @@ class UntilUp(Watch):
         """See Task.check."""
         if self._supervisor.stopping is not None:
             self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
-        elif obstacles := list(filter(None, map(self.obstacle, self.instances))):
+        elif obstacles := self._obstacles():
             died = any(is_lost(one) and not is_stopped(one) for one in self.instances)
             hint = "procman logs shows its output" if died else ""
-            self.client.refuse("; ".join(obstacles), hint, EXIT_NOT_DONE, hang_up=False)
+            self.client.refuse(obstacles, hint, EXIT_NOT_DONE, hang_up=False)
         elif not (missing := [i for i in self.instances if not is_up(i, now)]):
             return self.finish()
         elif self._until is not None and self._until <= now:
@@ -126,6 +126,13 @@ class UntilUp(Watch):
     def end(self, code: int) -> None:
         """See Task.end: what should be up is not."""
         self.client.refuse("the session has ended", "", EXIT_NOT_DONE, hang_up=False)
+
+    def _obstacles(self) -> str:
+        """Return all obstacles as a sentence, each root cause once."""
+        found = {one: words for one in self.instances if (words := self.obstacle(one))}
+        lost = [one for one, words in found.items() if words == f"{one.name}: {failure(one)}"]
+        others = [words for one, words in found.items() if one not in lost]
+        return "; ".join([*([losses(lost)] if lost else []), *others])
 
     def obstacle(self, instance: Instance) -> str:
         """Return why an instance will not be up unless another request helps, as a clause; empty if it may be."""

@@ -84,7 +84,7 @@ def _group(name: str, instances: list[Instance], words: str) -> Group:
         name,
         up=states.count(State.RUNNING),
         wanted=sum(instance.wanted for instance in instances),
-        port=instances[0].plan.port,
+        port=instances[0].plan.shown_port,
         failed=states.count(State.FAILED),
         words=words,
     )
