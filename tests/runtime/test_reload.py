@@ -170,3 +170,40 @@ def numbered(plan: Plan, type_name: str, number: int) -> list[InstancePlan]:
     more = copy.copy(first)
     more.name, more.number = f"{type_name}.{number}", number
     return [more]
+
+
+def running(plan: Plan) -> Supervisor:
+    supervisor = Supervisor(plan.instances)
+    for number, instance in enumerate(supervisor.instances.values(), 100):
+        instance.pid = number
+    return supervisor
+
+
+def test_a_port_of_an_instance_that_runs_is_refused_and_nothing_is_changed() -> None:
+    plan, settings = planned()
+    supervisor = running(plan)
+    write("Procfile", "css: build\nweb: serve\ndb: keep\n")
+    with pytest.raises(UsageError, match=r"^the Procfile now gives web.1 port 5100, which db.1 has$") as caught:
+        reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), [supervisor.instances["web.1"]])
+    assert caught.value.hint == "procman restart without names restarts all, with their new ports"
+    assert supervisor.instances["web.1"].plan.port == 5000
+
+
+def test_together_their_ports_may_move() -> None:
+    plan, settings = planned()
+    supervisor = running(plan)
+    write("Procfile", "css: build\nweb: serve\ndb: keep\n")
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    with pytest.raises(UsageError):
+        reload_plans(supervisor, source, supervisor.instances.values(), one_by_one=True)
+    reload_plans(supervisor, source, supervisor.instances.values())
+    assert [instance.plan.port for instance in supervisor.instances.values()] == [5100, 5200]
+
+
+def test_the_port_of_one_that_does_not_run_is_free() -> None:
+    plan, settings = planned()
+    supervisor = running(plan)
+    supervisor.instances["db.1"].pid = None
+    write("Procfile", "css: build\nweb: serve\ndb: keep\n")
+    reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), [supervisor.instances["web.1"]])
+    assert supervisor.instances["web.1"].plan.port == 5100

@@ -57,14 +57,17 @@ def read_procfile(path: str) -> Procfile:
 
 
 def read_environment(
-    settings: Settings, environ: Mapping[str, str], procfile: Procfile | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    procfile: Procfile | None = None,
+    moved: Mapping[str, int] | None = None,
 ) -> tuple[Environment, tuple[str, ...]]:
     """Merge the env files with the real environment, and return the result with warnings for the user.
 
-    The env files win, unless `os_env_wins` is set. The Procfile's ports can be used in the files. Raises ConfigError
-    for a file that is named and missing, or cannot be read.
+    The env files win, unless `os_env_wins` is set. The Procfile's ports can be used in the files; `moved`: see
+    `make_plan`. Raises ConfigError for a file that is named and missing, or cannot be read.
     """
-    layers, warnings = read_env_files(settings, environ, procfile)
+    layers, warnings = read_env_files(settings, environ, procfile, moved)
     real = Layer(REAL, environ)
     environment = merge((*layers, real) if settings.os_env_wins else (real, *layers))
     root = os.path.abspath(root_of(settings))
@@ -74,7 +77,10 @@ def read_environment(
 
 
 def read_env_files(
-    settings: Settings, environ: Mapping[str, str], procfile: Procfile | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    procfile: Procfile | None = None,
+    moved: Mapping[str, int] | None = None,
 ) -> tuple[list[Layer], list[str]]:
     """Read ``-e FILE …``, or the root's .env if it exists. Return a layer for each file, and warnings."""
     paths = env_paths(settings)
@@ -90,7 +96,7 @@ def read_env_files(
         real = Layer(REAL, environ)
         merged = merge((*layers, real) if settings.os_env_wins else (real, *layers))
         over = environ if settings.os_env_wins else {}
-        values = expand(files, environ, over, lambda: port_variables(settings, procfile, merged))
+        values = expand(files, environ, over, lambda: port_variables(settings, procfile, merged, moved))
         layers = [Layer(path, values[at], file.lines) for at, (path, file) in enumerate(files)]
     return layers, [warning for _, file in files for warning in file.warnings]
 

@@ -22,8 +22,16 @@ MAX_DEPTH = 100  # values that lead from one to the next
 MAX_LENGTH = 1 << 20  # characters of a value; the kernel takes no more than 128 KiB, and doubling grows fast
 
 
-def port_variables(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT of every process type of the Procfile, as the processes get them."""
+def port_variables(
+    settings: Settings,
+    procfile: Procfile | None,
+    environment: Environment,
+    moved: Mapping[str, int] | None = None,
+) -> dict[str, str]:
+    """Return PROCMAN_<TYPE>_PORT of every process type of the Procfile, as the processes get them.
+
+    `moved` are the ports of instances that got others than usual, see `make_plan`.
+    """
     if procfile is None:
         return {}
     ports = first_ports(procfile, settings, environment)
@@ -33,6 +41,7 @@ def port_variables(settings: Settings, procfile: Procfile | None, environment: E
             port = table.get("port") if isinstance(table, dict) else None
             if name in ports and isinstance(port, int):
                 ports[name] = port or None
+    ports |= {name: (moved or {}).get(f"{name}.1", port) for name, port in ports.items()}
     # Of two names that share a variable ("a-b" and "a_b") the first keeps it.
     return {port_variable(name): str(port) for name, port in reversed(ports.items()) if port and in_range(port)}
 

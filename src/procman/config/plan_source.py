@@ -31,7 +31,7 @@ def read_plan(
     """
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
-    environment, warnings = read_environment(settings, environ, procfile)
+    environment, warnings = read_environment(settings, environ, procfile, moved)
     return plan_for(settings, procfile, environment, session, warnings, moved=moved)
 
 

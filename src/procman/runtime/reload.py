@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.text.printable import holds_secret, masked
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def _fields(plan: InstancePlan, key: str) -> object:
     return [[getattr(one, name) for name in one.__slots__] for one in records if one is not None]
 
 
-def reload_plans(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterable[Instance]) -> list[str]:
+def reload_plans(
+    supervisor: Supervisor, plan_source: PlanSource, chosen: Iterable[Instance], *, one_by_one: bool = False
+) -> list[str]:
     """Read the files again for the next lives of ``chosen``; return a sentence for each thing that changed.
 
     Raises UsageError or ConfigError, and changes nothing, if the files do not make a plan.
@@ -75,6 +78,8 @@ def reload_plans(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterab
         counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
     wanted = {instance.plan.type for instance in chosen}
     plans = {plan.name: plan for plan in plan_source.instances(counts, wanted)}
+    new = [plans[instance.name] for instance in chosen if instance.name in plans]
+    require_free_ports(supervisor, new, [] if one_by_one else chosen)
     sentences: list[str] = []
     for instance in chosen:
         plan = plans.get(instance.name)
@@ -82,3 +87,23 @@ def reload_plans(supervisor: Supervisor, plan_source: PlanSource, chosen: Iterab
             sentences += changes(instance.plan, plan)
             supervisor.replan(instance, plan)
     return list(dict.fromkeys(sentences))
+
+
+def require_free_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], ending: Iterable[Instance]) -> None:
+    """Raise UsageError if a new plan has the port of another instance that runs; those `ending` now do not count.
+
+    After a line was added to the Procfile, the ports of the types below it are others than those that run.
+    """
+    free = {instance.name for instance in ending}
+    taken = {
+        instance.plan.port: instance.name
+        for instance in supervisor.instances.values()
+        if instance.plan.port is not None
+        and instance.name not in free
+        and (instance.wanted or instance.pid is not None)
+    }
+    for plan in plans:
+        owner = taken.get(plan.port, plan.name) if plan.port is not None else plan.name
+        if owner != plan.name:
+            message = f"the Procfile now gives {plan.name} port {plan.port}, which {owner} has"
+            raise UsageError(message, "procman restart without names restarts all, with their new ports")

@@ -9,7 +9,7 @@ from procman.core.lifecycle.transitions import Event, State
 from procman.core.procfile.selection import changed_count, parse_change
 from procman.errors import UsageError
 from procman.runtime.control.tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
-from procman.runtime.reload import reload_plans
+from procman.runtime.reload import reload_plans, require_free_ports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def _grow(session: Session, resolver: NameResolver, counts: Mapping[str, int], n
         return []
     wanted = {**resolver.counts, **counts}
     plans = [plan for plan in session.plan_source.instances(wanted, counts) if plan.type in counts]
+    require_free_ports(session.supervisor, plans, [])
     session.make_room(len(plans))
     return session.supervisor.add(plans, now)
 
@@ -75,7 +76,7 @@ def restart(session: Session, client: Client, request: Request) -> None:
     """Restart instances, together or one by one. Their next lives follow the current contents of the files."""
     session.require_not_stopping()
     chosen = session.chosen(request.names)
-    _reload(session, client, chosen)
+    _reload(session, client, chosen, one_by_one=request.rolling)
     if request.rolling:
         session.begin(OneByOne(client, session.supervisor, chosen))
         return
@@ -83,8 +84,8 @@ def restart(session: Session, client: Client, request: Request) -> None:
     _begin(session, request, UntilUp(client, session.supervisor, chosen))
 
 
-def _reload(session: Session, client: Client, chosen: Iterable[Instance]) -> None:
-    for change in reload_plans(session.supervisor, session.plan_source, chosen):
+def _reload(session: Session, client: Client, chosen: Iterable[Instance], one_by_one: bool = False) -> None:
+    for change in reload_plans(session.supervisor, session.plan_source, chosen, one_by_one=one_by_one):
         session.hub.announce(change)
         client.send({"say": change})
 
