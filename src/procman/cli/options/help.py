@@ -22,7 +22,7 @@ def overview() -> str:
     control = [("pause, resume", _PAUSE_AND_RESUME) if name == "pause" else (name, text) for name, text in control]
     control.remove(next(pair for pair in control if pair[0] == "resume"))
     general = [(command.name, command.summary) for command in COMMANDS.values() if command not in CONTROL_COMMANDS]
-    rows = _columns([*general, *control])
+    rows = columns([*general, *control])
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [WORDS]...",
@@ -43,9 +43,7 @@ def page(command: Command, everything: bool = False) -> str:
     names = [option.long_flags[0] for option in command.options if option not in shown]
     options = rows(shown) + ([("-h, --help", "show this page")] if everything or not shown else [])
     others = ["", *_others(names)] if names else []
-    return "\n".join(
-        (usage(command), command.summary, "", *_columns(options), *others, "", *_columns(command.examples))
-    )
+    return "\n".join((usage(command), command.summary, "", *columns(options), *others, "", *columns(command.examples)))
 
 
 def usage(command: Command) -> str:
@@ -90,7 +88,8 @@ def rows(options: Iterable[Option], all_flags: bool = False) -> list[tuple[str, 
     return found
 
 
-def _columns(pairs: Iterable[tuple[str, str]]) -> list[str]:
+def columns(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return terms and their texts as two columns."""
     pairs = list(pairs)
     left = max(len(pair[0]) for pair in pairs) + 4
     lines: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman import __version__
+from procman.cli.options import overlay_reference
 from procman.cli.options.help import rows, usage
 from procman.cli.options.table import COMMANDS, OPTIONS, Command, Option
 
@@ -84,6 +85,7 @@ def _options(command: Command) -> Iterator[str]:
 def _tail() -> Iterator[str]:
     yield from (".SH SETTINGS", _plain(_PRECEDENCE), ".PP", "Option, environment variable and key in a file:")
     yield from (f".TP\n.B {_plain(option.long_flags[0])}\n{_plain(_places(option.setting))}" for option in _settings())
+    yield from _overlay()
     yield ".SH ENVIRONMENT"
     yield from _terms(_VARIABLES)
     yield ".SH FILES"
@@ -91,6 +93,15 @@ def _tail() -> Iterator[str]:
     yield ".SH EXIT STATUS"
     yield from _terms(_EXIT_STATUS)
     yield from (".SH SEE ALSO", ".BR sh (1),", ".BR environ (7),", ".BR systemd.service (5)")
+
+
+def _overlay() -> Iterator[str]:
+    yield from (".SH OVERLAY", _plain(overlay_reference.INTRODUCTION), ".PP", ".nf", ".RS 4")
+    yield from (_plain(overlay_reference.EXAMPLE.rstrip()), ".RE", ".fi")
+    for name, (form, text) in overlay_reference.KEYS_EXPLAINED.items():
+        yield f'.TP\n.BR {_plain(name)} " = {_plain(form)}"\n{_sentence(_plain(text))}.'
+    yield from (".PP", "A CHECK is a table with one of:")
+    yield from (f".TP\n.B {_plain(form)}\n{_plain(text)}" for form, text in overlay_reference.CHECKS_EXPLAINED.items())
 
 
 def _settings() -> Iterator[Option]:
