@@ -126,7 +126,6 @@ class Supervisor:
         """Start the instances of `plans`, new ones and existing ones, and return them."""
         chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
         sort_instances(self.instances)
-        self._retiring.difference_update(instance.name for instance in chosen)
         self._note_dependencies(chosen)
         self.wish(Event.START, chosen, now)
         return chosen
@@ -141,8 +140,6 @@ class Supervisor:
         chosen = list(instances)
         self._retiring.update(instance.name for instance in chosen)
         self.hold(chosen, now)
-        for instance in chosen:
-            self._forget_retired(instance, now)
 
     # Facts ------------------------------------------------------------------------------------------------------
 
