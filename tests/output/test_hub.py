@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from procman.output.hub import Hub
 from procman.output.sink import Sink
 
@@ -151,3 +153,62 @@ def test_every_sink_is_told_of_lives_and_events_and_the_screen_of_what_it_shows(
     all_sinks = [("web.1", 7), {"event": "ready"}, "reopen", "close"]
     assert other.calls == all_sinks
     assert screen.calls == [*all_sinks, (["css"], []), ([], ["web"]), "web.1", "x+"]
+
+
+class Noting(Sink):
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.partials: list[bytes] = []
+
+    def publish(self, name: str, stream: str, lines: bytes) -> None:
+        self.lines.append(lines)
+
+    def partial(self, name: str, stream: str, tail: bytes) -> bool:
+        self.partials.append(tail)
+        return False
+
+
+def test_without_a_footer_a_line_that_may_still_change_is_not_shown() -> None:
+    sink = Noting()
+    hub = Hub(sink)
+    hub.painting.add(("web.1", "stdout"))
+    assert not hub.partial("web.1", "stdout", b"plain")
+    hub.painting.clear()
+    assert not hub.partial("web.1", "stdout", b"10%\r20%")
+    assert sink.partials == []
+
+
+def test_the_footer_forgets_a_row_that_is_released() -> None:
+    sink = Noting()
+    footer: Any = object()
+    hub = Hub(sink, footer=footer)
+    hub.painting.add(("web.1", "stdout"))
+    hub.release("web.1", "stdout")
+    assert sink.partials == [b""]
+    assert hub.painting == set()
+
+
+def test_a_new_child_begins_without_the_colors_of_the_last_one() -> None:
+    for stream in ("stdout", "stderr"):
+        sink = Noting()
+        hub = Hub(sink)
+        hub.publish("web.1", stream, b"\x1b[31mred\n")
+        hub.child_started("web.1", 7)
+        hub.publish("web.1", stream, b"plain\n")
+        assert sink.lines[-1] == b"plain\n"
+
+
+def test_what_is_raw_passes_as_it_is_and_gets_its_last_newline() -> None:
+    sink = Noting()
+    hub = Hub(sink, raw=True)
+    assert hub.is_plain("web.1", "stdout", b"", b"\x1b[2J\n")
+    hub.publish("web.1", "stdout", b"\x1b[2J\n")
+    hub.publish("web.1", "stdout", b"end")
+    hub.publish("web.1", "stdout", b"")
+    assert sink.lines == [b"\x1b[2J\n", b"end\n"]
+
+
+def test_the_rest_of_a_terminal_is_for_messages() -> None:
+    assert Hub(Noting(), prefix_width=12).message_columns == 68

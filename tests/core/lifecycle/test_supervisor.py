@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.lifecycle.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason
+from procman.core.lifecycle.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason, failure_code
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, State
 from procman.core.model.checks import Check
-from procman.core.model.dependency import Dependency
+from procman.core.model.dependency import COMPLETED, Dependency
 from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
@@ -468,3 +468,78 @@ def test_a_deadline_that_is_reached_is_due_and_one_that_is_not_is_left() -> None
     supervisor.tick(due)
     assert web.state == State.STARTING
     assert supervisor.next_deadline() is None
+
+
+def test_a_pause_is_that_of_the_present_child() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    assert not supervisor.is_paused(web)
+    supervisor.pause(web)
+    assert supervisor.is_paused(web)
+
+
+def ordered_supervisor(exit_rule: str = "all") -> Supervisor:
+    """Return a web that depends on a db, both running."""
+    supervisor = a_supervisor("db.1", "web.1", exit_rule=exit_rule)
+    plan = supervisor.instances["web.1"].plan
+    plan.depends_on = (Dependency("db"),)
+    supervisor.replan(supervisor.instances["web.1"], plan)
+    return supervisor
+
+
+def test_what_others_use_is_stopped_after_them_and_killed_with_them() -> None:
+    supervisor = ordered_supervisor()
+    db, web = supervisor.instances.values()
+    supervisor.stop_all(TERMINATED, 1.0)
+    assert (web.state, db.state, db.wanted) == (State.STOPPING, State.RUNNING, False)
+    assert supervisor.holds_back
+    supervisor.kill_all(TERMINATED, 2.0)
+    assert not supervisor.holds_back
+    assert (web.killed, db.killed) == (True, True)
+
+
+def test_a_crash_of_what_waits_for_its_stop_does_not_change_the_code() -> None:
+    supervisor = ordered_supervisor("any")
+    db, _ = supervisor.instances.values()
+    supervisor.stop_all(Reason("enough"), 1.0)
+    assert db.state == State.RUNNING
+    supervisor.exited(db, CRASH, 2.0)
+    assert supervisor.exit_code == 0
+    assert db.state == State.EXITED
+
+
+def test_a_kill_that_finds_nobody_is_not_in_time_either() -> None:
+    supervisor = a_supervisor("web.1", autostart=False)
+    supervisor.kill_all(TERMINATED, 2.0)
+    assert not supervisor.outcome.stopped_in_time
+
+
+def test_a_run_is_not_over_before_its_last_news_are_taken() -> None:
+    supervisor = a_supervisor("web.1")
+    supervisor.exited(supervisor.instances["web.1"], GOOD, 1.0)
+    assert not supervisor.settled
+    told(supervisor)
+    assert supervisor.settled
+
+
+@pytest.mark.parametrize(("status", "ends"), [(GOOD, False), (CRASH, True)])
+def test_a_first_exit_that_others_wait_for_ends_the_run_only_if_it_failed(status: ExitStatus, ends: bool) -> None:
+    supervisor = ordered_supervisor("any")
+    db, web = supervisor.instances.values()
+    web.plan.depends_on = (Dependency("db", COMPLETED),)
+    supervisor.exited(db, status, 1.0)
+    assert (supervisor.stopping is not None) is ends
+
+
+def test_a_condemned_life_fails_with_code_1_whatever_its_own_was() -> None:
+    web = a_supervisor("web.1").instances["web.1"]
+    web.status = ExitStatus(code=143)
+    assert failure_code(web) == 143
+    web.condemned = True
+    assert failure_code(web) == 1
+    web.condemned, web.status = False, GOOD
+    assert failure_code(web) == 1
+    web.status = None
+    assert failure_code(web) == 126
+    web.started = None
+    assert failure_code(web) == 1

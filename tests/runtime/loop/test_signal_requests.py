@@ -230,3 +230,20 @@ def test_without_a_guardian_left_a_ctrl_z_suspends_us_alone(kernel: Kernel) -> N
     run.run()
     assert run.suspended == []
     assert kernel.stopped_us == 1
+
+
+@pytest.mark.parametrize("how", ["resume", "winch", "job control"])
+def test_footer_and_children_adapt_to_the_size_of_the_terminal(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    run = Run(kernel, "web.1")
+    adapted: list[str] = []
+    monkeypatch.setattr(type(run.hub), "resized", lambda _self: adapted.append("footer"))
+    monkeypatch.setattr(type(run.children), "resize", lambda _self: adapted.append("children"))
+    if how == "resume":
+        run.requests.resume()
+    elif how == "winch":
+        run.requests._handle(bytes([signal.SIGWINCH]))
+    else:
+        run.foreground._return()
+    assert adapted == ["footer", "children"]
