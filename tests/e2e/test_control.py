@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -774,3 +775,19 @@ def test_test_leaves_nothing_when_it_is_killed(place: Place) -> None:
     os.kill(ran.pid, signal.SIGKILL)
     ran.wait()
     ran.wait_until_gone()
+
+
+@pytest.mark.parametrize("words", ["logs -f", "ps --watch", "events", "test -- sleep 600"])
+def test_ctrl_c_ends_a_command_and_the_script_around_it(place: Place, words: str) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    place.procfile("web: echo up; sleep 600\n")
+    place.start().wait_for("up$")
+    script = place.write("script", f"echo begun\n{harness.PROCMAN} {words}\necho went on\n")
+    shell = place.session(str(script), program="bash", pty=True)
+    shell.wait_for({"logs -f": "up", "ps --watch": "LAST EXIT", "events": "begun"}.get(words, "begun"))
+    while shell.process.poll() is None:
+        shell.type(b"\x03")
+        shell._read(0.5)
+    assert shell.wait() == -signal.SIGINT
+    assert "went on" not in shell.text

@@ -6,6 +6,7 @@ import codecs
 import os
 import sys
 
+from procman.cli.interrupts import Interrupt
 from procman.errors import EXIT_INTERRUPTED, EXIT_OUTPUT_CLOSED, EXIT_SOFTWARE, ProcmanError
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ def safely(work: Callable[[], int]) -> int:
     except ProcmanError as error:
         return _report(error)
     except KeyboardInterrupt:
+        Interrupt.seen = True
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _discard_output()

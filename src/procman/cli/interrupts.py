@@ -20,6 +20,26 @@ def end_by_interrupt() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+class Interrupt:
+    """Whether a Ctrl-C has ended the command. The process then ends itself by SIGINT, see ``end_like_a_key``."""
+
+    seen = False
+
+
+def end_like_a_key() -> None:
+    """End the process by SIGINT if a Ctrl-C has ended its command on a terminal; return otherwise.
+
+    A shell shows 130 either way. But only for a process that SIGINT has killed does bash end the script around it, and
+    begin a row of its own behind ``^C``.
+    """
+    import os
+
+    if Interrupt.seen and any(os.isatty(fd) for fd in (0, 1, 2)):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def raise_interrupts() -> None:
     """Let Ctrl-C raise KeyboardInterrupt again."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:

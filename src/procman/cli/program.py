@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from procman.cli.interrupts import end_by_interrupt
+from procman.cli.interrupts import end_by_interrupt, end_like_a_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def program() -> NoReturn:
     """Run ``main`` and end the process with its exit code.
 
-    Output is flushed, and the kernel frees everything else. The interpreter's own cleanup would take 2 ms: a seventh of
-    ``--version``, and a quarter of the time that a session takes to stop.
+    A Ctrl-C that ended a command ends the process, too. Output is flushed, and the kernel frees everything else.
+    The interpreter's own cleanup would take 2 ms: a seventh of ``--version``, and a quarter of the time that a session
+    takes to stop.
     """
     end_by_interrupt()
     _use_utf_8()
@@ -29,6 +30,7 @@ def program() -> NoReturn:
             stream.flush()
         except (OSError, ValueError):
             pass  # there is no reader left to report it to
+    end_like_a_key()
     os._exit(code)
 
 

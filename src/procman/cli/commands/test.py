@@ -17,6 +17,7 @@ from procman.errors import ProcmanError
 from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
+from procman.runtime.guardian.foreground_run import Ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def perform(invocation: Invocation) -> int:
         _wait(connection, socket, timeout)
         before = _deaths(_rows(connection))
         code = run(settings, invocation, _ports(connection))
-        return _finish(socket, code, before)
+        code = _finish(socket, code, before)
+        if Ending.by_key:
+            raise KeyboardInterrupt
+        return code
     finally:
         background.end()
         os.close(stderr)

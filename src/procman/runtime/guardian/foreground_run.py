@@ -44,8 +44,9 @@ def run_in_foreground(program: str, argv: list[str], env: Mapping[str, str], cwd
     spared = own_children()  # of `test`: the session
     child = _spawn(program, argv, env)
     with RunWatcher(child) as watcher:
-        status = _ForegroundRun(child, (*spared, watcher.watcher), grace).wait()
-    code = os.waitstatus_to_exitcode(status)
+        run = _ForegroundRun(child, (*spared, watcher.watcher), grace)
+        code = os.waitstatus_to_exitcode(run.wait())
+    Ending.by_key = run.interrupted and code == -signal.SIGINT
     return code if code >= 0 else 128 - code
 
 
@@ -62,6 +63,12 @@ def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
     return os.posix_spawn(SHELL, [SHELL, program, *argv[1:]], env, setsigmask=(), setsigdef=defaults)
 
 
+class Ending:
+    """How the latest run ended: ``by_key`` if Ctrl-C at the terminal ended the command."""
+
+    by_key = False
+
+
 class _ForegroundRun:
     """A child under way. ``spared`` are children of ours that do not belong to it."""
 
@@ -69,6 +76,7 @@ class _ForegroundRun:
         self._child = child
         self._spared = spared
         self._grace = grace
+        self.interrupted = False  # by Ctrl-C at the terminal
         self._stop: RunStop | None = None  # once a stop signal was passed on
 
     def wait(self) -> int:
@@ -83,6 +91,8 @@ class _ForegroundRun:
             elif not number:
                 assert self._stop is not None
                 self._stop.send_to_rest()
+            elif number == signal.SIGINT and (_is_key(number) if by_kernel is None else by_kernel):
+                self.interrupted = True  # the terminal has sent it to the child, too
             elif number in TO_ALL or not (_is_key(number) if by_kernel is None else by_kernel):
                 self._pass_on(number, bool(by_kernel))
         if self._stop is not None:
