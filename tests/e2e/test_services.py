@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from faults.kit import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def require(*programs: str) -> list[str]:
     if missing and os.environ.get("PROCMAN_SERVICES") == "required":
         pytest.fail(f"not installed: {', '.join(missing)}")
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (apt-get install redis-server postgresql)")
+        pytest.skip(
+            f"not installed: {', '.join(missing)} (apt-get install redis-server postgresql, pip install celery redis)"
+        )
     return [path for path in found if path is not None]
 
 
@@ -115,3 +118,45 @@ def test_postgresql_is_waited_for(open_place: Place, ready: str) -> None:
     place.write("db.sh", f"{make}\nexec {become}{server} -D {data} {options}\n")
     overlay = f'ready = {ready.format(port=port, cli=cli)}\nstop_signal = "INT"\n'
     holds(place, "exec sh db.sh", port, overlay, SSL_REQUEST)
+
+
+JOBS = """\
+import os, time
+from celery import Celery
+app = Celery("jobs", broker=os.environ["BROKER"])
+@app.task
+def work():
+    open("begun", "w").close()
+    while not os.path.exists("go"):
+        time.sleep(0.05)
+    open("done", "w").close()
+"""
+
+
+@pytest.mark.parametrize("way", ["TERM", "restart"])
+@pytest.mark.parametrize("kind", ["--pty", "--no-pty"])
+def test_celery_finishes_the_task_at_hand(place: Place, kind: str, way: str) -> None:
+    server, celery = require("redis-server", "celery")
+    port = free_port()
+    broker = {"BROKER": f"redis://127.0.0.1:{port}/0"}
+    place.write("jobs.py", JOBS)
+    db = f"exec {server} --port {port} --save '' --bind 127.0.0.1"
+    place.procfile(f"worker: {celery} -A jobs worker -c 2 -l INFO\ndb: {db}\n")
+    overlay = f'[process.db]\nport = {port}\nready = {{ tcp = {port} }}\n[process.worker]\ndepends_on = ["db"]\n'
+    place.write("procman.toml", f'{overlay}ready = {{ log = "ready\\\\." }}\n')
+    session = place.start(kind, "-t", "120", env=broker)
+    session.wait_for(r"worker\.1 is ready after")
+    assert place.session("-A", "jobs", "call", "jobs.work", program=celery, env=broker).wait() == 0
+    wait_until((place.folder / "begun").exists, "the task")
+    asking = place.session("restart", "worker") if way == "restart" else None
+    if asking is None:
+        session.signal(signal.SIGTERM)
+    session.wait_for(r"Warm shutdown")
+    place.write("go", "")
+    wait_until((place.folder / "done").exists, "the end of the task")
+    if asking is not None:
+        assert asking.wait() == 0
+        session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    assert "WorkerLostError" not in session.text
+    session.wait_until_gone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 
@@ -138,3 +139,18 @@ def test_with_json_there_is_one_object_at_the_end(
     session.write({"say": "one"}, last)
     assert print_answer(session.connection, {"verb": "stop"}, as_json=True) == code
     assert json.loads(capsys.readouterr().out) == printed
+
+
+def test_a_request_that_cannot_be_sent_does_not_wait_for_an_answer(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def sendall(self, _line: bytes) -> None:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(session.connection, "_socket", Full())
+    with pytest.raises(NoSessionError, match="cannot be sent: no buffer space"):
+        session.connection.request({"verb": "ps"}, unlimited=True)

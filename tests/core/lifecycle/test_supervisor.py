@@ -245,6 +245,29 @@ def test_what_is_started_again_while_it_leaves_stays() -> None:
     assert world.state("web.1") == State.EXITED
 
 
+def test_the_name_of_what_was_scaled_away_is_told_once_it_is_at_rest() -> None:
+    world = World("web.1", "worker.1")
+    removed: list[str] = []
+    world.supervisor.on_removed = removed.append
+    world.supervisor.retire([world.supervisor.instances["web.1"]], world.now)
+    assert removed == []
+    world.end("web.1")
+    assert removed == ["web.1"]
+
+
+def test_a_kill_before_the_shutdown_does_not_count_in_its_exit_code() -> None:
+    world = World("web.1", "worker.1")
+    world.supervisor.wish(Event.RESTART, [world.supervisor.instances["web.1"]], world.now)
+    world.pass_time(5.0)
+    assert world.killed == ["web.1"]
+    world.end("web.1")
+    world.supervisor.stop_all(TERMINATED, world.now)
+    world.perform()
+    world.end("web.1")
+    world.end("worker.1")
+    assert world.supervisor.exit_code == 0
+
+
 def test_a_retired_instance_takes_its_pause_with_it() -> None:
     world = World("web.1", "worker.1")
     supervisor, web = world.supervisor, world.supervisor.instances["web.1"]

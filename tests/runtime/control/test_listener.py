@@ -174,3 +174,17 @@ def test_without_a_client_no_session_is_opened(world: World, tmp_path: Path) -> 
     assert control.next_deadline() is None
     control.close(0.0, 0)
     poller.close()
+
+
+def test_a_client_that_cannot_be_watched_is_turned_away_and_the_session_goes_on(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(door.poller, "add", refuse)
+        unlucky = door.connect()
+        door.turn()
+        assert unlucky.recv(1) == b""
+    assert "error" in door.ask(door.connect(), b"garbage")

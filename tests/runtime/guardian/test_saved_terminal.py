@@ -144,3 +144,12 @@ def test_only_a_terminal_on_stdin_and_stdout_is_saved(
     monkeypatch.setattr("termios.tcgetattr", lambda _fd: session.found)
     saved = saved_terminal()
     assert (saved._fd, saved._attributes) == ((session.slave, session.found) if is_saved else (None, None))
+
+
+def test_a_terminal_that_tells_nothing_is_no_reason_not_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_fd: int) -> list[object]:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(os, "isatty", lambda _fd: True)
+    monkeypatch.setattr(termios, "tcgetattr", refuse)
+    saved_terminal().restore()

@@ -471,6 +471,55 @@ def test_a_run_that_ends_by_itself_waits_for_a_stuck_reader(kernel: Kernel) -> N
     assert run.outlet.dropped == 0
 
 
+def test_a_child_that_cannot_be_watched_is_read_as_soon_as_it_can(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(kernel, "web.1")
+    refusals = [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.ENOMEM, "Cannot allocate memory")]
+    register = run.pumps_poller.register
+
+    def refuse(fd: int, events: int) -> None:
+        if refusals:
+            raise refusals.pop()
+        register(fd, events)
+
+    monkeypatch.setattr(run.pumps_poller, "register", refuse)
+    kernel.on_spawn = lambda child: child.write(b"hello\n")
+    seen: list[bytes] = []
+    run.after(2.0, lambda: kernel.process("web.1").write(b"again\n"))
+    run.after(3.0, lambda: seen.append(run.lines("web.1")))
+    run.after(4.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert seen == [b"hello\nagain\n"]
+
+
+def test_what_a_program_that_made_itself_a_daemon_left_is_told(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+
+    def leave(child: Process) -> None:
+        master = child.fork(own_session=True)
+        master.fork()
+        run.dies(child, 1.0, 0)
+
+    kernel.on_spawn = leave
+    assert run.run() == 0
+    assert run.screen.announced == [
+        "web.1 left 2 processes in the background, which were stopped; does it make itself a daemon?"
+    ]
+
+
+def test_what_a_crash_leaves_is_not_told(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
+
+    def leave(child: Process) -> None:
+        child.fork(own_session=True)
+        run.dies(child, 1.0, 3)
+
+    kernel.on_spawn = leave
+    assert run.run() == 3
+    assert run.screen.announced == []
+
+
 def test_the_end_of_one_is_noticed_while_another_fills_the_output(kernel: Kernel) -> None:
     run = Run(kernel, "flood.1", a_plan("web.1", restart=RestartPolicy(backoff=0.0)))
     run.after(1.0, flood(run, "flood.1"))

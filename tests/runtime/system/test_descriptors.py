@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from procman.runtime.system.descriptors import OWN, PER_INSTANCE, DescriptorLimit, close_inherited_on_exec
+from procman.runtime.system.descriptors import OWN, PER_INSTANCE, DescriptorLimit, close_inherited_on_exec, open_null
 from runtime.fakes import Kernel, Process
 
 NOFILE = resource.RLIMIT_NOFILE
@@ -17,6 +17,13 @@ INFINITY = resource.RLIM_INFINITY
 @pytest.fixture
 def null() -> int:
     return os.open(os.devnull, os.O_RDWR)
+
+
+def test_without_dev_null_there_is_something_that_is_always_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "devnull", "/nonexistent/null")
+    null = open_null()
+    assert os.read(null, 10) == b""
+    os.close(null)
 
 
 def limit(kernel: Kernel, null: int, soft: int, hard: int, instances: int = 100) -> DescriptorLimit:

@@ -34,6 +34,13 @@ def poller(request: pytest.FixtureRequest) -> Iterator[Pollers]:
     poller.close()
 
 
+def test_a_time_beyond_what_the_kernel_takes_is_waited_for_in_parts(poller: Pollers, pipe: Pipe) -> None:
+    poller.add(pipe.reader, pipe.on_read)
+    os.write(pipe.writer, b"x")
+    for timeout in (3e6, 1e12, float("inf")):
+        assert poller.ready(timeout) == [pipe.on_read]
+
+
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     pipe = Pipe()

@@ -42,6 +42,7 @@ def wire(run: StartedRun) -> Engine:
 
         return PlanSource(settings, run.plan, run.environ, run.here)
 
+    supervisor.on_removed = hub.history.forget
     reload = _reloading(supervisor, plan_source)
     job_control = JobControl(1, hub)
     requests = SignalRequests(

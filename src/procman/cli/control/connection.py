@@ -132,8 +132,10 @@ class Connection:
             raise UsageError("that is too much for one request", "name fewer processes")
         try:
             self._socket.sendall(line)
-        except OSError:
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
             pass  # what the session wrote before it left can still be read
+        except OSError as error:  # no answer will come
+            raise NoSessionError(f"the request cannot be sent: {(error.strerror or str(error)).lower()}") from None
 
     def request(
         self, record: Record, on_message: Callable[[str], None] | None = None, unlimited: bool = False

@@ -34,6 +34,7 @@ class Supervisor:
         self.stopping: Reason | None = None
         self.outcome = Outcome()
         self.revision = 0  # counts the steps of all instances: if it has not changed, neither have they
+        self.on_removed: Callable[[str], None] = _ignore_removal  # gets the name of what was scaled away
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
@@ -288,6 +289,7 @@ class Supervisor:
             if self._later.pop(instance.name, None) is not None:
                 self._deadline_known = False
             del self.instances[instance.name]
+            self.on_removed(instance.name)
             if self._order is not None:
                 self._spread(self._order, instance, now)
 
@@ -331,3 +333,7 @@ class Supervisor:
             return True
         success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
         return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
+
+
+def _ignore_removal(_name: str) -> None:
+    """Do nothing, until the session keeps something by name."""

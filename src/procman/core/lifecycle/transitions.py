@@ -50,6 +50,7 @@ class ImpossibleEventError(Exception):
 
 Actions = tuple[str, ...]
 NOTHING: Actions = ()
+INFINITE = float("inf")
 
 
 def step(instance: Instance, event: str, fact: Fact) -> Actions:
@@ -152,8 +153,8 @@ def _begin_stopping(instance: Instance, fact: Fact) -> Actions:
     if fact.until is not None:
         end = min(end, fact.until)
     instance.state = State.STOPPING
-    instance.deadline = (fact.now + end) / 2 if instance.plan.stop.has_two_steps and end > fact.now else end
-    instance.grace_left = end - instance.deadline
+    instance.deadline = (fact.now + end) / 2 if instance.plan.stop.has_two_steps and fact.now < end < INFINITE else end
+    instance.grace_left = max(0.0, end - instance.deadline) if end < INFINITE else 0.0
     return (Action.ANNOUNCE_STOPPING, Action.STOP) if instance.pid is not None else (Action.ANNOUNCE_STOPPING,)
 
 

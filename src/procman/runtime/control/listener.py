@@ -93,7 +93,10 @@ class Control(QuietComponent):
                 return
             connection = _socket.socket(fileno=fd)
             connection.setblocking(False)
-            self._add(connection)  # type: ignore[arg-type]  # see endpoint.connect
+            try:
+                self._add(connection)  # type: ignore[arg-type]  # see endpoint.connect
+            except OSError:  # it cannot be watched, or it does not tell its user
+                connection.close()
 
     def _prepare(self) -> None:
         """Import what a client needs before it is accepted: it might take the last descriptor."""

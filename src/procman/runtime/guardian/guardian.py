@@ -190,7 +190,11 @@ def _hung_up(guardian: int, signals: int, manager: int) -> bool:
     poll = select.poll()
     poll.register(guardian, 0)
     poll.register(signals, select.POLLIN)
-    ready = dict(poll.poll())
+    try:
+        ready = dict(poll.poll())
+    except OSError:  # no memory for a moment
+        time.sleep(PAUSE)
+        return False
     if signals in ready and signal.SIGCONT in os.read(signals, 4096):
         os.kill(manager, signal.SIGCONT)  # not reaped yet: its number is its own
     return guardian in ready

@@ -70,7 +70,9 @@ def saved_terminal() -> SavedTerminal:
         if not (os.isatty(0) and os.isatty(1)):
             return SavedTerminal()
         import termios
-
-        return SavedTerminal(os.dup(0), termios.tcgetattr(0))
     except (OSError, ImportError):
+        return SavedTerminal()
+    try:
+        return SavedTerminal(os.dup(0), termios.tcgetattr(0))
+    except (OSError, termios.error):
         return SavedTerminal()

@@ -130,8 +130,11 @@ class TcpAttempt(Attempt):
         self._socket.setblocking(False)
         number = self._socket.connect_ex((address, self._port))
         if number in (0, errno.EINPROGRESS):
-            self._poller.add(self._socket.fileno(), self._on_writable, WRITE)
-        else:
+            try:
+                self._poller.add(self._socket.fileno(), self._on_writable, WRITE)
+            except OSError as error:  # the kernel has no memory, or no more watches
+                number = error.errno or errno.EIO
+        if number not in (0, errno.EINPROGRESS):
             self._socket.close()
             self._socket = None
         return number
@@ -181,11 +184,10 @@ class HttpAttempt(TcpAttempt):
         headers = f"Host: {self._host}\r\nUser-Agent: procman\r\nAccept: */*\r\nConnection: close\r\n"
         try:
             connection.send(f"GET {self._path} HTTP/1.1\r\n{headers}\r\n".encode())  # a fresh socket takes it whole
+            self._poller.remove(connection.fileno())
+            self._poller.add(connection.fileno(), self._on_readable, READ)
         except OSError as error:
             self._end(os.strerror(error.errno or 0).lower())
-            return
-        self._poller.remove(connection.fileno())
-        self._poller.add(connection.fileno(), self._on_readable, READ)
 
     def _on_readable(self) -> None:
         if self._socket is None:

@@ -13,6 +13,7 @@ import time
 from procman.core.text.lines import LineBuffer, goes_up
 from procman.output.outlet import LARGE_CHUNK
 from procman.output.writers import enlarge_pipe
+from procman.runtime.system.descriptors import replace_by_null
 from procman.runtime.system.poller import Poller
 
 TYPE_CHECKING = False
@@ -32,11 +33,10 @@ TURN_SIZE = 512 << 10  # bytes of floods before signals, ends and deadlines have
 TURN_LIMIT = 0.05  # seconds of a turn: colors, cursors and highlighting may cost a thousand times what plain lines do
 LONE_FLOOD_SIZE = 256 << 10  # bytes of one flood before the others are polled
 MAX_SHARED_FLOODS = 8  # whose pipes fit in a core's cache: read once each, in rotation; of more, one has a whole turn
-BYTES_PER_POLL = (
-    2 << 20
-)  # of waiting floods, until the others are polled: polling a hundred costs what 20 KiB of lines do
+BYTES_PER_POLL = 2 << 20  # of waiting floods, until the others are polled: a hundred polls cost what 20 KiB of lines do
 MAX_OWED = 4 << 20  # bytes that wait for a slow reader, of children that have ended: else their ends would wait, too
 PARTIAL_DELAY = 0.15  # seconds until an unfinished line is shown: a prompt, or in a footer, if it still grows, a bar
+WATCH_RETRY_INTERVAL = 0.1  # seconds
 PAINTING_DELAY = 1.2  # seconds until rows that were painted over are shown as they are: a clock among them ticks sooner
 
 
@@ -190,6 +190,7 @@ class Pumps:
         self._by_fd: dict[int, Pump] = {}
         self._unfinished: dict[Pump, float] = {}  # when to show its line, soonest first
         self._painting: dict[Pump, float] = {}  # when to show its rows, soonest first
+        self._unwatched: dict[Pump, float] = {}  # when to try again to poll it, soonest first
         self._unserved: list[Pump] = []
         self._unpolled = 0  # bytes of floods since the last poll
         self._most = LONE_FLOOD_SIZE  # bytes of a flood before the next one is served
@@ -204,8 +205,22 @@ class Pumps:
         """Begin to read `fd`; see Pump for `on_output`."""
         pump = Pump(fd, name, stream, self._hub, self._unserved, on_output)
         self._by_fd[fd] = pump
-        self._poller.add(fd, pump.on_readable)
+        self._watch(pump)
         return pump
+
+    def _watch(self, pump: Pump) -> None:
+        """Poll the descriptor. If the kernel has no memory or no more watches for it, try again soon."""
+        try:
+            self._poller.add(pump.fd, pump.on_readable)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+                raise
+            self._unwatched[pump] = time.monotonic() + WATCH_RETRY_INTERVAL
+
+    def _watch_again(self, now: float) -> None:
+        for pump in list(_due(self._unwatched, now)):
+            pump.on_readable()
+            self._watch(pump)
 
     @property
     def backlog(self) -> bool:
@@ -306,15 +321,17 @@ class Pumps:
             self._may_widen -= pump.is_wide
 
     def next_deadline(self) -> float | None:
-        """Return when the first unfinished line, or the first painted rows, must be shown."""
+        """Return when the first unfinished line, or the first painted rows, must be shown, or a poll be tried again."""
         due = next(iter(self._unfinished.values()), None)
-        if self._painting:
-            still = next(iter(self._painting.values()))
-            return still if due is None else min(due, still)
+        if self._painting or self._unwatched:
+            more = [next(iter(times.values())) for times in (self._painting, self._unwatched) if times]
+            return min(more) if due is None else min(due, *more)
         return due
 
     def show_partials(self, now: float) -> None:
         """Show the unfinished lines and painted rows that are due."""
+        if self._unwatched:
+            self._watch_again(now)
         for pump in _due(self._painting, now):
             pump.leave_rows()
             self._hub.release(pump.name, pump.stream)
@@ -347,14 +364,9 @@ class Pumps:
         return True
 
     def hang_up(self, pump: Pump) -> None:
-        """Close a terminal, but keep the descriptor's number for those that know it. The kernel sends HUP to its group.
-
-        That needs no permission, so it also reaches a child that has become another user's.
-        """
+        """Close a terminal but keep the number. The kernel sends HUP to its group, also to another user's process."""
         self._poller.remove(pump.fd)
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(null, pump.fd, inheritable=False)
-        os.close(null)
+        replace_by_null(pump.fd)
 
     def remove(self, pump: Pump) -> None:
         """Publish the last line, and stop reading. If the output is full, the unread bytes are counted as dropped."""
@@ -363,6 +375,7 @@ class Pumps:
         pump.finish()
         self._unfinished.pop(pump, None)
         self._painting.pop(pump, None)
+        self._unwatched.pop(pump, None)
         self._may_widen += pump.is_wide
         self._poller.remove(pump.fd)
         del self._by_fd[pump.fd]

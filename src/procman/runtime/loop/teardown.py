@@ -14,6 +14,7 @@ from __future__ import annotations
 from procman.core.lifecycle.transitions import State
 from procman.core.model.status import ExitStatus
 from procman.runtime.system.descendants import may_signal
+from procman.runtime.system.procfs import descendants_of, is_zombie
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def still_alive(pids: list[int]) -> str:
 class Teardown:
     """One ended leader on its way to being reaped. Times are seconds of the monotonic clock."""
 
-    __slots__ = ("child", "deadline", "drained", "group_asked", "instance", "killed", "output_until", "pumps")
+    __slots__ = ("child", "deadline", "drained", "group_asked", "instance", "killed", "left", "output_until", "pumps")
 
     def __init__(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         self.child = child
@@ -52,6 +53,7 @@ class Teardown:
         self.output_until = now + OUTPUT_LIMIT
         self.group_asked = child.group_asked
         self.killed = False
+        self.left: set[int] = set()  # the processes that it left behind, as far as they were seen
         self.deadline: float | None = None
 
 
@@ -120,6 +122,8 @@ class Teardowns:
         return teardown.drained
 
     def _stop(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
+        if teardown.instance.state != State.STOPPING:
+            teardown.left.update(one for pid in leftovers for one in descendants_of(pid) if not is_zombie(one))
         overdue = teardown.deadline is not None and teardown.deadline <= now
         if not teardown.killed and (overdue or teardown.instance.killed):
             teardown.killed = True
@@ -132,6 +136,17 @@ class Teardowns:
         teardown.group_asked = True
         if teardown.deadline is None and teardown.instance.state != State.STOPPING:
             teardown.deadline = now + LEFTOVER_GRACE
+
+    def _report_daemon(self, teardown: Teardown) -> None:
+        """Say what a program has left behind that ended with success and was not asked to."""
+        status = teardown.child.status
+        if not teardown.left or teardown.instance.state == State.STOPPING or status is None or not status.ok:
+            return
+        number = len(teardown.left)
+        what, were = ("1 process", "was") if number == 1 else (f"{number} processes", "were")
+        self._children.announce(
+            f"{teardown.child.name} left {what} in the background, which {were} stopped; does it make itself a daemon?"
+        )
 
     def _given_up(self, teardown: Teardown, leftovers: list[int], now: float) -> bool:
         if not teardown.killed or teardown.deadline is None or teardown.deadline > now:
@@ -159,6 +174,7 @@ class Teardowns:
         for pump in teardown.pumps:
             self._pumps.drain(pump, now + DRAIN_LIMIT)  # the last output of the leftovers
             self._pumps.remove(pump)  # counts what could not be shown
+        self._report_daemon(teardown)
         del self._under_way[teardown.child.name]
         self._children.reap(teardown.child)
         self._finished(teardown.child, teardown.instance)

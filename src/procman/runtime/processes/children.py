@@ -13,7 +13,7 @@ from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import SilentStdin, start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descendants import group_of, may_signal, peek, prior_children, send, send_group, session_of
-from procman.runtime.system.descriptors import DescriptorLimit
+from procman.runtime.system.descriptors import DescriptorLimit, open_null
 from procman.runtime.system.procfs import children_of, own_children
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class Children:
         self._by_pid: dict[int, Child] = {}
         self._asked: set[int] = set()  # orphans that got the stop signal
         self.spared = prior_children()
-        self._null = os.open(os.devnull, os.O_RDWR)
+        self._null = open_null()
         self._stdin = SilentStdin()
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
@@ -256,7 +256,7 @@ class Children:
         if self._session_leaders is not None:
             self._session_leaders.forget(child.pid)
         try:
-            os.waitpid(child.pid, 0)
+            os.waitpid(child.pid, os.WNOHANG)  # if it lives in spite of its status, it must not stop the loop
         except ChildProcessError:
             pass  # SIGCHLD is ignored, so the kernel has reaped it
 

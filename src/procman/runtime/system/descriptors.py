@@ -144,10 +144,29 @@ def close_inherited_on_exec() -> None:
                     raise
 
 
+def open_null() -> int:
+    """Open /dev/null, or where there is none (a bare chroot) the reading end of a pipe without a writer."""
+    try:
+        return os.open(os.devnull, os.O_RDWR)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+    reader, writer = os.pipe()
+    os.close(writer)
+    return reader
+
+
+def replace_by_null(fd: int) -> None:
+    """Let a descriptor be /dev/null from now on."""
+    null = open_null()
+    os.dup2(null, fd, inheritable=False)
+    os.close(null)
+
+
 def close_streams() -> None:
     """Replace 0, 1 and 2 by /dev/null, so that readers of their pipes or terminal wait for the manager alone."""
     try:
-        null = os.open(os.devnull, os.O_RDWR)
+        null = open_null()
     except OSError:  # no more descriptors: then close these
         os.closerange(0, 3)
         return
@@ -162,4 +181,12 @@ def open_standard_descriptors() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            _take_lowest(fd)
+
+
+def _take_lowest(number: int) -> None:
+    """Open /dev/null as `number`, the lowest one that is free."""
+    null = open_null()
+    if null != number:
+        os.dup2(null, number)
+        os.close(null)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 READ = 1
 WRITE = 4  # the values of EPOLLIN and EPOLLOUT
+MAX_WAIT = 86400.0  # seconds, less than 2**31 milliseconds, the limit of the kernel; a longer wait is several
 
 
 class EpollPoller:
@@ -46,7 +47,7 @@ class EpollPoller:
 
     def ready(self, timeout: float | None) -> list[Callable[[], None]]:
         """Return the callbacks of what is ready within `timeout` seconds; None waits without limit."""
-        events = self._epoll.poll(-1 if timeout is None else timeout)
+        events = self._epoll.poll(-1 if timeout is None else min(timeout, MAX_WAIT))
         callbacks = self._callbacks
         return [callbacks[fd] for fd, _ in events if fd in callbacks]
 
@@ -92,7 +93,7 @@ class SelectorPoller:
 
     def ready(self, timeout: float | None) -> list[Callable[[], None]]:
         """See EpollPoller.ready."""
-        return [key.data for key, _ in self._selector.select(timeout)]
+        return [key.data for key, _ in self._selector.select(None if timeout is None else min(timeout, MAX_WAIT))]
 
     def close(self) -> None:
         """See EpollPoller.close."""

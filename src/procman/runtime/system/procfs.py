@@ -32,6 +32,18 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
+def descendants_of(ancestor: int) -> set[int]:
+    """Return the pids of a process and of all below it, zombies included."""
+    found: set[int] = set()
+    unseen = [ancestor]
+    while unseen:
+        pid = unseen.pop()
+        if pid not in found:
+            found.add(pid)
+            unseen += children_of(pid)
+    return found
+
+
 def _children_of_thread(process: int, thread: str) -> list[int]:
     """Return the children that this thread has forked (proc(5))."""
     return [int(pid) for pid in content(f"/proc/{process}/task/{thread}/children").split()]
