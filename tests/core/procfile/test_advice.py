@@ -92,7 +92,11 @@ db: mongod --dbpath data
 db: postgres -D /usr/local/var/postgres
 db: php-fpm8.2 -F -y fpm.conf
 mail: mailcatcher --foreground --ip 0.0.0.0
-mail: bundle exec mailcatcher -f
+mail: bundle exec mailcatcher -fv
+web: lighttpd -D -f lighttpd.conf
+web: bin/bakery --db-port 5432 --metrics localhost:9090
+a: (./a & ./b & wait)
+a: [ "$A" = b ] && ./server
 tunnel: ssh -N -L 5433:localhost:5432 -p 2222 db.example.com
 tunnel: ssh -R 80:localhost:$PORT -p 22 serveo.example
 old: twistd -noy bakery.tac
@@ -116,6 +120,9 @@ web: java -jar bakery.jar --server.port=4100 | listens on 4100
 web: php -S 127.0.0.1:4100 -t public | listens on 4100
 web: python manage.py runserver 4100 | listens on 4100
 web: python3 -m http.server 4100 | listens on 4100
+web: python manage.py runserver --settings=bakery.dev 127.0.0.1:4100 | listens on 4100
+web: go run main.go -port 4100 | listens on 4100
+web: dotnet run --urls http://localhost:4100 | listens on 4100
 web: python manage.py runserver | manage.py runserver does not read it
 web: poetry run flask --app bakery run --debug | flask run does not read it
 web: uvicorn bakery:app --reload | uvicorn does not read it
@@ -127,6 +134,11 @@ web: foo -p $PORT -p 9000 | a fixed port, 9000
 web: bundle exec unicorn -p $PORT -D | -D makes it a daemon
 web: rackup -D -p $PORT | -D makes it a daemon
 web: bin/rails server -d -p $PORT | -d makes it a daemon
+web: symfony server:start -d | -d makes it a daemon
+web: lighttpd -f lighttpd.conf | without -D
+worker: BACKGROUND=yes rake resque:work | BACKGROUND makes it a daemon
+a: (./server &) | ends in "&"
+a: [ "$A" == b ] && ./server | == in a test belongs to bash
 web: nginx | without -g "daemon off;"
 web: sudo nginx -g 'pid x;' | without -g "daemon off;"
 worker: bin/delayed_job -n 2 start | delayed_job start makes it a daemon

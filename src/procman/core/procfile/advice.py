@@ -46,7 +46,7 @@ def advise(name: str, command: str) -> Iterator[Advice]:
 
 def _shape(command: str, line: ShellLine) -> Iterator[Advice]:
     """Yield what is wrong with the line as a whole."""
-    end = len(command[: line.note].rstrip())
+    end = len(command[: line.note].rstrip(" \t)"))
     if line.commands[-1].after == "&" and command[end - 1] == "&":
         yield "warning", end - 1, 'ends in "&": it will be treated as exited immediately'
     if line.open_quote is not None and not any(part in command for part in ("$(", "`", "<<", "$'")):
@@ -126,6 +126,8 @@ def _bash(line: ShellLine) -> Iterator[Advice]:
             return
         if word.text in _BASH_WORDS:
             found.append((word.offset, word.text))
+        elif word.text in ("[", "test") and any(other.text == "==" for other in one.words):
+            found.append((word.offset, "== in a test"))
         elif word.text == "set" and any(other.text == "pipefail" for other in one.words):
             found.append((word.offset, "pipefail"))
     if found:
@@ -145,7 +147,13 @@ def _daemons(line: ShellLine) -> Iterator[Advice]:
                 yield "warning", word.offset, message
     for one in line.foreground():
         found = daemon(one.program())
-        if found:
+        if one.words[0].text in ("BACKGROUND=yes", "BACKGROUND=1") and "resque:work" in one.program():
+            yield (
+                "warning",
+                one.words[0].offset,
+                "BACKGROUND makes it a daemon: it will be treated as exited immediately",
+            )
+        elif found:
             yield "warning", one.words[one.program_at() + found[0]].offset, found[1]
 
 
@@ -153,15 +161,16 @@ def _daemons(line: ShellLine) -> Iterator[Advice]:
 
 _EVERYWHERE = ("", "0.0.0.0", "[::]", "*")  # noqa: S104 (words to look for)
 _LOWEST = 80  # below, it is rather a number of processes than a port
-_PORT_FLAGS = frozenset(("-p", "--port"))
+_PORT_FLAGS = frozenset(("-p", "--port", "-port"))
 _MORE_PORT_FLAGS = frozenset(("--server.port", "-Dserver.port", "-Dhttp.port", "--http-port"))
 _BIND_FLAGS = frozenset(
     (  # noqa: SIM905
         "-b --bind -l --listen --host --addr --address -addr -listen -http --http --http-socket --http-address -S "
-        "--bind-address --listen-address"
+        "--bind-address --listen-address --urls"
     ).split()
 )
 _ADDRESS = _VARIABLE | frozenset(":.$[]{}-/=")
+_VALUED = frozenset(("--settings", "--pythonpath", "-d", "--directory", "-b", "--bind", "-v", "--verbosity"))
 _CLIENTS = frozenset(
     (  # noqa: SIM905 (their -p is another server's port, or no port)
         "ssh autossh scp nc curl wget psql pg_isready redis-cli mysql mysqladmin mongo mongosh mkdir cp tsc celery "
@@ -264,15 +273,14 @@ def _fixed_port(before: str, word: str) -> str:
 
 def _operands(one: SimpleCommand, words: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield ports without an option: ``:5000``, ``0.0.0.0:8000``, and that of ``runserver`` and ``http.server``."""
-    behind = one.words[one.program_at() + 1 :]
-    before = ""
-    for word in behind:
+    before, takes_port = "", words[0] == "http.server"
+    for word in one.words[one.program_at() + 1 :]:
         host, colon, port = word.text.rpartition(":")
         is_address = bool(colon) and host in _EVERYWHERE and not before.startswith("-")
-        is_operand = before in ("runserver", "runserver_plus") or words[0] == "http.server"
-        is_operand = is_operand and (not colon or "/" not in host)
-        if (is_address or is_operand) and in_range(whole_number(port) or 0):
+        is_operand = takes_port and "/" not in host and not word.text.startswith("-") and before not in _VALUED
+        if (is_address or is_operand) and (whole_number(port) or 0) >= _LOWEST and in_range(whole_number(port) or 0):
             yield word.offset, port
+        takes_port = takes_port or word.text in ("runserver", "runserver_plus")
         before = word.text
 
 

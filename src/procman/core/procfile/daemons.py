@@ -44,6 +44,7 @@ _FLAGS = {
 _FLAGS_OF_COMMAND = {  # the flags mean this only behind one of these words
     "rails": (("s", "server"), ("-d", "--daemon")),
     "tmux": (("new", "new-session"), ("-d",)),
+    "symfony": (("serve", "server:start", "local:server:start"), ("-d", "--daemon")),
     "overmind": (("s", "start"), ("-D",)),
 }
 _COMMANDS = {
@@ -62,6 +63,7 @@ _COMMANDS = {
 _NEEDS = {  # what keeps a program in the foreground that leaves it by itself
     "cron": ("-f",),
     "dnsmasq": ("-k", "--keep-in-foreground", "-d", "--no-daemon", "--test"),
+    "lighttpd": ("-D", "-t", "-p", "-v"),
     "mailcatcher": ("-f", "--foreground"),
     "sshd": ("-D", "-d", "-t", "-T"),
     "twistd": ("-n", "--nodaemon"),
@@ -134,8 +136,9 @@ def _by_itself(name: str, words: Sequence[str]) -> tuple[int, str] | None:
     needed = _NEEDS.get(name)
     if needed is None or not _HELP.isdisjoint(words) or not frozenset(needed).isdisjoint(words):
         return None
-    if name == "twistd" and any(word[:1] == "-" and word[1:].isalpha() and "n" in word for word in words):
-        return None  # -ny, -noy
+    letters = {flag[1] for flag in needed if len(flag) == 2}
+    if any(word[:1] == "-" and word[1:].isalpha() and letters.intersection(word[1:]) for word in words):
+        return None  # -fv, -ny
     return 0, f"{name} makes itself a daemon without {needed[0]}: it will be treated as exited immediately"
 
 
