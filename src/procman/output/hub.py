@@ -215,6 +215,21 @@ class Hub:
         """Whether there is a place for a status line."""
         return self._footer is not None
 
+    @property
+    def waiting_lines(self) -> tuple[str, ...]:
+        """The instances with an unfinished line that stands still."""
+        return self._footer.waiting if self._footer is not None else ()
+
+    def become_lender(self) -> Passthrough:
+        """Return the footer as one that can lend the terminal to an instance; the first call replaces it."""
+        if self.passthrough is None:
+            from procman.output.screen.passthrough import Passthrough
+
+            assert self._footer is not None
+            self._footer = self.passthrough = Passthrough.in_place_of(self._footer)
+            self.screen.use_footer(self._footer)
+        return self.passthrough
+
     def show_status(self, status: Callable[[int], bytes] | None) -> None:
         """Show a status line, given as a function of the columns. Call this again whenever the line changes."""
         if self._footer is not None:

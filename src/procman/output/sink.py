@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from procman.output.screen.footer import Footer
+
 ESC = 27
 
 
@@ -52,6 +54,9 @@ class Sink:
 
     def lend(self, name: str) -> None:
         """Leave out the lines of the instance that has the terminal; an empty name leaves out none."""
+
+    def use_footer(self, footer: Footer) -> None:
+        """Use another footer in place of the first one, whose rows it has taken over."""
 
     def highlight(self, pattern: str) -> None:
         """Mark what matches a regular expression."""

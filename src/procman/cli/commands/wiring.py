@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from procman.runtime.loop.component import Component
     from procman.runtime.processes.children import Children
     from procman.runtime.reload import Reload
+    from procman.runtime.system.poller import Poller
+    from procman.runtime.terminal.attached import Attached
+    from procman.runtime.terminal.status_updates import StatusUpdates
+
+    Lending = Callable[[StatusUpdates, str, Poller, Callable[[], None]], Attached | None]
 
 
 def wire(run: StartedRun) -> Engine:
@@ -54,7 +59,8 @@ def wire(run: StartedRun) -> Engine:
         components.append(job_control)
     elif hub.has_footer:
         if settings.status is not False:
-            components += _status_line(hub, supervisor, job_control, reload, always=settings.status is True)
+            lend = _lending(hub, supervisor, children, requests, reload)
+            components += _status_line(hub, supervisor, job_control, reload, lend, always=settings.status is True)
         components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
     components.insert(1, LaunchHint(hub.announce, run.plan.environment, run.environ))
@@ -99,8 +105,26 @@ def _primary_terminal(
     return [line, keyboard]
 
 
+def _lending(hub: Hub, supervisor: Supervisor, children: Children, requests: SignalRequests, reload: Reload) -> Lending:
+    """Return a function that lends the keyboard to one instance, or announces why it cannot."""
+
+    def lend(line: StatusUpdates, name: str, poller: Poller, on_leave: Callable[[], None]) -> Attached | None:
+        from procman.runtime.terminal.attached import Attached
+
+        child = children.of(name)
+        if child is None or child.pty is None:
+            hub.announce(f"{name} has no terminal to attach to")
+        elif name in hub.taps:
+            hub.announce(f"another client is attached to {name}")
+        else:
+            return Attached(0, hub, supervisor, line, children, requests, name, reload, poller, on_leave)
+        return None
+
+    return lend
+
+
 def _status_line(
-    hub: Hub, supervisor: Supervisor, job_control: JobControl, reload: Reload, always: bool
+    hub: Hub, supervisor: Supervisor, job_control: JobControl, reload: Reload, lend: Lending, always: bool
 ) -> list[Component]:
     """Return the status line, and the keys that it explains if stdin is a terminal.
 
@@ -112,7 +136,7 @@ def _status_line(
     line = StatusUpdates(hub, supervisor, os.environ, always)
     if not is_terminal(0):
         return [line]
-    console = Console(0, hub, supervisor, line, reload)
+    console = Console(0, hub, supervisor, line, reload, lambda *loan: lend(line, *loan))
     job_control.add(console)
     return [line, console]
 

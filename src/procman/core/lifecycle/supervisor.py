@@ -161,6 +161,12 @@ class Supervisor:
         instance.trouble = trouble
         instance.failed_probes = 0
 
+    def postpone(self, instance: Instance, seconds: float) -> None:
+        """Move the deadline of `instance` on, since the user holds its process."""
+        if instance.deadline is not None:
+            instance.deadline += seconds
+            self._deadline_known = False
+
     def unhealthy(self, instance: Instance, trouble: str, now: float) -> None:
         """Note that a health check failed. The plan says how many in a row condemn the instance, if any do."""
         health = instance.plan.health

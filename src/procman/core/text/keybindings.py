@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PROMPTING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight"}
+PROMPTING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight", "a": "attach"}
 IMMEDIATE = {"R": "restart failed", "q": "quit", "?": "help"}
 WHEN_EMPTY = {  # what Enter alone means
     "restart": "all of them",
@@ -10,12 +10,13 @@ WHEN_EMPTY = {  # what Enter alone means
     "focus": "show everything again",
     "mute": "mute nothing",
     "highlight": "nothing",
+    "attach": "the only one that can",
 }
 HELP = """\
 keys:
   r restart…   R restart failed   s stop…
   f focus…     m mute…            / highlight…
-  q quit       ? help
+  a attach…    q quit             ? help
 after … type a name or pattern; Tab completes, Esc leaves"""
 
 SWITCH = (
@@ -52,12 +53,13 @@ class Command:
 
 
 class Keys:
-    """The keys typed so far. Tab completes `names`."""
+    """The keys typed so far. Tab completes `names`. `waiting` is the instance that `a` attaches to without asking."""
 
-    __slots__ = ("_line", "_names", "_pasting", "_prompt_verb", "_sequence")
+    __slots__ = ("_line", "_names", "_pasting", "_prompt_verb", "_sequence", "waiting")
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         self._names = names
+        self.waiting = ""
         self._prompt_verb = ""
         self._line = ""
         self._pasting = False
@@ -124,6 +126,8 @@ class Keys:
     def _press(self, character: str) -> Command | None:
         if character in IMMEDIATE:
             return Command(IMMEDIATE[character])
+        if character == "a" and self.waiting:
+            return Command("attach", self.waiting)
         self._prompt_verb = PROMPTING.get(character, "")
         self._line = ""
         return None

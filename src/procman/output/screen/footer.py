@@ -94,6 +94,11 @@ class Footer:
         """The keys of all unfinished lines: instance and stream."""
         return tuple(self._held)
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The instances whose unfinished lines stand still: prompts, not bars. Empty for most turns of the loop."""
+        return tuple(key[0] for key in self._held if key not in self._moving) if self._held else ()
+
     def show(self, status: Callable[[int], bytes] | None) -> None:
         """Show a status line, given as a function of the terminal's columns."""
         self._status = status

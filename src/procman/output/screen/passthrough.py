@@ -68,6 +68,14 @@ class Passthrough(Footer):
         self._lost = 0  # lines of other output that did not fit
         self.announce: Callable[[str], None] = _ignore
 
+    @classmethod
+    def in_place_of(cls, footer: Footer) -> Passthrough:
+        """Return one that has taken over the rows of a plain footer, and its place in the outlet."""
+        new = cls(footer._outlet, clock=footer._clock)
+        for name in Footer.__slots__:
+            setattr(new, name, getattr(footer, name))
+        return new
+
     # The process -----------------------------------------------------------------------------------------------------
 
     @property

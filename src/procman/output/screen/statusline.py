@@ -11,22 +11,30 @@ if TYPE_CHECKING:
 MIN_COLUMNS = 60  # columns: on a narrower terminal the line is not worth its row
 GAP = "  "
 MAIN = "web"  # the process type whose port is left out last
-UP, CHANGING, FAILED, DOWN = "●", "◐", "✗", "○"
+UP, CHANGING, FAILED, DOWN, PROMPT = "●", "◐", "✗", "○", "⌨"
 LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
 STOPPING = "stopping"
-IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-"}
+IN_ASCII = {UP: "*", CHANGING: "~", FAILED: "x", DOWN: "-", PROMPT: ">"}
 
 
 class Group:
     """One process type in the status line. Of ``wanted`` instances ``up`` are up and ``failed`` have failed.
 
-    ``words`` describes what is happening, if anything is ("restarting"). ``port`` is the first instance's.
+    ``words`` describes what is happening, if anything is ("restarting"). ``port`` is the first instance's. ``prompt``
+    is that of a debugger which waits for the user.
     """
 
-    __slots__ = ("failed", "name", "port", "up", "wanted", "words")
+    __slots__ = ("failed", "name", "port", "prompt", "up", "wanted", "words")
 
     def __init__(
-        self, name: str, up: int, wanted: int, port: int | None = None, failed: int = 0, words: str = ""
+        self,
+        name: str,
+        up: int,
+        wanted: int,
+        port: int | None = None,
+        failed: int = 0,
+        words: str = "",
+        prompt: str = "",
     ) -> None:
         self.name = name
         self.up = up
@@ -34,14 +42,17 @@ class Group:
         self.port = port
         self.failed = failed
         self.words = words
+        self.prompt = prompt
 
     def without_port(self) -> Group:
         """Return the same group in a shorter form."""
-        return Group(self.name, self.up, self.wanted, None, self.failed, self.words)
+        return Group(self.name, self.up, self.wanted, None, self.failed, self.words, self.prompt)
 
     @property
     def mark(self) -> str:
         """One character for the state of the group."""
+        if self.prompt:
+            return PROMPT
         if self.failed:
             return FAILED
         if self._down:
@@ -55,6 +66,8 @@ class Group:
     @property
     def text(self) -> str:
         """The text after the mark."""
+        if self.prompt:
+            return self.prompt
         if self.failed:
             some = f"{self.up}/{self.wanted} " if self.up else ""
             return f"{some}failed ({self.failed})"
@@ -117,7 +130,8 @@ def _width(group: Group) -> int:
 
 
 def _cell(group: Group, palette: Palette, unicode: bool) -> str:
-    color = {UP: palette.good, CHANGING: palette.warning, FAILED: palette.failure, DOWN: palette.dim}[group.mark]
+    colors = {UP: palette.good, FAILED: palette.failure, DOWN: palette.dim}
+    color = colors.get(group.mark, palette.warning)
     mark = group.mark if unicode else IN_ASCII[group.mark]
     if color == palette.warning:  # a yellow mark is visible on a white background, but yellow text is hard to read
         mark += palette.reset

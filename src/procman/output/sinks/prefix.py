@@ -148,6 +148,10 @@ class Prefix(Sink):
         if self._footer is not None:
             self._footer.release((name, "stdout"))
 
+    def use_footer(self, footer: Footer) -> None:
+        """Use another footer, which has taken over the rows of the first one."""
+        self._footer = self._out = footer
+
     def highlight(self, pattern: str) -> None:
         """Mark what matches. Raises UsageError if the pattern is invalid."""
         self._marker = None

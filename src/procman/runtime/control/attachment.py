@@ -9,7 +9,7 @@ from procman.errors import UsageError
 from procman.output.messages.sentences import sentence
 from procman.runtime.control.session import NotRunningError
 from procman.runtime.control.tasks import Task
-from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, KeyQueue
+from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, KeyQueue, Returns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LAST_LINES = 20  # of history, shown first
 IDLE_TIMEOUT = 1.0  # seconds without output after which a piped-in client has its answer
 MAX_LEAVE_TIME = 5.0  # seconds, since some programs are never quiet
-_FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # a line-by-line program never writes these
 
 
 class Attachment(Task):
@@ -37,7 +36,7 @@ class Attachment(Task):
         self.instance = instance
         self._size = size
         self._keys = KeyQueue()
-        self._places_cursor = False
+        self._returns = Returns()
         self._active = False  # something was typed or shown since the last check
         self._leave_by = float("inf")  # the latest end, once nothing more will be typed
         self._idle_at = 0.0
@@ -63,20 +62,7 @@ class Attachment(Task):
             self.client.send({"screen": self.instance.name}, self._with_returns(chunk))
 
     def _with_returns(self, chunk: bytes) -> bytes:
-        """Put a return before each newline if the child's terminal does not.
-
-        The pty starts in that mode, but at every prompt readline restores the mode that it found at its first one.
-        A program that places the cursor itself means a bare newline, until the terminal reads whole lines again.
-        """
-        pty = self._pty
-        adds_returns, whole_lines = pty.modes() if pty is not None else (True, True)
-        if whole_lines:
-            self._places_cursor = False
-        if not adds_returns and any(mark in chunk for mark in _FULL_SCREEN):
-            self._places_cursor = True
-        if adds_returns or self._places_cursor or b"\n" not in chunk:
-            return chunk
-        return chunk.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return self._returns.add(self._pty, chunk)
 
     @property
     def _pty(self) -> Pty | None:

@@ -10,6 +10,7 @@ import time
 
 from procman.core.lifecycle.transitions import Action, State
 from procman.runtime.health.attempts import ATTEMPTS, Tools
+from procman.runtime.health.holds import Holds
 from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from procman.runtime.system.poller import Poller
 
 
+LAST_LOOK = 0.2  # seconds before the end of the time to become ready
+
+
 class Probe:
     """One check of one life of an instance. Times are seconds of the monotonic clock.
 
-    ``due`` is when the next attempt begins, ``overdue`` when the one under way has taken too long.
+    ``due`` is when the next attempt begins, ``overdue`` when the one under way has taken too long, ``last_look`` just
+    before the time to become ready is over: a process that the user holds then gets that time once more.
     """
 
-    __slots__ = ("attempt", "check", "due", "instance", "kind", "overdue", "pause", "pid")
+    __slots__ = ("attempt", "check", "due", "instance", "kind", "last_look", "overdue", "pause", "pid")
 
     def __init__(self, instance: Instance, check: Check, now: float) -> None:
         self.instance = instance
@@ -40,6 +45,9 @@ class Probe:
         self.due: float | None = now + self.kind.delay(check.target)
         self.overdue: float | None = None
         self.pause = self.kind.first_pause
+        self.last_look: float | None = None
+        if self.for_readiness and instance.deadline is not None:
+            self.last_look = max(now, instance.deadline - LAST_LOOK)
 
     @property
     def is_stale(self) -> bool:
@@ -55,7 +63,7 @@ class Probe:
         """Stop."""
         if self.attempt is not None:
             self.attempt.drop()
-        self.attempt = self.due = self.overdue = None
+        self.attempt = self.due = self.overdue = self.last_look = None
 
 
 class Probes(QuietComponent):
@@ -65,6 +73,8 @@ class Probes(QuietComponent):
         self._supervisor = supervisor
         self._hub = hub
         self._children = children
+        self._holds = Holds(supervisor, hub, children)
+        self._held: dict[str, int] = {}  # instances that are known to be held: their pids
         self._probes: dict[str, Probe] = {}
         self._tools: Tools | None = None
 
@@ -86,7 +96,7 @@ class Probes(QuietComponent):
 
     def next_deadline(self) -> float | None:
         """Return when the next attempt begins, or when one under way has taken too long."""
-        times = [time for probe in self._probes.values() for time in (probe.due, probe.overdue)]
+        times = [time for probe in self._probes.values() for time in (probe.due, probe.overdue, probe.last_look)]
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
@@ -100,6 +110,8 @@ class Probes(QuietComponent):
                 self._fail_overdue(probe)
             elif probe.due is not None and probe.due <= now:
                 self._attempt(probe, now)
+            elif probe.last_look is not None and probe.last_look <= now:
+                self._look(probe)
 
     # Attempts -----------------------------------------------------------------------------------------------------
 
@@ -144,10 +156,30 @@ class Probes(QuietComponent):
             self._report_readiness(probe, trouble, now)
             return
         del self._probes[instance.name]
-        if trouble:
+        if trouble and not self._is_held(instance, f"fails its health check: {trouble}"):
             self._supervisor.unhealthy(instance, trouble, now)
         else:
-            self._supervisor.probed(instance, "")
+            self._supervisor.probed(instance, trouble)
+
+    def _is_held(self, instance: Instance, trouble: str) -> bool:
+        """Return whether the user holds the process; say so once."""
+        reason = self._holds.reason(instance)
+        if not reason:
+            self._held.pop(instance.name, None)
+        elif self._held.get(instance.name) != instance.pid:
+            self._held[instance.name] = instance.pid or 0
+            self._hub.announce(f"{instance.name} {trouble}; procman leaves it alone, because {reason}")
+        return bool(reason)
+
+    def _look(self, probe: Probe) -> None:
+        """Give a process that the user holds the time to become ready once more."""
+        probe.last_look = None
+        timeout, instance = probe.check.timeout, probe.instance
+        if timeout is None or instance.deadline is None:
+            return
+        if self._is_held(instance, f"is not ready after {timeout:g} s"):
+            self._supervisor.postpone(instance, timeout)
+            probe.last_look = instance.deadline - LAST_LOOK
 
     def _report_readiness(self, probe: Probe, trouble: str, now: float) -> None:
         if not trouble:

@@ -19,6 +19,9 @@ KEYS_PER_WRITE = 1024  # bytes
 CONTROL_CHARACTERS = 6  # index into the attributes of a terminal, termios(3)
 
 
+FULL_SCREEN = (b"\x1b[H", b"\x1b[2J", b"\x1b[?1049h", b";1H")  # a line-by-line program never writes these
+
+
 class Window:
     """The part of our terminal that a child may fill: its size, less our prefix.
 
@@ -134,6 +137,30 @@ class Pty:
             return True, True  # the child's side is gone
         output, local = attributes[OUTPUT_FLAGS], attributes[LOCAL_FLAGS]
         return bool(output & termios.OPOST and output & termios.ONLCR), bool(local & termios.ICANON)
+
+
+class Returns:
+    """Puts a return before each newline for a screen, where the child's terminal does not.
+
+    The pty starts in that mode while it is shown whole, but at every prompt readline restores the mode that it found at
+    its first one. A program that places the cursor itself means a bare newline, until it reads whole lines again.
+    """
+
+    __slots__ = ("_places_cursor",)
+
+    def __init__(self) -> None:
+        self._places_cursor = False
+
+    def add(self, pty: Pty | None, chunk: bytes) -> bytes:
+        """Return the chunk as a screen needs it."""
+        adds_returns, whole_lines = pty.modes() if pty is not None else (True, True)
+        if whole_lines:
+            self._places_cursor = False
+        if not adds_returns and any(mark in chunk for mark in FULL_SCREEN):
+            self._places_cursor = True
+        if adds_returns or self._places_cursor or b"\n" not in chunk:
+            return chunk
+        return chunk.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 class KeyQueue:

@@ -16,15 +16,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.core.text.keybindings import Command
     from procman.output.hub import Hub
+    from procman.runtime.loop.component import Component
     from procman.runtime.reload import Reload
     from procman.runtime.system.poller import Poller
     from procman.runtime.terminal.status_updates import StatusUpdates
+
+    class Loan(Component, Protocol):
+        """The keyboard while one instance has it: see attached.py."""
+
+        def begin(self) -> None: ...
+        def acquire(self) -> None: ...
+        def release(self) -> None: ...
+
+    Lend = Callable[[str, Poller, Callable[[], None]], Loan | None]
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -43,8 +53,12 @@ class Console(QuietComponent):
         supervisor: Supervisor,
         status: StatusUpdates,
         reload: Reload,
+        lend: Lend | None = None,
     ) -> None:
-        """``reload`` gives the next lives of instances the plans that their files make now."""
+        """``reload`` gives the next lives of instances the plans that their files make now.
+
+        ``lend`` gives the keyboard to one instance; without it the key `a` is refused.
+        """
         self._fd = fd
         self._hub = hub
         self._supervisor = supervisor
@@ -56,6 +70,8 @@ class Console(QuietComponent):
         self._muted: set[str] = set()
         self._shown: set[str] = set()  # if not empty, only these are shown
         self._poller: Poller | None = None
+        self._lend = lend
+        self._loan: Loan | None = None
         self._handlers: dict[str, Callable[[str], None]] = {
             "restart": lambda line: self._begin_lives(Event.RESTART, self._chosen(line)),
             "stop": self._stop,
@@ -63,6 +79,7 @@ class Console(QuietComponent):
             "focus": self._focus,
             "mute": self._mute,
             "highlight": self._highlight,
+            "attach": self._attach,
             "help": lambda _line: self._hub.announce(HELP),
             "quit": lambda _line: signal.raise_signal(signal.SIGINT),  # a second one kills, as a second Ctrl-C does
         }
@@ -72,13 +89,27 @@ class Console(QuietComponent):
         self._poller = poller
         self.acquire()
 
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
+        """Pass events on to the loan."""
+        if self._loan is not None:
+            self._loan.on_event(action, instance, now)
+
+    def next_deadline(self) -> float | None:
+        """Return the deadline of the loan."""
+        return None if self._loan is None else self._loan.next_deadline()
+
+    def tick(self, now: float) -> None:
+        """Give the loan its turn."""
+        if self._loan is not None:
+            self._loan.tick(now)
+
     def resume(self) -> None:
         """Take the keyboard again after `fg`."""
-        self.acquire()
+        (self._loan or self).acquire()
 
     def pause(self) -> None:
         """Give the keyboard back before we are stopped."""
-        self.release()
+        (self._loan or self).release()
 
     def acquire(self) -> None:
         """Switch line editing and echo off, and read keys.
@@ -120,7 +151,7 @@ class Console(QuietComponent):
 
     def close(self, now: float, code: int) -> None:
         """Give the keyboard back."""
-        self.release()
+        (self._loan or self).release()
 
     def _on_readable(self) -> None:
         if not in_foreground(self._fd):
@@ -198,6 +229,31 @@ class Console(QuietComponent):
         self._shown = set()
         self._muted = _toggled(self._muted, names) if line else set()
         self._hub.hide(sorted(self._muted))
+
+    def _attach(self, line: str) -> None:
+        """Lend the keyboard to one instance with a terminal."""
+        if self._lend is None or self._poller is None:
+            self._hub.announce("the terminal is lent to the primary process; procman attach works in another one")
+            return
+        chosen = [i for i in self._chosen(line) if i.pid is not None] if line else self._attachable()
+        if len(chosen) != 1:
+            names = ", ".join(i.name for i in chosen or self._attachable())
+            self._hub.announce(f"attach to one of them: {names}" if names else "no process has a terminal to attach to")
+            return
+        loan = self._lend(chosen[0].name, self._poller, self._take_back)
+        if loan is not None:
+            self.release()
+            self._loan = loan
+            loan.begin()
+
+    def _attachable(self) -> list[Instance]:
+        return [i for i in self._supervisor.instances.values() if i.pid is not None]
+
+    def _take_back(self) -> None:
+        self._loan = None
+        self._status.keys = self._keys
+        self.acquire()
+        self._status.change()
 
     def _highlight(self, line: str) -> None:
         self._hub.highlight(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import State
+from procman.core.text.prompts import debugger_prompt
 from procman.output.screen.statusline import MIN_COLUMNS, STOPPING, Group, speaks_unicode, status_line
 from procman.runtime.loop.component import QuietComponent
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.system.poller import Poller
 
-KEYS_HINT = "? keys"  # or users would not know that there are any
+KEYS_HINT, ATTACH_HINT = "? keys", "a attach  ? keys"  # or users would not know that there are any
 _WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
 
 
@@ -31,6 +32,7 @@ class StatusUpdates(QuietComponent):
         self._narrowest = 0 if always else MIN_COLUMNS
         self.keys: Keys | None = None
         self.lead = ""  # shown before the first entry
+        self.prompts: dict[str, str] = {}  # of debuggers that wait, by instance
 
     def open(self, poller: Poller) -> None:
         """Show the line for the first time."""
@@ -39,6 +41,18 @@ class StatusUpdates(QuietComponent):
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Update the line after a change of an instance."""
         self.change()
+
+    def tick(self, now: float) -> None:
+        """Update the line when the prompt of a debugger appears or goes away. Usually there is no unfinished line."""
+        waiting = self._hub.waiting_lines
+        if waiting or self.prompts:
+            prompts = {name: debugger_prompt(self._hub.history.unfinished(name)) for name in waiting}
+            prompts = {name: prompt for name, prompt in prompts.items() if prompt}
+            if prompts != self.prompts:
+                self.prompts = prompts
+                if self.keys is not None:
+                    self.keys.waiting = next(iter(prompts)) if len(prompts) == 1 else ""
+                self.change()
 
     def change(self) -> None:
         """Have the line made again when it is next painted."""
@@ -51,7 +65,9 @@ class StatusUpdates(QuietComponent):
     def _line(self, columns: int) -> bytes:
         if self.keys is not None and self.keys.prompt:
             return self.keys.prompt_within(columns - 1).encode("utf-8", "replace")
-        room, hint = columns - len(self.lead), KEYS_HINT if self.keys is not None else ""
+        room, hint = columns - len(self.lead), ""
+        if self.keys is not None:
+            hint = ATTACH_HINT if self.prompts else KEYS_HINT
         text = status_line(self._groups(), room, self._hub.palette, self._unicode, hint, self._narrowest)
         return (self.lead + text).encode("utf-8", "replace")
 
@@ -66,7 +82,8 @@ class StatusUpdates(QuietComponent):
         words = _words(instances, held)
         if not words and all(self._hub.hides(instance.name) for instance in instances):
             words = "muted"  # or it would seem to have nothing to say
-        return _group(name, instances, words)
+        prompt = next((self.prompts[i.name] for i in instances if i.name in self.prompts), "")
+        return _group(name, instances, words, prompt)
 
 
 def _words(instances: list[Instance], held: bool) -> str:
@@ -78,7 +95,7 @@ def _words(instances: list[Instance], held: bool) -> str:
     return words
 
 
-def _group(name: str, instances: list[Instance], words: str) -> Group:
+def _group(name: str, instances: list[Instance], words: str, prompt: str) -> Group:
     states = [instance.state for instance in instances]
     return Group(
         name,
@@ -87,4 +104,5 @@ def _group(name: str, instances: list[Instance], words: str) -> Group:
         port=instances[0].plan.shown_port,
         failed=states.count(State.FAILED),
         words=words,
+        prompt=prompt,
     )

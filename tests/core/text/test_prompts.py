@@ -1,0 +1,33 @@
+"""Which unfinished lines are prompts of debuggers."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.text.prompts import debugger_prompt
+
+
+@pytest.mark.parametrize(
+    ("line", "prompt"),
+    [
+        (b"(Pdb) ", "(Pdb)"),
+        (b"\x1b[?2004h(Pdb++) ", "(Pdb++)"),
+        (b"\x1b[0;32mipdb> \x1b[0m", "ipdb>"),
+        (b"(rdb:1) ", "(rdb:1)"),
+        (b"(rdbg) ", "(rdbg)"),
+        (b"(byebug) ", "(byebug)"),
+        (b"[1] pry(main)> ", "[1] pry(main)>"),
+        (b"debug> ", "debug>"),
+        (b"(dlv) ", "(dlv)"),
+        (b"  DB<1> ", "DB<1>"),
+        (b">>> ", ">>>"),
+        (b"In [12]: ", "In [12]:"),
+        (b"", ""),
+        (b"loading 10 %", ""),
+        (b"(Pdb) p se", ""),
+        (b"the (Pdb) prompt is", ""),
+        (b"Continue? [y/N] ", ""),
+    ],
+)
+def test_prompts_of_debuggers(line: bytes, prompt: str) -> None:
+    assert debugger_prompt(line) == prompt
