@@ -10,7 +10,7 @@ from procman import __version__
 from procman.cli.failures import safely
 from procman.cli.interrupts import end_by_interrupt, raise_interrupts
 from procman.cli.options.reader import read, with_command_first
-from procman.cli.options.table import ALIASES, COMMANDS
+from procman.cli.options.table import ALIASES, COMMANDS, CONTROL_COMMANDS
 from procman.errors import EXIT_OK, ProcmanError, UsageError
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def _perform(invocation: Invocation) -> int:
     raise_interrupts()
     _require_folder()
     try:
-        return COMMANDS[invocation.command].perform(invocation)
+        return _answered(invocation)
     except ProcmanError as error:
         if all(option.setting != "as_json" for option in invocation.given):
             raise
@@ -64,6 +64,18 @@ def _perform(invocation: Invocation) -> int:
 
         print_json({"ok": False, "error": error.message, "hint": error.hint, "code": error.exit_code})
         return error.exit_code
+
+
+def _answered(invocation: Invocation) -> int:
+    """Perform the command. An answer of another version, which lacks what the command needs, is not a bug."""
+    try:
+        return COMMANDS[invocation.command].perform(invocation)
+    except (AssertionError, AttributeError, KeyError, TypeError):
+        if all(invocation.command != command.name for command in CONTROL_COMMANDS) or "PROCMAN_DEBUG" in os.environ:
+            raise
+        from procman.cli.control.connection import StrangerError
+
+        raise StrangerError from None
 
 
 def _require_folder() -> None:

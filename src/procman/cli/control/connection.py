@@ -8,7 +8,7 @@ import time
 
 from procman.cli.options.option import Invocation
 from procman.core.procfile.formation import flatten
-from procman.core.text.protocol import REQUEST_LIMIT
+from procman.core.text.protocol import REQUEST_LIMIT, ProtocolError
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.control.endpoint import find, folders, is_safe, socket_paths
 from procman.runtime.control.peer import require_awake
@@ -28,6 +28,8 @@ _CHUNK = 65536  # bytes
 HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
 ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
+MAX_RECORD = 64 << 20  # bytes of one record, with what belongs to it; a session sends far less
+_ANOTHER_VERSION = "it may be another program, or a session of another version: see procman --version"
 MAX_SESSIONS_IN_HINT = 50  # per folder
 
 
@@ -35,6 +37,15 @@ class NoSessionError(ProcmanError):
     """No session is listening, or it has ended."""
 
     exit_code = 1
+
+
+class StrangerError(ProcmanError):
+    """What answers is not a session of this procman."""
+
+    exit_code = 1
+
+    def __init__(self) -> None:
+        super().__init__("what answers at the socket is not a session that this procman understands", _ANOTHER_VERSION)
 
 
 class RefusedError(ProcmanError):
@@ -189,12 +200,17 @@ class Connection:
     def pop(self) -> tuple[Record, bytes] | None:
         """Return the next complete record and its bytes, or None if it has not arrived yet."""
         end = self._in.find(b"\n") + 1
+        if len(self._in) > MAX_RECORD:
+            raise StrangerError
         if not end:
             return None
-        record = decode(self._in[:end])
-        assert isinstance(record, dict)
-        size = record.get("size", 0)
-        assert isinstance(size, int)
+        try:
+            record = decode(self._in[:end])
+        except ProtocolError:
+            raise StrangerError from None
+        size = record.get("size", 0) if isinstance(record, dict) else None
+        if not isinstance(record, dict) or type(size) is not int or not 0 <= size <= MAX_RECORD:
+            raise StrangerError
         if len(self._in) < end + size:
             return None
         payload = bytes(self._in[end : end + size])

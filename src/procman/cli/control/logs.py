@@ -7,11 +7,12 @@ import sys
 import time
 
 from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, session_settings
+from procman.core.text.printable import visible
 from procman.core.text.values import duration
 from procman.errors import UsageError
 from procman.output.palette import Palette, wants_color
 from procman.output.sanitize.escapes import without_color
-from procman.output.sanitize.sanitizer import guarded
+from procman.output.sanitize.sanitizer import Sanitizer, guarded
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
@@ -73,13 +74,15 @@ class Printer:
         moment = record["time"]
         assert isinstance(moment, (int, float))
         stamp = time.strftime("%H:%M:%S", time.localtime(moment))
-        name = str(record["log"])
+        name = visible(str(record["log"]))
         kind = name.partition(".")[0]
         palette = self._palette
         color = palette.dim if name == "system" else palette.of(self._indexes.get(kind, 0))
         mark = "!" if record["stream"] == "stderr" else "|"
         time_ = f"{palette.dim}{stamp}{palette.reset}"
         head = f"{time_} {color}{name.ljust(self._width)} {mark}{palette.reset} ".encode()
+        if sys.stdout.isatty():
+            lines = safe(lines)
         if not self._palette.reset and 27 in lines:
             lines = without_color(lines)
         if self._guards:
@@ -90,6 +93,12 @@ class Printer:
             end = b"\n"
         sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", end + head) + end)
         sys.stdout.buffer.flush()
+
+
+def safe(lines: bytes) -> bytes:
+    """Return whole lines without what could act on the terminal: a session with --raw keeps it, a stranger sends it."""
+    sanitizer = Sanitizer()
+    return guarded(sanitizer.clean(lines) + sanitizer.rest())
 
 
 class JsonPrinter:

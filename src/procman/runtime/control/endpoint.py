@@ -124,7 +124,8 @@ def _user_of(folder: str) -> int | None:
 def connect(path: str, timeout: float = CONNECT_TIMEOUT) -> socket | None:
     """Connect to the session at ``path``, or return None if there is none. ``timeout`` is in seconds.
 
-    Raises EndpointError if one is listening but its queue is full, or we have no permission.
+    Raises EndpointError if one is listening but its queue is full, if we have no permission, or if another user is
+    listening, who might send anything.
     """
     import _socket
 
@@ -137,6 +138,9 @@ def connect(path: str, timeout: float = CONNECT_TIMEOUT) -> socket | None:
         if error.errno in _NOT_LISTENING:
             return None
         raise EndpointError(f"cannot connect to {path}: {(error.strerror or str(error)).lower()}") from None
+    if os.geteuid() != 0 and not peer_is_allowed(connection):  # type: ignore[arg-type]
+        connection.close()
+        raise EndpointError(f"{path} belongs to another user, so procman does not talk to it")
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
 
 
