@@ -424,3 +424,93 @@ def test_a_stuck_stderr_does_not_block_us() -> None:
         os.dup2(saved, 2)
         for fd in (saved, reader, writer):
             os.close(fd)
+
+
+class Script(Writer):
+    """Does what a list says for each write: takes so many bytes, or fails."""
+
+    def __init__(self, *script: int | OSError) -> None:
+        super().__init__(1, "file")
+        self.script = list(script)
+        self.text = b""
+
+    def send(self, parts: object) -> int:
+        data = b"".join(parts)  # type: ignore[arg-type]
+        step = self.script.pop(0) if self.script else len(data)
+        if isinstance(step, OSError):
+            raise step
+        self.text += data[:step]
+        return len(data[:step])
+
+
+def test_only_the_first_line_behind_a_torn_one_starts_in_a_row_of_its_own() -> None:
+    outlet = Outlet(1)
+    disk = outlet._writer = Disk(2)
+    outlet.put(b"one\n")
+    outlet.flush()
+    disk.room = 1000
+    for line in (b"two\n", b"three\n"):
+        outlet.put(line)
+        outlet.flush()
+    assert disk.text == b"on\ntwo\nthree\n"
+
+
+def test_a_line_that_was_cut_and_finished_is_not_torn_by_a_later_error() -> None:
+    outlet = Outlet(1)
+    writer = outlet._writer = Script(2, BlockingIOError(), 2, OSError(errno.ENOSPC, "full"))
+    outlet.put(b"one\n")
+    outlet.flush()
+    assert outlet.blocked
+    outlet.flush()
+    assert not outlet.blocked
+    for line in (b"lost\n", b"later\n"):
+        outlet.put(line)
+        outlet.flush()
+    assert writer.text == b"one\nlater\n"
+
+
+def test_the_first_error_is_the_one_that_is_told() -> None:
+    outlet = Outlet(1)
+    outlet._writer = Script(OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken"))
+    for line in (b"one\n", b"two\n"):
+        outlet.put(line)
+        outlet.flush()
+    assert outlet.error == "full"
+    assert outlet.dropped == 8
+
+
+def test_a_footer_is_closed_once_and_not_asked_any_more(pipe: tuple[int, int]) -> None:
+    called: list[str] = []
+
+    class Foot:
+        def repaint(self) -> None:
+            called.append("repaint")
+
+        def close(self) -> None:
+            called.append("close")
+
+    outlet = Outlet(pipe[1])
+    outlet.footer = Foot()
+    outlet.close(0.0)
+    outlet.flush()
+    outlet.close(0.0)
+    assert called == ["close"]
+
+
+def test_the_last_wait_for_a_reader_sleeps(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    class Waiting:
+        def register(self, _fd: int, _events: int) -> None: ...
+
+        def poll(self, milliseconds: float) -> None:
+            waits.append(milliseconds)
+            read_all(pipe[0])
+
+    outlet = Outlet(pipe[1])
+    outlet.put(b"x" * 1_000_000)
+    monkeypatch.setattr(select, "poll", Waiting)
+    outlet.close(time.monotonic() + LATER)
+    assert outlet.dropped == 0
+    assert all(500 * LATER < wait <= 1000 * LATER for wait in waits)
+    assert waits

@@ -8,22 +8,33 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from procman.core.model.checks import EXEC, HTTP, TCP, Check
 from procman.core.model.plan import InstancePlan
 from procman.core.model.policy import RestartPolicy, StopPolicy
-from procman.runtime.health.attempts import ATTEMPTS, ExecAttempt, HttpAttempt, TcpAttempt, Tools
+from procman.runtime.health import attempts
+from procman.runtime.health.attempts import (
+    ATTEMPTS,
+    ExecAttempt,
+    HttpAttempt,
+    LogAttempt,
+    LogLines,
+    TcpAttempt,
+    Tools,
+    _http_trouble,
+)
 from procman.runtime.processes.side_commands import SideCommands
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descriptors import DescriptorLimit
 from procman.runtime.system.poller import Poller
+from runtime.fakes import a_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
 LIMIT = 30.0
 
@@ -192,3 +203,65 @@ def test_the_engine_of_a_container_may_answer_for_its_client(server: socket.sock
     plan.command = "exec /usr/bin/docker run -p 80:80 nginx"
     TcpAttempt(tools(poller, pid=other), plan, Check(TCP, place(server)), answers.append)
     assert until(answers, poller) == ""
+
+
+# Lines and answers --------------------------------------------------------------------------------------------------
+
+
+def test_a_line_is_answered_once_wherever_it_stands_in_a_chunk() -> None:
+    answers: list[str] = []
+    lines = LogLines()
+    assert lines.is_idle
+    lines.expect("web.1", "^ready$", answers.append)
+    assert not lines.is_idle
+    lines.publish("db.1", "stdout", b"ready\n")
+    lines.publish("web.1", "stdout", b"not ready\n")
+    assert answers == []
+    lines.publish("web.1", "stdout", b"one\nready\ntwo\n")
+    lines.publish("web.1", "stdout", b"ready\n")
+    assert answers == [""]
+    assert lines.is_idle
+
+
+def test_a_prompt_is_a_line_too() -> None:
+    answers: list[str] = []
+    lines = LogLines()
+    lines.expect("web.1", "sure", answers.append)
+    assert not lines.partial("web.1", "stdout", b"are you sure? ")
+    assert answers == [""]
+
+
+def test_the_sink_is_in_the_hub_only_while_a_line_is_awaited() -> None:
+    sinks: list[object] = []
+    hub: Any = SimpleNamespace(add=sinks.append, remove=sinks.remove)
+    nothing: Any = None
+    tools = Tools(nothing, nothing, hub)
+    attempt = LogAttempt(tools, a_plan("web.1"), Check("log", "ready"), lambda _trouble: None)
+    tools.release_idle()
+    assert sinks == [tools.log_lines]
+    attempt.drop()
+    tools.release_idle()
+    assert sinks == []
+
+
+@pytest.mark.parametrize("response", [b"FTP/1.1 200 OK\r\n", b"220 ready\r\n", b"200\r\n"])
+def test_an_answer_of_another_protocol_is_none(response: bytes) -> None:
+    assert _http_trouble(response) == "the answer is not HTTP"
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_connection_is_let_go_before_its_answer_and_one_to_itself_is_none(
+    monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    polled: dict[int, Any] = {}
+    poller: Any = SimpleNamespace(add=lambda fd, callback, *_: polled.__setitem__(fd, callback), remove=polled.pop)
+    tools: Any = SimpleNamespace(poller=poller, owners=None)
+    answers: list[tuple[str, int]] = []
+    monkeypatch.setattr(attempts, "_is_own", lambda _connection: own)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check = Check("tcp", f"127.0.0.1:{server.getsockname()[1]}")
+        attempt = TcpAttempt(tools, a_plan("web.1"), check, lambda trouble: answers.append((trouble, len(polled))))
+        for callback in list(polled.values()):
+            callback()
+    assert answers == [("connection refused" if own else "", 0)]
+    assert attempt._socket is None

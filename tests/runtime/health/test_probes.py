@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import signal
 import socket
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from procman.core.lifecycle.transitions import Event, State
+from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.policy import RestartPolicy
-from procman.runtime.health.probes import Probes
+from procman.runtime.health.probes import Probe, Probes
 from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
 
 TYPE_CHECKING = False
@@ -317,3 +319,98 @@ def test_readiness_comes_before_health(kernel: Kernel) -> None:
     checked = Checked(kernel, plan(ready=Check("delay", "3"), health=Check("exec", "side-check", interval=10.0)))
     checked.until(30.0)
     assert checked.tries == [13.0, 23.0]
+
+
+# A single probe -----------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """A supervisor that notes what it is told, and an instance in its first life."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+        self.instance = Instance(a_plan("web.1"))
+        self.instance.state = State.STARTING
+        self.instance.pid = 7
+        judge: Any = self
+        self.probes = Probes(judge, judge, judge)
+        self.forgotten: list[str] = []
+        tools: Any = SimpleNamespace(
+            owners=SimpleNamespace(forget=self.forgotten.append), release_idle=lambda: None, log_lines=None
+        )
+        self.probes._tools = tools
+
+    def ready(self, instance: Instance, _now: float) -> None:
+        self.told.append(("ready", instance.name))
+
+    def probed(self, instance: Instance, trouble: str) -> None:
+        self.told.append(("probed", instance.name, trouble))
+
+    def unhealthy(self, instance: Instance, trouble: str, _now: float) -> None:
+        self.told.append(("unhealthy", instance.name, trouble))
+
+    def begin(self, check: Check) -> Probe:
+        self.probes._start(self.instance, check, 100.0)
+        return self.probes._probes["web.1"]
+
+
+CHECK = Check("tcp", "localhost:1")
+
+
+def test_a_probe_is_stale_once_its_life_is_over_or_about_to_be() -> None:
+    judge = Judge()
+    probe = judge.begin(CHECK)
+    assert not probe.is_stale
+    judge.instance.state = State.RUNNING
+    assert not probe.is_stale
+    judge.instance.state = State.STOPPING
+    assert probe.is_stale
+    judge.instance.state, judge.instance.pid = State.RUNNING, 8
+    assert probe.is_stale
+    probe.drop()
+    assert (probe.attempt, probe.due, probe.overdue) == (None, None, None)
+
+
+def test_a_new_life_ends_the_probe_of_the_last_one() -> None:
+    judge = Judge()
+    judge.begin(CHECK)
+    judge.probes.on_event(Action.ANNOUNCE_STARTED, judge.instance, 101.0)
+    assert judge.probes._probes == {}
+    assert judge.probes.next_deadline() is None
+
+
+def test_an_answer_counts_only_for_the_probe_that_asked() -> None:
+    judge = Judge()
+    first = judge.begin(CHECK)
+    second = judge.begin(CHECK)
+    judge.probes._on_answer(first, "")
+    assert judge.told == []
+    judge.probes._on_answer(second, "refused")
+    assert judge.told == [("probed", "web.1", "refused")]
+    judge.probes._on_answer(second, "")
+    assert judge.told[1:] == [("ready", "web.1")]
+
+
+def test_after_a_failure_it_is_found_out_again_who_answers() -> None:
+    judge = Judge()
+    probe = judge.begin(CHECK)
+    judge.probes._on_answer(probe, "refused")
+    assert judge.forgotten == ["web.1"]
+    judge.probes._on_answer(probe, "")
+    assert judge.forgotten == ["web.1"]
+
+
+def test_health_is_reported_once_and_the_probe_is_over() -> None:
+    for trouble, report in (("refused", ("unhealthy", "web.1", "refused")), ("", ("probed", "web.1", ""))):
+        judge = Judge()
+        judge.instance.state = State.RUNNING
+        judge.probes._on_answer(judge.begin(CHECK), trouble)
+        assert judge.told == [report]
+        assert judge.probes._probes == {}
+
+
+def test_a_line_may_take_longer_than_an_attempt(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("log", "listening", attempt=5.0)))
+    checked.run.after(20.0, lambda: kernel.process("web.1").write(b"listening\n"))
+    checked.until(30.0)
+    assert checked.time("ready") == 20.0
