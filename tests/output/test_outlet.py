@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from procman.output import writers
 from procman.output.outlet import LARGE_CHUNK, MAX_GATHERED, MAX_PARTS, Outlet, complaint, report_loss, write_stderr
 from procman.output.writers import CarefulWriter, Writer
 
@@ -514,3 +515,30 @@ def test_the_last_wait_for_a_reader_sleeps(pipe: tuple[int, int], monkeypatch: p
     assert outlet.dropped == 0
     assert all(500 * LATER < wait <= 1000 * LATER for wait in waits)
     assert waits
+
+
+def test_an_error_behind_a_torn_line_tears_no_other(pipe: tuple[int, int]) -> None:
+    full = OSError(errno.ENOSPC, "full")
+    outlet = Outlet(1)
+    writer = outlet._writer = Script(2, full, 1, full)
+    for line in (b"one\n", b"lost\n", b"later\n"):
+        outlet.put(line)
+        outlet.flush()
+    assert writer.text == b"on\nlater\n"
+
+
+def test_what_is_dropped_at_the_end_blocks_nothing_and_is_complained_about(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    outlet.put(b"x" * 1_000_000)
+    assert outlet.blocked
+    outlet.close(0.0)
+    assert not outlet.blocked
+    assert complaint(outlet).startswith(f"{outlet.dropped} bytes")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_only_our_own_terminal_is_opened_again_by_its_general_name(monkeypatch: pytest.MonkeyPatch, ours: bool) -> None:
+    monkeypatch.setattr(writers, "_controls_us", lambda _fd: ours)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert writers._paths(7, "terminal") == ["/proc/self/fd/7", *(["/dev/tty"] if ours else [])]
+    assert writers._paths(7, "pipe") == ["/proc/self/fd/7"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExitedError(Exception):
-    """Stands in for the end of the process."""
+    """Raised instead of ending the process."""
 
 
 class Start:

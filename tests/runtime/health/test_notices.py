@@ -9,7 +9,7 @@ import pytest
 
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.lifecycle.transitions import Action
+from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.checks import Check
 from procman.core.model.status import ExitStatus
 from procman.runtime.health.leftover_notice import LeftoverNotice
@@ -216,3 +216,11 @@ def test_zombies_and_the_processes_of_others_are_left_alone(kernel: Kernel) -> N
     leftover(kernel, "web.1", f"{0xFFFFFFFF:x}-abc").state = "Z"
     leftover(kernel, "web.2", f"{0xFFFFFFFF:x}-abc").uid = os.geteuid() + 1
     assert notice(kernel) == []
+
+
+def test_one_that_waits_for_another_is_not_ready_yet(systemd: Systemd) -> None:
+    systemd.supervisor.ready(systemd.web, 1.0)
+    systemd.db.state = State.WAITING
+    assert "READY=1" not in systemd.tell()
+    systemd.db.state = State.RUNNING
+    assert "READY=1" in systemd.tell()

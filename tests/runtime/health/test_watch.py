@@ -11,6 +11,7 @@ import pytest
 
 from procman.config import overlays
 from procman.core.lifecycle.transitions import Event
+from procman.core.model.dependency import Dependency
 from procman.core.model.policy import RestartPolicy
 from procman.errors import ConfigError
 from procman.runtime.health.watch import Watch
@@ -215,3 +216,42 @@ def test_a_folder_inside_of_another_is_not_watched_twice() -> None:
 
     assert _topmost(["/srv/app", "/srv/app/web", "/srv/application", "/srv/app"]) == ["/srv/app", "/srv/application"]
     assert _topmost(["/srv", "/"]) == ["/"]
+
+
+def test_patterns_and_folder_are_those_of_the_present_plan(disk: Disk) -> None:
+    web = disk.run.supervisor.instances["web.1"]
+    first = disk.watch._globs_of(web)
+    assert disk.watch._globs_of(web) is first
+    web.plan.watch = ("*.js",)
+    second = disk.watch._globs_of(web)
+    assert (second.patterns, second.folder) == (("*.js",), disk.folder)
+    web.plan.cwd = f"{disk.folder}/deeper"
+    assert disk.watch._globs_of(web).folder == f"{disk.folder}/deeper"
+    disk.until(1.0)
+
+
+def test_of_nested_folders_only_the_outer_one_is_watched_at_the_start(disk: Disk) -> None:
+    db = disk.run.supervisor.instances["db.1"]
+    db.plan.watch, db.plan.cwd = ("*.py",), f"{disk.folder}/deeper"
+    disk.until(1.0)
+    assert disk.watched == [(disk.folder,)]
+
+
+def test_an_error_is_told_once_although_changes_follow(disk: Disk) -> None:
+    disk.watch._errors.append("no more watches")
+    disk.change(1.0, "notes.txt")
+    disk.change(2.0, "notes.txt")
+    disk.until(3.0)
+    assert len([text for text in disk.run.screen.announced if "no more watches" in text]) == 1
+
+
+def test_a_change_does_not_start_what_the_user_has_stopped_although_it_is_needed(disk: Disk) -> None:
+    supervisor = disk.run.supervisor
+    web, db = supervisor.instances["web.1"], supervisor.instances["db.1"]
+    web.plan.depends_on = (Dependency("db"),)
+    supervisor.replan(web, web.plan)
+    disk.run.after(1.0, lambda: supervisor.hold([db], disk.kernel.now))
+    disk.run.after(1.0, lambda: disk.run.signal(signal.SIGWINCH))
+    disk.change(2.0, "app.py")
+    disk.until(3.0)
+    assert disk.run.events.count(("started", "db.1")) == 1
