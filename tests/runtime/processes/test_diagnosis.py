@@ -98,3 +98,30 @@ def test_a_path_from_elsewhere_is_named(search: Search) -> None:
     assert oven is not None
     assert (knead.hint, knead.certain) == ("PATH comes from .env:2, and does not have its folder", True)
     assert (oven.hint, oven.certain) == ("PATH comes from .env:2", False)
+
+
+def an_elf_file(loader: bytes) -> bytes:
+    """A header, and a table with one entry, PT_INTERP, right behind it; the loader's name follows."""
+    header = b"\x7fELF\x02\x01".ljust(0x20, b"\0") + (0x40).to_bytes(8, "little")
+    header = header.ljust(0x36, b"\0") + (0x38).to_bytes(2, "little") + (1).to_bytes(2, "little")
+    entry = (3).to_bytes(8, "little") + (0x78).to_bytes(8, "little")
+    entry = entry.ljust(0x20, b"\0") + (len(loader) + 1).to_bytes(8, "little")
+    return header.ljust(0x40, b"\0") + entry.ljust(0x38, b"\0") + loader + b"\0"
+
+
+def test_a_binary_for_another_system_is_one_without_its_loader(search: Search, tmp_path: Path) -> None:
+    for name, loader in (("alien", b"/lib/ld-no-such.so.1"), ("native", b"/bin/sh"), ("static", b"")):
+        (tmp_path / name).write_bytes(an_elf_file(loader))
+        (tmp_path / name).chmod(0o755)
+    found = search.first_trouble("./alien --port 1")
+    assert found is not None
+    assert found[1].message == "./alien: the loader that it names, /lib/ld-no-such.so.1, does not exist"
+    assert search.first_trouble("./native") is None
+    assert search.first_trouble("./static") is None
+
+
+@pytest.mark.parametrize("size", range(0, 0x90, 7))
+def test_a_binary_that_is_cut_off_is_no_reason_to_fail(search: Search, tmp_path: Path, size: int) -> None:
+    (tmp_path / "cut").write_bytes(an_elf_file(b"/bin/sh")[:size])
+    (tmp_path / "cut").chmod(0o755)
+    assert search.first_trouble("./cut") is None or size >= 0x78

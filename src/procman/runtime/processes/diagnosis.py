@@ -118,8 +118,13 @@ class Search:
         return ""
 
     def _script_trouble(self, name: str, path: str) -> Trouble | None:
-        """Return what is wrong with the first line of a script."""
-        first, newline, _ = _beginning(path).partition(b"\n")
+        """Return what is wrong with the first line of a script, or with the loader of a binary."""
+        data = _beginning(path)
+        loader = _loader(data)
+        if loader and not os.path.exists(loader):
+            message = f"{name}: the loader that it names, {loader}, does not exist"
+            return Trouble(message, "it was built for another system, or another C library")
+        first, newline, _ = data.partition(b"\n")
         if not first.startswith(b"#!"):
             return None
         if newline and first.endswith(b"\r"):
@@ -150,7 +155,7 @@ def search_for(plan: InstancePlan, environment: Environment, inherited: Mapping[
     path, origin = plan.env.get("PATH"), ""
     if path != inherited.get("PATH"):
         is_known = environment.values.get("PATH") == path
-        origin = environment.origin.get("PATH", "") if is_known else "the overlay"
+        origin = environment.origin.get("PATH", "") if is_known else "an env file or the overlay"
     return Search(path, plan.cwd, origin, inherited.get("PATH"))
 
 
@@ -170,6 +175,22 @@ def _behind_assignments(one: SimpleCommand) -> Iterator[Word]:
         begun = begun or not (is_assignment(word.text) or word.text in _BEFORE)
         if begun:
             yield word
+
+
+def _loader(data: bytes) -> str:
+    """Return the program interpreter (PT_INTERP) of a 64-bit little-endian ELF file, or an empty string; see elf(5)."""
+    if not data.startswith(b"\x7fELF\x02\x01"):
+        return ""
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], "little")
+
+    table, size, count = number(0x20, 8), number(0x36, 2), number(0x38, 2)
+    for at in range(table, min(table + size * count, len(data)), size or 1):
+        if number(at, 4) == 3:  # PT_INTERP
+            start = number(at + 0x08, 8)
+            return os.fsdecode(data[start : start + number(at + 0x20, 8)].partition(b"\0")[0])
+    return ""
 
 
 def _beginning(path: str) -> bytes:
