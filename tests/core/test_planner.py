@@ -160,3 +160,26 @@ def test_other_codes_may_count_as_success() -> None:
 def test_a_life_of_ten_seconds_is_no_quick_death() -> None:
     assert RestartPolicy().is_quick(9.99)
     assert not RestartPolicy().is_quick(10.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("formation", "old=1", "PROCMAN_FORMATION"),
+        ("formation", "web=x", "procman.toml:3"),
+        ("exclude", ("old",), "procman.toml:3"),
+        ("quiet", ("old",), "PROCMAN_QUIET"),
+        ("only", ("old.2",), "procman.toml:3"),
+    ],
+)
+def test_a_refusal_names_its_source(name: str, value: object, place: str) -> None:
+    settings = Settings({name: place}, procfile="/app/Procfile", root="/app", **{name: value})
+    with pytest.raises(UsageError, match=f"^{place}: "):
+        make_plan(parse_procfile(b"web: x\n"), merge([]), settings)
+
+
+def test_names_that_only_foremans_file_has_are_warnings() -> None:
+    settings = Settings({"formation": ".foreman:1"}, procfile="/app/Procfile", root="/app", formation="web=1,old=2")
+    plan = make_plan(parse_procfile(b"web: x\nworker: y\n"), merge([]), settings)
+    assert [one.name for one in plan.instances] == ["web.1"]
+    assert plan.warnings == ('.foreman:1: Procfile has no process type "old"',)

@@ -9,14 +9,14 @@ from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from procman.core.model.process_overlay import Path
     from procman.core.model.settings import Settings
 
 MAX_PARTS = 100  # of a dotted key
 MAX_LOCATED = 8  # parts of a key whose lines are known: no key of the overlay has as many
-FOREMAN_KEYS = ("procfile", "env", "formation", "concurrency", "port", "timeout", "root")
+FOREMAN_KEYS = ("procfile", "env", "formation", "port", "timeout", "root")
 
 
 class ConfigFile:
@@ -25,7 +25,7 @@ class ConfigFile:
     The values of .foreman are strings (`is_text`), which mean what they mean after a flag. `text` is the whole file.
     """
 
-    __slots__ = ("is_text", "lines", "path", "text", "values")
+    __slots__ = ("is_text", "lines", "path", "text", "values", "warnings")
 
     def __init__(
         self,
@@ -34,12 +34,14 @@ class ConfigFile:
         lines: Mapping[str, int] | None = None,
         is_text: bool = False,
         text: str = "",
+        warnings: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.values = values
         self.lines = lines or {}
         self.is_text = is_text
         self.text = text
+        self.warnings = warnings
 
     def location(self, key: str) -> str:
         """Return the location of a key: ``procman.toml:3``."""
@@ -139,20 +141,25 @@ def _lines_of(text: str, table: str, keys: Mapping[str, object]) -> dict[str, in
 
 
 def _read_foreman(path: str) -> ConfigFile | None:
-    """Read Foreman's own file, ``key: value`` lines of YAML. Keys that only its exports use are ignored."""
+    """Read Foreman's own file, ``key: value`` lines of YAML. Other keys than ours are ignored, with a warning."""
     text, mode = read_text(path)
     if text is None:
         return None
     require_trustworthy(path, mode)
     values: dict[str, object] = {}
     lines: dict[str, int] = {}
+    warnings: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         key, colon, value = line.partition(":")
-        if colon and key.strip() in FOREMAN_KEYS and (plain := _yaml_scalar(value)):
-            name = "formation" if key.strip() == "concurrency" else key.strip()
+        name = key.strip()
+        if not colon or name.startswith("#"):
+            continue
+        if name not in FOREMAN_KEYS and not key[:1].isspace():
+            warnings.append(f'{path}:{number}: procman does not use the key "{name}"')
+        elif name in FOREMAN_KEYS and (plain := _yaml_scalar(value)):
             values[name] = plain
             lines[name] = number
-    return ConfigFile(path, values, lines, is_text=True)
+    return ConfigFile(path, values, lines, is_text=True, warnings=warnings)
 
 
 def _yaml_scalar(text: str) -> str:

@@ -47,12 +47,15 @@ def require_sound(procfile: Procfile) -> None:
 _LIST_ALL = "`procman check` lists all of them"
 
 
-def read_procfile(path: str) -> Procfile:
-    """Read and parse the Procfile at `path`. Problems in its text are kept in it; raises ConfigError for the rest."""
+def read_procfile(path: str, place: str = "") -> Procfile:
+    """Read and parse the Procfile at `path`; `place` is where it was named. Problems in its text are kept in it.
+
+    Raises ConfigError if it cannot be read.
+    """
     try:
         data, _ = read_file(path)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", _procfile_hint(path)) from None
+        raise ConfigError(f"{place}{path}: no such file", _procfile_hint(path)) from None
     return parse_procfile(data, path)
 
 
@@ -88,7 +91,7 @@ def read_env_files(
         return [], []
     from procman.config.envfile import parse_env
 
-    files = [(path, parse_env(_read_env(path), path)) for path in paths]
+    files = [(path, parse_env(_read_env(path, settings.place("env")), path)) for path in paths]
     layers = [Layer(path, file.values, file.lines) for path, file in files]
     if settings.env_interpolate:
         from procman.config.interpolation import expand, port_variables
@@ -144,11 +147,12 @@ def _split(word: str) -> list[str]:
     return [path.strip() for path in word.split(",") if path.strip()]
 
 
-def _read_env(path: str) -> bytes:
+def _read_env(path: str, place: str) -> bytes:
     try:
         return read_file(path)[0]
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", "-e names a file of KEY=value lines") from None
+        hint = "" if place else "-e names a file of KEY=value lines"
+        raise ConfigError(f"{place}{path}: no such file", hint) from None
 
 
 def _procfile_hint(path: str) -> str:

@@ -29,7 +29,7 @@ def read_plan(
 
     Raises ProcfileError for a Procfile with errors, ConfigError for the other files, UsageError for the rest.
     """
-    procfile = read_procfile(settings.procfile)
+    procfile = read_procfile(settings.procfile, settings.place("procfile"))
     require_sound(procfile)
     environment, warnings = read_environment(settings, environ, procfile, moved)
     return plan_for(settings, procfile, environment, session, warnings, moved=moved)

@@ -7,6 +7,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.procfile.environment import own_environment, shared_environment
 from procman.core.procfile.formation import flatten, parse_formation, require_known, select
 from procman.core.procfile.ports import base_port, check_ports, in_range, port_of
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from procman.core.model.process_overlay import Overlay
     from procman.core.model.procfile import ProcessType, Procfile
     from procman.core.model.settings import Settings
+    from procman.core.procfile.formation import Formation
 
 
 def make_plan(
@@ -33,20 +35,22 @@ def make_plan(
 
     Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
-    formation = None if settings.formation is None else parse_formation(settings.formation)
+    formation, lost = _formation(settings, procfile)
+    warnings = (*settings.notes, *warnings, *lost)
     names, exclude, quiet, only = settings.names, settings.exclude, settings.quiet, settings.only
     firsts = first_ports(procfile, settings, environment)
     if overlay is None:
+        _require_known(settings, procfile, "exclude", exclude)
         chosen = select(procfile, formation, names, exclude)
     else:
         from procman.core.overlay import apply
 
+        _require_known(settings, procfile, "exclude", overlay.expanded(exclude))
         chosen, lacking = apply.select_with(overlay, procfile, formation, names, exclude)
         firsts = apply.first_ports(overlay, firsts)
         quiet, only = overlay.expanded(quiet), overlay.expanded(only)
         warnings += lacking
-    quiet, only = tuple(flatten(quiet)), tuple(flatten(only))
-    require_known(procfile, [_type_of(name) for name in (*quiet, *only) if name != SYSTEM])
+    quiet, only = _require_known(settings, procfile, "quiet", quiet), _require_known(settings, procfile, "only", only)
     moved = moved or {}
     known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
     shared = shared_environment(environment, session, _known_ports(known))
@@ -80,6 +84,42 @@ def _instance(
 def _port(name: str, number: int, firsts: Mapping[str, int | None], moved: Mapping[str, int]) -> int | None:
     first = firsts[name]
     return moved.get(f"{name}.{number}", None if first is None else first + number - 1)
+
+
+def _formation(settings: Settings, procfile: Procfile) -> tuple[Formation | None, tuple[str, ...]]:
+    """Return the formation, and warnings. Foreman ignores names that its Procfile does not have, and so do we there.
+
+    Raises UsageError, with the place of the formation, if it is invalid or has unknown names.
+    """
+    if settings.formation is None:
+        return None, ()
+    place = settings.place("formation")
+    try:
+        formation = parse_formation(settings.formation)
+        if not _is_of_foreman(place):
+            require_known(procfile, formation.counts)
+    except UsageError as error:
+        raise UsageError(place + error.message, error.hint) from None
+    lost = [name for name in formation.counts if procfile.get(name) is None]
+    for name in lost:
+        del formation.counts[name]
+    warnings = tuple(f'{place}{procfile.name} has no process type "{name}"' for name in lost)
+    return formation if formation.counts or formation.all is not None else None, warnings
+
+
+def _is_of_foreman(place: str) -> bool:
+    return place.rpartition("/")[2].startswith(".foreman")
+
+
+def _require_known(settings: Settings, procfile: Procfile, name: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a setting. Raises UsageError, with the place of the setting, for an unknown one."""
+    names = tuple(flatten(words))
+    try:
+        known = names if name == "exclude" else (_type_of(word) for word in names if word != SYSTEM)
+        require_known(procfile, known)
+    except UsageError as error:
+        raise UsageError(settings.place(name) + error.message, error.hint) from None
+    return names
 
 
 def _type_of(name: str) -> str:

@@ -248,13 +248,17 @@ def test_a_config_file_may_name_procfile_and_root(folder: Path) -> None:
 
 def test_foremans_own_file_is_read_as_far_as_it_concerns_us(folder: Path) -> None:
     (folder / ".foreman").write_text(
-        "---\n# ours\nprocfile: Procfile.dev\nenv: .env,.env.local\nconcurrency: 'web=2' # two\nport: \"3000\"\n"
+        "---\n# ours\nprocfile: Procfile.dev\nenv: .env,.env.local\nformation: 'web=2' # two\nport: \"3000\"\n"
         "timeout: 10\napp: bakery\nuser: www\n"
     )
     settings = settled()
     assert (settings.procfile, settings.env, settings.formation) == ("Procfile.dev", (".env", ".env.local"), "web=2")
     assert (settings.port, settings.timeout) == (3000, 10.0)
     assert settings.origin["formation"] == ".foreman:5"
+    assert settings.notes == (
+        '.foreman:8: procman does not use the key "app"',
+        '.foreman:9: procman does not use the key "user"',
+    )
 
 
 def test_the_guardian_is_decided_without_any_file(folder: Path) -> None:

@@ -37,7 +37,7 @@ def check(settings: Settings) -> int:
     """
     if settings.show_config and not settings.json:
         _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
-    procfile = read_procfile(settings.procfile)
+    procfile = read_procfile(settings.procfile, settings.place("procfile"))
     if not settings.json:
         _print(problem.at(procfile.name) for problem in procfile.problems)
     environment, warnings = read_environment(settings, os.environ, procfile)

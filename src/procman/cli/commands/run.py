@@ -81,7 +81,7 @@ def _procfile(settings: Settings) -> Procfile | None:
     """Return the Procfile, or None: a command does not need one, unless the user has named it."""
     if "procfile" not in settings.origin and not os.path.lexists(settings.procfile):
         return None
-    procfile = read_procfile(settings.procfile)
+    procfile = read_procfile(settings.procfile, settings.place("procfile"))
     require_sound(procfile)
     return procfile
 

@@ -52,6 +52,7 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
     )
     settings.project = folder
+    settings.notes = tuple(warning for file in files for warning in file.warnings)
     settings.overridden = tuple(
         option.overrides for option in OPTIONS if option.overrides and settings.is_given_directly(option.setting)
     )

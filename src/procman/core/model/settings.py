@@ -83,6 +83,7 @@ class Settings:
         vars(self).update(given)
         self.origin: dict[str, str] = dict(origin or {})
         self.overridden: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()  # warnings about the config files
         self.project = ""  # the folder of the config files; empty for the current one
         if "procfile" not in given and "root" in given:
             self.procfile = f"{self.root.rstrip('/')}/Procfile"
@@ -96,6 +97,11 @@ class Settings:
         copy = Settings.__new__(Settings)
         vars(copy).update(vars(self), origin=dict(self.origin), **changed)
         return copy
+
+    def place(self, name: str) -> str:
+        """Return ``procman.toml:3: `` for a message about a setting; empty if the command line gives it, or nothing."""
+        origin = self.origin.get(name, "-")
+        return "" if origin.startswith("-") or " " in origin else f"{origin}: "
 
     def is_given_directly(self, name: str) -> bool:
         """Whether a flag or an environment variable gives the setting; they win over all config files."""
