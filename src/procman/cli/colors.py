@@ -26,6 +26,29 @@ def painted(text: str, color: str, palette: Palette) -> str:
     return f"{color}{text}{palette.reset}" if color else text
 
 
+def with_severity(line: str, palette: Palette) -> str:
+    """Return a line such as ``Procfile:3:1: error: …`` with the severity in color, and ``ok`` in green."""
+    if not palette.colored:
+        return line
+    colors = {"error": palette.failure, "warning": palette.warning, "hint": palette.of(0), "ok": palette.good}
+    places = [(at, word) for word in colors if (at := _position(line, word)) >= 0]
+    if not places:
+        return line
+    at, word = min(places)
+    if word == "ok":
+        return f"{line[:at]}{painted(line[at:], palette.good, palette)}"
+    return f"{line[:at]}{painted(word, colors[word], palette)}{line[at + len(word) :]}"
+
+
+def _position(line: str, word: str) -> int:
+    """Return where a severity stands: at the start of the line, or after a place and a colon; -1 if nowhere."""
+    end = " —" if word == "ok" else ": "
+    if line.startswith(f"{word}{end}"):
+        return 0
+    found = line.find(f": {word}{end}")
+    return found + 2 if found >= 0 else -1
+
+
 def colored_page(text: str, palette: Palette) -> str:
     """Return a page of help with bold headings, and with its commands and options in color."""
     if not palette.colored:

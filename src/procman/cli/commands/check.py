@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from procman.cli.colors import palette_for, with_severity, write
 from procman.cli.options.precedence import settle
 from procman.config.env_advice import env_advice
 from procman.config.files import read_environment, read_procfile
@@ -39,7 +40,7 @@ def check(settings: Settings) -> int:
         _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
     procfile = read_procfile(settings.procfile, settings.place("procfile"))
     if not settings.json:
-        _print(problem.at(procfile.name) for problem in procfile.problems)
+        _print((problem.at(procfile.name) for problem in procfile.problems), settings.color)
     environment, warnings = read_environment(settings, os.environ, procfile)
     overlay = _overlay(settings, procfile, environment)
     has_errors = bool(procfile.errors or (overlay and overlay.errors))
@@ -48,20 +49,24 @@ def check(settings: Settings) -> int:
         found = list(_cannot_run(plan))
         procfile = procfile.with_problems(found)
         if not settings.json:
-            _print(problem.at(procfile.name) for problem in found)
+            _print((problem.at(procfile.name) for problem in found), settings.color)
     problems = overlay.problems if overlay else []
     reported = {f"{problem.location}: {problem.message}" for problem in problems}
     for warning in (*warnings, *(set(plan.warnings) - reported if plan else ())):
-        sys.stderr.write(f"warning: {visible(warning)}\n")
+        _warn("warning", warning, settings)
     for severity, sentence in env_advice(settings, overlay):
-        sys.stderr.write(f"{severity}: {visible(sentence)}\n")
+        _warn(severity, sentence, settings)
     if settings.json:
         report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
         sys.stdout.write(f"{report}\n")
     else:
-        _print(map(str, problems))
-        _print(_summary(settings, procfile, environment, has_errors))
+        _print(map(str, problems), settings.color)
+        _print(_summary(settings, procfile, environment, has_errors), settings.color)
     return EXIT_PROBLEMS if has_errors else EXIT_OK
+
+
+def _warn(severity: str, sentence: str, settings: Settings) -> None:
+    write(sys.stderr, f"{with_severity(f'{severity}: {visible(sentence)}', palette_for(sys.stderr, settings.color))}\n")
 
 
 def _cannot_run(plan: Plan) -> Iterator[Problem]:
@@ -156,6 +161,7 @@ def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
 
 
-def _print(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str], color: bool | None = None) -> None:
+    palette = palette_for(sys.stdout, color)
     for line in lines:
-        sys.stdout.write(f"{visible(line)}\n")
+        write(sys.stdout, f"{with_severity(visible(line), palette)}\n")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
-from procman.cli.control.connection import connect, names_in, own_options, print_json
+from procman.cli.colors import painted, palette_for, write
+from procman.cli.control.connection import connect, names_in, own_options, print_json, session_settings
 from procman.cli.control.usage import Usage, listens, measure
+from procman.core.text.printable import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from procman.cli.control.connection import Record
     from procman.cli.options.option import Invocation
+    from procman.output.palette import Palette
 
 WATCH_INTERVAL = 2.0  # seconds
 TITLES = ("NAME", "STATE", "PID", "UP", "RESTARTS", "CRASHES", "PORT", "CPU", "MEMORY", "LAST EXIT")
@@ -24,7 +28,8 @@ _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 def perform(invocation: Invocation) -> int:
     """Print the table once, or with ``--watch`` until Ctrl-C."""
     given = own_options(invocation)
-    show = _show_json if given.get("as_json") else _show_table
+    palette = palette_for(sys.stdout, given.get("color", session_settings(invocation).color))
+    show = _show_json if given.get("as_json") else partial(_show_table, palette)
     before: Mapping[int, Usage] = {}
     while True:
         began = time.monotonic()
@@ -51,12 +56,24 @@ def _show_json(answer: Record, _rows: list[Record]) -> None:
     print_json({key: value for key, value in answer.items() if key not in ("done", "code")})
 
 
-def _show_table(answer: Record, rows: list[Record]) -> None:
+def _show_table(palette: Palette, answer: Record, rows: list[Record]) -> None:
     cells = [TITLES, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
-    stopping = f"the session is stopping: {answer['stopping']}\n" if answer.get("stopping") else ""
-    sys.stdout.write(stopping + "".join(_line(line, widths) for line in cells))
+    stopping = visible(f"the session is stopping: {answer['stopping']}") + "\n" if answer.get("stopping") else ""
+    title, *lines = [_line(line, widths) for line in cells]
+    shown = [_colored(visible(line), row, palette) for line, row in zip(lines, rows, strict=True)]
+    write(sys.stdout, stopping + "".join(f"{line}\n" for line in (painted(title, palette.bold, palette), *shown)))
     sys.stdout.flush()
+
+
+def _colored(line: str, row: Record, palette: Palette) -> str:
+    """Return a line of the table with its state in color; a failure is red as a whole."""
+    state = str(row["state"])
+    if state == "failed":
+        return painted(line, palette.failure, palette)
+    color = {"running": palette.good, "exited": palette.dim}.get(state, palette.warning)
+    before, word, after = line.partition(f"  {state}")
+    return f"{before}{painted(word, color, palette)}{after}" if word else line
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -64,7 +81,7 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
         cell.rjust(width) if column in _RIGHT_ALIGNED else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return "  ".join(aligned).rstrip() + "\n"
+    return "  ".join(aligned).rstrip()
 
 
 def _cells(row: Record) -> tuple[str, ...]:

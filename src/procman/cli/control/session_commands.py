@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, run_request
+from procman.cli.colors import painted, palette_for, write
+from procman.cli.control.connection import (
+    connect,
+    names_in,
+    own_options,
+    print_json,
+    require_success,
+    run_request,
+    session_settings,
+)
+from procman.core.text.printable import visible
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -69,7 +79,10 @@ def why(invocation: Invocation) -> int:
     if own_options(invocation).get("as_json"):
         print_json(rows)
     else:
-        sys.stdout.writelines(f"{row['name']}: {row['why']}\n" for row in rows)
+        palette = palette_for(sys.stdout, own_options(invocation).get("color", session_settings(invocation).color))
+        for row in rows:
+            color = palette.failure if row["state"] == "failed" else palette.bold
+            write(sys.stdout, f"{painted(visible(row['name']), color, palette)}: {visible(row['why'])}\n")
     return 0
 
 
