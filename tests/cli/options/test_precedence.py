@@ -208,6 +208,13 @@ def test_what_is_wrong_in_a_flag_is_told_by_its_name(argv: tuple[str, ...], mess
     assert caught.value.message.startswith(message)
 
 
+@pytest.mark.parametrize(("argv", "near"), [(("--exit", "al"), "all"), (("--restart", "allways"), "always")])
+def test_a_mistyped_choice_brings_the_nearest_one(argv: tuple[str, ...], near: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settled("start", *argv)
+    assert caught.value.hint == f'did you mean "{near}"?'
+
+
 def test_a_switch_may_be_repeated() -> None:
     assert settled("start", "--raw", "--raw").raw
 

@@ -128,7 +128,7 @@ def converted(option: Option, texts: list[str], place: str) -> object:
         return tuple(texts)  # not split yet: a comma may be part of a file name, which shows when it is opened
     if option.kind == "list":
         return tuple(entry for text in texts for entry in values.items(text))
-    return _checked(lambda text: _value(option, text), texts[0], place)
+    return _checked(lambda text: _value(option, text), texts[0], place, option.choices)
 
 
 def _switched(option: Option, text: str, place: str) -> object:
@@ -140,14 +140,17 @@ def _switched(option: Option, text: str, place: str) -> object:
     try:
         return values.truth(text)
     except ValueError:
-        return _checked(lambda word: values.choice(word, option.choices), text, place)
+        return _checked(lambda word: values.choice(word, option.choices), text, place, option.choices)
 
 
-def _checked(convert: Callable[[str], object], text: str, place: str) -> object:
+def _checked(convert: Callable[[str], object], text: str, place: str, choices: tuple[str, ...] = ()) -> object:
     try:
         return convert(text)
     except ValueError as error:
-        raise UsageError(f'{place} wants {error}, not "{text}"') from None
+        from procman.core.text.suggest import nearest
+
+        near = nearest(text, choices)
+        raise UsageError(f'{place} wants {error}, not "{text}"', f'did you mean "{near}"?' if near else "") from None
 
 
 _CONVERTERS: dict[str, Callable[[str], object]] = {
@@ -190,7 +193,7 @@ def _from_config(file: ConfigFile) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, tuple(_CONFIG)))
+    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, (*_CONFIG, "process")))
 
 
 def _from_toml(option: Option, value: object, place: str) -> object:
