@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import time
 
 import harness
@@ -26,28 +29,31 @@ def test_what_the_user_stops_is_no_failure_of_its_dependants(place: Place) -> No
     assert session.wait() == 0
 
 
-SLOW = "trap 'sleep 1; exit 0' TERM; echo up; while :; do sleep 0.05; done\n"
+SLOW = "trap 'while [ ! -e go ]; do sleep 0.05; done; exit 0' TERM; echo up; while :; do sleep 0.05; done\n"
 
 
 def test_a_stop_ends_when_somebody_starts_the_process_again(place: Place) -> None:
     place.procfile(f"web: {SLOW}")
-    session = place.start()
+    session = place.start("-t", "50")
     session.wait_for(r"web\.1 +\| up")
     stop = place.session("stop", "web")
     session.wait_for("stopping web.1")
-    assert place.call("start", "web").code == 0
+    assert place.call("start", "web", "--no-wait").code == 0
     stop.wait_for("web.1 was started again by another request", stream="err")
     assert stop.wait() == 1
+    place.write("go", "")
+    session.wait_for(r"web\.1 +\| up")
 
 
 def test_a_restart_ends_when_somebody_stops_the_process_that_ends_with_0(place: Place) -> None:
     place.procfile(f"web: {SLOW}")
-    session = place.start()
+    session = place.start("-t", "50")
     session.wait_for(r"web\.1 +\| up")
     clients = [place.session("restart", "web")]
     session.wait_for("stopping web.1")
     clients.append(place.session("wait", "web", "--timeout", "50"))
-    assert place.call("stop", "web").code == 0
+    assert place.call("stop", "web", "--no-wait").code == 0
+    place.write("go", "")
     for client in clients:
         client.wait_for("web.1 was stopped by another request", stream="err")
         assert client.wait() == 1
@@ -78,3 +84,35 @@ def test_of_several_that_replace_a_session_one_wins_and_the_others_end(place: Pl
     for new in news:
         if new is not winner:
             assert new.wait() in (0, 1)  # it was overtaken, or it came early and was replaced in its turn
+
+
+def test_wait_waits_for_a_session_to_appear(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    assert place.call("wait", "--timeout", "0").code == 1
+    wait = place.session("wait", "--timeout", "50")
+    wait.wait_for("is running; waiting for it", stream="err")
+    place.start()
+    assert wait.wait() == 0
+
+
+def test_what_ends_before_it_was_ready_fails_wait_and_test(place: Place) -> None:
+    place.procfile("web: exit 0\n")
+    place.write("procman.toml", "[process.web]\nready = { delay = 50 }\nrestart = 'never'\n")
+    session = place.start("--exit", "never")
+    session.wait_for("web.1 FAILED: ended before it was ready")
+    assert place.call("wait", "web").code == 1
+    assert place.call("test", "--", "true").code == 1
+
+
+def test_a_pause_is_an_event_and_a_signal_from_elsewhere_is_seen(place: Place) -> None:
+    place.procfile("web: echo up; exec sleep 1000\n")
+    session = place.start()
+    session.wait_for(r"web\.1 +\| up")
+    assert place.call("pause", "web").code == 0
+    session.wait_for("web.1 paused")
+    assert place.call("resume", "web").code == 0
+    session.wait_for("web.1 resumed")
+    [row] = json.loads(place.call("ps", "--json").out)["instances"]
+    os.kill(row["pid"], signal.SIGSTOP)
+    assert " stopped " in place.call("ps").out
+    assert "web.1: stopped by a signal" in place.call("why", "web").out

@@ -22,7 +22,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The requests that the commands send, without a session."""
     records: list[dict[str, Any]] = []
 
-    def send(_invocation: Invocation, record: dict[str, Any]) -> int:
+    def send(_invocation: Invocation, record: dict[str, Any], _within: float = 0.0) -> int:
         records.append(record)
         return 0
 

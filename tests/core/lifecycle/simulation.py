@@ -60,7 +60,7 @@ class Ledger:
         """Return the state that must follow the end of a life that should have continued, and the seconds to wait."""
         assert child.ended is not None
         policy, code = plan.restart, child.ended.shell_code
-        success = code in policy.success_codes and not condemned
+        success = code in policy.success_codes and not condemned and child.ready is not None
         if success and policy.mode != "always":
             return State.EXITED, 0.0
         if policy.mode == "never" or (condemned and plan.health is not None and plan.health.on_fail == "fail"):
@@ -347,13 +347,13 @@ class World:
         self.perform()
 
     def pause(self, child: Child) -> None:
-        if child.ended is None:
+        if child.ended is None and child.instance.state in (State.STARTING, State.RUNNING):
             child.paused = True
-            self.supervisor.pause(child.instance)
+            self.supervisor.pause(child.instance, self.now)
 
     def resume(self, child: Child) -> None:
         child.paused = False
-        self.supervisor.resume(child.instance)
+        self.supervisor.resume(child.instance, self.now)
         if child.owed is not None:
             self.end(child, child.owed)
 

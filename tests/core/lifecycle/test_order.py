@@ -136,10 +136,19 @@ def test_a_failed_dependency_leaves_its_dependants_down_and_they_say_why() -> No
 def test_a_dependency_that_ends_before_it_is_ready_is_no_success() -> None:
     world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True))
     world.end("db.1", GOOD)
-    assert world.state("web.1") == State.FAILED
-    hint = '(to wait for its end: db = "completed_successfully")'
-    assert world.failure("web.1") == f"not started: db.1 is not running: exited with code 0 {hint}"
+    assert world.words("web.1") == ["db.1 is about to be restarted: ended before it was ready"]
+    for _ in range(4):
+        world.pass_time(40)
+        world.end("db.1", GOOD)
+    assert world.failure("web.1") == "not started: db.1 failed: ended before it was ready"
     assert world.supervisor.exit_code == 1
+
+
+def test_a_job_that_is_waited_for_as_if_it_ran_is_told_how_to_wait_for_its_end() -> None:
+    world = World(a_plan("web.1", "job", "db"), a_plan("job.1"), a_plan("db.1", ready=True))
+    world.end("job.1", GOOD)
+    hint = '(to wait for its end: job = "completed_successfully")'
+    assert world.failure("web.1") == f"not started: job.1 is not running: exited with code 0 {hint}"
 
 
 def test_a_crash_of_the_dependency_is_waited_out() -> None:

@@ -161,6 +161,7 @@ class History(World):
         if child is not None:
             assert instance.pid == child.pid
             assert self.supervisor.is_paused(instance) == child.paused
+            assert not child.paused or instance.deadline is None, "the time of a pause is charged"
         if instance.state == State.FAILED and not instance.plan.can_die:
             assert self.supervisor.stopping or self.supervisor.exit_rule in ("all", "never"), "a failure ends this run"
         if instance.state == State.STARTING and child is None:

@@ -6,7 +6,7 @@ import pytest
 
 from procman.core.lifecycle.outcome import ASKED, INTERRUPTED, OUTPUT_CLOSED, TERMINATED, Reason, failure_code
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.lifecycle.transitions import Action, Event, State
+from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import COMPLETED, Dependency
 from procman.core.model.plan import InstancePlan
@@ -71,6 +71,71 @@ def test_all_ends_when_nothing_runs_or_will_run() -> None:
     world.end("web.1")
     assert world.supervisor.settled
     assert world.supervisor.exit_code == 0
+
+
+def a_checked_world() -> tuple[World, Instance]:
+    """A process with a readiness check of 4 s and health checks every 10 s, just started."""
+    world = World("web.1")
+    world.supervisor.stop_all(ASKED, 0.0)
+    plan = InstancePlan("web.1", "web", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=5.0))
+    plan.ready, plan.health = Check("tcp", "", timeout=4.0), Check("tcp", "", interval=10.0, threshold=2)
+    world.supervisor = Supervisor([plan])
+    world.supervisor.start_all(0.0)
+    world.told.clear()
+    world.perform()
+    return world, world.supervisor.instances["web.1"]
+
+
+def test_the_time_of_a_pause_is_not_charged() -> None:
+    world, web = a_checked_world()
+    world.pass_time(1)
+    world.supervisor.pause(web, world.now)
+    assert web.deadline is None
+    world.pass_time(100)
+    world.supervisor.resume(web, world.now)
+    assert web.deadline == 101 + 3
+    world.supervisor.ready(web, world.now)
+    world.supervisor.unhealthy(web, "no answer", world.now)
+    world.supervisor.pause(web, world.now)
+    world.supervisor.unhealthy(web, "no answer", world.now)
+    world.pass_time(50)
+    world.supervisor.resume(web, world.now)
+    assert web.failed_probes == 0
+    assert world.supervisor.next_deadline() == 151 + 10
+    world.perform()
+    assert [action for action, _ in world.told if action in ("paused", "resumed")] == ["paused", "resumed"] * 2
+
+
+def test_what_is_stopped_or_ends_is_paused_no_longer() -> None:
+    world, web = a_checked_world()
+    world.supervisor.pause(web, world.now)
+    world.supervisor.wish(Event.RESTART, [web], world.now)
+    grace_ends = web.deadline
+    assert grace_ends is not None
+    world.supervisor.pause(web, world.now)  # its grace runs
+    assert (web.paused, web.deadline) == (False, grace_ends)
+    world.end("web.1")
+    world.supervisor.pause(web, world.now)
+    world.end("web.1", CRASH)
+    assert (web.paused, web.time_left, web.state) == (False, None, State.BACKOFF)
+
+
+def test_time_in_which_everything_stood_still_moves_every_deadline() -> None:
+    world, web = a_checked_world()
+    world.supervisor.stand_still(60.0)
+    assert world.supervisor.next_deadline() == web.deadline == 64.0
+    world.pass_time(63)
+    assert web.state == State.STARTING
+
+
+def test_a_life_that_ends_before_it_was_ready_has_failed_whatever_its_code() -> None:
+    world, web = a_checked_world()
+    world.end("web.1", GOOD)
+    assert (web.state, web.failure, web.quick_deaths) == (State.BACKOFF, "ended before it was ready", 1)
+    world.pass_time(2)
+    world.supervisor.ready(web, world.now)
+    world.end("web.1", GOOD)
+    assert web.state == State.EXITED
 
 
 def test_who_is_to_be_launched_can_be_taken_before_all_else() -> None:
@@ -206,16 +271,16 @@ def test_what_is_added_stands_where_the_procfile_has_it() -> None:
 def test_a_pause_lasts_until_it_is_resumed() -> None:
     supervisor = World("web.1", "worker.1").supervisor
     web, worker = supervisor.instances.values()
-    supervisor.pause(web)
+    supervisor.pause(web, 0.0)
     assert (supervisor.is_paused(web), supervisor.is_paused(worker)) == (True, False)
-    supervisor.resume(web)
+    supervisor.resume(web, 0.0)
     assert not supervisor.is_paused(web)
 
 
 def test_a_pause_ends_with_the_life_that_was_paused() -> None:
     world = World("web.1")
     web = world.supervisor.instances["web.1"]
-    world.supervisor.pause(web)
+    world.supervisor.pause(web, 0.0)
     world.end("web.1", CRASH)
     assert not world.supervisor.is_paused(web)
     world.supervisor.wish(Event.START, [web], world.now)
@@ -228,7 +293,7 @@ def test_an_instance_without_a_child_cannot_be_paused() -> None:
     world = World("web.1")
     web = world.supervisor.instances["web.1"]
     world.end("web.1")
-    world.supervisor.pause(web)
+    world.supervisor.pause(web, 0.0)
     world.supervisor.wish(Event.START, [web], world.now)
     world.perform()
     assert not world.supervisor.is_paused(web)
@@ -271,7 +336,7 @@ def test_a_kill_before_the_shutdown_does_not_count_in_its_exit_code() -> None:
 def test_a_retired_instance_takes_its_pause_with_it() -> None:
     world = World("web.1", "worker.1")
     supervisor, web = world.supervisor, world.supervisor.instances["web.1"]
-    supervisor.pause(web)
+    supervisor.pause(web, 0.0)
     supervisor.retire([web], world.now)
     world.end("web.1")
     world.supervisor.add([web.plan], world.now)
@@ -497,7 +562,7 @@ def test_a_pause_is_that_of_the_present_child() -> None:
     supervisor = a_supervisor("web.1")
     web = supervisor.instances["web.1"]
     assert not supervisor.is_paused(web)
-    supervisor.pause(web)
+    supervisor.pause(web, 0.0)
     assert supervisor.is_paused(web)
 
 

@@ -134,7 +134,9 @@ class World:
             remove=self.sinks.remove,
         )
         self.ptys: dict[str, Any] = {}
-        children: Any = SimpleNamespace(of=self._child, limit=SimpleNamespace(make_room=lambda _count: None))
+        children: Any = SimpleNamespace(
+            of=self._child, tree=lambda _child: [], limit=SimpleNamespace(make_room=lambda _count: None)
+        )
         source: Any = self.source
         hub: Any = self.hub
         self.session = Session(self.supervisor, children, hub, source, 4711)

@@ -31,7 +31,7 @@ def test_ps_lists_the_named_instances_in_the_order_of_the_procfile(world: World)
 
 
 def test_ps_shows_a_paused_life_until_it_is_replaced(world: World) -> None:
-    world.supervisor.pause(world["web.1"])
+    world.supervisor.pause(world["web.1"], world.now)
     assert rows(world.request("ps").answer)["web.1"]["state"] == "paused"
     world.end("web.1", code=1)
     world.turn(31)

@@ -154,7 +154,7 @@ def test_a_rolling_restart_waits_for_the_last_one_to_settle(world: World) -> Non
 
 def test_what_is_paused_is_not_up(world: World) -> None:
     client = wait_for_ready(world, None)
-    world.supervisor.pause(world["clock.1"])
+    world.supervisor.pause(world["clock.1"], world.now)
     assert refusal(world.request("wait", "clock")) == "clock.1 is paused; `procman resume clock.1` resumes it"
     assert client.answer is None or "paused" in refusal(client)
 

@@ -30,6 +30,7 @@ ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
 MAX_RECORD = 64 << 20  # bytes of one record, with what belongs to it; a session sends far less
 _ANOTHER_VERSION = "it may be another program, or a session of another version: see procman --version"
+CONNECT_RETRY_INTERVAL = 0.05  # seconds, until a session appears
 MAX_SESSIONS_IN_HINT = 50  # per folder
 
 
@@ -92,6 +93,24 @@ def connect(invocation: Invocation) -> Connection:
     if found is None:
         raise NoSessionError(_not_running(settings), _other_sessions() or "start one with procman start")
     return Connection(found)
+
+
+def _connect_within(invocation: Invocation, timeout: float) -> Connection:
+    """Connect to the session that the command line identifies; wait until it appears, for up to ``timeout`` seconds.
+
+    Raises NoSessionError if there is none by then.
+    """
+    until, told = time.monotonic() + timeout, False
+    while True:
+        try:
+            return connect(invocation)
+        except NoSessionError as error:
+            if time.monotonic() >= until:
+                raise
+            if not told:
+                sys.stderr.write(f"procman: {error.message}; waiting for it\n")
+                told = True
+        time.sleep(CONNECT_RETRY_INTERVAL)
 
 
 def _not_running(settings: Settings) -> str:
@@ -230,9 +249,17 @@ def require_success(answer: Record) -> Record:
     return answer
 
 
-def run_request(invocation: Invocation, record: Record) -> int:
-    """Send a request to the session of the command line and print its messages, or one JSON object with ``--json``."""
-    return print_answer(connect(invocation), record, as_json=bool(own_options(invocation).get("as_json")))
+def run_request(invocation: Invocation, record: Record, within: float = 0.0) -> int:
+    """Send a request to the session of the command line and print its messages, or one JSON object with ``--json``.
+
+    Wait up to ``within`` seconds for the session to appear; that time counts for a timeout in the request.
+    """
+    began = time.monotonic()
+    connection = _connect_within(invocation, within) if within > 0 else connect(invocation)
+    waited = time.monotonic() - began
+    if within > 0 and waited > CONNECT_RETRY_INTERVAL:
+        record = {**record, "timeout": round(max(0.0, within - waited), 1)}
+    return print_answer(connection, record, as_json=bool(own_options(invocation).get("as_json")))
 
 
 def print_answer(connection: Connection, record: Record, *, as_json: bool) -> int:

@@ -64,9 +64,10 @@ def resume(invocation: Invocation) -> int:
 
 
 def wait(invocation: Invocation) -> int:
-    """Wait until the named processes, or all of them, are ready."""
+    """Wait until there is a session, and the named processes, or all of them, are ready."""
     timeout = own_options(invocation).get("ready_timeout", READY_TIMEOUT)
-    return run_request(invocation, {"verb": "wait", "names": names_in(invocation), "timeout": timeout})
+    assert isinstance(timeout, (int, float))
+    return run_request(invocation, {"verb": "wait", "names": names_in(invocation), "timeout": timeout}, timeout)
 
 
 def why(invocation: Invocation) -> int:

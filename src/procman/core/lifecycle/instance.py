@@ -47,6 +47,8 @@ class Action:
     ANNOUNCE_STARTED = "started"
     ANNOUNCE_READY = "ready"
     ANNOUNCE_UNHEALTHY = "unhealthy"
+    ANNOUNCE_PAUSED = "paused"
+    ANNOUNCE_RESUMED = "resumed"
     ANNOUNCE_STOPPING = "stopping"
     ANNOUNCE_RESTARTING = "restarting"
     ANNOUNCE_EXITED = "exited"
@@ -77,6 +79,7 @@ class Instance:
         "killed",
         "last",
         "last_failure",
+        "paused",
         "pid",
         "plan",
         "quick_deaths",
@@ -86,6 +89,7 @@ class Instance:
         "state",
         "status",
         "stopped",
+        "time_left",
         "trouble",
         "wanted",
     )
@@ -97,6 +101,8 @@ class Instance:
         self.held = False  # the user stopped it by name, and may start it again
         self.held_up = False  # it waits, directly or not, for an instance that is held
         self.deadline: float | None = None
+        self.paused = False  # the user has suspended it; its deadline is suspended with it:
+        self.time_left: float | None = None  # seconds from the end of the pause to its deadline
         self.grace_left = 0.0  # seconds from the deadline of the first step of a stop to that of the second
         self.pid: int | None = None
         self.started: float | None = None

@@ -40,7 +40,6 @@ class Supervisor:
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
         self._later: dict[str, float] = {}  # stopped once nothing uses them, or at that time at the latest
         self._until: float | None = None  # the time when an ordered shutdown kills what is left
-        self._paused: dict[str, int] = {}  # instance → the pid that was paused
         self._retiring: set[str] = set()  # removed once they are at rest
         self._actions: list[tuple[str, Instance]] = []
         self._deadline: float | None = None
@@ -113,15 +112,32 @@ class Supervisor:
             instance.held = True
         self.wish(Event.STOP, chosen, now)
 
-    def pause(self, instance: Instance) -> None:
-        """Note that the child of `instance` was paused (SIGSTOP). Its next life is not paused."""
-        if instance.pid is not None:
-            self.revision += 1
-            self._paused[instance.name] = instance.pid
+    def pause(self, instance: Instance, now: float) -> None:
+        """Note that the child of `instance` was paused (SIGSTOP). Its deadline is suspended with it."""
+        if instance.paused or instance.state not in (State.STARTING, State.RUNNING) or instance.pid is None:
+            return
+        instance.paused = True
+        self._suspend_deadline(instance, now)
+        self._announce(Action.ANNOUNCE_PAUSED, instance)
 
-    def resume(self, instance: Instance) -> None:
-        """Note that the child of `instance` was resumed (SIGCONT)."""
-        self._paused.pop(instance.name, None)
+    def resume(self, instance: Instance, now: float) -> None:
+        """Note that the child of `instance` was resumed (SIGCONT): its deadline moves on by the pause."""
+        if not instance.paused:
+            return
+        instance.paused = False
+        instance.failed_probes = 0
+        if instance.time_left is not None:
+            instance.deadline, instance.time_left = now + instance.time_left, None
+        self._announce(Action.ANNOUNCE_RESUMED, instance)
+
+    def stand_still(self, seconds: float) -> None:
+        """Move every deadline on: all processes, or procman itself, were suspended for that long."""
+        for instance in self.instances.values():
+            if instance.deadline is not None:
+                instance.deadline += seconds
+        self._later = {name: latest + seconds for name, latest in self._later.items()}
+        self._until = None if self._until is None else self._until + seconds
+        self._deadline_known = False
 
     def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
         """Start the instances of `plans`, new ones and existing ones, and return them."""
@@ -170,7 +186,7 @@ class Supervisor:
     def unhealthy(self, instance: Instance, trouble: str, now: float) -> None:
         """Note that a health check failed. The plan says how many in a row condemn the instance, if any do."""
         health = instance.plan.health
-        if health is None or instance.state != State.RUNNING:
+        if health is None or instance.state != State.RUNNING or instance.paused:
             return
         instance.trouble = trouble
         instance.failed_probes += 1
@@ -214,7 +230,7 @@ class Supervisor:
 
     def is_paused(self, instance: Instance) -> bool:
         """Whether the present child of `instance` is paused; one that replaced a paused child is not."""
-        return instance.pid is not None and self._paused.get(instance.name) == instance.pid
+        return instance.paused
 
     def take_actions(self) -> list[tuple[str, Instance]]:
         """Return the actions decided since the last call, in order."""
@@ -277,6 +293,8 @@ class Supervisor:
         actions = step(instance, event, fact)
         self.revision += 1
         self._deadline_known = False
+        if instance.paused:
+            self._keep_paused(instance, fact.now)
         for action in actions:
             self._actions.append((action, instance))
             if action == Action.KILL and self.stopping is not None:  # an earlier stop or restart does not count
@@ -287,11 +305,28 @@ class Supervisor:
             self._spread(self._order, instance, fact.now)
         self._forget_retired(instance, fact.now)
 
+    def _keep_paused(self, instance: Instance, now: float) -> None:
+        """Suspend the new deadline of a paused instance, too. What ends or is stopped is not paused any more."""
+        if instance.state not in (State.STARTING, State.RUNNING):
+            instance.paused = False
+            instance.time_left = None
+        elif instance.deadline is not None:
+            self._suspend_deadline(instance, now)
+
+    def _suspend_deadline(self, instance: Instance, now: float) -> None:
+        instance.time_left = None if instance.deadline is None else max(0.0, instance.deadline - now)
+        instance.deadline = None
+        self._deadline_known = False
+
+    def _announce(self, action: str, instance: Instance) -> None:
+        self.revision += 1
+        self._deadline_known = False
+        self._actions.append((action, instance))
+
     def _forget_retired(self, instance: Instance, now: float) -> None:
         """Remove a retiring instance that is at rest. What waited for it no longer does."""
         if instance.name in self._retiring and instance.state in DOWN:
             self._retiring.discard(instance.name)
-            self._paused.pop(instance.name, None)
             if self._later.pop(instance.name, None) is not None:
                 self._deadline_known = False
             del self.instances[instance.name]

@@ -48,6 +48,8 @@ class ImpossibleEventError(Exception):
         super().__init__(f"{event!r} cannot happen to an instance that is {state}")
 
 
+ENDED_UNREADY = "ended before it was ready"
+
 Actions = tuple[str, ...]
 NOTHING: Actions = ()
 INFINITE = float("inf")
@@ -292,10 +294,17 @@ def _not_spawned(instance: Instance, fact: Fact) -> Actions:
 
 
 def _died(instance: Instance, fact: Fact) -> Actions:
-    """Handle an exit that was not requested: the restart policy decides, unless the instance is no longer wanted."""
+    """Handle an exit that was not requested: the restart policy decides, unless the instance is no longer wanted.
+
+    A life that ends before it was ready has failed, whatever its exit code.
+    """
     _note_death(instance, fact)
     policy = instance.plan.restart
     success = fact.status is None or policy.is_success(fact.status.shell_code)
+    if success and instance.wanted and instance.state == State.STARTING and instance.plan.ready is not None:
+        instance.failure = instance.last_failure = ENDED_UNREADY
+        instance.crashes += 1
+        success = False
     if not instance.wanted or (success and policy.mode != "always"):
         return _rest_after_death(instance)
     return (Action.ANNOUNCE_EXITED, *_judge(instance, fact, success))

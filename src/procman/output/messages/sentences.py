@@ -27,7 +27,8 @@ STOPPED = "stopped"  # the end of an instance that stopped on request, as it sho
 def next_attempt(instance: Instance) -> str:
     """Return which attempt comes next, `` (attempt 2 of 4)``, if a failure has spent one; else an empty string."""
     attempts = instance.plan.restart.max_restarts - 1  # the last quick death of the budget is not followed by one
-    spends = 0 < instance.quick_deaths <= attempts and not (instance.status and instance.status.ok)
+    succeeded = instance.status is not None and instance.status.ok and not instance.failure
+    spends = 0 < instance.quick_deaths <= attempts and not succeeded
     return f" (attempt {instance.quick_deaths} of {attempts})" if spends else ""
 
 
@@ -151,6 +152,14 @@ def _unhealthy(instance: Instance, _now: float) -> str:
     return f"{instance.name} is unhealthy: {instance.trouble}"
 
 
+def _paused(instance: Instance, _now: float) -> str:
+    return f"{instance.name} paused"
+
+
+def _resumed(instance: Instance, _now: float) -> str:
+    return f"{instance.name} resumed"
+
+
 def _stopping(instance: Instance, _now: float) -> str:
     return f"stopping {instance.name}"
 
@@ -184,6 +193,8 @@ _SENTENCES: dict[str, Callable[[Instance, float], str]] = {
     Action.ANNOUNCE_STARTED: _started,
     Action.ANNOUNCE_READY: _ready,
     Action.ANNOUNCE_UNHEALTHY: _unhealthy,
+    Action.ANNOUNCE_PAUSED: _paused,
+    Action.ANNOUNCE_RESUMED: _resumed,
     Action.ANNOUNCE_STOPPING: _stopping,
     Action.ANNOUNCE_RESTARTING: _restarting,
     Action.ANNOUNCE_EXITED: _exited,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+from procman.core.lifecycle.transitions import State
 from procman.output.messages.sentences import explanation, status_record
 from procman.runtime.control.tasks import Events, UntilUp, is_meant
+from procman.runtime.system.procfs import stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procman.core.lifecycle.transitions import Instance
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
@@ -24,11 +27,19 @@ def hello(session: Session, client: Client, _request: Request) -> None:
 def ps(session: Session, client: Client, request: Request) -> None:
     """Return the status of the instances, in the order of the Procfile."""
     now = time.monotonic()
-    rows = [
-        status_record(instance, now, session.supervisor.is_paused(instance))
-        for instance in session.chosen(request.names)
-    ]
+    rows = []
+    for instance in session.chosen(request.names):
+        row = status_record(instance, now, session.supervisor.is_paused(instance))
+        rows.append({**row, "state": "stopped"} if _is_stopped(session, instance) else row)
     client.finish({**session.about(), "instances": rows})
+
+
+def _is_stopped(session: Session, instance: Instance) -> bool:
+    """Return whether a signal from outside has stopped a process of the instance: SIGSTOP, or SIGTTIN for reading."""
+    if instance.paused or instance.state not in (State.STARTING, State.RUNNING):
+        return False
+    child = session.children.of(instance.name)
+    return child is not None and any(stat_fields(pid)[:1] == [b"T"] for pid in session.children.tree(child))
 
 
 def why(session: Session, client: Client, request: Request) -> None:
@@ -43,7 +54,11 @@ def why(session: Session, client: Client, request: Request) -> None:
         paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
         words = explanation(instance, now, session.supervisor.is_held(instance), paused, hindrances)
-        rows.append({**status_record(instance, now, paused), "why": words})
+        row = {**status_record(instance, now, paused), "why": words}
+        if _is_stopped(session, instance):
+            resume = f"`procman resume {instance.name}` resumes it"
+            row = {**row, "state": "stopped", "why": f"stopped by a signal, such as SIGSTOP or SIGTTIN; {resume}"}
+        rows.append(row)
     client.finish({"instances": rows})
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
+from procman.core.lifecycle.transitions import State
 from procman.core.model.status import signal_name, signal_number
 from procman.errors import UsageError
+from procman.runtime.control.session import NotRunningError
 from procman.runtime.processes.recipients import handles, is_shell, living_children
 from procman.runtime.system.descendants import send, send_group
 
@@ -11,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as signals
 
+    from procman.core.lifecycle.transitions import Instance
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
@@ -39,17 +44,32 @@ def signal(session: Session, client: Client, request: Request) -> None:
         raise UsageError("missing process", "for example: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
         pids = send_to_program(pid, number)
+        _note(session, instance, number)
         shown = f"pid{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"
         client.send({"say": f"{signal_name(number)} sent to {instance.name} ({shown})"})
     client.finish()
 
 
+def _note(session: Session, instance: Instance, number: int) -> None:
+    """SIGSTOP and SIGCONT pause and resume, whichever verb sends them."""
+    if number == signals.SIGSTOP:
+        session.supervisor.pause(instance, time.monotonic())
+    elif number == signals.SIGCONT:
+        session.supervisor.resume(instance, time.monotonic())
+
+
 def pause(session: Session, client: Client, request: Request) -> None:
     """Suspend the process groups of the instances (SIGSTOP)."""
+    stopping = []
     for instance, pid in session.alive(request.names):
+        if instance.state == State.STOPPING:
+            stopping.append(instance.name)
+            continue
         send_group(pid, signals.SIGSTOP)
-        session.supervisor.pause(instance)
+        session.supervisor.pause(instance, time.monotonic())
         client.send({"say": f"{instance.name} paused"})
+    if stopping:
+        raise NotRunningError(f"not paused, because it is stopping: {', '.join(stopping)}")
     client.finish()
 
 
@@ -57,7 +77,7 @@ def resume(session: Session, client: Client, request: Request) -> None:
     """Let the process groups of the instances continue (SIGCONT)."""
     for instance, pid in session.alive(request.names):
         send_group(pid, signals.SIGCONT)
-        session.supervisor.resume(instance)
+        session.supervisor.resume(instance, time.monotonic())
         client.send({"say": f"{instance.name} resumed"})
     client.finish()
 
