@@ -339,6 +339,8 @@ class Judge:
             owners=SimpleNamespace(forget=self.forgotten.append), release_idle=lambda: None, log_lines=None
         )
         self.probes._tools = tools
+        nothing: Any = SimpleNamespace(reason=lambda _instance: "")
+        self.probes._holds = nothing
 
     def ready(self, instance: Instance, _now: float) -> None:
         self.told.append(("ready", instance.name))
