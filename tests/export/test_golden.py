@@ -15,7 +15,7 @@ from procman.core.model.policy import RestartPolicy, StopPolicy
 from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
-from procman.export.file import ExportFile
+from procman.export.file import ExportFile, ExportWarning
 from procman.export.options import ExportOptions
 from procman.export.registry import BUILT_IN, find
 
@@ -103,3 +103,18 @@ def test_a_property_list_is_one_and_names_its_own_job(path: Path) -> None:
     job = plistlib.loads(path.read_bytes())
     assert path.name == f"{job['Label']}.plist"
     assert all(isinstance(word, str) for word in job["ProgramArguments"])
+
+
+@pytest.mark.parametrize(("to", "mode"), [("group", "control-group"), ("program", "mixed")])
+def test_what_gets_the_stop_signal_first_is_exported_or_warned_of(to: str, mode: str) -> None:
+    plan = tuned()
+    for instance in plan.instances:
+        instance.stop = StopPolicy(to=to)
+    options = ExportOptions(app="tuned", owner="deploy", image="registry.example/tuned:1")
+    for name in BUILT_IN:
+        rendered = list(find(name)(plan, options))
+        told = any("stop_to" in str(item) for item in rendered if isinstance(item, ExportWarning))
+        assert told == (name not in ("systemd", "runit")), name
+        if name == "systemd":
+            unit = next(item for item in rendered if isinstance(item, ExportFile) and item.path.endswith("@.service"))
+            assert f"KillMode={mode}\n" in unit.content

@@ -19,6 +19,7 @@ class Child:
         self.pid = os.getpid()  # one that we may signal
         self.pty = None
         self.status: object = None
+        self.asked: list[int] = []  # the processes that alone have got the stop signal
         self.group_asked = group_asked
 
 
@@ -56,6 +57,9 @@ class World:
 
     def stop_leftovers(self, _child: Child, pids: list[int], number: int, *, group_too: bool) -> None:
         self.calls.append(("stop", *pids, number, group_too))
+
+    def send_stop(self, child: Child, number: int) -> None:
+        self.calls.append(("stop group", child.name, number))
 
     def spare(self, pids: list[int]) -> None:
         self.calls.append(("spare", *pids))
@@ -231,3 +235,12 @@ def test_a_leader_that_ends_after_its_kill_is_torn_down_as_usual(world: World) -
     assert world.teardowns.next_deadline() is None
     assert world.proceed(101.0)[-1] == ("finished", "web.1", "web.1")
     assert world.proceed(100.0 + STUCK_LIMIT) == []
+
+
+def test_the_group_of_a_program_that_was_asked_alone_is_asked_when_it_has_ended(world: World) -> None:
+    instance = Instance(a_plan("web.1"))
+    child = Child("web.1")
+    child.asked = [child.pid]
+    world.teardowns.begin(child, instance, [], 100.0)  # type: ignore[arg-type]
+    assert world.calls == [("stop group", "web.1", 15)]
+    assert child.group_asked
