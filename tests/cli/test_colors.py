@@ -41,3 +41,11 @@ def test_check_ps_and_why_have_colors_where_the_user_wants_them(place: harness.P
     assert "\x1b[31mbad.1\x1b[0m: gave up" in place.call("why", "bad", "--color=always").out
     for words in ("check", "ps", "why", "--help"):
         assert "\x1b" not in place.call(words).out
+
+
+def test_quiet_system_silences_our_own_lines(place: harness.Place) -> None:
+    place.procfile("web: echo only this\n")
+    assert place.call("start", "--no-prefix", "--quiet", "system").out == "only this\n"
+    assert (
+        '"system"' not in place.call("start", "--format", "json", "-q", "system", "--no-port").out.split('"event"')[0]
+    )
