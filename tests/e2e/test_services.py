@@ -68,7 +68,7 @@ def holds(place: Place, db: str, port: int, overlay: str, talk: str) -> None:
         session.wait_for(line)
     session.signal(signal.SIGTERM)
     session.wait_for(r"web\.1 stopped")
-    session.wait_for(r"db\.1 stopped \(exited with code 0\)")
+    session.wait_for(r"db\.1 stopped")
     assert session.wait() == 0
     session.wait_until_gone()
 

@@ -60,7 +60,7 @@ def test_a_child_starts_clean(place: Place, what: str) -> None:
     masks = session.wait_for(r"ignored (\w+) blocked (\w+)")
     assert int(masks.group(1), 16) & ~PYTHONS_OWN & 0x7FFFFFFF == 0
     assert int(masks.group(2), 16) == 0
-    session.wait_for("stdin /dev/null")
+    session.wait_for(r"stdin pipe:")
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
     assert kit.running(argument) == []
@@ -100,10 +100,10 @@ def test_a_background_job_of_a_script_obeys_interrupts(place: Place) -> None:
 def test_closed_streams_are_no_trap(place: Place, closed: str) -> None:
     argument = kit.sleep_time()
     seen = place.folder / "seen"
-    place.procfile(f"web: echo out; echo err >&2; read x; echo $? > {seen}; exec sleep {argument}\n")
+    place.procfile(f"web: echo out; echo err >&2; [ -p /dev/fd/0 ] && echo pipe > {seen}; exec sleep {argument}\n")
     session = place.session("start", program=kit.wrapper(place, f'exec "$PROCMAN" "$@" {closed}'))
     kit.wait_running(1, argument)
-    assert seen.read_text() == "1\n"
+    assert seen.read_text() == "pipe\n"
     if ">&-" not in closed.replace("2>&-", ""):
         session.wait_for(r"\| err")
     session.signal(signal.SIGTERM)

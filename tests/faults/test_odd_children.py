@@ -83,11 +83,13 @@ def test_a_pipeline_ends_as_a_whole(place: Place) -> None:
     assert kit.running(argument) == []
 
 
-def test_a_child_that_reads_gets_an_end_of_file(place: Place) -> None:
-    place.procfile("web: cat; echo end of file\n")
+def test_a_child_that_reads_waits_until_it_is_stopped(place: Place) -> None:
+    place.procfile("web: echo up; cat; echo end of file\n")
     session = place.start()
+    session.wait_for(r"\| up")
+    session.signal(signal.SIGTERM)
     assert session.wait() == 0
-    assert "end of file" in session.text
+    assert "end of file" not in session.text
 
 
 def test_a_child_killed_from_outside_is_told_and_restarted(place: Place) -> None:

@@ -53,7 +53,7 @@ def test_process_names_of_another_procfile(bakery: harness.Place) -> None:
 
 def test_lists_of_names(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "-x", "w") == ["web", "worker"]
-    assert completed(bakery, "procman", "start", "-q", "web,") == ["web,worker", "web,clock"]
+    assert completed(bakery, "procman", "start", "-q", "web,") == ["web,worker", "web,clock", "web,system"]
 
 
 def test_groups_are_names_too(bakery: harness.Place) -> None:
