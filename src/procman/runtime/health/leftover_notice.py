@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from procman.runtime.guardian.leftovers import find_leftovers
 from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
@@ -36,8 +37,6 @@ class LeftoverNotice(QuietComponent):
         if self._due is None or self._due > now:
             return
         self._due = None
-        from procman.runtime.guardian.leftovers import find_leftovers  # a session that ends before this needs none
-
         found = find_leftovers()
         if found:
             more = f" and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
