@@ -731,3 +731,20 @@ def test_all_batches_are_launched_without_a_pause(kernel: Kernel) -> None:
     run.run()
     assert {run.recorder.times["started", name] for name in names} == {0.0}
     assert not run.requests.child_ended
+    assert {run.recorder.times["started", name] for name in names} == {0.0}
+    assert not run.requests.child_ended
+
+
+def test_time_in_which_everything_was_frozen_is_not_charged(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    born: list[float] = []
+    kernel.on_spawn = lambda child: born.append(kernel.now)
+
+    def freeze() -> None:
+        kernel.now += 60.0
+
+    run.after(1.0, run.exits("web.1", 3))  # it is restarted in a second
+    run.after(1.5, freeze)
+    run.after(70.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert born == [pytest.approx(1000.0), pytest.approx(1062.5, abs=0.6)]

@@ -74,6 +74,9 @@ class Announcer:
             self._reminder = now + REMINDER_INTERVAL
             self._remind(now)
 
+    def stand_still(self, seconds: float) -> None:
+        """Do nothing: no deadline of a process is kept here."""
+
     def close(self, now: float, code: int) -> None:
         """Announce the end of the session: a table of those that did more than stop on request, and one line."""
         from procman.output.messages.summary import Row, end_summary
@@ -160,6 +163,9 @@ class EventReporter:
 
     def tick(self, now: float) -> None:
         """Do nothing between two events."""
+
+    def stand_still(self, seconds: float) -> None:
+        """Do nothing: no deadline of a process is kept here."""
 
     def close(self, now: float, code: int) -> None:
         """Pass the record of the session's end on."""

@@ -99,6 +99,12 @@ class Probes(QuietComponent):
         times = [time for probe in self._probes.values() for time in (probe.due, probe.overdue, probe.last_look)]
         return min((time for time in times if time is not None), default=None)
 
+    def stand_still(self, seconds: float) -> None:
+        """Give the attempts under way the time for which everything was suspended."""
+        for probe in self._probes.values():
+            probe.due = None if probe.due is None else probe.due + seconds
+            probe.overdue = None if probe.overdue is None else probe.overdue + seconds
+
     def tick(self, now: float) -> None:
         """Begin the attempts that are due, and fail those that are overdue."""
         if self._tools is not None:

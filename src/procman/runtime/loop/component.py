@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         def on_event(self, action: str, instance: Instance, now: float) -> None: ...
         def next_deadline(self) -> float | None: ...
         def tick(self, now: float) -> None: ...
+        def stand_still(self, seconds: float) -> None: ...
         def close(self, now: float, code: int) -> None: ...
 
 
@@ -42,6 +43,9 @@ class QuietComponent:
 
     def tick(self, now: float) -> None:
         """One turn of the loop is over."""
+
+    def stand_still(self, seconds: float) -> None:
+        """Everything was suspended for that long: deadlines of processes move on."""
 
     def close(self, now: float, code: int) -> None:
         """The run is over and no child is left; `code` is its exit code."""
@@ -80,6 +84,11 @@ class LazyComponent(QuietComponent):
         """See QuietComponent.tick."""
         if self._component is not None:
             self._component.tick(now)
+
+    def stand_still(self, seconds: float) -> None:
+        """See QuietComponent.stand_still."""
+        if self._component is not None:
+            self._component.stand_still(seconds)
 
     def close(self, now: float, code: int) -> None:
         """See QuietComponent.close."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
+LATE = 1.0  # seconds; a wait that lasts so much longer than it should means that procman was suspended meanwhile
 LAST_FLUSH_LIMIT = 1.0  # seconds for the reader to take the rest of the output at the end
 
 
@@ -92,6 +93,7 @@ class Engine:
         return self._end(stuck)
 
     def _open(self) -> None:
+        self._signal_requests.on_suspended = self._stand_still
         self._signal_requests.open(self._poller)
         self._poller.add(self._pumps.fileno(), self._on_pumps)
         if self._outlet.pollable:
@@ -101,8 +103,22 @@ class Engine:
         self._poll(0)  # handle earlier signals before more is launched
 
     def _poll(self, timeout: float | None) -> None:
-        for callback in self._poller.ready(timeout):
+        began = time.monotonic()
+        callbacks = self._poller.ready(timeout)
+        waited = time.monotonic() - began
+        if timeout is not None and waited > timeout + LATE:  # SIGSTOP, a frozen container: it began in this wait
+            self._stand_still(waited)
+        for callback in callbacks:
             callback()
+
+    def _stand_still(self, seconds: float) -> None:
+        """Move every deadline of a process on: what is suspended cannot meet one."""
+        self.supervisor.stand_still(seconds)
+        self._teardowns.stand_still(seconds)
+        if self._orphans_until is not None:
+            self._orphans_until += seconds
+        for component in self._components:
+            component.stand_still(seconds)
 
     def _on_pumps(self) -> None:
         """Do nothing yet: pumps are served once a turn, after everything else."""

@@ -64,6 +64,7 @@ class SignalRequests:
         self._job_control = job_control
         job_control.add(self)
         self.child_ended = False
+        self.on_suspended: Callable[[float], None] = _ignore  # called with the seconds after each suspension
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGCHLD: self._on_child_end,
             signal.SIGTSTP: self._suspend,
@@ -120,12 +121,14 @@ class SignalRequests:
 
         Children in sessions of their own would ignore TSTP, so they get STOP; `fg` sends CONT to us.
         """
+        began = time.monotonic()
         self._children.send_all(signal.SIGSTOP)
         self._job_control.leave()
         self._flush()
         if self._guardian_pipe is not None:
             self._suspend_guardian()
         os.kill(os.getpid(), signal.SIGSTOP)
+        self.on_suspended(time.monotonic() - began)
         self._continue()
 
     def _flush(self) -> None:
@@ -137,7 +140,8 @@ class SignalRequests:
     def _continue(self) -> None:
         """Continue. In the background (`bg`) the terminal belongs to the shell, and we stay away from it."""
         self._job_control.look()
-        self._children.send_all(signal.SIGCONT)
+        paused = [instance.name for instance in self._supervisor.instances.values() if instance.paused]
+        self._children.send_all(signal.SIGCONT, paused)
 
     def pause(self) -> None:
         """The terminal is not ours any more: changes of its size are not reported to us."""
@@ -157,3 +161,7 @@ class SignalRequests:
             for i in self._supervisor.instances.values()
         ]
         write_stderr("".join(lines))
+
+
+def _ignore(_seconds: float) -> None:
+    """Do nothing, until the engine sets `on_suspended`."""

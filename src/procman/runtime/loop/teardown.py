@@ -88,6 +88,12 @@ class Teardowns:
         if name in self._under_way:
             self._under_way[name].deadline = 0.0
 
+    def stand_still(self, seconds: float) -> None:
+        """Move every deadline on by the time for which everything was suspended."""
+        for teardown in self._under_way.values():
+            if teardown.deadline is not None:
+                teardown.deadline += seconds
+
     def next_deadline(self) -> float | None:
         """Return when the time of some leftovers is over, or when a full output need not be waited for any longer."""
         if not self._under_way and not self._killed:  # nearly always, and called every turn

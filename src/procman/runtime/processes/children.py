@@ -223,10 +223,11 @@ class Children:
             self._side_commands = SideCommands(self._null, self._here, self._tags, self.limit)
         return self._side_commands
 
-    def send_all(self, number: int) -> None:
-        """Send `number` to every group and every adopted orphan."""
+    def send_all(self, number: int, besides: Sequence[str] = ()) -> None:
+        """Send `number` to every group, except those of the instances `besides`, and every adopted orphan."""
         for child in self._by_pid.values():
-            send_group(child.pid, number)
+            if child.name not in besides:
+                send_group(child.pid, number)
         for pid in self.orphans():
             send(pid, number)
 
