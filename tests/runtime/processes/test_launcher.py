@@ -5,13 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Event, State
-from procman.runtime.processes.launcher import BATCH_SIZE
+from procman.runtime.processes import launcher as launcher_module
+from procman.runtime.processes.launcher import BATCH_SIZE, LOOP_DESCRIPTORS, Launcher
 from procman.runtime.processes.pty import Window
-from runtime.fakes import Kernel, Process, Run, signal_names
+from procman.runtime.system.descriptors import PER_INSTANCE
+from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.model.plan import InstancePlan
 
 
 def on_terminals(kernel: Kernel, *names: str) -> Run:
@@ -214,3 +223,55 @@ def test_a_leader_that_does_not_stop_is_asked_when_it_has_had_its_time(kernel: K
     assert run.run() == 0
     assert signal_names(servers[0].got)[:2] == ["CONT", "TERM"]
     assert kernel.now == pytest.approx(1003.05, abs=0.1)  # it has two seconds to stop, after the first look of 0.05
+
+
+def a_launcher(number: int, room: bool = True) -> tuple[Launcher, list[int], list[str]]:
+    """Return a launcher of so many instances, the descriptors that it asks for, and what it spawns."""
+    asked: list[int] = []
+    spawned: list[str] = []
+
+    def has_room(descriptors: int) -> bool:
+        asked.append(descriptors)
+        return room
+
+    def spawn(plan: InstancePlan) -> Any:
+        spawned.append(plan.name)
+        return SimpleNamespace(pid=7, name=plan.name)
+
+    children: Any = SimpleNamespace(limit=SimpleNamespace(has_room=has_room), spawn=spawn)
+    supervisor = Supervisor([a_plan(f"web.{place}") for place in range(1, number + 1)])
+    return Launcher(supervisor, children, None), asked, spawned
+
+
+def test_only_the_first_batch_is_launched_before_the_loop() -> None:
+    launcher, asked, spawned = a_launcher(1000)
+    launcher.begin()
+    assert asked == [LOOP_DESCRIPTORS + PER_INSTANCE * BATCH_SIZE]
+    assert len(spawned) == BATCH_SIZE <= 64  # more would delay signals and output
+    assert launcher.busy
+    assert [child.name for child in launcher.take_spawned()] == spawned
+    assert launcher.take_spawned() == []
+
+
+def test_few_instances_need_few_descriptors_and_none_is_launched_without_room() -> None:
+    launcher, asked, spawned = a_launcher(2, room=False)
+    launcher.begin()
+    assert asked == [LOOP_DESCRIPTORS + PER_INSTANCE * 2]
+    assert spawned == []
+    assert launcher.busy
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_each_plan_says_whether_it_gets_a_terminal(monkeypatch: pytest.MonkeyPatch, on_terminal: bool) -> None:
+    launcher, _, spawned = a_launcher(1)
+    window: Any = object()
+    launcher._window = SimpleNamespace(of=lambda _plan: window if on_terminal else None)  # type: ignore[assignment]
+    opened: list[object] = []
+
+    def on_pty(_children: object, plan: InstancePlan, given: object) -> Any:
+        opened.append(given)
+        return SimpleNamespace(pid=7, name=plan.name)
+
+    monkeypatch.setattr(launcher_module, "_spawn_on_terminal", on_pty)
+    launcher.begin()
+    assert (opened, spawned) == (([window], []) if on_terminal else ([], ["web.1"]))
