@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output.sinks.history import MAX_SIZE, MIN_SIZE, History
+from procman.output.sinks.history import MAX_SIZE, MAX_TOTAL, MIN_SIZE, History
 
 
 class Clock:
@@ -127,3 +128,37 @@ def test_chunks_that_are_used_whole_fill_the_memory() -> None:
     for _ in range(10):
         history.publish_parts("web.1", "stdout", b"", chunk, len(chunk))
     assert MAX_SIZE <= len(everything(history)) <= MAX_SIZE + 2 * len(chunk)
+
+
+@pytest.mark.parametrize(
+    ("instances", "limit"),
+    [(0, MAX_SIZE), (1, MAX_SIZE), (MAX_TOTAL // MAX_SIZE, MAX_SIZE), (1024, MAX_TOTAL // 1024), (100_000, MIN_SIZE)],
+)
+def test_many_instances_share_the_memory_and_each_keeps_a_little(instances: int, limit: int) -> None:
+    assert History(instances)._limit == limit
+
+
+def test_lines_of_one_moment_share_an_entry_and_those_of_the_next_do_not() -> None:
+    clock = Clock()
+    history = History(clock=clock)
+    for step in (0.0, 0.09, 0.02):
+        clock.now += step
+        history.publish("web.1", "stdout", b"a\n")
+    assert [bytes(entry.lines) for entry in history.recall(lambda _: True, None, None)] == [b"a\na\n", b"a\n"]
+
+
+def test_a_large_chunk_is_an_entry_of_its_own_and_nothing_joins_it() -> None:
+    history = History(clock=Clock())
+    for lines in (b"a\n", b"x" * 5000 + b"\n", b"b\n"):
+        history.publish("web.1", "stdout", lines)
+    history.publish_parts("web.1", "stdout", b"", b"c\n", 2)
+    history.publish("web.1", "stdout", b"d\n")
+    assert [entry.size - 160 for entry in history.recall(lambda _: True, None, None)] == [2, 5001, 2, 2, 2]
+
+
+def test_an_unfinished_line_ends_with_a_whole_chunk_too() -> None:
+    history = History()
+    history.partial("web.1", "stdout", b"half")
+    history.publish_parts("web.1", "stdout", b"half", b" one\n", 5)
+    assert history.unfinished("web.1") == b""
+    assert history.last("web.1", 1) == [b"half one"]

@@ -1,0 +1,166 @@
+"""What each key of a process table accepts, with the words of other tools and the values that are not given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from procman.core.model.dependency import COMPLETED, READY, STARTED, SUCCEEDED
+from procman.core.overlay.converters import WrongValueError, period, seconds, table, text, truth
+from procman.core.overlay.keys import KEYS
+
+
+def converted(key: str, value: object) -> Any:
+    return KEYS[key](value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("restart", "always", "always"),
+        ("restart", False, "never"),
+        ("restart", "no", "never"),
+        ("restart", "unless-stopped", "always"),
+        ("restart", "on_failure", "on-failure"),
+        ("restart", "exit_on_failure", "never"),
+        ("backoff", "2s", (2.0, None)),
+        ("backoff", {"max": "1m"}, (1.0, 60.0)),
+        ("backoff", {"initial": 3, "max": 9}, (3.0, 9.0)),
+        ("success_exit_codes", 3, (0, 3)),
+        ("success_exit_codes", ["TERM", 0, 3, 3], (0, 143, 3)),
+        ("stop_signal", "INT", 2),
+        ("stop_signal", "sigint", 2),
+        ("stop_signal", 64, 64),
+        ("port", False, 0),
+        ("port", 65535, 65535),
+        ("env", {"A": True, "B": False, "C": 1.5, "D": "x"}, {"A": "true", "B": "false", "C": "1.5", "D": "x"}),
+        ("color", "cyan", 0),
+        ("color", "bright-red", 10),
+        ("color", "bright_red", 10),
+        ("primary", True, 1),
+        ("primary", False, 0),
+        ("groups", ["back-end", "a_1"], ("back-end", "a_1")),
+        ("watch", "*.py", ("*.py",)),
+        ("formation", 10_000, 10_000),
+        ("max_restarts", 0, 0),
+        ("stop_timeout", 0, 0.0),
+    ],
+)
+def test_a_value_is_converted(key: str, value: object, expected: object) -> None:
+    assert converted(key, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("restart", True),
+        ("success_exit_codes", 256),
+        ("success_exit_codes", True),
+        ("stop_signal", 0),
+        ("stop_signal", 65),
+        ("stop_signal", "15"),
+        ("stop_signal", True),
+        ("port", 65536),
+        ("port", True),
+        ("env", {"PORT": "1"}),
+        ("env", {"": "1"}),
+        ("env", {"A=B": "1"}),
+        ("env", {"A": "\0"}),
+        ("env", {"A": []}),
+        ("groups", ["a b"]),
+        ("groups", ["é"]),
+        ("formation", -1),
+        ("formation", 10_001),
+        ("cwd", " "),
+        ("cwd", "a\0b"),
+        ("stop_timeout", -1),
+        ("stop_timeout", 1e9),
+        ("stop_timeout", True),
+        ("ready", {}),
+        ("ready", {"tcp": 1, "exec": "x"}),
+        ("ready", {"tcp": 0}),
+        ("health", {"log": "x"}),
+        ("health", {"tcp": 1, "failure_threshold": 0}),
+    ],
+)
+def test_a_wrong_value_is_refused(key: str, value: object) -> None:
+    with pytest.raises(WrongValueError):
+        converted(key, value)
+
+
+@pytest.mark.parametrize(
+    ("word", "condition"),
+    [
+        ("started", STARTED),
+        ("service_started", STARTED),
+        ("process_started", STARTED),
+        ("running", STARTED),
+        ("healthy", READY),
+        ("service_healthy", READY),
+        ("process_log_ready", READY),
+        ("process_completed", COMPLETED),
+        ("service_completed_successfully", SUCCEEDED),
+        ("process_completed_successfully", SUCCEEDED),
+    ],
+)
+def test_conditions_have_the_words_of_other_tools(word: str, condition: str) -> None:
+    (plain,) = converted("depends_on", {"db": word})
+    (full,) = converted("depends_on", {"db": {"condition": word, "timeout": "30s"}})
+    assert (plain.type, plain.condition, plain.timeout) == ("db", condition, None)
+    assert (full.condition, full.timeout) == (condition, 30.0)
+    assert plain.healthy is word.endswith("healthy")
+
+
+def test_a_list_of_dependencies_waits_for_each_to_be_ready_once() -> None:
+    found = converted("depends_on", ["db", "cache", "db"])
+    assert [(one.type, one.condition, one.timeout, one.healthy) for one in found] == [
+        ("db", READY, None, False),
+        ("cache", READY, None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "timeout"),
+    [
+        ({"tcp": 5432}, "tcp", 60.0),
+        ({"log": "ready"}, "log", 60.0),
+        ({"delay": "2s"}, "delay", None),
+        ({"exec": "true", "timeout": False}, "exec", None),
+        ({"exec": "true", "timeout": "5s"}, "exec", 5.0),
+    ],
+)
+def test_a_readiness_check_has_a_minute_unless_it_says_otherwise(
+    value: dict[str, object], kind: str, timeout: float | None
+) -> None:
+    check = converted("ready", value)
+    assert (check.kind, check.timeout, check.interval) == (kind, timeout, 1.0)
+
+
+def test_a_health_check_has_its_own_rhythm() -> None:
+    check = converted("health", {"tcp": 1})
+    assert (check.interval, check.attempt, check.threshold, check.on_fail) == (10.0, 5.0, 3, "restart")
+    for word, on_fail in (("stop", "fail"), ("ignore", "none"), ("warn", "none")):
+        given = {"tcp": 1, "timeout": "2s", "interval": "30s", "failure-threshold": 5, "on_fail": word}
+        check = converted("health", given)
+        assert (check.interval, check.attempt, check.threshold, check.on_fail) == (30.0, 2.0, 5, on_fail)
+
+
+def test_a_mistake_in_a_table_names_the_keys_that_lead_to_it() -> None:
+    with pytest.raises(WrongValueError) as caught:
+        converted("depends_on", {"db": {"timeout": "never"}})
+    assert caught.value.path == ("db", "timeout")
+    with pytest.raises(WrongValueError) as caught:
+        table({"a-b": "x"}, {"a_b": truth})
+    assert caught.value.path == ("a-b",)
+    with pytest.raises(WrongValueError, match="is not a known key"):
+        table({"c": 1}, {"a_b": truth})
+
+
+def test_checks_are_at_least_a_twentieth_of_a_second_apart() -> None:
+    assert period(0.05) == 0.05
+    assert seconds("500ms") == 0.5
+    with pytest.raises(WrongValueError):
+        period(0.04)
+    with pytest.raises(WrongValueError):
+        text("")
