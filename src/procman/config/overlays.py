@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from procman.config.configfiles import lines_below, project_folder, read_config_files
 from procman.config.files import read_extra_env, read_procfile
@@ -101,12 +102,20 @@ def _resolve(
     process.variables.update(process.env)
     if process.watch and not can_watch():
         message = f'"{process.name}" is not restarted when files change: watchfiles is not installed'
-        hint = "pip install 'procman-cli[watch]'"
-        problems.append(OverlayProblem(process.location("watch"), f"{message}: {hint}", hint, "warning"))
+        problems.append(OverlayProblem(process.location("watch"), message, watch_installation(sys.prefix), "warning"))
 
 
 def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
     return os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(path))) if path else ""
+
+
+def watch_installation(prefix: str) -> str:
+    """Return the command that installs what ``watch`` needs into the environment that procman runs in."""
+    if "/pipx/venvs/" in prefix:
+        return "pipx inject procman-cli watchfiles pathspec"
+    if "/uv/tools/" in prefix:
+        return "uv tool install --with watchfiles --with pathspec procman-cli"
+    return "pip install watchfiles pathspec"
 
 
 def can_watch() -> bool:

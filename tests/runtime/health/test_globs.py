@@ -60,10 +60,9 @@ def test_an_edited_gitignore_counts_at_once(tmp_path: Path) -> None:
     assert not globs.match(f"{tmp_path}/a.py")
 
 
-def test_other_folders_and_our_own_logs_are_no_change(tmp_path: Path) -> None:
-    globs = Globs(str(tmp_path), ("*",), [f"{tmp_path}/web.log"])
+def test_other_folders_are_no_change(tmp_path: Path) -> None:
+    globs = Globs(str(tmp_path), ("*",))
     assert not globs.match("/elsewhere/a.py")
-    assert not globs.match(f"{tmp_path}/web.log")
     assert not globs.match(f"{tmp_path}x/a.py")
 
 
@@ -105,3 +104,25 @@ def test_a_pipe_called_gitignore_is_not_waited_for(tmp_path: Path) -> None:
     thread.start()
     thread.join(10)
     assert found == [True]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "matches"),
+    [
+        (["local.env"], "local.env", True),
+        (["local.env"], "deep/local.env", True),
+        (["*.env"], "local.env", False),
+        (["dist/*.js"], "dist/app.js", True),
+        (["/dist/"], "dist/app.js", True),
+        (["dist/"], "dist/app.log", False),
+        (["src"], "src/x.log", False),
+        (["src/x.log"], "src/x.log", True),
+        (["*", "!local.env"], "local.env", False),
+    ],
+)
+def test_what_a_pattern_names_outright_counts_although_git_ignores_it(
+    tmp_path: Path, patterns: list[str], path: str, matches: bool
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("*.log\ndist/\n*.env\n")
+    assert cares(tmp_path, patterns, path) is matches

@@ -161,7 +161,7 @@ def test_the_folder_is_watched_once_and_a_new_one_too(disk: Disk) -> None:
     disk.run.after(1.0, move)
     disk.until(2.0)
     assert disk.watched == [(disk.folder,), ("/",)]
-    assert disk.options["debounce"] == 300
+    assert disk.options["debounce"] == 100
     assert disk.options["raise_interrupt"] is False
     assert disk.options["ignore_permission_denied"] is True
 
@@ -255,3 +255,66 @@ def test_a_change_does_not_start_what_the_user_has_stopped_although_it_is_needed
     disk.change(2.0, "app.py")
     disk.until(3.0)
     assert disk.run.events.count(("started", "db.1")) == 1
+
+
+def test_changes_within_a_moment_are_one(disk: Disk) -> None:
+    for number in range(10):
+        disk.change(1.0 + number * 0.25, f"part{number}.py")
+    disk.until(6.0)
+    assert disk.starts() == 2
+    assert disk.run.events.index(("started", "web.1")) == 0
+
+
+def test_changes_that_never_end_restart_nevertheless(disk: Disk) -> None:
+    for number in range(60):
+        disk.change(1.0 + number * 0.2, f"part{number}.py")
+    disk.until(11.0)
+    assert disk.starts() == 2
+
+
+def test_a_process_that_writes_what_it_watches_is_slowed_down_and_the_file_named(disk: Disk) -> None:
+    for number in range(200):
+        disk.change(1.0 + number * 0.5, "written.py")
+    disk.until(40.0)
+    assert 6 <= disk.starts() <= 11
+    (first, *_) = [text for text in disk.run.screen.announced if "does web write it itself?" in text]
+    assert first.startswith("web.1: written.py changes right after each restart")
+    assert first.endswith("The next restart is in 1 s")
+
+
+def test_another_file_is_not_slowed_down(disk: Disk) -> None:
+    for number in range(20):
+        disk.change(1.0 + number, "written.py" if number < 18 else "other.py")
+    disk.until(19.5)
+    assert disk.run.screen.announced.count("web.1: other.py has changed") == 1
+
+
+def test_own_log_folder_restarts_nobody(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(kernel, tmp_path, monkeypatch, "*")
+    disk.watch._log_dir = f"{tmp_path}/log"
+    disk.change(1.0, "log/web.1.log", "log/system.log", "log/web.1.log.1")
+    disk.change(3.0, "log/other.txt")
+    disk.until(5.0)
+    assert disk.starts() == 2
+
+
+def test_a_session_of_a_watched_process_waits_for_changes(disk: Disk) -> None:
+    disk.run.after(0.5, disk.run.exits("web.1", 0))
+    disk.run.after(0.5, disk.run.exits("db.1", 0))
+    disk.change(5.0, "views.py")
+    disk.until(8.0)
+    assert disk.starts() == 2
+
+
+def test_new_folders_are_looked_through(tmp_path: Path) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+    from procman.runtime.health.watch_thread import changes
+
+    (tmp_path / "new" / "node_modules").mkdir(parents=True)
+    for name in ("x.py", "node_modules/y.py"):
+        (tmp_path / "new" / name).write_text("")
+    batch = {(1, str(tmp_path / "new"))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watchfiles, "watch", lambda *_folders, **_options: [set(), batch])
+        found = list(changes([str(tmp_path)], 100, lambda _message: None))
+    assert found == [[str(tmp_path / "new"), str(tmp_path / "new" / "x.py")]]

@@ -140,7 +140,7 @@ def _deaths(rows: list[Record]) -> dict[str, int]:
 
 
 def _crashes(row: Record) -> object:
-    return row["restarts"]
+    return row["crashes"]
 
 
 def _died(row: Record) -> bool:

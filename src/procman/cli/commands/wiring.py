@@ -64,7 +64,8 @@ def wire(run: StartedRun) -> Engine:
         components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
     components.insert(1, LaunchHint(hub.announce, run.plan.environment, run.environ))
-    components += _lazy_components(supervisor, hub, children, reload)
+    log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
+    components += _lazy_components(supervisor, hub, children, reload, log_dir)
     endpoint = run.socket_claim.endpoint
     if endpoint is not None:
         components.append(Control(endpoint, lambda: _session(plan_source(), supervisor, children, hub)))
@@ -155,7 +156,9 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
     return reload
 
 
-def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, reload: Reload) -> list[Component]:
+def _lazy_components(
+    supervisor: Supervisor, hub: Hub, children: Children, reload: Reload, log_dir: str
+) -> list[Component]:
     """Return the components for checks and for watched files, each made when the first plan needs it."""
 
     def probes() -> Component:
@@ -166,7 +169,7 @@ def _lazy_components(supervisor: Supervisor, hub: Hub, children: Children, reloa
     def watch() -> Component:
         from procman.runtime.health.watch import Watch
 
-        return Watch(supervisor, hub, reload)
+        return Watch(supervisor, hub, reload, log_dir)
 
     return [
         LazyComponent(lambda plan: plan.ready is not None or plan.health is not None, probes),

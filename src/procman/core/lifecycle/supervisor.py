@@ -35,6 +35,7 @@ class Supervisor:
         self.outcome = Outcome()
         self.revision = 0  # counts the steps of all instances: if it has not changed, neither have they
         self.on_removed: Callable[[str], None] = _ignore_removal  # gets the name of what was scaled away
+        self.is_awaited: Callable[[Instance], bool] = _never  # whether something can still start it when it is down
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
@@ -257,7 +258,10 @@ class Supervisor:
             if instance.state not in DOWN:
                 return False
             held = held or instance.held
-        return self.stopping is not None or not (self.exit_rule == "never" or held or not self.instances)
+        if self.stopping is not None:
+            return True
+        stays = self.exit_rule == "never" or held or not self.instances
+        return not (stays or any(map(self.is_awaited, self.instances.values())))
 
     @property
     def waiting_for(self) -> list[Instance]:
@@ -374,6 +378,11 @@ class Supervisor:
             return True
         success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
         return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
+
+
+def _never(_instance: Instance) -> bool:
+    """Return False: nothing starts an instance but a wish, unless a component says so."""
+    return False
 
 
 def _ignore_removal(_name: str) -> None:

@@ -11,35 +11,52 @@ from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 
 class Globs:
-    """The patterns of one instance below ``folder``, in the syntax of .gitignore. Files ignored by git never match."""
+    """The patterns of one instance below ``folder``, in the syntax of .gitignore.
 
-    def __init__(self, folder: str, patterns: tuple[str, ...], never: Iterable[str] = ()) -> None:
+    Files ignored by git never match, unless a pattern names them, or their folder, outright: ``.env``, ``dist/*.js``.
+    """
+
+    def __init__(self, folder: str, patterns: tuple[str, ...]) -> None:
         self.folder = folder
         self.patterns = patterns
-        self._never = frozenset(never)
         self._wanted = pathspec.GitIgnoreSpec.from_lines(patterns)
+        self._outright = [words for words in map(_literal_start, patterns) if words]
         self._top = _repository(folder)
         self._ignored: dict[str, tuple[float, pathspec.GitIgnoreSpec | None]] = {}
 
     def match(self, path: str) -> bool:
         """Return whether a change of this file concerns the instance."""
         inner = _below(self.folder, path)
-        return bool(inner) and path not in self._never and self._wanted.match_file(inner) and not self._is_ignored(path)
+        if not inner or not self._wanted.match_file(inner):
+            return False
+        rule = self._ignoring_rule(path)
+        return rule is None or any(self._ignoring_rule(named) == rule for named in self._named(inner.split("/")))
 
-    def _is_ignored(self, path: str) -> bool:
-        """Return whether git ignores the file: the .gitignore nearest to it decides."""
-        verdict = False
+    def _named(self, words: list[str]) -> Iterator[str]:
+        """Yield the file, or the folders around it, that a pattern names without any wildcard."""
+        for depth in range(1, len(words) + 1):
+            for literal, is_anchored in self._outright:
+                if literal == (words[:depth] if is_anchored else words[depth - 1 : depth]):
+                    yield os.path.join(self.folder, *words[:depth]) + ("/" if depth < len(words) else "")
+
+    def _ignoring_rule(self, path: str) -> tuple[str, int | None] | None:
+        """Return the rule by which git ignores a file or a folder (which ends in a slash), or None.
+
+        The .gitignore nearest to it decides.
+        """
+        rule: tuple[str, int | None] | None = None
         folder = self._top
-        for name in (*os.path.dirname(_below(self._top, path)).split("/"), ""):
+        for name in (*os.path.dirname(_below(self._top, path.rstrip("/"))).split("/"), ""):
             spec = self._spec(folder)
-            decision = spec.check_file(_below(folder, path)).include if spec else None
-            verdict = verdict if decision is None else decision
+            found = spec.check_file(_below(folder, path)) if spec else None
+            if found is not None and found.include is not None:
+                rule = (folder, found.index) if found.include else None
             folder = os.path.join(folder, name) if name else folder
-        return verdict
+        return rule
 
     def _spec(self, folder: str) -> pathspec.GitIgnoreSpec | None:
         path = os.path.join(folder, ".gitignore")
@@ -51,6 +68,19 @@ class Globs:
         if known is None or known[0] != changed:
             known = self._ignored[folder] = (changed, _read(path))
         return known[1]
+
+
+def _literal_start(pattern: str) -> tuple[list[str], bool] | None:
+    """Return the folders and the file that a pattern begins with, as far as they have no wildcard.
+
+    The second value is whether they begin at the folder of the patterns, else anywhere below it.
+    """
+    words: list[str] = []
+    for word in pattern.strip("/").split("/"):
+        if not word or any(character in word for character in "*?[\\!#"):
+            break
+        words.append(word)
+    return (words, "/" in pattern.rstrip("/")) if words else None
 
 
 def _read(path: str) -> pathspec.GitIgnoreSpec | None:
