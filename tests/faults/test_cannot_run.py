@@ -144,3 +144,33 @@ def test_a_path_of_the_env_file_is_named(place: Place) -> None:
     assert where in place.call("check").out
     assert where in place.call("run", "sort").err
     assert where in place.call("run", "bad").err
+
+
+@pytest.mark.parametrize(
+    ("words", "on_terminal"),
+    [(("--pty",), False), ((), True), (("--primary", "bad"), True)],
+    ids=["pty", "terminal", "primary"],
+)
+def test_on_a_terminal_others_go_on_too(place: Place, words: tuple[str, ...], on_terminal: bool) -> None:
+    place.write("bad", "#!/no/such/interpreter\n", mode=0o755)
+    place.procfile(f"bad: ./bad\nok: echo here; exec sleep {kit.sleep_time()}\n")
+    session = place.session("start", *words, pty=on_terminal)
+    session.wait_for(r"bad\.1 FAILED")
+    assert place.call("restart", "bad").code != 0
+    assert place.call("ps", "ok", "--json").out.count('"running"') == 1
+    session.signal(signal.SIGTERM)
+    assert session.wait() in (0, 127)
+    assert "bug in procman" not in session.text + session.err.decode()
+
+
+@pytest.mark.parametrize("words", [("--pty",), ("--no-pty",)], ids=["pty", "pipes"])
+def test_a_program_that_is_being_written_is_started_later(place: Place, words: tuple[str, ...]) -> None:
+    shutil.copy("/bin/sleep", place.folder / "fresh")
+    (place.folder / "fresh").chmod(0o755)
+    place.procfile(f"fresh: ./fresh {kit.sleep_time()}\n")
+    with (place.folder / "fresh").open("ab"):
+        session = place.start(*words)
+        session.wait_for("Text file busy")
+    session.wait_for(r"fresh\.1 started")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0

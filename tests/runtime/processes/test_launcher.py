@@ -93,13 +93,38 @@ def test_without_a_terminal_to_be_had_it_gets_a_pipe(kernel: Kernel, monkeypatch
     assert child.pty is None
 
 
-def test_a_spawn_that_fails_closes_the_terminal(kernel: Kernel) -> None:
-    run = on_terminals(kernel, "web.1")
+REFUSALS = [errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY, errno.EMFILE, errno.ENOENT, errno.EACCES]
+
+
+@pytest.mark.parametrize("lent_to", ["", "web.1"], ids=["usual", "primary"])
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+def test_a_spawn_that_fails_closes_the_terminal_once(kernel: Kernel, number: int, lent_to: str) -> None:
+    run = Run(kernel, "web.1", "db.1", window=Window(-1, 0, lent_to=lent_to))
     before = len(os.listdir("/proc/self/fd"))
-    kernel.refusals = [OSError(errno.EACCES, "Permission denied")]
+    kernel.refusals = [OSError(number, os.strerror(number))]
     run.launcher.begin()
-    assert run.state("web.1") == State.FAILED
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert run.state("web.1") in (State.FAILED, State.BACKOFF)
+    assert run.state("db.1") == State.RUNNING  # of the same batch
+    (child,) = run.launcher.take_spawned()
+    assert child.name == "db.1"
+    kept = {child.pty and child.pty.master, *kernel.process("db.1").fds.values()}
+    assert len(os.listdir("/proc/self/fd")) == before + len(kept)
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+def test_a_restart_that_fails_on_a_terminal_ends_no_other_process(kernel: Kernel, number: int) -> None:
+    run = on_terminals(kernel, "web.1", "db.1")
+
+    def crash() -> None:
+        kernel.refusals = [OSError(number, os.strerror(number))]
+        kernel.process("web.1").exit(1)
+
+    run.after(20.0, crash)
+    run.after(60.0, run.exits("db.1"))
+    run.after(61.0, lambda: [child.exit(0) for child in kernel.spawned if child.alive])
+    run.run()
+    assert ("exited", "db.1") in run.events
+    assert run.recorder.times["exited", "db.1"] == 60.0
 
 
 def test_our_copy_of_the_childs_side_is_closed(kernel: Kernel) -> None:
