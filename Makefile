@@ -36,6 +36,7 @@ lint: $(TOOLS) ## look for mistakes (make lint FIX=1 corrects some)
 
 types: $(INSTALLED) $(TOOLS) ## check the types, strictly
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin src
 
 man: $(INSTALLED) ## write the man page from the table of options
 	PYTHONPATH=src $(BIN)/python -m procman.cli.options.manual > man/procman.1

@@ -121,7 +121,7 @@ def test_a_restart_that_fails_on_a_terminal_ends_no_other_process(kernel: Kernel
 
     run.after(20.0, crash)
     run.after(60.0, run.exits("db.1"))
-    run.after(61.0, lambda: [child.exit(0) for child in kernel.spawned if child.alive])
+    run.after(61.0, lambda: kernel.named("web.1") and run.exits("web.1")())
     run.run()
     assert ("exited", "db.1") in run.events
     assert run.recorder.times["exited", "db.1"] == 60.0

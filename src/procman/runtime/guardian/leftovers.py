@@ -12,7 +12,7 @@ import errno
 import os
 import time
 
-from procman.runtime.system.procfs import environ_of, stat_fields
+from procman.runtime.system.procfs import environ_of, is_zombie, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ INSTANCE = b"PROCMAN_INSTANCE="
 START_TIME = 19  # field 22 of /proc/PID/stat, counted after the command
 STATE = 0
 MAX_COMMAND = 60  # characters of a command line that are shown
+NO_PIDFD = -1
 POLL_INTERVAL = 0.02  # seconds between two looks at what has ended
 
 
@@ -126,7 +127,8 @@ def _command_of(pid: int) -> str:
 def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]:
     """Send each SIGTERM, kill what is left after `grace` seconds; return the survivors (state D, or not ours).
 
-    A pidfd pins each process, so that none can be mistaken for another that got its pid meanwhile.
+    A pidfd pins each process, so that none can be mistaken for another that got its pid meanwhile. Where the system has
+    none, its start time is compared before each signal.
     """
     held = [(one, fd) for one in leftovers if (fd := _hold(one)) is not None]
     try:
@@ -135,43 +137,64 @@ def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]
         _wait_for(held, grace)
         _signal_all(held, signal.SIGKILL)
         _wait_for(held, grace)
-        return [one for one, fd in held if not _has_ended(fd)]
+        return [one for one, fd in held if not _has_ended(one, fd)]
     finally:
         for _, fd in held:
-            os.close(fd)
+            if fd != NO_PIDFD:
+                os.close(fd)
 
 
 def _hold(leftover: Leftover) -> int | None:
-    """Return a pidfd of the leftover, if the pid is still its own."""
-    try:
-        fd = os.pidfd_open(leftover.pid)
-    except OSError as error:
-        if error.errno in (errno.ESRCH, errno.EINVAL):
-            return None
-        raise
-    fields = stat_fields(leftover.pid)
-    if fields and int(fields[START_TIME]) == leftover.started and _variable(leftover.pid, SESSION) == leftover.session:
+    """Return a pidfd of the leftover, NO_PIDFD if the system has none, or None if the pid is not its own any more."""
+    fd = _pidfd_of(leftover.pid)
+    if fd is None or _is_still(leftover):
         return fd
-    os.close(fd)
+    if fd != NO_PIDFD:
+        os.close(fd)
     return None
 
 
+def _pidfd_of(pid: int) -> int | None:
+    """Return a pidfd, NO_PIDFD on a system that has or permits none, or None if there is no such process."""
+    if not (hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")):
+        return NO_PIDFD
+    try:
+        return int(os.pidfd_open(pid))
+    except OSError as error:
+        return None if error.errno in (errno.ESRCH, errno.EINVAL) else NO_PIDFD
+
+
+def _is_still(leftover: Leftover) -> bool:
+    """Return whether the process with this pid is the leftover."""
+    fields = stat_fields(leftover.pid)
+    return (
+        bool(fields)
+        and int(fields[START_TIME]) == leftover.started
+        and _variable(leftover.pid, SESSION) == leftover.session
+    )
+
+
 def _signal_all(held: Iterable[tuple[Leftover, int]], number: int) -> None:
-    for _, fd in held:
+    for one, fd in held:
         try:
-            signal.pidfd_send_signal(fd, number)
-        except (ProcessLookupError, PermissionError):
+            if fd != NO_PIDFD and hasattr(signal, "pidfd_send_signal"):
+                signal.pidfd_send_signal(fd, number)
+            elif _is_still(one):
+                os.kill(one.pid, number)
+        except OSError:  # it has ended, or is not ours to signal
             continue
 
 
 def _wait_for(held: Iterable[tuple[Leftover, int]], limit: float) -> None:
     end = time.monotonic() + limit
-    while time.monotonic() < end and not all(_has_ended(fd) for _, fd in held):
+    while time.monotonic() < end and not all(_has_ended(one, fd) for one, fd in held):
         time.sleep(POLL_INTERVAL)
 
 
-def _has_ended(fd: int) -> bool:
-    """Return whether a pidfd is readable, which means that its process has ended (pidfd_open(2))."""
+def _has_ended(leftover: Leftover, fd: int) -> bool:
+    """Return whether the process has ended: then its pidfd is readable (pidfd_open(2))."""
+    if fd == NO_PIDFD:
+        return is_zombie(leftover.pid) or not _is_still(leftover)
     import select
 
     poll = select.poll()

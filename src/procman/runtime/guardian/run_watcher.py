@@ -68,8 +68,8 @@ class RunWatcher:
 def _identity_of(child: int) -> int:
     """Return a pidfd of the child, or -1 on a system that has none (before Linux 5.3, in some sandboxes, macOS)."""
     try:
-        return os.pidfd_open(child)
-    except (AttributeError, OSError):
+        return int(os.pidfd_open(child)) if hasattr(os, "pidfd_open") else -1
+    except OSError:
         return -1
 
 

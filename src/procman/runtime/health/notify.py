@@ -90,7 +90,8 @@ class Notifier(QuietComponent):
         if self._socket is None:
             import socket
 
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # Python makes it close-on-exec
+            self._socket.setblocking(False)
             # A leading @ means the NUL of an abstract address (sd_notify(3)).
             name = self._address
             self._socket.connect("\0" + name[1:] if name.startswith("@") else name)

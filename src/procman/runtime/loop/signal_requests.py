@@ -32,6 +32,8 @@ STOPPING: dict[int, Reason] = {
     signal.SIGQUIT: QUIT,
     signal.SIGHUP: HUNG_UP,
 }
+FORGETFUL = not hasattr(signal, "sigwaitinfo")  # the guardian cannot tell a key, and passes Ctrl-Z on (macOS)
+TSTP = bytes((signal.SIGTSTP,))
 IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wait for the grace
 
 
@@ -61,6 +63,7 @@ class SignalRequests:
         self._suspend_guardian = suspend_guardian
         self._poller: Poller | None = None
         self._stopped_at: float | None = None
+        self._continued_at = float("-inf")
         self._job_control = job_control
         job_control.add(self)
         self.child_ended = False
@@ -90,7 +93,8 @@ class SignalRequests:
         assert self._guardian_pipe is not None
         assert self._poller is not None
         numbers = os.read(self._guardian_pipe, 4096)
-        self._handle(numbers)
+        late = FORGETFUL and time.monotonic() - self._continued_at < REPEAT_AFTER
+        self._handle(numbers.replace(TSTP, b"") if late else numbers)
         if not numbers:
             self._poller.remove(self._guardian_pipe)
             self._guardian_pipe = None
@@ -129,7 +133,10 @@ class SignalRequests:
             self._suspend_guardian()
         os.kill(os.getpid(), signal.SIGSTOP)
         self.on_suspended(time.monotonic() - began)
+        self._continued_at = time.monotonic()
         self._continue()
+        if FORGETFUL:  # the Ctrl-Z that has stopped us came twice, from the terminal and from the guardian
+            self._handle(self._signals.read().replace(TSTP, b""))
 
     def _flush(self) -> None:
         try:

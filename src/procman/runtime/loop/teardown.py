@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from procman.core.lifecycle.transitions import State
 from procman.core.model.status import ExitStatus
-from procman.runtime.system.descendants import may_signal
+from procman.runtime.system.descendants import PEEKS, may_signal
 from procman.runtime.system.procfs import descendants_of, is_zombie
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ else:
 LEFTOVER_GRACE = 0.25  # seconds for the leftovers of a crashed leader; a stopped instance has its own grace
 DRAIN_LIMIT = 0.25  # seconds to read the last output of one child
 STUCK_LIMIT = 5.0  # seconds after KILL until a process counts as stuck in the kernel
+LOOK_INTERVAL = 0.05  # seconds between two looks at a group whose ends no signal reports
 OUTPUT_LIMIT = 0.25  # seconds that a full output may delay the end of a child that is being stopped
 
 
@@ -43,7 +44,18 @@ def still_alive(pids: list[int]) -> str:
 class Teardown:
     """One ended leader on its way to being reaped. Times are seconds of the monotonic clock."""
 
-    __slots__ = ("child", "deadline", "drained", "group_asked", "instance", "killed", "left", "output_until", "pumps")
+    __slots__ = (
+        "child",
+        "deadline",
+        "drained",
+        "group_asked",
+        "instance",
+        "killed",
+        "left",
+        "look_at",
+        "output_until",
+        "pumps",
+    )
 
     def __init__(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         self.child = child
@@ -55,6 +67,7 @@ class Teardown:
         self.killed = False
         self.left: set[int] = set()  # the processes that it left behind, as far as they were seen
         self.deadline: float | None = None
+        self.look_at: float | None = None
 
 
 class Teardowns:
@@ -102,7 +115,8 @@ class Teardowns:
         outputs = (
             t.output_until for t in self._under_way.values() if not t.drained and t.instance.state == State.STOPPING
         )
-        return min((*(t.deadline for t in under_way if t.deadline is not None), *outputs), default=None)
+        times = (time for t in under_way for time in (t.deadline, t.look_at) if time is not None)
+        return min((*times, *outputs), default=None)
 
     def proceed(self, now: float) -> None:
         """Take every teardown as far as it can go now."""
@@ -114,7 +128,7 @@ class Teardowns:
         for teardown in list(self._under_way.values()):
             if not self._drained(teardown, now):
                 continue
-            leftovers = self._children.leftovers(teardown.child, orphans) if orphans else []
+            leftovers = self._children.leftovers(teardown.child, orphans) if orphans or not PEEKS else []
             if not leftovers or self._given_up(teardown, leftovers, now):
                 self._complete(teardown, now)
             else:
@@ -131,6 +145,7 @@ class Teardowns:
         return teardown.drained
 
     def _stop(self, teardown: Teardown, leftovers: list[int], now: float) -> None:
+        teardown.look_at = None if PEEKS else now + LOOK_INTERVAL
         if teardown.instance.state != State.STOPPING:
             teardown.left.update(one for pid in leftovers for one in descendants_of(pid) if not is_zombie(one))
         overdue = teardown.deadline is not None and teardown.deadline <= now

@@ -12,7 +12,17 @@ import os
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import SilentStdin, start_command
 from procman.runtime.processes.tags import Tags
-from procman.runtime.system.descendants import group_of, may_signal, peek, prior_children, send, send_group, session_of
+from procman.runtime.system.descendants import (
+    PEEKS,
+    group_lives,
+    group_of,
+    may_signal,
+    peek,
+    prior_children,
+    send,
+    send_group,
+    session_of,
+)
 from procman.runtime.system.descriptors import DescriptorLimit, open_null
 from procman.runtime.system.procfs import children_of, own_children
 
@@ -303,15 +313,18 @@ class Children:
     def leftovers(self, child: Child, orphans: Iterable[int]) -> list[int]:
         """Return those of `orphans` that came from `child`: of its session, or with its instance's tag.
 
-        Deeper descendants have one of these as their ancestor; they are adopted, and found, when it ends.
+        Deeper descendants have one of these as their ancestor; they are adopted, and found, when it ends. Where
+        processes cannot be seen, the child's pid stands for its group, if that lives.
         """
+        if not PEEKS:
+            return [child.pid] if group_lives(child.pid) else []
         return [pid for pid in orphans if session_of(pid) == child.pid or self._tags.owner_of(pid) == child.name]
 
     def stop_leftovers(self, child: Child, pids: Iterable[int], number: int, group_too: bool) -> None:
         """Send the stop signal to the leftovers of a life, once each: a second TERM means "now!" to some programs."""
         if group_too:
             self.send_stop(child, number)
-        self._stop_each((pid for pid in pids if group_of(pid) != child.pid), number)
+        self._stop_each((pid for pid in pids if child.pid not in (pid, group_of(pid))), number)
 
     def stop_orphans(self, number: int, names: Iterable[str] | None = None) -> None:
         """Send the stop signal to the orphans of the instances `names`, or to all, that have left their groups.
@@ -338,7 +351,8 @@ class Children:
         """SIGKILL the child's group and each of `pids`."""
         send_group(child.pid, signal.SIGKILL)
         for pid in pids:
-            send(pid, signal.SIGKILL)
+            if pid != child.pid:
+                send(pid, signal.SIGKILL)
 
 
 def _announce_nothing(_text: str) -> None:

@@ -96,7 +96,10 @@ class SideCommands:
             if status is None:
                 continue
             send_group(side_command.pid, signal.SIGKILL)
-            os.waitpid(side_command.pid, 0)
+            try:
+                os.waitpid(side_command.pid, 0)
+            except ChildProcessError:
+                pass  # `peek` has reaped it, or the kernel
             del self._by_pid[side_command.pid]
             last_line = _last_line(side_command.fd)
             os.close(side_command.fd)

@@ -62,6 +62,6 @@ def _locks_of(pid: int) -> int:
     import resource
 
     try:
-        return resource.prlimit(pid, RLIMIT_LOCKS)[0]
-    except (AttributeError, OSError, ValueError):
-        return -1  # it is gone or another user's, or the system has no such call
+        return int(resource.prlimit(pid, RLIMIT_LOCKS)[0]) if hasattr(resource, "prlimit") else -1
+    except (OSError, ValueError):
+        return -1  # it is gone or another user's

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
+# Whether a child's end can be seen before it is reaped, and what lives of its group. Without waitid (macOS before
+# Python 3.13) or /proc a child is reaped at once. The number of its group stays taken as long as a process of it lives
+# (POSIX: fork(2) gives no pid that is a group's), so the group can still be signalled, and asked whether it lives.
+PEEKS = hasattr(os, "waitid") and os.path.exists("/proc/self/stat")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 MAX_REAPED = 256  # per round: a process that forks faster than we reap must not block us
@@ -85,8 +89,11 @@ def session_of(pid: int) -> int:
 
 
 def peek(pid: int) -> ExitStatus | None:
-    """Return how `pid` ended, or None while it lives, without reaping it (waitid(2), WNOWAIT)."""
+    """Return how `pid` ended, or None while it lives, without reaping it (waitid(2), WNOWAIT); see PEEKS."""
     try:
+        if not (PEEKS and hasattr(os, "waitid")):
+            end = end_of(pid)
+            return None if end is None else ExitStatus(code=end) if end >= 0 else ExitStatus(signal=-end)
         info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     except ChildProcessError:
         return ExitStatus(code=0)  # reaped elsewhere; its status is lost
@@ -95,6 +102,23 @@ def peek(pid: int) -> ExitStatus | None:
     if info.si_code == os.CLD_EXITED:
         return ExitStatus(code=info.si_status)
     return ExitStatus(signal=info.si_status)
+
+
+def group_lives(group: int) -> bool:
+    """Return whether a process of a group lives whose leader is reaped; False if it is not ours to signal.
+
+    macOS reports EPERM if only zombies are left. Those that we have adopted are reaped first.
+    """
+    try:
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def end_of(child: int) -> int | None:

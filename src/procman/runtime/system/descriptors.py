@@ -127,9 +127,10 @@ def _restore_in(pid: int, limit: tuple[int, int]) -> None:
     import resource
 
     try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
-    except (AttributeError, OSError, ValueError):
-        pass  # macOS has no such call, or the child has ended already
+        if hasattr(resource, "prlimit"):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    except (OSError, ValueError):
+        pass  # the child has ended already
 
 
 def close_inherited_on_exec() -> None:

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 READ = 1
 WRITE = 4  # the values of EPOLLIN and EPOLLOUT
 MAX_WAIT = 86400.0  # seconds, less than 2**31 milliseconds, the limit of the kernel; a longer wait is several
+HANG_UP_INTERVAL = 0.5  # seconds
 
 
 class EpollPoller:
     """Descriptors and their callbacks on epoll(7). Errors and hang-ups are always reported."""
 
     def __init__(self) -> None:
+        assert hasattr(select, "epoll")
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def fileno(self) -> int:
         """Return the descriptor of epoll itself, which is readable when one of its descriptors is ready."""
-        return self._epoll.fileno()
+        return int(self._epoll.fileno())
 
     def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
         """Return `callback` from `ready` whenever `fd` is ready for `events`.
@@ -57,7 +59,10 @@ class EpollPoller:
 
 
 class SelectorPoller:
-    """The same on `selectors`, for systems without epoll."""
+    """The same on `selectors`, for systems without epoll.
+
+    kqueue has no event for a hang-up alone. So descriptors without events are looked at every HANG_UP_INTERVAL.
+    """
 
     def __init__(self) -> None:
         import selectors
@@ -93,7 +98,10 @@ class SelectorPoller:
 
     def ready(self, timeout: float | None) -> list[Callable[[], None]]:
         """See EpollPoller.ready."""
-        return [key.data for key, _ in self._selector.select(None if timeout is None else min(timeout, MAX_WAIT))]
+        if self._idle:
+            timeout = HANG_UP_INTERVAL if timeout is None else min(timeout, HANG_UP_INTERVAL)
+        callbacks = [key.data for key, _ in self._selector.select(None if timeout is None else min(timeout, MAX_WAIT))]
+        return callbacks + [callback for fd, callback in self._idle.items() if has_hung_up(fd)]
 
     def close(self) -> None:
         """See EpollPoller.close."""

@@ -85,18 +85,15 @@ def next_signal(numbers: Iterable[int], until: float | None = None) -> tuple[int
     macOS has no sigwaitinfo and tells neither: None and 0. At the time ``until``, of the monotonic clock, the number is
     0 (not on macOS).
     """
-    if not hasattr(signal, "sigwaitinfo"):
-        return int(signal.sigwait(numbers)), None, 0
-    if until is None:
-        info = signal.sigwaitinfo(numbers)
-    else:
+    if until is not None and hasattr(signal, "sigtimedwait"):
         import time
 
-        waited = signal.sigtimedwait(numbers, max(0.0, until - time.monotonic()))
-        if waited is None:
-            return 0, None, 0
-        info = waited
-    return info.si_signo, info.si_code > 0, info.si_pid
+        info = signal.sigtimedwait(numbers, max(0.0, until - time.monotonic()))
+        return (0, None, 0) if info is None else (info.si_signo, info.si_code > 0, info.si_pid)
+    if hasattr(signal, "sigwaitinfo"):
+        info = signal.sigwaitinfo(numbers)
+        return info.si_signo, info.si_code > 0, info.si_pid
+    return int(signal.sigwait(numbers)), None, 0
 
 
 class SignalPipe:
