@@ -43,7 +43,7 @@ PURE = {
 
 # Processes of an application come from two places only; the guardian, the watcher of `run` and what looks after them
 # are ours, and fork without executing anything.
-SPAWNERS = {"runtime/processes/spawn.py", "runtime/guardian/foreground_run.py"}
+SPAWNERS = {"runtime/processes/fork_exec.py", "runtime/processes/spawn.py", "runtime/guardian/foreground_run.py"}
 FORKERS = {"runtime/guardian/guardian.py", "runtime/guardian/run_watcher.py", "runtime/guardian/background.py"}
 EXECUTING = ("os.posix_spawn", "os.exec", "os.spawn", "os.system", "os.popen", "os.forkpty")
 
@@ -204,7 +204,7 @@ def test_only_the_outlet_writes_to_standard_output(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if own_ring(path) != "cli"], ids=name_of)
-def test_only_two_files_create_application_processes(path: Path) -> None:
+def test_only_three_files_create_application_processes(path: Path) -> None:
     names = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
     if name_of(path) not in SPAWNERS:
         assert not [name for name in names if name.startswith(EXECUTING)]

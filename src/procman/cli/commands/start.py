@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from procman.cli.commands.socket_claim import enter, join
 from procman.cli.commands.started_run import StartedRun, wants_terminals
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
+NOT_ADOPTING = "this system refuses prctl: processes that leave their group are searched for only when procman ends"
+
 
 def perform(invocation: Invocation) -> int:
     """Perform ``procman start``."""
@@ -42,13 +45,19 @@ def start(settings: Settings, on_moved: Callable[[str], None] | None = None) -> 
     environ = _environ(settings)
     plan = read_plan(settings, environ, _new_session())
     close_inherited_on_exec()
-    become_subreaper()
+    adopts = become_subreaper() or os.getpid() == 1 or sys.platform == "darwin"
     socket_claim = enter(settings, plan)
     if socket_claim.code is not None:
         return socket_claim.code
     if settings.port_conflict != "warn":
         plan = _with_free_ports(plan, settings, environ, socket_claim, on_moved)
-    code = _run(StartedRun(plan, settings, environ, socket_claim))
+    run = StartedRun(plan, settings, environ, socket_claim)
+    run.warnings += [] if adopts else [NOT_ADOPTING]
+    code = _run(run)
+    if not adopts:
+        from procman.runtime.guardian.leftovers import end_marked
+
+        end_marked(plan.session, settings.timeout)
     block_signals()
     return code
 

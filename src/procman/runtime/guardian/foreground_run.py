@@ -12,6 +12,7 @@ import os
 
 from procman.core.procfile.command import SHELL
 from procman.runtime.guardian.run_watcher import RunWatcher
+from procman.runtime.processes.spawn import spawn_process
 from procman.runtime.system.procfs import own_children
 from procman.runtime.system.signals import STOPPING, next_signal
 
@@ -56,11 +57,11 @@ def _spawn(program: str, argv: list[str], env: Mapping[str, str]) -> int:
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         defaults.discard(signal.SIGHUP)  # the user used nohup
     try:
-        return os.posix_spawn(program, argv, env, setsigmask=(), setsigdef=defaults)
+        return spawn_process(program, argv, env, defaults)
     except OSError as error:
         if error.errno != errno.ENOEXEC:  # a script without `#!`, which every shell would run
             raise
-    return os.posix_spawn(SHELL, [SHELL, program, *argv[1:]], env, setsigmask=(), setsigdef=defaults)
+    return spawn_process(SHELL, [SHELL, program, *argv[1:]], env, defaults)
 
 
 class Ending:

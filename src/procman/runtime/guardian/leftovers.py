@@ -12,7 +12,7 @@ import errno
 import os
 import time
 
-from procman.runtime.system.procfs import environ_of, is_zombie, stat_fields
+from procman.runtime.system.procfs import environ_of, is_zombie, listing, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +122,17 @@ def _command_of(pid: int) -> str:
         words = ""
     shown = printable(words)
     return shown if len(shown) <= MAX_COMMAND else shown[: MAX_COMMAND - 1] + "…"
+
+
+def end_marked(session: str, grace: float) -> None:
+    """End what a session of ours has left, found by its mark: the last resort where orphans do not become our children.
+
+    A process that has cleared its environment is not found.
+    """
+    pids = [int(name) for name in listing("/proc") if name.isdigit() and int(name) != os.getpid()]
+    ours = [pid for pid in pids if _is_ours(pid) and _variable(pid, SESSION) == session]
+    found = [Leftover(pid, session, int(fields[START_TIME]), "", "") for pid in ours if (fields := stat_fields(pid))]
+    end_leftovers(found, grace)
 
 
 def end_leftovers(leftovers: Iterable[Leftover], grace: float) -> list[Leftover]:

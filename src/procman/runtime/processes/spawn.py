@@ -11,7 +11,7 @@ from procman.runtime.system.signals import DEFAULT_IN_CHILDREN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from procman.runtime.system.descriptors import DescriptorLimit
 
@@ -75,9 +75,7 @@ def start_command(
     """
 
     def start() -> int:
-        return os.posix_spawn(
-            program, words, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=DEFAULT_IN_CHILDREN
-        )
+        return spawn_process(program, words, env, DEFAULT_IN_CHILDREN, actions, new_session=True)
 
     def spawn() -> int:
         return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
@@ -92,6 +90,36 @@ def start_command(
         words = through_shell(command)
         program = words[0]
         return spawn()
+
+
+def spawn_process(
+    program: str,
+    words: list[str],
+    env: Mapping[str, str],
+    default_signals: Collection[int],
+    actions: Sequence[FileAction] = (),
+    new_session: bool = False,
+) -> int:
+    """Spawn a program with these signals at their defaults and none blocked; return its pid. Raises OSError.
+
+    Sandboxes may refuse clone3(2), which posix_spawn of glibc uses, with EPERM (Docker before 20.10.10); fork works.
+    """
+    try:
+        return os.posix_spawn(
+            program,
+            words,
+            env,
+            file_actions=actions,
+            setsid=new_session,
+            setsigmask=(),
+            setsigdef=default_signals,
+        )
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+    from procman.runtime.processes.fork_exec import fork_exec
+
+    return fork_exec(program, words, env, default_signals, actions, new_session)
 
 
 def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
