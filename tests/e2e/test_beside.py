@@ -141,3 +141,15 @@ def test_a_server_that_its_shell_or_its_daemon_started_is_its_own(place: Place) 
         pass
     place.start("-p", str(port)).wait_for("api.1 started")
     assert place.call("wait", "--timeout", "30").code == 0
+
+
+def test_the_failure_card_names_the_owner_of_the_port_and_what_to_do(place: Place) -> None:
+    place.write("server.py", SERVER)
+    place.procfile(f"web: exec {sys.executable} server.py\nstay: exec sleep 1000\n")
+    place.write("procman.toml", "[process.web]\nbackoff = 0.05\nmax_restarts = 2\n")
+    with taken_port() as port:
+        session = place.start("-p", str(port))
+        session.wait_for(r"web\.1 FAILED: exited with code 1")
+        session.wait_for(r"it ran for .*, 2 times in a row; its last lines:")
+        session.wait_for(rf"port {port} is taken by pid {os.getpid()} \(")
+        session.wait_for(r"start it again with `procman restart web\.1`")

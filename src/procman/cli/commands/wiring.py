@@ -72,9 +72,15 @@ def wire(run: StartedRun) -> Engine:
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
 
 
+def _taken_by(port: int) -> str:
+    from procman.runtime.system.port_owner import busy_ports, owner
+
+    return owner(port) if busy_ports([port]) else ""
+
+
 def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Component]:
     """Return what reports events: to the user always, to systemd and to readers of JSON if they are there."""
-    reporters: list[Component] = [Announcer(hub, supervisor)]
+    reporters: list[Component] = [Announcer(hub, supervisor, _taken_by)]
     if os.environ.get("NOTIFY_SOCKET"):
         from procman.runtime.health.notify import Notifier
 

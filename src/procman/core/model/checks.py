@@ -55,6 +55,14 @@ class Check:
         """Whether the target contains the instance's own port, ``$PORT``."""
         return self.kind in (HTTP, TCP) and "$" in self.target
 
+    @property
+    def port(self) -> int | None:
+        """The port that the check connects to; None if it connects to none."""
+        if self.kind not in (HTTP, TCP) or self.needs_port:
+            return None
+        text = split_url(self.target)[1] if self.kind == HTTP else split_host(self.target)[1]
+        return int(text) if text.isdigit() else None
+
     def on_port(self, port: int | None) -> Check:
         """Return the check with ``$PORT`` replaced; the same object if its target has none."""
         if not self.needs_port:

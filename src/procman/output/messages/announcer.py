@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from procman.core.lifecycle.order import NOT_STARTED
-from procman.core.lifecycle.transitions import Action, State
+from procman.core.lifecycle.transitions import DOWN, Action, State
 from procman.core.text.values import format_duration
 from procman.output.messages.sentences import end_record, event_record, outcome, sentence
 from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 REMINDER_INTERVAL = 2.0  # seconds between two lines that name what has not stopped yet
 WAITING_SILENCE = 1.0  # seconds of waiting before it is announced: most dependencies are ready by then
 MAX_NAMES = 8  # in such a line
+_IN_USE = b"in use", b"EADDRINUSE"  # what programs say about a port that is taken
 _CAUSES = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_FAILED)  # events that may be why the whole session stops
 _STALE_WHILE_STOPPING = (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED)
+
+
+def _unknown(_port: int) -> str:
+    """Return that nothing is known to listen there."""
+    return ""
 
 
 class Announcer:
     """Announces the supervisor's TELL actions. A component of the engine, see runtime/loop/component.py."""
 
-    def __init__(self, hub: Hub, supervisor: Supervisor) -> None:
+    def __init__(self, hub: Hub, supervisor: Supervisor, taken_by: Callable[[int], str] = _unknown) -> None:
+        """``taken_by`` returns what listens on a port; empty if nothing does."""
         self._hub = hub
         self._supervisor = supervisor
+        self._taken_by = taken_by
         self._reminder: float | None = None
         self._waiting: dict[str, float] = {}  # by instance: when to announce that it waits
         self._lines_before: dict[str, int] = {}  # by instance: lines of its earlier lives
@@ -132,8 +140,28 @@ class Announcer:
         # Only lines of this life: what earlier ones wrote explains nothing any more.
         count = self._hub.line_count(instance.name) - self._lines_before.get(instance.name, 0)
         last_lines = self._hub.last_lines(instance.name, min(LAST_LINES, count))
-        for line in failure_card(title, ran_for, last_lines, self._hub.palette):
+        advice = [*self._taken_ports(instance, last_lines), *self._next_steps(instance)]
+        for line in failure_card(title, ran_for, last_lines, self._hub.palette, instance.quick_deaths, advice):
             self._hub.announce(line)
+
+    def _taken_ports(self, instance: Instance, last_lines: Sequence[bytes]) -> Iterator[str]:
+        """Yield what listens on the ports that it wanted: those of its checks, its own if its output mentions it."""
+        text = b"\n".join(last_lines)
+        own = instance.plan.port
+        ports = {check.port for check in (instance.plan.ready, instance.plan.health) if check is not None}
+        if own is not None and (str(own).encode() in text or any(words in text for words in _IN_USE)):
+            ports.add(own)
+        for port in sorted(port for port in ports if port is not None):
+            if by := self._taken_by(port):
+                yield f"port {port} is taken by {by}"
+
+    def _next_steps(self, instance: Instance) -> list[str]:
+        """Return how to start it again, if the session continues."""
+        others = [one for one in self._supervisor.instances.values() if one.state not in DOWN]
+        if self._supervisor.stopping is not None or not others:
+            return []
+        key = ", or the key R" if self._hub.has_footer else ""
+        return [f"start it again with `procman restart {instance.name}`{key}"]
 
 
 def _exited_badly(instance: Instance) -> bool:

@@ -130,12 +130,25 @@ def headline(title: str, palette: Palette) -> str:
     return f"{palette.bold}{palette.failure}{title}{palette.reset}"
 
 
-def failure_card(title: str, ran_for: str, last_lines: Sequence[bytes], palette: Palette) -> list[str]:
-    """Return the lines that explain a failure: the ``title``, how long it ran and its last lines, oldest first."""
+def failure_card(
+    title: str,
+    ran_for: str,
+    last_lines: Sequence[bytes],
+    palette: Palette,
+    tries: int = 1,
+    advice: Sequence[str] = (),
+) -> list[str]:
+    """Return the lines that explain a failure.
+
+    These are the ``title``, how long it ran, its last lines, oldest first, and ``advice``. ``tries`` is the number of
+    quick failures in a row.
+    """
     shown = [line for line in last_lines if line.strip()][-LAST_LINES:]
+    again = f", {tries} times in a row" if tries > 1 else ""
     card = [headline(title, palette)]
-    if not shown:
-        return [*card, f"it ran for {ran_for} and printed nothing"]
-    card.append(f"it ran for {ran_for}; its last line{'s' if len(shown) > 1 else ''}:")
-    card += [INDENT + line.decode("utf-8", "surrogateescape") for line in shown]
-    return card
+    if shown:
+        card.append(f"it ran for {ran_for}{again}; its last line{'s' if len(shown) > 1 else ''}:")
+        card += [INDENT + line.decode("utf-8", "surrogateescape") for line in shown]
+    else:
+        card.append(f"it ran for {ran_for}{again} and printed nothing")
+    return [*card, *advice]
