@@ -481,7 +481,8 @@ def test_a_refusal_is_json_where_that_was_asked_for(place: Place, session: Sessi
     assert (refused.code, refused.err) == (2, "")
     assert (record["ok"], record["code"], record["hint"]) == (False, 2, 'did you mean "web"?')
     assert 'there is no process "wbe"' in record["error"]
-    nobody = place.call(verb, "--json", "-d", "/") if verb != "pause" else place.call(verb, "web", "--json", "-d", "/")
+    more = {"pause": ["web"], "wait": ["-t", "0.1"]}.get(verb, [])
+    nobody = place.call(verb, *more, "--json", "-d", "/")
     assert (nobody.code, json.loads(nobody.out)["code"]) == (1, 1)
 
 
