@@ -108,3 +108,8 @@ def test_an_instance_never_takes_the_port_of_another() -> None:
 def test_an_instance_stays_within_the_hundred_of_its_type() -> None:
     with pytest.raises(UsageError, match="taken, and so are the ports up to 5099"):
         moved_ports(plans(5000), 100, {5000}, (5100).__eq__)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_with_a_small_step_an_instance_still_moves_to_the_next_port(step: int) -> None:
+    assert moved_ports(plans(5000), step, {5000}, lambda _port: True) == {"web.1": 5001}

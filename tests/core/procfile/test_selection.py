@@ -73,3 +73,8 @@ def test_what_is_no_change_of_scale_is_refused(word: str) -> None:
 
 def test_counts_never_fall_below_none() -> None:
     assert [changed_count("=", 3, 1), changed_count("+", 2, 1), changed_count("-", 5, 1)] == [3, 3, 0]
+
+
+@pytest.mark.parametrize(("pattern", "meant"), [("w?b", True), ("w*b", True), ("web.?", True), ("w?", False)])
+def test_a_pattern_may_mean_a_type_or_an_instance(pattern: str, meant: bool) -> None:
+    assert matches(pattern, "web.1") is meant

@@ -613,3 +613,19 @@ def test_after_a_flood_nothing_but_text_is_written_once_the_rows_are_gone() -> N
     before = len(session.terminal.writes)
     session.publish("web.1", b"one\n")
     assert b"\x1b" not in b"".join(session.terminal.writes[before:])
+
+
+def test_the_prompt_of_a_process_that_is_hidden_disappears() -> None:
+    session = Session()
+    session.partial("web.1", b"name? ")
+    assert session.shown == ["web.1 | name? …"]
+    session.hub.hide(["web"])
+    assert session.shown in ([], [""])
+    assert not session.footer.held
+
+
+def test_of_a_very_long_prompt_only_the_start_is_kept() -> None:
+    session = Session()
+    session.partial("web.1", b"x" * 100_000)
+    (row,) = session.footer._held.values()
+    assert len(row) < 5000

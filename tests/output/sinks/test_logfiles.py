@@ -175,3 +175,13 @@ def test_a_file_that_is_reopened_is_closed_before(logs: LogFiles) -> None:
     logs.reopen()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+
+
+def test_a_file_that_is_reopened_is_complained_about_again(logs: LogFiles, complaints: list[str]) -> None:
+    os.mkdir(logs.path("web.1"))
+    logs.publish("web.1", "stdout", b"x\n")
+    logs.publish("web.1", "stdout", b"x\n")
+    assert len(complaints) == 1
+    logs.reopen()
+    logs.publish("web.1", "stdout", b"x\n")
+    assert len(complaints) == 2

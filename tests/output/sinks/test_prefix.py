@@ -512,3 +512,29 @@ def test_lines_of_the_instance_that_has_the_terminal_are_left_out_until_it_gives
         screen.publish("web.1", line)
     assert screen.text == b"web.1  | one\nweb.1  | three\n"
     assert not screen.hub.hides("web.1")
+
+
+def test_lines_in_parts_have_a_prefix_each_and_none_after_the_last() -> None:
+    screen = Screen(kind="file")
+    screen.prefix.publish_parts("web.1", "stdout", b"on", b"e\ntwo\nrest", 6)
+    screen.prefix.publish_parts("web.1", "stdout", b"", b"three\n", 6)
+    assert screen.text == b"web.1  | one\nweb.1  | two\nweb.1  | three\n"
+    assert screen.prefix.line_count("web.1") == 3
+
+
+def test_lines_in_parts_do_not_end_up_behind_a_prompt() -> None:
+    screen = prompting()
+    before = screen.text
+    assert before
+    screen.prefix.publish_parts("worker.1", "stdout", b"", b"x\n", 2)
+    assert screen.text[len(before) :].startswith("…\n".encode())
+
+
+def test_where_marks_are_off_a_pattern_is_checked_and_nothing_is_marked() -> None:
+    screen = Screen("")
+    screen.prefix._marks = False
+    screen.hub.highlight("err")
+    screen.publish("web.1", b"an error\n")
+    assert screen.text == b"an error\n"
+    with pytest.raises(UsageError):
+        screen.hub.highlight("(")

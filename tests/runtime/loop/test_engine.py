@@ -748,3 +748,12 @@ def test_time_in_which_everything_was_frozen_is_not_charged(kernel: Kernel) -> N
     run.after(70.0, run.exits("web.1"))
     assert run.run() == 0
     assert born == [pytest.approx(1000.0), pytest.approx(1062.5, abs=0.6)]
+
+
+def test_the_children_have_their_turn_whenever_they_are_due(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(kernel, "web.1")
+    turns: list[float] = []
+    monkeypatch.setattr(run.children, "tick", turns.append)
+    run.after(1.0, run.exits("web.1"))
+    run.run()
+    assert 1001.0 in turns

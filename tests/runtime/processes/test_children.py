@@ -435,3 +435,28 @@ def test_the_next_life_has_a_stop_command_of_its_own(kernel: Kernel) -> None:
     assert run.run() == 0
     pids = [one.env["PROCMAN_PID"] for one in kernel.named("web.1") if one.command == "side-stop"]
     assert pids == [str(one.pid) for one in kernel.named("web.1") if one.command == "serve"]
+
+
+def test_a_stop_command_that_has_ended_is_forgotten_before_its_number_is_used_again(kernel: Kernel) -> None:
+    children = Children("s1", 1)
+    plan = a_plan("web.1", stop=StopPolicy(command="side-stop"))
+    child = children.spawn(plan)
+    children.stop(child, plan)
+    assert child.stopper is not None
+    kernel.named("web.1")[1].exit(0)
+    children.reap_others()
+    assert child.stopper is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_numbers_that_a_childs_streams_went_through_are_released(kernel: Kernel, fails: bool) -> None:
+    children = Children("s1", 1)
+    released: list[int] = []
+    children.limit.release = lambda: released.append(1)  # type: ignore[method-assign]
+    if fails:
+        kernel.refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")]
+        with pytest.raises(SpawnError):
+            children.spawn(a_plan("web.1"))
+    else:
+        children.spawn(a_plan("web.1"))
+    assert released == [1]
