@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from procman.core.lifecycle.transitions import State
 from procman.core.model.checks import Check
+from procman.runtime.control.session import NotRunningError
 from procman.runtime.control.tasks import SETTLING_TIME
 
 TYPE_CHECKING = False
@@ -195,3 +198,59 @@ def test_scale_without_changes_is_refused(world: World) -> None:
     answer = world.request("scale").answer
     assert answer is not None
     assert answer["error"] == "missing process type and count"
+
+
+def test_there_is_room_for_all_instances_before_any_is_added(world: World) -> None:
+    rooms: list[tuple[int, int]] = []
+    children: Any = world.session.children
+    children.limit.make_room = lambda count: rooms.append((count, len(names(world))))
+    world.hub.history.make_room = lambda count: rooms.append((count, len(names(world))))
+    world.session.make_room(5)
+    assert rooms == [(8, 3)] * 2
+    rooms.clear()
+    world.request("scale", "clock=4")
+    assert rooms == [(7, 3)] * 2
+
+
+def test_a_mistyped_name_is_refused_and_not_the_correct_one_beside_it(world: World) -> None:
+    answer = world.request("stop", "web", "wbe").answer
+    assert answer is not None
+    assert answer["error"] == 'there is no process "wbe" in this session'
+
+
+def test_an_instance_whose_child_has_just_ended_is_not_running(world: World) -> None:
+    children: Any = world.session.children
+    children.of = lambda _name: None
+    with pytest.raises(NotRunningError):
+        world.session.alive(("web",))
+
+
+def test_what_is_being_stopped_is_not_called_running_by_start(world: World) -> None:
+    world.request("stop", "web.1", wait=False)
+    client = world.request("start", "web.1", wait=False)
+    assert not any("already running" in sentence for sentence in client.said)
+    world.end("web.1")
+    assert world["web.1"].state == State.RUNNING
+
+
+def test_start_leaves_the_plan_of_what_is_running_alone(world: World) -> None:
+    world.source.commands["web"] = "y"
+    world.request("stop", "web.1")
+    world.end("web.1")
+    world.request("start", "web", wait=False)
+    assert [world[name].plan.command for name in ("web.1", "web.2")] == ["y", "x"]
+
+
+def test_the_description_of_a_stopping_session_says_why(world: World) -> None:
+    assert world.session.about()["stopping"] is None
+    world.request("stop")
+    stopping = world.supervisor.stopping
+    assert stopping is not None
+    assert world.session.about()["stopping"] == stopping.words
+
+
+def test_nothing_is_added_if_one_of_the_new_ports_belongs_to_another_instance(world: World) -> None:
+    answer = world.request("scale", "web=101").answer  # web.101 would get the port of worker.1
+    assert answer is not None
+    assert "worker.1" in answer["error"]
+    assert names(world) == ["web.1", "web.2", "worker.1"]

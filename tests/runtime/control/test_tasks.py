@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from procman.core.lifecycle.outcome import ASKED
-from procman.core.lifecycle.transitions import Instance
+from procman.core.lifecycle.transitions import Action, Instance
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.runtime.control.tasks import SETTLING_TIME
+from procman.core.model.policy import RestartPolicy
+from procman.core.model.status import ExitStatus
+from procman.runtime.control.tasks import MAX_NAMES_SHOWN, SETTLING_TIME, is_up, settled_at, started_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -266,3 +271,70 @@ def test_the_end_of_the_session_answers_every_client(world: World) -> None:
     sent = len(events.sent)
     world.session.close(world.now, 3)
     assert events.sent[sent:] == [stopping.answer] == [{"done": True, "code": 0, "over": True, "exit": 3}]
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(1, " was"), (MAX_NAMES_SHOWN, " were"), (MAX_NAMES_SHOWN + 2, " and 2 more were")]
+)
+def test_of_many_that_were_started_again_only_some_are_named(count: int, more: str) -> None:
+    instances: Any = [SimpleNamespace(name=f"web.{number}", wanted=number <= count) for number in range(1, 20)]
+    names = ", ".join(f"web.{number}" for number in range(1, min(count, MAX_NAMES_SHOWN) + 1))
+    assert started_again(instances) == f"{names}{more} started again by another request"
+
+
+def test_of_many_that_are_not_ready_only_some_are_named(world: World) -> None:
+    world.source.ready["clock"] = CHECK
+    world.request("start", f"clock={MAX_NAMES_SHOWN + 1}", wait=False)
+    client = world.request("wait", timeout=3.0)
+    world.turn(3.0)
+    assert client.answer is not None
+    assert client.answer["error"].endswith(f", clock.{MAX_NAMES_SHOWN}")
+
+
+def test_only_for_what_died_the_output_is_recommended(world: World) -> None:
+    world.request("stop", "worker", wait=False)
+    stopping = world.request("wait", "worker").answer
+    world.end("worker.1")
+    stopped = world.request("wait", "worker").answer
+    plan = world.source.plan("clock", 1)
+    plan.restart = RestartPolicy("never")
+    world.supervisor.add([plan], world.now)
+    world.turn()
+    world.end("clock.1", code=1)
+    died = world.request("wait", "clock").answer
+    hints = [answer["hint"] for answer in (stopping, stopped, died) if answer is not None]
+    assert hints == ["", "", "procman logs shows its output"]
+
+
+@pytest.mark.parametrize(
+    ("action", "sentences"),
+    [(Action.ANNOUNCE_STOPPED, 1), (Action.ANNOUNCE_EXITED, 1), (Action.ANNOUNCE_STOPPING, 0), (Action.PROBE, 0)],
+)
+def test_whoever_stops_the_session_reads_about_each_end_only(world: World, action: str, sentences: int) -> None:
+    client = world.request("stop")
+    before = len(client.said)
+    world.session.on_event(action, world["web.1"], world.now)
+    assert len(client.said) - before == sentences
+
+
+def test_a_probe_is_not_an_event(world: World) -> None:
+    client = world.request("events")
+    world.session.on_event(Action.PROBE, world["web.1"], world.now)
+    assert client.sent == []
+
+
+def test_an_instance_counts_as_ready_exactly_when_it_has_settled(world: World) -> None:
+    instance = world["web.1"]
+    settled = settled_at(instance)
+    assert settled is not None
+    assert (is_up(instance, settled), is_up(instance, settled - 0.001)) == (True, False)
+
+
+def test_a_task_is_checked_only_after_its_sentences_were_sent(world: World) -> None:
+    client = world.request("stop", "web.1")
+    world.supervisor.exited(world["web.1"], ExitStatus(code=0), world.now)
+    world.session.tick(world.now)
+    assert client.answer is None
+    world.turn()
+    assert client.said
+    assert client.answer is not None
