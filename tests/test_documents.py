@@ -121,3 +121,10 @@ def test_the_picture_of_the_architecture_shows_each_room() -> None:
     drawn = {f"{ring}/{room}" for ring, (_, inner) in script.RINGS.items() for room in inner}
     assert drawn | set(script.RINGS) == rooms() | {"errors"}
     assert script.drawing() == text(Path("docs/pictures/rooms.svg")), "run: make pictures"
+
+
+def test_decisions_are_numbered_without_gaps_and_titled_by_their_number() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        assert record.read_text(encoding="utf-8").startswith(f"# {record.name[:4]}: "), record.name
