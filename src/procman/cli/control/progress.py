@@ -83,5 +83,6 @@ def _show(text: str) -> None:
         columns = 80
     text = printable(text)
     text = text if len(text) < columns else f"{text[: columns - 2]}…"
-    sys.stderr.write(f"{CLEAR}{text}")
     sys.stderr.flush()
+    sys.stderr.buffer.write(f"{CLEAR}{text}".encode("utf-8", "replace"))  # as text, the escape would be made visible
+    sys.stderr.buffer.flush()
