@@ -5,7 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from procman.runtime.control import log_stream
+import pytest
+
+from procman.core.lifecycle.transitions import Event, Instance
+from procman.core.model.checks import Check
+from procman.runtime.control import log_stream, queries
 from procman.runtime.control.wire import decode
 
 TYPE_CHECKING = False
@@ -109,3 +113,64 @@ def test_a_log_sink_looks_once_whether_an_instance_is_meant() -> None:
     sink.publish("web.1", "stdout", b"three\n")
     assert asked == ["web.1"]
     assert sent == [b"one\n", b"two\n"]
+
+
+def test_ps_describes_the_session_too(world: World) -> None:
+    answer = world.request("ps").answer
+    assert answer is not None
+    assert (answer["pid"], answer["procfile"], answer["session"]) == (4711, "/app/Procfile", "tag")
+
+
+def test_what_a_signal_has_stopped_is_stopped_and_what_we_have_paused_is_paused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: Any = world.session.children
+    children.tree = lambda child: [child.pid]
+    monkeypatch.setattr(queries, "stat_fields", lambda _pid: [b"T", b"1"])
+    world.supervisor.pause(world["web.1"], world.now)
+    world.request("stop", "worker", wait=False)
+    states = {name: row["state"] for name, row in rows(world.request("ps").answer).items()}
+    assert states == {"web.1": "paused", "web.2": "stopped", "worker.1": "stopping"}
+    explained = rows(world.request("why", "web").answer)
+    assert [row["why"].partition(";")[0] for row in explained.values()] == [
+        "paused",
+        "stopped by a signal, such as SIGSTOP or SIGTTIN",
+    ]
+
+
+def test_wait_without_names_includes_what_was_started_by_name(world: World) -> None:
+    plan = world.source.plan("clock", 1)
+    plan.autostart = False
+    plan.ready = Check("tcp", "5000")
+    instance = world.supervisor.instances["clock.1"] = Instance(plan)
+    world.supervisor.wish(Event.START, [instance], world.now)
+    world.turn()
+    client = world.request("wait")
+    assert client.answer is None
+    world.ready("clock.1")
+    assert client.answer == {"done": True, "code": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "since", "count"),
+    [
+        ({}, None, queries.DEFAULT_LINES),
+        ({"lines": 7}, None, 7),
+        ({"lines": 0}, None, 0),
+        ({"since": 60.0}, 4940.0, None),
+        ({"since": 60.0, "lines": 7}, 4940.0, 7),
+    ],
+)
+def test_logs_are_limited_by_lines_or_by_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], since: float | None, count: int | None
+) -> None:
+    recalled: list[tuple[float | None, int | None]] = []
+
+    def recall(_meant: object, since: float | None, count: int | None) -> list[Any]:
+        recalled.append((since, count))
+        return []
+
+    world.hub.history.recall = recall
+    monkeypatch.setattr(queries, "time", SimpleNamespace(time=lambda: 5000.0, monotonic=lambda: world.now))
+    world.request("logs", **fields)
+    assert recalled == [(since, count)]

@@ -7,7 +7,15 @@ import resource
 
 import pytest
 
-from procman.runtime.system.descriptors import OWN, PER_INSTANCE, DescriptorLimit, close_inherited_on_exec, open_null
+from procman.runtime.system import descriptors
+from procman.runtime.system.descriptors import (
+    OWN,
+    PER_INSTANCE,
+    DescriptorLimit,
+    close_inherited_on_exec,
+    open_null,
+    replace_by_null,
+)
 from runtime.fakes import Kernel, Process
 
 NOFILE = resource.RLIMIT_NOFILE
@@ -146,3 +154,59 @@ def test_what_was_inherited_is_closed_in_children() -> None:
     assert [os.get_inheritable(fd) for fd in (0, 1, 2)] == standard
     os.close(reader)
     os.close(writer)
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_of_two_low_numbers_both_are_reserved_or_none(
+    kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = os.dup, 1
+
+    def dup(fd: int) -> int:
+        nonlocal left
+        if not left:
+            raise OSError
+        left -= 1
+        return real(fd)
+
+    before = open_descriptors()
+    monkeypatch.setattr(os, "dup", dup)
+    limits = limit(kernel, null, 300, 4096)
+    assert left == 0
+    assert limits.lower_numbers((5,)) == (5,)
+    assert open_descriptors() == before
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_a_descriptor_that_becomes_null_takes_no_further_one() -> None:
+    reader, writer = os.pipe()
+    before = open_descriptors()
+    replace_by_null(reader)
+    assert os.read(reader, 10) == b""
+    assert not os.get_inheritable(reader)
+    descriptors._take_lowest(writer)
+    assert open_descriptors() == before
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("scarce", [False, True])
+def test_our_streams_are_given_up_even_without_a_descriptor_to_put_there(
+    monkeypatch: pytest.MonkeyPatch, scarce: bool
+) -> None:
+    done: list[tuple[int, int]] = []
+
+    def null() -> int:
+        if scarce:
+            raise OSError
+        return os.open(os.devnull, os.O_RDWR)
+
+    monkeypatch.setattr(descriptors, "open_null", null)
+    monkeypatch.setattr(os, "closerange", lambda first, end: done.append((first, end)))
+    monkeypatch.setattr(os, "dup2", lambda _null, fd: done.append((fd, fd)))
+    descriptors.close_streams()
+    assert done == ([(0, 3)] if scarce else [(0, 0), (1, 1), (2, 2)])

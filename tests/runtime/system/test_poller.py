@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -131,3 +133,12 @@ def test_a_hang_up_is_seen_unasked(pipe: Pipe) -> None:
     assert not has_hung_up(pipe.writer)
     os.close(pipe.reader)
     assert has_hung_up(pipe.writer)
+
+
+def test_an_event_of_what_was_removed_meanwhile_is_left_out(pipe: Pipe) -> None:
+    poller = EpollPoller()
+    poller.add(pipe.reader, pipe.on_read)
+    poller._epoll.close()
+    events: Any = SimpleNamespace(poll=lambda _timeout: [(pipe.writer, READ), (pipe.reader, READ)])
+    poller._epoll = events
+    assert poller.ready(0) == [pipe.on_read]

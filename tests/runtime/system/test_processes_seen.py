@@ -209,3 +209,32 @@ def test_signals_to_what_is_gone_are_no_news(kernel: Kernel) -> None:
     descendants.send(GONE, signal.SIGTERM)
     descendants.send_group(GONE, signal.SIGTERM)
     assert signal_names(one.got) == ["USR1"]
+
+
+def test_a_thread_that_has_just_ended_hides_no_child_of_another(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def children_of_thread(_process: int, thread: str) -> list[int]:
+        if thread == "8":
+            raise FileNotFoundError
+        return [int(thread) * 100]
+
+    monkeypatch.setattr(procfs, "listing", lambda _folder: ["7", "8", "9"])
+    monkeypatch.setattr(procfs, "_children_of_thread", children_of_thread)
+    assert procfs.children_of(7) == [700, 900]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
+@pytest.mark.parametrize("title", [b"x", b"x" * 1_000_000])
+def test_a_title_fills_the_room_of_the_arguments_and_ends_in_nul(monkeypatch: pytest.MonkeyPatch, title: bytes) -> None:
+    written: list[tuple[bytes, int]] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda _path, flags: real(os.devnull, flags))
+    monkeypatch.setattr(os, "pwrite", lambda _fd, data, at: written.append((data, at)))
+    procfs._overwrite_arguments(title)
+    ((data, start),) = written
+    fields = procfs.stat_fields(os.getpid())
+    assert start == int(fields[procfs.ARG_START])
+    assert len(data) == int(fields[procfs.ARG_END]) - start
+    assert data.startswith(b"x")
+    assert data.endswith(b"\0")

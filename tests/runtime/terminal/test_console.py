@@ -17,6 +17,7 @@ from procman.core.model.status import ExitStatus
 from procman.core.text.keybindings import HELP
 from procman.errors import ConfigError, UsageError
 from procman.output.palette import Palette
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.poller import Poller
 from procman.runtime.system.tty import LOCAL_FLAGS
 from procman.runtime.terminal import console
@@ -24,9 +25,11 @@ from procman.runtime.terminal.console import Console
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procman.core.lifecycle.transitions import Instance
+
+    Lent = list[tuple[str, Callable[[], None], "Loan"]]
 
 LIMIT = 30.0
 
@@ -343,3 +346,100 @@ def test_every_key_lets_the_status_line_be_made_anew(session: Session) -> None:
     session.type(b"r")
     session.type(b"w")
     assert session.screen.changes == before + 2
+
+
+def test_a_paste_that_was_cut_off_by_a_suspension_does_not_swallow_the_next_key(session: Session) -> None:
+    session.open()
+    session.type(b"\x1b[200~pasted")
+    session.console.pause()
+    session.console.resume()
+    session.type(b"q")
+    assert session.raised == [signal.SIGINT]
+
+
+def test_a_group_is_a_name_too(session: Session) -> None:
+    for name in ("web.2", "worker.1"):
+        session.supervisor.instances[name].plan.groups = ("back",)
+    session.open()
+    session.type(b"sback\n")
+    assert session.asked() == ["web.2", "worker.1"]
+
+
+def test_capital_r_leaves_what_was_stopped_alone(session: Session) -> None:
+    session.open()
+    session.type(b"sworker\n")
+    session.supervisor.exited(session.supervisor.instances["worker.1"], ExitStatus(code=0), 1.0)
+    session.actions()
+    session.type(b"R")
+    assert session.screen.said == ["nothing has failed"]
+    assert session.actions() == []
+
+
+def test_a_focus_ends_all_muting(session: Session) -> None:
+    session.open()
+    session.type(b"mweb\nfworker\nf\nmworker\n")
+    assert session.screen.hidden == ["worker.1"]
+
+
+def test_showing_all_ends_a_focus(session: Session) -> None:
+    session.open()
+    session.type(b"fweb\nm\nmworker\n")
+    assert (session.screen.focus, session.screen.hidden) == ([], ["worker.1"])
+
+
+class Loan(QuietComponent):
+    """Has the keyboard until the test gives it back."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.calls: list[str] = []
+        screen.keys = self
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def acquire(self) -> None:
+        self.calls.append("acquire")
+
+    def release(self) -> None:
+        self.calls.append("release")
+
+
+@pytest.fixture
+def lent(session: Session) -> Lent:
+    """The loans of the keyboard: of which instance, how it is given back, and the loan."""
+    loans: Lent = []
+
+    def lend(name: str, _poller: object, give_back: Callable[[], None]) -> Loan:
+        loans.append((name, give_back, Loan(session.screen)))
+        return loans[-1][2]
+
+    session.console._lend = lend
+    return loans
+
+
+def test_a_lends_the_keyboard_until_it_is_given_back(session: Session, lent: Lent) -> None:
+    session.open()
+    keys = session.screen.keys
+    session.type(b"aworker\n")
+    ((name, give_back, loan),) = lent
+    assert (name, loan.calls, session.raw) == ("worker.1", ["begin"], False)
+    session.console.pause()
+    session.console.resume()
+    assert loan.calls == ["begin", "release", "acquire"]
+    give_back()
+    assert session.raw
+    assert session.screen.keys is keys
+    session.type(b"q")
+    assert session.raised == [signal.SIGINT]
+
+
+@pytest.mark.parametrize(
+    ("line", "named"), [(b"aweb\n", "web.1, web.2"), (b"a\n", "web.1, web.2, worker.1"), (b"aweb.2\n", "")]
+)
+def test_a_lends_to_one_and_names_the_others_if_it_may_be_several(
+    session: Session, lent: Lent, line: bytes, named: str
+) -> None:
+    session.open()
+    session.type(line)
+    assert session.screen.said == ([f"attach to one of them: {named}"] if named else [])
+    assert [name for name, *_ in lent] == ([] if named else ["web.2"])

@@ -384,3 +384,29 @@ def test_in_the_background_nothing_is_lent(terminal: Terminal, kernel: Kernel) -
     terminal.until(2.0)
     assert lent == [False, True, True]
     assert terminal.run.state("web.1") == State.EXITED
+
+
+def test_after_ctrl_c_a_stop_by_somebody_else_leaves_the_others(kernel: Kernel) -> None:
+    terminal = Terminal(kernel, "db.1")
+
+    def stop() -> None:
+        supervisor = terminal.run.supervisor
+        supervisor.hold([supervisor.instances["web.1"]], kernel.now)
+        terminal.run.signal(signal.SIGCONT)
+
+    terminal.type(1.0, CTRL_C)
+    terminal.run.after(2.0, stop)
+    terminal.until(10.0)
+    assert terminal.run.recorder.times["stopped", "web.1"] == 2.0
+    assert terminal.run.recorder.times["stopped", "db.1"] == 10.0
+
+
+def test_in_the_background_its_lines_are_shown_like_those_of_the_others(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lent: list[str] = []
+    monkeypatch.setattr(type(terminal.run.screen), "lend", lambda _screen, name: lent.append(name))
+    terminal.run.after(1.0, terminal.primary.pause)
+    terminal.run.after(1.5, lambda: lent.append("later"))
+    terminal.until(2.0)
+    assert lent[lent.index("later") - 1] == ""
