@@ -61,7 +61,7 @@ class StartedRun:
         self.primary, lack = find_primary(plan, settings)
         lends = bool(self.primary)
         self.hub = hub = open_output(plan, settings, self.outlet, os.environ, is_terminal(1), lends)
-        self.warnings = [*_warnings(plan), *filter(None, (socket_claim.warning, lack))]
+        self.warnings = [*_warnings(plan), *filter(None, (socket_claim.warning, lack))]  # besides the Procfile's own
         self.here = os.getcwd()
         os.chdir(plan.root)
         self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
@@ -81,7 +81,9 @@ class StartedRun:
         if guardian.guardian_pipe is not None:
             leave_to_engine()
         self.launcher.begin()
-        for warning in self.warnings:
+        procfile = self.plan.procfile
+        problems = [f"{procfile.name}:{p.line}:{p.column}: {p.message}" for p in procfile.warnings]
+        for warning in (*problems, *self.warnings):
             palette = self.hub.palette
             self.hub.announce(f"{palette.warning}warning:{palette.reset} {warning}")
 
@@ -130,9 +132,8 @@ def _jitter() -> float:
 
 
 def _warnings(plan: Plan) -> list[str]:
-    problems = [f"{plan.procfile.name}:{p.line}:{p.column}: {p.message}" for p in plan.procfile.warnings]
     root = ["running as root: processes will run as root"] if os.geteuid() == 0 and _root_matters() else []
-    return [*problems, *plan.warnings, *_nothing_shown(plan), *port_warnings(plan.instances), *root]
+    return [*plan.warnings, *_nothing_shown(plan), *port_warnings(plan.instances), *root]
 
 
 def _nothing_shown(plan: Plan) -> list[str]:

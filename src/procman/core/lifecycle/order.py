@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.lifecycle.instance import NOT_STARTED
 from procman.core.lifecycle.transitions import ALIVE, DOWN, Event, State
 from procman.core.model.dependency import COMPLETED, READY, STARTED, SUCCEEDED
 
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
 
     from procman.core.lifecycle.transitions import Instance
     from procman.core.model.dependency import Edges
-
-
-NOT_STARTED = "not started: "  # begins the failure of an instance whose dependencies did not come up
 
 
 class Hindrance:

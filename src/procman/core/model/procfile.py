@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from procman.errors import Problem
 
@@ -26,19 +26,39 @@ class ProcessType:
 
 
 class Procfile:
-    """A parsed Procfile: its name as shown to the user, and its process types and problems in order."""
+    """A parsed Procfile: its name as shown to the user, and its process types and problems in order.
 
-    __slots__ = ("name", "problems", "process_types")
+    ``advise`` finds the problems that are never errors. It is called when they are first looked at: a start looks after
+    its first child is up.
+    """
 
-    def __init__(self, name: str, process_types: tuple[ProcessType, ...], problems: tuple[Problem, ...] = ()) -> None:
+    __slots__ = ("_advise", "_problems", "name", "process_types")
+
+    def __init__(
+        self,
+        name: str,
+        process_types: tuple[ProcessType, ...],
+        problems: tuple[Problem, ...] = (),
+        advise: Callable[[Iterable[ProcessType]], Iterable[Problem]] | None = None,
+    ) -> None:
         self.name = name
         self.process_types = process_types
-        self.problems = problems
+        self._problems = problems
+        self._advise = advise
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All problems, by line and column."""
+        if self._advise is not None:
+            found = (*self._problems, *self._advise(self.process_types))
+            self._problems = tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+            self._advise = None
+        return self._problems
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that make it unusable."""
-        return tuple(problem for problem in self.problems if problem.severity == "error")
+        return tuple(problem for problem in self._problems if problem.severity == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

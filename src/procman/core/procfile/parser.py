@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from procman.core.model.procfile import ProcessType, Procfile
-from procman.core.procfile.advice import advise
 from procman.core.procfile.ports import port_variable
 from procman.errors import Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # What `\\s` matches in ASCII, as in the patterns of Foreman and similar tools. str.strip() would also remove U+2028 and
 # other blanks of Unicode, which belong to the command.
@@ -25,7 +28,15 @@ def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
     parser = _Parser()
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), 1):
         parser.feed(number, line)
-    return Procfile(name, tuple(parser.types.values()), parser.all_problems())
+    return Procfile(name, tuple(parser.types.values()), parser.all_problems(), _advise)
+
+
+def _advise(types: Iterable[ProcessType]) -> Iterator[Problem]:
+    from procman.core.procfile.advice import advise
+
+    for type_ in types:
+        for severity, offset, message in advise(type_.name, type_.command):
+            yield Problem(severity, type_.line, type_.column + offset, message)
 
 
 class _Parser:
@@ -75,8 +86,6 @@ class _Parser:
             self.problems.append(Problem("warning", type_.line, 1, f'"{type_.name}" does not get one: {message}'))
         if type_.name == "all":
             self.problems.append(Problem("warning", type_.line, 1, '"all" means every type in --formation: rename it'))
-        for severity, offset, message in advise(type_.name, type_.command):
-            self.problems.append(Problem(severity, type_.line, type_.column + offset, message))
 
     def _error(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem("error", line, column, message))

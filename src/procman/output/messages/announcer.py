@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from procman.core.lifecycle.order import NOT_STARTED
+from procman.core.lifecycle.instance import NOT_STARTED
 from procman.core.lifecycle.transitions import DOWN, Action, State
 from procman.core.text.values import format_duration
 from procman.output.messages.sentences import end_record, event_record, outcome, sentence

@@ -6,7 +6,7 @@ otherwise.
 
 from __future__ import annotations
 
-from procman.core.lifecycle.order import NOT_STARTED
+from procman.core.lifecycle.instance import NOT_STARTED
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.text.values import format_duration
 
