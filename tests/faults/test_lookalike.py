@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 
+import psutil
 import pytest
 
 import harness
@@ -124,14 +125,27 @@ def test_what_does_not_obey_is_killed_at_the_end_of_its_grace(place: Place, look
     session.wait_until_gone()
 
 
+def _stopped_of_ours(shell: int) -> int:
+    """Return how many of procman's own processes below the shell are stopped."""
+    below = psutil.Process(shell).children(recursive=True)
+    return sum(one.status() == psutil.STATUS_STOPPED and "start" in one.cmdline() for one in below)
+
+
 def test_ctrl_z_and_fg_go_on(place: Place, lookalike: str) -> None:
-    """The guardian cannot tell a key from a kill there, and passes Ctrl-Z on although the manager has it."""
+    """The guardian cannot tell a key from a kill there, and passes Ctrl-Z on although the manager has it.
+
+    Nor can it see whether the manager has stopped: a user needs longer to type fg, and the test waits.
+    """
     place.procfile("web: while :; do echo tick; sleep 0.05; done\n")
-    place.write("shell.sh", f"set -m\n'{lookalike}' start --no-control --no-pty\necho stopped\nfg %1\necho over\n")
+    place.write(
+        "shell.sh", f"set -m\n'{lookalike}' start --no-control --no-pty\necho stopped\nread go\nfg %1\necho over\n"
+    )
     session = place.session("-i", "shell.sh", program=shutil.which("bash") or kit.need_tool("bash"), pty=True)
     session.wait_for("tick")
     session.type(b"\x1a")
     session.wait_for("stopped")
+    kit.wait_until(lambda: _stopped_of_ours(session.pid) == 2, "guardian and manager have stopped")
+    session.type(b"\n")
     session.wait_for("tick")
     session.wait_for("tick")
     session.type(b"\x03")
