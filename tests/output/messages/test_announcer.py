@@ -238,3 +238,62 @@ def test_the_reminder_names_what_has_not_stopped_every_two_seconds() -> None:
         "still waiting for a.1 (pid 7); KILL in 3.0 s",
         "still waiting for a.1 (pid 7); KILL in 1.0 s",
     ]
+
+
+def announcing(*graces: float) -> tuple[Announcer, Supervisor, Screen]:
+    """Return an announcer, and a supervisor of running instances with these graces."""
+    plans = [
+        InstancePlan(f"a.{n}", "a", n, None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=grace))
+        for n, grace in enumerate(graces, 1)
+    ]
+    supervisor, screen = Supervisor(plans), Screen()
+    announcer = Announcer(Hub(screen), supervisor)
+    supervisor.start_all(0.0)
+    for instance in supervisor.instances.values():
+        supervisor.spawned(instance, 7, 0.0)
+    pass_on(announcer, supervisor, 0.0)
+    screen.said.clear()
+    return announcer, supervisor, screen
+
+
+def test_what_does_not_wait_any_more_is_not_announced_as_waiting() -> None:
+    announcer, supervisor, screen = announcing(5.0)
+    instance = supervisor.instances["a.1"]
+    announcer.on_event(Action.ANNOUNCE_WAITING, instance, 1.0)
+    announcer.tick(2.0)  # it runs
+    assert (screen.said, announcer.next_deadline()) == ([], None)
+    announcer.on_event(Action.ANNOUNCE_WAITING, instance, 3.0)
+    announcer.on_event(Action.ANNOUNCE_READY, instance, 3.5)
+    assert announcer.next_deadline() is None
+
+
+def test_a_probe_is_not_announced() -> None:
+    announcer, supervisor, screen = announcing(5.0)
+    announcer.on_event(Action.PROBE, supervisor.instances["a.1"], 1.0)
+    assert screen.said == []
+
+
+@pytest.mark.parametrize(("number", "processes"), [(1, "1 process"), (2, "2 processes")])
+def test_a_stop_names_the_number_of_processes(number: int, processes: str) -> None:
+    announcer, supervisor, screen = announcing(*[5.0] * number)
+    supervisor.stop_all(Reason("asked", 0), 1.0)
+    pass_on(announcer, supervisor, 1.0)
+    assert screen.said == [f"asked: stopping {processes}"]
+
+
+def test_the_reminder_has_the_time_until_the_first_kill() -> None:
+    announcer, supervisor, screen = announcing(9.0, 5.0)
+    supervisor.stop_all(Reason("asked", 0), 1.0)
+    pass_on(announcer, supervisor, 1.0)
+    announcer.tick(3.0)
+    assert screen.said[-1] == "still waiting for a.1 (pid 7), a.2 (pid 7); KILL in 3.0 s"
+
+
+def test_what_never_started_has_a_headline_and_no_card() -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
+    supervisor, screen = Supervisor([plan]), Screen()
+    instance = supervisor.instances["a.1"]
+    instance.state, instance.failure = State.FAILED, "no such program"
+    Announcer(Hub(screen), supervisor).on_event(Action.ANNOUNCE_FAILED, instance, 1.0)
+    (headline,) = screen.said
+    assert "a.1 FAILED: no such program" in headline

@@ -199,3 +199,19 @@ def test_a_row_of_ps_holds_the_uptime_of_what_runs_and_the_end_of_what_does_not(
     backoff = status_record(web(State.BACKOFF, status=ExitStatus(signal=9)), 10.0, paused=False)
     assert backoff["exit"] == "killed by SIGKILL (perhaps out of memory)"
     assert status_record(web(pid=7), 10.0, paused=True)["state"] == "paused"
+
+
+def test_an_attempt_is_spent_by_a_failure_whatever_the_code() -> None:
+    instance = web(quick_deaths=1, status=ExitStatus(code=0), failure="unhealthy: HTTP 500")
+    assert next_attempt(instance) == " (attempt 1 of 4)"
+
+
+def test_an_end_that_only_a_failed_check_asked_for_is_not_called_a_stop() -> None:
+    stopped = web(State.EXITED, status=ExitStatus(signal=15), asked=True)
+    condemned = web(State.EXITED, status=ExitStatus(signal=15), asked=True, condemned=True)
+    assert why(stopped) == "stopped; it will not be restarted"
+    assert why(condemned) == "killed by SIGTERM; it will not be restarted"
+
+
+def test_an_earlier_end_is_no_news_without_a_crash_or_a_restart() -> None:
+    assert why(web(pid=7, started=4.0, last=ExitStatus(code=0))) == "up for 6.0 s with pid 7"

@@ -400,3 +400,23 @@ def test_rows_that_made_way_for_a_flood_come_back_with_the_next_repaint(screen: 
     assert screen.passthrough.next_repaint == pytest.approx(REPAINT_INTERVAL)
     assert "> half" not in screen.turn(REPAINT_INTERVAL / 2)
     assert screen.turn(REPAINT_INTERVAL)[-1] == "> half"
+
+
+def test_who_gets_the_terminal_again_has_to_claim_the_screen_again(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[H\x1b[2Jtop\x1b[5;1Hrows")
+    screen.passthrough.take_back()
+    screen.passthrough.lend()
+    screen.passthrough.put(b"other\n")
+    screen.turn()
+    assert b"other\r\n" in screen.out
+
+
+def test_lost_lines_are_reported_once(screen: Screen) -> None:
+    lines = b"x" * MAX_KEPT + b"\n\n"
+    for _ in range(2):
+        screen.passthrough.on_output(b"\x1b[?1049h")
+        screen.passthrough.put(lines)
+        screen.passthrough.put(b"kept\n")
+        screen.passthrough.on_output(b"\x1b[?1049l")
+        screen.turn()
+    assert screen.said == ["2 lines were not shown; see `procman logs`"] * 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +90,14 @@ def test_long_lines_are_counted_as_one_each() -> None:
 
 def test_controls_of_c1_are_escaped_since_json_may_be_read_on_a_terminal() -> None:
     assert escaped("a\u009b2J \u00e9\u00c2\n".encode()) == "a\\u009b2J \u00e9\u00c2\n".encode()
+
+
+def test_the_first_and_the_last_control_of_c1_are_escaped_and_no_other_character() -> None:
+    assert escaped("\x7f\u0080\u009f\u00a0\n".encode()) == "\x7f\\u0080\\u009f\u00a0\n".encode()
+
+
+def test_a_value_of_an_event_that_json_has_no_type_for_is_its_text() -> None:
+    parts: list[bytes] = []
+    sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False)
+    sink.record({"event": "exited", "where": PurePath("/srv")})
+    assert json.loads(b"".join(parts)) == {"event": "exited", "where": "/srv"}

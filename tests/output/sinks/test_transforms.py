@@ -124,3 +124,12 @@ def test_a_heap_of_tabs_does_not_become_a_heap_of_rows() -> None:
     """A terminal keeps further tabs at its right edge; spaces would wrap."""
     line = b"\t" * 60_000 + b"x\n"
     assert without_tabs(line) == b" " * LAST_TAB_STOP + b"\t" * (60_000 - LAST_TAB_STOP // 8) + b"x\n"
+
+
+def test_an_empty_match_in_a_colored_line_is_not_marked() -> None:
+    assert highlighter("x*")(b"\x1b[1mab\x1b[0m\n") == b"\x1b[1mab\x1b[0m\n"
+
+
+@pytest.mark.parametrize(("text", "blanks"), [("\uff21", 6), ("e\u200d", 7), ("e\u20dd", 7), ("\u65e5", 6)])
+def test_a_tab_follows_wide_and_joined_characters(text: str, blanks: int) -> None:
+    assert without_tabs(f"{text}\tx\n".encode()) == f"{text}{' ' * blanks}x\n".encode()
