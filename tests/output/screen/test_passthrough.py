@@ -420,3 +420,10 @@ def test_lost_lines_are_reported_once(screen: Screen) -> None:
         screen.passthrough.on_output(b"\x1b[?1049l")
         screen.turn()
     assert screen.said == ["2 lines were not shown; see `procman logs`"] * 2
+
+
+def test_the_rows_of_the_process_wrap_at_the_new_width(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: (10, ROWS))
+    screen.passthrough.resized()
+    screen.passthrough.on_output(b"x" * 15)
+    assert screen.passthrough._emulator.up == 1
