@@ -72,6 +72,16 @@ def test_the_default_env_file_is_the_roots() -> None:
     assert given_by(Settings(procfile="app/Procfile", root="other"))["A"] == "other"
 
 
+def test_an_optional_file_may_be_missing() -> None:
+    write("a.env", "A=a\n")
+    optional = Settings(env=("a.env", "b.env"), env_optional=("b.env",))
+    assert given_by(optional) == {"A": "a"}
+    write("b.env", "A=b\n")
+    assert given_by(optional) == {"A": "b"}
+    with pytest.raises(ConfigError):
+        given_by(Settings(env=("c.env",), env_optional=("b.env",)))
+
+
 def test_named_files_are_read_in_order_instead_of_the_default() -> None:
     write(".env", "A=default\nX=1\n")
     write("a.env", "A=a\nB=a\n")

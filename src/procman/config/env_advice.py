@@ -43,9 +43,10 @@ def _paths(settings: Settings, overlay: Overlay | None) -> Iterator[tuple[str, s
     for path in env_paths(settings):
         yield path, path
     for process in overlay.processes.values() if overlay else ():
-        for path in process.env_file:
+        for path, required in process.env_file:
             full = os.path.join(process.folder("env_file"), os.path.expanduser(path))
-            yield full, full
+            if required or os.path.lexists(full):
+                yield full, full
 
 
 def _unexpanded_path(path: str, file: EnvFile, expands: bool) -> list[Advice]:

@@ -131,9 +131,10 @@ def read_extra_env(
 
 
 def env_paths(settings: Settings) -> list[str]:
-    """Return the env files to read: those that are named, or the root's .env if it exists."""
+    """Return the env files to read: the named ones, without optional ones that are missing, or the root's .env."""
     if settings.env:
-        return [path for word in settings.env for path in _split(word)]
+        paths = [path for word in settings.env for path in _split(word)]
+        return [path for path in paths if path not in settings.env_optional or os.path.lexists(path)]
     default = os.path.join(root_of(settings), ".env").removeprefix("./")
     # Some users call their virtual environment .env, and similar tools accept that.
     is_there = os.path.lexists(default) and not os.path.exists(os.path.join(default, "pyvenv.cfg"))

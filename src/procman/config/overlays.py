@@ -140,10 +140,12 @@ def _read_env_files(
     fixed = {}
     if settings.os_env_wins:
         fixed = {name: value for name, value in environment.values.items() if environment.origin.get(name) == REAL}
-    for path in process.env_file:
+    for path, required in process.env_file:
         location = process.location("env_file")
         try:
             full = os.path.join(process.folder("env_file"), os.path.expanduser(path))
+            if not required and not os.path.lexists(full):
+                continue
             over = {**fixed, **process.env}
             under = {**environment.values, **process.variables}
             values, warnings = read_extra_env(full, settings, under, over, ports)

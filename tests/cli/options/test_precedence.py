@@ -29,7 +29,8 @@ def settled(*argv: str, **environ: str) -> Settings:
 
 
 def test_every_option_has_its_setting_and_every_setting_its_option() -> None:
-    elsewhere = {"names", "process"}  # words of the command line, and tables of a config file
+    # words of the command line, tables of a config file, and the entries of `env` that are tables
+    elsewhere = {"names", "process", "env_optional"}
     assert {option.setting for option in OPTIONS} - {"foreman", "processes"} == set(NAMES) - elsewhere
 
 
@@ -48,6 +49,29 @@ def test_each_place_wins_over_the_places_below_it(folder: Path) -> None:
     assert settled("start", PROCMAN_PORT="1005").origin["port"] == "PROCMAN_PORT"
     assert settled("start", "-p", "1006", PROCMAN_PORT="1005").port == 1006
     assert settled("start", "-p", "1006", PROCMAN_PORT="1005").origin["port"] == "--port"
+
+
+def test_an_env_file_of_a_config_file_may_be_optional(folder: Path) -> None:
+    (folder / "app").mkdir()
+    (folder / "app" / "procman.toml").write_text('env = [".env", { path = ".env.local", required = false }]\n')
+    settings = settled("start", "-d", "app")
+    assert (settings.env, settings.env_optional) == (("app/.env", "app/.env.local"), ("app/.env.local",))
+    assert settings.origin["env"] == "app/procman.toml:1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{ required = false }", "procman.toml:1: env needs a path"),
+        ('{ path = "a", needed = false }', "procman.toml:1: env.needed is not a known key"),
+        ('{ path = "a", required = 1 }', "procman.toml:1: env.required wants true or false, not the number 1"),
+    ],
+)
+def test_a_wrong_entry_of_env_is_named_with_its_place(folder: Path, entry: str, message: str) -> None:
+    (folder / "procman.toml").write_text(f"env = [{entry}]\n")
+    with pytest.raises(UsageError) as caught:
+        settled()
+    assert str(caught.value) == message
 
 
 def test_procman_toml_stands_in_for_pyproject_toml(folder: Path) -> None:

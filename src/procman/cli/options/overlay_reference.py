@@ -32,7 +32,7 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and wha
     "stop_to": ("program | group", "what gets the stop signal first"),
     "watch": ("[PATTERNS]", "restarted when these files change; needs the extra procman-cli[watch]"),
     "env": ("{ NAME = VALUE }", "variables that win over .env and env_file"),
-    "env_file": ("[PATHS]", "more env files, which win over .env"),
+    "env_file": ("[PATHS]", "more env files, which win over .env; { path, required = false } may be missing"),
     "cwd": ("FOLDER", "where it runs"),
     "port": ("PORT | false", "of its first instance; the second has the next one"),
     "formation": ("NUMBER", "how many, unless --formation is given"),

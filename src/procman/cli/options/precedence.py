@@ -182,12 +182,28 @@ def _from_config(file: ConfigFile) -> Given:
         if option is None:
             raise _unknown(file, key)
         place = file.location(key)
+        if option.setting == "env" and isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+            paths, optional = _env_files(value, f"{place}: {key}")
+            given["env"] = _from_folder(option, paths, file.folder), place
+            given["env_optional"] = _from_folder(option, optional, file.folder), place
+            continue
         if file.is_text:
             setting = converted(option, [str(value)], f"{place}: {key}")
         else:
             setting = _from_toml(option, value, f"{place}: {key}")
         given[option.setting] = _from_folder(option, setting, file.folder), place
     return given
+
+
+def _env_files(value: list[object], place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paths of env files, and those whose files may be missing. Raises UsageError."""
+    from procman.core.overlay.converters import WrongValueError, env_files
+
+    try:
+        files = env_files(value)
+    except WrongValueError as error:
+        raise UsageError(f"{'.'.join((place, *error.path))} {error.message}", error.hint) from None
+    return tuple(path for path, _ in files), tuple(path for path, required in files if not required)
 
 
 def _unknown(file: ConfigFile, key: str) -> ConfigError:

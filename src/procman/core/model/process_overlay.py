@@ -97,7 +97,7 @@ class ProcessOverlay:
         self.stop_to: str | None = None
         # with what it runs
         self.env: dict[str, str] = {}
-        self.env_file: tuple[str, ...] = ()
+        self.env_file: tuple[tuple[str, bool], ...] = ()  # each path with whether the file must exist
         self.cwd = ""
         self.port: int | None = None  # 0: no port
         # how it is shown

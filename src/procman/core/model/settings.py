@@ -19,6 +19,7 @@ class Settings:
     procfile: str = "Procfile"  # path, relative to the current folder; never empty
     root: str = "."  # where commands run and the default .env is; the Procfile's folder unless given
     env: tuple[str, ...] = ()  # env files in order of reading; empty: ROOT/.env, if it exists
+    env_optional: tuple[str, ...] = ()  # those of `env` that may be missing
     formation: str | None = None  # "web=2,all=1"
     names: tuple[str, ...] = ()  # "web" or "web=2", as given on the command line
     exclude: tuple[str, ...] = ()

@@ -114,6 +114,22 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(map(text, value))
 
 
+def env_files(value: object) -> tuple[tuple[str, bool], ...]:
+    """Return paths, each with whether its file must exist: ``{ path = ".env.local", required = false }``."""
+    if not isinstance(value, list):
+        value = [value]
+    return tuple(map(_env_file, value))
+
+
+def _env_file(value: object) -> tuple[str, bool]:
+    if not isinstance(value, dict):
+        return text(value), True
+    path, required = value.get("path"), table(value, {"path": text, "required": truth}).get("required", True)
+    if not isinstance(path, str):
+        raise WrongValueError("needs a path", 'for example { path = ".env.local", required = false }')
+    return path, bool(required)
+
+
 def seconds(value: object) -> float:
     """Return a duration in seconds, from a number or a string such as ``500ms`` or ``1m30s``."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:

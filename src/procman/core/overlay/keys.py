@@ -8,6 +8,7 @@ from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
 from procman.core.overlay.converters import (
     WrongValueError,
     described,
+    env_files,
     period,
     seconds,
     table,
@@ -248,7 +249,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "stop_to": word(("program", "group"), {}),
     "watch": texts,
     "env": _env,
-    "env_file": texts,
+    "env_file": env_files,
     "cwd": text,
     "port": _port,
     "formation": whole(0, MOST_INSTANCES, "a number"),
