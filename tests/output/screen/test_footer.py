@@ -629,3 +629,19 @@ def test_of_a_very_long_prompt_only_the_start_is_kept() -> None:
     session.partial("web.1", b"x" * 100_000)
     (row,) = session.footer._held.values()
     assert len(row) < 5000
+
+
+def test_the_prompt_of_a_process_that_gets_the_terminal_disappears() -> None:
+    session = Session()
+    session.partial("web.1", b"name? ")
+    session.hub.lend("web.1")
+    assert session.footer.held == ()
+
+
+@pytest.mark.parametrize("tail", [b"", b"  ", b"\x1b[31m", b" \x1b[31m "])
+def test_an_unfinished_line_without_anything_visible_is_not_shown(tail: bytes) -> None:
+    session = Session()
+    session.hub.screen.partial("web.1", "stdout", b"50 %")
+    assert session.footer.held == (("web.1", "stdout"),)
+    session.hub.screen.partial("web.1", "stdout", tail)
+    assert not session.footer.held

@@ -185,3 +185,31 @@ def test_a_file_that_is_reopened_is_complained_about_again(logs: LogFiles, compl
     logs.reopen()
     logs.publish("web.1", "stdout", b"x\n")
     assert len(complaints) == 2
+
+
+def test_a_pipe_in_place_of_a_file_is_not_kept_open(logs: LogFiles, complaints: list[str]) -> None:
+    os.mkfifo(logs.path("web.1"))
+    reader = os.open(logs.path("web.1"), os.O_RDONLY | os.O_NONBLOCK)
+    for _ in range(3):
+        logs.publish("web.1", "stdout", b"x\n")
+        assert os.read(reader, 10) == b""  # and no writer is left
+    os.close(reader)
+    (complaint,) = complaints
+    assert "not a regular file" in complaint
+
+
+def test_files_are_closed_at_the_end(logs: LogFiles) -> None:
+    logs.publish("web.1", "stdout", b"x\n")
+    (fd,) = logs._fds.values()
+    logs.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_a_path_may_hold_the_instance(tmp_path: Path, complaints: list[str]) -> None:
+    logs = ProcessLogFiles({"web": f"{tmp_path}/{{instance}}.txt", "db": f"{tmp_path}/db.txt"}, complaints.append)
+    for name in ("web.1", "web.2", "db.1", "db.2", "other.1"):
+        logs.publish(name, "stdout", f"{name}\n".encode())
+    logs.close()
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"web.1.txt": "web.1\n", "web.2.txt": "web.2\n", "db.txt": "db.1\ndb.2\n"}

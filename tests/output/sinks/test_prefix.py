@@ -11,7 +11,7 @@ from procman.errors import UsageError
 from procman.output.hub import Hub
 from procman.output.outlet import LARGE_CHUNK, Outlet
 from procman.output.palette import Palette
-from procman.output.sinks.label import WITH_TIME, Labels, check_template
+from procman.output.sinks.label import NAME_WIDTH, WITH_TIME, Labels, check_template
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
 from procman.output.writers import Writer
@@ -538,3 +538,35 @@ def test_where_marks_are_off_a_pattern_is_checked_and_nothing_is_marked() -> Non
     assert screen.text == b"an error\n"
     with pytest.raises(UsageError):
         screen.hub.highlight("(")
+
+
+def test_the_number_of_an_instance_is_a_number() -> None:
+    screen = Screen("{type}.{number:03}: ")
+    screen.publish("web.1", b"x\n")
+    assert screen.text == b"web.001: x\n"
+
+
+@pytest.mark.parametrize("template", ["{name:{type}}", "{name:>{number}}"])
+def test_a_field_inside_another_is_refused(template: str) -> None:
+    with pytest.raises(UsageError, match="a field cannot be inside another field"):
+        check_template(template)
+
+
+def test_the_width_leaves_out_very_long_names() -> None:
+    labels = Labels("{name}: ", Palette(False), ["web.1", "x" * 60], {})
+    assert labels.width("") == NAME_WIDTH + 2
+
+
+def test_where_only_ascii_can_be_shown_our_own_lines_are_ascii() -> None:
+    screen = Screen()
+    screen.prefix._unicode = False
+    screen.hub.announce("a → b — c…")
+    assert screen.text == b"system | a -> b - c...\n"
+
+
+def test_transforms_stay_when_a_highlight_ends() -> None:
+    screen = Screen("", transforms=(bytes.upper,))
+    screen.hub.highlight("X")
+    screen.hub.highlight("")
+    screen.publish("web.1", b"x\n")
+    assert screen.text == b"X\n"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from procman.runtime.control import endpoint
 from procman.runtime.control.endpoint import (
     Endpoint,
     EndpointError,
@@ -188,3 +191,118 @@ def test_sessions_differ_by_folder_and_procfile() -> None:
     }
     assert len(names) == 3
     assert all(len(name) == 16 for name in names)
+
+
+def test_only_sockets_and_links_to_nothing_are_swept(path: str) -> None:
+    folder = os.path.dirname(path)
+    living = take(f"{folder}/1.sock")
+    os.symlink(living.path, f"{folder}/2.sock")
+    os.symlink(f"{folder}/nothing", f"{folder}/3.sock")
+    Path(f"{folder}/notes").write_text("mine")
+    place = take(path)
+    assert sorted(os.listdir(folder)) == ["0123.sock", "1.sock", "2.sock", "notes"]
+    place.close()
+    living.close()
+
+
+def test_leaving_spares_the_link_of_another_session(tmp_path: Path) -> None:
+    ours, shared = f"{tmp_path}/own/1.sock", f"{tmp_path}/shared/1.sock"
+    endpoint = claim([ours, shared], given=False)
+    assert endpoint.link == shared
+    os.unlink(shared)
+    os.symlink("elsewhere", shared)
+    endpoint.close()
+    assert os.readlink(shared) == "elsewhere"
+
+
+def test_of_several_refusals_the_first_is_told(tmp_path: Path) -> None:
+    paths = [f"{tmp_path}/{letter * 120}" for letter in "ab"]
+    with pytest.raises(EndpointError, match="/aaa"):
+        claim(paths, given=True)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(endpoint._MAX_PATH, True), (endpoint._MAX_PATH + 1, False)])
+def test_a_path_may_have_as_many_bytes_as_the_system_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, fits: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = "x" * size
+    if fits:
+        claim([path], given=True).close()
+    else:
+        with pytest.raises(EndpointError, match="too long"):
+            claim([path], given=True)
+
+
+def test_a_path_that_the_user_gives_may_be_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    (path,) = socket_paths("Procfile", ".", "open/1.sock", {})
+    assert path == f"{tmp_path}/open/1.sock"
+    place = claim([path], given=True)
+    found = find([path], given=True)
+    assert found is not None
+    found.close()
+    assert find([path], given=False) is None
+    place.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "safe"), [(0o700, True), (0o500, True), (0o750, False), (0o710, False), (0o701, False)]
+)
+def test_a_safe_folder_is_for_its_owner_alone(tmp_path: Path, mode: int, safe: bool) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(mode)
+    assert endpoint.is_safe(str(folder)) is safe
+
+
+@pytest.mark.parametrize(("peer", "allowed"), [((1, 1000), True), ((1, 0), True), ((1, 1001), False), (None, True)])
+def test_only_the_user_and_root_may_be_on_the_other_side(
+    monkeypatch: pytest.MonkeyPatch, peer: tuple[int, int] | None, allowed: bool
+) -> None:
+    monkeypatch.setattr(endpoint, "peer_of", lambda _connection: peer)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    connection: Any = None
+    assert peer_is_allowed(connection) is allowed
+
+
+def test_a_full_queue_is_tried_again_until_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    def connect_to(_path: str) -> None:
+        if clock[0] < 1.0:
+            raise BlockingIOError
+
+    connection: Any = SimpleNamespace(connect=connect_to)
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    with pytest.raises(BlockingIOError):
+        endpoint._connect(connection, "x", 0.5)
+    assert 0.5 <= clock[0] < 0.6
+    endpoint._connect(connection, "x", 5.0)
+    assert 1.0 <= clock[0] < 1.1
+
+
+def test_a_new_socket_never_blocks_and_the_umask_is_as_before(path: str) -> None:
+    before = os.umask(0o022)
+    try:
+        place = take(path)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert place.socket.gettimeout() == 0.0
+    place.close()
+
+
+def test_the_owners_of_files_are_listed_once_and_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stat(path: str) -> Any:
+        if path == "gone":
+            raise FileNotFoundError
+        return SimpleNamespace(st_uid={"a": 0, "b": 5, "c": 5, "d": 7}[path])
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert endpoint._owners("a", "b", "gone", "c", "d") == [5, 7]
