@@ -86,3 +86,10 @@ def test_a_moved_port_is_what_the_others_are_given() -> None:
     plan = planned({}, moved={"web.1": 5007})
     assert instance(plan, "web.1").port == 5007
     assert instance(plan, "db.1").env["PROCMAN_WEB_PORT"] == "5007"
+
+
+def test_pwd_is_not_invented() -> None:
+    overlay = parse_overlay([Table("procman.toml", "", {"web": {"cwd": "/srv"}}, {})], PROCFILE)
+    plan = make_plan(PROCFILE, merge([Layer("environment", {})]), Settings(root="/app"), overlay)
+    web = instance(plan, "web.1")
+    assert (web.cwd, "PWD" in web.env) == ("/srv", False)

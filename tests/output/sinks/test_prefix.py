@@ -523,9 +523,12 @@ def test_lines_in_parts_have_a_prefix_each_and_none_after_the_last() -> None:
 
 
 def test_lines_in_parts_do_not_end_up_behind_a_prompt() -> None:
-    screen = prompting()
+    screen = Screen()
+    screen.publish("worker.1", b"up\n")
+    screen.clock.now = 10
+    screen.hub.partial("web.1", "stdout", b"Password: ")
     before = screen.text
-    assert before
+    assert before.endswith(b"Password: ")
     screen.prefix.publish_parts("worker.1", "stdout", b"", b"x\n", 2)
     assert screen.text[len(before) :].startswith("…\n".encode())
 
