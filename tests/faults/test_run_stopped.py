@@ -90,6 +90,18 @@ def test_a_trap_that_waits_for_its_command_gets_its_turn(place: Place) -> None:
     assert "cleaned" in session.text
 
 
+def test_a_command_that_a_trap_starts_is_signalled_too(place: Place) -> None:
+    """The shell has no child yet when the signal arrives, and then waits for one in the foreground."""
+    kit.need_linux()
+    script = f"trap 'echo cleaning; sleep {kit.sleep_time()}; exit 3' TERM\necho up\nwhile :; do :; done\n"
+    place.write("job.sh", script)
+    session = place.session("run", "sh", "job.sh", env={"PROCMAN_TIMEOUT": "0.2"})
+    session.wait_for("^up$")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 3
+    assert "cleaning" in session.text
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_nothing_is_left_of_tests_that_are_stopped(place: Place, number: signal.Signals) -> None:
     kit.need_linux()

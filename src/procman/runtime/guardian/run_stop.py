@@ -44,7 +44,7 @@ class RunStop:
         rest = self._rest_of_group() if everyone else []
         first = handles(self._child, number) and not (number == signal.SIGINT and is_shell(self._child))
         send(self._child, number)
-        if first and rest and is_shell(self._child):  # its trap may have to wait for a command in the foreground
+        if first and everyone and is_shell(self._child):  # its trap may wait for a command, even one not started yet
             self.rest_due = time.monotonic() + self._grace / 2
         elif not first:
             self._send_each(rest, number)
