@@ -1,4 +1,4 @@
-"""Three applications in every format, as files to read. PROCMAN_GOLDEN=write writes them again."""
+"""Four applications in every format, as files to read. PROCMAN_GOLDEN=write writes them again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,35 @@ def tuned() -> Plan:
     return plan
 
 
-APPLICATIONS = {"shop": shop, "hostile": hostile, "tuned": tuned}
+def fleet() -> Plan:
+    """Build an application whose meaning is in its overlay: checks, folders, what runs once, what waits for what."""
+    procfile = parse_procfile(
+        b"web: ./serve --port $PORT\nworker: ./work\napi: exec ./api\nmail: ./mail --listen\nonce: ./import --all\n"
+        b"lazy: ./debug\ntick: ./tick\nrelease: ./migrate\nmulti: ./a & ./b & wait\nnpm: npm start\n"
+    )
+    values = {"DATABASE_URL": "postgres://fleet:secret@db/fleet"}
+    plan = make_plan(procfile, Environment(values, {}), Settings(root="/srv/fleet", formation="all=1,web=2"))
+    for instance in plan.instances:
+        if instance.type == "web":
+            instance.ready = Check("http", f"http://localhost:{instance.port}/health", timeout=60.0)
+            instance.health = Check("http", f"http://localhost:{instance.port}/health", interval=3.0)
+        elif instance.type == "worker":
+            instance.restart = RestartPolicy("always")
+            instance.depends_on = (Dependency("once", "completed_successfully"), Dependency("tick", "ready"))
+        elif instance.type == "api":
+            instance.cwd = "/srv/fleet/services/api"
+        elif instance.type == "mail":
+            instance.health = Check("tcp", "localhost:2525", interval=2.0, on_fail="none")
+        elif instance.type == "once":
+            instance.restart = RestartPolicy("never")
+        elif instance.type == "lazy":
+            instance.autostart = False
+        elif instance.type == "tick":
+            instance.ready = Check("log", "listening", timeout=60.0)
+    return plan
+
+
+APPLICATIONS = {"shop": shop, "hostile": hostile, "tuned": tuned, "fleet": fleet}
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from math import ceil
 
+from procman.core.model.dependency import COMPLETED, SUCCEEDED
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from procman.core.model.plan import InstancePlan, Plan
     from procman.core.model.policy import RestartPolicy, StopPolicy
     from procman.export.options import ExportOptions
+
+RELEASE, ONCE, LASTING = "release", "once", "lasting"
 
 # The variables that differ between the instances of one type, in a readable order.
 OWN = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
@@ -29,12 +33,18 @@ _MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
 class Service:
     """One process type at the target: its instances and what they have in common.
 
-    ``env`` holds the variables that not all types share, without those of ``OWN``.
+    ``env`` holds the variables that not all types share, without those of ``OWN``. ``kind`` is RELEASE for what runs
+    before each new version, ONCE for what ends and stays ended, else LASTING. ``starts`` says whether `procman start`
+    would start it. ``folder`` is the working directory below the application's own: ``services/mail``, empty for that
+    folder itself, an absolute path for one outside of it.
     """
 
     name: str
     instances: tuple[InstancePlan, ...]
     env: dict[str, str]
+    kind: str = LASTING
+    starts: bool = True
+    folder: str = ""
 
     @property
     def first(self) -> InstancePlan:
@@ -50,6 +60,11 @@ class Service:
     def cwd(self) -> str:
         """The working directory, an absolute path on this machine."""
         return self.first.cwd
+
+    @property
+    def replicas(self) -> int:
+        """How many instances the target starts."""
+        return len(self.instances) if self.starts else 0
 
     @property
     def restart(self) -> RestartPolicy:
@@ -113,7 +128,8 @@ def application(plan: Plan, options: ExportOptions) -> Application:
     environments = [_carried(instance) for instance in plan.instances]
     shared = dict(_common(environments))
     types = dict.fromkeys(instance.type for instance in plan.instances)
-    services = tuple(_service(name, plan, shared) for name in types)
+    started = _started(plan)
+    services = tuple(_service(name, plan, shared, name in started) for name in types)
     return Application(options.app, services, shared)
 
 
@@ -138,10 +154,57 @@ def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
     return (pair for pair in sorted(first.items()) if all(other.get(pair[0]) == pair[1] for other in others))
 
 
-def _service(name: str, plan: Plan, shared: dict[str, str]) -> Service:
+def _service(name: str, plan: Plan, shared: dict[str, str], starts: bool) -> Service:
     instances = tuple(instance for instance in plan.instances if instance.type == name)
     env = {key: value for key, value in sorted(_carried(instances[0]).items()) if key not in shared}
-    return Service(name, instances, env)
+    return Service(name, instances, env, _kind(name, plan), starts, _folder(instances[0].cwd, plan.root))
+
+
+def _kind(name: str, plan: Plan) -> str:
+    """Return RELEASE by its name, as on Heroku, and ONCE for what is not restarted or whose end another waits for."""
+    if name == RELEASE:
+        return RELEASE
+    never = any(instance.type == name and instance.restart.mode == "never" for instance in plan.instances)
+    wanted = [one for instance in plan.instances for one in instance.depends_on if one.type == name]
+    return ONCE if never or any(one.condition in (COMPLETED, SUCCEEDED) for one in wanted) else LASTING
+
+
+def _folder(cwd: str, root: str) -> str:
+    below = posixpath.relpath(cwd, root)
+    if below == ".":
+        return ""
+    return cwd if below.split("/")[0] == ".." else below
+
+
+def _started(plan: Plan) -> set[str]:
+    """Return the types that `procman start` starts: by themselves, or because one of these depends on them."""
+    found: set[str] = set()
+    ahead = {instance.type for instance in plan.instances if instance.autostart}
+    while ahead:
+        found |= ahead
+        needed = (one.type for instance in plan.instances if instance.type in ahead for one in instance.depends_on)
+        ahead = set(needed) - found
+    return found
+
+
+def gate(app: Application, service: Service) -> Service | None:
+    """Return the release that has to succeed before ``service`` starts; None if there is none.
+
+    What the release itself depends on starts before it.
+    """
+    release = next((one for one in app.services if one.kind == RELEASE and one.starts), None)
+    return release if release and service.name not in {release.name} | _needs(app, release.name) else None
+
+
+def _needs(app: Application, name: str) -> set[str]:
+    """Return the names of everything that the service called ``name`` depends on, however indirectly."""
+    edges = {one.name: {other.type for other in one.first.depends_on} for one in app.services}
+    found: set[str] = set()
+    ahead = edges.get(name, set())
+    while ahead:
+        found |= ahead
+        ahead = {other for one in ahead for other in edges.get(one, set())} - found
+    return found
 
 
 def install_folder(location: str, known: Sequence[str]) -> str:

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Made by procman export launchd for fleet. Changes made here are lost at the next export.
+# worker.1: started by fleet.worker.1.plist
+
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
+. "${0%/*}/worker.1.env"
+cd /srv/fleet || exit 111
+set -- "$@" /bin/sh -c 'exec ./work'
+set -- sudo -n -E -u deploy -- /usr/bin/env PATH="$PATH" "$@"
+exec "$@"

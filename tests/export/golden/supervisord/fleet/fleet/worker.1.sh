@@ -1,0 +1,12 @@
+#!/bin/sh
+# Made by procman export supervisord for fleet. Changes made here are lost at the next export.
+# worker.1: started by fleet.conf
+
+# The environment may hold secrets, so it has its own file. Variables that no shell can assign come back in "$@".
+. "${0%/*}/worker.1.env"
+cd /srv/fleet || exit 111
+set -- "$@" /bin/sh -c 'exec ./work'
+if [ "$(id -un)" != deploy ]; then
+    set -- setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups "$@"
+fi
+exec "$@"
