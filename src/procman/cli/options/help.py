@@ -25,14 +25,14 @@ def overview() -> str:
     rows = columns([*general, *control])
     return "\n".join(
         (
-            "Usage: procman COMMAND [OPTIONS] [WORDS]...",
+            "Usage: procman COMMAND [OPTIONS] [ARGS]...",
             "",
             *rows[: -len(control)],
             "",
             "For a running session:",
             *rows[-len(control) :],
             "",
-            "procman COMMAND --help explains a command; procman --version shows the version",
+            "See also: procman COMMAND --help, procman help overlay, procman --version",
         )
     )
 
@@ -69,7 +69,7 @@ def _is_everyday(command: Command, option: Option) -> bool:
 
 
 def _others(names: list[str]) -> list[str]:
-    text = f"More, explained by --help-all: {' '.join(names)}"
+    text = f"More options, explained by --help-all: {' '.join(names)}"
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
 
 

@@ -12,39 +12,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DESCRIPTION = """\
-procman runs the processes of a Procfile, with as many instances of each as the formation says, and shows their output
-in one place. A line of a Procfile is a name, a colon and a command. Every process gets PORT, the variables of .env and
-its own name. A process that fails is restarted, and when procman ends, everything that it has started ends with it."""
+procman runs the processes of a Procfile, as many instances of each as the formation says, and shows their output in
+one place. A line of a Procfile is a name, a colon and a command. Every process gets PORT, its own name and the
+variables of .env. procman restarts a process that fails, and when it exits, it leaves nothing behind that it has
+started."""
 
 _PRECEDENCE = """\
-A setting is taken from the first place that has it: the command line; the environment (PROCMAN_ and the long option in
-upper case, with underscores); procman.local.toml; procman.toml or, if there is none, the table tool.procman of
-pyproject.toml; .foreman; the default. The files are searched in the root if it is given, else beside the Procfile if
-it is given, else in the current folder. Relative paths in them start from their own folder."""
+A setting comes from the first of these places that has it: the command line; the environment (PROCMAN_ and the long
+option in upper case, with underscores); procman.local.toml; procman.toml or, without one, the table tool.procman of
+pyproject.toml; .foreman; the default. procman looks for these files in the root if that is given, else beside the
+Procfile if that is given, else in the current folder. Relative paths in a file start from its own folder."""
 
 _FILES = (
     ("Procfile", "The process types and their commands."),
     (".env", "Variables for the processes, one KEY=value per line; --env names other files."),
-    ("procman.toml, procman.local.toml, pyproject.toml", "Settings, by the names below. An unknown name is an error."),
+    ("procman.toml, procman.local.toml, pyproject.toml", "Settings, by the names above. An unknown name is an error."),
     (".foreman", "Foreman's settings. procman reads procfile, env, formation, port, timeout and root."),
 )
 
 _EXIT_STATUS = (
-    ("0", "Success; stopped by SIGTERM within the grace; or help was shown."),
+    ("0", "Success, help was shown, or SIGTERM stopped all processes within their grace period."),
     ("1", "check found problems. start exits with the code of the first process that failed, if it is below 126."),
-    ("2", "Wrong usage, or a missing or invalid file."),
+    ("2", "Invalid usage, or a missing or invalid file."),
     ("70", "A bug in procman."),
     ("126, 127", "The command of run cannot be executed, or was not found."),
     ("128+n", "The first process that failed, or the command of run, was killed by signal n."),
-    ("129, 130, 143", "Ended by a hang-up, by Ctrl-C, or by SIGTERM with processes still running after the grace."),
-    ("141", "The reader of standard output went away."),
+    ("129, 130, 143", "Ended by a hang-up, by Ctrl-C, or by SIGTERM with processes running past their grace period."),
+    ("141", "The reader of standard output has closed it."),
 )
 
 _VARIABLES = (
-    ("PORT", "The first port, unless an option sets it. Each process gets its own."),
+    ("PORT", "The first port, unless an option sets it. Each process gets its own PORT."),
     ("NO_COLOR, FORCE_COLOR", "Never use colors, or use them even if standard output is not a terminal."),
-    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait for processes to become ready, unless --timeout is given."),
-    ("PROCMAN_DEBUG", "1 shows the traceback of an unexpected error in procman."),
+    ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait until processes are ready, unless --timeout is given."),
+    ("PROCMAN_DEBUG", "If 1, an unexpected error in procman shows its traceback."),
 )
 
 
@@ -83,7 +84,12 @@ def _options(command: Command) -> Iterator[str]:
 
 
 def _tail() -> Iterator[str]:
-    yield from (".SH SETTINGS", _plain(_PRECEDENCE), ".PP", "Option, environment variable and key in a file:")
+    yield from (
+        ".SH SETTINGS",
+        _plain(_PRECEDENCE),
+        ".PP",
+        "Each option, with its environment variable and its key in a file:",
+    )
     yield from (f".TP\n.B {_plain(option.long_flags[0])}\n{_plain(_places(option.setting))}" for option in _settings())
     yield from _overlay()
     yield ".SH ENVIRONMENT"
@@ -128,8 +134,8 @@ def _sentence(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape text for roff: hyphens that can be copied, backslashes, leading dots and quotes."""
-    lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
+    """Escape text for roff: hyphens that can be copied, backslashes, quotes and leading dots."""
+    lines = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").split("\n")
     return "\n".join("\\&" + line if line[:1] in (".", "'") else line for line in lines)
 
 

@@ -14,13 +14,13 @@ SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "
 
 OPTIONS = (
     # what to run
-    Option("procfile", "-f --procfile", "the Procfile [Procfile]", "path", "FILE", everyday=True),
+    Option("procfile", "-f --procfile", "the Procfile to read [Procfile]", "path", "FILE", everyday=True),
     Option("root", "-d --root", "the folder to run in [the Procfile's]", "path", "DIR", everyday=True),
-    Option("env", "-e --env", "an env file instead of .env; repeatable", "list", "FILE", everyday=True),
+    Option("env", "-e --env", "read this instead of .env; repeatable", "list", "FILE", everyday=True),
     Option(
         "formation",
         "-m --formation -c --concurrency",
-        "number of instances: web=2,all=1",
+        "how many of each to run: web=2,all=1",
         "text",
         "FORMATION",
         everyday=True,
@@ -32,19 +32,19 @@ OPTIONS = (
     Option(
         "port_conflict",
         "--port-conflict",
-        "what to do about a port that is taken [warn]",
+        "what to do if a port is taken [warn]",
         "choice",
         choices=("warn", "bump", "fail"),
     ),
     Option("exclude", "-x --exclude", "start all except these", "list", "NAMES", everyday=True, names=True),
-    Option("processes", "-l --processes", "start only these; the same as naming them", "list", "NAMES", names=True),
-    Option("os_env_wins", "--os-env-wins", "the environment overrides env files"),
+    Option("processes", "-l --processes", "start only these, the same as NAMES", "list", "NAMES", names=True),
+    Option("os_env_wins", "--os-env-wins", "let the environment override env files"),
     Option("env_interpolate", "--env-interpolate", "expand ${NAME} in env files"),
     # how long and how often
     Option(
         "timeout",
         "-t --timeout",
-        "grace from the stop signal to the kill [5]",
+        "grace period before SIGKILL [5]",
         "seconds",
         "SECONDS",
         everyday=True,
@@ -60,9 +60,9 @@ OPTIONS = (
         overrides="restart",
     ),
     Option("auto_restart", "-r --auto-restart", "always restart these (or all)", "list", "NAMES", names=True),
-    Option("stop_signals", "-i --stop-signals", "stop signals: web=INT,db=QUIT", "list", "SIGNALS"),
+    Option("stop_signals", "-i --stop-signals", "stop signals, such as web=INT,db=QUIT", "list", "SIGNALS"),
     Option("can_die", "--can-die", "these may exit without ending or failing the run", "list", "NAMES", names=True),
-    Option("primary", "--primary", "the process that gets the terminal of start", "text", "NAME", names=True),
+    Option("primary", "--primary", "the process that gets your terminal", "text", "NAME", names=True),
     Option(
         "max_restarts",
         "--max-restarts",
@@ -81,14 +81,12 @@ OPTIONS = (
     ),
     Option("foreman", "--foreman", "like Foreman: --restart never --exit any"),
     # it is needed before any file is read, so it is not a config key
-    Option(
-        "guardian", "--no-guardian", "do without the process that cleans up after a SIGKILL", value=False, config=False
-    ),
+    Option("guardian", "--no-guardian", "no guardian, which cleans up if procman is killed", value=False, config=False),
     # the control socket
     SOCKET,
     Option("control", "--no-control", "no control socket: ps, stop and logs will not work", value=False),
-    Option("replace", "--replace", "first stop the session that is already running", config=False),
-    Option("wait", "--no-wait", "do not wait until the running session has done it", value=False, config=False),
+    Option("replace", "--replace", "stop the running session first", config=False),
+    Option("wait", "--no-wait", "return before the running session has done it", value=False, config=False),
     # what to show
     Option("quiet", "-q --quiet", "run these without showing their output", "list", "NAMES", everyday=True, names=True),
     Option("only", "--only", "show only these", "list", "NAMES", names=True),
@@ -100,18 +98,18 @@ OPTIONS = (
     Option("prefix", "--no-prefix", value=""),
     Option("format", "--format", "plain lines or JSON lines [text]", "choice", choices=("text", "json")),
     Option("format", "--json", value="json", config=False, variable=""),
-    Option("raw", "--raw", "pass all control sequences of processes through"),
-    Option("pty", "--pty", "give each process a terminal [on a terminal]"),
+    Option("raw", "--raw", "pass all control sequences through unfiltered"),
+    Option("pty", "--pty", "give each process a terminal [if procman has one]"),
     Option("pty", "--no-pty", value=False),
     Option("highlight", "--highlight", "highlight matching text", "regex", "REGEX"),
     Option("pretty", "--pretty", "pretty-print JSON and logfmt lines"),
     Option("log_dir", "--log-dir", "also write a log file for each process", "path", "DIR"),
-    Option("status", "--status", "the status line at the bottom of the terminal"),
+    Option("status", "--status", "show a status line at the bottom of the terminal"),
     Option("status", "--no-status", value=False),
     # what check prints
-    Option("json", "--json", "print one JSON object: a dry run of start", config=False, everyday=True),
+    Option("json", "--json", "print the plan of start as one JSON object", config=False, everyday=True),
     Option("show_env", "--show-env", "show where each variable comes from", config=False, everyday=True),
-    Option("show_values", "--show-values", "show the values of variables, too", config=False, everyday=True),
+    Option("show_values", "--show-values", "also show the values of variables", config=False, everyday=True),
     Option("show_config", "--show-config", "show each setting and where it comes from", config=False, everyday=True),
     # what export writes
     Option("out", "-o --out", "the folder to write to, or - to print", "path", "DIR", config=False, everyday=True),
@@ -119,7 +117,7 @@ OPTIONS = (
     Option(
         "user",
         "-u --user",
-        "the account; without a value: units of the user",
+        "the account to run as; no value means user units",
         "optional",
         "USER",
         config=False,
@@ -159,7 +157,7 @@ def _without(option: Option, flags: list[str]) -> Option:
 READY_TIMEOUT = Option(
     "ready_timeout",
     "-t --timeout",
-    "how long to wait [60]",
+    "how long to wait until all are ready [60]",
     "seconds",
     "SECONDS",
     config=False,
@@ -170,7 +168,7 @@ _PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "
 _WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
 _ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
 _JSON = Option("as_json", "--json", "print JSON", variable="")
-_NO_WAIT = Option("wait", "--no-wait", "do not wait until it is done", value=False, variable="")
+_NO_WAIT = Option("wait", "--no-wait", "return without waiting until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 _COLOR = _only("color")
 
@@ -180,10 +178,10 @@ CONTROL_COMMANDS = (
         "procman.cli.control.ps:perform",
         "Show the status of the processes of a running session.",
         "NAMES",
-        (Option("watch", "-w --watch", "repeat every two seconds", variable=""), *_COLOR, *_WHERE),
+        (Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE),
         (
             ("procman ps", "all processes; procman status is the same"),
-            ("procman ps --watch web", "only web, again every two seconds"),
+            ("procman ps --watch web", "only web, refreshed every two seconds"),
         ),
     ),
     Command(
@@ -197,12 +195,12 @@ CONTROL_COMMANDS = (
     Command(
         "restart",
         "procman.cli.control.session_commands:restart",
-        "Restart processes of a running session; without names all of them.",
+        "Restart the named processes of a running session, or all of them.",
         "NAMES",
-        (Option("rolling", "--rolling", "one by one, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
+        (Option("rolling", "--rolling", "one at a time, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
         (
             ("procman restart web.2", "only this instance"),
-            ("procman restart --rolling web", "one after another: some are always up"),
+            ("procman restart --rolling web", "one at a time, so that some are always up"),
         ),
     ),
     Command(
@@ -211,7 +209,10 @@ CONTROL_COMMANDS = (
         "Change the number of instances of a process type.",
         "CHANGES",
         (_NO_WAIT, *_WHERE),
-        (("procman scale web=3", "three instances"), ("procman scale worker+1 web-1", "one more worker, one web less")),
+        (
+            ("procman scale web=3", "three instances"),
+            ("procman scale worker+1 web-1", "one more worker, one fewer web"),
+        ),
     ),
     Command(
         "signal",
@@ -219,7 +220,7 @@ CONTROL_COMMANDS = (
         "Send a signal to processes of a running session.",
         "SIGNAL",
         _WHERE,
-        (("procman signal USR1 web", "to the program, not to a shell around it"),),
+        (("procman signal USR1 web", "reaches the program, not a shell around it"),),
     ),
     Command(
         "pause",
@@ -240,12 +241,12 @@ CONTROL_COMMANDS = (
     Command(
         "logs",
         "procman.cli.control.logs:perform",
-        "Show the recent output of processes; with -f the live one, too.",
+        "Show recent output of processes; with -f, follow it live.",
         "NAMES",
         (
-            Option("follow", "-f --follow", "continue with live output", variable=""),
+            Option("follow", "-f --follow", "follow live output", variable=""),
             Option("lines", "-n --lines", "number of lines to show [200]", "whole", "N", variable=""),
-            Option("since", "--since", "only output newer than this: 30s, 5m, 2h", "text", "AGE", variable=""),
+            Option("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
             *_COLOR,
             _WITHOUT_F,
             *_WHERE[1:],
@@ -255,31 +256,31 @@ CONTROL_COMMANDS = (
     Command(
         "attach",
         "procman.cli.control.attach:perform",
-        "Attach to the terminal of one process; Ctrl-] leaves.",
+        "Attach to the terminal of one process; Ctrl-] detaches.",
         "NAMES",
         (_PROCFILE, _ROOT, SOCKET),
-        (("procman attach web.1", "for a debugger, for example; connect is the same"),),
+        (("procman attach web.1", "to use a debugger, say; connect does the same"),),
     ),
     Command(
         "wait",
         "procman.cli.control.session_commands:wait",
-        "Wait until processes are ready; without names all of them.",
+        "Wait until the named processes, or all of them, are ready.",
         "NAMES",
         (READY_TIMEOUT, *_WHERE),
-        (("procman wait web --timeout 30", "exit status 124 if that is too short"),),
+        (("procman wait web --timeout 30", "exit status 124 if it takes longer"),),
     ),
     Command(
         "why",
         "procman.cli.control.session_commands:why",
-        "Explain the state of a process: why it is down, or not ready.",
+        "Explain the state of a process, such as why it is not ready.",
         "NAMES",
         (*_COLOR, *_WHERE),
-        (("procman why web", "what it waits for, or when it restarts"),),
+        (("procman why web", "what it is waiting for, or when it will restart"),),
     ),
     Command(
         "events",
         "procman.cli.control.session_commands:events",
-        "Follow state changes of processes.",
+        "Follow state changes as they happen.",
         "NAMES",
         _WHERE,
         (("procman events --json", "one JSON object per line"),),
@@ -294,7 +295,7 @@ COMMANDS = {
         Command(
             "start",
             "procman.cli.commands.start:perform",
-            "Run the processes of the Procfile until they end or Ctrl-C.",
+            "Run the Procfile's processes until they exit or you hit Ctrl-C.",
             "NAMES",
             tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
             (
@@ -306,7 +307,7 @@ COMMANDS = {
         Command(
             "run",
             "procman.cli.commands.run:perform",
-            "Run a command, or a line of the Procfile, in its environment.",
+            "Run a command or process type in the Procfile's environment.",
             "COMMAND",
             _only(*_ENVIRONMENT),
             (
@@ -344,7 +345,7 @@ COMMANDS = {
         Command(
             "test",
             "procman.cli.commands.test:perform",
-            "Run a command, such as tests, while all processes are up.",
+            "Run a command, such as your tests, while all processes are up.",
             "COMMAND",
             (*_only(*_PLANNING, "port_conflict"), READY_TIMEOUT),
             (
@@ -355,18 +356,18 @@ COMMANDS = {
         Command(
             "prune",
             "procman.cli.commands.prune:perform",
-            "End processes that killed sessions have left running.",
+            "Stop processes that killed sessions have left running.",
             "NAMES",
             _only("timeout"),
             (
-                ("procman prune", "all of yours; start warns if there are any"),
+                ("procman prune", "all of yours (start warns if there are any)"),
                 ("procman prune web", "only those of web"),
             ),
         ),
         Command(
             "completion",
             "procman.cli.options.click_app:print_completion",
-            "Print the completion script of a shell.",
+            "Print the completion script for a shell.",
             ("bash", "zsh", "fish"),
             (),
             (
