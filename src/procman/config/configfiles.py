@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 
 from procman.config.reading import read_text, require_trustworthy
-from procman.errors import ConfigError
+from procman.errors import ConfigError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
 
     from procman.core.model.process_overlay import Path
     from procman.core.model.settings import Settings
+
+    T = TypeVar("T")
 
 MAX_PARTS = 100  # of a dotted key
 MAX_LOCATED = 8  # parts of a key whose lines are known: no key of the overlay has as many
@@ -61,14 +64,35 @@ def project_folder(settings: Settings) -> str:
     return os.path.dirname(settings.procfile) if settings.is_given_directly("procfile") else settings.project
 
 
-def read_config_files(folder: str) -> list[ConfigFile]:
-    """Read the config files of a folder ("" is the current one); the one that wins is first. Raises ConfigError."""
+def read_config_files(folder: str, mistakes: list[UsageError] | None = None) -> list[ConfigFile]:
+    """Read the config files of a folder ("" is the current one); the one that wins is first.
+
+    Raises ConfigError for a file that is not sound. With a list of `mistakes`, the error is added to it instead.
+    """
     found = (
-        _read_toml(os.path.join(folder, "procman.local.toml")),
-        _read_toml(os.path.join(folder, "procman.toml")) or _read_pyproject(os.path.join(folder, "pyproject.toml")),
-        _read_foreman(os.path.join(folder, ".foreman")),
+        collected(lambda: _read_toml(os.path.join(folder, "procman.local.toml")), mistakes),
+        collected(
+            lambda: (
+                _read_toml(os.path.join(folder, "procman.toml"))
+                or _read_pyproject(os.path.join(folder, "pyproject.toml"))
+            ),
+            mistakes,
+        ),
+        collected(lambda: _read_foreman(os.path.join(folder, ".foreman")), mistakes),
     )
     return [file for file in found if file is not None]
+
+
+def collected(work: Callable[[], T], mistakes: list[UsageError] | None) -> T | None:
+    """Return what `work` returns. Its UsageError is added to the `mistakes`, if there is such a list, else raised."""
+    try:
+        return work()
+    except UsageError as error:
+        if mistakes is None:
+            raise
+        if error.message not in [mistake.message for mistake in mistakes]:
+            mistakes.append(error)
+        return None
 
 
 def _read_toml(path: str) -> ConfigFile | None:

@@ -66,7 +66,8 @@ def groups_now(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def _files(settings: Settings) -> list[ConfigFile]:
-    return [file for file in read_config_files(project_folder(settings)) if "process" in file.values]
+    known = list(settings.mistakes) or None  # reported already, so they are no reason to stop here
+    return [file for file in read_config_files(project_folder(settings), known) if "process" in file.values]
 
 
 def require_sound_overlay(overlay: Overlay) -> tuple[str, ...]:

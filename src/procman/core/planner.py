@@ -35,7 +35,7 @@ def make_plan(
 
     Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
-    formation, lost = _formation(settings, procfile)
+    formation, lost = formation_of(settings, procfile)
     warnings = (*settings.notes, *warnings, *lost)
     names, exclude, quiet, only = settings.names, settings.exclude, settings.quiet, settings.only
     firsts = first_ports(procfile, settings, environment)
@@ -86,7 +86,7 @@ def _port(name: str, number: int, firsts: Mapping[str, int | None], moved: Mappi
     return moved.get(f"{name}.{number}", None if first is None else first + number - 1)
 
 
-def _formation(settings: Settings, procfile: Procfile) -> tuple[Formation | None, tuple[str, ...]]:
+def formation_of(settings: Settings, procfile: Procfile) -> tuple[Formation | None, tuple[str, ...]]:
     """Return the formation, and warnings. Foreman ignores names that its Procfile does not have, and so do we there.
 
     Raises UsageError, with the place of the formation, if it is invalid or has unknown names.

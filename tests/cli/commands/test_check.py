@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from procman.cli.commands.check import check
+from procman.cli.commands.check import check, perform
+from procman.cli.options.reader import read
 from procman.core.model.settings import NAMES, Settings
 from procman.errors import ConfigError, UsageError
 
@@ -249,3 +250,105 @@ def test_show_config_in_json_is_one_more_key(capsys: pytest.CaptureFixture[str])
     report = Checked(capsys, json=True, show_config=True, port=7000).report
     assert report["config"]["port"] == {"value": 7000, "source": "default"}
     assert list(report["config"]) == list(NAMES)
+
+
+# mistakes in config files, beside all others --------------------------------------------------------------------------
+
+
+def perform_check(*words: str) -> int:
+    invocation = read(("check", *words))
+    assert invocation is not None
+    return perform(invocation)
+
+
+def test_mistakes_in_config_files_are_listed_beside_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nclock\n")
+    write(".env", "A\n")
+    write("procman.local.toml", "colour = false\n")
+    write("procman.toml", "prot = 1\ntimeout = 'soon'\n[process.web]\nredy = true\n")
+    write(".foreman", "port: many\n")
+    assert perform_check() == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        'Procfile:2:6: error: expected ":" right after "clock": a process line is `name: command`',
+        '.foreman:1: error: port wants a port from 1 to 65535, or 0 for none, not "many"',
+        'procman.toml:1: error: unknown setting "prot" (did you mean "port"?)',
+        'procman.toml:2: error: timeout wants a duration such as 30, 500ms or 1m30s, not "soon"',
+        'procman.local.toml:1: error: unknown setting "colour" (did you mean "color"?)',
+        'procman.toml:4: error: unknown key "redy" in [process.web] (did you mean "ready"?)',
+    ]
+    assert ".env:1: " in err
+
+
+def test_a_broken_config_file_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nclock\n")
+    write("procman.local.toml", "port = = 1\n")
+    write("procman.toml", "[process.wbe]\nport = 1\n")
+    assert perform_check() == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "procman.local.toml:1:8: error: invalid value (it is not TOML; see https://toml.io)",
+        'procman.toml:1: error: Procfile has no process type "wbe" (did you mean "web"?)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("env = 'gone.env'", "gone.env: no such file"),
+        ("formation = 'wbe=1'", 'Procfile has no process type "wbe" (did you mean "web"?)'),
+        ("exclude = ['wbe']", 'Procfile has no process type "wbe" (did you mean "web"?)'),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_files_is_a_problem(
+    setting: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write("procman.toml", f"{setting}\nprot = 1\n")
+    assert perform_check() == 1
+    assert f"procman.toml:1: error: {message}" in capsys.readouterr().out.splitlines()
+
+
+def test_a_formation_is_checked_beside_a_wrong_overlay(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write("procman.toml", "formation = 'wbe=1'\n[process.web]\nredy = 1\n")
+    assert perform_check() == 1
+    assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "procman.toml:1",
+        "procman.toml:3",
+    ]
+
+
+def test_the_mistakes_of_config_files_are_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write("procman.local.toml", "a = = 1\n")
+    write("procman.toml", "prot = 1\n")
+    assert perform_check("--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert [(p["file"], p["line"], p["column"], p["severity"]) for p in report["problems"]] == [
+        ("procman.local.toml", 1, 5, "error"),
+        ("procman.toml", 1, 1, "error"),
+    ]
+
+
+def test_what_the_command_line_asks_for_is_refused_after_the_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write("procman.toml", "prot = 1\n")
+    for words, message in ((("-m", "wbe=1"), "Procfile has no process"), (("-e", "gone"), "gone: no such file")):
+        with pytest.raises(UsageError, match=message):
+            perform_check(*words)
+        assert 'procman.toml:1: error: unknown setting "prot"' in capsys.readouterr().out
+
+
+def test_mistakes_are_listed_though_the_procfile_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    write("procman.toml", "prot = 1\n")
+    with pytest.raises(ConfigError, match="Procfile: no such file"):
+        perform_check()
+    assert 'procman.toml:1: error: unknown setting "prot"' in capsys.readouterr().out
+
+
+def test_what_the_config_file_says_of_the_procfile_is_located(capsys: pytest.CaptureFixture[str]) -> None:
+    write("procman.toml", "procfile = 'gone'\n")
+    with pytest.raises(ConfigError, match=r"procman.toml:1: gone: no such file"):
+        perform_check()
+    assert capsys.readouterr().out == ""

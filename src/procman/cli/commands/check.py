@@ -7,62 +7,121 @@ import sys
 
 from procman.cli.colors import palette_for, with_severity, write
 from procman.cli.options.precedence import settle
+from procman.config.configfiles import collected
 from procman.config.env_advice import env_advice
 from procman.config.files import read_environment, read_procfile
 from procman.config.plan_source import plan_for, uses_overlay
+from procman.core.model.process_overlay import OverlayProblem
 from procman.core.model.settings import NAMES
-from procman.core.procfile.environment import REAL
+from procman.core.planner import formation_of
+from procman.core.procfile.environment import REAL, Layer, merge
 from procman.core.text.printable import masked, visible
-from procman.errors import EXIT_OK, EXIT_PROBLEMS, Problem
+from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from procman.cli.options.option import Invocation
     from procman.core.model.plan import Environment, InstancePlan, Plan
-    from procman.core.model.process_overlay import Overlay, OverlayProblem
+    from procman.core.model.process_overlay import Overlay
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
+    from procman.errors import UsageError
 
 
 def perform(invocation: Invocation) -> int:
     """Perform ``procman check``."""
-    return check(settle(invocation))
+    return check(settle(invocation, mistakes=[]))
 
 
 def check(settings: Settings) -> int:
-    """Print every problem of the Procfile, or that there is none. Returns the exit code.
+    """Print every problem of the Procfile and the config files, or that there is none. Returns the exit code.
 
-    Raises ConfigError if a file cannot be read, UsageError if the formation or the ports are impossible.
+    Raises ConfigError if a file cannot be read, UsageError if the command line asks for something impossible.
     """
     if settings.show_config and not settings.json:
         _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
-    procfile = read_procfile(settings.procfile, settings.place("procfile"))
+    failures = list(settings.mistakes)
+    try:
+        procfile = read_procfile(settings.procfile, settings.place("procfile"))
+    except ConfigError:
+        _print(map(str, _located(failures)[0]), settings.color)
+        raise
     if not settings.json:
         _print((problem.at(procfile.name) for problem in procfile.problems), settings.color)
-    environment, warnings = read_environment(settings, os.environ, procfile)
-    overlay = _overlay(settings, procfile, environment)
-    has_errors = bool(procfile.errors or (overlay and overlay.errors))
-    plan = None if has_errors else plan_for(settings, procfile, environment, overlay=overlay)
-    if plan is not None:
-        found = list(_cannot_run(plan))
-        procfile = procfile.with_problems(found)
-        if not settings.json:
-            _print((problem.at(procfile.name) for problem in found), settings.color)
-    problems = overlay.problems if overlay else []
-    reported = {f"{problem.location}: {problem.message}" for problem in problems}
-    for warning in (*warnings, *(set(plan.warnings) - reported if plan else ())):
-        _warn("warning", warning, settings)
-    for severity, sentence in env_advice(settings, overlay):
-        _warn(severity, sentence, settings)
+    found = _look(settings, procfile, failures)
     if settings.json:
-        report = _as_json(settings, procfile, plan.instances if plan else (), environment, problems)
-        sys.stdout.write(f"{report}\n")
+        _raise_first(found.unlocated)
+        sys.stdout.write(f"{_as_json(settings, found)}\n")
     else:
-        _print(map(str, problems), settings.color)
-        _print(_summary(settings, procfile, environment, has_errors), settings.color)
-    return EXIT_PROBLEMS if has_errors else EXIT_OK
+        _print((problem.at(procfile.name) for problem in found.cannot_run), settings.color)
+    for severity, sentence in found.advice:
+        _warn(severity, sentence, settings)
+    if not settings.json:
+        _print(map(str, found.problems), settings.color)
+        _raise_first(found.unlocated)
+        _print(_summary(settings, found), settings.color)
+    return EXIT_PROBLEMS if found.has_errors else EXIT_OK
+
+
+class _Findings:
+    """What a look at the files has found."""
+
+    def __init__(self, procfile: Procfile, environment: Environment) -> None:
+        self.procfile = procfile
+        self.environment = environment
+        self.instances: tuple[InstancePlan, ...] = ()
+        self.cannot_run: list[Problem] = []
+        self.advice: list[tuple[str, str]] = []  # "warning" or "hint", and the sentence
+        self.problems: list[OverlayProblem] = []  # of the config files
+        self.unlocated: list[UsageError] = []  # errors that no line of a config file is to blame for
+
+    @property
+    def has_errors(self) -> bool:
+        return bool(self.procfile.errors) or any(problem.severity == "error" for problem in self.problems)
+
+
+def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) -> _Findings:
+    """Look at all files, whatever is wrong in one of them. `failures` are the mistakes that are known already."""
+    read = collected(lambda: read_environment(settings, os.environ, procfile), failures)
+    environment, warnings = read or (merge([Layer(REAL, os.environ)]), ())
+    found = _Findings(procfile, environment)
+    overlay = collected(lambda: _overlay(settings, procfile, environment), failures)
+    plan = None
+    if overlay and overlay.errors and not procfile.errors:
+        collected(lambda: formation_of(settings, procfile), failures)  # which needs no overlay
+    elif not procfile.errors:
+        plan = collected(lambda: plan_for(settings, procfile, environment, overlay=overlay), failures)
+    if plan is not None:
+        found.instances = plan.instances
+        found.cannot_run = list(_cannot_run(plan))
+        found.procfile = procfile.with_problems(found.cannot_run)
+    located, found.unlocated = _located(failures)
+    found.problems = [*located, *(overlay.problems if overlay else ())]
+    reported = {f"{problem.location}: {problem.message}" for problem in found.problems}
+    notes = plan.warnings if plan else settings.notes
+    found.advice = [("warning", text) for text in dict.fromkeys((*warnings, *notes)) if text not in reported]
+    if read:
+        found.advice += env_advice(settings, overlay)
+    return found
+
+
+def _located(failures: Iterable[UsageError]) -> tuple[list[OverlayProblem], list[UsageError]]:
+    """Return the problems that lines of config files are to blame for, and the other errors."""
+    problems, others = [], []
+    for error in failures:
+        location, _, message = error.message.partition(": ")
+        if location.rpartition(":")[2].isdigit():
+            problems.append(OverlayProblem(location, message, error.hint))
+        else:
+            others.append(error)
+    return problems, others
+
+
+def _raise_first(errors: Sequence[UsageError]) -> None:
+    if errors:
+        raise errors[0]
 
 
 def _warn(severity: str, sentence: str, settings: Settings) -> None:
@@ -92,13 +151,14 @@ def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -
     return read_overlay(settings, procfile, environment)
 
 
-def _summary(settings: Settings, procfile: Procfile, environment: Environment, has_errors: bool) -> list[str]:
+def _summary(settings: Settings, found: _Findings) -> list[str]:
     lines = []
-    if not has_errors:
+    procfile = found.procfile
+    if not found.has_errors:
         names = procfile.names
         lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
     if settings.show_env or settings.show_values:
-        lines += _table(_variables(settings, environment)) or ["no env file sets any variable"]
+        lines += _table(_variables(settings, found.environment)) or ["no env file sets any variable"]
     return lines
 
 
@@ -114,26 +174,21 @@ def _variables(settings: Settings, environment: Environment) -> list[tuple[str, 
     return rows
 
 
-def _as_json(
-    settings: Settings,
-    procfile: Procfile,
-    instances: Iterable[InstancePlan],
-    environment: Environment,
-    problems: Iterable[OverlayProblem],
-) -> str:
+def _as_json(settings: Settings, found: _Findings) -> str:
     import json
 
+    procfile, environment = found.procfile, found.environment
     report = {
-        "ok": not procfile.errors and all(problem.severity != "error" for problem in problems),
+        "ok": not found.has_errors,
         "procfile": procfile.name,
         "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
-        "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in instances],
+        "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in found.instances],
         "env": {name: environment.values[name] if settings.show_values else None for name in environment.given},
         "problems": [
             {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
             for p in procfile.problems
         ]
-        + [p.as_record() for p in problems],
+        + [p.as_record() for p in found.problems],
     }
     if settings.show_env:
         report["env_sources"] = {name: environment.origin[name] for name in environment.given}

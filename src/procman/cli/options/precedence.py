@@ -7,7 +7,7 @@ import sys
 
 from procman.cli.options.option import WHEN
 from procman.cli.options.table import OPTIONS, Option
-from procman.config.configfiles import read_config_files
+from procman.config.configfiles import collected, read_config_files
 from procman.core.model.settings import Settings
 from procman.core.text import values
 from procman.errors import ConfigError, UsageError
@@ -26,18 +26,28 @@ _PATHS = ("procfile", "root", "log_dir", "socket")
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
-def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> Settings:
-    """Return all settings of an invocation. Raises UsageError for a wrong value, ConfigError for a wrong file."""
+def settle(
+    invocation: Invocation, environ: Mapping[str, str] | None = None, mistakes: list[UsageError] | None = None
+) -> Settings:
+    """Return all settings of an invocation. Raises UsageError for a wrong value, ConfigError for a wrong file.
+
+    With a list of `mistakes`, what is wrong in config files is added to it instead, and left out.
+    """
     flags = _from_flags(invocation)
     variables = _from_environment(os.environ if environ is None else environ)
     near = {**variables, **flags}
     folder = _project_folder(near)
-    files = read_config_files(folder)
+    files = read_config_files(folder, mistakes)
     above = ""
-    if not files and not {"procfile", "root", "socket"} & near.keys() and not os.path.lexists("Procfile"):
+    if (
+        not files
+        and not mistakes
+        and not {"procfile", "root", "socket"} & near.keys()
+        and not os.path.lexists("Procfile")
+    ):
         above = folder = _project_above(invocation.command)
-        files = read_config_files(above) if above else []
-    layers = [_from_config(file) for file in reversed(files)]
+        files = read_config_files(above, mistakes) if above else []
+    layers = [_from_config(file, mistakes) for file in reversed(files)]
     merged: Given = {"procfile": (f"{above}/Procfile", "a folder above")} if above else {}
     for layer in (*layers, variables, flags):
         merged.update(_with_foreman(layer))
@@ -52,6 +62,7 @@ def settle(invocation: Invocation, environ: Mapping[str, str] | None = None) -> 
         {name: place for name, (_, place) in merged.items()}, **{name: value for name, (value, _) in merged.items()}
     )
     settings.project = folder
+    settings.mistakes = tuple(mistakes or ())
     settings.notes = tuple(warning for file in files for warning in file.warnings)
     settings.overridden = tuple(
         option.overrides for option in OPTIONS if option.overrides and settings.is_given_directly(option.setting)
@@ -172,27 +183,36 @@ def _value(option: Option, text: str) -> object:
     return _CONVERTERS[option.kind](text)
 
 
-def _from_config(file: ConfigFile) -> Given:
+def _from_config(file: ConfigFile, mistakes: list[UsageError] | None) -> Given:
     given: Given = {}
-    for key, value in file.values.items():
-        if key == "process" and not file.is_text:  # the overlay has its own reader, which reports its errors
-            given[key] = tuple(value) if isinstance(value, dict) else (key,), file.location(key)
-            continue
-        option = _CONFIG.get(key.replace("-", "_"))
-        if option is None:
-            raise _unknown(file, key)
-        place = file.location(key)
-        if option.setting == "env" and isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-            paths, optional = _env_files(value, f"{place}: {key}")
-            given["env"] = _from_folder(option, paths, file.folder), place
-            given["env_optional"] = _from_folder(option, optional, file.folder), place
-            continue
-        if file.is_text:
-            setting = converted(option, [str(value)], f"{place}: {key}")
-        else:
-            setting = _from_toml(option, value, f"{place}: {key}")
-        given[option.setting] = _from_folder(option, setting, file.folder), place
+    for key in file.values:
+        given.update(_collected_key(file, key, mistakes) or {})
     return given
+
+
+def _collected_key(file: ConfigFile, key: str, mistakes: list[UsageError] | None) -> Given | None:
+    return collected(lambda: _from_key(file, key, file.values[key]), mistakes)
+
+
+def _from_key(file: ConfigFile, key: str, value: object) -> Given:
+    """Return what one key of a config file sets. Raises UsageError, ConfigError for an unknown key."""
+    place = file.location(key)
+    if key == "process" and not file.is_text:  # the overlay has its own reader, which reports its errors
+        return {key: (tuple(value) if isinstance(value, dict) else (key,), place)}
+    option = _CONFIG.get(key.replace("-", "_"))
+    if option is None:
+        raise _unknown(file, key)
+    if option.setting == "env" and isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        paths, optional = _env_files(value, f"{place}: {key}")
+        return {
+            "env": (_from_folder(option, paths, file.folder), place),
+            "env_optional": (_from_folder(option, optional, file.folder), place),
+        }
+    if file.is_text:
+        setting = converted(option, [str(value)], f"{place}: {key}")
+    else:
+        setting = _from_toml(option, value, f"{place}: {key}")
+    return {option.setting: (_from_folder(option, setting, file.folder), place)}
 
 
 def _env_files(value: list[object], place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

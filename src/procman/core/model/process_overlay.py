@@ -38,7 +38,10 @@ class Table:
 
 
 class OverlayProblem:
-    """A mistake in the overlay. `location` is FILE:LINE, `severity` is "error" or "warning", `hint` may be empty."""
+    """A mistake in a config file. `location` is FILE:LINE, for bad TOML FILE:LINE:COLUMN; `hint` may be empty.
+
+    `severity` is "error" or "warning".
+    """
 
     __slots__ = ("hint", "location", "message", "severity")
 
@@ -49,15 +52,18 @@ class OverlayProblem:
         self.severity = severity
 
     def as_record(self) -> dict[str, object]:
-        """Return the problem as ``check --json`` prints it; only problems of the overlay have a `file`."""
-        file, line = self.position()
+        """Return the problem as ``check --json`` prints it; only problems of config files have a `file`."""
+        file, line, column = self.position()
         message = f"{self.message} ({self.hint})" if self.hint else self.message
-        return {"severity": self.severity, "line": line, "column": 1, "message": message, "file": file}
+        return {"severity": self.severity, "line": line, "column": column, "message": message, "file": file}
 
-    def position(self) -> tuple[str, int]:
-        """Return file and line, to sort by."""
+    def position(self) -> tuple[str, int, int]:
+        """Return file, line and column, to sort by."""
+        file, *numbers = self.location.rsplit(":", 2)
+        if len(numbers) == 2 and all(map(str.isdigit, numbers)):
+            return file, int(numbers[0]), int(numbers[1])
         file, _, line = self.location.rpartition(":")
-        return (file, int(line)) if line.isdigit() else (self.location, 1)
+        return (file, int(line), 1) if line.isdigit() else (self.location, 1, 1)
 
     def __str__(self) -> str:
         return f"{self.location}: {self.severity}: {self.message}{f' ({self.hint})' if self.hint else ''}"

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from procman.errors import UsageError
+
 
 class Settings:
     """What the user wants, merged from all places where it can be given: one attribute per option.
@@ -85,6 +87,7 @@ class Settings:
         self.origin: dict[str, str] = dict(origin or {})
         self.overridden: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()  # warnings about the config files
+        self.mistakes: tuple[UsageError, ...] = ()  # in the config files; any command but `check` raises them
         self.project = ""  # the folder of the config files; empty for the current one
         if "procfile" not in given and "root" in given:
             self.procfile = f"{self.root.rstrip('/')}/Procfile"
