@@ -173,6 +173,36 @@ def test_options_before_the_command(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "-d", "app", "restart", "") == ["api"]
 
 
+def test_an_option_before_the_command_and_its_value(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "-f", "Proc") == ["Proc"]
+    assert completed(bakery, "procman", "--exit", "a") == ["all", "any"]
+    assert completed(bakery, "procman", "--exit", "=", "a") == ["all", "any"]
+    assert completed(bakery, "procman", "-f", "Procfile.dev", "-m", "") == ["css=", "all="]
+    assert completed(bakery, "procman", "-d", "app", "--only", "a") == ["api"]
+    assert completed(bakery, "procman", "--no-color", "sta") == ["start"]
+    assert completed(bakery, "procman", "-f", "Procfile.dev", "sta") == ["start"]
+
+
+def test_every_option_before_the_command(bakery: harness.Place) -> None:
+    offered = completed(bakery, "procman", "-")
+    assert {"-f", "--procfile", "--rolling", "--follow", "--version", "--help"} <= set(offered)
+    assert len(offered) == len(set(offered))
+
+
+def test_the_values_of_a_switch(bakery: harness.Place) -> None:
+    assert completed(bakery, "procman", "start", "--color", "=", "a") == ["auto", "always"]
+    assert completed(bakery, "procman", "ps", "--color", "=") == ["auto", "always", "never"]
+    assert completed(bakery, "procman", "--color", "=", "n") == ["never"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_value_behind_its_equals_sign_in_a_shell_that_keeps_words(bakery: harness.Place, shell: str) -> None:
+    for words, whole in (("start --exit=f", "--exit=failure"), ("--color=al", "--color=always")):
+        last = words.split()[-1] if shell == "fish" else str(len(words.split()))
+        env = {"_PROCMAN_COMPLETE": f"{shell}_complete", "COMP_WORDS": f"procman {words}", "COMP_CWORD": last}
+        assert whole in bakery.call(env=env).out.replace(",", "\n").split("\n")
+
+
 @pytest.mark.parametrize("words", ["start --nonsense ", "restart ", "-f /nowhere start ", "-x ", "no such "])
 @pytest.mark.parametrize("shell", SHELLS)
 def test_nothing_but_completions_is_printed(bakery: harness.Place, shell: str, words: str) -> None:

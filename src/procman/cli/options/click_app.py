@@ -12,14 +12,14 @@ from procman import __version__
 from procman.cli.colors import colored_page, palette_for, write
 from procman.cli.options import help  # noqa: A004 (as click calls it)
 from procman.cli.options.completion import AFTER_DASHES, CompletingType
-from procman.cli.options.reader import with_command_first
+from procman.cli.options.reader import leading_flags, with_command_first
 from procman.cli.options.table import COMMANDS, Invocation
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from procman.cli.options.table import Command, Option
 
@@ -67,7 +67,9 @@ def print_completions() -> int:
     """Print what the command line at hand could become, for the scripts that ``print_completion`` prints."""
     from procman.cli.options.completion import complete
 
-    return complete(lambda: application().main([], "procman", COMPLETE_VARIABLE, standalone_mode=False))
+    group = application()
+    group.offer_options()
+    return complete(lambda: group.main([], "procman", COMPLETE_VARIABLE, standalone_mode=False))
 
 
 def print_completion(invocation: Invocation) -> int:
@@ -82,7 +84,7 @@ def print_completion(invocation: Invocation) -> int:
     return 0
 
 
-def application() -> click.Group:
+def application() -> _Group:
     """Return the click group of all commands."""
     group = _Group("procman", context_settings=_SETTINGS, no_args_is_help=False)
     group.params = [_printing("--version", page=lambda: f"procman {__version__}")]
@@ -92,6 +94,16 @@ def application() -> click.Group:
 
 
 class _Group(click.Group):
+    rows: Mapping[str, Option] = {}
+
+    def offer_options(self) -> None:
+        """Take the options of all commands, which may stand before the command; only completion needs them here."""
+        flags: dict[Option, list[str]] = {}
+        for flag, option in leading_flags().items():
+            flags.setdefault(option, []).append(flag)
+        self.rows = {f"option_{number}": option for number, option in enumerate(flags)}
+        self.params += [_option(name, option, flags[option]) for name, option in self.rows.items()]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, with_command_first(args))
 
@@ -169,14 +181,18 @@ class _Command(click.Command):
         return Invocation(self.table.name, given, words, before[-1:] == ["--"])
 
 
-def _option(name: str, option: Option) -> click.Option:
-    """Return the option for click. It accepts repeated values, so that we can report them, and converts nothing."""
+def _option(name: str, option: Option, flags: Sequence[str] = ()) -> click.Option:
+    """Return the option for click. It accepts repeated values, so that we can report them, and converts nothing.
+
+    ``flags`` are those that mean the option here, if not all of its flags do.
+    """
+    names = [name, *(flags or option.flags)]
     if option.kind == "switch":
-        return click.Option([name, *option.flags], count=True)
+        return click.Option(names, count=True)
     kind = CompletingType(option.kind, option)
     if option.kind == "optional":
-        return click.Option([name, *option.flags], multiple=True, type=kind, is_flag=False, flag_value="")
-    return click.Option([name, *option.flags], multiple=True, type=kind)
+        return click.Option(names, multiple=True, type=kind, is_flag=False, flag_value="")
+    return click.Option(names, multiple=True, type=kind)
 
 
 def _argument(command: Command) -> click.Argument:

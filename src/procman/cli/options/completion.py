@@ -7,7 +7,14 @@ import os
 import signal
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete, add_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+)
 
 from procman.cli.options.precedence import settle
 from procman.cli.options.table import COMMANDS, CONTROL_COMMANDS, Invocation, Option
@@ -42,8 +49,21 @@ def complete(main: Callable[[], object]) -> int:
     return EXIT_OK
 
 
+class _WithValues(ShellComplete):
+    """Completion that returns ``--exit=any`` for ``--exit=a``, where click returns the value only."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Return what the word at the cursor could become."""
+        flag, equals, text = incomplete.partition("=")
+        if not equals or flag[:1] != "-":
+            return super().get_completions(args, incomplete)
+        choices = _switch_choices().get(flag, ())
+        found = _matching(choices, text) if choices else super().get_completions(args, incomplete)
+        return [CompletionItem(flag + equals + item.value, type=item.type) for item in found]
+
+
 @add_completion_class
-class _BashComplete(BashComplete):
+class _BashComplete(_WithValues, BashComplete):
     """Completion for bash, which splits words at each ``=`` (COMP_WORDBREAKS), and replaces the last part only."""
 
     source_template = """\
@@ -77,8 +97,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
                 joined[-1] += word
             else:
                 joined.append(word)
-        value = joined[-1].partition("=")[2] if joined[-1].startswith("-") else joined[-1]
-        self.cut = value.rfind("=") + 1 if last == "=" or "=" not in last else 0
+        self.cut = joined[-1].rfind("=") + 1 if last == "=" or "=" not in last else 0
         return joined[:-1], joined[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
@@ -87,7 +106,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 @add_completion_class
-class _ZshComplete(ZshComplete):
+class _ZshComplete(_WithValues, ZshComplete):
     """Completion for zsh, silent even where procman cannot be found."""
 
     source_template = ZshComplete.source_template.replace(
@@ -96,7 +115,7 @@ class _ZshComplete(ZshComplete):
 
 
 @add_completion_class
-class _FishComplete(FishComplete):
+class _FishComplete(_WithValues, FishComplete):
     """Completion for fish, silent even where procman cannot be found."""
 
     source_template = FishComplete.source_template.replace(
@@ -242,12 +261,17 @@ def _rows(connection: socket) -> list[dict[str, object]]:
 
 
 def _settings(ctx: click.Context) -> Settings:
-    command = COMMANDS[str(ctx.info_name)]
     given: dict[Option, list[str]] = {}
-    for number, option in enumerate(command.options):
-        if option.setting in _WHICH_PROJECT and (found := ctx.params.get(f"option_{number}")):
+    for name, option in getattr(ctx.command, "rows", {}).items():
+        if option.setting in _WHICH_PROJECT and (found := ctx.params.get(name)):
             given[option] = list(found)
-    return settle(Invocation(command.name, given, ()))
+    return settle(Invocation(str(ctx.info_name), given, ()))
+
+
+def _switch_choices() -> dict[str, tuple[str, ...]]:
+    """Return what may stand behind the ``=`` of a switch: ``--color=never``."""
+    rows = {option for command in COMMANDS.values() for option in command.options if option.kind == "switch"}
+    return {flag: option.choices for option in rows for flag in option.flags}
 
 
 def _matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:

@@ -28,10 +28,7 @@ def with_command_first(words: Sequence[str]) -> list[str]:
     They get their long form, since a short one may mean something else there: ``logs -f`` follows. Words in which one
     of them is unknown, or no command follows, stay as they are.
     """
-    tables = [table.options for table in reversed(COMMANDS.values())]  # those of `start`, the first, win
-    flags = {
-        flag: option for options in tables for option in options if option.kind != "optional" for flag in option.flags
-    }
+    flags = leading_flags()
     moved: list[str] = []
     at = 0
     while at < len(words) and words[at][:1] == "-":
@@ -43,6 +40,14 @@ def with_command_first(words: Sequence[str]) -> list[str]:
         moved.append(flag if option.kind == "switch" and not text else f"{flag}={text}")
         at += used
     return [words[at], *moved, *words[at + 1 :]] if words[at:] and words[at][:1] != "-" else list(words)
+
+
+def leading_flags() -> dict[str, Option]:
+    """Return each flag that may stand before the command, with its option. Those of `start`, the first, win."""
+    tables = [table.options for table in reversed(COMMANDS.values())]
+    return {
+        flag: option for options in tables for option in options if option.kind != "optional" for flag in option.flags
+    }
 
 
 def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:
