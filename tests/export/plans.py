@@ -30,8 +30,8 @@ def plan_of(lines: str, overlay: dict[str, Attributes] | None = None, formation:
 class Export:
     """What an exporter yields: the contents of its files by path, the targets of its links, and its warnings."""
 
-    def __init__(self, format_name: str, plan: Plan, **options: str) -> None:
-        given = {"app": "app", "image": "app:1", "owner": "me"} | options
+    def __init__(self, format_name: str, plan: Plan, **options: object) -> None:
+        given: dict[str, object] = {"app": "app", "image": "app:1", "owner": "me"} | options
         found = list(find(format_name)(plan, ExportOptions(**given)))  # type: ignore[arg-type]
         files = [item for item in found if isinstance(item, ExportFile)]
         self.files = {item.path: item.content for item in files if not item.link}

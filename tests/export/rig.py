@@ -63,6 +63,18 @@ while :; do sleep 0.1 & wait $!; done
 """
 
 
+# Starts a program and dies at TERM without passing it on, as npm does. The program needs its grace.
+LAUNCHER = "#!/bin/sh\n./witness &\nwait\n"
+
+# Finishes the job of its child at TERM. The child itself would die of it, like the workers of a pool.
+POOL = r"""#!/bin/sh
+trap 'echo >seen/asked; wait $job; echo yes >seen/pool.bye; exit 0' TERM
+(while [ ! -e seen/asked ]; do sleep 0.1; done; sleep 0.5; echo done >seen/pool.job) & job=$!
+echo $$ >seen/pool.draft && mv seen/pool.draft seen/pool.1.pid
+wait $job
+"""
+
+
 def quoted(value: str) -> str:
     """Write a value of an env file for python-dotenv."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -80,8 +92,12 @@ class Application:
         values = {**(HOSTILE if env is None else env), "WITNESS_MARK": self.mark}
         (folder / ".env").write_text("".join(f"{name}={quoted(value)}\n" for name, value in values.items()))
         (folder / ".env").chmod(0o600)
-        (folder / "witness").write_text(WITNESS)
-        (folder / "witness").chmod(0o755)
+        self.add("witness", WITNESS)
+
+    def add(self, name: str, script: str) -> None:
+        """Add a program to the application's folder."""
+        (self.folder / name).write_text(script)
+        (self.folder / name).chmod(0o755)
 
     def export(self, format_name: str, out: Path, *words: str) -> harness.Finished:
         """Export with the installed command, which must succeed."""

@@ -62,6 +62,15 @@ def test_a_named_user_is_the_account(shop: Path) -> None:
     assert "User=deploy\n" in (shop / "out/shop-web@.service").read_text()
 
 
+def test_the_folder_at_the_target_has_no_owner_here(shop: Path) -> None:
+    done = harness.call("export", "supervisord", "out", "--target-dir", "/srv/elsewhere/", cwd=shop)
+    assert done.code == 0, done
+    script = (shop / "out/shop/web.1.sh").read_text()
+    assert "\ncd /srv/elsewhere || exit 111\n" in script
+    assert str(shop) not in script
+    assert "id -un" not in script
+
+
 def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
     done = harness.call("export", "runit", "-", cwd=shop, env={"SHELLS_OWN": "x", "PORT": "7000"})
     assert "SHELLS_OWN" not in done.out
@@ -79,6 +88,7 @@ def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
         (("compose", "-", "--user"), "wants the name of an account"),
         (("systemd", "Procfile"), "is not a folder"),
         (("systemd", "-", "-m", "web=0"), "nothing"),
+        (("systemd", "-", "--target-dir", "srv/shop"), "wants an absolute path"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(shop: Path, words: tuple[str, ...], message: str) -> None:

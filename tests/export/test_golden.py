@@ -133,8 +133,8 @@ def test_a_property_list_is_one_and_names_its_own_job(path: Path) -> None:
     assert all(isinstance(word, str) for word in job["ProgramArguments"])
 
 
-@pytest.mark.parametrize(("to", "mode"), [("group", "control-group"), ("program", "mixed")])
-def test_what_gets_the_stop_signal_first_is_exported_or_warned_of(to: str, mode: str) -> None:
+@pytest.mark.parametrize(("to", "alone"), [("group", False), ("program", True)])
+def test_what_gets_the_stop_signal_first_is_exported_or_warned_of(to: str, alone: bool) -> None:
     plan = tuned()
     for instance in plan.instances:
         instance.stop = StopPolicy(to=to)
@@ -145,4 +145,4 @@ def test_what_gets_the_stop_signal_first_is_exported_or_warned_of(to: str, mode:
         assert told == (name not in ("systemd", "runit")), name
         if name == "systemd":
             unit = next(item for item in rendered if isinstance(item, ExportFile) and item.path.endswith("@.service"))
-            assert f"KillMode={mode}\n" in unit.content
+            assert ("ExecStop=" in unit.content) == alone

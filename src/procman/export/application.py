@@ -36,7 +36,7 @@ class Service:
     ``env`` holds the variables that not all types share, without those of ``OWN``. ``kind`` is RELEASE for what runs
     before each new version, ONCE for what ends and stays ended, else LASTING. ``starts`` says whether `procman start`
     would start it. ``folder`` is the working directory below the application's own: ``services/mail``, empty for that
-    folder itself, an absolute path for one outside of it.
+    folder itself, an absolute path for one outside of it. ``root`` is the application's folder at the target.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Service:
     kind: str = LASTING
     starts: bool = True
     folder: str = ""
+    root: str = ""
 
     @property
     def first(self) -> InstancePlan:
@@ -58,8 +59,8 @@ class Service:
 
     @property
     def cwd(self) -> str:
-        """The working directory, an absolute path on this machine."""
-        return self.first.cwd
+        """The working directory at the target, an absolute path."""
+        return posixpath.join(self.root, self.folder) if self.folder else self.root
 
     @property
     def replicas(self) -> int:
@@ -129,7 +130,8 @@ def application(plan: Plan, options: ExportOptions) -> Application:
     shared = dict(_common(environments))
     types = dict.fromkeys(instance.type for instance in plan.instances)
     started = _started(plan)
-    services = tuple(_service(name, plan, shared, name in started) for name in types)
+    root = options.target_dir or plan.root
+    services = tuple(_service(name, plan, shared, name in started, root) for name in types)
     return Application(options.app, services, shared)
 
 
@@ -154,10 +156,10 @@ def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
     return (pair for pair in sorted(first.items()) if all(other.get(pair[0]) == pair[1] for other in others))
 
 
-def _service(name: str, plan: Plan, shared: dict[str, str], starts: bool) -> Service:
+def _service(name: str, plan: Plan, shared: dict[str, str], starts: bool, root: str) -> Service:
     instances = tuple(instance for instance in plan.instances if instance.type == name)
     env = {key: value for key, value in sorted(_carried(instances[0]).items()) if key not in shared}
-    return Service(name, instances, env, _kind(name, plan), starts, _folder(instances[0].cwd, plan.root))
+    return Service(name, instances, env, _kind(name, plan), starts, _folder(instances[0].cwd, plan.root), root)
 
 
 def _kind(name: str, plan: Plan) -> str:
@@ -234,4 +236,15 @@ def starts_allowed(policy: RestartPolicy) -> int:
 
 def budget_window(policy: RestartPolicy) -> int:
     """Return the seconds within which ``starts_allowed`` starts mean that every life was too short."""
-    return ceil(starts_allowed(policy) * (policy.min_uptime + policy.backoff))
+    starts = starts_allowed(policy)
+    return ceil(starts * policy.min_uptime + sum(policy.delay(deaths) for deaths in range(1, starts + 1)))
+
+
+def patience(policy: RestartPolicy) -> float:
+    """Return the seconds that all pauses before giving up take together: the outage that a process may survive."""
+    return sum(policy.delay(deaths) for deaths in range(1, starts_allowed(policy)))
+
+
+def average_backoff(policy: RestartPolicy) -> float:
+    """Return the pause for a target where all of them are the same, so that its patience is that of the policy."""
+    return patience(policy) / max(1, starts_allowed(policy) - 1) or policy.backoff

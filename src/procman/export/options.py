@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from procman.export.file import ExportWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
@@ -13,7 +19,9 @@ class ExportOptions:
     that owns its folder on this machine; both may be empty.
     ``image`` is the container image; if it is empty, exporters use ``APP:latest`` and warn. ``location`` is the folder
     of the export as an absolute path, empty if the files are printed. ``log`` is the folder for log files; if it is
-    empty, the target's default applies. ``user_units`` asks for units of a user's own service manager.
+    empty, the target's default applies. ``user_units`` asks for units of a user's own service manager. ``target_dir``
+    is the folder of the application at the target, empty if it is the same as on this machine. With ``keep_trying``,
+    what keeps failing is restarted for ever, whatever the restart budget.
     """
 
     app: str
@@ -23,8 +31,16 @@ class ExportOptions:
     location: str = ""
     log: str = ""
     user_units: bool = False
+    target_dir: str = ""
+    keep_trying: bool = False
 
     @property
     def account(self) -> str:
         """The account to run as on a machine like this one: the given one, else the owner of the folder."""
         return self.user or self.owner
+
+    def account_warning(self, identity: str) -> Iterator[ExportWarning]:
+        """Yield a warning if no account is known. ``identity`` says who runs the application then."""
+        if not self.account:
+            reason = "" if self.target_dir else ", since root owns the folder"
+            yield ExportWarning(f"{identity}{reason}: --user names another")

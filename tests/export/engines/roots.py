@@ -58,6 +58,7 @@ class Machine:
         """Boot the system. ``shared`` is one of our folders, which the machine sees under the same name."""
         need("systemd-nspawn", "nsenter", root=True)
         self.console = shared / "console.log"
+        self.grows = suite != "bookworm"  # whether its systemd (254 or later) can wait longer after each failure
         self.name = f"procman-{uuid.uuid4().hex[:12]}"
         argv = [
             *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--volatile=overlay"),

@@ -100,12 +100,20 @@ def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> Expo
     return ExportOptions(
         app=settings.app or app_name(os.path.basename(plan.root)),
         user=settings.user or "",
-        owner=_owner(plan.root),
+        owner="" if settings.target_dir else _owner(plan.root),
         image=settings.image or "",
         location="" if out in ("", PRINT) else os.path.abspath(out),
         log=os.path.abspath(settings.log) if settings.log else "",
         user_units=user_units,
+        target_dir=_target_dir(settings.target_dir),
+        keep_trying=settings.keep_trying,
     )
+
+
+def _target_dir(folder: str | None) -> str:
+    if folder and not folder.startswith("/"):
+        raise UsageError(f'--target-dir wants an absolute path, not "{folder}"', "for example --target-dir /srv/shop")
+    return os.path.normpath(folder) if folder else ""
 
 
 def _owner(folder: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from procman.export.file import ExportFile
 
 VALIDATOR_TIMEOUT = 120.0  # seconds; only a validator that hangs takes that long
+_NEWER_KEYS = r"Unknown key( name)? 'Restart(Steps|MaxDelaySec)' in section"  # systemd before 254
 _QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 
 
@@ -32,7 +34,8 @@ class Validator:
     argv: tuple[str, ...]
     wants: Callable[[str], bool]
     each: bool = False
-    silent: bool = False  # it always exits with 0: any output on stderr is an error
+    silent: bool = False  # its exit code says little: any output on stderr is an error
+    accepts: str = "(?!)"  # a pattern of lines on stderr that are not errors
 
 
 def check(format_name: str, files: Sequence[ExportFile], *, user_units: bool) -> None:
@@ -57,7 +60,7 @@ def _validators(format_name: str, user_units: bool) -> list[Validator]:
     scripts = Validator(("sh", "-n"), lambda path: path.endswith((".sh", "run", "finish", "control/t")), each=True)
     compose = ("config", "-q")
     known = {
-        "systemd": [Validator(verify, lambda path: path.endswith(units), silent=True)],
+        "systemd": [Validator(verify, lambda path: path.endswith(units), silent=True, accepts=_NEWER_KEYS)],
         "supervisord": [scripts],
         "runit": [scripts],
         "s6": [scripts],
@@ -95,8 +98,10 @@ def _run(validator: Validator, argv: tuple[str, ...], folder: str) -> None:
         )
     except subprocess.TimeoutExpired:
         raise ValidatorError(f"{argv[0]} did not finish within {VALIDATOR_TIMEOUT:.0f} s") from None
-    if done.returncode or (validator.silent and done.stderr.strip()):
-        output = (done.stderr.strip() or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
+    said = "\n".join(line for line in done.stderr.splitlines() if not re.search(validator.accepts, line)).strip()
+    failed = done.returncode and not (validator.silent and done.stderr)
+    if failed or (validator.silent and said):
+        output = (said or done.stdout.strip()).replace(f"{folder}/", "").expandtabs()
         sys.stderr.write(f"{output}\n")
         raise ValidatorError(f"{' '.join(argv[:2])} reports the problems above")
 

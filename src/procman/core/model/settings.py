@@ -77,6 +77,8 @@ class Settings:
     user: str | None = None  # the account it runs as; "": units of a user's own service manager
     image: str | None = None
     log: str | None = None  # the folder for log files
+    target_dir: str | None = None  # the application's folder at the target; None: where it is here
+    keep_trying: bool = False  # no restart budget
     dry_run: bool = False
     check_files: bool = False
     list_formats: bool = False

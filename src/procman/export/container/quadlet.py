@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from procman.export.application import (
-    application,
-    budget_window,
-    install_folder,
-    own,
-    seconds,
-    starts_allowed,
-    whole_seconds,
-)
+from procman.export.application import application, install_folder, own, seconds, whole_seconds
 from procman.export.container.containers import image_of, image_warnings, log_warning
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
+from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.overlay import overlay_warnings
 from procman.export.shell import container_argv, signal_name
+from procman.export.units import environment_lines, limit_lines, restart_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from procman.core.model.plan import Plan
-    from procman.core.model.policy import RestartPolicy
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
@@ -51,8 +43,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
-    values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
-    return header("quadlet", app.name, "Only systemd needs to read this file: keep its mode at 0600.") + "\n" + values
+    comment = header("quadlet", app.name, "Only systemd needs to read this file: keep its mode at 0600.")
+    return f"{comment}\n{environment_lines(env)}"
 
 
 def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
@@ -76,7 +68,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             comment,
             "[Unit]",
             f"Description={app.name} {service.name}.%i",
-            *_budget(service.restart),
+            *limit_lines(service.restart, options.keep_trying),
             "",
             "[Container]",
             *_container(app, service, options),
@@ -87,7 +79,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             f"EnvironmentFile={folder}/{app.name}.env",
             *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
             f"EnvironmentFile={folder}/{service.name}.%i.env",
-            *_restart(service),
+            *restart_lines(service),
             f"TimeoutStopSec={seconds(service.stop.grace + 10)}",
             "",
             "[Install]",
@@ -115,23 +107,4 @@ def _container(app: Application, service: Service, options: ExportOptions) -> li
         f"PodmanArgs=--stop-signal=SIG{signal_name(service.stop.signal_number)}",
         f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
         *(["PublishPort=${PORT}:${PORT}"] if service.serves else []),
-    ]
-
-
-def _budget(policy: RestartPolicy) -> list[str]:
-    if policy.mode == "never":
-        return []
-    return [f"StartLimitIntervalSec={budget_window(policy)}", f"StartLimitBurst={starts_allowed(policy)}"]
-
-
-def _restart(service: Service) -> list[str]:
-    policy, stopped = service.restart, 128 + service.stop.signal_number
-    if policy.mode == "never":
-        return ["Restart=no", f"SuccessExitStatus={stopped}"]
-    return [
-        f"Restart={policy.mode}",
-        f"RestartSec={seconds(policy.backoff)}",
-        "RestartPreventExitStatus=126 127",
-        f"SuccessExitStatus={' '.join(str(code) for code in (*(c for c in policy.success_codes if c), stopped))}",
-        *([f"RestartForceExitStatus={stopped}"] if policy.mode == "on-failure" else []),
     ]

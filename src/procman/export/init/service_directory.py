@@ -5,7 +5,6 @@ from __future__ import annotations
 from procman.core.model.status import CANNOT_RUN
 from procman.core.procfile.command import direct
 from procman.export.application import application, starts_allowed, whole_seconds
-from procman.export.file import ExportWarning
 from procman.export.grammar import sh
 from procman.export.overlay import STOP_TO, overlay_warnings
 from procman.export.shell import signal_name, start_lines
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
-    from procman.export.file import ExportFile
+    from procman.export.file import ExportFile, ExportWarning
     from procman.export.options import ExportOptions
 
     Directory = Callable[[Application, Service, InstancePlan, ExportOptions], Iterator[ExportFile]]
@@ -64,10 +63,7 @@ def render_directories(
     """Yield warnings for what ``tool`` cannot do, then the files that ``directory`` yields for each instance."""
     app = application(plan, options)
     yield from overlay_warnings(app, tool, *((STOP_TO,) if tool == "runit" else ()))
-    if not options.account:
-        yield ExportWarning(
-            f"{tool} will run the application as its own user, since root owns the folder: --user names another"
-        )
+    yield from options.account_warning(f"{tool} will run the application as its own user")
     for service, instance in app.instances:
         yield from directory(app, service, instance, options)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.export.application import application, starts_allowed, whole_seconds
-from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
+from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import escaped, supervisord
 from procman.export.overlay import overlay_warnings
 from procman.export.shell import environment_file, setpriv_lines, signal_name, start_lines, trap_stop_signal
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
+    from procman.export.file import ExportWarning
     from procman.export.options import ExportOptions
 
 SUMMARY = "a configuration file for supervisord, and a script per process"
@@ -25,10 +26,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
     app = application(plan, options)
     yield from overlay_warnings(app, "supervisord")
-    if not options.account:
-        yield ExportWarning(
-            "supervisord will run the application as its own user, since root owns the folder: --user names another"
-        )
+    yield from options.account_warning("supervisord will run the application as its own user")
     yield ExportFile(f"{app.name}.conf", _configuration(app, options))
     for service, instance in app.instances:
         base = f"{app.name}/{instance.name}"

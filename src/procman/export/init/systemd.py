@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from procman.core.model.dependency import STARTED
 from procman.core.procfile.command import direct, is_simple
-from procman.export.application import application, budget_window, install_folder, own, seconds, starts_allowed
+from procman.export.application import application, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, escaped, systemd_environment, systemd_path, systemd_word
-from procman.export.overlay import DEPENDENCIES, STOP_TO, dependencies_of, overlay_warnings
-from procman.export.shell import signal_name
+from procman.export.grammar import escaped, systemd_path, systemd_word
+from procman.export.overlay import DEPENDENCIES, STOP_COMMAND, STOP_TO, dependencies_of, overlay_warnings
+from procman.export.units import environment_lines, limit_lines, restart_lines, signal_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from procman.core.model.plan import Plan
-    from procman.core.model.policy import RestartPolicy
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
@@ -30,9 +29,6 @@ SYSTEM_FOLDERS = (
 )
 # %E is ~/.config in units of a user, wherever the home is: systemd.unit(5).
 USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
-
-# systemd counts a death by these signals as success, `procman start` does not.
-_CLEAN_SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
 
 _SANDBOX = """\
 # Hardly any application needs what these forbid. "systemd-analyze security {app}-{type}@1" lists further options:
@@ -55,13 +51,13 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_TO)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_COMMAND, STOP_TO)
     yield from _conditions(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("units of a user's service manager run as that user: the name given with --user is ignored")
-    if not options.account and not options.user_units:
-        yield ExportWarning("systemd will run the application as root, which owns the folder: --user names another")
+    if not options.user_units:
+        yield from options.account_warning("systemd will run the application as root")
     yield ExportFile(f"{app.name}.target", _app_target(app, options))
     yield ExportFile(f"{app.name}.slice", _comment(app) + f"[Unit]\nDescription={app.name}: limits for all of it\n")
     for service in app.services:
@@ -88,8 +84,7 @@ def _comment(app: Application, *lines: str) -> str:
 
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
-    values = assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
-    return _comment(app, "Only systemd needs to read this file: keep its mode at 0600.") + values
+    return _comment(app, "Only systemd needs to read this file: keep its mode at 0600.") + environment_lines(env)
 
 
 def _app_target(app: Application, options: ExportOptions) -> str:
@@ -132,12 +127,12 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         f"PartOf={app.name}-{service.name}.target",
         *(["After=network.target"] if system else []),
         *_needs(app, service),
-        *_budget(service.restart),
+        *limit_lines(service.restart, options.keep_trying),
         "",
         "[Service]",
         *_process(app, service, options, folder),
         "",
-        *_restart(service),
+        *restart_lines(service),
         "",
         *_stop(service),
         "",
@@ -182,58 +177,46 @@ def _conditions(app: Application) -> Iterator[ExportWarning]:
                 )
 
 
-def _budget(policy: RestartPolicy) -> list[str]:
-    if policy.mode == "never":
-        return []
-    return [
-        f"# systemd gives up after {starts_allowed(policy)} starts within this time, since each life was too short.",
-        f"StartLimitIntervalSec={budget_window(policy)}",
-        f"StartLimitBurst={starts_allowed(policy)}",
-    ]
-
-
-def _restart(service: Service) -> list[str]:
-    policy, stopped = service.restart, 128 + service.stop.signal_number
-    if policy.mode == "never":
-        return ["Restart=no", f"SuccessExitStatus={stopped}"]
-    codes = [code for code in policy.success_codes if code and code != stopped]
-    forced = [*_unclean(policy), *([] if stopped in policy.success_codes else [str(stopped)])]
-    return [
-        f"Restart={policy.mode}",
-        f"RestartSec={seconds(policy.backoff)}",
-        "# With systemd 254 or later, uncomment these two to wait longer after each failure:",
-        f"# RestartSteps={policy.max_restarts}",
-        f"# RestartMaxDelaySec={seconds(policy.backoff_max)}",
-        "# 126 and 127 mean that the command cannot be run, so trying again is of no use.",
-        "RestartPreventExitStatus=126 127",
-        f"# A stopped shell exits with {stopped}: a success if systemd stopped it, otherwise a failure.",
-        f"SuccessExitStatus={' '.join(str(code) for code in (*codes, stopped))}",
-        *([f"RestartForceExitStatus={' '.join(forced)}"] if policy.mode == "on-failure" and forced else []),
-    ]
-
-
-def _unclean(policy: RestartPolicy) -> list[str]:
-    return [name for code, name in _CLEAN_SIGNALS.items() if code not in policy.success_codes]
+# How a unit is stopped: ExecStop= signals the program alone and waits for it, then systemd signals what is left.
+_WAIT = "while kill -s 0 $MAINPID; do sleep 0.1; done"
+_CHILDREN = "$(cat /proc/$MAINPID/task/$MAINPID/children)"
+_SPARE = 1.0  # seconds that ExecStop= may need besides those that it waits
 
 
 def _stop(service: Service) -> list[str]:
-    if service.stop.to == "group":
-        mode = ["KillMode=control-group"]
-    elif service.stop.to == "program" or is_simple(service.command):
-        mode = ["# Only the program gets the stop signal; whatever it leaves behind is killed.", "KillMode=mixed"]
+    stop = service.stop
+    signal = signal_word(stop.signal_number)
+    if stop.command:
+        reason, limit = (
+            "# The stop command, and a wait for the program's end. Then systemd signals what is left.",
+            stop.grace,
+        )
+        script = f"export PROCMAN_PID=$MAINPID; (\n{stop.command}\n) && {_WAIT} 2>/dev/null"
+    elif stop.to == "group" or (not stop.to and not is_simple(service.command)):
+        return _signals_all(service)
     else:
-        reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
-        mode = [reason, "KillMode=control-group"]
+        reason = "# The program gets the stop signal alone, what is left at its end or after half of the grace."
+        limit = stop.grace / 2
+        program = "$MAINPID" if is_simple(service.command) else _CHILDREN
+        script = f"exec 2>/dev/null; kill -s {signal.removeprefix('SIG')} {program} && {_WAIT}"
+    words = escaped(script, "systemd", f"the stop command of {service.name}", systemd_word)
     return [
-        *mode,
-        f"KillSignal={_signal(service.stop.signal_number)}",
-        f"TimeoutStopSec={seconds(service.stop.grace, least=0.001)}",
+        reason,
+        f"ExecStop=-timeout {seconds(limit)} /bin/sh -c {words}",
+        "KillMode=control-group",
+        f"KillSignal={signal}",
+        f"TimeoutStopSec={seconds(limit + _SPARE)}",
     ]
 
 
-def _signal(number: int) -> str:
-    name = signal_name(number)
-    return name if name.isdigit() else f"SIG{name}"
+def _signals_all(service: Service) -> list[str]:
+    reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
+    return [
+        *([] if service.stop.to else [reason]),
+        "KillMode=control-group",
+        f"KillSignal={signal_word(service.stop.signal_number)}",
+        f"TimeoutStopSec={seconds(service.stop.grace, least=0.001)}",
+    ]
 
 
 def _sandbox(app: Application, service: Service, options: ExportOptions) -> list[str]:

@@ -18,7 +18,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -77,7 +77,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -135,7 +135,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -193,7 +193,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -307,7 +307,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -365,7 +365,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -423,7 +423,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -481,7 +481,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -539,7 +539,7 @@ job "fleet" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }

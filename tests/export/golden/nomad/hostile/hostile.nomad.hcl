@@ -18,7 +18,7 @@ job "hostile" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -69,7 +69,7 @@ job "hostile" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }

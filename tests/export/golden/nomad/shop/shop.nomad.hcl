@@ -18,7 +18,7 @@ job "shop" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -71,7 +71,7 @@ job "shop" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -123,7 +123,7 @@ job "shop" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }
@@ -175,7 +175,7 @@ job "shop" {
 
     restart {
       attempts = 4
-      interval = "55s"
+      interval = "81s"
       delay    = "1s"
       mode     = "fail"
     }

@@ -12,7 +12,7 @@ job "tuned" {
 
     restart {
       attempts = 2
-      interval = "32s"
+      interval = "34s"
       delay    = "0.5s"
       mode     = "fail"
     }

@@ -1,0 +1,92 @@
+"""What systemd's units of processes and of containers share: environment files, and when to restart and to give up."""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+from procman.export.application import budget_window, seconds, starts_allowed
+from procman.export.grammar import assignments, systemd_environment
+from procman.export.shell import signal_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.core.model.policy import RestartPolicy
+    from procman.export.application import Service
+
+_FIRST_REAL_TIME = 34  # SIGRTMIN of the C library
+# systemd counts a death by these signals as success, `procman start` does not.
+_CLEAN_SIGNALS = {1: "SIGHUP", 2: "SIGINT", 13: "SIGPIPE", 15: "SIGTERM"}
+
+
+def environment_lines(env: Mapping[str, str]) -> str:
+    """Return the lines of an environment file. Raises UsageError if systemd cannot hold a variable."""
+    return assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
+
+
+def limit_lines(policy: RestartPolicy, keep_trying: bool) -> list[str]:
+    """Return the lines of [Unit] that say when systemd gives up."""
+    if policy.mode == "never":
+        return []
+    if keep_trying:
+        return ["# systemd never gives up.", "StartLimitIntervalSec=0"]
+    return [
+        f"# systemd gives up after {starts_allowed(policy)} starts within this time, since each life was too short.",
+        f"StartLimitIntervalSec={budget_window(policy)}",
+        f"StartLimitBurst={starts_allowed(policy)}",
+    ]
+
+
+def restart_lines(service: Service) -> list[str]:
+    """Return the lines of [Service] that say after which exits and pauses it is restarted."""
+    policy, stopped = service.restart, 128 + service.stop.signal_number
+    clean = [str(stopped), *_stopped_by(service)]
+    if policy.mode == "never":
+        return ["Restart=no", f"SuccessExitStatus={' '.join(clean)}"]
+    codes = [str(code) for code in policy.success_codes if code and code != stopped]
+    forced = _forced(service) if policy.mode == "on-failure" else []
+    return [
+        f"Restart={policy.mode}",
+        *_pauses(policy),
+        "# 126 and 127 mean that the command cannot be run, so trying again is of no use.",
+        "RestartPreventExitStatus=126 127",
+        f"# A stopped shell exits with {stopped}: a success if systemd stopped it, otherwise a failure.",
+        f"SuccessExitStatus={' '.join((*codes, *clean))}",
+        *([f"RestartForceExitStatus={' '.join(forced)}"] if forced else []),
+    ]
+
+
+def _pauses(policy: RestartPolicy) -> list[str]:
+    """Return the pause after a failure, and how it doubles with each further one."""
+    first = f"RestartSec={seconds(policy.backoff)}"
+    if not 0 < policy.backoff < policy.backoff_max:
+        return [first]
+    return [
+        "# The pause grows with each failure since the start by hand, or since systemctl reset-failed.",
+        "# systemd before 254 ignores the last two lines, and says so: there, all pauses are the same.",
+        first,
+        f"RestartSteps={ceil(log2(policy.backoff_max / policy.backoff))}",
+        f"RestartMaxDelaySec={seconds(policy.backoff_max)}",
+    ]
+
+
+def _stopped_by(service: Service) -> list[str]:
+    """Return the stop signal, unless systemd itself counts a death by it as success."""
+    number = service.stop.signal_number
+    return [] if number in _CLEAN_SIGNALS else [signal_word(number)]
+
+
+def _forced(service: Service) -> list[str]:
+    """Return the exits that systemd would take for a success, but `procman start` does not."""
+    successes, number = service.restart.success_codes, service.stop.signal_number
+    signals = {**_CLEAN_SIGNALS, number: signal_word(number)}
+    names = [name for clean, name in signals.items() if 128 + clean not in successes]
+    return [*names, *([] if 128 + number in successes else [str(128 + number)])]
+
+
+def signal_word(number: int) -> str:
+    """Return the name with SIG, ``SIGTERM`` for 15. Where an exit status may be meant, a number would be one."""
+    if number >= _FIRST_REAL_TIME:
+        return f"SIGRTMIN+{number - _FIRST_REAL_TIME}"
+    return f"SIG{signal_name(number)}"
