@@ -69,6 +69,74 @@ def test_start_can_refuse_a_port_that_is_taken(place: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def two_ports() -> int:
+    """Return a port that is free, as are the two after it, as far as can be seen."""
+    while True:
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(socket.create_server(("", 0))).getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for port in (first + 1, first + 2):
+                    stack.enter_context(socket.create_server(("", port)))
+                return int(first)
+
+
+@pytest.mark.parametrize(("rule", "end"), [("warn", ""), ("bump", r"; web\.2 gets port (\d+)")])
+@pytest.mark.parametrize("words", [("scale", "web=2"), ("start", "web=2")])
+def test_an_instance_that_is_added_follows_the_rule_for_taken_ports(
+    place: Place, words: tuple[str, ...], rule: str, end: str
+) -> None:
+    place.procfile("web: echo $PS listens on $PORT; exec sleep 1000\n")
+    port = two_ports()
+    session = place.start("-p", str(port), "--port-conflict", rule)
+    session.wait_for(rf"web\.1 listens on {port}")
+    with socket.create_server(("127.0.0.1", port + 1)):
+        added = place.call(*words)
+    sentence = rf"warning: port {port + 1} of web\.2 is taken by pid {os.getpid()} \(.*\){end}"
+    assert added.code == 0
+    assert re.search(f"{sentence}$", added.out + added.err, re.MULTILINE), added
+    said = session.wait_for(rf"system +\| {sentence}")
+    session.wait_for(rf"web\.2 listens on {said[1] if rule == 'bump' else port + 1}$")
+    assert place.call("restart", "web").code == 0
+    session.wait_for(rf"web\.2 listens on {said[1] if rule == 'bump' else port + 1}$")
+
+
+def test_an_instance_is_not_added_where_taken_ports_are_refused(place: Place) -> None:
+    place.procfile("web: echo $PS listens on $PORT; exec sleep 1000\n")
+    port = two_ports()
+    session = place.start("-p", str(port), "--port-conflict", "fail")
+    session.wait_for(rf"web\.1 listens on {port}")
+    with socket.create_server(("127.0.0.1", port + 1)):
+        added = place.call("scale", "web=2")
+    assert added.code == 2
+    assert f"port {port + 1} of web.2 is taken by pid {os.getpid()}" in added.err
+    assert "web.2" not in place.call("ps").out
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_stopped_instance_does_not_come_back_on_a_taken_port_in_silence(place: Place, verb: str) -> None:
+    place.procfile("web: echo listens on $PORT; exec sleep 1000\nworker: exec sleep 1000\n")
+    port = two_ports()
+    session = place.start("-p", str(port), "--port-conflict", "bump")
+    session.wait_for(rf"listens on {port}$")
+    assert place.call("stop", "web").code == 0
+    with socket.create_server(("127.0.0.1", port)):
+        assert place.call(verb, "web").code == 0
+    moved = session.wait_for(rf"port {port} of web\.1 is taken by pid {os.getpid()} .*; web\.1 gets port (\d+)")[1]
+    session.wait_for(rf"listens on {moved}$")
+
+
+def test_the_ports_of_running_instances_are_their_own(place: Place) -> None:
+    place.write("server.py", SERVER)
+    place.procfile(f"web: exec {sys.executable} server.py\n")
+    place.write("procman.toml", "[process.web]\nready = { http = '/' }\n")
+    session = place.start("-p", str(two_ports()), "-m", "web=2", "--port-conflict", "bump")
+    assert place.call("wait", "web").code == 0
+    assert place.call("restart", "web").code == 0
+    assert place.call("restart", "web", "--rolling").code == 0
+    assert place.call("scale", "web=3").code == 0
+    assert "is taken" not in session.text
+
+
 def test_the_owner_of_a_port_is_named_with_its_session(place: Place) -> None:
     place.write("server.py", SERVER)
     place.procfile(f"web: exec {sys.executable} server.py\n")

@@ -72,7 +72,7 @@ class PlanSource:
     def __init__(self, settings: Settings, plan: Plan, environ: Mapping[str, str], here: str) -> None:
         self.settings = settings
         self.session = plan.session
-        self._moved = plan.moved
+        self._moved = dict(plan.moved)
         self.procfile = plan.procfile_path
         self.root = plan.root
         self._environ = environ
@@ -88,6 +88,10 @@ class PlanSource:
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
         settings = self.settings.but(formation=formation, names=(), exclude=())
         return self._in_start_folder(lambda: self._read(settings)).instances
+
+    def move(self, ports: Mapping[str, int]) -> None:
+        """Give other ports to instances from now on, as their own ones are taken."""
+        self._moved.update(ports)
 
     def _known(self) -> tuple[str, ...]:
         return _read_in_time(lambda: read_procfile(self.procfile)).names

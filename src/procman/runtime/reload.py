@@ -1,13 +1,15 @@
-"""Reloads the Procfile, the env files and the overlay for a restart, and tells what changed in them."""
+"""Reloads the Procfile, the env files and the overlay for new lives, and tells what changed in them."""
 
 from __future__ import annotations
 
+from procman.core.procfile.ports import moved_ports
 from procman.core.text.printable import holds_secret, masked
 from procman.errors import UsageError
+from procman.runtime.system.port_owner import busy_ports, owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
@@ -77,10 +79,10 @@ def reload_plans(
     for instance in supervisor.instances.values():
         counts[instance.plan.type] = max(counts.get(instance.plan.type, 0), instance.plan.number)
     wanted = {instance.plan.type for instance in chosen}
-    plans = {plan.name: plan for plan in plan_source.instances(counts, wanted)}
-    new = [plans[instance.name] for instance in chosen if instance.name in plans]
-    require_free_ports(supervisor, new, [] if one_by_one else chosen)
-    sentences: list[str] = []
+    names = {instance.name for instance in chosen}
+    ending = [] if one_by_one else chosen
+    found, sentences = plans_on_free_ports(supervisor, plan_source, counts, wanted, names, ending)
+    plans = {plan.name: plan for plan in found}
     for instance in chosen:
         plan = plans.get(instance.name)
         if plan is not None:
@@ -89,7 +91,47 @@ def reload_plans(
     return list(dict.fromkeys(sentences))
 
 
-def require_free_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], ending: Iterable[Instance]) -> None:
+def plans_on_free_ports(
+    supervisor: Supervisor,
+    plan_source: PlanSource,
+    counts: Mapping[str, int],
+    wanted: Collection[str],
+    names: Collection[str],
+    ending: Iterable[Instance] = (),
+) -> tuple[list[InstancePlan], list[str]]:
+    """Read the plans of the formation `counts`, and follow the rule for ports that other processes have.
+
+    `names` are the instances that get a new life, `ending` those that run and end first. Returns the plans of these
+    names, and a warning for each port that is taken. Raises UsageError if that is refused, or the files are invalid.
+    """
+    plans = [plan for plan in plan_source.instances(counts, wanted) if plan.name in names]
+    _require_own_ports(supervisor, plans, ending)
+    busy = _taken(supervisor, plans)
+    if not busy:
+        return plans, []
+    sentences = {name: f"port {port} of {name} is taken by {owner(port)}" for port, name in busy.items()}
+    rule = plan_source.settings.port_conflict
+    if rule == "fail":
+        raise UsageError("; ".join(sentences.values()), "--port-conflict fail refuses that; bump takes the next port")
+    if rule == "bump":
+        used = [instance.plan for instance in supervisor.instances.values() if instance.name not in names]
+        step = plan_source.settings.port_step
+        moved = moved_ports([*used, *plans], step, busy, lambda port: not busy_ports([port]))
+        plan_source.move(moved)
+        plans = [plan for plan in plan_source.instances(counts, wanted) if plan.name in names]
+        sentences = {name: f"{text}; {name} gets port {moved[name]}" for name, text in sentences.items()}
+    return plans, [f"warning: {text}" for text in sentences.values()]
+
+
+def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> dict[int, str]:
+    """Return the ports that processes outside of the session have, each with the instance that needs it."""
+    held = {instance.plan.port for instance in supervisor.instances.values() if instance.pid is not None}
+    needed = {plan.port: plan.name for plan in plans if plan.port is not None and plan.port not in held}
+    busy = busy_ports(needed)
+    return {port: name for port, name in needed.items() if port in busy}
+
+
+def _require_own_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], ending: Iterable[Instance]) -> None:
     """Raise UsageError if a new plan has the port of another instance that runs; those `ending` now do not count.
 
     After a line was added to the Procfile, the ports of the types below it are others than those that run.

@@ -9,7 +9,7 @@ from procman.core.lifecycle.transitions import Event, State
 from procman.core.procfile.selection import changed_count, parse_change
 from procman.errors import UsageError
 from procman.runtime.control.tasks import OneByOne, Scaled, Task, UntilDown, UntilOver, UntilUp
-from procman.runtime.reload import reload_plans, require_free_ports
+from procman.runtime.reload import plans_on_free_ports, reload_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def start(session: Session, client: Client, request: Request) -> None:
     counts = _requested_counts(session, resolver, (name for name in request.names if name not in present))
     _reload(session, client, [instance for instance in chosen if instance.pid is None])
     now = time.monotonic()
-    added = _grow(session, resolver, counts, now)
+    added = _grow(session, client, resolver, counts, now)
     for instance in chosen:
         if instance.pid is not None and instance.state != State.STOPPING:
             client.send({"say": f"{instance.name} is already running (pid {instance.pid})"})
@@ -49,13 +49,16 @@ def _requested_counts(session: Session, resolver: NameResolver, words: Iterable[
     return counts
 
 
-def _grow(session: Session, resolver: NameResolver, counts: Mapping[str, int], now: float) -> list[Instance]:
+def _grow(
+    session: Session, client: Client, resolver: NameResolver, counts: Mapping[str, int], now: float
+) -> list[Instance]:
     """Add instances until each type has its count. Raises UsageError, without any change, if that is impossible."""
     if not counts:
         return []
     wanted = {**resolver.counts, **counts}
-    plans = [plan for plan in session.plan_source.instances(wanted, counts) if plan.type in counts]
-    require_free_ports(session.supervisor, plans, [])
+    names = {f"{name}.{number}" for name, count in counts.items() for number in range(1, count + 1)}
+    plans, warnings = plans_on_free_ports(session.supervisor, session.plan_source, wanted, counts, names)
+    _say(session, client, warnings)
     session.make_room(len(plans))
     return session.supervisor.add(plans, now)
 
@@ -85,9 +88,13 @@ def restart(session: Session, client: Client, request: Request) -> None:
 
 
 def _reload(session: Session, client: Client, chosen: Iterable[Instance], one_by_one: bool = False) -> None:
-    for change in reload_plans(session.supervisor, session.plan_source, chosen, one_by_one=one_by_one):
-        session.hub.announce(change)
-        client.send({"say": change})
+    _say(session, client, reload_plans(session.supervisor, session.plan_source, chosen, one_by_one=one_by_one))
+
+
+def _say(session: Session, client: Client, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        session.hub.announce(sentence)
+        client.send({"say": sentence})
 
 
 def scale(session: Session, client: Client, request: Request) -> None:
@@ -97,7 +104,7 @@ def scale(session: Session, client: Client, request: Request) -> None:
     targets = _targets(session, resolver, request.names)
     now = time.monotonic()
     more = {name: count for name, count in targets.items() if count > resolver.counts.get(name, 0)}
-    kept = _grow(session, resolver, more, now)
+    kept = _grow(session, client, resolver, more, now)
     present = list(session.supervisor.instances.values())
     leaving = [i for i in present if i.plan.number > targets.get(i.plan.type, i.plan.number)]
     kept += [i for i in present if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
