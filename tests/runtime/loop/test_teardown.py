@@ -9,7 +9,7 @@ import pytest
 
 from procman.core.lifecycle.instance import Instance, State
 from procman.core.model.status import ExitStatus
-from procman.runtime.loop.teardown import LEFTOVER_GRACE, OUTPUT_LIMIT, STUCK_LIMIT, Teardowns
+from procman.runtime.loop.teardown import LEFTOVER_GRACE, LOOK_INTERVAL, OUTPUT_LIMIT, STUCK_LIMIT, Teardowns
 from runtime.fakes import a_plan
 
 
@@ -30,6 +30,7 @@ class World:
         self.left: dict[str, list[int]] = {}
         self.full: set[str] = set()
         self.calls: list[tuple[Any, ...]] = []
+        self.now = 100.0
         self.teardowns = Teardowns(self, self, self.finished)  # type: ignore[arg-type]
 
     def begin(self, name: str, pumps: str = "o", *, state: str = State.EXITED, asked: bool = False) -> Instance:
@@ -41,6 +42,7 @@ class World:
     def proceed(self, now: float) -> list[Any]:
         """Return the calls of one step, without those that read a pump."""
         self.calls.clear()
+        self.now = now
         self.teardowns.proceed(now)
         return [call for call in self.calls if call[0] != "drain"]
 
@@ -79,12 +81,16 @@ class World:
 
     # The pumps
 
-    def drain(self, pump: str, _until: float) -> bool:
+    def drain(self, pump: str, until: float) -> bool:
+        assert until > self.now  # else nothing is read
         self.calls.append(("drain", pump))
         return pump not in self.full
 
     def remove(self, pump: str) -> None:
         self.calls.append(("remove", pump))
+
+    def hang_up(self, pump: str) -> None:
+        self.calls.append(("hang up", pump))
 
 
 @pytest.fixture
@@ -172,6 +178,20 @@ def test_what_survives_a_kill_is_given_up_once_and_named(world: World) -> None:
     ]
 
 
+def test_a_time_of_standing_still_is_not_charged_to_leftovers_and_stuck_leaders(world: World) -> None:
+    world.left = {"web.1": [7], "db.1": [8]}
+    world.begin("web.1")
+    world.begin("db.1", state=State.STOPPING)  # its own grace is the supervisor's
+    world.teardowns.expect(Child("job.1"), Instance(a_plan("job.1")), [], 100.0)  # type: ignore[arg-type]
+    world.proceed(100.0)
+    world.teardowns.stand_still(60.0)
+    assert world.teardowns.next_deadline() == 160.0 + LEFTOVER_GRACE
+    assert ("kill", 7) not in world.proceed(160.0)
+    assert ("kill", 7) in world.proceed(160.0 + LEFTOVER_GRACE)
+    assert ("abandon", "job.1") not in world.proceed(160.0 + STUCK_LIMIT - 0.1)
+    assert ("abandon", "job.1") in world.proceed(160.0 + STUCK_LIMIT)
+
+
 def test_the_nearest_deadline_counts(world: World) -> None:
     world.left = {"web.1": [7], "job.1": [9]}
     world.begin("web.1")
@@ -209,6 +229,45 @@ def test_what_leftovers_write_delays_nothing(world: World) -> None:
     assert world.proceed(100.1)[-1] == ("finished", "web.1", "web.1")
 
 
+def test_who_waits_for_its_output_does_not_keep_the_others(world: World) -> None:
+    world.begin("web.1", "o")
+    world.begin("job.1", "e")
+    world.full = {"o"}
+    assert world.proceed(100.0)[-1] == ("finished", "job.1", "job.1")
+
+
+def test_where_processes_cannot_be_seen_a_group_is_looked_at_again_and_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("procman.runtime.loop.teardown.PEEKS", False)
+    world.begin("web.1", state=State.STOPPING)
+    world.left = {"web.1": [7]}
+    world.orphans = lambda: []  # type: ignore[method-assign]
+    assert world.proceed(100.0) == [("stop", 7, 15, True)]
+    assert world.teardowns.next_deadline() == 100.0 + LOOK_INTERVAL
+    world.left = {}
+    assert world.proceed(100.1)[-1] == ("finished", "web.1", "web.1")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "ours", "hung_up"),
+    [(True, False, ["o", "e"]), (True, True, []), (False, False, [])],
+)
+def test_only_a_process_that_cannot_be_signalled_is_hung_up_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, terminal: bool, ours: bool, hung_up: list[str]
+) -> None:
+    def kill(_pid: int, _number: int) -> None:
+        if not ours:
+            raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    child: Any = Child("web.1")
+    child.pty = object() if terminal else None
+    pumps: Any = ["o", "e"]
+    world.teardowns.expect(child, Instance(a_plan("web.1")), pumps, 100.0)
+    assert world.calls == [("hang up", pump) for pump in hung_up]
+
+
 def test_a_leader_that_survives_its_kill_is_given_up(world: World) -> None:
     child: Any = Child("web.1")
     pumps: Any = ["o"]
@@ -222,6 +281,7 @@ def test_a_leader_that_survives_its_kill_is_given_up(world: World) -> None:
         ("abandon", "web.1"),
         ("finished", "web.1", "web.1"),
     ]
+    assert world.calls[2] == ("drain", "o")
     assert child.status == ExitStatus(signal=9)
     assert world.teardowns.next_deadline() is None
 

@@ -103,7 +103,7 @@ class Teardowns:
 
     def stand_still(self, seconds: float) -> None:
         """Move every deadline on by the time for which everything was suspended."""
-        for teardown in self._under_way.values():
+        for teardown in (*self._under_way.values(), *self._killed.values()):
             if teardown.deadline is not None:
                 teardown.deadline += seconds
 
