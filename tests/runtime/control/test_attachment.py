@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from procman.runtime.control.attachment import IDLE_TIMEOUT, MAX_LEAVE_TIME
+from procman.runtime.processes.pty import KEY_RETRY_INTERVAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def test_keys_that_are_not_bytes_are_refused(world: World, pty: FakePty) -> None
     assert client.answer is not None
     assert client.answer["error"].startswith("keys must be bytes")
     assert pty.read() == b""
+    assert (world.hub.taps, pty.sizes[-1]) == ({}, None)  # that was its answer
 
 
 def test_keys_wait_for_a_program_that_does_not_read(world: World, pty: FakePty) -> None:
@@ -152,6 +154,18 @@ def test_a_client_that_leaves_with_patience_waits_for_the_answer(world: World, p
     assert pty.sizes[-1] is None
 
 
+def test_keys_that_were_typed_before_leaving_are_still_passed_on(world: World, pty: FakePty) -> None:
+    client = attach(world)
+    pty.fill()
+    world.request("keys", client=client, text="late")
+    world.request("leave", client=client, wait=True)
+    assert world.session.next_deadline() == world.now + KEY_RETRY_INTERVAL
+    pty.read()
+    world.turn(KEY_RETRY_INTERVAL)
+    assert pty.read() == b"late"
+    assert client.answer is None
+
+
 def test_a_program_that_is_never_quiet_does_not_keep_a_client_for_ever(world: World, pty: FakePty) -> None:
     client = attach(world)
     world.request("leave", client=client, wait=True)
@@ -177,6 +191,18 @@ def test_a_second_client_takes_over_and_the_first_is_told(world: World, pty: Fak
     assert first.answer == {"done": True, "code": 0, "over": "another client has attached"}
     world.hub.taps["web.1"](b"x")
     assert (shown(first), shown(second)) == (b"", b"x")
+    answer = world.request("keys", client=first, text="mine").answer
+    assert answer is not None
+    assert answer["error"] == "this connection is not attached to a process"
+    assert pty.read() == b""
+
+
+def test_clients_of_other_instances_keep_what_they_have(world: World, pty: FakePty) -> None:
+    world.ptys["worker.1"] = pty
+    neighbor, listener = attach(world, "worker.1"), world.request("events")
+    attach(world)
+    assert (neighbor.answer, listener.answer) == (None, None)
+    assert list(world.hub.taps) == ["worker.1", "web.1"]
 
 
 def test_a_client_stays_through_all_lives_and_leaves_when_there_is_none(world: World, pty: FakePty) -> None:
@@ -192,19 +218,21 @@ def test_a_client_stays_through_all_lives_and_leaves_when_there_is_none(world: W
 
 
 @pytest.mark.parametrize(
-    ("name", "message", "code"),
+    ("name", "message", "hint", "code"),
     [
-        ("web", "web matches 2 instances", 2),
-        ("web.2", "web.2 has pipes, not a terminal", 1),
-        ("nothing", 'there is no process "nothing" in this session', 2),
+        ("web", "web matches 2 instances", "attach to one of them: web.1", 2),
+        ("front", "front matches 2 instances", "attach to one of them: web.1", 2),
+        ("web.2", "web.2 has pipes, not a terminal", "to attach, start the session in a terminal or with --pty", 1),
+        ("wob", 'there is no process "wob" in this session', 'did you mean "web"?', 2),
+        ("clock", "clock is not part of this session: clock was left out", "procman start clock adds it", 2),
     ],
 )
 def test_only_one_instance_on_a_terminal_can_be_attached_to(
-    world: World, pty: FakePty, name: str, message: str, code: int
+    world: World, pty: FakePty, name: str, message: str, hint: str, code: int
 ) -> None:
     answer = attach(world, name).answer
     assert answer is not None
-    assert (answer["error"], answer["code"]) == (message, code)
+    assert (answer["error"], answer["hint"], answer["code"]) == (message, hint, code)
     assert world.hub.taps == {}
 
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
+import sys
+import termios
+import weakref
 from itertools import islice, repeat
 
 import pytest
 
 from procman.core.text.protocol import REQUEST_LIMIT
 from procman.runtime.control.client import MAX_OWED, PREFETCHED, Client
-from procman.runtime.system.poller import Poller
+from procman.runtime.system.poller import READ, Poller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
+
+
+class WatchedPoller(Poller):
+    """A poller that shows what it waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: set[int] = set()
+
+    def add(self, fd: int, callback: Callable[[], None], events: int = READ) -> None:
+        super().add(fd, callback, events)
+        self.watched.add(fd)
+
+    def remove(self, fd: int) -> None:
+        super().remove(fd)
+        self.watched.discard(fd)
 
 
 class Line:
@@ -25,7 +45,7 @@ class Line:
         ours, self.theirs = socket.socketpair(socket.AF_UNIX)
         for end in (ours, self.theirs):
             end.setblocking(False)
-        self.poller = Poller()
+        self.poller = WatchedPoller()
         self.lines: list[bytes] = []
         self.gone = 0
         self.client = Client(ours, self.poller, lambda _client, line: self.lines.append(line), self._on_gone)
@@ -77,10 +97,34 @@ def test_requests_are_cut_at_newlines_however_they_arrive(line: Line) -> None:
 def test_a_request_that_is_too_long_is_refused_and_ends_the_connection(line: Line) -> None:
     for _ in range(REQUEST_LIMIT // 1000 + 1):
         line.type(b"x" * 1000)
+    assert (line.client.closed, line.gone) == (True, 1)
     (refusal,) = line.records()
     assert refusal["error"] == f"a request may have at most {REQUEST_LIMIT} bytes"
     assert line.lines == []
-    assert (line.client.closed, line.gone) == (True, 1)
+
+
+def test_after_a_refusal_that_ends_the_connection_no_request_is_taken(line: Line) -> None:
+    def refuse(client: Client, got: bytes) -> None:
+        line.lines.append(got)
+        client.send({"n": 1}, b"x" * MAX_OWED)  # so that it cannot be sent yet
+        client.refuse("no")
+
+    line.client._on_line = refuse
+    line.type(b"bad\nnext\n")
+    line.client.set_reading(True)  # a terminal takes keys again
+    assert line.lines == [b"bad"]
+    assert b'"error": "no"' in line.read()
+    assert line.gone == 1
+
+
+def test_a_refusal_may_leave_the_connection_open(line: Line) -> None:
+    line.client.task = object()
+    line.client.refuse("no", hang_up=False)
+    assert line.client.task is None
+    (refusal,) = line.records()
+    assert refusal == {"done": True, "code": 2, "error": "no", "hint": ""}
+    line.type(b"next\n")
+    assert line.lines == [b"next"]
 
 
 def test_the_longest_request_is_taken(line: Line) -> None:
@@ -128,6 +172,11 @@ def test_live_records_wait_for_the_end_of_a_long_answer(line: Line) -> None:
     line.client.send({"n": 3})
     line.client.flush()
     assert [record["n"] for record in line.records()] == [1, 2, 3]
+    line.client.send({"n": 4})
+    assert [record["n"] for record in line.records()] == [4]
+    line.client.feed(iter([b'{"n": 5}\n']))
+    line.client.flush()
+    assert [record["n"] for record in line.records()] == [5]
 
 
 def test_a_long_answer_is_taken_only_as_far_as_there_is_room(line: Line) -> None:
@@ -144,7 +193,14 @@ def test_a_long_answer_is_taken_only_as_far_as_there_is_room(line: Line) -> None
     assert taken < 20
     assert line.client.owed <= PREFETCHED << 16
     assert len(line.read()) == 100 << 16
-    assert taken == 100
+    assert (taken, line.client.owed) == (100, 0)
+
+
+def test_a_client_is_full_beyond_the_limit(line: Line) -> None:
+    line.client.owed = MAX_OWED
+    assert not line.client.full
+    line.client.owed += 1
+    assert line.client.full
 
 
 def test_a_client_that_does_not_read_is_full_and_is_told_once_what_it_missed(line: Line) -> None:
@@ -180,6 +236,32 @@ def test_a_hang_up_is_noticed_while_it_is_not_read(line: Line) -> None:
     assert line.gone == 1
 
 
+def test_what_a_client_is_owed_is_sent_once_more_when_it_has_said_all(line: Line) -> None:
+    line.client.send({"log": "web.1"}, b"x" * 1000)
+    line.theirs.shutdown(socket.SHUT_WR)
+    for callback in line.poller.ready(0):
+        callback()
+    assert line.gone == 1
+    assert line.read().endswith(b"x" * 1000)
+
+
+def test_nothing_waits_for_a_client_that_has_said_all_and_does_not_read(line: Line) -> None:
+    line.client.send({"log": "web.1"}, b"x" * MAX_OWED)
+    line.theirs.shutdown(socket.SHUT_WR)
+    line.turn()
+    assert line.gone == 1
+
+
+def test_while_it_is_not_read_the_kernel_keeps_what_it_sends(line: Line) -> None:
+    line.client.set_reading(False)
+    line.client.send({"n": 1}, b"x" * MAX_OWED)
+    line.theirs.sendall(b"one\ntwo\n")
+    line.turn()
+    assert line.lines == []
+    unread = fcntl.ioctl(line.client._socket, termios.FIONREAD, b"\0" * 4)
+    assert int.from_bytes(unread, "little") == len(b"one\ntwo\n")
+
+
 def test_a_client_that_is_gone_is_owed_nothing(line: Line) -> None:
     line.theirs.close()
     line.client.send({"n": 1}, b"x" * 100_000)
@@ -187,3 +269,17 @@ def test_a_client_that_is_gone_is_owed_nothing(line: Line) -> None:
     assert line.client.closed
     line.client.send({"n": 2})
     assert line.gone == 1
+
+
+def test_after_its_end_nothing_of_a_client_is_kept_or_watched(line: Line) -> None:
+    text = b"x" * 1000
+    parts = (part for part in [b"one\n", b"two\n"])
+    held, made = sys.getrefcount(text), weakref.ref(parts)
+    line.client.send({"log": "web.1"}, text)
+    line.client.feed(parts)
+    line.client.send({"log": "web.1"}, text)
+    del parts
+    line.client.close()
+    assert line.poller.watched == set()
+    assert line.theirs.recv(1) == b""
+    assert (sys.getrefcount(text), made()) == (held, None)

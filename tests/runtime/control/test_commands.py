@@ -254,3 +254,25 @@ def test_nothing_is_added_if_one_of_the_new_ports_belongs_to_another_instance(wo
     assert answer is not None
     assert "worker.1" in answer["error"]
     assert names(world) == ["web.1", "web.2", "worker.1"]
+
+
+def test_a_type_that_was_left_out_stays_out_with_a_count_of_none(world: World) -> None:
+    assert world.request("start", "clock=0", wait=False).answer == {"done": True, "code": 0}
+    assert names(world) == ["web.1", "web.2", "worker.1"]
+
+
+def test_scaling_one_type_does_not_start_what_is_down_of_another(world: World) -> None:
+    world.request("stop", "worker", wait=False)
+    world.end("worker.1")
+    world.request("scale", "web=3")
+    assert "web.3" in names(world)
+    assert world["worker.1"].state == State.EXITED
+
+
+def test_scaling_to_the_count_that_is_there_reads_no_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise AssertionError("nothing is added")
+
+    monkeypatch.setattr(world.source, "instances", fail)
+    answer = world.request("scale", "web=2").answer
+    assert answer == {"done": True, "code": 0}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +26,10 @@ from procman.runtime.control.endpoint import (
     session_name,
     socket_paths,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -119,9 +125,35 @@ def test_the_runtime_folder_is_preferred_and_the_other_is_known(tmp_path: Path) 
     assert folders({"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) == usual
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="only another user's folder will do")
-def test_the_runtime_folder_of_another_user_is_skipped() -> None:
-    assert folders({"XDG_RUNTIME_DIR": "/"}) == folders({})
+def test_the_runtime_folder_of_another_user_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert folders({"XDG_RUNTIME_DIR": str(tmp_path)}) == ["/tmp/procman-54321"]
+
+
+def test_a_file_is_no_runtime_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert folders({"XDG_RUNTIME_DIR": f"{tmp_path}/file"}) == folders({})
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "folder", "safe"),
+    [
+        (1000, 1000, "/run/user/1000/procman", True),
+        (1000, 1000, "/srv/sockets", True),
+        (1000, 1001, "/tmp/procman-1001", False),
+        (1000, 0, "/tmp/procman-1000", False),
+        (0, 1001, "/tmp/procman-1001", True),
+        (0, 1001, "/run/user/1001/procman", True),
+        (0, 1001, "/tmp/procman-1002", False),
+        (0, 1001, "/srv/sockets", False),
+    ],
+)
+def test_only_root_trusts_a_folder_of_another_user_and_only_that_users_own(
+    monkeypatch: pytest.MonkeyPatch, user: int, owner: int, folder: str, safe: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "lstat", lambda _path: SimpleNamespace(st_uid=owner, st_mode=0o040700))
+    assert endpoint.is_safe(folder) is safe
 
 
 def test_the_next_place_is_taken_where_the_first_will_not_do(tmp_path: Path) -> None:
@@ -191,6 +223,10 @@ def test_sessions_differ_by_folder_and_procfile() -> None:
     }
     assert len(names) == 3
     assert all(len(name) == 16 for name in names)
+
+
+def test_other_versions_of_procman_find_the_session_too() -> None:
+    assert session_name("/srv/app", "/srv/app/Procfile") == "b016e46f882fb816"
 
 
 def test_only_sockets_and_links_to_nothing_are_swept(path: str) -> None:
@@ -283,6 +319,10 @@ def test_a_full_queue_is_tried_again_until_the_time_is_up(monkeypatch: pytest.Mo
     with pytest.raises(BlockingIOError):
         endpoint._connect(connection, "x", 0.5)
     assert 0.5 <= clock[0] < 0.6
+    before = clock[0]
+    with pytest.raises(BlockingIOError):
+        endpoint._connect(connection, "x", 0.0)
+    assert clock[0] == before
     endpoint._connect(connection, "x", 5.0)
     assert 1.0 <= clock[0] < 1.1
 
@@ -306,3 +346,119 @@ def test_the_owners_of_files_are_listed_once_and_without_root(monkeypatch: pytes
 
     monkeypatch.setattr(os, "stat", stat)
     assert endpoint._owners("a", "b", "gone", "c", "d") == [5, 7]
+
+
+def opened() -> list[str]:
+    """Return our descriptors."""
+    return os.listdir("/proc/self/fd")
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[str]:
+    """A socket whose queue has no room."""
+    path = f"{tmp_path}/1.sock"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(path)
+        listener.listen(0)
+        client.connect(path)
+        yield path
+
+
+def test_a_session_whose_queue_is_full_cannot_be_connected_to(full: str) -> None:
+    before = opened()
+    with pytest.raises(EndpointError) as caught:
+        connect(full, 0.0)
+    assert caught.value.message == f"cannot connect to {full}: resource temporarily unavailable"
+    assert opened() == before
+
+
+def test_a_connection_has_a_limit_of_time(path: str) -> None:
+    place = take(path)
+    connection = connect(path)
+    assert connection is not None
+    assert connection.gettimeout() == endpoint.CONNECT_TIMEOUT
+    connection.close()
+    place.close()
+    assert place.socket.fileno() == -1
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed", "refused"), [(1000, False, True), (1000, True, False), (0, False, False), (0, True, False)]
+)
+def test_only_root_talks_to_the_session_of_another_user(
+    path: str, monkeypatch: pytest.MonkeyPatch, user: int, allowed: bool, refused: bool
+) -> None:
+    place = take(path)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(endpoint, "peer_is_allowed", lambda _connection: allowed)
+    before = opened()
+    if refused:
+        with pytest.raises(EndpointError) as caught:
+            connect(path)
+        assert caught.value.message == f"{path} belongs to another user, so procman does not talk to it"
+        assert opened() == before
+    else:
+        connection = connect(path)
+        assert connection is not None
+        connection.close()
+    monkeypatch.undo()
+    place.close()
+
+
+def test_a_busy_session_neither_delays_the_sweep_nor_ends_it(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, listdir = os.path.dirname(full), os.listdir
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(f"{folder}/2.sock")
+
+    def sleep(_seconds: float) -> None:
+        raise AssertionError("a sweep does not wait")
+
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep))
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(listdir(path)))
+    endpoint._sweep(folder)
+    assert listdir(folder) == ["1.sock"]
+
+
+def test_nobody_else_makes_a_socket_in_the_folder_meanwhile(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen, refused = endpoint._listen, []
+
+    def meanwhile(path: str) -> Endpoint:
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refused.append(path)
+        os.close(folder)
+        return listen(path)
+
+    monkeypatch.setattr(endpoint, "_listen", meanwhile)
+    take(path).close()
+    assert refused == [path]
+
+
+def test_where_the_shared_folder_cannot_be_used_every_other_place_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "shared").touch()
+    long, usable = f"{tmp_path}/{'x' * 100}/1.sock", f"{tmp_path}/own/1.sock"
+    place = claim([long, usable, f"{tmp_path}/shared/1.sock"], given=False)
+    assert (place.path, place.link) == (usable, "")
+    place.close()
+
+
+def test_a_link_of_a_killed_session_is_replaced_by_our_link(tmp_path: Path) -> None:
+    ours, shared = f"{tmp_path}/own/1.sock", f"{tmp_path}/shared/1.sock"
+    (tmp_path / "shared").mkdir(mode=0o700)
+    os.symlink(f"{tmp_path}/gone", shared)
+    place = claim([ours, shared], given=False)
+    assert (place.link, os.readlink(shared)) == (shared, ours)
+    place.close()
+
+
+def test_the_other_side_is_who_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getsockopt(level: int, option: int, size: int) -> bytes:
+        assert (level, option, size) == (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return struct.pack("=iII", 4711, 65537, 258)
+
+    connection: Any = SimpleNamespace(getsockopt=getsockopt)
+    assert endpoint.peer_of(connection) == (4711, 65537)
+    monkeypatch.delattr("_socket.SO_PEERCRED")
+    assert endpoint.peer_of(connection) is None

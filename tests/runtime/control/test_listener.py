@@ -6,9 +6,12 @@ import errno
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from procman.core.lifecycle.transitions import Action
 from procman.runtime.control.endpoint import claim
 from procman.runtime.control.listener import ACCEPT_RETRY_INTERVAL, MAX_ACCEPTED, MAX_CLIENTS, Control
 from procman.runtime.system.poller import Poller
@@ -16,7 +19,6 @@ from procman.runtime.system.poller import Poller
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from runtime.control.rig import World
 
@@ -138,6 +140,42 @@ def test_without_a_descriptor_clients_wait_until_there_is_one(door: Door, monkey
     assert door.control.next_deadline() is None
     door.turn()
     assert door.is_served(client)
+
+
+def test_a_client_that_there_is_no_descriptor_for_waits_in_the_queue(door: Door) -> None:
+    def full() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    listener: Any = door.control._endpoint.socket
+    door.connect()
+    fake: Any = SimpleNamespace(_accept=full, fileno=listener.fileno)
+    door.control._endpoint.socket = fake
+    door.turn()
+    door.control._endpoint.socket = listener
+    assert door.control.next_deadline() is not None
+    assert door.poller.ready(0) == []  # a listener that stays ready would keep the loop busy
+
+
+def test_what_happens_in_a_turn_is_sent_in_that_turn(door: Door) -> None:
+    client = door.connect()
+    door.turn()
+    client.sendall(b'{"verb": "events"}\n')
+    door.turn()
+    door.control.on_event(Action.ANNOUNCE_EXITED, door.world["web.1"], door.world.now)
+    door.control.tick(door.world.now)
+    assert json.loads(client.recv(65536))["instance"] == "web.1"
+
+
+def test_nothing_is_due_for_a_client_that_has_left(door: Door) -> None:
+    client = door.connect()
+    door.turn()
+    client.sendall(b'{"verb": "events"}\n')
+    door.turn()
+    door.control.on_event(Action.ANNOUNCE_EXITED, door.world["web.1"], door.world.now)
+    client.close()
+    for callback in door.poller.ready(0):
+        callback()
+    assert door.control.next_deadline() is None
 
 
 def test_a_stranger_is_not_let_in(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

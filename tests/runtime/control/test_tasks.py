@@ -256,6 +256,12 @@ def test_a_connection_has_one_task_at_a_time(world: World) -> None:
     world.request("ps", client=client)
     assert client.answer is not None
     assert client.answer["error"] == "this connection is busy with another request"
+    world.request("events", client=client)
+    assert client.sent[-2:] == 2 * [client.answer]
+    world.session.forget(client)  # type: ignore[arg-type]
+    sent = len(client.sent)
+    world.end("web.1", code=2)
+    assert len(client.sent) == sent
 
 
 def test_a_client_that_is_gone_is_forgotten(world: World) -> None:

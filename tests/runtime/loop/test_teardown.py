@@ -242,7 +242,7 @@ def test_where_processes_cannot_be_seen_a_group_is_looked_at_again_and_again(
     monkeypatch.setattr("procman.runtime.loop.teardown.PEEKS", False)
     world.begin("web.1", state=State.STOPPING)
     world.left = {"web.1": [7]}
-    world.orphans = lambda: []  # type: ignore[method-assign]
+    world.orphans = list  # type: ignore[method-assign]
     assert world.proceed(100.0) == [("stop", 7, 15, True)]
     assert world.teardowns.next_deadline() == 100.0 + LOOK_INTERVAL
     world.left = {}

@@ -87,9 +87,7 @@ class Client:
         except OSError:
             chunk = b""
         if not chunk:
-            self._closing = True  # it has sent everything, or is gone: try once to send what it is owed
-            self._split_requests()
-            self.flush()
+            self.flush()  # it has sent everything, or is gone: try once to send what it is owed
             self.close()
             return
         self._in += chunk
@@ -110,7 +108,7 @@ class Client:
 
     def set_reading(self, reading: bool) -> None:
         """Stop reading requests for now, or continue."""
-        if self._reading is not reading:
+        if self._reading is not reading and not self._closing:
             self._reading = reading
             self._update_events()
             if reading:
@@ -141,7 +139,6 @@ class Client:
         if hang_up:
             self._closing = True
             self._reading = False
-            self._in.clear()
 
     def feed(self, more: Iterator[bytes]) -> None:
         """Queue all parts that the iterator yields, taken when there is room for them."""

@@ -60,8 +60,10 @@ VERBS = {  # the fields of each: core/text/protocol.py
 def handle(session: Session, client: Client, request: Request) -> None:
     """Answer a request, or begin a task that will."""
     verb = VERBS[request.verb]
-    if client.task is not None and not verb.while_attached:
+    busy = client.task
+    if busy is not None and not verb.while_attached:
         client.refuse("this connection is busy with another request", "open another one", hang_up=False)
+        client.task = busy  # a refusal is the last record of an answer, but not of that one
         return
     try:
         if request.names:  # not for typed keys, which have none and need no resolver
@@ -69,6 +71,7 @@ def handle(session: Session, client: Client, request: Request) -> None:
         verb.load()(session, client, request)
     except ProcmanError as error:
         client.refuse(_shortened(error.message), error.hint, error.exit_code, hang_up=False)
+        session.forget(client)  # mistyped keys end the attachment: its answer is complete
 
 
 def _shortened(message: str) -> str:
