@@ -45,6 +45,7 @@ class FakeClient:
         self.send({"done": True, "code": 0, **(record or {})})
 
     def refuse(self, error: str, hint: str = "", code: int = 2, hang_up: bool = True) -> None:
+        assert not hang_up  # only what is not a request ends the connection
         self.finish({"error": error, "hint": hint, "code": code})
 
     def report_skipped(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +100,22 @@ def test_a_bug_in_an_answer_is_reported_to_its_client_only(door: Door, monkeypat
     assert door.is_served(other)
 
 
+def test_a_lack_of_descriptors_is_reported_to_the_client_that_asked(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = door.connect()
+    door.turn()
+
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(door.world.session, "about", fail)
+    answer = door.ask(client, b'{"verb": "hello"}')
+    assert answer["error"] == "the session cannot answer now: too many open files"
+    assert (answer["hint"], answer["code"]) == ("try again when fewer processes are running", 1)
+    assert client.recv(1) == b""
+
+
 def test_a_turn_accepts_only_so_many(door: Door) -> None:
     door.connect(MAX_ACCEPTED + 1)
     door.turn()
@@ -133,6 +150,7 @@ def test_without_a_descriptor_clients_wait_until_there_is_one(door: Door, monkey
         door.turn()
     due = door.control.next_deadline()
     assert due is not None
+    assert 0 < due - time.monotonic() <= ACCEPT_RETRY_INTERVAL
     assert door.poller.ready(0) == []  # a listener that stays ready would keep the loop busy
     door.turn(due - ACCEPT_RETRY_INTERVAL / 2)
     assert door.control.next_deadline() == due

@@ -11,10 +11,7 @@ from procman.core.lifecycle.transitions import Event, Instance
 from procman.core.model.checks import Check
 from procman.runtime.control import log_stream, queries
 from procman.runtime.control.wire import decode
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from runtime.control.rig import World
+from runtime.control.rig import World
 
 
 def rows(answer: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
@@ -27,6 +24,11 @@ def test_hello_describes_the_session(world: World) -> None:
     assert answer is not None
     assert (answer["pid"], answer["procfile"], answer["root"]) == (4711, "/app/Procfile", "/app")
     assert answer["stopping"] is None
+
+
+def test_a_session_says_since_when_it_lasts_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.runtime.control.session.time.time", lambda: 1700000000.123456)
+    assert World().session.about()["since"] == 1700000000.123
 
 
 def test_ps_lists_the_named_instances_in_the_order_of_the_procfile(world: World) -> None:
@@ -90,9 +92,10 @@ def test_a_slow_reader_of_logs_is_told_how_many_lines_it_missed(world: World) ->
 
 def test_logs_of_an_unknown_name_are_refused_and_system_is_known(world: World) -> None:
     assert world.request("logs", "system").fed
-    answer = world.request("logs", "system", "nothing").answer
-    assert answer is not None
-    assert "nothing" in answer["error"]
+    for names in (("system", "nothing"), ("nothing",)):
+        answer = world.request("logs", *names).answer
+        assert answer is not None
+        assert answer["error"] == 'there is no process "nothing" in this session'
 
 
 def test_a_log_sink_looks_once_whether_an_instance_is_meant() -> None:

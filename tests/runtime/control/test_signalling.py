@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from procman.runtime.control import signalling
+from procman.runtime.control.verbs import MAX_MESSAGE_LENGTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,13 +94,46 @@ def test_signal_names_every_instance_that_got_it(world: World, sent: list[tuple[
     assert client.answer == {"done": True, "code": 0}
 
 
+@pytest.mark.parametrize("text", ["STOP", "CONT", "USR1"])
+@pytest.mark.parametrize("paused", [False, True])
+def test_stop_and_cont_pause_and_resume_whoever_sends_them(
+    world: World, sent: list[tuple[str, int, int]], text: str, paused: bool
+) -> None:
+    if paused:
+        world.request("pause", "web.1")
+    world.request("signal", "web.1", text=text)
+    assert world.supervisor.is_paused(world["web.1"]) is {"STOP": True, "CONT": False, "USR1": paused}[text]
+
+
+def test_a_signal_for_several_programs_names_them_all(
+    world: World, sent: list[tuple[str, int, int]], shell: Shell
+) -> None:
+    pid = world["web.1"].pid
+    assert pid is not None
+    shell.shells, shell.children = {pid}, {pid: [PROGRAM, OTHER]}
+    assert world.request("signal", "web.1", text="USR1").said == ["SIGUSR1 sent to web.1 (pids 201, 202)"]
+
+
 @pytest.mark.parametrize("text", ["", "0", "-1", "HUPS", "SIG", "65", "9" * 5000])
 def test_an_unknown_signal_is_refused(world: World, sent: list[tuple[str, int, int]], text: str) -> None:
     answer = world.request("signal", "web", text=text).answer
     assert answer is not None
-    assert "is not a signal" in answer["error"]
-    assert len(answer["error"]) <= 1001
+    assert answer["error"] == f'"{text}" is not a signal' or len(text) > MAX_MESSAGE_LENGTH
     assert sent == []
+
+
+@pytest.mark.parametrize("more", [0, 1, MAX_MESSAGE_LENGTH])
+def test_a_message_that_quotes_too_much_is_cut_in_the_middle(
+    world: World, sent: list[tuple[str, int, int]], more: int
+) -> None:
+    text = "x" * (MAX_MESSAGE_LENGTH - len('"" is not a signal') + more)
+    answer = world.request("signal", "web", text=text).answer
+    assert answer is not None
+    if more:
+        half = MAX_MESSAGE_LENGTH // 2
+        assert answer["error"] == f'"{text}'[:half] + "…" + f'{text}" is not a signal'[-half:]
+    else:
+        assert answer["error"] == f'"{text}" is not a signal'
 
 
 def test_a_signal_needs_a_process(world: World, sent: list[tuple[str, int, int]]) -> None:
@@ -110,11 +144,22 @@ def test_a_signal_needs_a_process(world: World, sent: list[tuple[str, int, int]]
 
 def test_pause_and_resume_signal_the_group_and_are_remembered(world: World, sent: list[tuple[str, int, int]]) -> None:
     pid = world["web.1"].pid
-    assert world.request("pause", "web.1").said == ["web.1 paused"]
+    client = world.request("pause", "web.1")
+    assert (client.said, client.answer) == (["web.1 paused"], {"done": True, "code": 0})
     assert world.supervisor.is_paused(world["web.1"])
-    assert world.request("resume", "web.1").said == ["web.1 resumed"]
+    client = world.request("resume", "web.1")
+    assert (client.said, client.answer) == (["web.1 resumed"], {"done": True, "code": 0})
     assert not world.supervisor.is_paused(world["web.1"])
     assert sent == [("group", pid, signal.SIGSTOP), ("group", pid, signal.SIGCONT)]
+
+
+def test_what_is_stopping_is_not_paused_but_the_others_are(world: World, sent: list[tuple[str, int, int]]) -> None:
+    world.request("stop", "web.1", wait=False)
+    client = world.request("pause", "web")
+    assert client.said == ["web.2 paused"]
+    assert client.answer is not None
+    assert (client.answer["error"], client.answer["code"]) == ("not paused, because it is stopping: web.1", 1)
+    assert sent == [("group", world["web.2"].pid, signal.SIGSTOP)]
 
 
 def test_what_is_not_running_cannot_be_signalled(world: World, sent: list[tuple[str, int, int]]) -> None:

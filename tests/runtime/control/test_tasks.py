@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from procman.core.lifecycle.outcome import ASKED
-from procman.core.lifecycle.transitions import Action, Instance
+from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.policy import RestartPolicy
 from procman.core.model.status import ExitStatus
-from procman.runtime.control.tasks import MAX_NAMES_SHOWN, SETTLING_TIME, is_up, settled_at, started_again
+from procman.runtime.control.tasks import MAX_NAMES_SHOWN, SETTLING_TIME, is_stopped, is_up, settled_at, started_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +126,16 @@ def test_scale_ends_when_another_request_scales_back(world: World, first: str, s
     client = world.request("scale", first)
     world.request("scale", second, wait=False)
     assert refusal(client) == error
+    assert sum("done" in record for record in client.sent) == 1
+
+
+def test_scale_sends_the_sentences_of_those_that_come_stay_and_leave(world: World) -> None:
+    client = world.request("scale", "web=1")
+    before = len(client.said)
+    world.end("worker.1", code=1)
+    world.end("web.2")
+    assert [said.split()[0] for said in client.said[before:]] == ["web.2"]
+    assert client.answer == {"done": True, "code": 0}
 
 
 def test_what_was_scaled_away_meanwhile_is_not_up(world: World) -> None:
@@ -168,7 +178,8 @@ def test_wait_without_names_leaves_out_what_starts_only_by_name(world: World) ->
     plan = world.source.plan("clock", 1)
     plan.autostart = False
     world.supervisor.instances["clock.1"] = Instance(plan)
-    assert world.request("wait").answer == {"done": True, "code": 0}
+    for _ in range(2):  # also when nothing has happened since the last answer
+        assert world.request("wait").answer == {"done": True, "code": 0}
     assert "clock.1" in refusal(world.request("wait", "clock"))
 
 
@@ -186,6 +197,22 @@ def test_a_wait_for_what_depends_on_something_stopped_ends(world: World) -> None
         refusal(world.request("wait", "clock"))
         == "clock.1 is waiting because worker.1 is stopped; `procman start worker` starts it"
     )
+
+
+def test_what_waits_for_its_dependency_may_be_up_later(world: World) -> None:
+    plan = world.source.plan("clock", 1)
+    plan.depends_on = (Dependency("worker"),)
+    world.source.ready["worker"] = CHECK
+    world.request("restart", "worker", wait=False)
+    world.supervisor.add([plan], world.now)
+    world.turn()
+    client = world.request("wait", "clock")
+    assert world["clock.1"].state == State.WAITING
+    assert client.answer is None
+    world.end("worker.1")
+    world.ready("worker.1")
+    world.turn(SETTLING_TIME)
+    assert client.answer == {"done": True, "code": 0}
 
 
 def test_the_end_of_the_session_is_no_success_of_what_should_be_up(world: World) -> None:
@@ -238,12 +265,24 @@ def test_events_have_a_ready_for_instances_without_a_check(world: World) -> None
     assert [record["event"] for record in client.sent if record["instance"] == "web.3"] == ["started", "ready"]
 
 
+def test_events_have_one_ready_for_instances_with_a_check(world: World) -> None:
+    world.source.ready["clock"] = CHECK
+    client = world.request("events")
+    world.request("start", "clock")
+    assert [record["event"] for record in client.sent] == ["started"]
+    world.ready("clock.1")
+    assert [record["event"] for record in client.sent] == ["started", "ready"]
+    world.supervisor.pause(world["clock.1"], world.now)
+    world.turn()
+    assert [record["event"] for record in client.sent] == ["started", "ready", "paused"]
+
+
 def test_a_slow_reader_of_events_is_told_how_many_it_missed(world: World) -> None:
-    client = world.request("events", "web")
+    client, other = world.request("events", "web"), world.request("events", "web")
     client.full = True
     world.end("web.1", code=2)
     missed = client.skipped
-    assert missed > 0
+    assert missed == len(other.sent) > 0
     assert client.sent == []
     client.full = False
     world.end("web.2", code=2)
@@ -344,3 +383,27 @@ def test_a_task_is_checked_only_after_its_sentences_were_sent(world: World) -> N
     world.turn()
     assert client.said
     assert client.answer is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "stopped", "held", "code", "expected"),
+    [
+        (State.STOPPING, False, False, False, None, True),
+        (State.STOPPING, True, False, False, None, False),  # it is restarted
+        (State.RUNNING, False, False, False, None, False),
+        (State.EXITED, False, False, False, 0, False),
+        (State.EXITED, False, True, False, 0, True),
+        (State.EXITED, False, True, True, 0, True),
+        (State.EXITED, False, False, True, 0, False),  # it had completed when the user stopped it
+        (State.EXITED, False, False, True, 1, True),
+        (State.EXITED, False, False, False, 1, False),
+        (State.FAILED, False, False, True, 1, False),
+    ],
+)
+def test_what_a_request_has_stopped(
+    world: World, state: str, wanted: bool, stopped: bool, held: bool, code: int | None, expected: bool
+) -> None:
+    instance = Instance(world.source.plan("web", 1))
+    instance.state, instance.wanted, instance.stopped, instance.held = state, wanted, stopped, held
+    instance.status = None if code is None else ExitStatus(code=code)
+    assert is_stopped(instance) is expected

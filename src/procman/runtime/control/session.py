@@ -94,7 +94,6 @@ class Session:
         Events that are not reported yet go first: otherwise a task could finish before it has sent their sentences.
         """
         if self.supervisor.has_news:
-            self._changed = True
             return
         due = self.next_deadline()
         if due is None or due > now:
@@ -113,10 +112,9 @@ class Session:
 
     def close(self, now: float, code: int) -> None:
         """Finish all tasks: the session is over, and some clients are waiting for that."""
-        for client, task in list(self.tasks.items()):
+        for task in list(self.tasks.values()):
             if not task.check(now):
                 task.end(code)
-            self.forget(client)
 
     # Names ----------------------------------------------------------------------------------------------------------
 

@@ -219,7 +219,6 @@ class OneByOne(UntilUp):
         if message := self._contradiction(self._left[0]):
             return self._give_up(message)
         self._current = self._left.pop(0)
-        self.deadline = None
         self._supervisor.wish(Event.RESTART, [self._current], now)
         return False
 
