@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge

@@ -6,7 +6,7 @@ import pytest
 
 from export.plans import plan_of
 from procman.core.model.dependency import Dependency
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.export.application import LASTING, ONCE, RELEASE, Application, application, gate
 from procman.export.options import ExportOptions
 

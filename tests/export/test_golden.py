@@ -10,8 +10,7 @@ import pytest
 
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.plan import Environment
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import Environment, RestartPolicy, StopPolicy
 from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile

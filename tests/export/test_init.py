@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from export.plans import Export, plan_of
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.export.application import average_backoff, budget_window, patience
 
 TYPE_CHECKING = False

@@ -22,8 +22,7 @@ import time
 from typing import Any, NoReturn
 
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.output.hub import Hub
 from procman.output.outlet import Outlet
 from procman.output.sink import Sink

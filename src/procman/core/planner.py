@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.plan import SYSTEM, InstancePlan, Plan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import SYSTEM, InstancePlan, Plan, RestartPolicy, StopPolicy
 from procman.core.procfile.environment import own_environment, shared_environment
 from procman.core.procfile.formation import flatten, parse_formation, require_known, select
 from procman.core.procfile.ports import base_port, check_ports, in_range, port_of

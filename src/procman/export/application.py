@@ -14,8 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from procman.core.model.plan import InstancePlan, Plan
-    from procman.core.model.policy import RestartPolicy, StopPolicy
+    from procman.core.model.plan import InstancePlan, Plan, RestartPolicy, StopPolicy
     from procman.export.options import ExportOptions
 
 RELEASE, ONCE, LASTING = "release", "once", "lasting"

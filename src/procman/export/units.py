@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from procman.core.model.policy import RestartPolicy
+    from procman.core.model.plan import RestartPolicy
     from procman.export.application import Service
 
 _FIRST_REAL_TIME = 34  # SIGRTMIN of the C library

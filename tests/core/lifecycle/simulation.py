@@ -15,8 +15,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import COMPLETED, READY, STARTED, SUCCEEDED, Dependency
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import CANNOT_RUN, ExitStatus
 
 TYPE_CHECKING = False

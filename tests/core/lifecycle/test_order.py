@@ -12,8 +12,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency, find_cycle
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 
 CRASH = ExitStatus(code=3)

@@ -7,8 +7,7 @@ import pytest
 from procman.core.lifecycle import outcome
 from procman.core.lifecycle.instance import Instance, sort_instances
 from procman.core.lifecycle.outcome import Outcome, Reason
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 
 
 def an_instance(name: str = "web.1", index: int = 0) -> Instance:

@@ -9,8 +9,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import COMPLETED, Dependency
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 
 CRASH = ExitStatus(code=3)

@@ -19,8 +19,7 @@ from procman.core.lifecycle.transitions import (
 )
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 
 STATES = [value for name, value in vars(State).items() if name.isupper()]

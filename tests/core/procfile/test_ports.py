@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import Environment, InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import Environment, InstancePlan, RestartPolicy, StopPolicy
 from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.ports import base_port, check_ports, moved_ports, port_of, port_variable, whole_number
 from procman.errors import UsageError

@@ -11,8 +11,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.plan import Environment, InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import Environment, InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.settings import Settings
 from procman.core.model.status import ExitStatus
 from procman.core.planner import make_plan

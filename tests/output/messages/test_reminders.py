@@ -7,8 +7,7 @@ import pytest
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Event
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.text.values import format_duration
 from procman.output.hub import Hub
 from procman.output.messages.announcer import MAX_NAMES, Announcer

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procman.core.lifecycle.transitions import Action, Instance, State
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.output.messages.sentences import (
     event_record,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.errors import EXIT_USAGE
 from procman.runtime.processes.pty import Window
 from runtime.control.served import Caller, Served

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.text.protocol import Request
 from procman.errors import UsageError
 from procman.runtime.control.names import MAX_PATTERNS, NameResolver

@@ -9,7 +9,7 @@ import pytest
 from procman.core.lifecycle.transitions import State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.errors import EXIT_USAGE
 from runtime.control.served import Served
 from runtime.fakes import Kernel, Process, a_plan, signal_names

@@ -11,7 +11,7 @@ from procman.core.lifecycle.outcome import ASKED
 from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.core.model.status import ExitStatus
 from procman.runtime.control.tasks import MAX_NAMES_SHOWN, SETTLING_TIME, is_stopped, is_up, settled_at, started_again
 

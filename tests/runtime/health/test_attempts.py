@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from procman.core.model.checks import EXEC, HTTP, TCP, Check
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.health import attempts
 from procman.runtime.health.attempts import (
     ATTEMPTS,

@@ -12,7 +12,7 @@ import pytest
 
 from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.runtime.health.probes import Probe, Probes
 from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
 

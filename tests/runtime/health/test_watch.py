@@ -12,7 +12,7 @@ import pytest
 from procman.config import overlays
 from procman.core.lifecycle.transitions import Event
 from procman.core.model.dependency import Dependency
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.errors import ConfigError
 from procman.runtime.health.watch import Watch
 from runtime.fakes import Kernel, Run, a_plan

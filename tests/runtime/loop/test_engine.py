@@ -10,7 +10,7 @@ import pytest
 
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.transitions import Event, State
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.runtime.loop import engine as engine_module
 from procman.runtime.loop.engine import LAST_FLUSH_LIMIT
 from procman.runtime.loop.pumps import MAX_OWED

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from procman.core.lifecycle.transitions import Event
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.children import Children, SpawnError
 from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, signal_names

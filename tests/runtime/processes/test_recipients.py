@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from procman.core.model.policy import StopPolicy
+from procman.core.model.plan import StopPolicy
 from procman.runtime.processes.children import Child, Children
 from procman.runtime.processes.recipients import handles, is_launcher, is_shell, living_children, others_of, programs_of
 from procman.runtime.processes.session_leader import SessionLeaders

@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.system.port_owner import busy_ports, owner, port_warnings
 
 TYPE_CHECKING = False

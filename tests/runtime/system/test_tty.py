@@ -9,8 +9,7 @@ import termios
 
 import pytest
 
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.processes.pty import Window, open_pty
 from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS, in_foreground, is_terminal, window_size
 

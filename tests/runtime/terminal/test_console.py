@@ -11,8 +11,7 @@ import pytest
 
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, State
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.text.keybindings import HELP
 from procman.errors import ConfigError, UsageError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from procman.core.lifecycle.transitions import State
-from procman.core.model.policy import RestartPolicy
+from procman.core.model.plan import RestartPolicy
 from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, MAX_WAITING_KEYS, Window
 from procman.runtime.system.tty import LOCAL_FLAGS
 from procman.runtime.terminal.primary import HINT_PRESSES, STOP_KEY_WINDOW, Primary

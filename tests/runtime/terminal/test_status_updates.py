@@ -8,8 +8,7 @@ import pytest
 
 from procman.core.lifecycle.outcome import INTERRUPTED
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.model.plan import InstancePlan
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.text.keybindings import Keys
 from procman.output.palette import Palette

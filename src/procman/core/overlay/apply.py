@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.policy import RestartPolicy, StopPolicy
+from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.procfile.formation import Formation, flatten, select
 from procman.errors import ConfigError
 
