@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.config.configfiles import project_folder, read_config_files
 from procman.core.planner import first_ports
-from procman.core.procfile.ports import in_range, port_variable
+from procman.core.procfile.formation import in_range, port_variable
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False

@@ -12,8 +12,7 @@ from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import signal
 from procman.core.overlay.tables import parse_overlay
 from procman.core.procfile.environment import REAL
-from procman.core.procfile.formation import flatten, require_known
-from procman.core.procfile.ports import whole_number
+from procman.core.procfile.formation import flatten, require_known, whole_number
 from procman.core.text.suggest import did_you_mean
 from procman.errors import ConfigError, UsageError
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from procman.core.model.plan import SYSTEM, InstancePlan, Plan, RestartPolicy, StopPolicy
 from procman.core.procfile.environment import own_environment, shared_environment
-from procman.core.procfile.formation import flatten, parse_formation, require_known, select
-from procman.core.procfile.ports import base_port, check_ports, in_range, port_of
+from procman.core.procfile.formation import (
+    base_port,
+    check_ports,
+    flatten,
+    in_range,
+    parse_formation,
+    port_of,
+    require_known,
+    select,
+)
 from procman.errors import UsageError
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.procfile.ports import moved_ports
+from procman.core.procfile.formation import moved_ports
 from procman.core.text.printable import holds_secret, masked
 from procman.errors import UsageError
 from procman.runtime.system.port_owner import busy_ports, owner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.config.plan_source import read_plan
-from procman.core.procfile.ports import moved_ports
+from procman.core.procfile.formation import moved_ports
 from procman.errors import UsageError
 from procman.runtime.system.port_owner import busy_ports, owner
 

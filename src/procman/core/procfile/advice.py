@@ -6,7 +6,7 @@ Nothing is said where it is not certain: a false alarm is worse than silence.
 from __future__ import annotations
 
 from procman.core.procfile.daemons import daemon
-from procman.core.procfile.ports import in_range, whole_number
+from procman.core.procfile.formation import in_range, whole_number
 from procman.core.procfile.shell_line import ShellLine
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.model.plan import Environment
-from procman.core.procfile.ports import port_variable
+from procman.core.procfile.formation import port_variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

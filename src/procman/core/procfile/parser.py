@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.core.model.procfile import ProcessType, Procfile
-from procman.core.procfile.ports import port_variable
+from procman.core.procfile.formation import port_variable
 from procman.errors import Problem
 
 TYPE_CHECKING = False

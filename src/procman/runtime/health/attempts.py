@@ -11,7 +11,7 @@ import re
 import socket
 
 from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, TCP, addresses, split_host, split_url
-from procman.core.procfile.ports import whole_number
+from procman.core.procfile.formation import whole_number
 from procman.core.text.printable import printable
 from procman.output.sink import Sink
 from procman.runtime.health.owners import Owners
