@@ -296,3 +296,16 @@ def test_what_never_started_has_a_headline_and_no_card() -> None:
     Announcer(Hub(screen), supervisor).on_event(Action.ANNOUNCE_FAILED, instance, 1.0)
     (headline,) = screen.said
     assert "a.1 FAILED: no such program" in headline
+
+
+@pytest.mark.parametrize(("code", "hinted"), [(127, True), (126, True), (1, False)])
+def test_the_hint_for_a_command_that_cannot_be_run_comes_last(code: int, hinted: bool) -> None:
+    plan = InstancePlan("a.1", "a", 1, None, "x", "/", {}, RestartPolicy("never"), StopPolicy())
+    supervisor, screen = Supervisor([plan], "failure"), Screen()
+    announcer = Announcer(Hub(screen), supervisor, launch_hint=lambda instance: f"write ./{instance.plan.command}")
+    supervisor.start_all(0.0)
+    supervisor.spawned(supervisor.instances["a.1"], 7, 0.0)
+    supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=code), 0.5)
+    pass_on(announcer, supervisor, 0.5)
+    assert (screen.said[-1] == "hint: write ./x") is hinted
+    assert ("hint: write ./x" in screen.said) is hinted

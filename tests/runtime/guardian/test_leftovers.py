@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from procman.runtime.guardian.leftovers import Leftover, end_leftovers, find_leftovers
+from procman.runtime.guardian.leftovers import Leftover, LeftoverNotice, end_leftovers, find_leftovers
+from procman.runtime.system.poller import Poller
 from runtime.fakes import Kernel, Process, signal_names
 
 SESSION = f"{0xFFFFFFFF:x}-abc"
@@ -96,3 +97,72 @@ def test_another_process_of_its_number_is_left_alone(kernel: Kernel, change: str
 def test_without_leftovers_no_time_passes(kernel: Kernel) -> None:
     assert end_leftovers([], 3.0) == []
     assert kernel.now == 1000.0
+
+
+# The notice of a start ------------------------------------------------------------------------------------------------
+
+
+def leftover(kernel: Kernel, name: str, session: str = "1-abc") -> Process:
+    """A process of a session whose manager is gone."""
+    env = {"PROCMAN_SESSION": session, "PROCMAN_INSTANCE": name}
+    return Process(kernel, 1, f"serve {name}", env)
+
+
+def notice(kernel: Kernel) -> list[str]:
+    said: list[str] = []
+    component = LeftoverNotice(said.append)
+    assert component.next_deadline() is None
+    component.open(Poller())
+    assert component.next_deadline() == pytest.approx(kernel.now + 0.1)
+    component.tick(kernel.now + 0.09)
+    assert said == []
+    component.tick(kernel.now + 0.1)
+    assert component.next_deadline() is None
+    component.tick(kernel.now + 5.0)
+    return said
+
+
+def test_nothing_left_over_is_nothing_said(kernel: Kernel) -> None:
+    Process(kernel, 1, "other", {})
+    assert notice(kernel) == []
+
+
+def test_leftovers_are_named_once(kernel: Kernel) -> None:
+    one = leftover(kernel, "web.1", f"{0xFFFFFFFF:x}-abc")
+    (said,) = notice(kernel)
+    assert f"web.1, pid {one.pid} (serve web.1)" in said
+    assert "more" not in said
+
+
+def test_of_many_leftovers_five_are_named(kernel: Kernel) -> None:
+    for number in range(1, 8):
+        leftover(kernel, f"web.{number}", f"{0xFFFFFFFF:x}-abc")
+    (said,) = notice(kernel)
+    assert "web.5" in said
+    assert "web.6" not in said
+    assert " and 2 more" in said
+
+
+def test_the_processes_of_a_living_session_are_no_leftovers(kernel: Kernel) -> None:
+    manager = Process(kernel, 1, "procman", {})
+    leftover(kernel, "web.1", f"{manager.pid:x}-abc")
+    assert notice(kernel) == []
+
+
+def test_a_manager_that_is_younger_is_another_process_of_its_number(kernel: Kernel) -> None:
+    one = leftover(kernel, "web.1")
+    manager = Process(kernel, 1, "other", {})
+    one.env["PROCMAN_SESSION"] = f"{manager.pid:x}-abc"
+    assert len(notice(kernel)) == 1
+
+
+@pytest.mark.parametrize("session", ["", "nonsense-abc", "ffffffff"])
+def test_a_mark_that_is_not_ours_is_left_alone(kernel: Kernel, session: str) -> None:
+    leftover(kernel, "web.1", session)
+    assert notice(kernel) == []
+
+
+def test_zombies_and_the_processes_of_others_are_left_alone(kernel: Kernel) -> None:
+    leftover(kernel, "web.1", f"{0xFFFFFFFF:x}-abc").state = "Z"
+    leftover(kernel, "web.2", f"{0xFFFFFFFF:x}-abc").uid = os.geteuid() + 1
+    assert notice(kernel) == []

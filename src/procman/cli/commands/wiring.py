@@ -9,8 +9,7 @@ from procman.errors import ConfigError
 from procman.output.messages.announcer import Announcer
 from procman.runtime.control.listener import Control
 from procman.runtime.guardian import guardian
-from procman.runtime.health.launch_hint import LaunchHint
-from procman.runtime.health.leftover_notice import LeftoverNotice
+from procman.runtime.guardian.leftovers import LeftoverNotice
 from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
 from procman.runtime.loop.job_control import JobControl
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
-    from procman.core.model.settings import Settings
     from procman.output.hub import Hub
     from procman.runtime.control.session import Session
     from procman.runtime.loop.component import Component
@@ -53,7 +51,7 @@ def wire(run: StartedRun) -> Engine:
     requests = SignalRequests(
         supervisor, children, hub, run.outlet, job_control, run.signals, guardian.guardian_pipe, guardian.suspend
     )
-    components = _reporters(hub, supervisor, settings)
+    components = _reporters(run)
     if run.primary:
         components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, job_control, reload)
         components.append(job_control)
@@ -63,7 +61,6 @@ def wire(run: StartedRun) -> Engine:
             components += _status_line(hub, supervisor, job_control, reload, lend, always=settings.status is True)
         components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
-    components.insert(1, LaunchHint(hub.announce, run.plan.environment, run.environ))
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
     endpoint = run.socket_claim.endpoint
@@ -78,14 +75,21 @@ def _taken_by(port: int) -> str:
     return owner(port) if busy_ports([port]) else ""
 
 
-def _reporters(hub: Hub, supervisor: Supervisor, settings: Settings) -> list[Component]:
+def _reporters(run: StartedRun) -> list[Component]:
     """Return what reports events: to the user always, to systemd and to readers of JSON if they are there."""
-    reporters: list[Component] = [Announcer(hub, supervisor, _taken_by)]
+
+    def hint(instance: Instance) -> str:
+        from procman.runtime.processes.diagnosis import launch_hint
+
+        return launch_hint(instance, run.plan.environment, run.environ)
+
+    hub, supervisor = run.hub, run.supervisor
+    reporters: list[Component] = [Announcer(hub, supervisor, _taken_by, hint)]
     if os.environ.get("NOTIFY_SOCKET"):
         from procman.runtime.health.notify import Notifier
 
         reporters.append(Notifier(supervisor, os.environ, time.monotonic()))
-    if settings.format == "json":
+    if run.settings.format == "json":
         from procman.output.messages.announcer import EventReporter
 
         reporters.append(EventReporter(hub, supervisor))

@@ -7,6 +7,7 @@ import time
 from procman.core.lifecycle.instance import NOT_STARTED
 from procman.core.lifecycle.transitions import DOWN, Action, State
 from procman.core.text.values import format_duration
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND
 from procman.output.messages.sentences import end_record, event_record, outcome, sentence
 from procman.output.stamp import utc
 
@@ -26,19 +27,29 @@ _CAUSES = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_FAILED)  # events that may be
 _STALE_WHILE_STOPPING = (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED)
 
 
-def _unknown(_port: int) -> str:
-    """Return that nothing is known to listen there."""
+def _unknown(_about: object) -> str:
+    """Return that nothing is known about it."""
     return ""
 
 
 class Announcer:
     """Announces the supervisor's TELL actions. A component of the engine, see runtime/loop/component.py."""
 
-    def __init__(self, hub: Hub, supervisor: Supervisor, taken_by: Callable[[int], str] = _unknown) -> None:
-        """``taken_by`` returns what listens on a port; empty if nothing does."""
+    def __init__(
+        self,
+        hub: Hub,
+        supervisor: Supervisor,
+        taken_by: Callable[[int], str] = _unknown,
+        launch_hint: Callable[[Instance], str] = _unknown,
+    ) -> None:
+        """``taken_by`` returns what listens on a port, ``launch_hint`` what to do about a command that cannot be run.
+
+        Both may return an empty string.
+        """
         self._hub = hub
         self._supervisor = supervisor
         self._taken_by = taken_by
+        self._launch_hint = launch_hint
         self._reminder: float | None = None
         self._waiting: dict[str, float] = {}  # by instance: when to announce that it waits
         self._lines_before: dict[str, int] = {}  # by instance: lines of its earlier lives
@@ -65,6 +76,8 @@ class Announcer:
             self._announce(action, instance, now)
         if is_cause:
             self._announce_stop(now)
+        if action == Action.ANNOUNCE_FAILED and _cannot_run(instance) and (hint := self._launch_hint(instance)):
+            self._hub.announce(f"hint: {hint}")
 
     def next_deadline(self) -> float | None:
         """Return when the next line is due, in seconds of the monotonic clock, or None."""
@@ -162,6 +175,11 @@ class Announcer:
             return []
         key = ", or the key R" if self._hub.has_footer else ""
         return [f"start it again with `procman restart {instance.name}`{key}"]
+
+
+def _cannot_run(instance: Instance) -> bool:
+    """Whether the shell, or the system, could not run the command of an instance that has failed."""
+    return instance.status is not None and instance.status.shell_code in (EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND)
 
 
 def _exited_badly(instance: Instance) -> bool:

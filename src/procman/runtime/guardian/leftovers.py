@@ -1,4 +1,4 @@
-"""Finds the processes that a dead session left running, and ends them for `procman prune`.
+"""Finds the processes that a dead session left running: `procman start` names them, `procman prune` ends them.
 
 Guardian, watchdog and manager end everything as long as one of them lives. Only if all three are killed in the same
 instant are processes left. Every child carries PROCMAN_SESSION, which begins with the manager's pid. A process with it
@@ -12,12 +12,15 @@ import errno
 import os
 import time
 
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.procfs import environ_of, is_zombie, listing, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from procman.runtime.system.poller import Poller
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -25,6 +28,8 @@ SESSION = b"PROCMAN_SESSION="
 INSTANCE = b"PROCMAN_INSTANCE="
 START_TIME = 19  # field 22 of /proc/PID/stat, counted after the command
 STATE = 0
+MAX_SHOWN = 5  # leftovers that `start` names
+NOTICE_DELAY = 0.1  # seconds after the start until the look: not before the children are up
 MAX_COMMAND = 60  # characters of a command line that are shown
 NO_PIDFD = -1
 POLL_INTERVAL = 0.02  # seconds between two looks at what has ended
@@ -211,3 +216,32 @@ def _has_ended(leftover: Leftover, fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(0))
+
+
+class LeftoverNotice(QuietComponent):
+    """Names leftovers once, soon after the start: one of them may hold a port that an instance needs."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
+        self._due: float | None = None
+
+    def open(self, poller: Poller) -> None:
+        """Start the delay."""
+        self._due = time.monotonic() + NOTICE_DELAY
+
+    def next_deadline(self) -> float | None:
+        """Return when to look; None once that is done."""
+        return self._due
+
+    def tick(self, now: float) -> None:
+        """Look, and announce what was found."""
+        if self._due is None or self._due > now:
+            return
+        self._due = None
+        found = find_leftovers()
+        if found:
+            more = f" and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+            names = ", ".join(map(str, found[:MAX_SHOWN]))
+            self._announce(
+                f"warning: left over from a session that was killed: {names}{more}; `procman prune` ends them"
+            )

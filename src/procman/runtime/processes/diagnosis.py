@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from procman.core.lifecycle.transitions import Instance
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.procfile.shell_line import SimpleCommand, Word
 
@@ -157,6 +158,16 @@ def search_for(plan: InstancePlan, environment: Environment, inherited: Mapping[
         is_known = environment.values.get("PATH") == path
         origin = environment.origin.get("PATH", "") if is_known else "an env file or the overlay"
     return Search(path, plan.cwd, origin, inherited.get("PATH"))
+
+
+def launch_hint(instance: Instance, environment: Environment, inherited: Mapping[str, str]) -> str:
+    """Return what to do about an instance whose command could not be run, or an empty string."""
+    found = search_for(instance.plan, environment, inherited).first_trouble(instance.plan.command)
+    if found is None:
+        return ""
+    trouble = found[1]
+    is_told = trouble.missing or trouble.message in instance.failure
+    return trouble.hint if is_told else "; ".join(filter(None, (trouble.message, trouble.hint)))
 
 
 def _windows(name: str) -> Trouble:
