@@ -98,8 +98,7 @@ def _start(invocation: Invocation) -> int:
 
 def _start_guarded(invocation: Invocation) -> int:
     from procman.runtime.guardian import guardian
-    from procman.runtime.guardian.early_signals import obey_early_signals
 
     if guardian.guardian_pipe is not None:
-        obey_early_signals(guardian.guardian_pipe)
+        guardian.obey_early_signals(guardian.guardian_pipe)
     return COMMANDS["start"].perform(invocation)

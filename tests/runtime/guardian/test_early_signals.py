@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from procman.runtime.guardian import early_signals
+from procman.runtime.guardian import guardian
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Start:
         monkeypatch.setattr("_signal.signal", self.handlers.__setitem__)
         monkeypatch.setattr("_signal.setitimer", lambda _which, *times: self.timers.append(times))
         monkeypatch.setattr("_signal.pthread_sigmask", lambda *what: self.unblocked.append(what))
-        early_signals.obey_early_signals(self.reader)
+        guardian.obey_early_signals(self.reader)
 
     def look(self) -> int | None:
         """Return the code that the process exits with, or None."""
@@ -76,7 +76,7 @@ def test_the_end_of_the_guardian_ends_the_start(start: Start) -> None:
 def test_the_pipe_is_looked_at_ten_times_a_second_until_the_engine_takes_over(start: Start) -> None:
     assert start.timers == [(0.1, 0.1)]
     assert start.unblocked == [(signal.SIG_UNBLOCK, (signal.SIGALRM,))]
-    early_signals.leave_to_engine()
+    guardian.leave_to_engine()
     assert start.timers[-1] == (0,)
     os.write(start.writer, bytes([signal.SIGTERM]))
     assert start.look() is None

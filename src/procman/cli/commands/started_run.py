@@ -10,7 +10,6 @@ from procman.core.model.plan import SYSTEM
 from procman.output.factory import open_output, takes_footer
 from procman.output.outlet import Outlet
 from procman.runtime.guardian import guardian
-from procman.runtime.guardian.early_signals import leave_to_engine
 from procman.runtime.processes.children import Children
 from procman.runtime.processes.launcher import Launcher
 from procman.runtime.system.port_owner import port_warnings
@@ -79,7 +78,7 @@ class StartedRun:
         """
         self.signals.open()
         if guardian.guardian_pipe is not None:
-            leave_to_engine()
+            guardian.leave_to_engine()
         self.launcher.begin()
         procfile = self.plan.procfile
         problems = [f"{procfile.name}:{p.line}:{p.column}: {p.message}" for p in procfile.warnings]

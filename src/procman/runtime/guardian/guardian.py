@@ -49,6 +49,9 @@ WATCHED = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SI
 SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # how the manager stops the guardian
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGER_LIMIT = 0.5  # seconds for the manager: to kill its children when guardian or watchdog is gone, or to stop
+EARLY_LOOK_INTERVAL = 0.1  # seconds between two looks at the guardian pipe until the engine takes over
+EARLY_EXIT_CODES: dict[int, int] = {signal.SIGTERM: 0, signal.SIGINT: 130, signal.SIGQUIT: 131, signal.SIGHUP: 129}
+EXIT_GUARDIAN_LOST = 143
 MANAGER_NAME, WATCHDOG_NAME = "procman-manager", "procman-watch"
 
 guardian_pipe: int | None = None
@@ -224,7 +227,7 @@ def _is_manager(pid: int) -> bool:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: with a handler, SIGCHLD and SIGCONT wake us."""
+    """Do nothing: with a handler, SIGCHLD and SIGCONT wake us, and a late SIGALRM does no harm."""
 
 
 def _write_signals_to(wake: int) -> None:
@@ -251,6 +254,42 @@ def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedT
     if os.getppid() != watchdog:  # it was killed, and the guardian too, or it would have killed us
         terminal.restore(alone=True)
     return code
+
+
+def obey_early_signals(pipe: int) -> None:
+    """Exit as soon as a stop signal, or the guardian's end, shows in the pipe; until `leave_to_engine` is called.
+
+    Reading a file can block for ever: an `.env` that is a named pipe without a writer, a dead network disk. Signals
+    sent to the guardian wait in its pipe meanwhile, as bytes that nothing reads. So a timer looks at the pipe ten times
+    a second until the engine takes over; most starts are over before the first look. No child has been started by then,
+    so obeying means exiting.
+
+    A signal per byte (fcntl(2), O_ASYNC) would be quicker. But the interpreter only notes a signal that arrives just
+    before a system call blocks, and acts on it after that call returns. A timer fires again.
+    """
+
+    def look(_number: int, _frame: FrameType | None) -> None:
+        try:
+            numbers = os.read(pipe, 4096)
+        except BlockingIOError:
+            return
+        codes = [EARLY_EXIT_CODES[number] for number in numbers if number in EARLY_EXIT_CODES]
+        if codes or not numbers:
+            os._exit(codes[0] if codes else EXIT_GUARDIAN_LOST)
+
+    os.set_blocking(pipe, False)
+    signal.signal(signal.SIGALRM, look)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
+    signal.setitimer(signal.ITIMER_REAL, EARLY_LOOK_INTERVAL, EARLY_LOOK_INTERVAL)
+
+
+def leave_to_engine() -> None:
+    """Leave all further signals to the engine, even if it is not loaded yet.
+
+    Children are about to start, and are owed their grace.
+    """
+    signal.signal(signal.SIGALRM, _nothing)  # the default action would end us if an alarm is on its way
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 # The guardian, the visible pid --------------------------------------------------------------------------------------
