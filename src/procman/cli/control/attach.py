@@ -14,9 +14,8 @@ from procman.cli.control.connection import connect, names_in, require_success
 from procman.core.text.keybindings import split_at_switch
 from procman.core.text.printable import visible
 from procman.errors import EXIT_OK, UsageError
-from procman.runtime.guardian.saved_terminal import USUAL_KEYS, USUAL_MODES
 from procman.runtime.system.descriptors import open_standard_descriptors
-from procman.runtime.system.tty import is_terminal, raw, window_size
+from procman.runtime.system.tty import USUAL_KEYS, USUAL_MODES, is_terminal, raw, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ import sys
 import time
 
 from procman.errors import EXIT_INTERRUPTED, EXIT_SOFTWARE
-from procman.runtime.guardian.saved_terminal import SavedTerminal, saved_terminal
 from procman.runtime.system.descendants import (
     PAUSE,
     become_subreaper,
@@ -35,12 +34,15 @@ from procman.runtime.system.descendants import (
 from procman.runtime.system.descriptors import close_streams, open_standard_descriptors
 from procman.runtime.system.procfs import children_of, comm_of, is_awake, is_zombie, own_children, set_title
 from procman.runtime.system.signals import STOPPING, next_signal, pass_on, pass_on_early
+from procman.runtime.system.tty import saved_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from types import FrameType
+
+    from procman.runtime.system.tty import SavedTerminal
 else:
     import _signal as signal  # without the enums: see signals.py
 

@@ -9,9 +9,17 @@ import termios
 import pyte
 import pytest
 
-from procman.runtime.guardian.saved_terminal import RESTORE_ALL, RESTORE_OURS, USUAL_KEYS, SavedTerminal, saved_terminal
 from procman.runtime.system import tty
-from procman.runtime.system.tty import LOCAL_FLAGS, key_by_key, raw
+from procman.runtime.system.tty import (
+    LOCAL_FLAGS,
+    RESTORE_ALL,
+    RESTORE_OURS,
+    USUAL_KEYS,
+    SavedTerminal,
+    key_by_key,
+    raw,
+    saved_terminal,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
