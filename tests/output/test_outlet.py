@@ -7,6 +7,7 @@ import pty
 import select
 import socket
 import stat
+import sys
 import time
 import tty
 
@@ -14,9 +15,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output import writers
-from procman.output.outlet import LARGE_CHUNK, MAX_GATHERED, MAX_PARTS, Outlet, complaint, report_loss, write_stderr
-from procman.output.writers import CarefulWriter, Writer
+from procman.output import outlet
+from procman.output.outlet import (
+    LARGE_CHUNK,
+    MAX_GATHERED,
+    MAX_PARTS,
+    PIPE,
+    SOCKET,
+    CarefulWriter,
+    Outlet,
+    Writer,
+    complaint,
+    enlarge_pipe,
+    report_loss,
+    write_stderr,
+    writer_for,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -538,7 +552,53 @@ def test_what_is_dropped_at_the_end_blocks_nothing_and_is_complained_about(pipe:
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_only_our_own_terminal_is_opened_again_by_its_general_name(monkeypatch: pytest.MonkeyPatch, ours: bool) -> None:
-    monkeypatch.setattr(writers, "_controls_us", lambda _fd: ours)
+    monkeypatch.setattr(outlet, "_controls_us", lambda _fd: ours)
     monkeypatch.setattr("sys.platform", "linux")
-    assert writers._paths(7, "terminal") == ["/proc/self/fd/7", *(["/dev/tty"] if ours else [])]
-    assert writers._paths(7, "pipe") == ["/proc/self/fd/7"]
+    assert outlet._paths(7, "terminal") == ["/proc/self/fd/7", *(["/dev/tty"] if ours else [])]
+    assert outlet._paths(7, "pipe") == ["/proc/self/fd/7"]
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_socket_is_written_to_through_a_duplicate_that_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        writer = writer_for(ours.fileno())
+        assert (writer.kind, writer.fd != ours.fileno()) == (SOCKET, True)
+        assert writer.send([b"a", b"b"]) == 2
+        assert theirs.recv(10) == b"ab"
+        duplicate = writer.fd
+        writer.close()
+        assert not is_open(duplicate)
+        assert is_open(ours.fileno())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux opens the same pipe again")
+def test_a_pipe_is_opened_again_and_closed_once() -> None:
+    reader, fd = os.pipe()
+    writer = writer_for(fd)
+    assert (writer.kind, writer.owned, os.get_blocking(writer.fd), os.get_blocking(fd)) == (PIPE, True, False, True)
+    own = writer.fd
+    writer.close()
+    assert not is_open(own)
+    other = os.dup(fd)  # takes the free number
+    writer.close()
+    assert is_open(other)
+    for left in (reader, fd, other):
+        os.close(left)
+
+
+def test_only_a_pipe_can_be_enlarged() -> None:
+    reader, fd = os.pipe()
+    assert enlarge_pipe(fd, 4096) == (sys.platform == "linux")
+
+    with open(os.devnull, "wb") as null:
+        assert not enlarge_pipe(null.fileno(), 4096)
+    os.close(reader)
+    os.close(fd)

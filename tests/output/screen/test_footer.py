@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procman.output.hub import Hub
-from procman.output.outlet import Outlet
+from procman.output.outlet import Outlet, Writer
 from procman.output.palette import Palette
 from procman.output.screen.footer import END, FLOOD_SIZE, NO_WRAP, REPAINT_INTERVAL, RESET, WRAP, Footer
 from procman.output.sinks.label import Labels
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
-from procman.output.writers import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from procman.core.text.lines import LineBuffer
 from procman.errors import UsageError
 from procman.output.hub import Hub
-from procman.output.outlet import LARGE_CHUNK, Outlet
+from procman.output.outlet import LARGE_CHUNK, Outlet, Writer
 from procman.output.palette import Palette
 from procman.output.sinks.label import NAME_WIDTH, WITH_TIME, Labels, check_template
 from procman.output.sinks.prefix import Prefix
 from procman.output.stamp import Stamp
-from procman.output.writers import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procman.output.outlet import Outlet
-    from procman.output.writers import Buffer
+    from procman.output.outlet import Buffer, Outlet
 
 REPAINT_INTERVAL = 0.1  # seconds between two repaints
 FLOOD_SIZE = 64 << 10  # bytes: more text than this does not wait for the next repaint

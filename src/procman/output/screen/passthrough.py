@@ -17,8 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procman.output.outlet import Outlet
-    from procman.output.writers import Buffer
+    from procman.output.outlet import Buffer, Outlet
 
 MAX_KEPT = 256 << 10  # bytes of other output kept while the process uses the whole screen
 POSITIONING_TIME = 5.0  # seconds that a process owns the screen after it has positioned the cursor (`top`)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
-    from procman.output.writers import Buffer
+    from procman.output.outlet import Buffer
 else:
     from _collections import deque  # the C type alone: `collections` and what it imports take 2 ms
 

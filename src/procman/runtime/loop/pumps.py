@@ -11,8 +11,7 @@ import os
 import time
 
 from procman.core.text.lines import LineBuffer, goes_up
-from procman.output.outlet import LARGE_CHUNK
-from procman.output.writers import enlarge_pipe
+from procman.output.outlet import LARGE_CHUNK, enlarge_pipe
 from procman.runtime.system.descriptors import replace_by_null
 from procman.runtime.system.poller import Poller
 
