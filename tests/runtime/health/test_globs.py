@@ -126,3 +126,41 @@ def test_what_a_pattern_names_outright_counts_although_git_ignores_it(
     (tmp_path / ".git").mkdir()
     (tmp_path / ".gitignore").write_text("*.log\ndist/\n*.env\n")
     assert cares(tmp_path, patterns, path) is matches
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "matches"),
+    [
+        (["*.js"], "node_modules/a/b.js", False),
+        (["*"], "deep/target/debug/main.rs", False),
+        (["**/*.py"], ".venv/lib/site.py", False),
+        (["dist/*.js"], "dist/app.js", True),
+        (["node_modules/mine/*.js"], "node_modules/mine/a.js", True),
+        (["node_modules/mine/**"], "node_modules/mine/node_modules/b.js", False),
+        (["node_modules/mine/*.js"], "node_modules/other/a.js", False),
+        (["target"], "deep/target/x", True),
+        ([".env"], "node_modules/a/.env", False),
+        (["distance/*"], "distance/x", True),
+    ],
+)
+def test_the_folders_of_tools_count_only_if_a_pattern_names_them(
+    tmp_path: Path, patterns: list[str], path: str, matches: bool
+) -> None:
+    assert cares(tmp_path, patterns, path) is matches
+
+
+def test_folders_in_which_nothing_can_match_are_left_out(tmp_path: Path) -> None:
+    for folder in ("src/deep", "node_modules/a", ".git/objects", "logs/old", "target/x", "node_modules/mine/lib"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text("logs/\n")
+    (tmp_path / "src" / "up").symlink_to("..")
+    (tmp_path / "shared").symlink_to("src/deep")
+
+    def folders(*patterns: str) -> set[str]:
+        globs = Globs(str(tmp_path), patterns)
+        return {os.path.relpath(folder, tmp_path) for folder in globs.folders()}
+
+    assert folders("*.js") == {".", "src", "src/deep", "shared"}
+    assert folders("*.js", "logs/old/*") == {".", "src", "src/deep", "shared", "logs", "logs/old"}
+    mine = {"node_modules", "node_modules/mine", "node_modules/mine/lib"}
+    assert folders("node_modules/mine/**/*.js") == {".", "src", "src/deep", "shared", *mine}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from types import SimpleNamespace
 
 import pytest
+
+pytest.importorskip("pathspec")
 
 from procman.config import overlays
 from procman.core.lifecycle.transitions import Event
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
 from procman.errors import ConfigError
+from procman.runtime.health import watch_thread
 from procman.runtime.health.watch import Watch
 from runtime.fakes import Kernel, Run, a_plan
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from procman.core.lifecycle.transitions import Instance
+    from procman.runtime.health.watch_thread import Root
 
 
 class Disk:
@@ -31,14 +34,13 @@ class Disk:
     def __init__(self, kernel: Kernel, folder: Path, monkeypatch: pytest.MonkeyPatch, *patterns: str) -> None:
         self.kernel = kernel
         self.folder = str(folder)
-        self.batches: list[set[tuple[int, str]]] = []
+        self.batches: list[list[str]] = []
         self.error: Exception | None = None
         self.watched: list[tuple[str, ...]] = []
-        self.options: dict[str, object] = {}
         self.reloaded: list[str] = []
         self.mistake = ""
         monkeypatch.setattr(overlays, "can_watch", lambda: True)
-        monkeypatch.setitem(sys.modules, "watchfiles", SimpleNamespace(watch=self._watchfiles))
+        monkeypatch.setattr(watch_thread, "changes", self._changes)
         monkeypatch.setattr(
             "threading.Thread", lambda target, args, **more: SimpleNamespace(start=lambda: target(*args))
         )
@@ -57,9 +59,8 @@ class Disk:
         self.reloaded += [instance.name for instance in chosen]
         return ["A changed"]
 
-    def _watchfiles(self, *folders: str, **options: object) -> Iterator[set[tuple[int, str]]]:
-        self.watched.append(folders)
-        self.options = options
+    def _changes(self, roots: list[Root], _debounce: int, _complain: Callable[[str], None]) -> Iterator[list[str]]:
+        self.watched.append(tuple(folder for folder, _ in roots))
         if self.error is not None:
             raise self.error
         batches, self.batches = self.batches, []
@@ -67,8 +68,8 @@ class Disk:
 
     def change(self, seconds: float, *names: str) -> None:
         def notice() -> None:
-            self.batches = [{(1, f"{self.folder}/{name}") for name in names}]
-            self.watch._run([self.folder])
+            self.batches = [[f"{self.folder}/{name}" for name in names]]
+            self.watch._run([(self.folder, ("*",))])
 
         self.run.after(seconds, notice)
 
@@ -161,9 +162,6 @@ def test_the_folder_is_watched_once_and_a_new_one_too(disk: Disk) -> None:
     disk.run.after(1.0, move)
     disk.until(2.0)
     assert disk.watched == [(disk.folder,), ("/",)]
-    assert disk.options["debounce"] == 100
-    assert disk.options["raise_interrupt"] is False
-    assert disk.options["ignore_permission_denied"] is True
 
 
 def test_a_new_plan_has_new_patterns(disk: Disk) -> None:
@@ -212,10 +210,10 @@ def test_without_the_extra_nothing_is_watched(kernel: Kernel, tmp_path: Path, mo
 
 
 def test_a_folder_inside_of_another_is_not_watched_twice() -> None:
-    from procman.runtime.health.watch import _topmost
+    from procman.runtime.health.watch_thread import topmost
 
-    assert _topmost(["/srv/app", "/srv/app/web", "/srv/application", "/srv/app"]) == ["/srv/app", "/srv/application"]
-    assert _topmost(["/srv", "/"]) == ["/"]
+    assert topmost(["/srv/app", "/srv/app/web", "/srv/application", "/srv/app"]) == ["/srv/app", "/srv/application"]
+    assert topmost(["/srv", "/"]) == ["/"]
 
 
 def test_patterns_and_folder_are_those_of_the_present_plan(disk: Disk) -> None:
@@ -230,11 +228,15 @@ def test_patterns_and_folder_are_those_of_the_present_plan(disk: Disk) -> None:
     disk.until(1.0)
 
 
-def test_of_nested_folders_only_the_outer_one_is_watched_at_the_start(disk: Disk) -> None:
-    db = disk.run.supervisor.instances["db.1"]
-    db.plan.watch, db.plan.cwd = ("*.py",), f"{disk.folder}/deeper"
-    disk.until(1.0)
-    assert disk.watched == [(disk.folder,)]
+def test_new_patterns_are_watched_for_in_the_same_folder(disk: Disk) -> None:
+    def rewrite() -> None:
+        disk.run.supervisor.instances["web.1"].plan.watch = ("dist/*",)
+        disk.run.supervisor.wish(Event.RESTART, disk.run.supervisor.instances.values(), disk.kernel.now)
+        disk.run.signal(signal.SIGCONT)
+
+    disk.run.after(1.0, rewrite)
+    disk.until(2.0)
+    assert disk.watched == [(disk.folder,), (disk.folder,)]
 
 
 def test_an_error_is_told_once_although_changes_follow(disk: Disk) -> None:
@@ -304,17 +306,3 @@ def test_a_session_of_a_watched_process_waits_for_changes(disk: Disk) -> None:
     disk.change(5.0, "views.py")
     disk.until(8.0)
     assert disk.starts() == 2
-
-
-def test_new_folders_are_looked_through(tmp_path: Path) -> None:
-    watchfiles = pytest.importorskip("watchfiles")
-    from procman.runtime.health.watch_thread import changes
-
-    (tmp_path / "new" / "node_modules").mkdir(parents=True)
-    for name in ("x.py", "node_modules/y.py"):
-        (tmp_path / "new" / name).write_text("")
-    batch = {(1, str(tmp_path / "new"))}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watchfiles, "watch", lambda *_folders, **_options: [set(), batch])
-        found = list(changes([str(tmp_path)], 100, lambda _message: None))
-    assert found == [[str(tmp_path / "new"), str(tmp_path / "new" / "x.py")]]

@@ -16,12 +16,11 @@ from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
     from procman.runtime.health.globs import Globs
+    from procman.runtime.health.watch_thread import Root
     from procman.runtime.reload import Reload
     from procman.runtime.system.poller import Poller
 
@@ -50,7 +49,7 @@ class Watch(QuietComponent):
         self._globs: dict[str, Globs] = {}
         self._reader = self._writer = -1
         self._errors: deque[str] = deque(maxlen=1)
-        self._watched: list[str] = []
+        self._watched: set[Root] = set()
 
     def open(self, poller: Poller) -> None:
         """Begin to watch, if the extra is installed."""
@@ -63,16 +62,16 @@ class Watch(QuietComponent):
         os.set_blocking(self._writer, False)
         poller.add(self._reader, self._on_changes)
         self._supervisor.is_awaited = self._may_start
-        self._watch(_topmost(instance.plan.cwd for instance in self._watching()))
+        self._watch({_root(instance) for instance in self._watching()})
 
     def _may_start(self, instance: Instance) -> bool:
         """Return whether a change can start an instance that is down, so the session is not over."""
         return bool(instance.plan.watch) and self._supervisor.may_restart_by_itself(instance)
 
     def on_event(self, action: str, instance: Instance, now: float) -> None:
-        """Watch the folders of a reloaded plan too."""
-        if instance.plan.watch and self._writer != -1 and not _covered(instance.plan.cwd, self._watched):
-            self._watch([instance.plan.cwd])
+        """Watch the folder of a reloaded plan too, or other files in it."""
+        if instance.plan.watch and self._writer != -1 and _root(instance) not in self._watched:
+            self._watch({_root(instance)})
 
     def next_deadline(self) -> float | None:
         """Return when changes have been quiet for long enough, or when a restart that was held back is due."""
@@ -94,19 +93,19 @@ class Watch(QuietComponent):
         if concerned:
             self._restart(concerned)
 
-    def _watch(self, folders: list[str]) -> None:
+    def _watch(self, roots: set[Root]) -> None:
         from threading import Thread
 
-        self._watched += folders
+        self._watched |= roots
         # A daemon thread: the end of the run does not wait for it.
-        Thread(target=self._run, args=(folders,), name="watch", daemon=True).start()
+        Thread(target=self._run, args=(sorted(roots),), name="watch", daemon=True).start()
 
-    def _run(self, folders: list[str]) -> None:
-        """Watch the folders; this is the thread."""
+    def _run(self, roots: list[Root]) -> None:
+        """Watch the files; this is the thread."""
         try:
             from procman.runtime.health.watch_thread import changes
 
-            for batch in changes(folders, DEBOUNCE_MS, self._complain):
+            for batch in changes(roots, DEBOUNCE_MS, self._complain):
                 self._changed.extend(batch)
                 self._wake()
         except Exception as error:  # of any kind: the loop reports it and continues without watching
@@ -205,14 +204,5 @@ def _is_output(path: str) -> bool:
         return False
 
 
-def _topmost(folders: Iterable[str]) -> list[str]:
-    """Return the folders without those that are inside of another one."""
-    kept: list[str] = []
-    for folder in sorted(set(folders)):
-        if not _covered(folder, kept):
-            kept.append(folder)
-    return kept
-
-
-def _covered(folder: str, others: Iterable[str]) -> bool:
-    return any(folder == other or folder.startswith(other.rstrip("/") + "/") for other in others)
+def _root(instance: Instance) -> Root:
+    return instance.plan.cwd, instance.plan.watch
