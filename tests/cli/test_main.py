@@ -25,15 +25,15 @@ from procman.errors import ProcmanError
         (["start", "-p"], "option '-p' requires an argument", "see procman start --help"),
         (["run"], "missing argument 'COMMAND'", "see procman run --help"),
         (["start", "--raw=yes"], "option '--raw' does not take a value", "see procman start --help"),
-        (["check", "-p", "http"], '--port wants a port from 1 to 65535, or 0 for none, not "http"', None),
+        (["check", "-p", "http"], '--port must be a port from 1 to 65535, or 0 for none, not "http"', None),
         (["check", "-p", "1", "-p", "2"], "--port is given twice, but takes one value", None),
-        (["start", "-p", "-1"], '--port wants a port from 1 to 65535, or 0 for none, not "-1"', None),
+        (["start", "-p", "-1"], '--port must be a port from 1 to 65535, or 0 for none, not "-1"', None),
         (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'", None),
         (["up"], 'unknown command "up"', 'did you mean "start"?'),
         (["down"], 'unknown command "down"', 'did you mean "stop"?'),
-        (["completion"], "completion wants bash, zsh or fish", 'for example: eval "$(procman completion bash)"'),
+        (["completion"], "completion takes bash, zsh or fish", 'for example: eval "$(procman completion bash)"'),
         (["export", "systemdd"], 'unknown export format "systemdd"', 'did you mean "systemd"?'),
-        (["check", "--color=red"], '--color wants auto, always or never, not "red"', None),
+        (["check", "--color=red"], '--color must be auto, always or never, not "red"', None),
         (["-f", "My File"], "missing command", "for example: procman -f 'My File' start"),
         (["--verison"], "procman has no option --verison", 'did you mean "--version"?'),
     ],
@@ -150,7 +150,7 @@ def test_windows_is_shown_the_way_out(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setattr(sys, "platform", "win32")
     assert main(["start"]) == ProcmanError.exit_code
     told = capsys.readouterr().err
-    assert "not on Windows" in told
+    assert "not directly on Windows" in told
     assert "WSL" in told
 
 
@@ -171,7 +171,7 @@ def test_a_full_disk_is_told_in_a_sentence(place: harness.Place) -> None:
     with open("/dev/full", "wb") as full:
         session = place.session("--version", stdout=full.fileno())
     assert session.wait() == 70
-    assert session.err == b"procman: standard output cannot be written: No space left on device\n"
+    assert session.err == b"procman: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.parametrize("unbuffered", [None, "1"])
@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_whoever_meets_it(place: harness.Place, words: list[
     with open("/dev/full", "wb") as full:
         session = place.session(*words, stdout=full.fileno(), env={"PYTHONUNBUFFERED": unbuffered})
     assert session.wait() == 70
-    assert session.err == b"procman: standard output cannot be written: No space left on device\n"
+    assert session.err == b"procman: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])

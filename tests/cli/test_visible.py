@@ -116,7 +116,7 @@ def test_a_prefix_that_speaks_to_the_terminal_is_refused_where_it_was_given(plac
     place.procfile("web: true\n")
     place.write("procman.toml", 'prefix = "\\u001b[1m{name} "\n')
     assert place.call("start").err.splitlines() == [
-        'procman: procman.toml:1: prefix wants a template without control characters, not "\\x1b[1m{name} "'
+        'procman: procman.toml:1: prefix must be a template without control characters, not "\\x1b[1m{name} "'
     ]
 
 
@@ -124,7 +124,7 @@ def test_a_line_of_theirs_is_no_line_of_ours(place: harness.Place) -> None:
     place.procfile("web: true\n")
     done = place.call("start", "--port", "1\nhint: all is well")
     assert done.err.splitlines() == [
-        'procman: --port wants a port from 1 to 65535, or 0 for none, not "1\\nhint: all is well"'
+        'procman: --port must be a port from 1 to 65535, or 0 for none, not "1\\nhint: all is well"'
     ]
     place.write(".env", 'A="1\nProcfile: ok"\n')
     place.write("procman.toml", 'log_dir = "a\\nb"\n')

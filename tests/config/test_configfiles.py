@@ -34,7 +34,7 @@ def test_root_refuses_what_everybody_can_write(path: str, monkeypatch: pytest.Mo
     write(path, OURS[path], 0o666)
     with pytest.raises(ConfigError) as caught:
         read_config_files("")
-    assert caught.value.message == f"{path} can be written by every user, and you are root"
+    assert caught.value.message == f"every user can write to {path}, and you are root"
     assert caught.value.hint == f"chmod o-w {path}"
 
 

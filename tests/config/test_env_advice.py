@@ -68,8 +68,8 @@ def test_values_that_are_not_expanded_are_named_by_line() -> None:
     assert advice() == [
         (
             "hint",
-            ".env:2: lines 2 and 4 contain ${NAME}, which is not expanded: "
-            "--env-interpolate does that, single quotes say that it is meant",
+            ".env:2: lines 2 and 4 contain ${NAME}, which is not expanded; "
+            "use --env-interpolate to expand it, or single quotes if you mean it literally",
         )
     ]
     assert advice(env_interpolate=True) == []
@@ -87,5 +87,5 @@ def test_values_that_are_not_expanded_are_named_by_line() -> None:
 )
 def test_a_path_with_a_dollar_is_a_warning(path: str, interpolate: bool, words: str) -> None:
     write(".env", f"PATH={path}\n")
-    expected = [("warning", f'.env:1: PATH contains a "$" that is not expanded: {words}')] if words else []
+    expected = [("warning", f'.env:1: PATH contains a "$" that is not expanded; {words}')] if words else []
     assert advice(env_interpolate=interpolate) == expected

@@ -75,7 +75,9 @@ PEM = "KEY=-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc/+d=\nqwerty==\n-----END 
 def test_lines_of_one_kind_are_one_warning_without_their_text() -> None:
     parsed = parse_env(PEM.encode(), ".env")
     assert list(parsed.values) == ["KEY", "B"]
-    assert parsed.warnings == ['.env:2: lines 2 to 5 have no "=", ignored: a value of several lines needs quotes']
+    assert parsed.warnings == [
+        '.env:2: lines 2 to 5 have no "=" and are ignored; a value of several lines needs quotes'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_lines_are_named_by_number(numbers: tuple[int, ...], words: str) -> None
 
 def test_json_is_one_warning() -> None:
     parsed = parse_env(b'{\n  "A": "1",\n  "B": "x=y"\n}\n', ".env")
-    assert parsed.warnings == [".env:1: this is JSON, ignored: an env file has lines KEY=value"]
+    assert parsed.warnings == [".env:1: this is JSON and is ignored; an env file has lines such as KEY=value"]
     assert not parsed.values
 
 

@@ -146,7 +146,7 @@ def test_that_others_can_read_an_env_file_is_nothing_to_say_at_each_start() -> N
 
 def test_lines_that_give_nothing_are_warnings() -> None:
     write(".env", "A=1\nB\n")
-    assert read_environment(Settings(), {})[1] == ('.env:2: this line has no "=", ignored: write KEY=value',)
+    assert read_environment(Settings(), {})[1] == ('.env:2: this line has no "=" and is ignored; write KEY=value',)
 
 
 @as_root
@@ -157,7 +157,7 @@ def test_root_refuses_what_everybody_can_write(path: str) -> None:
     Path(path).chmod(0o666)
     with pytest.raises(ConfigError) as caught:
         read_plan(Settings(), {})
-    assert caught.value.message == f"{path} can be written by every user, and you are root"
+    assert caught.value.message == f"every user can write to {path}, and you are root"
     assert caught.value.hint == f"chmod o-w {path}"
 
 

@@ -78,5 +78,5 @@ def test_values_that_grow_without_end_are_refused() -> None:
 
 def test_a_chain_without_end_is_refused() -> None:
     text = "".join(f"V{number}=${{V{number + 1}}}\n" for number in range(MAX_DEPTH + 2))
-    with pytest.raises(ConfigError, match=f"leads through more than {MAX_DEPTH} other values$"):
+    with pytest.raises(ConfigError, match=f"are nested more than {MAX_DEPTH} deep$"):
         expanded(text)

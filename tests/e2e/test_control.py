@@ -169,7 +169,7 @@ def test_wait_is_over_when_all_are_ready_and_gives_up_in_time(place: Place) -> N
     assert "not ready after 0.2 s" in place.call("wait", "db", env=patience).err
     assert "not ready after 0.1 s" in place.call("wait", "db", "--timeout", "0.1", env=patience).err
     assert (
-        'PROCMAN_WAIT_TIMEOUT wants a duration such as 30, 500ms or 1m30s, not "x"'
+        'PROCMAN_WAIT_TIMEOUT must be a duration such as 30, 500ms or 1m30s, not "x"'
         in place.call("wait", env={"PROCMAN_WAIT_TIMEOUT": "x"}).err
     )
     assert place.call("wait", "web").code == 0
@@ -623,7 +623,7 @@ def test_attach_leaves_the_keyboard_as_it_was(place: Place) -> None:
     place.procfile("web: echo ready; read line; printf '\\033[>1u\\033[?1049h\\033[>5utype: '; exec sleep 1000\n")
     place.start("--pty").wait_for("ready")
     terminal = place.session("attach", "web", pty=True)
-    terminal.wait_for("Ctrl-] leaves")
+    terminal.wait_for("Ctrl-] detaches")
     terminal.type(b"\r")
     terminal.wait_for("type: ")
     terminal.type(b"\x1d")
@@ -636,7 +636,7 @@ def test_attach_hands_on_what_it_is_given_and_leaves_with_the_answer(place: Plac
     place.start("--pty").wait_for("ready")
     answered = place.call("attach", "web", stdin=b"hello\nyou")
     assert (answered.code, answered.out) == (0, "ready\r\ngot hello\r\n")
-    assert answered.err == "attached to web: the end of standard input leaves\n"
+    assert answered.err == "attached to web; the end of standard input detaches\n"
     assert done(place.call("attach", "web")) == "ready\r\ngot hello\r\n"
     assert rows(place)["web.1"]["restarts"] == 0  # no end of file for the program
     assert done(place.call("attach", "web", stdin=b"th\nbye\n")).endswith("\r\ngot youth\r\ngot bye\r\n")
@@ -655,12 +655,12 @@ def test_attach_takes_the_terminal_for_a_program_that_has_said_nothing(place: Pl
     place.procfile(f"web: stty -echo; touch ready; exec cat >heard\nother: {told}\n")
     place.start("--pty").wait_for("so")
     terminal = place.session("attach", "web", pty=True)
-    terminal.wait_for("Ctrl-] leaves")
+    terminal.wait_for("Ctrl-] detaches")
     terminal.type(b"\x1d")
     assert terminal.wait() == 0
     silent = place.call("attach", "web", stdin=b"hello\n")
     assert (silent.code, silent.out) == (0, "")
-    assert silent.err == "attached to web: the end of standard input leaves\n"
+    assert silent.err == "attached to web; the end of standard input detaches\n"
 
 
 def test_attach_shows_what_a_program_says_that_does_not_read_all_it_is_given(place: Place) -> None:
@@ -690,7 +690,7 @@ def test_a_large_paste_waits_for_the_program_and_can_be_left(place: Place) -> No
     place.procfile(f"web: {wait}; echo $(head -c 400000 | tr -d x | wc -c) others; exec sleep 1000\n")
     place.start("--pty").wait_for("ready")
     terminal = place.session("attach", "web", pty=True)
-    terminal.wait_for("Ctrl-] leaves")
+    terminal.wait_for("Ctrl-] detaches")
     _paste(terminal, b"x" * 400_000)
     place.write("go", "")
     terminal.wait_for("0 others")
@@ -700,7 +700,8 @@ def test_a_large_paste_waits_for_the_program_and_can_be_left(place: Place) -> No
 
 
 @pytest.mark.parametrize(
-    ("size", "words"), [(400_000, "may not have read all that was typed"), (40_000, r"has not read the last \d+ bytes")]
+    ("size", "words"),
+    [(400_000, "may not have read everything that was typed"), (40_000, r"has not read the last \d+ bytes")],
 )
 def test_a_paste_that_a_program_does_not_read_can_be_left_and_is_not_lost_silently(
     place: Place, size: int, words: str
@@ -708,7 +709,7 @@ def test_a_paste_that_a_program_does_not_read_can_be_left_and_is_not_lost_silent
     place.procfile("web: stty raw -echo; echo ready; exec sleep 1000\n")
     place.start("--pty").wait_for("ready")
     terminal = place.session("attach", "web", pty=True)
-    terminal.wait_for("Ctrl-] leaves")
+    terminal.wait_for("Ctrl-] detaches")
     _paste(terminal, b"x" * size + b"\x1d")
     terminal.wait_for(f"procman: web {words}")
     assert terminal.wait() == 0
@@ -718,7 +719,7 @@ def test_attach_is_left_by_ctrl_and_bracket_as_kitty_tells_it(place: Place) -> N
     place.procfile("web: echo ready; exec sleep 1000\n")
     place.start("--pty").wait_for("ready")
     terminal = place.session("attach", "web", pty=True)
-    terminal.wait_for("Ctrl-] leaves")
+    terminal.wait_for("Ctrl-] detaches")
     terminal.type(b"\x1b[93;5u")
     assert terminal.wait() == 0
 

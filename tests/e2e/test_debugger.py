@@ -41,7 +41,7 @@ def test_a_process_at_the_prompt_of_its_debugger_is_left_alone(place: Place) -> 
     session = place.start("--pty")
     session.wait_for(r"\(Pdb\) ")
     (place.folder / "well").unlink()
-    session.wait_for(r"web\.1 fails its health check: .*; procman leaves it alone, because it waits at \(Pdb\)")
+    session.wait_for(r"web\.1 fails its health check: .*; procman leaves it alone, because it is waiting at \(Pdb\)")
     assert place.call("attach", "web", stdin=b"c\n").code == 0
     session.wait_for(r"web\.1 +\| end")
     session.wait_for(r"web\.1 is unhealthy: .*; stopping it")
@@ -52,7 +52,7 @@ def test_a_process_that_is_debugged_before_it_is_ready_gets_more_time(place: Pla
     place.procfile(f"web: {sys.executable} app.py\n")
     place.write("procman.toml", "[process.web]\nready = { log = '^end', timeout = 1 }\n")
     session = place.start("--pty")
-    session.wait_for(r"web\.1 is not ready after 1 s; procman leaves it alone, because it waits at \(Pdb\)")
+    session.wait_for(r"web\.1 is not ready after 1 s; procman leaves it alone, because it is waiting at \(Pdb\)")
     assert place.call("attach", "web", stdin=b"c\n").code == 0
     session.wait_for("web.1 is ready")
 

@@ -532,14 +532,14 @@ def test_check_names_every_mistake_with_its_line_and_a_suggestion(place: Place) 
     done = place.call("check")
     assert done.code == 1
     expected = (
-        'procman.toml:4: error: depends_on.db wants started, ready, completed or completed_successfully, not "redy"',
+        'procman.toml:4: error: depends_on.db must be started, ready, completed or completed_successfully, not "redy"',
         'procman.toml:5: error: unknown key "restrat" in [process.web] (did you mean "restart"?)',
-        'procman.toml:6: error: stop_signal wants the name of a signal, not "SIGNIT" (did you mean "INT"?)',
+        'procman.toml:6: error: stop_signal must be the name of a signal, not "SIGNIT" (did you mean "INT"?)',
         'procman.toml:7: error: ready.intervall is not a known key (did you mean "interval"?)',
         f"procman.toml:8: error: cwd: {place.folder}/nowhere: no such folder",
         'procman.toml:10: error: Procfile has no process type "dbb" (did you mean "db"?)',
         "procman.toml:14: error: these wait for one another: db → db",
-        "procman.toml:15: error: max_restarts wants a number from 0 to 1000000, not the number -1",
+        "procman.toml:15: error: max_restarts must be a number from 0 to 1000000, not the number -1",
     )
     for line in expected:
         assert line in done.out, line
@@ -567,7 +567,7 @@ def test_the_local_file_wins_key_by_key(place: Place) -> None:
     ("flags", "message"),
     [
         (("-i", "web"), '"web" does not name a process'),
-        (("-i", "web=FOO"), "wants the name of a signal"),
+        (("-i", "web=FOO"), "must be the name of a signal"),
         (("-i", "wbe=INT"), 'no process type "wbe"'),
         (("-r", "wbe"), 'no process type "wbe"'),
         (("--can-die", "x"), 'no process type "x"'),

@@ -105,7 +105,7 @@ def test_files_that_cannot_be_read_for_want_of_descriptors_end_nothing(two: Term
     before = resource.prlimit(manager, resource.RLIMIT_NOFILE)
     resource.prlimit(manager, resource.RLIMIT_NOFILE, (3, before[1]))
     _answer(two, b"r", "restart", b"\r")
-    two.see(lambda: any("cannot be read again: too ma" in row for row in two.rows), "the reason")
+    two.see(lambda: any("cannot read the files again: too ma" in row for row in two.rows), "the reason")
     resource.prlimit(manager, resource.RLIMIT_NOFILE, before)
     _answer(two, b"r", "restart", b"\r")
     two.see(lambda: len(two.said("web.1")) == len(two.said("worker.1")) == 2, "two second lives")

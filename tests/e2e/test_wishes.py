@@ -55,7 +55,7 @@ def test_a_restart_ends_when_somebody_stops_the_process_that_ends_with_0(place: 
     assert place.call("stop", "web", "--no-wait").code == 0
     place.write("go", "")
     for client in clients:
-        client.wait_for("web.1 was stopped by another request", stream="err")
+        client.wait_for("another request stopped web.1", stream="err")
         assert client.wait() == 1
 
 

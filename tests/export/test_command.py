@@ -85,10 +85,10 @@ def test_only_what_the_env_files_say_comes_along(shop: Path) -> None:
         (("systemd",), "missing output folder"),
         (("systemd", "a", "-o", "b"), "contradict each other"),
         (("systemd", "-", "--app", "a/b"), "cannot name an application"),
-        (("compose", "-", "--user"), "wants the name of an account"),
+        (("compose", "-", "--user"), "needs the name of an account"),
         (("systemd", "Procfile"), "is not a folder"),
         (("systemd", "-", "-m", "web=0"), "nothing"),
-        (("systemd", "-", "--target-dir", "srv/shop"), "wants an absolute path"),
+        (("systemd", "-", "--target-dir", "srv/shop"), "must be an absolute path"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(shop: Path, words: tuple[str, ...], message: str) -> None:
@@ -112,4 +112,4 @@ def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path: Path, out: str) 
     (folder / "Procfile").write_text("web: ./web $PORT\n")
     done = harness.call("export", "supervisord", out, cwd=folder)
     assert (done.code, done.out) == (2, "")
-    assert "that are not UTF-8" in done.err
+    assert "would not be valid UTF-8" in done.err

@@ -110,9 +110,9 @@ PASTED = "#!/bin/sh\r\necho up\r\n"
 @pytest.mark.parametrize(
     ("line", "messages"),
     [
-        ("bin/pasted", ["bin/pasted has Windows line ends", "sed -i"]),
-        ("bin/pasted --port $PORT", ["bin/pasted has Windows line ends; convert it"]),
-        ("bin/orphan", ["bin/orphan: the interpreter that its first line names does not exist", "#!: /no/such/oven"]),
+        ("bin/pasted", ["bin/pasted has Windows line endings", "sed -i"]),
+        ("bin/pasted --port $PORT", ["bin/pasted has Windows line endings; convert it"]),
+        ("bin/orphan", ["bin/orphan: the interpreter that its first line names does not exist", "#! line: /no/such"]),
         ("knead --all", [".venv/bin/knead exists: activate the virtual environment, or write .venv/bin/knead"]),
     ],
 )
@@ -137,7 +137,7 @@ def test_start_run_and_check_give_the_same_reason(place: Place, line: str, messa
 def test_a_path_of_the_env_file_is_named(place: Place) -> None:
     place.write(".env", "A=1\nPATH=/nowhere\n", mode=0o600)
     place.procfile("bad: sort --help\n")
-    where = "PATH comes from .env:2, and does not have its folder"
+    where = "PATH comes from .env:2, which leaves out its folder"
     session = place.start()
     assert session.wait() == 127
     assert where in session.text

@@ -77,6 +77,6 @@ def test_a_restart_does_not_wait_for_ever_for_a_file(place: Place, name: str) ->
     os.mkfifo(place.folder / name, 0o600)
     refused = place.call("restart", "web")
     assert refused.code == 2
-    assert "could not be read within 2 seconds" in refused.err
+    assert "could not read the files within 2 seconds" in refused.err
     session.signal(signal.SIGTERM)
     assert session.wait() == 0

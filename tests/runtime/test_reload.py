@@ -183,7 +183,7 @@ def test_a_port_of_an_instance_that_runs_is_refused_and_nothing_is_changed() -> 
     plan, settings = planned()
     supervisor = running(plan)
     write("Procfile", "css: build\nweb: serve\ndb: keep\n")
-    with pytest.raises(UsageError, match=r"^the Procfile now gives web.1 port 5100, which db.1 has$") as caught:
+    with pytest.raises(UsageError, match=r"^the Procfile now gives web.1 port 5100, which db.1 is using$") as caught:
         reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), [supervisor.instances["web.1"]])
     assert caught.value.hint == "procman restart without names restarts all, with their new ports"
     assert supervisor.instances["web.1"].plan.port == 5000

@@ -31,7 +31,7 @@ def safely(work: Callable[[], int]) -> int:
         _discard_output()
         return EXIT_OUTPUT_CLOSED
     except MemoryError:
-        return _report(ProcmanError("there is not enough memory", "ulimit -v shows the limit, if there is one"))
+        return _report(ProcmanError("not enough memory", "ulimit -v shows the limit, if there is one"))
     except Exception as error:
         refusal = _system_refusal(error)
         return _report(refusal) if refusal else _report_bug(error)
@@ -118,7 +118,7 @@ def _flush() -> None:
 
 def _unwritable(error: OSError) -> ProcmanError:
     _discard_output()
-    return ProcmanError(f"standard output cannot be written: {error.strerror}")
+    return ProcmanError(f"cannot write to standard output: {error.strerror}")
 
 
 def _discard_output() -> None:
@@ -161,7 +161,7 @@ def _system_refusal(error: Exception) -> ProcmanError | None:
         return _unwritable(error)  # when stdout is unbuffered, or click writes, `_flush` is not what fails
     for number, hint in (
         (errno.EMFILE, "ulimit -n shows the limit"),
-        (errno.ENFILE, "the whole system has no descriptor left"),
+        (errno.ENFILE, "the whole system has run out of file descriptors"),
         (errno.EAGAIN, "ulimit -u shows the limit"),
         (errno.ENOMEM, "ulimit -v shows the limit, if there is one"),
     ):

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if sys.platform == "win32":
-        raise ProcmanError("procman runs on Linux and macOS, not on Windows itself", "run it inside WSL")
+        raise ProcmanError("procman runs on Linux and macOS, but not directly on Windows", "run it inside WSL")
     if words in (["--version"], ["version"], ["-v"], ["-V"]):
         print(f"procman {__version__}")
         return EXIT_OK

@@ -55,7 +55,7 @@ def _unexpanded_path(path: str, file: EnvFile, expands: bool) -> list[Advice]:
     if "$" not in (value.replace("${", "") if expands else value):
         return []
     how = "--env-interpolate expands ${PATH}, not $PATH" if expands else "write ${PATH} and use --env-interpolate"
-    return [("warning", f'{path}:{file.lines["PATH"]}: PATH contains a "$" that is not expanded: {how}')]
+    return [("warning", f'{path}:{file.lines["PATH"]}: PATH contains a "$" that is not expanded; {how}')]
 
 
 def _unexpanded(path: str, file: EnvFile) -> list[Advice]:
@@ -69,7 +69,7 @@ def _unexpanded(path: str, file: EnvFile) -> list[Advice]:
         return []
     verb = "contains" if len(lines) == 1 else "contain"
     sentence = f"{path}:{lines[0]}: {lines_in_words(lines)} {verb} ${{NAME}}, which is not expanded"
-    return [("hint", f"{sentence}: --env-interpolate does that, single quotes say that it is meant")]
+    return [("hint", f"{sentence}; use --env-interpolate to expand it, or single quotes if you mean it literally")]
 
 
 def others_can_read(path: str, mode: int) -> bool:

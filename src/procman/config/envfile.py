@@ -19,13 +19,13 @@ _FEW_LINES = 5  # lines that a warning names one by one
 
 # What a line can be but a variable. No warning shows the text of a line: it may be a piece of a private key.
 _NO_EQUALS = (
-    'has no "=", ignored: write KEY=value',
-    'have no "=", ignored: a value of several lines needs quotes',
+    'has no "=" and is ignored; write KEY=value',
+    'have no "=" and are ignored; a value of several lines needs quotes',
 )
-_INVALID = ("is invalid, ignored: write KEY=value", "are invalid, ignored: write KEY=value")
+_INVALID = ("is invalid and is ignored; write KEY=value", "are invalid and are ignored; write KEY=value")
 _SHELL_DROPS = (
-    "has a name that a shell does not pass on, so only a command run without one gets it",
-    "have names that a shell does not pass on, so only a command run without one gets them",
+    "has a name that shells do not pass on, so only commands run without a shell get it",
+    "have names that shells do not pass on, so only commands run without a shell get them",
 )
 
 
@@ -53,7 +53,7 @@ def parse_env(data: bytes, name: str) -> EnvFile:
     parsed = EnvFile()
     text = _decode(data, name)
     if _is_json(text):
-        parsed.warnings.append(f"{name}:1: this is JSON, ignored: an env file has lines KEY=value")
+        parsed.warnings.append(f"{name}:1: this is JSON and is ignored; an env file has lines such as KEY=value")
         return parsed
     rows = text.split("\n")
     odd: dict[tuple[str, str], list[int]] = {}
@@ -114,7 +114,7 @@ def _decode(data: bytes, name: str) -> str:
         raise ConfigError(f"{name}:1:1: this is UTF-16, not UTF-8", "save the file as UTF-8")
     at = data.find(b"\0")
     if at >= 0:
-        raise ConfigError(f"{_location(name, data[:at])}: a NUL byte: a variable cannot contain one")
+        raise ConfigError(f"{_location(name, data[:at])}: a variable cannot contain a NUL byte")
     try:
         return data.decode().lstrip("\ufeff")
     except UnicodeDecodeError as error:

@@ -38,7 +38,7 @@ def require_sound(procfile: Procfile) -> None:
         return
     if len(errors) == 1:
         location = f"{procfile.name}:{errors[0].line}:{errors[0].column}"
-        raise ProcfileError(f"{location}: {errors[0].message}", procfile.problems, "`procman check` explains")
+        raise ProcfileError(f"{location}: {errors[0].message}", procfile.problems, "`procman check` explains them")
     summary = "; ".join(f"{error.line}:{error.column}: {error.message}" for error in errors[:3])
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
     raise ProcfileError(f"{procfile.name} has {len(errors)} errors: {summary}{more}", procfile.problems, _LIST_ALL)

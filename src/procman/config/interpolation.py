@@ -106,7 +106,7 @@ class _Expansion:
         if "${" not in value:
             return value
         if len(self._open) >= MAX_DEPTH:
-            raise ConfigError(f"{location}: {name} leads through more than {MAX_DEPTH} other values")
+            raise ConfigError(f"{location}: references in {name} are nested more than {MAX_DEPTH} deep")
         from dotenv.variables import parse_variables
 
         self._open.add(number)

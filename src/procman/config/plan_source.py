@@ -140,7 +140,7 @@ class PlanSource:
         if settings.names:
             return f"not among the names that were started: {' '.join(settings.names)}"
         if settings.formation is not None:
-            return f"the formation {settings.formation} has none of it ({settings.origin.get('formation', '-m')})"
+            return f"the formation {settings.formation} does not include it ({settings.origin.get('formation', '-m')})"
         return "scaled to 0, or new in the Procfile"
 
 

@@ -38,6 +38,6 @@ def read_in_time(read: Callable[[], T]) -> T:
 def _give_up(_number: int, _frame: FrameType | None) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)  # raise only once: `read` has ended when the next alarm arrives
     raise ConfigError(
-        f"the files could not be read within {LIMIT:.0f} seconds",
+        f"could not read the files within {LIMIT:.0f} seconds",
         "is one of them a named pipe without a writer, or on a disk that does not respond?",
     )

@@ -59,7 +59,7 @@ def _require_plain(path: str) -> None:
 
 
 def _not_a_file(path: str) -> ConfigError:
-    return ConfigError(f"{path} is a device or a pipe, not a regular file", "is it a link? see ls -l")
+    return ConfigError(f"{path} is a device or a pipe, not a regular file", "is it a link? check with ls -l")
 
 
 def _unreadable(path: str, error: OSError | ValueError) -> ConfigError:
@@ -68,7 +68,7 @@ def _unreadable(path: str, error: OSError | ValueError) -> ConfigError:
     if error.errno == errno.EISDIR:
         return ConfigError(f"{path} is a folder, not a file", "name the file in it")
     if error.errno == errno.EACCES:
-        return ConfigError(f"{path}: permission denied", "you may not read it: see its owner and mode with ls -l")
+        return ConfigError(f"{path}: permission denied", "check its owner and mode with ls -l")
     return ConfigError(f"{path}: {os.strerror(error.errno or 0).lower()}")
 
 
@@ -96,4 +96,4 @@ def require_trustworthy(path: str, mode: int) -> None:
     Anyone who can write it could make root run a command.
     """
     if mode & _OTHERS_WRITE and os.geteuid() == 0:
-        raise ConfigError(f"{path} can be written by every user, and you are root", f"chmod o-w {path}")
+        raise ConfigError(f"every user can write to {path}, and you are root", f"chmod o-w {path}")

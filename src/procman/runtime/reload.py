@@ -147,5 +147,5 @@ def _require_own_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], en
     for plan in plans:
         owner = taken.get(plan.port, plan.name) if plan.port is not None else plan.name
         if owner != plan.name:
-            message = f"the Procfile now gives {plan.name} port {plan.port}, which {owner} has"
+            message = f"the Procfile now gives {plan.name} port {plan.port}, which {owner} is using"
             raise UsageError(message, "procman restart without names restarts all, with their new ports")

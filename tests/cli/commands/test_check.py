@@ -60,9 +60,9 @@ def test_problems_are_listed_all_and_the_code_is_1(capsys: pytest.CaptureFixture
     assert done.code == 1
     assert done.err == ""
     assert done.out.splitlines() == [
-        'Procfile:2:6: error: expected ":" right after "clock": a process line is `name: command`',
+        'Procfile:2:6: error: expected ":" right after "clock"; a process line is `name: command`',
         'Procfile:3:1: error: "web" is already defined on line 1',
-        'Procfile:4:11: warning: ends in "&": it will be treated as exited immediately',
+        'Procfile:4:11: warning: ends in "&", so it will be treated as exited immediately',
     ]
 
 
@@ -114,13 +114,13 @@ def test_json_is_exactly_the_object_of_the_contract(capsys: pytest.CaptureFixtur
                 "severity": "hint",
                 "line": 2,
                 "column": 14,
-                "message": "web never mentions $PORT: it listens on 9292, whatever port it is given",
+                "message": "web does not use $PORT; it listens on 9292, whatever port it is given",
             },
             {
                 "severity": "warning",
                 "line": 3,
                 "column": 11,
-                "message": 'ends in "&": it will be treated as exited immediately',
+                "message": 'ends in "&", so it will be treated as exited immediately',
             },
         ],
     }
@@ -189,7 +189,7 @@ def test_show_env_says_where_from_and_masks_secrets(
     write(".env", "SECRET_KEY=hunter2\nA=1\nURL=postgres://u:hunter2@h/db\n")
     assert Checked(capsys, show_env=True).out.splitlines()[1:] == [
         ".env:1  SECRET_KEY=********",
-        ".env:2  A=1  (the environment has another value)",
+        ".env:2  A=1  (the environment has a different value)",
         ".env:3  URL=postgres://u:********@h/db",
     ]
     assert "hunter2" in Checked(capsys, show_env=True, show_values=True).out
@@ -222,7 +222,7 @@ def test_warnings_of_env_files_go_to_stderr(capsys: pytest.CaptureFixture[str]) 
     write("Procfile", "web: a $PORT\n")
     write(".env", "A\nB=1\n")
     done = Checked(capsys, json=True)
-    assert done.err == 'warning: .env:1: this line has no "=", ignored: write KEY=value\n'
+    assert done.err == 'warning: .env:1: this line has no "=" and is ignored; write KEY=value\n'
     assert list(done.report["env"]) == ["B"]
 
 
@@ -270,10 +270,10 @@ def test_mistakes_in_config_files_are_listed_beside_all_others(capsys: pytest.Ca
     assert perform_check() == 1
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        'Procfile:2:6: error: expected ":" right after "clock": a process line is `name: command`',
-        '.foreman:1: error: port wants a port from 1 to 65535, or 0 for none, not "many"',
+        'Procfile:2:6: error: expected ":" right after "clock"; a process line is `name: command`',
+        '.foreman:1: error: port must be a port from 1 to 65535, or 0 for none, not "many"',
         'procman.toml:1: error: unknown setting "prot" (did you mean "port"?)',
-        'procman.toml:2: error: timeout wants a duration such as 30, 500ms or 1m30s, not "soon"',
+        'procman.toml:2: error: timeout must be a duration such as 30, 500ms or 1m30s, not "soon"',
         'procman.local.toml:1: error: unknown setting "colour" (did you mean "color"?)',
         'procman.toml:4: error: unknown key "redy" in [process.web] (did you mean "ready"?)',
     ]

@@ -103,7 +103,7 @@ def test_a_request_without_limit_waits_as_long_as_it_takes(session: Session) -> 
 
 
 def test_a_request_that_is_too_long_is_not_sent(session: Session) -> None:
-    with pytest.raises(UsageError, match="too much for one request"):
+    with pytest.raises(UsageError, match="too long for one request"):
         session.connection.send({"names": ["x" * REQUEST_LIMIT]})
     session.theirs.setblocking(False)
     with pytest.raises(BlockingIOError):
@@ -152,5 +152,5 @@ def test_a_request_that_cannot_be_sent_does_not_wait_for_an_answer(
             pass
 
     monkeypatch.setattr(session.connection, "_socket", Full())
-    with pytest.raises(NoSessionError, match="cannot be sent: no buffer space"):
+    with pytest.raises(NoSessionError, match="cannot send the request: no buffer space"):
         session.connection.request({"verb": "ps"}, unlimited=True)

@@ -64,7 +64,7 @@ def test_an_env_file_of_a_config_file_may_be_optional(folder: Path) -> None:
     [
         ("{ required = false }", "procman.toml:1: env needs a path"),
         ('{ path = "a", needed = false }', "procman.toml:1: env.needed is not a known key"),
-        ('{ path = "a", required = 1 }', "procman.toml:1: env.required wants true or false, not the number 1"),
+        ('{ path = "a", required = 1 }', "procman.toml:1: env.required must be true or false, not the number 1"),
     ],
 )
 def test_a_wrong_entry_of_env_is_named_with_its_place(folder: Path, entry: str, message: str) -> None:
@@ -181,17 +181,17 @@ def test_toml_has_its_own_types(folder: Path) -> None:
     ("text", "message", "hint"),
     [
         ("prot = 5000\n", 'procman.toml:1: unknown setting "prot"', 'did you mean "port"?'),
-        ("port = '5000'\n", 'procman.toml:1: port wants a port, not the string "5000"', ""),
-        ("\nport = 70000\n", 'procman.toml:2: port wants a port from 1 to 65535, or 0 for none, not "70000"', ""),
-        ("port = true\n", "procman.toml:1: port wants a port, not true", ""),
-        ("timeout = -1\n", 'procman.toml:1: timeout wants a duration such as 30, 500ms or 1m30s, not "-1"', ""),
-        ("timeout = 1979-05-27\n", f"procman.toml:1: timeout wants {DURATION}, not a date or time", ""),
-        ("color = 'red'\n", 'procman.toml:1: color wants auto, always or never, not "red"', ""),
-        ("env = 1\n", "procman.toml:1: env wants a list of strings, not the number 1", ""),
-        ("exclude = ['a', 1]\n", "procman.toml:1: exclude wants a list of strings, not a list", ""),
-        ("exit = 'some'\n", 'procman.toml:1: exit wants all, any, failure or never, not "some"', ""),
-        ("root = ''\n", 'procman.toml:1: root wants the name of a file, not ""', ""),
-        ('procfile = "a\\u0000"\n', "procman.toml:1: procfile wants a string, without a NUL", ""),
+        ("port = '5000'\n", 'procman.toml:1: port must be a port, not the string "5000"', ""),
+        ("\nport = 70000\n", 'procman.toml:2: port must be a port from 1 to 65535, or 0 for none, not "70000"', ""),
+        ("port = true\n", "procman.toml:1: port must be a port, not true", ""),
+        ("timeout = -1\n", 'procman.toml:1: timeout must be a duration such as 30, 500ms or 1m30s, not "-1"', ""),
+        ("timeout = 1979-05-27\n", f"procman.toml:1: timeout must be {DURATION}, not a date or time", ""),
+        ("color = 'red'\n", 'procman.toml:1: color must be auto, always or never, not "red"', ""),
+        ("env = 1\n", "procman.toml:1: env must be a list of strings, not the number 1", ""),
+        ("exclude = ['a', 1]\n", "procman.toml:1: exclude must be a list of strings, not a list", ""),
+        ("exit = 'some'\n", 'procman.toml:1: exit must be all, any, failure or never, not "some"', ""),
+        ("root = ''\n", 'procman.toml:1: root must be the name of a file, not ""', ""),
+        ('procfile = "a\\u0000"\n', "procman.toml:1: procfile must be a string without a NUL", ""),
         ("port = = 1\n", "procman.toml:1:8: invalid value", "it is not TOML; see https://toml.io"),
         ("port = 1\nport = 2\n", "procman.toml:2:9: cannot overwrite a value", "it is not TOML; see https://toml.io"),
         ("guardian = false\n", 'procman.toml:1: unknown setting "guardian"', None),
@@ -211,19 +211,19 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("-p", "http"), '--port wants a port from 1 to 65535, or 0 for none, not "http"'),
+        (("-p", "http"), '--port must be a port from 1 to 65535, or 0 for none, not "http"'),
         (("-p", "1", "--port=2"), "--port is given twice, but takes one value"),
         (("-m", "web=1", "-c", "web=2"), "--formation is given twice, but takes one value"),
         (("-f", "a", "-f", "a"), "--procfile is given twice, but takes one value"),
         (("--color", "--no-color"), "--color and --no-color contradict each other"),
         (("-p", "1", "--no-port"), "--port and --no-port contradict each other"),
-        (("-t", "soon"), '--timeout wants a duration such as 30, 500ms or 1m30s, not "soon"'),
-        (("--exit", "some"), '--exit wants all, any, failure or never, not "some"'),
-        (("--max-restarts", "many"), '--max-restarts wants a whole number, not "many"'),
-        (("-f", ""), '--procfile wants the name of a file, not ""'),
-        (("-e", ""), "--env wants the name of a file"),
-        (("--highlight", "("), "--highlight wants a regular expression"),
-        (("--timestamps", "isso"), '--timestamps wants off, iso, elapsed or a format such as %H:%M, not "isso"'),
+        (("-t", "soon"), '--timeout must be a duration such as 30, 500ms or 1m30s, not "soon"'),
+        (("--exit", "some"), '--exit must be all, any, failure or never, not "some"'),
+        (("--max-restarts", "many"), '--max-restarts must be a whole number, not "many"'),
+        (("-f", ""), '--procfile must be the name of a file, not ""'),
+        (("-e", ""), "--env must be the name of a file"),
+        (("--highlight", "("), "--highlight must be a regular expression"),
+        (("--timestamps", "isso"), '--timestamps must be off, iso, elapsed or a format such as %H:%M, not "isso"'),
     ],
 )
 def test_what_is_wrong_in_a_flag_is_told_by_its_name(argv: tuple[str, ...], message: str) -> None:
@@ -244,9 +244,9 @@ def test_a_switch_may_be_repeated() -> None:
 
 
 def test_what_is_wrong_in_a_variable_is_told_by_its_name() -> None:
-    with pytest.raises(UsageError, match='PROCMAN_RAW wants "true" or "false", not "red"'):
+    with pytest.raises(UsageError, match='PROCMAN_RAW must be "true" or "false", not "red"'):
         settled("start", PROCMAN_RAW="red")
-    with pytest.raises(UsageError, match='PROCMAN_COLOR wants auto, always or never, not "red"'):
+    with pytest.raises(UsageError, match='PROCMAN_COLOR must be auto, always or never, not "red"'):
         settled("start", PROCMAN_COLOR="red")
 
 

@@ -146,7 +146,7 @@ def test_a_dependency_that_ends_before_it_is_ready_is_no_success() -> None:
 def test_a_job_that_is_waited_for_as_if_it_ran_is_told_how_to_wait_for_its_end() -> None:
     world = World(a_plan("web.1", "job", "db"), a_plan("job.1"), a_plan("db.1", ready=True))
     world.end("job.1", GOOD)
-    hint = '(to wait for its end: job = "completed_successfully")'
+    hint = '(to wait until it completes, use job = "completed_successfully")'
     assert world.failure("web.1") == f"not started: job.1 is not running: exited with code 0 {hint}"
 
 

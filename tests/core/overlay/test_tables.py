@@ -53,7 +53,7 @@ def test_times_are_numbers_or_texts_with_units(value: object, meant: float) -> N
 
 @pytest.mark.parametrize("value", [-1, True, "", "s", "1x", "1 s", "1ss", "..", "1.2.3", "m5", [], None, "1e3", 1e12])
 def test_other_times_are_refused(value: object) -> None:
-    with pytest.raises(WrongValueError, match="wants a duration"):
+    with pytest.raises(WrongValueError, match="must be a duration"):
         seconds(value)
 
 
@@ -157,7 +157,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("restart", "sometimes", "restart wants on-failure, always or never"),
+        ("restart", "sometimes", "restart must be on-failure, always or never"),
         ("restart", "alwys", 'did you mean "always"?'),
         ("restart", True, "not true"),
         ("max_restarts", -1, "from 0 to 1000000"),
@@ -172,8 +172,8 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("depends_on", {"db": "redy"}, 'did you mean "ready"?'),
         ("depends_on", {"db": {"conditon": "ready"}}, "depends_on.db.conditon is not a known key"),
         ("ready", "http://x", "a table with http, tcp, log, exec or delay"),
-        ("ready", {}, "wants one of http, tcp, log, exec, delay, and has none of them"),
-        ("ready", {"tcp": 1, "http": "/"}, "and has http and tcp"),
+        ("ready", {}, "needs one of http, tcp, log, exec, delay, but has none of them"),
+        ("ready", {"tcp": 1, "http": "/"}, "but has http and tcp"),
         ("ready", {"tcp": "example.com:80"}, "to check another machine by its name, use exec"),
         ("ready", {"tcp": 99999}, "a port"),
         ("ready", {"http": "https://localhost/"}, "curl"),
@@ -191,7 +191,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("watch", 5, "a list of strings"),
         ("env", ["A=1"], "a table of variables"),
         ("env", {"PORT": 80}, "use the key port"),
-        ("env", {"A": [1]}, "wants a string"),
+        ("env", {"A": [1]}, "must be a string"),
         ("env", {"A=B": "1"}, "is not a valid name for a variable"),
         ("env_file", [1], "a string"),
         ("port", 70000, "a port"),

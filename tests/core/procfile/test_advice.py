@@ -138,7 +138,7 @@ web: symfony server:start -d | -d makes it a daemon
 web: lighttpd -f lighttpd.conf | without -D
 worker: BACKGROUND=yes rake resque:work | BACKGROUND makes it a daemon
 a: (./server &) | ends in "&"
-a: [ "$A" == b ] && ./server | == in a test belongs to bash
+a: [ "$A" == b ] && ./server | == in a test is bash syntax
 web: nginx | without -g "daemon off;"
 web: sudo nginx -g 'pid x;' | without -g "daemon off;"
 worker: bin/delayed_job -n 2 start | delayed_job start makes it a daemon
@@ -147,7 +147,7 @@ worker: celery -A bakery worker --detach | --detach makes it a daemon
 worker: python -m celery -A bakery worker -D | -D makes it a daemon
 worker: celery multi start w1 -A bakery | celery multi makes it a daemon
 worker: pm2 start worker.js | pm2 start makes it a daemon
-worker: nohup ./worker | nohup hides the hang-up
+worker: nohup ./worker | nohup makes the process ignore hang-ups
 db: docker run -dit postgres | -dit makes it a daemon
 db: docker run -itd --name db postgres | -itd makes it a daemon
 db: podman run --rm --detach redis | --detach makes it a daemon
@@ -172,13 +172,13 @@ a: npm\u00a0start | U+00A0 is a no-break space
 a: ./ser\u200bver | U+200B is a zero-width space
 a: ./server | tee -a log | log_file in the overlay
 a: ./server 2>&1 | tee log | log_file in the overlay
-a: [[ "$X" != yes ]] && ./server | [[ belongs to bash
-a: if [[ $X ]]; then ./server; fi | [[ belongs to bash
+a: [[ "$X" != yes ]] && ./server | [[ is bash syntax
+a: if [[ $X ]]; then ./server; fi | [[ is bash syntax
 a: source ./env.sh && ./server | write ". ./FILE"
-a: set -euo pipefail; ./server | sed s/a/b/ | pipefail belongs to bash
-a: diff <(./a) <(./b) | <( belongs to bash
-a: ./server &> log | &> belongs to bash
-a: cat <<< "$X" | <<< belongs to bash
+a: set -euo pipefail; ./server | sed s/a/b/ | pipefail is bash syntax
+a: diff <(./a) <(./b) | <( is bash syntax
+a: ./server &> log | &> is bash syntax
+a: cat <<< "$X" | <<< is bash syntax
 release: bin/rails db:migrate | -x release leaves it out
 """
 

@@ -105,9 +105,9 @@ def test_names_and_exclusions(
         ("Web=1", 'Procfile has no process type "Web"'),
         ("all=0", "nothing to start: every process type is excluded or has the count 0"),
         ("web=0", "nothing to start: every process type is excluded or has the count 0"),
-        ("web=10001", "10001 instances are too many: procman starts 10000 at most"),
-        ("all=4000", "12000 instances are too many: procman starts 10000 at most"),
-        ("web=1000000000000", "1000000000000 instances are too many: procman starts 10000 at most"),
+        ("web=10001", "10001 instances are too many; procman starts at most 10000"),
+        ("all=4000", "12000 instances are too many; procman starts at most 10000"),
+        ("web=1000000000000", "1000000000000 instances are too many; procman starts at most 10000"),
         ("web=" + "9" * 5000, f'invalid count "{"9" * 5000}" for "web": it must be 0, 1, 2 …'),
     ],
 )

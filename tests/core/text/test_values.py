@@ -125,5 +125,5 @@ def test_what_stands_before_each_line_says_nothing_to_the_terminal(sign: str) ->
 
 def test_a_time_is_in_one_line() -> None:
     assert values.stamp("%%n %H") == "%%n %H"
-    with pytest.raises(ValueError, match="a new line"):
+    with pytest.raises(ValueError, match="a newline"):
         values.stamp("%H%n")

@@ -55,8 +55,11 @@ def why(instance: Instance, *, held: bool = False, paused: bool = False) -> str:
             web(State.WAITING, deadline=13.0),
             "waiting because db.1 is not ready; cache.1 is not ready; procman gives up in 3.0 s",
         ),
-        (web(State.STOPPING, deadline=11.0), "stopping; killed in 1.0 s at the latest"),
-        (web(State.STOPPING, deadline=9.0, wanted=True), "stopping; killed in 0.0 s at the latest, then restarted"),
+        (web(State.STOPPING, deadline=11.0), "stopping; will be killed in 1.0 s at the latest"),
+        (
+            web(State.STOPPING, deadline=9.0, wanted=True),
+            "stopping; will be killed in 0.0 s at the latest, then restarted",
+        ),
         (web(State.STOPPING), "being killed"),
         (
             web(State.BACKOFF, status=ExitStatus(code=3), deadline=12.5, quick_deaths=2),

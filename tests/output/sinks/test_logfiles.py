@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_written_is_complained_about_once(logs: LogFiles, 
     assert len(complaints) == 2
     assert "it is a symbolic link" in complaints[0]
     logs.close()
-    assert complaints[2:] == ["up to 12 bytes are missing in the log files"]
+    assert complaints[2:] == ["up to 12 bytes are missing from the log files"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the disk that is always full is Linux's")

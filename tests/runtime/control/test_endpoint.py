@@ -395,7 +395,7 @@ def test_only_root_talks_to_the_session_of_another_user(
     if refused:
         with pytest.raises(EndpointError) as caught:
             connect(path)
-        assert caught.value.message == f"{path} belongs to another user, so procman does not talk to it"
+        assert caught.value.message == f"{path} belongs to another user, so procman does not connect to it"
         assert opened() == before
     else:
         connection = connect(path)

@@ -78,9 +78,9 @@ def test_what_another_request_stops_is_not_up_whatever_its_code(world: World, ve
     world.request("restart", "worker", wait=False)
     client = world.request(verb, "worker")
     world.request("stop", "worker", wait=False)
-    assert refusal(client) == "worker.1 was stopped by another request"
+    assert refusal(client) == "another request stopped worker.1"
     world.end("worker.1", code=0)
-    assert refusal(world.request("wait", "worker")) == "worker.1 was stopped by another request"
+    assert refusal(world.request("wait", "worker")) == "another request stopped worker.1"
 
 
 def test_what_has_a_readiness_check_and_ended_is_not_up(world: World) -> None:
@@ -119,7 +119,7 @@ def test_stop_ends_when_another_request_starts_it_again(world: World) -> None:
     [
         ("worker=0", "worker=1", "worker.1 was started again by another request"),
         ("web=1", "web=3", "web.2 was started again by another request"),
-        ("web=4", "web=3", "web.4 was stopped by another request"),
+        ("web=4", "web=3", "another request stopped web.4"),
     ],
 )
 def test_scale_ends_when_another_request_scales_back(world: World, first: str, second: str, error: str) -> None:
@@ -151,7 +151,7 @@ def test_a_rolling_restart_ends_at_what_another_request_stops(world: World) -> N
     world.end("web.1")
     world.end("web.2")
     world.turn(SETTLING_TIME)
-    assert refusal(client) == "web.2 was stopped by another request; not restarted: web.2"
+    assert refusal(client) == "another request stopped web.2; not restarted: web.2"
     client = world.request("restart", "web", rolling=True)
     world.end("web.1")
     world.turn(SETTLING_TIME)

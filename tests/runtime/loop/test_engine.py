@@ -504,7 +504,7 @@ def test_what_a_program_that_made_itself_a_daemon_left_is_told(kernel: Kernel) -
     kernel.on_spawn = leave
     assert run.run() == 0
     assert run.screen.announced == [
-        "web.1 left 2 processes in the background, which were stopped; does it make itself a daemon?"
+        "web.1 left 2 processes in the background, which were stopped; does it run as a daemon?"
     ]
 
 
@@ -588,7 +588,7 @@ def test_a_full_disk_is_told_once(kernel: Kernel, capfd: pytest.CaptureFixture[s
     assert run.run() == 0
     os.close(full)
     error = capfd.readouterr().err
-    assert error.count("cannot be written") == 1
+    assert error.count("cannot write to standard output") == 1
     assert " 18 bytes of output " in error
 
 

@@ -50,10 +50,14 @@ def search(tmp_path: Path) -> Search:
         ("weigh", '"weigh": command not found', "./weigh exists: write ./weigh"),
         ("cd site && ice", '"ice": command not found', "node_modules/.bin/ice exists"),
         ("knead && rise", '"rise": command not found', ".venv/bin/rise exists"),
-        ("bin/pasted", "bin/pasted has Windows line ends", "sed -i"),
-        ("if true; then bin/pasted; fi", "bin/pasted has Windows line ends", "sed -i"),
-        ("sh steps.sh", "steps.sh has Windows line ends", "sed -i"),
-        ("bin/orphan", "bin/orphan: the interpreter that its first line names does not exist", "#!: /opt/no/such/oven"),
+        ("bin/pasted", "bin/pasted has Windows line endings", "sed -i"),
+        ("if true; then bin/pasted; fi", "bin/pasted has Windows line endings", "sed -i"),
+        ("sh steps.sh", "steps.sh has Windows line endings", "sed -i"),
+        (
+            "bin/orphan",
+            "bin/orphan: the interpreter that its first line names does not exist",
+            "#! line: /opt/no/such/oven",
+        ),
         ("bin/env", "bin/env needs no-such-oven, which is not on PATH", ""),
         ("bin/locked", "bin/locked: permission denied", "chmod +x bin/locked"),
         ("./site", "./site is a folder", ""),
@@ -96,7 +100,7 @@ def test_a_path_from_elsewhere_is_named(search: Search) -> None:
     knead, oven = moved.trouble_of("knead"), moved.trouble_of("no-such-oven")
     assert knead is not None
     assert oven is not None
-    assert (knead.hint, knead.certain) == ("PATH comes from .env:2, and does not have its folder", True)
+    assert (knead.hint, knead.certain) == ("PATH comes from .env:2, which leaves out its folder", True)
     assert (oven.hint, oven.certain) == ("PATH comes from .env:2", False)
 
 

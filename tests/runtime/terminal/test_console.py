@@ -213,7 +213,7 @@ def test_r_restarts_nothing_when_the_files_make_no_plan(session: Session) -> Non
     session.open()
     session.mistake = "procman.toml:1: that is no key"
     session.type(b"rweb\n")
-    assert session.screen.said == ["nothing is restarted: procman.toml:1: that is no key"]
+    assert session.screen.said == ["nothing was restarted: procman.toml:1: that is no key"]
     assert session.asked() == []
 
 

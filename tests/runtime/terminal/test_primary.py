@@ -257,7 +257,7 @@ def test_who_presses_ctrl_c_again_and_again_is_told_how_to_get_out(
     for number in range(HINT_PRESSES + 1):
         terminal.type(1.0 + number * pause, CTRL_C)
     terminal.until(10.0)
-    assert len([text for text in terminal.run.screen.announced if "ends the session" in text]) == hints
+    assert len([text for text in terminal.run.screen.announced if "end the session" in text]) == hints
 
 
 # Ctrl-Z -------------------------------------------------------------------------------------------------------------

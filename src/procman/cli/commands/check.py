@@ -169,7 +169,7 @@ def _variables(settings: Settings, environment: Environment) -> list[tuple[str, 
         value = environment.values[name]
         shown = value if settings.show_values else masked(name, value)
         differs = environment.origin[name] != REAL and os.environ.get(name, value) != value
-        note = "  (the environment has another value)" if differs else ""
+        note = "  (the environment has a different value)" if differs else ""
         rows.append((environment.origin[name], f"{name}={shown}{note}"))
     return rows
 

@@ -96,7 +96,7 @@ def _format_and_folder(settings: Settings, words: tuple[str, ...]) -> tuple[str,
 def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> ExportOptions:
     user_units = settings.user == ""
     if user_units and format_name not in _USER_FORMATS:
-        raise UsageError(f"--user wants the name of an account for {format_name}")
+        raise UsageError(f"--user needs the name of an account for {format_name}")
     return ExportOptions(
         app=settings.app or app_name(os.path.basename(plan.root)),
         user=settings.user or "",
@@ -112,7 +112,7 @@ def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> Expo
 
 def _target_dir(folder: str | None) -> str:
     if folder and not folder.startswith("/"):
-        raise UsageError(f'--target-dir wants an absolute path, not "{folder}"', "for example --target-dir /srv/shop")
+        raise UsageError(f'--target-dir must be an absolute path, not "{folder}"', "for example --target-dir /srv/shop")
     return os.path.normpath(folder) if folder else ""
 
 
@@ -144,7 +144,7 @@ def _require_utf_8(files: list[ExportFile]) -> None:
         except UnicodeEncodeError as error:
             line = file.content.count("\n", 0, error.start) + 1
             raise ConfigError(
-                f"{file.path} would have bytes in line {line} that are not UTF-8",
+                f"line {line} of {file.path} would not be valid UTF-8",
                 "check the name of the folder and the values in .env",
             ) from None
 

@@ -60,7 +60,9 @@ class Folder:
             _check_path(file.path)
         if not os.path.isdir(self.path):
             if os.path.lexists(self.path):
-                raise ConfigError(f"{self.path} is not a folder", "--out takes a folder, which need not exist yet")
+                raise ConfigError(
+                    f"{self.path} is not a folder", "--out takes a folder; it is created if it does not exist"
+                )
             return [Change("create", file.path, file) for file in files]
         with _opened(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)) as top:
             wanted = [self._change(top, file) for file in files]

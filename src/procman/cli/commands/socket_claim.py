@@ -91,7 +91,7 @@ def _already_running(connection: socket, plan: Plan) -> UsageError:
     state = f" and stopping: {about['stopping']}" if about.get("stopping") else ""
     return UsageError(
         f"{plan.procfile_path} is already running (pid {about['pid']}){state}",
-        "procman ps shows it, procman stop ends it, procman start --replace does that first",
+        "procman ps shows it, procman stop ends it, procman start --replace replaces it",
     )
 
 
@@ -115,7 +115,7 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoi
             if listening != replaced:
                 raise OvertakenError("another procman start has taken its place", "procman ps shows it") from None
             if time.monotonic() > until:
-                raise UsageError("the running session does not end", "procman ps shows it") from None
+                raise UsageError("the running session did not end", "procman ps shows it") from None
             time.sleep(REPLACE_POLL_INTERVAL)
 
 
@@ -127,6 +127,6 @@ def _join(connection: socket, settings: Settings) -> int:
     ]
     if unused:
         ignored = " ".join(unused)
-        sys.stderr.write(f"procman: the session is already running and keeps its settings; ignored: {ignored}\n")
+        sys.stderr.write(f"procman: the running session keeps its settings; ignored: {ignored}\n")
     record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
     return print_answer(Connection(connection), record, as_json=settings.format == "json")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
-NOT_ADOPTING = "this system refuses prctl: processes that leave their group are searched for only when procman ends"
+NOT_ADOPTING = "this system refuses prctl, so processes that leave their group are only searched for when procman exits"
 
 
 def perform(invocation: Invocation) -> int:

@@ -100,7 +100,7 @@ def _wait(connection: Connection, socket: str, timeout: object) -> None:
         request_with_progress(socket, {"verb": "wait", "timeout": timeout}, "waiting for")
     except RefusedError as error:
         _show_failures(connection)
-        raise RefusedError(f"{error.message}; so nothing was tested", "", error.exit_code) from None
+        raise RefusedError(f"{error.message}; nothing was tested", "", error.exit_code) from None
 
 
 def _ports(connection: Connection) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _finish(socket: str, code: int, before: dict[str, int]) -> int:
             sys.stderr.write(f"procman: {_death(row, before)}\n")
         request_with_progress(socket, {"verb": "stop"}, "stopping")
     except (ProcmanError, OSError) as error:  # whatever happens to the session, the command's exit code is not lost
-        sys.stderr.write(f"procman: the processes did not last as long as the command: {error}\n")
+        sys.stderr.write(f"procman: the session did not last as long as the command: {error}\n")
         return code or FAILED
     return code or (FAILED if dead else 0)
 

@@ -161,7 +161,7 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
 
             return reload_plans(supervisor, plan_source(), chosen)
         except OSError as error:  # a failing disk or a lack of descriptors is no reason for the session to end
-            raise ConfigError(f"the files cannot be read again: {(error.strerror or str(error)).lower()}") from None
+            raise ConfigError(f"cannot read the files again: {(error.strerror or str(error)).lower()}") from None
 
     return reload
 

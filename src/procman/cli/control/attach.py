@@ -90,7 +90,7 @@ class AttachedTerminal:
         left = self._leave_at - time.monotonic()
         ready = poll.poll(None if left == float("inf") else max(0, left) * 1000)
         if left <= 0 and self.code is None:
-            self._last_message = f"procman: {self._name} may not have read all that was typed\n"
+            self._last_message = f"procman: {self._name} may not have read everything that was typed\n"
             self.code = EXIT_OK
         return [fd for fd, events in ready if events != select.POLLOUT]
 
@@ -100,13 +100,13 @@ class AttachedTerminal:
         signal.set_wakeup_fd(self._resize_signal, warn_on_full_buffer=False)
         signal.signal(signal.SIGWINCH, _ignore)
         self._saved = []
-        how_to_leave = "the end of standard input leaves\n"
+        how_to_leave = "the end of standard input detaches\n"
         if is_terminal(0):
             self._saved = termios.tcgetattr(0)
             termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
             # Not before raw mode: earlier a terminal drops much of a line that is not ended yet.
-            how_to_leave = "Ctrl-] leaves\r\n"
-        sys.stderr.buffer.write(f"attached to {self._name}: {how_to_leave}".encode())
+            how_to_leave = "Ctrl-] detaches\r\n"
+        sys.stderr.buffer.write(f"attached to {self._name}; {how_to_leave}".encode())
         sys.stderr.flush()
 
     def _restore_terminal(self) -> None:

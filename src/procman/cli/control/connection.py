@@ -29,7 +29,7 @@ HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
 ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
 MAX_RECORD = 64 << 20  # bytes of one record, with what belongs to it; a session sends far less
-_ANOTHER_VERSION = "it may be another program, or a session of another version: see procman --version"
+_ANOTHER_VERSION = "it may be something else, or a session of another version (see procman --version)"
 CONNECT_RETRY_INTERVAL = 0.05  # seconds, until a session appears
 MAX_SESSIONS_IN_HINT = 50  # per folder
 
@@ -46,7 +46,7 @@ class StrangerError(ProcmanError):
     exit_code = 1
 
     def __init__(self) -> None:
-        super().__init__("what answers at the socket is not a session that this procman understands", _ANOTHER_VERSION)
+        super().__init__("the program at the socket is not a session that this procman understands", _ANOTHER_VERSION)
 
 
 class RefusedError(ProcmanError):
@@ -159,13 +159,13 @@ class Connection:
         """Send a request. Raises UsageError if it is too long."""
         line = encode(record)
         if len(line) > REQUEST_LIMIT:
-            raise UsageError("that is too much for one request", "name fewer processes")
+            raise UsageError("this is too long for one request", "name fewer processes")
         try:
             self._socket.sendall(line)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             pass  # what the session wrote before it left can still be read
         except OSError as error:  # no answer will come
-            raise NoSessionError(f"the request cannot be sent: {(error.strerror or str(error)).lower()}") from None
+            raise NoSessionError(f"cannot send the request: {(error.strerror or str(error)).lower()}") from None
 
     def request(
         self, record: Record, on_message: Callable[[str], None] | None = None, unlimited: bool = False
@@ -198,7 +198,7 @@ class Connection:
             except TimeoutError:
                 require_awake(self._socket)
                 if time.monotonic() - last >= self._timeout:
-                    hint = "it may be suspended: fg, or kill -CONT"  # without /proc that cannot be seen
+                    hint = "it may be suspended; resume it with fg or kill -CONT"  # without /proc that cannot be seen
                     raise NoSessionError("the session does not answer", hint) from None
 
     def wait_without_limit(self) -> None:

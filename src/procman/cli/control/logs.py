@@ -46,7 +46,7 @@ def _print_all(connection: Connection, printer: Printer | JsonPrinter) -> int:
             require_success(record)
             return 0
         if "skipped" in record:
-            sys.stderr.write(f"procman: {record['skipped']} lines skipped: the output is read too slowly\n")
+            sys.stderr.write(f"procman: {record['skipped']} lines skipped because they were read too slowly\n")
         else:
             printer.print(record, lines)
     return 0

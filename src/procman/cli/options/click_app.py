@@ -229,6 +229,6 @@ def _translated(error: click.UsageError, words: list[str]) -> UsageError:
         return UsageError(f"{name} has no option {error.option_name}", near)
     if isinstance(error, click.MissingParameter) and command and isinstance(command.words, tuple):
         choices = f"{', '.join(command.words[:-1])} or {command.words[-1]}"
-        return UsageError(f"{name} wants {choices}", f"for example: {command.examples[0][0]}")
+        return UsageError(f"{name} takes {choices}", f"for example: {command.examples[0][0]}")
     message = error.format_message().rstrip(".")
     return UsageError(f"{message[:1].lower()}{message[1:]}", f"see {name} --help")

@@ -135,7 +135,7 @@ def converted(option: Option, texts: list[str], place: str) -> object:
         return _switched(option, texts[-1], place)
     if option.setting == "env":
         if not all(texts):
-            raise UsageError(f"{place} wants the name of a file", "leave it out to read .env")
+            raise UsageError(f"{place} must be the name of a file", "leave it out to read .env")
         return tuple(texts)  # not split yet: a comma may be part of a file name, which shows when it is opened
     if option.kind == "list":
         return tuple(entry for text in texts for entry in values.items(text))
@@ -161,7 +161,7 @@ def _checked(convert: Callable[[str], object], text: str, place: str, choices: t
         from procman.core.text.suggest import nearest
 
         near = nearest(text, choices)
-        raise UsageError(f'{place} wants {error}, not "{text}"', f'did you mean "{near}"?' if near else "") from None
+        raise UsageError(f'{place} must be {error}, not "{text}"', f'did you mean "{near}"?' if near else "") from None
 
 
 _CONVERTERS: dict[str, Callable[[str], object]] = {
@@ -234,7 +234,7 @@ def _unknown(file: ConfigFile, key: str) -> ConfigError:
 
 def _from_toml(option: Option, value: object, place: str) -> object:
     if "\0" in str(value) or (isinstance(value, list) and any("\0" in str(entry) for entry in value)):
-        raise UsageError(f"{place} wants {_described_kind(option)}, without a NUL")
+        raise UsageError(f"{place} must be {_described_kind(option)} without a NUL")
     if option.kind == "switch" or isinstance(value, bool):
         return _from_boolean(option, value, place)
     if option.kind == "list" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
@@ -243,7 +243,7 @@ def _from_toml(option: Option, value: object, place: str) -> object:
         return ",".join(f"{name}={count}" for name, count in value.items())
     wanted = {"whole": int, "port": int, "seconds": (int, float, str)}.get(option.kind, str)
     if not isinstance(value, wanted):  # type: ignore[arg-type]
-        raise UsageError(f"{place} wants {_described_kind(option)}, not {_described(value)}")
+        raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
     return converted(option, [str(value)], place)
 
 
@@ -256,7 +256,7 @@ def _from_boolean(option: Option, value: object, place: str) -> object:
         return value if option.value else not value
     if value is False and rows:
         return rows[0].value
-    raise UsageError(f"{place} wants {_described_kind(option)}, not {_described(value)}")
+    raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
 
 
 def _from_folder(option: Option, value: object, folder: str) -> object:

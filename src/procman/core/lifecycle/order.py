@@ -193,7 +193,7 @@ def _other_condition(needed: Instance, condition: str) -> str:
     status = needed.status
     if condition != READY or status is None or not needed.plan.restart.is_success(status.shell_code):
         return ""
-    return f' (to wait for its end: {needed.plan.type} = "{SUCCEEDED}")'
+    return f' (to wait until it completes, use {needed.plan.type} = "{SUCCEEDED}")'
 
 
 def _not_yet(needed: Instance, condition: str) -> str:

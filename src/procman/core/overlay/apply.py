@@ -34,8 +34,8 @@ def select_with(
         _add_dependencies(chosen, overlay, procfile, wanted, set(flatten(exclude)))
     running = {type_.name for type_, _ in chosen}
     warnings = [
-        f'{process.location("depends_on")}: "{process.name}" depends on "{dependency.type}", which is left out: '
-        "it does not wait for it"
+        f'{process.location("depends_on")}: "{process.name}" depends on "{dependency.type}", which is left out, '
+        "so it does not wait for it"
         for process in overlay.processes.values()
         for dependency in process.depends_on
         if process.name in running and dependency.type not in running
@@ -129,5 +129,5 @@ def _on_port(plan: InstancePlan, process: ProcessOverlay, key: str, check: Check
         return None
     if plan.port is None and check.needs_port:
         message = f'{process.location(key)}: the check of "{plan.type}" needs its port, but it has none'
-        raise ConfigError(message, "give it one with the key port, or write the check's port out")
+        raise ConfigError(message, "give it one with the key port, or name the port in the check")
     return check.on_port(plan.port)

@@ -34,7 +34,7 @@ _OTHER_TOOLS = {
     "is_tty": 'the key is "pty"',
     "tty": 'the key is "pty"',
     "log_location": 'the key is "log_file"',
-    "schedule": "procman is not a scheduler: use cron or a systemd timer",
+    "schedule": "procman is not a scheduler; use cron or a systemd timer",
     "test": 'the key is "exec"',
     "retries": 'the key is "failure_threshold"',
     "start_period": "use a readiness check: the key ready",
@@ -74,7 +74,7 @@ def described(value: object) -> str:
 
 def wrong(wanted: str, value: object, hint: str = "") -> WrongValueError:
     """Return the error for a key that wants something else than `value`."""
-    return WrongValueError(f"wants {wanted}, not {described(value)}", hint)
+    return WrongValueError(f"must be {wanted}, not {described(value)}", hint)
 
 
 # Plain values -----------------------------------------------------------------------------------------------------

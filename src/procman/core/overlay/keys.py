@@ -107,7 +107,7 @@ def _dependency(name: str, how: object) -> Dependency:
 
 
 def _port(value: object) -> int:
-    return 0 if value is False else whole(0, HIGHEST_PORT, "a port, or false for none,")(value)
+    return 0 if value is False else whole(0, HIGHEST_PORT, "false for none, or a port")(value)
 
 
 def _env(value: object) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _variable(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)) or "\0" in str(value):
-        raise WrongValueError(f"wants a string, not {described(value)}", "", (name,))
+        raise WrongValueError(f"must be a string, not {described(value)}", "", (name,))
     return str(value)
 
 
@@ -208,7 +208,7 @@ def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tup
     given = [kind for kind in KINDS if kind in found]
     if len(given) != 1:
         what = " and ".join(given) if given else "none of them"
-        raise WrongValueError(f"wants one of {', '.join(kinds)}, and has {what}", example)
+        raise WrongValueError(f"needs one of {', '.join(kinds)}, but has {what}", example)
     if "anyone" in found and given[0] not in (HTTP, TCP):
         raise WrongValueError(f"belongs to a check with http or tcp, not {given[0]}", "", ("anyone",))
     return given[0], str(found.pop(given[0])), found

@@ -26,14 +26,14 @@ def advise(name: str, command: str) -> Iterator[Advice]:
     """Yield what is doubtful in the command of the process type `name`, with its offset in the command."""
     last = len(command) - 1
     if command.endswith("\\"):
-        yield "warning", last, "ends in a backslash: lines are not continued, the command ends here"
+        yield "warning", last, "ends in a backslash, but lines are not continued; the command ends here"
     if "\r" in command:
-        yield "warning", command.index("\r"), "a carriage return inside the command: lines end at LF or CRLF"
+        yield "warning", command.index("\r"), "a carriage return inside the command; lines end with LF or CRLF"
     if name == "release":
         yield (
             "hint",
             0,
-            "Heroku runs release before a deployment only, start runs it every time: -x release leaves it out",
+            "Heroku runs release only before a deployment, but start runs it every time; -x release leaves it out",
         )
     if len(command) > MAX_LENGTH:
         return
@@ -48,17 +48,17 @@ def _shape(command: str, line: ShellLine) -> Iterator[Advice]:
     """Yield what is wrong with the line as a whole."""
     end = len(command[: line.note].rstrip(" \t)"))
     if line.commands[-1].after == "&" and command[end - 1] == "&":
-        yield "warning", end - 1, 'ends in "&": it will be treated as exited immediately'
+        yield "warning", end - 1, 'ends in "&", so it will be treated as exited immediately'
     if line.open_quote is not None and not any(part in command for part in ("$(", "`", "<<", "$'")):
-        yield "warning", line.open_quote, "this quote is never closed: the shell refuses the line"
+        yield "warning", line.open_quote, "this quote is never closed, so the shell will reject the line"
     elif _is_one_quoted_word(line):
-        message = "the whole command is in quotes: the shell takes it for the name of one program"
+        message = "the whole command is in quotes, so the shell takes it for the name of one program"
         yield "warning", line.commands[0].words[0].offset, message
     yield from _odd_characters(command, line)
     yield from _bash(line)
     for one in line.foreground():
         if one.before in ("|", "|&") and one.program()[:1] == ["tee"] and "pipefail" not in command:
-            message = "tee hides how the process ends, a crash too: log_file in the overlay writes a file as well"
+            message = "tee hides how the process exits, even a crash; log_file in the overlay also writes a file"
             yield "hint", one.words[0].offset, message
 
 
@@ -101,11 +101,11 @@ def _odd_characters(command: str, line: ShellLine) -> Iterator[Advice]:
 def _odd(command: str, word: Word, at: int) -> str:
     char, before, after = command[at], command[at - 1 : at] if at else "", command[at + 1 : at + 2]
     if char in _BLANKS or char.isspace():
-        return f"{_BLANKS.get(char, 'an unusual blank')}, which the shell takes for a letter: write a plain blank"
+        return f"{_BLANKS.get(char, 'an unusual space')}, which the shell treats as a letter; use a plain space"
     if char in _QUOTES and not (before.isalnum() and after.isalnum()):
-        return "a curly quote, which quotes nothing: write \" or '"
+        return "a curly quote, which does not quote anything; use \" or '"
     if char in _DASHES and not command[word.offset : at].strip("-") and after.isalnum():
-        return "not a hyphen, though it looks like one: an option begins with -"
+        return "not a hyphen, though it looks like one; options begin with -"
     return ""
 
 
@@ -122,7 +122,7 @@ def _bash(line: ShellLine) -> Iterator[Advice]:
         if word is None or word.quoted:
             continue
         if word.text == "source":
-            yield "hint", word.offset, 'source belongs to bash, and sh runs this line: write ". ./FILE"'
+            yield "hint", word.offset, 'source is a bash command, but sh runs this line; write ". ./FILE"'
             return
         if word.text in _BASH_WORDS:
             found.append((word.offset, word.text))
@@ -132,7 +132,7 @@ def _bash(line: ShellLine) -> Iterator[Advice]:
             found.append((word.offset, "pipefail"))
     if found:
         offset, what = min(found)
-        yield "hint", offset, f"{what} belongs to bash, and sh runs this line: write bash -c '…'"
+        yield "hint", offset, f"{what} is bash syntax, but sh runs this line; write bash -c '…'"
 
 
 # Daemons --------------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def _daemons(line: ShellLine) -> Iterator[Advice]:
         begins = one.program_at()
         for word in one.words[:begins]:
             if word.text == "nohup":
-                message = "nohup hides the hang-up from the process: it may outlive the session"
+                message = "nohup makes the process ignore hang-ups, so it may outlive the session"
                 yield "warning", word.offset, message
     for one in line.foreground():
         found = daemon(one.program())
@@ -151,7 +151,7 @@ def _daemons(line: ShellLine) -> Iterator[Advice]:
             yield (
                 "warning",
                 one.words[0].offset,
-                "BACKGROUND makes it a daemon: it will be treated as exited immediately",
+                "BACKGROUND makes it a daemon, so it will be treated as exited immediately",
             )
         elif found:
             yield "warning", one.words[one.program_at() + found[0]].offset, found[1]
@@ -211,14 +211,14 @@ def _beside_port(one: SimpleCommand) -> Iterator[Advice]:
     if one.program()[:1] and one.program()[0] in _CLIENTS:
         return
     for offset, port in _fixed_ports(one):
-        yield "warning", offset, f"a fixed port, {port}, besides $PORT: a second instance cannot listen on it"
+        yield "warning", offset, f"a fixed port, {port}, besides $PORT; a second instance cannot listen on it"
 
 
 def _in_single_quotes(command: str, one: SimpleCommand) -> Iterator[Advice]:
     """Yield an address that the shell leaves alone; a whole script in quotes is for another shell."""
     for word in one.words[one.program_at() + 1 :]:
         if command[word.offset] == "'" and mentions_port(word.text) and _ADDRESS.issuperset(word.text):
-            yield "hint", word.offset, "$PORT is not expanded in single quotes: use double ones"
+            yield "hint", word.offset, "$PORT is not expanded in single quotes; use double quotes"
 
 
 def _knows_port(command: str) -> bool:
@@ -239,13 +239,13 @@ def _without_port(line: ShellLine) -> Iterator[Advice]:
         if not words or words[0] in _CLIENTS:
             continue
         for offset, port in (*_fixed_ports(one), *_operands(one, words)):
-            yield "hint", offset, f"web never mentions $PORT: it listens on {port}, whatever port it is given"
+            yield "hint", offset, f"web does not use $PORT; it listens on {port}, whatever port it is given"
             return
         if _is_deaf(words):
             offset = one.words[one.program_at()].offset
             commands = _DEAF_COMMANDS.get(words[0], ())
             what = " ".join((words[0], *(word for word in words if word in commands)))
-            yield "hint", offset, f"web never mentions $PORT: {what} does not read it, and has a port of its own"
+            yield "hint", offset, f"web does not use $PORT; {what} does not read it and uses a port of its own"
 
 
 def _fixed_ports(one: SimpleCommand) -> Iterator[tuple[int, str]]:

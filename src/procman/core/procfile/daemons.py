@@ -102,7 +102,7 @@ def daemon(words: Sequence[str]) -> tuple[int, str] | None:
 
 
 def _by(what: str) -> str:
-    return f"{what} makes it a daemon: it will be treated as exited immediately"
+    return f"{what} makes it a daemon, so it will be treated as exited immediately"
 
 
 def _by_flag(name: str, words: Sequence[str]) -> tuple[int, str] | None:
@@ -139,14 +139,14 @@ def _by_itself(name: str, words: Sequence[str]) -> tuple[int, str] | None:
     letters = {flag[1] for flag in needed if len(flag) == 2}
     if any(word[:1] == "-" and word[1:].isalpha() and letters.intersection(word[1:]) for word in words):
         return None  # -fv, -ny
-    return 0, f"{name} makes itself a daemon without {needed[0]}: it will be treated as exited immediately"
+    return 0, f"{name} becomes a daemon without {needed[0]}, so it will be treated as exited immediately"
 
 
 def _nginx(words: Sequence[str]) -> tuple[int, str] | None:
     known = frozenset(words)
     if known & _NGINX_ENDS or known & _NGINX_ELSEWHERE or any(_turns_daemon_off(word) for word in words):
         return None
-    return 0, 'nginx makes itself a daemon without -g "daemon off;": it will be treated as exited immediately'
+    return 0, 'nginx becomes a daemon without -g "daemon off;", so it will be treated as exited immediately'
 
 
 def _turns_daemon_off(word: str) -> bool:

@@ -128,7 +128,7 @@ def _count(wanted: Formation, name: str, named: list[str]) -> int:
 def _require_sane(chosen: list[tuple[ProcessType, int]], wanted: Formation, named: list[str]) -> None:
     total = sum(count for _, count in chosen)
     if total > MOST_INSTANCES:
-        raise UsageError(f"{total} instances are too many: procman starts {MOST_INSTANCES} at most")
+        raise UsageError(f"{total} instances are too many; procman starts at most {MOST_INSTANCES}")
     if chosen:
         return
     if named and not any(map(wanted.count, named)):

@@ -70,9 +70,9 @@ class _Parser:
         if not command:
             self._error(number, column, f'"{name}" has no command')
         elif command.startswith("#"):
-            self._error(number, column, f'"{name}" has no command, only a note')
+            self._error(number, column, f'"{name}" has no command, only a comment')
         elif "\0" in command:
-            self._error(number, column + command.index("\0"), "a NUL byte: a command cannot contain one")
+            self._error(number, column + command.index("\0"), "a command cannot contain a NUL byte")
         elif name in self.types:
             self._error(number, 1, f'"{name}" is already defined on line {self.types[name].line}')
         else:
@@ -83,16 +83,20 @@ class _Parser:
         first = self.variables.setdefault(port_variable(type_.name), type_)
         if first is not type_:
             message = f'"{first.name}" (line {first.line}) already has the variable {port_variable(type_.name)}'
-            self.problems.append(Problem("warning", type_.line, 1, f'"{type_.name}" does not get one: {message}'))
+            self.problems.append(
+                Problem("warning", type_.line, 1, f'"{type_.name}" gets no port variable, because {message}')
+            )
         if type_.name == "all":
-            self.problems.append(Problem("warning", type_.line, 1, '"all" means every type in --formation: rename it'))
+            self.problems.append(
+                Problem("warning", type_.line, 1, '"all" means every type in --formation; choose another name')
+            )
 
     def _error(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem("error", line, column, message))
 
     def all_problems(self) -> tuple[Problem, ...]:
         if not self.types and not self.problems:
-            self._error(1, 1, "no process is defined: a line such as `web: python app.py` defines one")
+            self._error(1, 1, "no process is defined; define one with a line such as `web: python app.py`")
         return tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column)))
 
 
@@ -103,15 +107,15 @@ def _unparsable(line: str) -> tuple[int, str]:
     if not name and char in BLANKS:
         name, colon, _ = line.lstrip(BLANKS).partition(":")
         if colon and name and _NAME.issuperset(name):
-            return 1, "blanks before the name: a process line starts in the first column"
-        return 1, "no process name here: a process line is `name: command`, and a note begins with #"
+            return 1, "spaces before the name; a process line starts in the first column"
+        return 1, "no process name here; write `name: command`, or begin a comment with #"
     if not name and char == ":":
         return 1, 'no process name before ":"'
     if char == "=" and name:
-        return end + 1, f'expected ":" after "{name}", found "=": variables belong in .env'
+        return end + 1, f'expected ":" after "{name}", found "="; variables belong in .env'
     if char in BLANKS:  # the end of the line too
-        return end + 1, f'expected ":" right after "{name}": a process line is `name: command`'
-    return end + 1, f'{_shown(char)} cannot be in a process name: use letters, digits, "_" and "-"'
+        return end + 1, f'expected ":" right after "{name}"; a process line is `name: command`'
+    return end + 1, f'{_shown(char)} cannot be in a process name; use letters, digits, "_" and "-"'
 
 
 def _shown(char: str) -> str:

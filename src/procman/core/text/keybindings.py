@@ -17,7 +17,7 @@ keys:
   r restart…   R restart failed   s stop…
   f focus…     m mute…            / highlight…
   a attach…    q quit             ? help
-after … type a name or pattern; Tab completes, Esc leaves"""
+after … type a name or pattern; Tab completes, Esc cancels"""
 
 SWITCH = (
     b"\x1d",

@@ -77,7 +77,7 @@ _LARGEST = 1 << 31
 def read_request(record: object) -> Request:
     """Return the request of one line, parsed from JSON. Raises ProtocolError if it is not a valid request."""
     if not isinstance(record, dict):
-        raise ProtocolError("a request is a JSON object")
+        raise ProtocolError("a request must be a JSON object")
     verb = record.pop("verb", None)
     if not isinstance(verb, str) or verb not in VERBS:
         raise ProtocolError(f"unknown verb {str(verb)[:40]!r}; the verbs are: {', '.join(VERBS)}")

@@ -82,7 +82,7 @@ def stamp(text: str) -> str:
     if "%" not in text:
         raise ValueError("off, iso, elapsed or a format such as %H:%M")
     if "%n" in text.replace("%%", ""):
-        raise ValueError("a format without a new line")
+        raise ValueError("a format without a newline")
     return _undirected(text, "a format")
 
 

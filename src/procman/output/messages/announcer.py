@@ -173,7 +173,7 @@ class Announcer:
         others = [one for one in self._supervisor.instances.values() if one.state not in DOWN]
         if self._supervisor.stopping is not None or not others:
             return []
-        key = ", or the key R" if self._hub.has_footer else ""
+        key = ", or press R" if self._hub.has_footer else ""
         return [f"start it again with `procman restart {instance.name}`{key}"]
 
 

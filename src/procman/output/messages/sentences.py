@@ -281,7 +281,7 @@ def _why_stopping(instance: Instance, now: float, _held: bool) -> str:
     then = ", then restarted" if instance.wanted else ""
     if instance.deadline is None:
         return f"being killed{then}"
-    return f"stopping; killed in {_left(instance, now)} at the latest{then}"
+    return f"stopping; will be killed in {_left(instance, now)} at the latest{then}"
 
 
 def _why_backoff(instance: Instance, now: float, _held: bool) -> str:

@@ -64,7 +64,7 @@ class LogFiles(Sink):
         """Close every file, and complain if lines are missing."""
         self.reopen()
         if self.dropped:
-            self._complain(f"up to {self.dropped:,} bytes are missing in the log files")
+            self._complain(f"up to {self.dropped:,} bytes are missing from the log files")
 
     def path(self, name: str) -> str:
         """Return the path of an instance's file."""
@@ -103,7 +103,7 @@ class LogFiles(Sink):
         self.dropped += len(lines)
         if name not in self._complained:
             self._complained.add(name)
-            self._complain(f"{self.path(name)} cannot be written: {_reason(error)}")
+            self._complain(f"cannot write to {self.path(name)}: {_reason(error)}")
 
 
 class ProcessLogFiles(LogFiles):

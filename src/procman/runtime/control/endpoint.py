@@ -140,7 +140,7 @@ def connect(path: str, timeout: float = CONNECT_TIMEOUT) -> socket | None:
         raise EndpointError(f"cannot connect to {path}: {(error.strerror or str(error)).lower()}") from None
     if os.geteuid() != 0 and not peer_is_allowed(connection):  # type: ignore[arg-type]
         connection.close()
-        raise EndpointError(f"{path} belongs to another user, so procman does not talk to it")
+        raise EndpointError(f"{path} belongs to another user, so procman does not connect to it")
     return connection  # type: ignore[return-value]  # the C half of socket.socket, which is cheap to import
 
 

@@ -137,13 +137,13 @@ class UntilUp(Watch):
     def obstacle(self, instance: Instance) -> str:
         """Return why an instance will not be up unless another request helps, as a clause; empty if it may be."""
         if self._supervisor.instances.get(instance.name) is not instance:
-            return f"{instance.name} was scaled away by another request"
+            return f"another request scaled {instance.name} away"
         if self._supervisor.is_paused(instance):
             return f"{instance.name} is paused; `procman resume {instance.name}` resumes it"
         if instance.state == State.WAITING and instance.held_up:
             return f"{instance.name} is waiting because {'; '.join(self.hindrances(instance))}"
         if is_stopped(instance):
-            return f"{instance.name} was stopped by another request"
+            return f"another request stopped {instance.name}"
         return f"{instance.name}: {failure(instance)}" if is_lost(instance) else ""
 
 

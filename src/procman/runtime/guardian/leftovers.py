@@ -243,5 +243,5 @@ class LeftoverNotice(QuietComponent):
             more = f" and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
             names = ", ".join(map(str, found[:MAX_SHOWN]))
             self._announce(
-                f"warning: left over from a session that was killed: {names}{more}; `procman prune` ends them"
+                f"warning: left over from a session that was killed: {names}{more}; `procman prune` stops them"
             )

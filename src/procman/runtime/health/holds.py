@@ -32,12 +32,12 @@ class Holds:
             return "it is paused"
         unfinished = self._hub.history.unfinished(instance.name)
         if prompt := debugger_prompt(unfinished):
-            return f"it waits at {prompt}"
+            return f"it is waiting at {prompt}"
         if instance.name in self._hub.taps:
             if not instance.plan.primary:
                 return "a client is attached"
             if unfinished.strip():
-                return "it has the terminal and waits at an unfinished line"
+                return "it has the terminal and is waiting at an unfinished line"
         return self._stopped(instance)
 
     def _stopped(self, instance: Instance) -> str:

@@ -171,7 +171,7 @@ class Engine:
             self.supervisor.stop_all(OUTPUT_CLOSED, time.monotonic())
         if self._outlet.error and not self._error_reported:
             self._error_reported = True
-            write_stderr(f"procman: standard output cannot be written: {self._outlet.error}\n")
+            write_stderr(f"procman: cannot write to standard output: {self._outlet.error}\n")
         if self._outlet.blocked != self._output_blocked:
             self._output_blocked = self._outlet.blocked
             self._poller.change(self._outlet.fileno(), WRITE if self._output_blocked else 0)

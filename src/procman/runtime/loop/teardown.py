@@ -169,7 +169,7 @@ class Teardowns:
         number = len(teardown.left)
         what, were = ("1 process", "was") if number == 1 else (f"{number} processes", "were")
         self._children.announce(
-            f"{teardown.child.name} left {what} in the background, which {were} stopped; does it make itself a daemon?"
+            f"{teardown.child.name} left {what} in the background, which {were} stopped; does it run as a daemon?"
         )
 
     def _given_up(self, teardown: Teardown, leftovers: list[int], now: float) -> bool:

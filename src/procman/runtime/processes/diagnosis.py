@@ -110,7 +110,7 @@ class Search:
         if not name or "/" in name:
             return ""
         if self.origin and find_program(name, self.inherited, self.cwd):
-            return f"PATH comes from {self.origin}, and does not have its folder"
+            return f"PATH comes from {self.origin}, which leaves out its folder"
         for folder, how in _FOLDERS.items():
             path = os.path.normpath(f"{folder}/{name}")
             if is_executable(os.path.join(self.cwd, path)):
@@ -135,7 +135,7 @@ class Search:
             return None
         if not is_executable(os.path.join(self.cwd, words[0])):
             message = f"{name}: the interpreter that its first line names does not exist"
-            return Trouble(message, f"see its line with #!: {words[0]}")
+            return Trouble(message, f"check its #! line: {words[0]}")
         wanted = words[1] if len(words) > 1 and words[0].endswith("/env") else ""
         if not wanted or wanted.startswith("-") or "=" in wanted or find_program(wanted, self.path, self.cwd):
             return None
@@ -171,7 +171,7 @@ def launch_hint(instance: Instance, environment: Environment, inherited: Mapping
 
 
 def _windows(name: str) -> Trouble:
-    return Trouble(f"{name} has Windows line ends", f"convert it: sed -i 's/\\r$//' {name}")
+    return Trouble(f"{name} has Windows line endings", f"convert it: sed -i 's/\\r$//' {name}")
 
 
 def _unassigned(one: SimpleCommand) -> list[Word] | None:

@@ -66,7 +66,7 @@ class Attached(Primary):
             del self._hub.taps[self._name]
             if self._pty is not None:
                 self._pty.show_to(None)
-        self._hub.announce(f"{why or f'detached from {self._name}'}; the keyboard is procman's again")
+        self._hub.announce(f"{why or f'detached from {self._name}'}; procman has the keyboard again")
         if unfinished := self._hub.history.unfinished(self._name):
             self._hub.partial(self._name, "stdout", unfinished)
         self._on_leave()

@@ -194,7 +194,7 @@ class Console(QuietComponent):
         try:
             changes = self._reload(chosen)
         except ProcmanError as error:
-            self._hub.announce(f"nothing is restarted: {error.message}")
+            self._hub.announce(f"nothing was restarted: {error.message}")
             return
         for change in changes:
             self._hub.announce(change)
@@ -233,7 +233,7 @@ class Console(QuietComponent):
     def _attach(self, line: str) -> None:
         """Lend the keyboard to one instance with a terminal."""
         if self._lend is None or self._poller is None:
-            self._hub.announce("the terminal is lent to the primary process; procman attach works in another one")
+            self._hub.announce("the primary process has this terminal; use procman attach in another one")
             return
         chosen = [i for i in self._chosen(line) if i.pid is not None] if line else self._attachable()
         if len(chosen) != 1:

@@ -251,7 +251,7 @@ class Primary(Console):
         """Tell a user who presses Ctrl-C again and again how to get out."""
         self._presses = [*(at for at in self._presses if at > now - HINT_WINDOW), now]
         if len(self._presses) == HINT_PRESSES:
-            self._hub.announce(f"{self._name} received Ctrl-C; Ctrl-] and then q ends the session")
+            self._hub.announce(f"{self._name} received Ctrl-C; Ctrl-] and then q end the session")
 
     def _write_keys(self) -> None:
         pty = self._pty
