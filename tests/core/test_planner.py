@@ -1,10 +1,9 @@
-"""The whole plan: instances in order, stable ports, complete environments; and the restart policy."""
+"""The whole plan: instances in order, stable ports, complete environments."""
 
 from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import RestartPolicy
 from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
 from procman.core.procfile.environment import Layer, merge
@@ -137,29 +136,6 @@ def test_the_plan_keeps_what_it_was_made_from() -> None:
     plan = planned(warnings=("mind the gap",))
     assert (plan.procfile, plan.root, plan.session, plan.warnings) == (PROCFILE, "/app", "s1", ("mind the gap",))
     assert plan.environment.origin["HOME"] == "environment"
-
-
-@pytest.mark.parametrize(
-    ("deaths", "seconds"), [(0, 0), (1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30), (10**6, 30)]
-)
-def test_backoff_doubles_up_to_its_ceiling(deaths: int, seconds: float) -> None:
-    assert RestartPolicy().delay(deaths) == seconds
-
-
-def test_jitter_is_a_factor_of_the_delay() -> None:
-    assert RestartPolicy().delay(3, 1.1) == pytest.approx(4.4)
-    assert RestartPolicy().delay(0, 1.1) == 0
-
-
-def test_other_codes_may_count_as_success() -> None:
-    policy = RestartPolicy(success_codes=(0, 143))
-    assert policy.is_success(143)
-    assert policy.is_success(0)
-
-
-def test_a_life_of_ten_seconds_is_no_quick_death() -> None:
-    assert RestartPolicy().is_quick(9.99)
-    assert not RestartPolicy().is_quick(10.0)
 
 
 @pytest.mark.parametrize(

@@ -53,16 +53,12 @@ class RestartPolicy:
         """Whether the exit code (0-255, 128 + n for signal n) counts as success."""
         return code in self.success_codes
 
-    def is_quick(self, ran: float) -> bool:
-        """Whether the end of a life of `ran` seconds is a quick death."""
-        return ran < self.min_uptime
-
-    def delay(self, quick_deaths: int, jitter: float = 1.0) -> float:
-        """Return the seconds to wait after that many quick deaths in a row: 0, 1, 2, 4 … 30, times `jitter`."""
+    def delay(self, quick_deaths: int) -> float:
+        """Return the seconds to wait after that many quick deaths in a row: 0, 1, 2, 4 … 30."""
         if quick_deaths < 1:
             return 0.0
         doublings = min(quick_deaths - 1, 64)  # 2.0 ** 1024 overflows; the ceiling is reached long before
-        return float(min(self.backoff * 2.0**doublings, self.backoff_max) * jitter)
+        return min(self.backoff * 2.0**doublings, self.backoff_max)
 
 
 class StopPolicy:
