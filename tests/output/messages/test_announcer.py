@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -309,3 +310,188 @@ def test_the_hint_for_a_command_that_cannot_be_run_comes_last(code: int, hinted:
     pass_on(announcer, supervisor, 0.5)
     assert (screen.said[-1] == "hint: write ./x") is hinted
     assert ("hint: write ./x" in screen.said) is hinted
+
+
+def failing(
+    *, taken: dict[int, str] | None = None, port: int | None = None, ready: str = "", health: str = ""
+) -> tuple[Announcer, Supervisor, Screen, Hub]:
+    """Return an announcer with one instance that will fail at its first exit, and another one that keeps running."""
+    plans = [
+        InstancePlan(f"{name}.1", name, 1, port, "x", "/", {}, RestartPolicy("never"), StopPolicy()) for name in "ab"
+    ]
+    plans[0].ready = Check("tcp", ready) if ready else None
+    plans[0].health = Check("tcp", health) if health else None
+    supervisor, screen = Supervisor(plans), Screen()
+    hub = Hub(screen)
+    announcer = Announcer(hub, supervisor) if taken is None else Announcer(hub, supervisor, lambda p: taken.get(p, ""))
+    supervisor.start_all(0.0)
+    for instance in supervisor.instances.values():
+        supervisor.spawned(instance, 7, 0.0)
+    pass_on(announcer, supervisor, 0.0)
+    screen.said.clear()
+    return announcer, supervisor, screen, hub
+
+
+def card_of(announcer: Announcer, supervisor: Supervisor, screen: Screen) -> list[str]:
+    supervisor.exited(supervisor.instances["a.1"], ExitStatus(code=3), 0.5)
+    pass_on(announcer, supervisor, 0.5)
+    title = next(at for at, line in enumerate(screen.said) if "a.1 FAILED" in line)
+    return screen.said[title + 1 :]
+
+
+BY_NGINX = {5000: "nginx (pid 9)", 6000: "redis (pid 8)", 7000: "postgres (pid 4)"}
+
+
+@pytest.mark.parametrize(
+    ("ports", "printed", "ports_told"),
+    [
+        ({}, b"bind: address already in use\n", []),
+        ({"port": 5000}, b"boom\n", []),
+        ({"port": 5000}, b"bind: address already in use\n", [5000]),
+        ({"port": 5000}, b"Error: listen EADDRINUSE\n", [5000]),
+        ({"port": 5000}, b"cannot listen on :5000\n", [5000]),
+        ({"port": 5001}, b"cannot listen on :5001\n", []),  # nothing is known to listen there
+        ({"port": 5000, "ready": "localhost:6000"}, b"boom\n", [6000]),
+        ({"port": 5000, "health": "localhost:7000"}, b"boom\n", [7000]),
+        ({"port": 5000, "ready": "localhost:7000", "health": "localhost:6000"}, b":5000\n", [5000, 6000, 7000]),
+        ({"port": 5000, "ready": "localhost:5000"}, b":5000\n", [5000]),
+        ({"port": 5000, "ready": "no port"}, b":5000\n", [5000]),
+    ],
+)
+def test_a_failure_names_what_has_taken_the_ports_it_may_be_about(
+    ports: dict[str, Any], printed: bytes, ports_told: list[int]
+) -> None:
+    announcer, supervisor, screen, hub = failing(taken=BY_NGINX, **ports)
+    hub.publish("a.1", "stdout", printed)
+    advice = card_of(announcer, supervisor, screen)[2:]
+    assert advice[:-1] == [f"port {port} is taken by {BY_NGINX[port]}" for port in ports_told]
+    assert advice[-1] == "start it again with `procman restart a.1`"
+
+
+def test_nothing_is_known_of_ports_unless_somebody_looks() -> None:
+    announcer, supervisor, screen, hub = failing(port=5000)
+    hub.publish("a.1", "stdout", b"address already in use\n")
+    assert not [line for line in card_of(announcer, supervisor, screen) if line.startswith("port")]
+
+
+def test_how_to_start_it_again_is_said_only_while_the_session_continues() -> None:
+    announcer, supervisor, screen, _ = failing()
+    assert card_of(announcer, supervisor, screen)[-1] == "start it again with `procman restart a.1`"
+    for continues in (lambda one: one.exited(one.instances["b.1"], ExitStatus(code=0), 0.1), stop_b):
+        announcer, supervisor, screen, _ = failing()
+        continues(supervisor)
+        pass_on(announcer, supervisor, 0.2)
+        assert not [line for line in card_of(announcer, supervisor, screen) if "procman restart" in line]
+
+
+def stop_b(supervisor: Supervisor) -> None:
+    """Stop everything, while the other instance takes its time."""
+    supervisor.stopping = Reason("asked", 0)
+
+
+def test_the_key_is_named_only_where_there_are_keys() -> None:
+    announcer, supervisor, screen, hub = failing()
+    footer: Any = object()
+    hub._footer = footer
+    assert card_of(announcer, supervisor, screen)[-1] == "start it again with `procman restart a.1`, or the key R"
+
+
+def test_a_card_shows_no_more_lines_than_this_life_has_written() -> None:
+    announcer, supervisor, screen, hub = failing()
+    hub.publish("a.1", "stdout", b"".join(b"line %d\n" % number for number in range(30)))
+    assert card_of(announcer, supervisor, screen)[1:-1] == [f"    line {number}" for number in range(10, 30)]
+    announcer, supervisor, screen, hub = failing()
+    assert card_of(announcer, supervisor, screen)[0] == "it ran for 0.5 s and printed nothing"
+
+
+def test_a_life_that_was_not_started_in_time_has_a_headline_and_no_card() -> None:
+    announcer, supervisor, screen, hub = failing()
+    hub.publish("a.1", "stdout", b"of an earlier life\n")
+    instance = supervisor.instances["a.1"]
+    instance.state, instance.failure = State.FAILED, "not started: db.1 failed"
+    announcer.on_event(Action.ANNOUNCE_FAILED, instance, 1.0)
+    assert screen.said == ["a.1 FAILED: not started: db.1 failed"]
+
+
+def test_while_everything_stops_only_what_still_matters_is_said() -> None:
+    announcer, supervisor, screen, _ = failing()
+    instance = supervisor.instances["a.1"]
+    for event in (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED):
+        announcer.on_event(event, instance, 1.0)
+    assert len(screen.said) == 3
+    screen.said.clear()
+    supervisor.stopping = Reason("asked", 0)
+    for event in (Action.ANNOUNCE_STOPPING, Action.ANNOUNCE_RESTARTING, Action.ANNOUNCE_CANCELLED):
+        announcer.on_event(event, instance, 1.0)
+    assert screen.said == ["asked: stopping 2 processes"]
+    announcer.on_event(Action.ANNOUNCE_READY, instance, 1.0)
+    assert screen.said[1:] == ["a.1 is ready after 1.0 s"]
+
+
+def test_a_stop_with_a_cause_is_not_announced_by_another_event() -> None:
+    announcer, supervisor, screen, _ = failing()
+    supervisor.stopping = Reason("a.1 exited", cause=(Action.ANNOUNCE_EXITED, "a.1"))
+    supervisor.instances["a.1"].status = supervisor.instances["b.1"].status = ExitStatus(code=0)
+    announcer.on_event(Action.ANNOUNCE_EXITED, supervisor.instances["b.1"], 1.0)
+    announcer.on_event(Action.ANNOUNCE_READY, supervisor.instances["a.1"], 1.0)
+    assert len(screen.said) == 2
+    announcer.on_event(Action.ANNOUNCE_EXITED, supervisor.instances["a.1"], 1.0)
+    assert screen.said[2:] == ["a.1 exited with code 0 after 1.0 s", "a.1 exited: stopping 2 processes"]
+
+
+def test_when_no_process_is_left_what_left_its_group_is_still_waited_for() -> None:
+    announcer, supervisor, screen = announcing()
+    supervisor.stopping = Reason("asked", 0)
+    announcer._announce_stop(1.0)
+    announcer.tick(3.0)
+    assert screen.said == [
+        "asked: no process is left",
+        "still waiting for processes that have left their process groups",
+    ]
+
+
+def test_the_next_line_is_the_earliest_one_that_is_due() -> None:
+    announcer, supervisor, screen = announcing(5.0, 5.0)
+    first, second = supervisor.instances.values()
+    first.state = second.state = State.WAITING
+    announcer.on_event(Action.ANNOUNCE_WAITING, second, 1.0)
+    announcer.on_event(Action.ANNOUNCE_WAITING, first, 1.5)
+    assert announcer.next_deadline() == 2.0
+    announcer.tick(2.0)
+    assert (announcer.next_deadline(), screen.said) == (2.5, ["a.2 is waiting for its dependencies"])
+    supervisor.instances.clear()
+    announcer.tick(2.5)
+    assert (announcer.next_deadline(), len(screen.said)) == (None, 1)
+
+
+def test_records_are_due_at_no_time() -> None:
+    assert EventReporter(Hub(Screen()), Supervisor([])).next_deadline() is None
+
+
+def test_the_sinks_learn_of_a_new_child_when_it_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    announcer, supervisor, _, _ = failing()
+    lives: list[tuple[str, int]] = []
+    monkeypatch.setattr(Screen, "child_started", lambda _self, name, pid: lives.append((name, pid)))
+    supervisor.instances["a.1"].pid = 42
+    announcer.on_event(Action.ANNOUNCE_STARTED, supervisor.instances["a.1"], 1.0)
+    announcer.on_event(Action.ANNOUNCE_READY, supervisor.instances["a.1"], 1.0)
+    assert lives == [("a.1", 42)]
+
+
+def test_the_reminder_leaves_the_time_out_where_there_is_none() -> None:
+    announcer, supervisor, screen = announcing(9.0, 5.0)
+    supervisor.stop_all(Reason("asked", 0), 1.0)
+    pass_on(announcer, supervisor, 1.0)
+    supervisor.instances["a.2"].deadline = None  # it is being killed
+    announcer.tick(3.0)
+    supervisor.instances["a.1"].deadline = None
+    announcer.tick(5.0)
+    names = "still waiting for a.1 (pid 7), a.2 (pid 7)"
+    assert screen.said[1:] == [f"{names}; KILL in 7.0 s", names]
+
+
+def test_a_failure_to_spawn_shows_what_was_written_so_far() -> None:
+    announcer, supervisor, screen, hub = failing()
+    announcer._lines_before.clear()  # no life of it was announced
+    hub.publish("a.1", "stdout", b"one\n")
+    assert card_of(announcer, supervisor, screen)[:2] == ["it ran for 0.5 s; its last line:", "    one"]
