@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from procman.core.lifecycle.order import longest_paths
+from procman.core.lifecycle.order import Order, longest_paths
 from procman.core.lifecycle.outcome import ASKED
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.lifecycle.transitions import Action, Event, State
+from procman.core.lifecycle.transitions import ALIVE, Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency, find_cycle
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
@@ -441,3 +441,61 @@ def test_an_instance_with_a_new_plan_waits_for_its_new_dependency() -> None:
     assert world.state("web.1") == State.WAITING
     world.ready("db.1")
     assert world.launched == ["db.1", "web.1", "web.1"]
+
+
+# One question at a time -------------------------------------------------------------------------------------------
+
+
+def an_order(*plans: InstancePlan, **states: str) -> tuple[Order, dict[str, Instance]]:
+    """Return the order of instances that are RUNNING unless `states` says otherwise."""
+    instances = {plan.name: Instance(plan) for plan in plans}
+    order = Order(instances)
+    for instance in instances.values():
+        instance.state = states.get(instance.plan.type, State.RUNNING)
+        instance.pid = 7 if instance.state in ALIVE else None
+        order.needed_types |= {dependency.type for dependency in instance.plan.depends_on}
+    return order, instances
+
+
+def test_what_waits_for_an_instance_is_what_depends_on_it_and_the_instance_itself() -> None:
+    plans = [a_plan("web.1", "db"), a_plan("api.1", "db"), a_plan("job.1"), a_plan("db.1"), a_plan("web.2", "mq")]
+    order, instances = an_order(*plans, web=State.WAITING, job=State.WAITING)
+    assert [one.name for one in order.waiting_for(instances["db.1"])] == ["web.1"]
+    assert [one.name for one in order.waiting_for(instances["job.1"])] == ["job.1"]
+    assert order.waiting_for(instances["api.1"]) == []
+    instances["db.1"].state = State.WAITING
+    assert [one.name for one in order.waiting_for(instances["db.1"])] == ["web.1", "db.1"]
+
+
+def test_one_that_is_held_holds_up_what_needs_it_whatever_else_is_needed() -> None:
+    order, instances = an_order(
+        a_plan("web.1", "db", "mq"), a_plan("db.1"), a_plan("mq.1"), db=State.EXITED, mq=State.STARTING
+    )
+    assert not order.is_held_up(instances["web.1"])
+    instances["db.1"].held = True
+    assert order.is_held_up(instances["web.1"])
+    assert not order.is_held_up(instances["db.1"])
+
+
+@pytest.mark.parametrize(
+    ("state", "db", "verdict"),
+    [
+        (State.WAITING, State.RUNNING, (Event.START, "")),
+        (State.WAITING, State.STARTING, None),
+        (State.WAITING, State.FAILED, (Event.TIMEOUT, "not started: db.1 failed; db.2 failed")),
+        (State.RUNNING, State.RUNNING, None),
+        (State.RUNNING, State.FAILED, None),
+        (State.EXITED, State.RUNNING, None),
+    ],
+)
+def test_a_wait_ends_when_nothing_is_in_its_way_or_nothing_can_help(
+    state: str, db: str, verdict: tuple[str, str] | None
+) -> None:
+    order, instances = an_order(a_plan("web.1", "db"), a_plan("db.1"), a_plan("db.2"), web=state, db=db)
+    assert order.verdict(instances["web.1"]) == verdict
+
+
+def test_a_failure_ends_a_wait_for_something_that_may_still_come() -> None:
+    plans = [a_plan("web.1", "mq", "db"), a_plan("db.1"), a_plan("mq.1")]
+    order, instances = an_order(*plans, web=State.WAITING, mq=State.STARTING, db=State.FAILED)
+    assert order.verdict(instances["web.1"]) == (Event.TIMEOUT, "not started: db.1 failed")

@@ -217,3 +217,40 @@ def test_an_end_that_only_a_failed_check_asked_for_is_not_called_a_stop() -> Non
 
 def test_an_earlier_end_is_no_news_without_a_crash_or_a_restart() -> None:
     assert why(web(pid=7, started=4.0, last=ExitStatus(code=0))) == "up for 6.0 s with pid 7"
+
+
+def test_times_in_records_are_whole_milliseconds() -> None:
+    instance = web(pid=7, started=8.76544, delay=0.98765)
+    assert event_record(Action.ANNOUNCE_RESTARTING, instance, 10.0, "", lambda _: ())["delay"] == 0.988
+    assert event_record(Action.ANNOUNCE_READY, instance, 10.0, "", lambda _: ())["uptime"] == 1.235
+    assert status_record(instance, 10.0, paused=False)["uptime"] == 1.235
+
+
+def test_a_row_of_ps_says_whether_the_port_is_used() -> None:
+    instance = web(pid=7)
+    for command, used in (("serve", False), ("serve $PORT", True)):
+        instance.plan.command = command
+        row = status_record(instance, 10.0, paused=False)
+        assert (row["port"], row["has_port"]) == (5000, used)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "crashes", "history"),
+    [
+        (0, 0, ""),
+        (1, 0, "; restarted once; last exit: exited with code 3"),
+        (0, 2, "; crashed twice; last exit: exited with code 3"),
+        (3, 1, "; crashed once; restarted 3 times; last exit: exited with code 3"),
+    ],
+)
+def test_what_an_instance_went_through_is_told_once_there_is_something(
+    restarts: int, crashes: int, history: str
+) -> None:
+    instance = web(pid=7, started=4.0, restarts=restarts, crashes=crashes, last=ExitStatus(code=3))
+    assert why(instance) == f"up for 6.0 s with pid 7{history}"
+
+
+def test_causes_that_nothing_depends_on_stand_alone() -> None:
+    lost = [named("db.1", status=ExitStatus(code=1)), named("mq.1", failure="unhealthy: HTTP 500"), named("job.1")]
+    assert losses(lost) == "db.1 exited with code 1; mq.1: unhealthy: HTTP 500; job.1 gave up"
+    assert losses([]) == ""

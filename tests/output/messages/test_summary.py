@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from procman.output.messages.summary import MAX_ROWS, Row, end_summary, failure_card
 from procman.output.palette import Palette
 
@@ -126,3 +128,48 @@ def test_the_card_says_how_often_it_was_tried_and_what_to_do() -> None:
     assert failure_card("web.1 FAILED: x", "0.4 s", [], PLAIN, 2)[1:] == [
         "it ran for 0.4 s, 2 times in a row and printed nothing"
     ]
+
+
+def test_crashes_are_counted_among_the_restarts() -> None:
+    rows = [Row("web.1", "done", 3, "1 s", 1, crashes=2), Row("db.1", "done", 0, "1 s", 1, crashes=1)]
+    *table, last = end_summary(rows, 0)
+    assert "  3 (2 crashes)  " in table[1]
+    assert "(" not in table[2]
+    assert last == "all stopped: 2 instances, 3 restarts, 3 crashes; exit status 0"
+    assert end_summary([Row("web.1", "done", 1, "1 s", 1, crashes=1)], 0)[-1].endswith(
+        "1 restart, 1 crash; exit status 0"
+    )
+
+
+def test_without_a_restart_a_crash_is_the_end_and_not_counted() -> None:
+    assert end_summary([Row("web.1", "failed", 0, "1 s", 1, crashes=1)], 3)[-1] == (
+        "all stopped: 1 instance; exit status 3"
+    )
+
+
+@pytest.mark.parametrize(("number", "rest"), [(MAX_ROWS, []), (MAX_ROWS + 1, ["and 1 instance more"])])
+def test_what_is_left_out_is_counted(number: int, rest: list[str]) -> None:
+    lines = end_summary([Row(f"web.{one}", "done", 0, "1 s", 1) for one in range(number)], 0)
+    assert lines[MAX_ROWS + 1 : -1] == rest
+
+
+def test_a_reason_within_a_reason_is_left_out_with_it() -> None:
+    rows = [Row("web.1", "failed: code 3 (it said so (again and again and again))", 0, "0.0 s", 1)]
+    assert end_summary(rows, 3)[1].startswith("web.1     failed: code 3    ")
+
+
+def test_what_stopped_on_request_is_listed_only_if_it_was_restarted() -> None:
+    rows = [
+        Row("web.1", "stopped", 0, "1 s", 1),
+        Row("db.1", "stopped", 1, "1 s", 1),
+        Row("job.1", "done", 0, "1 s", 1),
+    ]
+    assert [line.split()[0] for line in end_summary(rows, 0)[1:-1]] == ["db.1", "job.1"]
+
+
+def test_rows_of_failures_are_red() -> None:
+    rows = [Row("web.1", "failed: code 3", 0, "1 s", 1), Row("db.1", "done", 0, "1 s", 1)]
+    title, failed, done, last = end_summary(rows, 3, palette=Palette(True))
+    assert failed.startswith("\x1b[31mweb.1")
+    assert failed.endswith("\x1b[0m")
+    assert "\x1b" not in title + done + last

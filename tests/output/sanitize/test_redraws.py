@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.output.sanitize.redraws import STEADY_FRAMES
+from procman.output.sanitize.redraws import STEADY_FRAMES, climb, leaves_row_alone, not_wiped, reached
 from procman.output.sanitize.sanitizer import Sanitizer
 
 
@@ -36,3 +36,92 @@ def test_what_is_held_back_is_shown_at_the_end(frames: int) -> None:
     for number in range(frames):
         assert sanitizer.clean(b"\x1b[2A\rsteady\n\r%d\n" % number) == b""
     assert sanitizer.rest() == b"steady\n%d\n" % (frames - 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "rows"),
+    [
+        (b"", 0),
+        (b"text", 0),
+        (b"\x1b[A", 1),
+        (b"\x1b[0A", 1),
+        (b"\x1b[3A", 3),
+        (b"\x1b[2Ftext", 2),
+        (b"\x1b[2A\x1b[1B", 2),
+        (b"\x1b[2A\x1b[1Btext\x1b[2A", 3),
+        (b"\x1b[2B\x1b[3A", 1),
+        (b"\x1b[E\x1b[A", 0),
+        (b"\x1b[2A\x1b[J\x1b[A", 3),
+        (b"\x1b[5H\x1b[A", 1),
+        (b"\x1b[100A", 100),
+        (b"\x1b[101A", 100),
+    ],
+)
+def test_how_far_the_cursor_moves_up(written: bytes, rows: int) -> None:
+    assert climb(written) == rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "behind", "known", "found"),
+    [
+        ([b"a", b"b", b"c"], 0, False, set()),
+        ([b"a", b"b", b"c"], 1, False, {2}),
+        ([b"a", b"b", b"c"], 3, False, {0, 1, 2}),
+        ([b"a", b"b", b"c"], 4, False, set()),  # beyond the first row: it overwrites other output
+        ([b"a", b"b", b"c"], 4, True, {0, 1, 2}),
+        ([b"a", b"\x1b[Ab"], 0, False, {0}),
+        ([b"\x1b[Aa", b"b"], 0, True, set()),
+        ([b"a", b"b", b"\x1b[3Ac"], 0, False, set()),
+        ([b"a", b"b", b"\x1b[3Ac"], 0, True, {0, 1}),
+        ([b"a", b"b\x1b[A"], 0, False, set()),  # it stays in its row
+        ([b"a", b"\x1b[Ab\x1b[A"], 0, False, {0}),
+        ([b"a", b"b", b"c", b"\x1b[Ad"], 3, False, {1, 2, 3}),
+        ([b"a", b"b", b"\x1b[2Ac", b"d"], 1, False, {0, 1, 3}),
+    ],
+)
+def test_which_rows_the_cursor_moves_back_to(rows: list[bytes], behind: int, known: bool, found: set[int]) -> None:
+    assert reached(rows, behind, known) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "alone"),
+    [
+        (b"", False),
+        (b"text\x1b[A", True),
+        (b"text\x1b[2B\r\r", True),
+        (b"\x1b[E", True),
+        (b"\x1b[F", True),
+        (b"\x1b[Atext", False),
+        (b"\x1b[A\x1b[K", False),
+        (b"text\x1b[H", False),
+        (b"\x1b[A\n", False),
+    ],
+)
+def test_a_row_that_the_cursor_only_moved_to_is_left_alone(line: bytes, alone: bool) -> None:
+    assert leaves_row_alone(line) is alone
+
+
+@pytest.mark.parametrize(
+    ("piece", "left"),
+    [
+        (b"plain\r", b"plain\r"),
+        (b"\x1b[1mbold", b"\x1b[1mbold"),
+        (b"old\x1b[2Knew", b"new"),
+        (b"a\x1b[2Kb\x1b[2Kc", b"c"),
+        (b"a\x1b[31mb\r\x1b[Kc\x1b[1md", b"\x1b[31mc\x1b[1md"),
+        (b"old\x1b[1G\x1b[0Jnew", b"new"),
+        (b"old\x1b[999D\x1b[Knew", b"new"),
+        (b"old\x1b[Knew", b"old\x1b[Knew"),  # erased from the cursor on, where nothing was
+        (b"old\x1b[9D\x1b[Knew", b"old\x1b[9D\x1b[Knew"),
+    ],
+)
+def test_of_a_piece_that_wipes_its_row_the_colors_remain_and_what_follows(piece: bytes, left: bytes) -> None:
+    assert not_wiped(piece) == left
+
+
+def test_a_row_that_comes_back_after_another_content_has_changed_even_if_it_was_erased_before() -> None:
+    """Only a row that is erased and drawn the same again has not changed."""
+    frames = [b"\x1b[2Ka\n\r%d\n" % number for number in range(2 * STEADY_FRAMES)]
+    assert shown_at(frames) == {STEADY_FRAMES + 1: b"a\n"}
+    frames[5:] = [b"\x1b[2Kb\n\r5\n", *(frame.removeprefix(b"\x1b[2K") for frame in frames[6:])]
+    assert shown_at(frames) == {7 + STEADY_FRAMES: b"a\n"}
