@@ -57,7 +57,7 @@ class _VisibleStream:
 
     def write(self, text: str) -> int:
         if not text.replace("\n", "").isprintable():
-            text = "\n".join(map(_visible, text.split("\n")))
+            text = "\n".join(map(visible, text.split("\n")))
         return self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -65,12 +65,13 @@ class _VisibleStream:
             self.write(line)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """Return the text with an escape for each character that cannot be printed, see core/text/printable.py."""
     if text.isprintable():  # nearly always; so a message about missing descriptors needs no import, which takes one
         return text
-    from procman.core.text.printable import visible
+    from procman.core.text import printable
 
-    return visible(text)
+    return printable.visible(text)
 
 
 def _prepare_streams() -> None:
@@ -133,8 +134,8 @@ def _report(error: ProcmanError) -> int:
 
 def _write_message(message: str, hint: str) -> None:
     red, cyan, reset = ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") if _is_colored() else ("", "", "")
-    hinted = f"{cyan}hint:{reset} {_visible(hint)}\n" if hint else ""
-    _write_stderr(f"{red}procman:{reset} {_visible(message)}\n{hinted}")
+    hinted = f"{cyan}hint:{reset} {visible(hint)}\n" if hint else ""
+    _write_stderr(f"{red}procman:{reset} {visible(message)}\n{hinted}")
 
 
 def _is_colored() -> bool:
@@ -175,7 +176,7 @@ def _report_bug(error: Exception) -> int:
     if debug:
         import traceback
 
-        _write_stderr("\n".join(map(_visible, "".join(traceback.format_exception(error)).split("\n"))))
+        _write_stderr("\n".join(map(visible, "".join(traceback.format_exception(error)).split("\n"))))
     how = "with the lines above" if debug else "with what PROCMAN_DEBUG=1 shows"
     what = f"{type(error).__name__}: {error}"
     _write_message(f"this is a bug in procman: {what}", f"please report it, {how}")

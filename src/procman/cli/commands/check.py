@@ -6,16 +6,14 @@ import os
 import sys
 
 from procman.cli.colors import palette_for, with_severity, write
+from procman.cli.failures import visible
 from procman.cli.options.precedence import settle
 from procman.config.configfiles import collected
-from procman.config.env_advice import env_advice
-from procman.config.files import read_environment, read_procfile
+from procman.config.files import env_paths, read_environment, read_procfile
 from procman.config.plan_source import plan_for, uses_overlay
-from procman.core.model.process_overlay import OverlayProblem
 from procman.core.model.settings import NAMES
 from procman.core.planner import formation_of
 from procman.core.procfile.environment import REAL, Layer, merge
-from procman.core.text.printable import masked, visible
 from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem
 
 TYPE_CHECKING = False
@@ -23,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from procman.cli.options.option import Invocation
+    from procman.config.env_advice import Advice
     from procman.core.model.plan import Environment, InstancePlan, Plan
-    from procman.core.model.process_overlay import Overlay
+    from procman.core.model.process_overlay import Overlay, OverlayProblem
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
     from procman.errors import UsageError
@@ -103,16 +102,19 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
     notes = plan.warnings if plan else settings.notes
     found.advice = [("warning", text) for text in dict.fromkeys((*warnings, *notes)) if text not in reported]
     if read:
-        found.advice += env_advice(settings, overlay)
+        found.advice += _env_advice(settings, overlay)
     return found
 
 
 def _located(failures: Iterable[UsageError]) -> tuple[list[OverlayProblem], list[UsageError]]:
     """Return the problems that lines of config files are to blame for, and the other errors."""
-    problems, others = [], []
+    problems: list[OverlayProblem] = []
+    others: list[UsageError] = []
     for error in failures:
         location, _, message = error.message.partition(": ")
         if location.rpartition(":")[2].isdigit():
+            from procman.core.model.process_overlay import OverlayProblem
+
             problems.append(OverlayProblem(location, message, error.hint))
         else:
             others.append(error)
@@ -151,6 +153,14 @@ def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -
     return read_overlay(settings, procfile, environment)
 
 
+def _env_advice(settings: Settings, overlay: Overlay | None) -> list[Advice]:
+    if overlay is None and not env_paths(settings):
+        return []
+    from procman.config.env_advice import env_advice
+
+    return env_advice(settings, overlay)
+
+
 def _summary(settings: Settings, found: _Findings) -> list[str]:
     lines = []
     procfile = found.procfile
@@ -164,6 +174,8 @@ def _summary(settings: Settings, found: _Findings) -> list[str]:
 
 def _variables(settings: Settings, environment: Environment) -> list[tuple[str, str]]:
     """Return a row for each variable of the env files: its location, and its value unless that is secret."""
+    from procman.core.text.printable import masked
+
     rows = []
     for name in environment.given:
         value = environment.values[name]

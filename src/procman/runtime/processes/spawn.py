@@ -7,7 +7,6 @@ import os
 import stat
 
 from procman.core.procfile.command import SHELL, argv, needs_shell, through_shell, with_arguments
-from procman.runtime.system.signals import DEFAULT_IN_CHILDREN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +72,7 @@ def start_command(
 
     posix_spawn uses vfork: half a millisecond, whatever the size of our heap.
     """
+    from procman.runtime.system.signals import DEFAULT_IN_CHILDREN  # `check`, which only looks for programs, needs none
 
     def start() -> int:
         return spawn_process(program, words, env, DEFAULT_IN_CHILDREN, actions, new_session=True)
