@@ -9,7 +9,11 @@ from procman.cli.interrupts import end_by_interrupt, end_like_a_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec, SourceFileLoader
     from typing import NoReturn
+else:
+    ModuleSpec, SourceFileLoader = type(__spec__), type(__spec__.loader)  # Python has them loaded; no import is needed
 
 
 def program() -> NoReturn:
@@ -22,6 +26,7 @@ def program() -> NoReturn:
     end_by_interrupt()
     _use_utf_8()
     _forget_coerced_locale()
+    sys.meta_path.insert(0, OwnModules)
     from procman.cli.main import main
 
     code = main()
@@ -69,3 +74,25 @@ def _forget_coerced_locale() -> None:
         del os.environ["LC_CTYPE"]
     else:
         os.environ["LC_CTYPE"] = os.fsdecode(before)
+
+
+class OwnModules:
+    """Finds the modules of this package by their names.
+
+    Python's own finder is made for folders of all kinds. It lists each of our rooms, tries it as a zip file, and looks
+    for six kinds of files: 2 ms of a start. What is not a plain file (in a zip file, for example) is left to it.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, _target: object = None) -> ModuleSpec | None:
+        """Return where a module is; None for one that another finder has to look for."""
+        if not name.startswith("procman.") or not path:
+            return None
+        base = f"{path[0]}/{name.rpartition('.')[2]}"
+        for file, folders in ((f"{base}.py", None), (f"{base}/__init__.py", [base])):
+            if os.path.isfile(file):
+                spec = ModuleSpec(name, SourceFileLoader(name, file), origin=file)
+                spec.submodule_search_locations = folders
+                spec.has_location = True
+                return spec
+        return None
