@@ -12,12 +12,14 @@ from procman.export.registry import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procman.core.model.plan import Plan
 
-    Attributes = dict[str, object]
+    Overlay = Mapping[str, Mapping[str, object]]
 
 
-def plan_of(lines: str, overlay: dict[str, Attributes] | None = None, formation: str = "all=1", **values: str) -> Plan:
+def plan_of(lines: str, overlay: Overlay | None = None, formation: str = "all=1", **values: str) -> Plan:
     """Build a plan in /srv/app. ``overlay`` has attributes for the instances of a type, ``values`` are variables."""
     settings = Settings(root="/srv/app", formation=formation)
     plan = make_plan(parse_procfile(lines.encode()), Environment(values, {}), settings)

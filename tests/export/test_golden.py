@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.model.plan import Plan
 
+HOLDS_STOP_TO = ("systemd", "runit", "compose", "kubernetes", "quadlet", "nomad")
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -141,7 +142,7 @@ def test_what_gets_the_stop_signal_first_is_exported_or_warned_of(to: str, alone
     for name in BUILT_IN:
         rendered = list(find(name)(plan, options))
         told = any("stop_to" in str(item) for item in rendered if isinstance(item, ExportWarning))
-        assert told == (name not in ("systemd", "runit")), name
+        assert told == (name not in HOLDS_STOP_TO), name
         if name == "systemd":
             unit = next(item for item in rendered if isinstance(item, ExportFile) and item.path.endswith("@.service"))
             assert ("ExecStop=" in unit.content) == alone

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-
 import pytest
 
 from procman.core.procfile.command import direct, is_simple
-from procman.export.shell import container_argv, trap_stop_signal
+from procman.export.shell import trap_stop_signal
 
 
 @pytest.mark.parametrize(
@@ -46,20 +43,3 @@ def test_what_is_executed_already_is_simple_and_stays() -> None:
 def test_a_compound_command_is_waited_for() -> None:
     assert trap_stop_signal("a && b", 15) == "trap 'exit 143' TERM; a && b"
     assert trap_stop_signal("a b", 15) == "exec a b"
-
-
-def test_pid_one_of_a_container_hands_the_signal_on_and_waits() -> None:
-    child = 'trap "sleep 0.3; echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done'
-    argv = container_argv(f"true && sh -c '{child}'", signal.SIGTERM)
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"up\n"
-    process.terminate()
-    assert process.communicate(timeout=60)[0] == b"bye\n"
-    assert process.returncode == 143
-
-
-def test_an_engine_that_only_knows_term_is_translated_for() -> None:
-    argv = container_argv("server", signal.SIGQUIT, sent_signal=signal.SIGTERM)
-    assert "kill -QUIT 0" in argv[2]
-    assert argv[3] == "exec server"

@@ -22,6 +22,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _YAML_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|[0-9.]+s")  # a name, or a duration
 _YAML_RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_KUBELET = re.compile(r"\$(?=[$(])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -93,6 +94,12 @@ def systemd_word(value: str) -> str:
     return '"' + _CONTROL.sub(_c_escape, _backslashed(value, '\\"')).replace("%", "%%").replace("$", "$$") + '"'
 
 
+def systemd_lines(value: str) -> str:
+    r"""Write a quoted word of several lines: each ends with ``\n``, and the line is continued (systemd.syntax(7))."""
+    lines = [systemd_word(line)[1:-1] for line in value.split("\n")]
+    return '"' + "\\n\\\n".join(lines) + '"'
+
+
 def systemd_path(value: str) -> str:
     """Write a path as the rest of a line, literal except for ``%`` (systemd.unit(5), SPECIFIERS)."""
     if value.endswith("\\"):
@@ -122,6 +129,18 @@ class Plain(str):
     __slots__ = ()
 
 
+class Block(str):
+    """A string of several lines, to write as they are. It ends with a newline."""
+
+    __slots__ = ()
+
+
+class Alias(str):
+    """The name of a value that has an anchor: it is written once, and used in several places."""
+
+    __slots__ = ()
+
+
 def yaml_lines(data: Mapping[str, Yaml]) -> Iterator[str]:
     """Yield the lines of a block mapping, for YAML 1.1 and 1.2 alike.
 
@@ -136,19 +155,32 @@ def yaml_lines(data: Mapping[str, Yaml]) -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{_yaml_plain(key)}:"
             yield from (f"  {line}" for entry in value for line in _yaml_entry(entry))
+        elif isinstance(value, Block):
+            yield f"{_yaml_plain(key)}: |"
+            yield from _block_lines(value)
         else:
             yield f"{_yaml_plain(key)}: {_yaml_flow(value)}"
 
 
 def _yaml_entry(entry: Yaml) -> Iterator[str]:
+    if isinstance(entry, Block):
+        yield "- |"
+        yield from _block_lines(entry)
+        return
     first, *others = yaml_lines(entry) if isinstance(entry, Mapping) else (_yaml_flow(entry),)
     yield f"- {first}"
     yield from (f"  {line}" for line in others)
 
 
+def _block_lines(value: str) -> Iterator[str]:
+    return (f"  {line}".rstrip() for line in value.splitlines())
+
+
 def _yaml_flow(value: Yaml) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_yaml_flow, value))}]"
+    if isinstance(value, Alias):
+        return f"*{value}"
     if isinstance(value, Plain):
         return _yaml_plain(value)
     return yaml(value) if isinstance(value, str) else str(value).lower()
@@ -175,8 +207,13 @@ def _yaml_character(character: str) -> str:
 
 
 def no_expansion(value: str) -> str:
-    """Double ``$``, so that neither Compose nor Kubernetes (in ``command`` and ``env``) expands variables."""
-    return value.replace("$", "$$")
+    """Double ``$``, so that Compose does not expand variables."""
+    return type(value)(value.replace("$", "$$"))
+
+
+def kubelet(value: str) -> str:
+    """Double ``$`` before ``(`` and ``$``, so that Kubernetes expands nothing in ``command`` and ``env``."""
+    return type(value)(_KUBELET.sub("$$", value))
 
 
 def swarm(value: str) -> str:
@@ -200,6 +237,13 @@ def hcl(value: str) -> str:
     """Write a quoted template of HCL 2, with ``${`` and ``%{`` escaped."""
     escaped = "".join(_hcl_character(character) for character in value)
     return '"' + escaped.replace("${", "$${").replace("%{", "%%{") + '"'
+
+
+def hcl_lines(value: str) -> str:
+    """Write lines as an indented heredoc of HCL 2; as a quoted template if they have unusual characters."""
+    if not all(character.isprintable() or character == "\n" for character in value) or not value.endswith("\n"):
+        return hcl(value)
+    return "<<END\n" + value.replace("${", "$${").replace("%{", "%%{") + "END"
 
 
 def _hcl_character(character: str) -> str:

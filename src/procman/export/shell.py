@@ -28,11 +28,6 @@ SPECIAL_VARIABLES = frozenset(
     ).split()
 )
 
-_PID_ONE_SCRIPT = (
-    """trap "trap '' {name}; kill -{name} 0" {asked}; /bin/sh -c "$0" & p=$!; wait $p; c=$?; """
-    """while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c"""
-)
-
 # On Linux, scripts of an init system can rely on util-linux. Nothing is needed if the supervisor runs as that user.
 _SETPRIV = """\
 if [ "$(id -un)" != {user} ]; then
@@ -51,18 +46,6 @@ def trap_stop_signal(command: str, signal_number: int) -> str:
     if is_simple(command):
         return direct(command)
     return f"trap 'exit {128 + signal_number}' {signal_name(signal_number)}; {command}"
-
-
-def container_argv(command: str, stop_signal: int, sent_signal: int | None = None) -> list[str]:
-    """Return the argument vector for a container, where PID 1 passes the stop signal on and waits for its command.
-
-    ``sent_signal`` is the signal that the engine sends if it cannot be configured to send ``stop_signal``.
-    """
-    sent_signal = sent_signal or stop_signal
-    if is_simple(command) and sent_signal == stop_signal:
-        return ["/bin/sh", "-c", direct(command)]
-    wrapper = _PID_ONE_SCRIPT.format(name=signal_name(stop_signal), asked=signal_name(sent_signal))
-    return ["/bin/sh", "-c", wrapper, trap_stop_signal(command, stop_signal)]
 
 
 def environment_file(path: str, comment: str, app: Application, service: Service, instance: InstancePlan) -> ExportFile:

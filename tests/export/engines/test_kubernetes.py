@@ -29,7 +29,7 @@ def validator() -> ModuleType:
 def manifests(folder: Path) -> list[dict[str, Any]]:
     import yaml
 
-    return [part for path in sorted(folder.glob("*.yaml")) for part in yaml.safe_load_all(path.read_text())]
+    return [part for path in sorted(folder.rglob("*.yaml")) for part in yaml.safe_load_all(path.read_text())]
 
 
 def expanded(text: str, env: dict[str, str]) -> str:
@@ -73,7 +73,9 @@ def test_the_schemas_have_no_complaint(validator: ModuleType, app: Application, 
     app.export("kubernetes", tmp_path / "out", "--image", "shop:1", "-m", f"{FORMATION},release=1")
     version = "1.25" if which == "an old version" else validator.latest_version()
     parts = manifests(tmp_path / "out")
-    assert {part["kind"] for part in parts} == {"ConfigMap", "Secret", "Deployment", "Service", "Job"}
+    assert {part["kind"] for part in parts} == {
+        *("ConfigMap", "Secret", "Deployment", "Service", "Job", "PodDisruptionBudget"),
+    }
     for part in parts:
         validator.validate(part, version, strict=True)
 
@@ -87,7 +89,7 @@ def test_every_value_and_command_is_read_back(app: Application, tmp_path: Path) 
     for part in parts:
         if part["kind"] == "Deployment":
             argv = part["spec"]["template"]["spec"]["containers"][0]["command"]
-            command = expanded(argv[-1], {**HOSTILE, "PORT": "no", "PS": "no"})
+            command = expanded(argv[3], {**HOSTILE, "PORT": "no", "PS": "no"})
             assert argv[:2] == ["/bin/sh", "-c"]
             line = lines[part["metadata"]["labels"]["app.kubernetes.io/component"]]
             assert command.replace("exec ", "").endswith(line)

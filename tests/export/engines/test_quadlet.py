@@ -9,7 +9,11 @@ import uuid
 import pytest
 
 from export.engines.roots import root
+from export.plans import plan_of
 from export.rig import Application, attempt
+from procman.export.application import application
+from procman.export.container.first_process import container_argv
+from procman.export.options import ExportOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,4 +61,12 @@ def test_the_command_arrives_as_it_is(app: Application, tmp_path: Path) -> None:
     # For this line, systemd's quoting is close enough to a shell's, apart from two escapes.
     words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line.partition("=")[2])]
     command = (app.folder / "Procfile").read_text().split("clock: ")[1].strip()
-    assert words[-1].replace("exec ", "") == command
+    script, line, *_ = words[-5:]
+    assert line.replace("exec ", "") == command
+    expected = container_argv(application(plan_of("clock: ./witness\n"), ExportOptions(app="shop")).services[0])[2]
+    assert spoken(script.replace("\\n", "\n")) == spoken(expected)
+
+
+def spoken(script: str) -> list[str]:
+    """Return the lines without comments, which systemd leaves out, and without the blanks of an indent."""
+    return [line.strip() for line in script.splitlines() if not line.strip().startswith("#")]

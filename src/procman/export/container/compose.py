@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
+from procman.core.model.checks import DELAY
 from procman.core.model.dependency import COMPLETED, SUCCEEDED
 from procman.core.model.dependency import READY as READY_CONDITION
-from procman.export.application import application, budget_window, seconds, starts_allowed
-from procman.export.container.containers import (
+from procman.export.application import application, average_backoff, budget_window, seconds, starts_allowed
+from procman.export.container.check_commands import (
+    DAY,
+    attempts,
     check_command,
+    check_warnings,
+    liveness,
+    readiness,
+    startup,
+)
+from procman.export.container.containers import (
     image_of,
     image_warnings,
     labels_of,
     log_warning,
     own_environment,
 )
+from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import (
+    Alias,
+    Block,
     Plain,
     assignments,
     can_hold,
@@ -25,8 +39,8 @@ from procman.export.grammar import (
     variables,
     yaml_lines,
 )
-from procman.export.overlay import DEPENDENCIES, HEALTH, READY, dependencies_of, overlay_warnings
-from procman.export.shell import container_argv, signal_name
+from procman.export.overlay import DEPENDENCIES, HEALTH, READY, STOP_TO, dependencies_of, overlay_warnings
+from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +69,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
     yield from log_warning(options, "Docker")
-    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES)
+    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_TO)
+    yield from check_warnings(app, "Compose")
+    yield from signal_warnings(app)
     if any(service.first.depends_on for service in app.services):
         yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
     yield from _numbering(app)
@@ -103,7 +119,20 @@ def _compose(app: Application, options: ExportOptions) -> str:
     labels = labels_of(app)
     services = "\n".join(_part(labels[service.name], _service(app, service, options)) for service in app.services)
     version = 'version: "3.8" # docker stack deploy of Docker 20.10 requires it, Compose ignores it'
-    return f"{comment}\n{version}\n\nservices:\n{services}"
+    return f"{comment}\n{version}\n\n{_scripts(app)}services:\n{services}"
+
+
+def _scripts(app: Application) -> str:
+    """Return the scripts that several services use, each with its anchor."""
+    found = {name: script for service in app.services for name, script in _script(service).items()}
+    return "".join(f"x-{name}: &{name} |\n{indent(no_expansion(script), '  ')}\n" for name, script in found.items())
+
+
+def _script(service: Service) -> dict[str, str]:
+    """Return the script of PID 1 by its name; there is none if the program is PID 1 itself."""
+    script = next((word for word in container_argv(service) if isinstance(word, Block)), "")
+    name = "program-behind-a-shell" if service.stop.to == "program" and "children" in script else "first-process"
+    return {name: script} if script else {}
 
 
 def _part(label: str, service: Part) -> str:
@@ -111,13 +140,12 @@ def _part(label: str, service: Part) -> str:
 
 
 def _service(app: Application, service: Service, options: ExportOptions) -> Part:
-    command = escaped(service.command, "Compose", f"the command of {service.name}", str)
-    argv = container_argv(command, service.stop.signal_number)
+    escaped(service.command, "Compose", f"the command of {service.name}", str)
     files = [f"{app.name}.env"] if app.secrets else []
     files += [f"{app.name}-{service.name}.env"] if service.env else []
     return {
         "image": image_of(app, options),
-        "command": tuple(no_expansion(argument) for argument in argv),
+        "command": _command(service),
         **({"user": options.user} if options.user else {}),
         **({"env_file": tuple(Plain(path) for path in files)} if files else {}),
         "environment": _environment(app, service),
@@ -125,8 +153,19 @@ def _service(app: Application, service: Service, options: ExportOptions) -> Part
         **_health(service),
         "stop_signal": Plain(f"SIG{signal_name(service.stop.signal_number)}"),
         "stop_grace_period": _duration(service.stop.grace),
-        "deploy": {"replicas": len(service.instances), "restart_policy": _restart(service.restart)},
+        "deploy": {**_replicas(service), "restart_policy": _restart(service.restart, options.keep_trying)},
     }
+
+
+def _command(service: Service) -> tuple[Yaml, ...]:
+    name = next(iter(_script(service)), "")
+    return tuple(Alias(name) if isinstance(word, Block) else no_expansion(word) for word in container_argv(service))
+
+
+def _replicas(service: Service) -> Part:
+    if service.starts:
+        return {"replicas": service.replicas}
+    return {"autostart = false: docker compose up --scale, or docker service scale, starts it.": None, "replicas": 0}
 
 
 def _duration(value: float, least: float = 0.0) -> Plain:
@@ -151,29 +190,45 @@ def _ports(service: Service) -> Part:
 
 
 def _health(service: Service) -> Part:
-    """Return the health check, else the readiness check: a container can have only one."""
-    check = service.first.health or service.first.ready
-    command = check_command(check)
-    if check is None or not command:
+    """Return the health check, else the readiness check: a container can have only one.
+
+    Swarm replaces a container that fails it. Readiness is asked for only once by `start`, so its check gets as much
+    patience later as at the start; a check that the overlay does not ask for never
+    condemns a container.
+    """
+    health, ready, limit = liveness(service), readiness(service), startup(service)
+    check = health or ready
+    if check is None:
         return {}
+    delay = check.kind == DELAY
+    retries = health.threshold if health else 1 if delay else attempts(limit if service.first.ready else DAY, check)
+    command = check_command(check, service.folder)
     return {
         "healthcheck": {
-            "test": ("CMD", "/bin/sh", "-c", no_expansion(command)),
-            "interval": _duration(check.interval, 0.001),
+            "test": ["CMD-SHELL", no_expansion(command)],
+            "interval": _duration(limit if delay else check.interval, 0.001),
             "timeout": _duration(check.attempt, 0.001),
-            "retries": max(1, check.threshold),
-            **({"start_period": _duration(check.timeout)} if check.timeout else {}),
+            "retries": max(1, retries),
+            **({"start_period": _duration(limit)} if limit and not delay and not _at_once(service) else {}),
         }
     }
 
 
-def _restart(policy: RestartPolicy) -> Part:
+def _at_once(service: Service) -> bool:
+    """Whether the health check counts from the start, since nothing else says when an instance is ready."""
+    return liveness(service) is not None and service.first.ready is None
+
+
+def _restart(policy: RestartPolicy, keep_trying: bool) -> Part:
     condition = {"condition": Plain(_RESTART_CONDITIONS[policy.mode])}
     if policy.mode == "never":
         return {**condition}
+    delay = {"delay": _duration(average_backoff(policy))}
+    if policy.mode == "always" or keep_trying:  # Compose refuses a number beside "any"
+        return {**condition, **delay}
     return {
         **condition,
-        "delay": _duration(policy.backoff),
+        **delay,
         "max_attempts": starts_allowed(policy) - 1,
         "window": _duration(budget_window(policy)),
     }

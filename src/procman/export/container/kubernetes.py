@@ -1,27 +1,21 @@
-"""Manifests for Kubernetes: a Deployment per process type, and the environment as a ConfigMap and Secrets."""
+"""Manifests for Kubernetes: a Deployment or a Job per process type, and the environment as a ConfigMap and Secrets."""
 
 from __future__ import annotations
 
-from procman.export.application import application, whole_seconds
-from procman.export.container.containers import (
-    check_action,
-    dns_label,
-    image_of,
-    image_warnings,
-    labels_of,
-    log_warning,
-    own_environment,
-)
+from procman.export.application import LASTING, RELEASE, application, starts_allowed
+from procman.export.container.check_commands import check_warnings, startup
+from procman.export.container.containers import image_warnings, labels_of, log_warning
+from procman.export.container.first_process import signal_warnings
+from procman.export.container.manifests import CONTENT, content_hash, document, labels_for, manifest, name_of
+from procman.export.container.pods import SINGLE, TERM, is_single, pod, selector
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import Plain, escaped, no_expansion, variables, yaml_lines
-from procman.export.overlay import HEALTH, READY, overlay_warnings
-from procman.export.shell import container_argv
+from procman.export.grammar import Plain, variables
+from procman.export.overlay import HEALTH, READY, STOP_TO, overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from procman.core.model.checks import Check
     from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.grammar import Yaml
@@ -29,41 +23,52 @@ if TYPE_CHECKING:
 
     Manifest = dict[str, Yaml]
 
-SUMMARY = "manifests for Kubernetes: Deployments, Services, a ConfigMap and a Secret"
+SUMMARY = "manifests for Kubernetes: Deployments, Jobs, Services, a ConfigMap and a Secret"
 
-_JOB, _SINGLE = "release", "clock"  # process types with a special meaning, as on Heroku
-_TERM = 15
-_POD_NAME: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": Plain("metadata.name")}}}
-_JOB_NOTE = "# Apply it before the rest of a new version. A Job cannot be changed, so it is deleted after 10 minutes.\n"
+_DAY = 86400  # seconds after which a release's Job and its log are deleted
+_PROGRESS = 600  # seconds that Kubernetes gives a rollout
+_RELEASE_NOTE = (
+    "Apply it before the rest of a new version, and wait for its success.",
+    "Its name is a hash of what it runs, so that each version has a Job of its own.",
+)
 _SINGLE_NOTE = "Two would do everything twice, so the old one ends before the new one starts."
+_ROLLING_NOTE = "A new one has to be ready before an old one ends."
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
-    """Yield the manifests without secrets as one file, and the secrets as another."""
+    """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
     yield from log_warning(options, "Kubernetes")
-    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH)
+    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_TO)
+    yield from check_warnings(app, "Kubernetes")
+    yield from signal_warnings(app, TERM)
     yield from _limits(app, options)
-    secrets = [(_name(app), app.secrets), *((_name(app, service), service.env) for service in app.services)]
-    parts = [_document(_config_map(app))] if app.contract else []
-    labels = labels_of(app)
-    for service in app.services:
-        parts += _workload(app, service, labels[service.name], options)
-    yield ExportFile(f"{app.name}.yaml", _comment(app) + "".join(parts))
-    if any(env for _, env in secrets):
-        found = "".join(_document(_secret(app, name, env)) for name, env in secrets if env)
+    export = _Export(app, options)
+    workloads = "".join(
+        part for service in app.services if service.kind != RELEASE for part in export.workload(service)
+    )
+    release = next((service for service in app.services if service.kind == RELEASE), None)
+    yield ExportFile(f"{app.name}.yaml", _comment(export, release) + workloads)
+    if export.contract:
+        comment = header("kubernetes", app.name, "Variables that are not secret.")
+        yield ExportFile(f"{app.name}-config.yaml", comment + document(export.config_map()))
+    if export.secrets:
+        found = "".join(document(export.secret(name)) for name in export.secrets)
         comment = header(
             "kubernetes",
             app.name,
             "These are secrets: keep the mode at 0600, and the file out of version control.",
         )
         yield ExportFile(f"{app.name}-secret.yaml", comment + found, SECRET)
+    if release:
+        comment = header("kubernetes", app.name, *_RELEASE_NOTE)
+        yield ExportFile(f"{app.name}-release/job.yaml", comment + document(export.job(release)))
 
 
 def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]:
     """Yield a warning for whatever `procman start` does and Kubernetes does not."""
-    lasting = [service for service in app.services if service.name != _JOB]
+    lasting = [service for service in app.services if service.kind == LASTING]
     strict = sorted({service.restart.mode for service in lasting} - {"always"})
     if strict:
         yield ExportWarning(
@@ -71,137 +76,147 @@ def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]
         )
     if any(len(service.instances) > 1 for service in lasting):
         yield ExportWarning("Kubernetes does not number pods: with several replicas, PS is the pod's name")
-    if any(service.name == _SINGLE and len(service.instances) > 1 for service in lasting):
-        yield ExportWarning("clock gets a single replica: two would do everything twice")
+    if any(is_single(service) and len(service.instances) > 1 for service in lasting):
+        yield ExportWarning(f"{SINGLE} gets a single replica: two would do everything twice")
     if options.user and not options.user.isdecimal():
         yield ExportWarning(f"Kubernetes needs a numeric user: the image's USER applies instead of {options.user}")
+    elif not options.user:
+        yield ExportWarning('a namespace with the level "restricted" takes no pod without a number for --user')
 
 
-def _name(app: Application, service: Service | None = None) -> str:
-    return Plain(dns_label(f"{app.name}-{service.name}" if service else app.name))
+class _Export:
+    """The manifests of one export. What the environment holds is part of its name, so that a change reaches pods."""
+
+    def __init__(self, app: Application, options: ExportOptions) -> None:
+        self.app = app
+        self.options = options
+        self.labels = labels_of(app)
+        self.contract = variables(app.contract, "Kubernetes")
+        environments = [(None, app.secrets), *((service, service.env) for service in app.services)]
+        self.secrets = {self._named(service, env): env for service, env in environments if env}
+
+    def _named(self, service: Service | None, content: Mapping[str, str]) -> str:
+        return name_of(self.app, service, content_hash(variables(content, "Kubernetes")))
+
+    def _metadata(self, name: str, component: str = "", content: str = "") -> Manifest:
+        labels = labels_for(self.app, self.options, component)
+        return {"name": name, "labels": labels | ({CONTENT: Plain(content)} if content else {})}
+
+    def contents(self) -> list[str]:
+        """Return the hashes of all that is named by its content."""
+        jobs = [self.job_name(service) for service in self.app.services if service.kind != LASTING]
+        names = [*self.secrets, *([self._named(None, self.contract)] if self.contract else [])]
+        return sorted({name.rpartition("-")[2] for name in [*names, *jobs]})
+
+    def config_map(self) -> Manifest:
+        """Return the variables that are not secret."""
+        name = self._named(None, self.contract)
+        metadata = self._metadata(name, content=name.rpartition("-")[2])
+        return manifest("v1", "ConfigMap", metadata, immutable=True, data=self.contract)
+
+    def secret(self, name: str) -> Manifest:
+        """Return one of the Secrets."""
+        data = variables(self.secrets[name], "Kubernetes")  # Kubernetes expands nothing in envFrom
+        metadata = self._metadata(name, content=name.rpartition("-")[2])
+        return manifest("v1", "Secret", metadata, type=Plain("Opaque"), immutable=True, stringData=data)
+
+    def workload(self, service: Service) -> Iterator[str]:
+        """Yield what runs a service, and what lets others connect to it."""
+        if service.kind != LASTING:
+            yield document(self.job(service))
+            return
+        metadata = self._metadata(name_of(self.app, service), self.labels[service.name])
+        yield document(manifest("apps/v1", "Deployment", metadata, spec=self._deployment(service)))
+        chosen = selector(self._labels(service))
+        if service.serves:
+            port = {"name": Plain("http"), "port": service.port, "targetPort": Plain("http")}
+            yield document(manifest("v1", "Service", metadata, spec={"selector": chosen, "ports": [port]}))
+        if service.replicas > 1 and not is_single(service):
+            budget: Manifest = {"maxUnavailable": 1, "selector": {"matchLabels": chosen}}
+            yield document(manifest("policy/v1", "PodDisruptionBudget", metadata, spec=budget))
+
+    def job_name(self, service: Service) -> str:
+        """Return the name of the Job of ``service``: it ends with a hash of what it runs."""
+        return name_of(self.app, service, content_hash(self._pod(service)))
+
+    def job(self, service: Service) -> Manifest:
+        """Return the Job of what ends. A Job cannot be changed, so it is named by what it runs."""
+        label = self.labels[service.name]
+        template, name = self._pod(service), self.job_name(service)
+        by_hand = not service.starts and service.kind != RELEASE
+        tries = 1 if service.kind == RELEASE or service.restart.mode == "never" else starts_allowed(service.restart)
+        spec: Manifest = {
+            **({"autostart = false: nothing but you starts it.": None, "suspend": True} if by_hand else {}),
+            "backoffLimit": tries - 1,
+            **({"ttlSecondsAfterFinished": _DAY} if service.kind == RELEASE else {}),
+            "template": template,
+        }
+        metadata = self._metadata(name, label, name.rpartition("-")[2])
+        return manifest("batch/v1", "Job", metadata, spec=spec)
+
+    def _deployment(self, service: Service) -> Manifest:
+        template = self._pod(service)
+        limit = round(startup(service))
+        by_hand = f"autostart = false: kubectl scale deployment {name_of(self.app, service)} --replicas=1 starts it."
+        return {
+            **({} if service.starts else {by_hand: None}),
+            "replicas": min(1, service.replicas) if is_single(service) else service.replicas,
+            **_strategy(service),
+            **(
+                {"progressDeadlineSeconds": limit + _PROGRESS} if limit > _PROGRESS // 2 and service.first.ready else {}
+            ),
+            "selector": {"matchLabels": selector(self._labels(service))},
+            "template": template,
+        }
+
+    def _pod(self, service: Service) -> Manifest:
+        return pod(self.app, service, self._labels(service), self._sources(service), self.options)
+
+    def _labels(self, service: Service) -> Manifest:
+        return labels_for(self.app, self.options, self.labels[service.name])
+
+    def _sources(self, service: Service) -> list[Yaml]:
+        sources = [("configMapRef", self._named(None, self.contract))] if self.contract else []
+        sources += [("secretRef", self._named(None, self.app.secrets))] if self.app.secrets else []
+        sources += [("secretRef", self._named(service, service.env))] if service.env else []
+        return [{kind: {"name": name}} for kind, name in sources]
 
 
-def _comment(app: Application) -> str:
+def _strategy(service: Service) -> Manifest:
+    if is_single(service):
+        return {_SINGLE_NOTE: None, "strategy": {"type": Plain("Recreate")}}
+    if not service.serves:
+        return {}
+    rolling: Manifest = {"maxUnavailable": 0, "maxSurge": 1}
+    return {_ROLLING_NOTE: None, "strategy": {"type": Plain("RollingUpdate"), "rollingUpdate": rolling}}
+
+
+def _comment(export: _Export, release: Service | None) -> str:
+    app = export.app
     where = f"-l app.kubernetes.io/name={app.name}"
+    apply = "kubectl apply --server-side"
+    environment = [
+        *([f"-f {app.name}-config.yaml"] if export.contract else []),
+        *([f"-f {app.name}-secret.yaml"] if export.secrets else []),
+    ]
+    steps = [f"{apply} {' '.join(environment)}"] if release and environment else []
+    if release:
+        job = f"job/{export.job_name(release)}"
+        steps += [
+            f"{apply} -f {app.name}-release/",
+            f"kubectl logs -f {job} --pod-running-timeout=5m    (until it ends)",
+            f"kubectl wait {job} --for=condition=complete --timeout=10s && \\",
+        ]
+    steps += [f"{apply} -f ."]
+    contents = ", ".join(export.contents())
+    old = f"kubectl delete configmap,secret,job {where},{CONTENT},'{CONTENT} notin ({contents})'"
     return header(
         "kubernetes",
         app.name,
         "",
-        "Install:  kubectl apply -f .",
+        *(f"{'Install:  ' if not at else '          '}{step}" for at, step in enumerate(steps)),
         f"Look:     kubectl get pods {where}",
-        f"          kubectl logs -f {where} --prefix",
-        f"Secrets:  kubectl rollout restart deployment {where}  (after changing only secrets)",
-        "Remove:   kubectl delete -f .",
+        f"          kubectl logs -f {where} --prefix --max-log-requests=50",
+        *([f"Clean up: {old}", "          (after a rollout: what earlier versions have left)"] if contents else []),
+        f"Remove:   kubectl delete all,configmap,secret,pdb {where}",
     )
-
-
-def _document(manifest: Manifest, comment: str = "") -> str:
-    return f"---\n{comment}" + "".join(f"{line}\n" for line in yaml_lines(manifest))
-
-
-def _metadata(app: Application, name: str, component: str = "") -> Manifest:
-    return {"name": name, "labels": _labels(app, component)}
-
-
-def _labels(app: Application, component: str) -> Manifest:
-    return {**_selector(app, component), "app.kubernetes.io/managed-by": Plain("procman")}
-
-
-def _selector(app: Application, component: str) -> Manifest:
-    labels: Manifest = {"app.kubernetes.io/name": Plain(app.name)}
-    return labels | ({"app.kubernetes.io/component": Plain(component)} if component else {})
-
-
-def _manifest(version: str, kind: str, metadata: Manifest, **more: Yaml) -> Manifest:
-    return {"apiVersion": Plain(version), "kind": Plain(kind), "metadata": metadata, **more}
-
-
-def _config_map(app: Application) -> Manifest:
-    return _manifest("v1", "ConfigMap", _metadata(app, _name(app)), data=variables(app.contract, "Kubernetes"))
-
-
-def _secret(app: Application, name: str, env: Mapping[str, str]) -> Manifest:
-    data = variables(env, "Kubernetes")  # Kubernetes expands nothing in envFrom
-    return _manifest("v1", "Secret", _metadata(app, name), type=Plain("Opaque"), stringData=data)
-
-
-def _workload(app: Application, service: Service, label: str, options: ExportOptions) -> Iterator[str]:
-    metadata = _metadata(app, _name(app, service), label)
-    pod = _pod(app, service, label, options)
-    if service.name == _JOB:
-        spec: Manifest = {"backoffLimit": 0, "ttlSecondsAfterFinished": 600, "template": pod}
-        yield _document(_manifest("batch/v1", "Job", metadata, spec=spec), _JOB_NOTE)
-        return
-    yield _document(_manifest("apps/v1", "Deployment", metadata, spec=_deployment(app, service, label, pod)))
-    if service.serves:
-        yield _document(_manifest("v1", "Service", metadata, spec=_service(app, service, label)))
-
-
-def _deployment(app: Application, service: Service, label: str, pod: Manifest) -> Manifest:
-    single = service.name == _SINGLE
-    return {
-        "replicas": 1 if single else len(service.instances),
-        **({_SINGLE_NOTE: None, "strategy": {"type": Plain("Recreate")}} if single else {}),
-        "selector": {"matchLabels": _selector(app, label)},
-        "template": pod,
-    }
-
-
-def _service(app: Application, service: Service, label: str) -> Manifest:
-    port = {"name": Plain("http"), "port": service.port, "targetPort": Plain("http")}
-    return {"selector": _selector(app, label), "ports": [port]}
-
-
-def _pod(app: Application, service: Service, label: str, options: ExportOptions) -> Manifest:
-    spec: Manifest = {
-        **({"restartPolicy": Plain("Never")} if service.name == _JOB else {}),
-        "terminationGracePeriodSeconds": whole_seconds(service.stop.grace),
-        "automountServiceAccountToken": False,
-        "securityContext": {
-            **({"runAsUser": int(options.user)} if options.user.isdecimal() else {}),
-            "seccompProfile": {"type": Plain("RuntimeDefault")},
-        },
-        "containers": [_container(app, service, label, options)],
-    }
-    return {"metadata": {"labels": _labels(app, label)}, "spec": spec}
-
-
-def _container(app: Application, service: Service, label: str, options: ExportOptions) -> Manifest:
-    command = escaped(service.command, "Kubernetes", f"the command of {service.name}", str)
-    argv = container_argv(command, service.stop.signal_number, sent_signal=_TERM)
-    sources = _env_from(app, service)
-    return {
-        "name": Plain(label),
-        "image": image_of(app, options),
-        "command": tuple(no_expansion(argument) for argument in argv),
-        **({"ports": [{"name": Plain("http"), "containerPort": service.port}]} if service.serves else {}),
-        "env": _env(service),
-        **({"envFrom": sources} if sources else {}),
-        **_probe("readinessProbe", service.first.ready),
-        **_probe("livenessProbe", service.first.health),
-        "securityContext": {"allowPrivilegeEscalation": False},
-    }
-
-
-def _probe(name: str, check: Check | None) -> Manifest:
-    action = check_action(check)
-    if check is None or not action:
-        return {}
-    times = {"periodSeconds": whole_seconds(check.interval, 1), "timeoutSeconds": whole_seconds(check.attempt, 1)}
-    return {name: {**action, **times, "failureThreshold": max(1, check.threshold)}}
-
-
-def _env(service: Service) -> list[Yaml]:
-    several = len(service.instances) > 1 and service.name not in (_JOB, _SINGLE)
-    by_pod = ("PS", "PROCMAN_INSTANCE") if several else ()
-    return [
-        {"name": Plain(name), **(_POD_NAME if name in by_pod else {"value": no_expansion(value)})}
-        for name, value in own_environment(service, service.first.name).items()
-    ]
-
-
-def _env_from(app: Application, service: Service) -> list[Yaml]:
-    sources = [("configMapRef", _name(app))] if app.contract else []
-    sources += [("secretRef", _name(app))] if app.secrets else []
-    sources += [("secretRef", _name(app, service))] if service.env else []
-    return [{kind: {"name": name}} for kind, name in sources]

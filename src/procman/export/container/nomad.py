@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from procman.export.application import application, budget_window, seconds, starts_allowed
+from procman.export.application import application, average_backoff, budget_window, seconds, starts_allowed
 from procman.export.container.containers import image_of, image_warnings, labels_of, log_warning, own_environment
+from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import assignments, escaped, hcl, nomad_environment, sh
-from procman.export.overlay import overlay_warnings
-from procman.export.shell import container_argv, signal_name
+from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
+from procman.export.overlay import STOP_TO, overlay_warnings
+from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _LEFT, _RIGHT = "<<procman:", ":procman>>"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Nomad")
+    yield from overlay_warnings(app, "Nomad", STOP_TO)
     yield from image_warnings(app, options, "Nomad")
+    yield from signal_warnings(app)
     yield from log_warning(options, "Nomad")
     yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`")
     yield ExportFile(f"{app.name}.nomad.hcl", _job(app, options))
@@ -61,33 +63,38 @@ def _job(app: Application, options: ExportOptions) -> str:
 def _group(app: Application, service: Service, label: str, options: ExportOptions) -> str:
     port = _port(service)
     return (
-        f"  group {hcl(label)} {{\n    count = {len(service.instances)}\n\n"
+        f"  group {hcl(label)} {{\n    {_count(service)}\n\n"
         + (f'    network {{\n      port "http" {{\n        to = {port}\n      }}\n    }}\n\n' if port else "")
-        + _restart(service.restart)
+        + _restart(service.restart, options.keep_trying)
         + f"\n    task {hcl(label)} {{\n"
         + _task(app, service, options)
         + "    }\n  }\n"
     )
 
 
+def _count(service: Service) -> str:
+    return f"count = {service.replicas}" + ("" if service.starts else " # autostart = false: nomad job scale starts it")
+
+
 def _port(service: Service) -> int | None:
     return service.port if service.serves else None
 
 
-def _restart(policy: RestartPolicy) -> str:
+def _restart(policy: RestartPolicy, keep_trying: bool) -> str:
     if policy.mode == "never":
         return '    restart {\n      attempts = 0\n      mode     = "fail"\n    }\n'
     return (
         f"    restart {{\n      attempts = {starts_allowed(policy) - 1}\n"
         f"      interval = {hcl(f'{budget_window(policy)}s')}\n"
-        f'      delay    = {hcl(f"{seconds(policy.backoff)}s")}\n      mode     = "fail"\n    }}\n'
+        f"      delay    = {hcl(f'{seconds(average_backoff(policy))}s')}\n"
+        f"      mode     = {hcl('delay' if keep_trying else 'fail')}\n    }}\n"
     )
 
 
 def _task(app: Application, service: Service, options: ExportOptions) -> str:
-    argv = container_argv(service.command, service.stop.signal_number)
+    argv = container_argv(service)
     script = "exec " + " ".join(sh(word) for word in argv) + "\n"
-    data = escaped(script, "Nomad", f"the command of {service.name}", hcl)
+    data = escaped(script, "Nomad", f"the command of {service.name}", hcl_lines)
     stop = hcl(f"SIG{signal_name(service.stop.signal_number)}")
     ports = '        ports   = ["http"]\n' if _port(service) else ""
     return (

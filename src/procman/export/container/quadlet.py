@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from procman.export.application import application, install_folder, own, seconds, whole_seconds
 from procman.export.container.containers import image_of, image_warnings, log_warning
+from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import escaped, systemd_path, systemd_word
-from procman.export.overlay import overlay_warnings
-from procman.export.shell import container_argv, signal_name
+from procman.export.grammar import Block, escaped, systemd_lines, systemd_path, systemd_word
+from procman.export.overlay import STOP_TO, overlay_warnings
+from procman.export.shell import signal_name
 from procman.export.units import environment_lines, limit_lines, restart_lines
 
 TYPE_CHECKING = False
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 SUMMARY = "container units for Podman Quadlet"
 
 SYSTEM_FOLDERS = ("/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd")
+_BY_HAND = "# autostart = false: nothing but you starts it, not even a boot."
 USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet")
+    yield from overlay_warnings(app, "Quadlet", STOP_TO)
     yield from image_warnings(app, options, "Quadlet")
+    yield from signal_warnings(app)
     yield from log_warning(options, "the journal")
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     for service in app.services:
@@ -82,20 +85,19 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             *restart_lines(service),
             f"TimeoutStopSec={seconds(service.stop.grace + 10)}",
             "",
-            "[Install]",
-            f"WantedBy={wanted_by}",
+            *(["[Install]", f"WantedBy={wanted_by}"] if service.starts else [_BY_HAND]),
             "",
         ]
     )
 
 
 def _container(app: Application, service: Service, options: ExportOptions) -> list[str]:
-    argv = container_argv(service.command, service.stop.signal_number)
+    argv = container_argv(service)
     words = escaped(
         service.command,
         "Quadlet",
         f"the command of {service.name}",
-        lambda _: " ".join([argv[0], argv[1], *map(systemd_word, argv[2:])]),
+        lambda _: " ".join(_word(argument) for argument in argv),
     )
     names = [*app.shared, *service.env, *own(service.first)]
     return [
@@ -108,3 +110,9 @@ def _container(app: Application, service: Service, options: ExportOptions) -> li
         f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
         *(["PublishPort=${PORT}:${PORT}"] if service.serves else []),
     ]
+
+
+def _word(argument: str) -> str:
+    if isinstance(argument, Block):
+        return systemd_lines(argument)
+    return argument if argument.isalnum() or argument in ("/bin/sh", "-c") else systemd_word(argument)

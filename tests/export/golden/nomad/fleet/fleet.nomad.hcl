@@ -19,7 +19,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -38,7 +38,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./serve --port $PORT'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./serve --port $PORT' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -78,7 +114,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -96,7 +132,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./work'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./work' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -136,7 +208,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -154,7 +226,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./api'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'cd services/api || exit 126; exec ./api' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -194,7 +302,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -212,7 +320,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./mail --listen'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./mail --listen' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -268,7 +412,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./import --all'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./import --all' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -303,12 +483,12 @@ job "fleet" {
   }
 
   group "lazy" {
-    count = 1
+    count = 0 # autostart = false: nomad job scale starts it
 
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -326,7 +506,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./debug'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./debug' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -366,7 +582,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -384,7 +600,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./tick'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./tick' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -424,7 +676,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -442,7 +694,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./migrate'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec ./migrate' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -482,7 +770,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -500,7 +788,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'trap \"trap '\\'''\\'' TERM; kill -TERM 0\" TERM; /bin/sh -c \"$0\" & p=$!; wait $p; c=$?; while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c' 'trap '\\''exit 143'\\'' TERM; ./a & ./b & wait'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' './a & ./b & wait' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -540,7 +864,7 @@ job "fleet" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -558,7 +882,43 @@ job "fleet" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec npm start'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec npm start' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }

@@ -19,7 +19,7 @@ job "shop" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -38,7 +38,43 @@ job "shop" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec gunicorn shop.wsgi --bind 0.0.0.0:$PORT'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec gunicorn shop.wsgi --bind 0.0.0.0:$PORT' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -72,7 +108,7 @@ job "shop" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -90,7 +126,43 @@ job "shop" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec celery -A shop worker'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec celery -A shop worker' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -124,7 +196,7 @@ job "shop" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -142,7 +214,43 @@ job "shop" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec celery -A shop beat'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'exec celery -A shop beat' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }
@@ -176,7 +284,7 @@ job "shop" {
     restart {
       attempts = 4
       interval = "81s"
-      delay    = "1s"
+      delay    = "3.75s"
       mode     = "fail"
     }
 
@@ -194,7 +302,43 @@ job "shop" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'trap \"trap '\\'''\\'' TERM; kill -TERM 0\" TERM; /bin/sh -c \"$0\" & p=$!; wait $p; c=$?; while kill -0 $p 2>/dev/null; do wait $p; c=$?; done; exit $c' 'trap '\\''exit 143'\\'' TERM; python manage.py migrate && python manage.py collectstatic'\n"
+        data            = <<END
+exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
+# program has ended, or half of the time is over. It ends last, since the container ends with it.
+others() {
+  left=1
+  for pid in /proc/[0-9]*; do
+    pid=$${pid#/proc/}
+    case " 1 $program $target " in
+      *" $pid "*) ;;
+      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
+    esac
+  done
+  return $left
+}
+pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
+stop() {
+  trap : $signal
+  stopping=yes
+  kill -s $signal $target
+}
+trap "set -- $1 $2 $3 early" $1
+/bin/sh -c "$0" & program=$!
+target=$program signal=$1 half=$2 whole=$3 stopping= n=0
+exec 2>/dev/null
+trap stop $1
+[ $# = 3 ] || stop
+[ "$stopping" ] || wait $program; code=$?
+while [ "$stopping" ] && kill -s 0 $program; do
+  [ $n -lt $half ] || { half=$whole; others $signal; }
+  pause
+done
+wait $program; n=$?; [ $n = 127 ] || code=$n
+n=0; others $signal
+while others 0 && [ $n -lt $whole ]; do pause; done
+exit $code
+' 'python manage.py migrate && python manage.py collectstatic' TERM 25 50
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }

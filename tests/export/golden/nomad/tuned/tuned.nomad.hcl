@@ -13,7 +13,7 @@ job "tuned" {
     restart {
       attempts = 2
       interval = "34s"
-      delay    = "0.5s"
+      delay    = "0.75s"
       mode     = "fail"
     }
 
@@ -31,7 +31,9 @@ job "tuned" {
       # The command is in a file because Nomad would expand ${PORT} in args.
       template {
         destination     = "local/command"
-        data            = "exec /bin/sh -c 'exec ./bot'\n"
+        data            = <<END
+exec /bin/sh -c 'exec ./bot'
+END
         left_delimiter  = "<<procman:"
         right_delimiter = ":procman>>"
       }

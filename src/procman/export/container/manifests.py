@@ -1,0 +1,60 @@
+"""What every manifest of Kubernetes has: a kind, a name, labels, and for what is named by its content, a hash."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+
+from procman.export.container.containers import dns_label, image_of
+from procman.export.grammar import Plain, yaml_lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.export.application import Application, Service
+    from procman.export.grammar import Yaml
+    from procman.export.options import ExportOptions
+
+    Manifest = dict[str, Yaml]
+
+CONTENT = "procman/content"  # the label of what is named by its content, so that older ones can be found
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+
+
+def document(manifest: Manifest, comment: str = "") -> str:
+    """Write one document of a file."""
+    return f"---\n{comment}" + "".join(f"{line}\n" for line in yaml_lines(manifest))
+
+
+def manifest(version: str, kind: str, metadata: Manifest, **more: Yaml) -> Manifest:
+    """Return a manifest with its parts in the usual order."""
+    return {"apiVersion": Plain(version), "kind": Plain(kind), "metadata": metadata, **more}
+
+
+def name_of(app: Application, service: Service | None = None, content: str = "") -> str:
+    """Return the name of an object, from those of the application and the service and the hash of its content."""
+    parts = (app.name, *([service.name] if service else []), *([content] if content else []))
+    return Plain(dns_label("-".join(parts)))
+
+
+def labels_for(app: Application, options: ExportOptions, component: str = "") -> Manifest:
+    """Return the labels that Kubernetes recommends."""
+    version = _version(image_of(app, options))
+    return {
+        "app.kubernetes.io/name": Plain(app.name),
+        **({"app.kubernetes.io/component": Plain(component)} if component else {}),
+        "app.kubernetes.io/instance": Plain(app.name),
+        "app.kubernetes.io/part-of": Plain(app.name),
+        **({"app.kubernetes.io/version": Plain(version)} if _LABEL.fullmatch(version) else {}),
+        "app.kubernetes.io/managed-by": Plain("procman"),
+    }
+
+
+def _version(image: str) -> str:
+    """Return the tag of an image; empty if it has none, or a digest."""
+    return "" if "@" in image else image.rpartition("/")[2].partition(":")[2]
+
+
+def content_hash(content: Yaml) -> str:
+    """Return a hash of content, the same for the same content. It names what must be new whenever the content is."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]

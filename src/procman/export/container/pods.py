@@ -1,0 +1,115 @@
+"""The pods of Kubernetes: a container with its environment and probes, and what a restricted namespace demands."""
+
+from __future__ import annotations
+
+from procman.export.application import LASTING, whole_seconds
+from procman.export.container.check_commands import probes
+from procman.export.container.containers import image_of, own_environment
+from procman.export.container.first_process import container_argv
+from procman.export.grammar import Plain, escaped, kubelet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.export.application import Application, Service
+    from procman.export.grammar import Yaml
+    from procman.export.options import ExportOptions
+
+    Manifest = dict[str, Yaml]
+
+TERM = 15  # what Kubernetes sends
+SINGLE = "clock"  # a process type of which there must not be two, as on Heroku
+
+# A pod that ends is taken out of its Service at the same time as it gets TERM: for a moment, requests still come in.
+_DRAIN = 2  # seconds
+_FIRST_FREE_PORT = 1024
+_POD_NAME: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": Plain("metadata.name")}}}
+
+
+def pod(app: Application, service: Service, labels: Manifest, sources: list[Yaml], options: ExportOptions) -> Manifest:
+    """Return the template of a pod. ``labels`` are the pod's own, ``sources`` say where its environment comes from."""
+    drain = _DRAIN if _drains(service) else 0
+    spec: Manifest = {
+        **({"restartPolicy": Plain("Never")} if service.kind != LASTING else {}),
+        "terminationGracePeriodSeconds": whole_seconds(service.stop.grace) + drain,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _pod_security(service, options),
+        **_spread(service, labels),
+        "containers": [_container(app, service, str(labels["app.kubernetes.io/component"]), sources, options)],
+    }
+    return {"metadata": {"labels": labels}, "spec": spec}
+
+
+def is_single(service: Service) -> bool:
+    """Whether there must not be two instances at any time."""
+    return service.name == SINGLE and service.kind == LASTING
+
+
+def _drains(service: Service) -> bool:
+    return service.serves and service.kind == LASTING
+
+
+def _pod_security(service: Service, options: ExportOptions) -> Manifest:
+    """Return what a namespace with the level "restricted" asks for; a user has to be given for that."""
+    low = service.serves and service.port is not None and service.port < _FIRST_FREE_PORT
+    free: Manifest = {"name": Plain("net.ipv4.ip_unprivileged_port_start"), "value": "0"}
+    return {
+        **({"runAsUser": int(options.user), "runAsNonRoot": True} if _is_restricted(options) else {}),
+        **({"runAsUser": 0} if options.user == "0" else {}),
+        "seccompProfile": {"type": Plain("RuntimeDefault")},
+        **({"sysctls": [free]} if low and _is_restricted(options) else {}),
+    }
+
+
+def _is_restricted(options: ExportOptions) -> bool:
+    return options.user.isdecimal() and int(options.user) > 0
+
+
+def _spread(service: Service, labels: Manifest) -> Manifest:
+    """Spread several instances over the nodes, so that the end of one node does not end all of them."""
+    if service.replicas < 2 or service.kind != LASTING or is_single(service):
+        return {}
+    spread: Manifest = {
+        "maxSkew": 1,
+        "topologyKey": Plain("kubernetes.io/hostname"),
+        "whenUnsatisfiable": Plain("ScheduleAnyway"),
+        "labelSelector": {"matchLabels": selector(labels)},
+    }
+    return {"topologySpreadConstraints": [spread]}
+
+
+def selector(labels: Manifest) -> Manifest:
+    """Return the labels that select the pods of a service: they never change."""
+    return {name: labels[name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/component")}
+
+
+def _container(app: Application, service: Service, label: str, sources: list[Yaml], options: ExportOptions) -> Manifest:
+    escaped(service.command, "Kubernetes", f"the command of {service.name}", str)
+    return {
+        "name": Plain(label),
+        "image": image_of(app, options),
+        "command": [kubelet(argument) for argument in container_argv(service, TERM)],
+        **({"ports": [{"name": Plain("http"), "containerPort": service.port}]} if service.serves else {}),
+        "env": _env(service),
+        **({"envFrom": sources} if sources else {}),
+        **(probes(service) if service.kind == LASTING else {}),
+        **(_drain_hook() if _drains(service) else {}),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            **({"capabilities": {"drop": (Plain("ALL"),)}} if _is_restricted(options) else {}),
+        },
+    }
+
+
+def _drain_hook() -> Manifest:
+    note = f"Requests still come in for a moment after the pod has been told to end: TERM follows {_DRAIN} s later."
+    return {note: None, "lifecycle": {"preStop": {"exec": {"command": ("/bin/sh", "-c", f"sleep {_DRAIN}")}}}}
+
+
+def _env(service: Service) -> list[Yaml]:
+    several = len(service.instances) > 1 and service.kind == LASTING and not is_single(service)
+    by_pod = ("PS", "PROCMAN_INSTANCE") if several else ()
+    return [
+        {"name": Plain(name), **(_POD_NAME if name in by_pod else {"value": kubelet(value)})}
+        for name, value in own_environment(service, service.first.name).items()
+    ]
