@@ -630,3 +630,113 @@ def test_a_condemned_life_fails_with_code_1_whatever_its_own_was() -> None:
     assert failure_code(web) == 126
     web.started = None
     assert failure_code(web) == 1
+
+
+def test_only_what_is_paused_can_be_resumed() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    web.failed_probes = 2
+    before = supervisor.revision
+    supervisor.resume(web, 1.0)
+    assert (told(supervisor), web.failed_probes, supervisor.revision) == ([], 2, before)
+
+
+def test_readiness_in_a_pause_starts_the_time_to_the_next_check_when_it_is_resumed() -> None:
+    world, web = a_checked_world()
+    world.supervisor.pause(web, 1.0)
+    world.supervisor.ready(web, 2.0)
+    assert (web.state, web.deadline, web.time_left) == (State.RUNNING, None, 10.0)
+    assert world.supervisor.next_deadline() is None
+    world.supervisor.resume(web, 50.0)
+    assert (world.supervisor.next_deadline(), web.time_left) == (60.0, None)
+
+
+def test_a_pause_without_a_deadline_or_behind_it_leaves_no_time() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    supervisor.pause(web, 1.0)
+    assert (web.deadline, web.time_left) == (None, None)
+    supervisor.resume(web, 2.0)
+    assert (web.deadline, web.time_left) == (None, None)
+    world, web = a_checked_world()
+    world.supervisor.pause(web, 9.0)  # its check was due at 4
+    assert web.time_left == 0.0
+
+
+def test_a_deadline_moves_on_while_the_user_holds_the_process() -> None:
+    world, web = a_checked_world()
+    assert world.supervisor.next_deadline() == 4.0
+    world.supervisor.postpone(web, 2.5)
+    assert world.supervisor.next_deadline() == web.deadline == 6.5
+    web.deadline = None
+    world.supervisor.postpone(web, 2.5)
+    assert web.deadline is None
+
+
+def test_time_in_which_everything_stood_still_moves_an_ordered_shutdown_on() -> None:
+    supervisor = ordered_supervisor()
+    db, web = supervisor.instances.values()
+    supervisor.stop_all(TERMINATED, 1.0)  # both have until 6, and the second one is stopped at 3.5 at the latest
+    web.deadline = None
+    assert supervisor.next_deadline() == 3.5
+    supervisor.stand_still(100.0)
+    assert supervisor.next_deadline() == 103.5
+    supervisor.tick(103.4)
+    assert db.state == State.RUNNING
+    supervisor.tick(103.5)
+    assert (db.state, db.last_deadline) == (State.STOPPING, 106.0)
+
+
+@pytest.mark.parametrize("awaited", ["db.1", "web.1", ""])
+def test_a_run_waits_for_what_something_can_still_start(awaited: str) -> None:
+    supervisor = a_supervisor("db.1", "web.1")
+    supervisor.is_awaited = lambda instance: instance.name == awaited
+    for instance in supervisor.instances.values():
+        supervisor.exited(instance, GOOD, 1.0)
+    told(supervisor)
+    assert supervisor.settled is (awaited == "")
+
+
+def test_what_is_waited_for_is_what_is_not_down() -> None:
+    supervisor = a_supervisor("db.1", "web.1", "job.1")
+    db, web, job = supervisor.instances.values()
+    db.state, web.state, job.state = State.FAILED, State.BACKOFF, State.EXITED
+    assert supervisor.waiting_for == [web]
+
+
+def test_what_is_about_to_start_for_the_first_time_may_restart_by_itself() -> None:
+    supervisor = a_supervisor("web.1", autostart=False)
+    web = supervisor.instances["web.1"]
+    web.wanted = True
+    assert supervisor.may_restart_by_itself(web)
+    web.wanted, web.started = False, 1.0
+    assert supervisor.may_restart_by_itself(web)
+    web.held = True
+    assert not supervisor.may_restart_by_itself(web)
+
+
+def test_the_limit_of_a_wait_does_not_run_while_the_user_holds_one_of_the_dependencies() -> None:
+    supervisor = a_supervisor("db.1", "mq.1", "web.1")
+    db, mq, web = supervisor.instances.values()
+    web.plan.depends_on = (Dependency("mq", timeout=9.0), Dependency("db", timeout=9.0))
+    supervisor.replan(web, web.plan)
+    supervisor.hold([web, db], 1.0)
+    for instance in (web, db):
+        supervisor.exited(instance, GOOD, 2.0)
+    mq.state = State.STARTING
+    db.state = State.STOPPING
+    supervisor.add([web.plan], 3.0)
+    assert (web.state, web.held_up, web.deadline) == (State.WAITING, True, None)
+
+
+def test_each_step_is_counted() -> None:
+    supervisor = a_supervisor("web.1")
+    web = supervisor.instances["web.1"]
+    before = supervisor.revision
+    supervisor.pause(web, 1.0)
+    supervisor.resume(web, 2.0)
+    supervisor.exited(web, CRASH, 3.0)
+    assert supervisor.revision == before + 3
+    supervisor.next_deadline()
+    told(supervisor)
+    assert supervisor.revision == before + 3

@@ -119,9 +119,72 @@ def test_of_a_piece_that_wipes_its_row_the_colors_remain_and_what_follows(piece:
     assert not_wiped(piece) == left
 
 
-def test_a_row_that_comes_back_after_another_content_has_changed_even_if_it_was_erased_before() -> None:
-    """Only a row that is erased and drawn the same again has not changed."""
-    frames = [b"\x1b[2Ka\n\r%d\n" % number for number in range(2 * STEADY_FRAMES)]
+def test_a_row_that_is_erased_and_drawn_the_same_again_has_not_changed() -> None:
+    frames = [b"\x1b[Ja\n\r%d\n" % number for number in range(2 * STEADY_FRAMES)]
     assert shown_at(frames) == {STEADY_FRAMES + 1: b"a\n"}
-    frames[5:] = [b"\x1b[2Kb\n\r5\n", *(frame.removeprefix(b"\x1b[2K") for frame in frames[6:])]
+    frames[5:] = [b"\x1b[Jb\n\r5\n", *(frame.removeprefix(b"\x1b[J") for frame in frames[6:])]
     assert shown_at(frames) == {7 + STEADY_FRAMES: b"a\n"}
+
+
+def shown(*pieces: bytes) -> bytes:
+    """Return all that one stream shows of these pieces; before an empty one the redrawing pauses."""
+    sanitizer = Sanitizer()
+    return b"".join(sanitizer.clean(piece) if piece else sanitizer.rest() for piece in (*pieces, b""))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ((b"\x1b[2A\n\nc\n",), b"\nc\n"),  # a row of unknown content
+        ((b"\x1b[2Aa\nb\n", b"", b"\x1b[2A\n\nc\n"), b"a\nb\n\nc\n"),
+        ((b"\x1b[2Aa\nb\n", b"\x1b[2A\n\nc\n"), b"a\nb\nc\n"),  # it is held back
+        ((b"\x1b[2Aa\nb\n", b"\x1b[2A\x1b[J\n\nc\n"), b"\n\nc\n"),  # it was, but is erased
+    ],
+)
+def test_a_bare_newline_is_a_blank_row_unless_something_is_held_back_there(
+    pieces: tuple[bytes, ...], expected: bytes
+) -> None:
+    assert shown(*pieces) == expected
+
+
+@pytest.mark.parametrize("up", [b"\x1b[2A", b"\x1b[1A\x1b[1A"])
+def test_what_is_erased_after_a_pause_is_shown_again_however_the_cursor_got_there(up: bytes) -> None:
+    block = up + b"\x1b[Ja\nb\n"
+    assert shown(block, b"", block, block) == b"a\nb\n" * 2
+    assert shown(block, b"", up + b"a\nb\n") == b"a\nb\n"
+
+
+def test_a_blank_line_that_may_be_overwritten_is_shown_if_it_is_not() -> None:
+    sanitizer = Sanitizer()
+    sanitizer.look_ahead(b"\x1b[1A")
+    assert sanitizer.clean(b"title\n\n") == b"title\n"
+    assert sanitizer.rest() == b"\n"
+
+
+def test_nothing_is_known_of_rows_on_a_cleared_screen() -> None:
+    assert shown(b"\x1b[1Aa\n", b"", b"\x1b[2J\x1b[1Aa\n") == b"a\na\n"
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"a\n\x1b[1Ab\n") == b""
+    assert sanitizer.clean(b"\x1b[2Jc\n") == b"b\nc\n"
+    assert sanitizer.clean(b"d\n") == b"d\n"  # it belongs to no frame
+
+
+def test_a_hundred_rows_are_followed_and_older_ones_are_shown() -> None:
+    rows = [b"%d\n" % number for number in range(101)]
+    assert Sanitizer().clean(b"\x1b[99A" + b"".join(rows[:100])) == b""
+    assert Sanitizer().clean(b"\x1b[99A" + b"".join(rows)) == rows[0]
+
+
+def test_long_rows_are_held_back_up_to_a_limit() -> None:
+    row = b"x" * 8191 + b"%x\n"
+    fitting = b"".join(row % (number % 16) for number in range(32))  # 256 KiB
+    assert Sanitizer().clean(b"\x1b[32A" + fitting) == b""
+    over = fitting[:-1] + b"y\n"
+    assert Sanitizer().clean(b"\x1b[32A" + over) == over
+    assert Sanitizer().clean(b"\x1b[2A" + row % 1) == b""
+
+
+def test_what_is_erased_does_not_count_in_that_limit() -> None:
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"\x1b[12A" + (b"a" * 20_000 + b"\n") * 12) == b""
+    assert sanitizer.clean(b"\x1b[12A\x1b[J" + (b"b" * 30_000 + b"\n") * 3) == b""

@@ -320,7 +320,6 @@ class Supervisor:
     def _suspend_deadline(self, instance: Instance, now: float) -> None:
         instance.time_left = None if instance.deadline is None else max(0.0, instance.deadline - now)
         instance.deadline = None
-        self._deadline_known = False
 
     def _announce(self, action: str, instance: Instance) -> None:
         self.revision += 1
@@ -331,8 +330,7 @@ class Supervisor:
         """Remove a retiring instance that is at rest. What waited for it no longer does."""
         if instance.name in self._retiring and instance.state in DOWN:
             self._retiring.discard(instance.name)
-            if self._later.pop(instance.name, None) is not None:
-                self._deadline_known = False
+            self._later.pop(instance.name, None)
             del self.instances[instance.name]
             self.on_removed(instance.name)
             if self._order is not None:
@@ -350,7 +348,6 @@ class Supervisor:
                 if verdict := order.verdict(one):
                     self._step(one, verdict[0], Fact(now, reason=verdict[1]))
                 elif hold_up(one, order.is_held_up(one), now):
-                    self._deadline_known = False
                     self._changed.append(one)
             if self._later and changed.state in DOWN:
                 self._release([name for name in self._later if not order.in_use(self.instances[name])], now)
@@ -360,7 +357,6 @@ class Supervisor:
         """Stop the instances that were held back, if they have not been stopped yet."""
         for name in names:
             if self._later.pop(name, None) is not None:
-                self._deadline_known = False
                 self._step(self.instances[name], Event.STOP, Fact(now))
 
     def _failed(self, instance: Instance, fact: Fact) -> None:
