@@ -49,6 +49,26 @@ def last_words(run: Run, name: str) -> Callable[[], object]:
     return end
 
 
+# Suspended processes ----------------------------------------------------------------------------------------------
+
+
+def test_a_suspension_shorter_than_the_time_left_is_not_charged(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=20.0))
+    run.after(0.0, lambda: setattr(kernel.process("web.1"), "caught", {signal.SIGTERM}))
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(2.1, lambda: kernel._move(kernel.now + 6.0))  # of 10 seconds to the next deadline
+    run.after(26.5, run.exits("web.1"))
+    assert run.run() == 0
+    assert "KILL" not in signal_names(kernel.spawned[0].got)
+
+
+def test_an_idle_run_does_not_wake_up_to_look_for_suspensions(kernel: Kernel) -> None:
+    run = Run(kernel, "web.1")
+    run.after(60.0, run.exits("web.1"))
+    run.run()
+    assert len(kernel.waits) < 10
+
+
 # The course of a run ----------------------------------------------------------------------------------------------
 
 

@@ -225,6 +225,13 @@ class Supervisor:
             self._deadline_known = True
         return self._deadline
 
+    def is_timing(self) -> bool:
+        """Whether an instance has a limited time for something: to become ready, or to stop."""
+        timed = (
+            i.deadline is not None and i.state not in (State.RUNNING, State.BACKOFF) for i in self.instances.values()
+        )
+        return bool(self._later) or any(timed)
+
     def is_held(self, instance: Instance) -> bool:
         """Whether the user stopped it by name."""
         return instance.held

@@ -95,6 +95,10 @@ class Announcer:
             self._reminder = now + REMINDER_INTERVAL
             self._remind(now)
 
+    def is_timing(self) -> bool:
+        """Return False: no process is timed here."""
+        return False
+
     def stand_still(self, seconds: float) -> None:
         """Do nothing: no deadline of a process is kept here."""
 
@@ -209,6 +213,10 @@ class EventReporter:
 
     def tick(self, now: float) -> None:
         """Do nothing between two events."""
+
+    def is_timing(self) -> bool:
+        """Return False: no process is timed here."""
+        return False
 
     def stand_still(self, seconds: float) -> None:
         """Do nothing: no deadline of a process is kept here."""

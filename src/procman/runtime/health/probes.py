@@ -99,6 +99,10 @@ class Probes(QuietComponent):
         times = [time for probe in self._probes.values() for time in (probe.due, probe.overdue, probe.last_look)]
         return min((time for time in times if time is not None), default=None)
 
+    def is_timing(self) -> bool:
+        """Return whether an attempt is under way."""
+        return any(probe.overdue is not None for probe in self._probes.values())
+
     def stand_still(self, seconds: float) -> None:
         """Give the attempts under way the time for which everything was suspended."""
         for probe in self._probes.values():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         def on_event(self, action: str, instance: Instance, now: float) -> None: ...
         def next_deadline(self) -> float | None: ...
         def tick(self, now: float) -> None: ...
+        def is_timing(self) -> bool: ...
         def stand_still(self, seconds: float) -> None: ...
         def close(self, now: float, code: int) -> None: ...
 
@@ -43,6 +44,10 @@ class QuietComponent:
 
     def tick(self, now: float) -> None:
         """One turn of the loop is over."""
+
+    def is_timing(self) -> bool:
+        """Return whether the time that a process takes is being measured."""
+        return False
 
     def stand_still(self, seconds: float) -> None:
         """Everything was suspended for that long: deadlines of processes move on."""
@@ -84,6 +89,10 @@ class LazyComponent(QuietComponent):
         """See QuietComponent.tick."""
         if self._component is not None:
             self._component.tick(now)
+
+    def is_timing(self) -> bool:
+        """See QuietComponent.is_timing."""
+        return self._component is not None and self._component.is_timing()
 
     def stand_still(self, seconds: float) -> None:
         """See QuietComponent.stand_still."""

@@ -35,6 +35,7 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 LATE = 1.0  # seconds; a wait that lasts so much longer than it should means that procman was suspended meanwhile
+SHORT_WAIT = 0.5  # seconds; the longest wait while the time of a process is measured, and what is late for it
 LAST_FLUSH_LIMIT = 1.0  # seconds for the reader to take the rest of the output at the end
 
 
@@ -106,8 +107,8 @@ class Engine:
         began = time.monotonic()
         callbacks = self._poller.ready(timeout)
         waited = time.monotonic() - began
-        if timeout is not None and waited > timeout + LATE:  # SIGSTOP, a frozen container: it began in this wait
-            self._stand_still(waited)
+        if timeout is not None and waited > timeout + (LATE if timeout > SHORT_WAIT else SHORT_WAIT):
+            self._stand_still(waited)  # SIGSTOP, a frozen container: it began in this wait
         for callback in callbacks:
             callback()
 
@@ -203,7 +204,13 @@ class Engine:
         else:
             due = self._nearest_deadline()
             timeout = None if due is None else max(0.0, due - time.monotonic())
+            if timeout is not None and timeout > SHORT_WAIT and self._is_timing():
+                timeout = SHORT_WAIT  # a long wait would hide a suspension in it
         self._poll(timeout)
+
+    def _is_timing(self) -> bool:
+        is_orphaned = self._orphans_until is not None
+        return is_orphaned or self.supervisor.is_timing() or any(one.is_timing() for one in self._components)
 
     def _nearest_deadline(self) -> float | None:
         nearest = self._orphans_until
