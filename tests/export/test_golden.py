@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.core.model.plan import Plan
 
-HOLDS_STOP_TO = ("systemd", "runit", "compose", "kubernetes", "quadlet", "nomad")
+HOLDS_STOP_TO = ("systemd", "supervisord", "runit", "compose", "kubernetes", "quadlet", "nomad")
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from configparser import ConfigParser
+
 import pytest
 
+import harness
 from export.plans import Export, plan_of
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.export.application import average_backoff, budget_window, patience
+from procman.export.options import ExportOptions
+from procman.export.registry import BUILT_IN, stop_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from procman.core.model.plan import Plan
 
 
@@ -92,3 +99,118 @@ def test_nobody_owns_a_folder_that_is_elsewhere() -> None:
     export = Export("systemd", plan_of("web: ./web\n"), target_dir="/srv/shop", owner="")
     assert "systemd will run the application as root: --user names another" in export.warnings
     assert "User" not in unit(export)
+
+
+# What does not start by itself ---------------------------------------------------------------------------------------
+
+
+def mixed() -> Plan:
+    """Build an application with a release, and a type that starts by hand."""
+    return plan_of("web: ./web\nlazy: ./debug\nrelease: ./migrate\n", {"lazy": {"autostart": False}})
+
+
+@pytest.mark.parametrize("format_name", ["supervisord", "runit", "s6"])
+def test_what_starts_by_hand_is_warned_of(format_name: str) -> None:
+    assert "lazy is exported, but starts only by hand: autostart = false" in Export(format_name, mixed()).warnings
+
+
+def test_supervisord_starts_neither_a_release_nor_what_starts_by_hand() -> None:
+    configuration = ConfigParser(interpolation=None)
+    export = Export("supervisord", mixed())
+    configuration.read_string(export.files["app.conf"])
+    starts = {name: section.get("autostart", "true") for name, section in configuration.items() if ":" in name}
+    assert [name for name, value in starts.items() if value == "false"] == [
+        "program:app-lazy.1",
+        "program:app-release.1",
+    ]
+    assert configuration["program:app-release.1"]["autorestart"] == "false"
+    assert "sh /etc/supervisor/conf.d/app/release.1.sh &&\n" in export.files["app.conf"]
+
+
+@pytest.mark.parametrize("format_name", ["runit", "s6"])
+def test_a_down_file_keeps_a_directory_from_starting(format_name: str) -> None:
+    files = Export(format_name, mixed()).files
+    assert [path for path in files if path.endswith("/down")] == ["app-lazy.1/down", "app-release.1/down"]
+    assert "\nrest\n" in files["app-release.1/finish"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "retries"),
+    [({}, 5), ({"max_restarts": 1}, 0), ({"max_restarts": 3}, 2), ({"backoff": 0.5, "max_restarts": 4}, 3)],
+)
+def test_supervisord_is_as_patient_as_start(policy: dict[str, object], retries: int) -> None:
+    content = Export("supervisord", failing(**policy)).files["app.conf"]
+    assert f"\nstartretries={retries}\n" in content
+    assert "\nstartretries=1000000\n" in Export("supervisord", failing(**policy), keep_trying=True).files["app.conf"]
+
+
+@pytest.mark.parametrize("format_name", ["runit", "s6"])
+def test_a_finish_script_without_a_budget_never_gives_up(format_name: str) -> None:
+    plan = failing(max_restarts=1)
+    assert "gave up" in Export(format_name, plan).files["app-web.1/finish"]
+    assert "gave up" not in Export(format_name, plan, keep_trying=True).files["app-web.1/finish"]
+
+
+# Scaling down --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("format_name", "commands"),
+    [
+        ("systemd", ["systemctl stop app-web@2.service app-worker@1.service"]),
+        ("supervisord", ["supervisorctl stop app:web.2", "supervisorctl stop app:worker.1"]),
+        ("runit", ["sv stop app-web.2", "rm /etc/service/app-web.2", "rm -r /etc/sv/app-web.2"]),
+        (
+            "s6",
+            [
+                "s6-svc -wD -d /run/service/app-web.2",
+                "s6-svunlink /run/service app-web.2",
+                "rm -r /etc/s6/sv/app-web.2",
+            ],
+        ),
+        ("launchd", ["launchctl bootout system/app.web.2", "launchctl bootout system/app.worker.1"]),
+        ("upstart", ["stop app-web-2", "stop app-worker-1"]),
+        ("app-json", []),
+        ("of-a-plug-in", []),
+    ],
+)
+def test_an_export_knows_how_to_stop_what_it_removes(format_name: str, commands: list[str]) -> None:
+    removed = _removed(format_name) if format_name in BUILT_IN else ["app/web.2"]
+    assert stop_commands(format_name, removed, ExportOptions("app"))[: len(commands) or 1] == commands
+
+
+def _removed(format_name: str) -> list[str]:
+    larger, smaller = (
+        Export(format_name, plan_of("web: ./web\nworker: ./work\n", formation=formation))
+        for formation in ("web=2,worker=1", "web=1")
+    )
+    return [path for path in (*larger.links, *larger.files) if path not in {*smaller.links, *smaller.files}]
+
+
+def test_the_commands_come_with_the_changes(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("web: ./web\n")
+    said = []
+    for words in (("web=2",), ("web=1", "--dry-run"), ("web=1",), ("web=1",)):
+        done = harness.call("export", "supervisord", "out", "--app", "shop", "-m", *words, cwd=tmp_path)
+        said.append("stop what was removed, before anything else:\n    supervisorctl stop shop:web.2\n" in done.out)
+    assert said == [False, True, True, False]
+
+
+def test_stop_scripts_stay_while_a_supervisor_may_need_them(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("web: ./web\n")
+    folder = tmp_path / "out" / "shop-web.2"
+
+    def export(count: int) -> list[str]:
+        done = harness.call("export", "s6", "out", "--app", "shop", "-m", f"web={count}", cwd=tmp_path)
+        assert done.code == 0, done
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    assert "run" in export(2)
+    (folder / "supervise").mkdir()
+    stay = ["down-signal", "finish", "supervise", "timeout-finish", "timeout-kill"]
+    assert export(1) == stay
+    assert export(1) == stay
+    assert "run" in export(2)
+    assert export(1) == stay
+    (folder / "supervise").rmdir()
+    assert export(1) == []

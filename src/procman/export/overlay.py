@@ -36,6 +36,13 @@ def _features(service: Service) -> Iterator[str]:
         yield STOP_TO
 
 
+def by_hand_warnings(app: Application) -> Iterator[ExportWarning]:
+    """Yield a warning per service that is exported but does not start by itself."""
+    for service in app.services:
+        if not service.starts:
+            yield ExportWarning(f"{service.name} is exported, but starts only by hand: autostart = false")
+
+
 def dependencies_of(app: Application, service: Service) -> list[tuple[Service, str]]:
     """Return the exported services that ``service`` depends on, each with its condition."""
     known = {other.name: other for other in app.services}

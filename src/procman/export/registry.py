@@ -9,7 +9,7 @@ from procman.errors import ProcmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.metadata import EntryPoint
 
     from procman.core.model.plan import Plan
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from procman.export.options import ExportOptions
 
     Render = Callable[[Plan, ExportOptions], Iterator[ExportFile | ExportWarning]]
+    StopCommands = Callable[[Sequence[str], ExportOptions], list[str]]
 
 GROUP = "procman.exporters"
 BUILT_IN = {
@@ -46,6 +47,17 @@ def find(name: str) -> Render:
     raise UsageError(
         f'unknown export format "{name}"', did_you_mean(name, known) or "procman export --list shows the formats"
     )
+
+
+def stop_commands(name: str, removed: Sequence[str], options: ExportOptions) -> list[str]:
+    """Return the commands that stop what runs from the ``removed`` paths, as the exporter called ``name`` knows them.
+
+    They are in the function ``stop_commands`` of its module, which is optional.
+    """
+    if name not in BUILT_IN:
+        return []
+    function: StopCommands | None = getattr(import_module(BUILT_IN[name]), "stop_commands", None)
+    return function(removed, options) if function else []
 
 
 def summaries() -> Iterator[tuple[str, str]]:

@@ -28,12 +28,13 @@ SPECIAL_VARIABLES = frozenset(
     ).split()
 )
 
-# On Linux, scripts of an init system can rely on util-linux. Nothing is needed if the supervisor runs as that user.
-_SETPRIV = """\
+# Nothing is needed if the supervisor runs as that user. Else the home is that of the account at the target.
+_CHANGE_USER = """\
 if [ "$(id -un)" != {user} ]; then
-    set -- setpriv --reuid {user} --regid "$(id -g {user})" --init-groups "$@"
+    set -- {tool} {env}"$@"
 fi
 """
+_IDENTITY = {"HOME": '"$(getent passwd {user} | cut -d: -f6)"', "USER": "{user}", "LOGNAME": "{user}"}
 
 
 def signal_name(number: int) -> str:
@@ -46,6 +47,19 @@ def trap_stop_signal(command: str, signal_number: int) -> str:
     if is_simple(command):
         return direct(command)
     return f"trap 'exit {128 + signal_number}' {signal_name(signal_number)}; {command}"
+
+
+def asks_program_first(service: Service) -> bool:
+    """Return whether the program gets the stop signal before its group: by the overlay, or if it needs no shell."""
+    return service.stop.to == "program" or (not service.stop.to and is_simple(service.command))
+
+
+def program_of(service: Service, leader: str) -> str:
+    """Return the shell's expression for the pid of the program, where ``leader`` is that of its group's leader.
+
+    Behind the shell of a compound command, the program is what the shell is waiting for.
+    """
+    return leader if is_simple(service.command) else f"$(cat /proc/{leader}/task/{leader}/children)"
 
 
 def environment_file(path: str, comment: str, app: Application, service: Service, instance: InstancePlan) -> ExportFile:
@@ -75,6 +89,14 @@ set -- "$@" /bin/sh -c {sh(command)}
 """
 
 
-def setpriv_lines(user: str) -> str:
-    """Return the lines that put setpriv(1) before ``"$@"``; empty without a user."""
-    return _SETPRIV.format(user=sh(user)) if user else ""
+def change_user_lines(user: str, tool: str, instance: InstancePlan) -> str:
+    """Return the lines that put a change to ``user`` before ``"$@"``; empty without a user.
+
+    ``tool`` is a command of the target, with ``{user}`` in it. HOME and the like follow, unless the env files set them.
+    """
+    if not user:
+        return ""
+    name = sh(user)
+    missing = {key: value.format(user=name) for key, value in _IDENTITY.items() if key not in instance.env}
+    env = "".join(f"{key}={value} " for key, value in missing.items())
+    return _CHANGE_USER.format(user=name, tool=tool.format(user=name), env=f"/usr/bin/env {env}" if env else "")

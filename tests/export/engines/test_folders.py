@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 from functools import partial
 
 import pytest
 
-from export.rig import LIMIT, Application, attempt, call, need, wait_for
+from export.rig import LAUNCHER, LIMIT, POOL, Application, attempt, call, need, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Runit:
 
     format = "runit"
     programs = ("runsvdir", "sv", "chpst", "svlogd")
+    stop_command = "sv stop shop-worker.2"
 
     def __init__(self, folder: Path) -> None:
         need(*self.programs)
@@ -57,6 +59,7 @@ class S6(Runit):
 
     format = "s6"
     programs = ("s6-svscan", "s6-svc", "s6-svstat", "s6-log")
+    stop_command = "s6-svc -wD -d /run/service/shop-worker.2"
 
     def command(self) -> list[str]:
         return ["s6-svscan", str(self.folder)]
@@ -138,3 +141,80 @@ def test_what_ignores_the_signal_is_killed_after_the_grace(tmp_path: Path, engin
     engine.stop("web.1")
     engine.end()
     app.wait_until_gone()
+
+
+@pytest.mark.parametrize("command", ["./launcher", "true && ./launcher"])
+def test_a_launcher_that_dies_leaves_its_program_the_grace(tmp_path: Path, engine: Runit, command: str) -> None:
+    app = Application(tmp_path / "shop", f"web: {command}\n")
+    app.add("launcher", LAUNCHER)
+    app.export(engine.format, engine.folder)
+    engine.start()
+    app.pid("web.1")
+    engine.stop("web.1")
+    assert (app.seen / "web.1.bye").exists()
+
+
+@pytest.mark.parametrize("command", ["./pool", "true && ./pool"])
+def test_a_pool_finishes_the_job_of_its_worker(tmp_path: Path, engine: Runit, command: str) -> None:
+    if engine.format == "s6" and "&" in command:
+        pytest.skip("s6 signals the shell, and the export warns of it")
+    app = Application(tmp_path / "shop", f"pool: {command}\n")
+    app.add("pool", POOL)
+    (app.folder / "procman.toml").write_text('[process.pool]\nstop_to = "program"\nstop_timeout = 30\n')
+    app.export(engine.format, engine.folder)
+    engine.start()
+    app.pid("pool.1")
+    engine.stop("pool.1")
+    assert (app.seen / "pool.job").exists()
+    assert (app.seen / "pool.bye").exists()
+
+
+def test_what_is_scaled_away_can_be_stopped_and_leaves_nothing(tmp_path: Path, engine: Runit) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\nworker: true && ./witness | cat -u\n")
+    app.export(engine.format, engine.folder, "-m", "web=1,worker=2")
+    engine.start()
+    for name in ("web.1", "worker.1", "worker.2"):
+        app.pid(name)
+    done = app.export(engine.format, engine.folder, "-m", "web=1,worker=1")
+    assert f"stop what was removed, before anything else:\n    {engine.stop_command}\n" in done.out
+    engine.stop("worker.2")
+    assert (app.seen / "worker.2.bye").exists()
+    witnesses = [survivor for survivor in app.survivors() if "witness" in survivor]
+    assert len(witnesses) == len({app.pid("web.1"), app.pid("worker.1")}) + 1  # worker.1 has its line's shell, too
+    app.export(engine.format, engine.folder, "-m", "web=1,worker=2")  # the stop files that have stayed are ours
+
+
+def test_a_release_and_what_starts_by_hand_wait(tmp_path: Path, engine: Runit) -> None:
+    app = Application(tmp_path / "shop", 'web: ./witness\nlazy: ./witness\nrelease: echo "$PS"; [ -e seen/fixed ]\n')
+    (app.folder / "procman.toml").write_text("[process.lazy]\nautostart = false\n")
+    app.export(engine.format, engine.folder)
+    release = engine.folder / "shop-release.1"
+    assert attempt("./run", cwd=release).returncode == 1
+    (app.seen / "fixed").touch()
+    assert call("./run", cwd=release) == "release.1\n"
+    engine.start()
+    app.pid("web.1")
+    for name in ("lazy.1", "release.1"):
+        wait_for(partial(engine.is_down, name), f"{name} is down")
+    assert not list(app.seen.glob("lazy*"))
+
+
+def test_another_account_has_its_own_home(tmp_path: Path, engine: Runit) -> None:
+    need("getent", root=True)
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    for folder in (*tmp_path.parents[:2], tmp_path, app.folder):
+        folder.chmod(0o755)
+    app.seen.chmod(0o777)
+    app.export(engine.format, engine.folder, "--user", "games")
+    engine.start()
+    app.pid("web.1")
+    account = pwd.getpwnam("games")
+    seen = app.environ("web.1")
+    assert (seen["HOME"], seen["USER"], seen["LOGNAME"]) == (account.pw_dir, "games", "games")
+
+
+def test_a_failing_process_is_tried_for_ever_on_request(tmp_path: Path, engine: Runit) -> None:
+    app = Application(tmp_path / "shop", 'web: echo >>seen/tries; [ "$(wc -l <seen/tries)" -gt 2 ] && exec ./witness\n')
+    app.export(engine.format, engine.folder, "--max-restarts", "1", "--keep-trying")
+    engine.start()
+    app.pid("web.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from export.rig import LIMIT, Application, attempt, call, cannot, wait_for
+from export.rig import LAUNCHER, LIMIT, POOL, Application, attempt, call, cannot, need, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,3 +109,82 @@ def test_what_ignores_the_signal_is_killed_after_the_grace(tmp_path: Path, super
     wait_for((app.seen / "web.1.pid").exists, "the process is up")
     supervisor.control("stop", "shop:*")
     app.wait_until_gone()
+
+
+def test_a_launcher_that_dies_has_not_stopped_before_its_program(tmp_path: Path, supervisor: Supervisor) -> None:
+    app = Application(tmp_path / "shop", "web: ./launcher\n")
+    app.add("launcher", LAUNCHER)
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    first = app.pid("web.1")
+    supervisor.control("stop", "shop:web.1")
+    assert (app.seen / "web.1.bye").exists()
+    assert not app.survivors()
+    app.forget("web.1")
+    supervisor.control("start", "shop:web.1")
+    assert app.pid("web.1") != first
+
+
+@pytest.mark.parametrize("command", ["./pool", "true && ./pool"])
+def test_a_pool_finishes_the_job_of_its_worker(tmp_path: Path, supervisor: Supervisor, command: str) -> None:
+    app = Application(tmp_path / "shop", f"pool: {command}\n")
+    app.add("pool", POOL)
+    (app.folder / "procman.toml").write_text('[process.pool]\nstop_to = "program"\nstop_timeout = 30\n')
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    app.pid("pool.1")
+    supervisor.control("stop", "shop:*")
+    assert (app.seen / "pool.job").exists()
+    assert (app.seen / "pool.bye").exists()
+
+
+def test_a_killed_script_does_not_leave_its_program(tmp_path: Path, supervisor: Supervisor) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    first = app.pid("web.1")
+    app.forget("web.1")
+    os.kill(int(supervisor.control("pid", "shop:web.1")), signal.SIGKILL)
+    assert app.pid("web.1") != first
+    assert not [survivor for survivor in app.survivors() if survivor.startswith(f"{first} ")]
+
+
+def test_a_program_can_be_stopped_by_int(tmp_path: Path, supervisor: Supervisor) -> None:
+    app = Application(tmp_path / "shop", "web: ./server\n")
+    server = "trap 'echo yes >seen/bye; exit 0' INT; echo $$ >seen/web.1.pid; while :; do sleep 0.1 & wait $!; done"
+    app.add("server", f"#!/bin/sh\n{server}\n")
+    app.export("supervisord", supervisor.included, "--stop-signals", "web=INT")
+    supervisor.start()
+    wait_for((app.seen / "web.1.pid").exists, "the process is up")
+    supervisor.control("stop", "shop:*")
+    assert (app.seen / "bye").exists()
+
+
+def test_what_is_done_rests_and_what_starts_by_hand_waits(tmp_path: Path, supervisor: Supervisor) -> None:
+    lines = "build: echo x >>seen/build\nlazy: ./witness\nrelease: echo x >>seen/release; [ -e seen/fixed ]\n"
+    app = Application(tmp_path / "shop", lines)
+    (app.folder / "procman.toml").write_text("[process.build]\nmin_uptime = 1\n[process.lazy]\nautostart = false\n")
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    wait_for(lambda: "EXITED" in supervisor.status(), "what is done is not started again")
+    assert (app.seen / "build").read_text() == "x\n"
+    assert supervisor.status().count("Not started") == 2
+    assert not (app.seen / "release").exists()
+    script = supervisor.included / "shop" / "release.1.sh"
+    assert attempt("sh", script).returncode == 1
+    (app.seen / "fixed").touch()
+    assert attempt("sh", script).returncode == 0
+
+
+def test_another_account_has_its_own_home(tmp_path: Path, supervisor: Supervisor) -> None:
+    need("setpriv", root=True)
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    for folder in (*tmp_path.parents[:2], tmp_path, app.folder):
+        folder.chmod(0o755)
+    app.seen.chmod(0o777)
+    app.export("supervisord", supervisor.included, "--user", "games")
+    supervisor.start()
+    app.pid("web.1")
+    account = pwd.getpwnam("games")
+    seen = app.environ("web.1")
+    assert (seen["HOME"], seen["USER"], seen["LOGNAME"]) == (account.pw_dir, "games", "games")

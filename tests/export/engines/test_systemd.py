@@ -217,6 +217,10 @@ def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path)
     app.pid("web.2")
     done = app.export("systemd", machine.folder / UNITS, "--user", "daemon", "-m", "web=1")
     assert "remove shop-web.target.wants/shop-web@2.service" in done.out
+    stop = next(line.split() for line in done.out.splitlines() if line.startswith("    systemctl stop "))
+    assert stop[2:] == ["shop-web@2.service", "shop-worker@1.service"]
+    machine.call(*stop)
+    assert all((app.seen / f"{name}.bye").exists() for name in ("web.2", "worker.1"))
     machine.call("systemctl", "daemon-reload")
     assert wanted(machine, "shop.target") == ["shop-web.target"]
     assert wanted(machine, "shop-web.target") == ["shop-web@1.service"]

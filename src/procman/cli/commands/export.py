@@ -15,7 +15,7 @@ from procman.errors import EXIT_OK, ConfigError, UsageError
 from procman.export.application import app_name
 from procman.export.file import ExportFile
 from procman.export.options import ExportOptions
-from procman.export.registry import find, summaries
+from procman.export.registry import find, stop_commands, summaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     if out == PRINT:
         _print("".join(_printed(files)))
     elif out:
-        _write(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
+        removed = _write(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
+        commands = stop_commands(format_name, removed, options)
+        if commands:
+            sys.stdout.write("stop what was removed, before anything else:\n")
+            sys.stdout.write("".join(f"    {command}\n" for command in commands))
     return EXIT_OK
 
 
@@ -166,7 +170,8 @@ def _headline(file: ExportFile) -> str:
     return f"# ==> {file.path} -> {file.link}\n" if file.link else f"# ==> {file.path} (mode {file.mode:04o})\n"
 
 
-def _write(folder: Folder, files: list[ExportFile], dry_run: bool) -> None:
+def _write(folder: Folder, files: list[ExportFile], dry_run: bool) -> list[str]:
+    """Write the files, or say what would be written. Returns the paths that are removed."""
     changes = folder.changes(files)
     try:
         if not dry_run:
@@ -176,6 +181,7 @@ def _write(folder: Folder, files: list[ExportFile], dry_run: bool) -> None:
     sys.stdout.write("".join(_change_line(change, dry_run) for change in changes if change.kind in _SHOWN))
     same = sum(change.kind == "keep" for change in changes)
     sys.stdout.write(f"{folder.path}: {len(files)} files{f', {same} unchanged' if same else ''}\n")
+    return [change.path for change in changes if change.kind == "remove"]
 
 
 def _change_line(change: Change, dry_run: bool) -> str:

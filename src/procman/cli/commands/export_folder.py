@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     Kind = Literal["create", "update", "keep", "remove"]
 
-# Files with a single number or word have no room for a marker. They are ours if the run script beside them is.
+# Files with a single number or word have no room for a marker. They are ours if a script beside them is.
 _COMPANIONS = ("down-signal", "timeout-kill", "timeout-finish")
+_SCRIPTS = ("run", "finish")
+# A supervisor needs these to stop what still runs. They stay as long as its own folder is beside them.
+_STOP_FILES = (*_COMPANIONS, "finish", "control/t")
+_SUPERVISES = "supervise"
 _MAX_DEPTH = 2  # folders, as in shop-web.1/log/run
 _MARKER_RANGE = 2048  # bytes at the top of a file that must contain the marker
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -67,7 +71,8 @@ class Folder:
         with _opened(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)) as top:
             wanted = [self._change(top, file) for file in files]
             paths = {file.path for file in files}
-            return wanted + [Change("remove", path) for path in self._ours(top) if path not in paths]
+            gone = [path for path in self._ours(top) if path not in paths and not _may_be_needed(top, path)]
+            return wanted + [Change("remove", path) for path in gone]
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Write and remove files. Each appears completely or not at all. Raises OSError."""
@@ -106,7 +111,7 @@ class Folder:
             inside = not target.startswith(("/", ".."))
             return inside and self._is_marked(self._find(top, target))
         if name in _COMPANIONS:
-            return self._is_marked(self._find(top, posixpath.join(folder, "run")))
+            return any(self._is_marked(self._find(top, posixpath.join(folder, script))) for script in _SCRIPTS)
         return self._is_marked(found)
 
     def _is_marked(self, found: Found | None) -> bool:
@@ -118,6 +123,16 @@ class Folder:
             found = self._find(top, path)
             if found is not None and self._is_ours(top, path, found):
                 yield path
+
+
+def _may_be_needed(top: int, path: str) -> bool:
+    """Whether a supervisor may still need the file to stop an instance: it has a folder of its own beside it."""
+    folder, _, name = path.partition("/")
+    parent = _folder(top, folder, create=False) if name in _STOP_FILES else None
+    if parent is None:
+        return False
+    with _opened(parent) as fd:
+        return _SUPERVISES in os.listdir(fd)
 
 
 def _check_path(path: str) -> None:

@@ -10,7 +10,7 @@ from procman.export.shell import environment_file, start_lines, trap_stop_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from procman.core.model.plan import InstancePlan, Plan, RestartPolicy
     from procman.export.application import Application, Service
@@ -36,6 +36,12 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         yield ExportFile(f"{app.name}.{instance.name}.plist", _plist(app, service, instance, options, folder))
         yield ExportFile(f"{base}.sh", _script(app, service, instance, options), SCRIPT)
         yield environment_file(f"{base}.env", secret, app, service, instance)
+
+
+def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
+    """Return the commands that stop the instances whose property lists an export removes."""
+    labels = [path.removesuffix(".plist") for path in removed if path.endswith(".plist")]
+    return [f"launchctl bootout {'gui/$UID' if options.user_units else 'system'}/{label}" for label in labels]
 
 
 def _limits(app: Application) -> Iterator[ExportWarning]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from procman.core.model.dependency import STARTED
-from procman.core.procfile.command import direct, is_simple
+from procman.core.procfile.command import direct
 from procman.export.application import application, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.overlay import DEPENDENCIES, STOP_COMMAND, STOP_TO, dependencies_of, overlay_warnings
+from procman.export.shell import asks_program_first, program_of
 from procman.export.units import environment_lines, limit_lines, restart_lines, signal_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
@@ -63,6 +64,13 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     for service in app.services:
         yield from _service_files(app, service, options, f"{folder}/{app.name}")
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+
+
+def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
+    """Return the command that stops the instances whose links an export removes."""
+    units = [path.rpartition("/")[2] for path in removed if ".wants/" in path and "@" in path]
+    manager = "systemctl --user" if options.user_units else "systemctl"
+    return [f"{manager} stop {' '.join(units)}"] if units else []
 
 
 def _service_files(
@@ -179,7 +187,6 @@ def _conditions(app: Application) -> Iterator[ExportWarning]:
 
 # How a unit is stopped: ExecStop= signals the program alone and waits for it, then systemd signals what is left.
 _WAIT = "while kill -s 0 $MAINPID; do sleep 0.1; done"
-_CHILDREN = "$(cat /proc/$MAINPID/task/$MAINPID/children)"
 _SPARE = 1.0  # seconds that ExecStop= may need besides those that it waits
 
 
@@ -192,13 +199,13 @@ def _stop(service: Service) -> list[str]:
             stop.grace,
         )
         script = f"export PROCMAN_PID=$MAINPID; (\n{stop.command}\n) && {_WAIT} 2>/dev/null"
-    elif stop.to == "group" or (not stop.to and not is_simple(service.command)):
+    elif not asks_program_first(service):
         return _signals_all(service)
     else:
         reason = "# The program gets the stop signal alone, what is left at its end or after half of the grace."
         limit = stop.grace / 2
-        program = "$MAINPID" if is_simple(service.command) else _CHILDREN
-        script = f"exec 2>/dev/null; kill -s {signal.removeprefix('SIG')} {program} && {_WAIT}"
+        asked = f"kill -s {signal.removeprefix('SIG')} {program_of(service, '$MAINPID')}"
+        script = f"exec 2>/dev/null; {asked} && {_WAIT}"
     words = escaped(script, "systemd", f"the stop command of {service.name}", systemd_word)
     return [
         reason,

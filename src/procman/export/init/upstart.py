@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from procman.core.procfile.command import direct
 from procman.export.application import application, budget_window, install_folder, starts_allowed, whole_seconds
 from procman.export.file import ExportFile, ExportWarning, header
@@ -11,7 +13,7 @@ from procman.export.shell import environment_file, signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from procman.core.model.plan import InstancePlan, Plan, RestartPolicy
     from procman.export.application import Application, Service
@@ -39,6 +41,12 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
                 f"{app.name}-{service.name}-{instance.number}.conf", _job(app, service, instance, options, folder)
             )
             yield environment_file(f"{app.name}/{instance.name}.env", secret, app, service, instance)
+
+
+def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
+    """Return the commands that stop the instances whose jobs an export removes."""
+    instances = re.compile(f"({re.escape(options.app)}-.+-[0-9]+)\\.conf")
+    return [f"stop {found[1]}" for path in removed if (found := instances.fullmatch(path))]
 
 
 def _master(app: Application, folder: str) -> str:
