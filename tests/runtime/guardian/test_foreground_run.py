@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
-from procman.runtime.guardian import foreground_run, run_stop, run_watcher
-from procman.runtime.guardian.background import Background
+from procman.runtime.guardian import foreground_run, run_stop
+from runtime.fakes import Kernel, Process, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Signal = tuple[int, bool | None, int]
 
 CHILD = 4_000_000_001  # no process has this number
 US = os.getpid()
@@ -128,64 +133,138 @@ def test_we_stop_with_the_child_and_continue_it_with_us(
     assert system.sent == ([(US, signal.SIGSTOP), (CHILD, signal.SIGCONT)] if together else [])
 
 
-# The watcher and the background -------------------------------------------------------------------------------------
+# On a fake kernel ----------------------------------------------------------------------------------------------------
 
 
-def test_the_watcher_keeps_only_its_own_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "closerange", lambda low, high: closed.append((low, high)))
-    run_watcher._close_all_but({9, 5})
-    assert closed == [(0, 5), (6, 9), (10, run_watcher.MAX_DESCRIPTORS)]
-    closed.clear()
-    run_watcher._close_all_but({-1, 5})
-    assert closed[-2:] == [(0, 5), (6, run_watcher.MAX_DESCRIPTORS)]
+class OneOff:
+    """A one-off run whose signals are fed."""
+
+    def __init__(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernel = kernel
+        self.child = Process(kernel, kernel.us, "one-off", {})
+        self.child.caught |= {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP}
+        self.signals: list[Signal] = []
+        self.waits: list[tuple[int, int]] = []
+        self.terminal = False
+        monkeypatch.setattr(foreground_run, "next_signal", self._next)
+        monkeypatch.setattr(os, "waitpid", self._waitpid)
+        monkeypatch.setattr(os, "tcgetpgrp", self._foreground)
+
+    def _next(self, _numbers: object, _until: float | None = None) -> Signal:
+        return self.signals.pop(0) if self.signals else (signal.SIGCHLD, True, 0)
+
+    def _waitpid(self, pid: int, options: int) -> tuple[int, int]:
+        assert pid == -1
+        assert options & os.WNOHANG
+        ended, status = self.waits.pop(0) if self.waits else (0, 0)
+        if ended == self.child.pid and not os.WIFSTOPPED(status):
+            self.kernel.processes.pop(ended)  # reaped
+        return ended, status
+
+    def _foreground(self, fd: int) -> int:
+        if not self.terminal:
+            raise OSError
+        return os.getpgrp()
+
+    def run(self, status: int = 0) -> int:
+        self.waits.append((self.child.pid, status))
+        return foreground_run._ForegroundRun(self.child.pid, (), 5.0).wait()
 
 
-def test_a_process_has_ended_when_its_descriptor_is_readable() -> None:
-    reader, writer = os.pipe()
-    assert not run_watcher._has_ended(-1)
-    assert not run_watcher._has_ended(reader)
-    os.close(writer)
-    assert run_watcher._has_ended(reader)
-    os.close(reader)
+@pytest.fixture
+def one_off(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> OneOff:
+    return OneOff(kernel, monkeypatch)
 
 
-def in_background() -> Background:
-    """Return a session in the background that no fork has begun."""
-    one = Background.__new__(Background)
-    one.pid, one._code = CHILD, None
-    return one
+@pytest.mark.parametrize(
+    ("number", "by_kernel", "terminal", "heard"),
+    [
+        (signal.SIGINT, True, True, False),
+        (signal.SIGINT, False, True, True),
+        (signal.SIGTERM, True, True, True),
+        (signal.SIGHUP, True, True, True),
+        (signal.SIGUSR1, True, False, True),
+        (signal.SIGINT, None, True, False),
+        (signal.SIGINT, None, False, True),
+        (signal.SIGWINCH, None, True, False),
+        (signal.SIGURG, None, True, True),
+    ],
+)
+def test_what_the_terminal_made_has_reached_the_child_already(
+    one_off: OneOff, number: int, by_kernel: bool | None, terminal: bool, heard: bool
+) -> None:
+    one_off.terminal = terminal
+    one_off.signals = [(number, by_kernel, 0)]
+    assert one_off.run(3 << 8) == 3 << 8
+    assert one_off.child.got == ([number] if heard else [])
 
 
-@pytest.mark.parametrize(("status", "code"), [(0x300, 3), (9, 137), (0, 0)])
-def test_its_code_is_that_of_a_shell_and_kept(system: System, status: int, code: int) -> None:
-    one = in_background()
-    assert one.code() is None
-    system.ends = [(CHILD, status)]
-    assert one.code() == code
-    assert one.code() == code
-    one.end()
-    assert system.sent == []
+def test_strangers_are_reaped_on_the_way(one_off: OneOff) -> None:
+    one_off.waits = [(99, 0), (98, 9)]
+    assert one_off.run(0) == 0
 
 
-def test_one_that_runs_is_stopped_and_waited_for(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[int] = []
-
-    def wait(_pid: int, options: int) -> tuple[int, int]:
-        waits.append(options)
-        if options == 0:
-            raise ChildProcessError
-        return 0, 0
-
-    monkeypatch.setattr(os, "waitpid", wait)
-    in_background().end()
-    assert system.sent == [(CHILD, signal.SIGTERM)]
-    assert waits == [os.WNOHANG, 0]
+def test_the_end_of_strangers_alone_is_not_the_end(one_off: OneOff) -> None:
+    one_off.waits = [(99, 0), (0, 0)]
+    assert one_off.run(5 << 8) == 5 << 8
 
 
-def test_one_that_another_has_reaped_has_ended_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(_pid: int, _options: int) -> tuple[int, int]:
-        raise ChildProcessError
+def test_a_crowd_of_strangers_does_not_keep_signals_from_the_child(one_off: OneOff) -> None:
+    one_off.waits = [(99, 0)] * 256
+    one_off.signals = [(signal.SIGCHLD, True, 0), (signal.SIGUSR1, False, 0)]
+    assert one_off.run(0) == 0
+    assert one_off.child.got == [signal.SIGUSR1]
+    assert (one_off.kernel.us, signal.SIGCHLD) in one_off.kernel.sent
 
-    monkeypatch.setattr(os, "waitpid", gone)
-    assert in_background().code() == 0
+
+@pytest.mark.parametrize(
+    ("number", "terminal", "together"),
+    [
+        (signal.SIGTSTP, False, True),
+        (signal.SIGTTIN, False, True),
+        (signal.SIGSTOP, True, True),
+        (signal.SIGSTOP, False, False),
+    ],
+)
+def test_a_stopped_child_stops_us_too_where_a_shell_waits(
+    one_off: OneOff, number: int, terminal: bool, together: bool
+) -> None:
+    one_off.terminal = terminal
+    one_off.waits = [(one_off.child.pid, number << 8 | 0x7F), (0, 0)]
+    assert one_off.run(0) == 0
+    assert one_off.kernel.stopped_us == together
+    assert signal_names(one_off.child.got) == (["CONT"] if together else [])
+
+
+def test_a_run_starts_with_default_signals_and_ends_as_its_child(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    started: list[SimpleNamespace] = []
+
+    def spawn(program: str, argv: list[str], env: dict[str, str], **more: object) -> int:
+        started.append(SimpleNamespace(program=program, argv=argv, **more))
+        if len(started) == 1:
+            raise OSError(8, "Exec format error")
+        return 77
+
+    monkeypatch.setattr(os, "posix_spawn", spawn)
+    assert foreground_run._spawn("./script", ["script", "arg"], {}) == 77
+    assert started[0].program == "./script"
+    assert started[1].argv == ["/bin/sh", "./script", "arg"]
+    assert signal.SIGPIPE in started[1].setsigdef
+    assert signal.SIGKILL not in started[1].setsigdef
+    assert started[1].setsigmask == ()
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (3 << 8, 3), (9, 137), (15, 143)])
+def test_a_run_ends_as_a_shell_would_say_of_its_child(
+    one_off: OneOff, monkeypatch: pytest.MonkeyPatch, tmp_path: object, status: int, code: int
+) -> None:
+    monkeypatch.chdir(os.getcwd())  # to be there again afterwards
+    monkeypatch.setattr(os, "posix_spawn", lambda *_, **__: one_off.child.pid)
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # without a watcher, which is a fork
+    monkeypatch.setattr("_signal.signal", lambda *_: None)
+    monkeypatch.setattr("_signal.pthread_sigmask", lambda *_: None)
+    one_off.waits.append((one_off.child.pid, status))
+    assert foreground_run.run_in_foreground("x", ["x"], {}, str(tmp_path)) == code
+    assert os.getcwd() == os.path.realpath(str(tmp_path))

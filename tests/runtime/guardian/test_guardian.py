@@ -1,4 +1,7 @@
-"""If any of guardian, watchdog and manager is killed, the others end everything."""
+"""What the guardian does with each signal, on a fake kernel: signals are fed, and nothing is forked.
+
+Then, with real processes: if any of guardian, watchdog and manager is killed, the others end everything.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,184 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from procman.runtime.guardian import guardian
+from runtime.fakes import Kernel, Process, signal_names
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Signal = tuple[int, bool | None, int]
+
+
+class Guard:
+    """The guardian of a watchdog with a manager; `signals` arrive one after the other, each with what happens first."""
+
+    def __init__(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernel = kernel
+        self.watchdog = Process(kernel, kernel.us, "procman-watch", {})
+        self.manager = self.watchdog.fork("procman-manager")
+        for one in (self.watchdog, self.manager):
+            one.caught |= {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        self.signals: list[Callable[[], Signal]] = []
+        monkeypatch.setattr(guardian, "next_signal", lambda numbers: self.signals.pop(0)())
+        monkeypatch.setattr(guardian, "set_title", lambda *_: None)
+
+    def arrives(
+        self, number: int, by_kernel: bool | None = False, before: Callable[[], object] = lambda: None, sender: int = 0
+    ) -> None:
+        def signal_() -> Signal:
+            before()
+            return number, by_kernel, sender
+
+        self.signals.append(signal_)
+
+    def run(self, code: int = 0) -> int:
+        self.arrives(signal.SIGCHLD, before=lambda: (self.manager.exit(code), self.watchdog.exit(code)))  # type: ignore[func-returns-value]
+        return guardian._guard(self.watchdog.pid, self.writer, ())
+
+    def passed(self) -> bytes:
+        return os.read(self.reader, 100)
+
+
+@pytest.fixture
+def guard(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Guard:
+    return Guard(kernel, monkeypatch)
+
+
+def test_the_watchdogs_end_is_the_guardians(guard: Guard) -> None:
+    assert guard.run(7) == 7
+    assert guard.passed() == b""  # the pipe is closed
+
+
+def test_the_end_of_another_child_is_not(guard: Guard) -> None:
+    guard.arrives(signal.SIGCHLD)
+    assert guard.run(3) == 3
+
+
+def test_signals_go_through_the_pipe_but_keys_do_not(guard: Guard) -> None:
+    guard.arrives(signal.SIGTERM)
+    guard.arrives(signal.SIGINT, by_kernel=True)
+    guard.arrives(signal.SIGUSR1)
+    guard.run()
+    assert guard.passed() == bytes((signal.SIGTERM, signal.SIGUSR1))
+
+
+def test_a_sleeping_manager_is_woken_for_a_stop_signal(guard: Guard) -> None:
+    guard.arrives(signal.SIGTERM, before=lambda: guard.manager.take(signal.SIGSTOP))
+    guard.run()
+    assert signal_names(guard.watchdog.got) == ["CONT"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGCONT])
+def test_an_awake_manager_is_not_woken(guard: Guard, number: int) -> None:
+    guard.arrives(number)
+    guard.run()
+    assert guard.watchdog.got == []
+
+
+def test_a_signal_that_ends_nothing_wakes_nobody(guard: Guard) -> None:
+    guard.arrives(signal.SIGUSR1, before=lambda: guard.manager.take(signal.SIGSTOP))
+    guard.run()
+    assert guard.watchdog.got == []
+
+
+def test_a_manager_that_is_about_to_stop_us_is_not_woken(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("_signal.sigpending", lambda: {signal.SIGTTOU})
+    guard.arrives(signal.SIGCONT, before=lambda: guard.manager.take(signal.SIGSTOP))
+    guard.run()
+    assert guard.watchdog.got == []
+
+
+def test_it_stops_when_the_manager_has_stopped(guard: Guard, kernel: Kernel) -> None:
+    kernel.after(0.1, lambda: guard.manager.take(signal.SIGSTOP))
+    guard.arrives(signal.SIGTTOU, sender=guard.manager.pid)
+    guard.run()
+    assert kernel.stopped_us == 1
+    assert kernel.now == pytest.approx(1000.1, abs=0.002)
+
+
+def test_it_stops_without_a_manager_that_does_not(guard: Guard, kernel: Kernel) -> None:
+    guard.arrives(signal.SIGTTOU, sender=guard.manager.pid)
+    guard.run()
+    assert kernel.stopped_us == 1
+    assert kernel.now == pytest.approx(1000.5, abs=0.002)
+
+
+def test_when_the_watchdog_is_killed_the_manager_ends_its_children_first(guard: Guard, kernel: Kernel) -> None:
+    child = guard.manager.fork("serve")
+    guard.manager.state = "T"
+    kernel.after(0.2, lambda: guard.manager.exit(0))
+    guard.arrives(signal.SIGCHLD, before=lambda: guard.watchdog.take(signal.SIGKILL))
+    assert guard.run() == -9
+    assert "CONT" in signal_names(guard.manager.got)
+    assert "KILL" not in signal_names(guard.manager.got)
+    assert signal_names(child.got) == ["KILL"]
+    assert kernel.now == pytest.approx(1000.2, abs=0.01)
+
+
+def test_a_manager_that_does_not_end_is_killed_with_the_rest(guard: Guard, kernel: Kernel) -> None:
+    guard.arrives(signal.SIGCHLD, before=lambda: guard.watchdog.take(signal.SIGKILL))
+    assert guard.run() == -9
+    assert signal_names(guard.manager.got)[-1] == "KILL"
+    assert kernel.now == pytest.approx(1000.5, abs=0.02)
+    assert kernel.living == []
+
+
+# When there is a guardian --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "parent", "needed"),
+    [
+        ({}, b"sh\n", True),
+        ({"SYSTEMD_EXEC_PID": "0"}, b"systemd\n", True),
+        ({"SYSTEMD_EXEC_PID": str(os.getpid())}, b"sh\n", False),
+        ({"NOTIFY_SOCKET": "/x"}, b"systemd\n", False),
+        ({"NOTIFY_SOCKET": "/x"}, b"sh\n", True),
+        ({}, b"systemd\n", True),
+    ],
+)
+def test_under_systemd_no_guardian_is_needed(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], parent: bytes, needed: bool
+) -> None:
+    for name in ("SYSTEMD_EXEC_PID", "NOTIFY_SOCKET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(guardian, "comm_of", lambda pid: parent if pid == os.getppid() else b"")
+    assert guardian.is_needed() is needed
+
+
+def test_as_pid_1_no_guardian_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(guardian, "visible_pid", 0)  # to be as it was afterwards
+    assert not guardian.is_needed()
+    assert guardian.guarded(lambda: 5) == 5
+    assert guardian.visible_pid == 1
+
+
+@pytest.mark.parametrize(("end", "untidy"), [(0, False), (1, False), (130, False), (137, True), (70, True), (-9, True)])
+def test_the_terminal_is_put_back_after_an_end_that_did_not_do_so(end: int, untidy: bool) -> None:
+    assert guardian._is_untidy(end) is untidy
+
+
+@pytest.mark.parametrize("pid", [None, 77])
+def test_suspending_needs_a_guardian(monkeypatch: pytest.MonkeyPatch, pid: int | None) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(guardian, "guardian_pid", pid)
+    guardian.suspend()
+    assert sent == ([] if pid is None else [(77, signal.SIGTTOU)])
+
+
+# With real processes ------------------------------------------------------------------------------------------------
 
 IMPORTS = "import sys; from procman.runtime.guardian.guardian import guarded"
 

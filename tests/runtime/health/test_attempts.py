@@ -264,3 +264,8 @@ def test_a_connection_is_let_go_before_its_answer_and_one_to_itself_is_none(
             callback()
     assert answers == [("connection refused" if own else "", 0)]
     assert attempt._socket is None
+
+
+@pytest.mark.parametrize(("code", "good"), [(199, False), (200, True), (399, True), (400, False)])
+def test_a_page_is_good_from_200_to_399(code: int, good: bool) -> None:
+    assert (code in attempts.GOOD_STATUS) is good
