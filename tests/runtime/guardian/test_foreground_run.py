@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from types import SimpleNamespace
@@ -131,6 +132,75 @@ def test_we_stop_with_the_child_and_continue_it_with_us(
     system.ends = [(CHILD, (number << 8) | 0x7F)]
     assert foreground_run._reap(CHILD) is None
     assert system.sent == ([(US, signal.SIGSTOP), (CHILD, signal.SIGCONT)] if together else [])
+
+
+def test_the_rest_of_the_group_is_signalled_when_it_is_due(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    class DueStop:
+        def __init__(self, *_: object) -> None:
+            self.rest_due: float | None = None
+
+        def send(self, number: int, everyone: bool) -> None:
+            self.rest_due = 7.0
+
+        def send_to_rest(self) -> None:
+            calls.append("rest")
+            self.rest_due = None
+
+        def end_rest(self) -> None:
+            calls.append("end")
+
+    def next_signal(_numbers: object, until: float | None) -> Signal:
+        calls.append(until)
+        return signals.pop(0)
+
+    monkeypatch.setattr(run_stop, "RunStop", DueStop)
+    monkeypatch.setattr(foreground_run, "next_signal", next_signal)
+    signals: list[Signal] = [(signal.SIGTERM, False, 0), (0, None, 0), (signal.SIGCHLD, True, 0)]
+    system.ends = [(CHILD, 0x300)]
+    assert foreground_run._ForegroundRun(CHILD, (), 5.0).wait() == 0x300
+    assert calls == [None, 7.0, "rest", None, "end"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "foreground"), [({0: 1, 1: 0}, True), ({1: 1}, True), ({2: 1}, True), ({0: 0, 1: 1}, False), ({}, False)]
+)
+def test_the_first_terminal_of_ours_says_whether_we_are_in_the_foreground(
+    monkeypatch: pytest.MonkeyPatch, groups: dict[int, int], foreground: bool
+) -> None:
+    def tcgetpgrp(fd: int) -> int:
+        if fd not in groups:
+            raise OSError
+        return os.getpgrp() if groups[fd] else 1
+
+    monkeypatch.setattr(os, "tcgetpgrp", tcgetpgrp)
+    assert foreground_run._has_terminal() is foreground
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_only_nohup_is_inherited(monkeypatch: pytest.MonkeyPatch, ignored: bool) -> None:
+    defaults: list[set[int]] = []
+
+    def spawn(_program: str, _argv: list[str], _env: object, signals: set[int]) -> int:
+        defaults.append(signals)
+        return 77
+
+    monkeypatch.setattr(foreground_run, "spawn_process", spawn)
+    monkeypatch.setattr("_signal.getsignal", lambda _number: signal.SIG_IGN if ignored else signal.SIG_DFL)
+    assert foreground_run._spawn("x", ["x"], {}) == 77
+    assert {signal.SIGTERM, signal.SIGPIPE, signal.SIGINT} <= defaults[0]
+    assert (signal.SIGHUP in defaults[0]) is not ignored
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES])
+def test_a_program_that_cannot_be_run_is_no_script(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def spawn(*_: object) -> int:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(foreground_run, "spawn_process", spawn)
+    with pytest.raises(OSError, match="no"):
+        foreground_run._spawn("x", ["x"], {})
 
 
 # On a fake kernel ----------------------------------------------------------------------------------------------------
@@ -263,8 +333,33 @@ def test_a_run_ends_as_a_shell_would_say_of_its_child(
     monkeypatch.chdir(os.getcwd())  # to be there again afterwards
     monkeypatch.setattr(os, "posix_spawn", lambda *_, **__: one_off.child.pid)
     monkeypatch.setattr(os, "getpid", lambda: 1)  # without a watcher, which is a fork
-    monkeypatch.setattr("_signal.signal", lambda *_: None)
-    monkeypatch.setattr("_signal.pthread_sigmask", lambda *_: None)
+    set_up: list[object] = []
+    monkeypatch.setattr("_signal.signal", lambda *what: set_up.append(what))
+    monkeypatch.setattr("_signal.pthread_sigmask", lambda *what: set_up.append(what))
     one_off.waits.append((one_off.child.pid, status))
     assert foreground_run.run_in_foreground("x", ["x"], {}, str(tmp_path)) == code
+    assert set_up == [(signal.SIGCHLD, signal.SIG_DFL), (signal.SIG_BLOCK, foreground_run.WATCHED)]
     assert os.getcwd() == os.path.realpath(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arrives", "status", "by_key"),
+    [
+        ((signal.SIGINT, True, 0), signal.SIGINT, True),
+        ((signal.SIGINT, True, 0), 3 << 8, False),  # it has handled the key
+        ((signal.SIGINT, False, 0), signal.SIGINT, False),
+        ((signal.SIGWINCH, True, 0), signal.SIGINT, False),
+    ],
+)
+def test_only_a_key_that_has_ended_the_command_is_an_end_by_key(
+    one_off: OneOff, monkeypatch: pytest.MonkeyPatch, arrives: Signal, status: int, by_key: bool
+) -> None:
+    monkeypatch.setattr(os, "posix_spawn", lambda *_, **__: one_off.child.pid)
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # without a watcher, which is a fork
+    monkeypatch.setattr("_signal.signal", lambda *_: None)
+    monkeypatch.setattr("_signal.pthread_sigmask", lambda *_: None)
+    monkeypatch.setattr(foreground_run.Ending, "by_key", not by_key)
+    one_off.signals = [arrives]
+    one_off.waits.append((one_off.child.pid, status))
+    foreground_run.run_in_foreground("x", ["x"], {}, ".")
+    assert foreground_run.Ending.by_key is by_key

@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from procman.runtime.guardian import guardian
-from runtime.fakes import Kernel, Process, signal_names
+from runtime.fakes import Kernel, Poll, Process, signal_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,6 +141,347 @@ def test_a_manager_that_does_not_end_is_killed_with_the_rest(guard: Guard, kerne
     assert signal_names(guard.manager.got)[-1] == "KILL"
     assert kernel.now == pytest.approx(1000.5, abs=0.02)
     assert kernel.living == []
+
+
+# The watchdog --------------------------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """The terminal of the session: how it was restored."""
+
+    def __init__(self) -> None:
+        self.restored: list[bool] = []
+
+    def restore(self, *, alone: bool = False) -> None:
+        self.restored.append(alone)
+
+
+class ExitedError(Exception):
+    """Raised instead of ending the process."""
+
+
+class Forks:
+    """What forks return, one after the other, and all that a fork does to itself."""
+
+    def __init__(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernel = kernel
+        self.results: list[int | OSError] = []
+        self.calls: list[object] = []
+        self.wake = -1
+        self.terminal = Terminal()
+        self.handlers: dict[int, object] = {}
+        self.reader, self.writer = os.pipe()
+        self.guardian = os.dup(self.writer)  # the end that the guardian holds
+        monkeypatch.setattr(os, "fork", self._fork)
+        monkeypatch.setattr(os, "setsid", lambda: self.calls.append("setsid"))
+        monkeypatch.setattr(os, "_exit", self._exit)
+        monkeypatch.setattr("_signal.signal", self.handlers.__setitem__)
+        monkeypatch.setattr("_signal.set_wakeup_fd", self._set_wakeup_fd)
+        monkeypatch.setattr("_signal.pthread_sigmask", lambda *what: self.calls.append(what))
+        monkeypatch.setattr("_signal.sigpending", set)
+        for name in ("become_subreaper", "close_streams", "open_standard_descriptors"):
+            monkeypatch.setattr(guardian, name, self._noted(name))
+        monkeypatch.setattr(guardian, "set_title", lambda *titles: self.calls.append(titles[0]))
+        monkeypatch.setattr(guardian, "saved_terminal", lambda: self.terminal)
+        for name in ("guardian_pipe", "guardian_pid", "visible_pid"):
+            monkeypatch.setattr(guardian, name, getattr(guardian, name))  # to be as they were afterwards
+
+    def _noted(self, name: str) -> Callable[[], object]:
+        return lambda: self.calls.append(name)
+
+    def _fork(self) -> int:
+        self.calls.append("fork")
+        result = self.results.pop(0)
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    def _exit(self, code: int) -> None:
+        raise ExitedError(code)
+
+    def _set_wakeup_fd(self, fd: int, warn_on_full_buffer: bool = True) -> None:
+        assert not warn_on_full_buffer
+        assert not os.get_blocking(fd)
+        self.wake = fd
+
+    def manager(self) -> Process:
+        """A manager that the next fork makes."""
+        made = Process(self.kernel, self.kernel.us, guardian.MANAGER_NAME, {})
+        self.results.append(made.pid)
+        return made
+
+    def arrives(self, seconds: float, number: int, first: Callable[[], object] = lambda: None) -> None:
+        def happen() -> None:
+            first()
+            os.write(self.wake, bytes([number]))
+
+        self.kernel.after(seconds, happen)
+
+    def watch(self, run: Callable[[], int] = lambda: 0) -> int:
+        terminal: Any = self.terminal
+        return guardian._watch(run, self.reader, self.writer, terminal)
+
+
+@pytest.fixture
+def forks(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Forks:
+    return Forks(kernel, monkeypatch)
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def test_the_watchdog_leaves_the_users_session_and_keeps_nothing_of_it(forks: Forks) -> None:
+    manager = forks.manager()
+    forks.arrives(1.0, signal.SIGCHLD, lambda: manager.exit(3))
+    assert forks.watch() == 3
+    assert forks.calls[:3] == ["become_subreaper", "fork", "setsid"]
+    assert guardian.WATCHDOG_NAME in forks.calls
+    assert "close_streams" in forks.calls
+    assert not is_open(forks.writer)
+    assert forks.terminal.restored == []
+
+
+def test_the_watchdog_ignores_signals_but_those_that_wake_it(forks: Forks) -> None:
+    manager = forks.manager()
+    forks.arrives(1.0, signal.SIGCHLD, lambda: manager.exit(0))
+    forks.watch()
+    ignored = {number for number, handler in forks.handlers.items() if handler == signal.SIG_IGN}
+    assert ignored == {*guardian.FORWARDED, signal.SIGTSTP}
+    assert set(forks.handlers) - ignored == {signal.SIGCHLD, signal.SIGCONT}
+    assert (signal.SIG_SETMASK, ()) in forks.calls
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_came_before_the_fork_reach_the_manager_through_the_pipe(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("_signal.sigpending", lambda: {number, signal.SIGUSR1})
+    monkeypatch.setattr("_signal.getsignal", lambda _number: signal.SIG_DFL)
+    manager = forks.manager()
+    forks.arrives(1.0, signal.SIGCHLD, lambda: manager.exit(0))
+    forks.watch()
+    assert os.read(forks.reader, 10) == bytes([number])
+
+
+@pytest.mark.parametrize(
+    ("code", "stuck", "end", "restored"),
+    [(0, False, 0, 0), (70, False, 70, 1), (-9, False, 137, 1), (0, True, 137, 0), (3, True, 3, 0)],
+)
+def test_what_the_manager_has_left_is_killed(forks: Forks, code: int, stuck: bool, end: int, restored: int) -> None:
+    manager = forks.manager()
+    helper = manager.fork("serve", own_session=True)
+    helper.immortal = stuck
+    ends = (lambda: manager.take(-code)) if code < 0 else (lambda: manager.exit(code))
+    forks.arrives(1.0, signal.SIGCHLD, ends)
+    assert forks.watch() == end
+    assert "KILL" in signal_names(helper.got)
+    assert len(forks.terminal.restored) == restored
+
+
+def test_when_the_guardian_is_gone_the_manager_may_end_its_children(forks: Forks) -> None:
+    manager = forks.manager()
+    helper = manager.fork("serve", own_session=True)
+    manager.state = "T"
+    forks.kernel.after(1.0, lambda: os.close(forks.guardian))
+    forks.kernel.after(1.2, lambda: (helper.exit(), manager.exit(0)))  # type: ignore[func-returns-value]
+    assert forks.watch() == 137
+    assert set(signal_names(manager.got)) == {"CONT"}
+    assert helper.got == []
+    assert forks.kernel.now == pytest.approx(1001.2, abs=0.01)
+    assert forks.terminal.restored == [False]
+
+
+@pytest.mark.parametrize(("number", "woken"), [(signal.SIGCONT, ["CONT"]), (signal.SIGCHLD, [])])
+def test_the_watchdog_passes_cont_on(forks: Forks, number: int, woken: list[str]) -> None:
+    manager = forks.manager()
+    forks.arrives(1.0, number)
+    forks.arrives(2.0, signal.SIGCHLD, lambda: manager.exit(0))
+    assert forks.watch() == 0
+    assert signal_names(manager.got) == woken
+
+
+def test_without_memory_for_a_moment_the_watchdog_goes_on(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = forks.manager()
+    poll, failures = Poll.poll, [1, 2, 3]
+
+    def fails(self: Poll, timeout: float | None = None) -> list[tuple[int, int]]:
+        if failures.pop():
+            failures.insert(0, 0)
+            raise OSError(12, "Cannot allocate memory")
+        failures.append(0)
+        return poll(self, timeout)
+
+    monkeypatch.setattr(Poll, "poll", fails)
+    forks.arrives(1.0, signal.SIGCHLD, lambda: manager.exit(4))
+    assert forks.watch() == 4
+
+
+def test_without_a_second_fork_the_guardian_alone_must_do(forks: Forks) -> None:
+    forks.results = [OSError(11, "Resource temporarily unavailable")]
+    assert forks.watch(lambda: 5) == 5
+    assert "setsid" not in forks.calls
+    assert not is_open(forks.writer)
+    assert (guardian.guardian_pipe, guardian.guardian_pid) == (forks.reader, os.getppid())
+
+
+# The manager ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_a_manager_that_is_left_alone_restores_the_terminal_by_itself(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch, orphaned: bool
+) -> None:
+    parents = [10, 20, 1 if orphaned else 20]  # the guardian's pid is asked for by the watchdog
+    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
+    forks.results = [0]
+    with pytest.raises(ExitedError) as caught:
+        forks.watch(lambda: 5)
+    assert caught.value.args == (5,)
+    assert forks.calls == [
+        "become_subreaper",
+        "fork",
+        "become_subreaper",
+        guardian.MANAGER_NAME,
+        (signal.SIG_UNBLOCK, guardian.WATCHED),
+    ]
+    assert (guardian.guardian_pipe, guardian.guardian_pid) == (forks.reader, 10)
+    assert not is_open(forks.writer)
+    assert forks.terminal.restored == [True] * orphaned
+
+
+def test_the_manager_keeps_only_the_reading_end(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipes: list[tuple[int, int]] = []
+    pipe = os.pipe
+
+    def noted() -> tuple[int, int]:
+        pipes.append(pipe())
+        return pipes[-1]
+
+    monkeypatch.setattr(os, "pipe", noted)
+    forks.results = [0]
+    seen: list[bool] = []
+
+    def run() -> int:
+        seen.extend(map(is_open, (forks.reader, forks.writer, *pipes[0])))
+        return 0
+
+    with pytest.raises(ExitedError):
+        forks.watch(run)
+    assert seen == [True, False, False, False]
+
+
+def fails_with(error: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "shown"),
+    [
+        (lambda: 5, 5, 0),
+        (fails_with(SystemExit(3)), 3, 0),
+        (fails_with(SystemExit("no")), 1, 0),
+        (fails_with(KeyboardInterrupt()), 130, 0),
+        (fails_with(ZeroDivisionError()), 70, 1),
+    ],
+)
+def test_a_fork_exits_whatever_happens(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch, work: Callable[[], int], code: int, shown: int
+) -> None:
+    errors: list[object] = []
+    flushed: list[str] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: errors.append(error))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=fails_with(BrokenPipeError())))
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(flush=lambda: flushed.append("stderr")))
+    with pytest.raises(ExitedError) as caught:
+        guardian._run_fork(work)
+    assert (caught.value.args, len(errors), flushed) == ((code,), shown, ["stderr"])
+
+
+# All three -----------------------------------------------------------------------------------------------------------
+
+
+def never() -> int:
+    raise AssertionError("only the manager runs it")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "restored"), [(0, 0, 0), (3, 3, 0), (137, 137, 1), (70, 70, 1), (-9, 137, 1)]
+)
+def test_the_exit_code_is_that_of_the_watchdog(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch, status: int, code: int, restored: int
+) -> None:
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "0")
+    before = Process(forks.kernel, forks.kernel.us, "other", {})  # what we had before
+    watchdog = Process(forks.kernel, forks.kernel.us, guardian.WATCHDOG_NAME, {})
+    helper = watchdog.fork("serve")
+    forks.results = [watchdog.pid]
+
+    def next_signal(_numbers: object) -> Signal:
+        if status < 0:
+            watchdog.take(-status)
+        else:
+            helper.exit()
+            watchdog.exit(status)
+        return signal.SIGCHLD, True, 0
+
+    monkeypatch.setattr(guardian, "next_signal", next_signal)
+    monkeypatch.setattr(guardian, "prior_children", lambda: (before.pid,))
+    assert guardian.guarded(never) == code
+    assert guardian.visible_pid == os.getpid()
+    assert len(forks.terminal.restored) == restored
+    assert (helper.alive, before.alive) == (False, True)
+    order = ["open_standard_descriptors", "become_subreaper", (signal.SIG_BLOCK, guardian.WATCHED), "fork", "procman"]
+    assert forks.calls == order
+    assert forks.handlers == {signal.SIGCHLD: signal.SIG_DFL}
+
+
+def test_signals_before_the_first_fork_reach_the_manager_too(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "0")
+    monkeypatch.setattr("_signal.sigpending", lambda: {signal.SIGTERM})
+    monkeypatch.setattr(guardian, "_guard", lambda *_: 0)
+    monkeypatch.setattr(os, "pipe", lambda: (os.dup(forks.reader), forks.writer))
+    forks.results = [77]
+    assert guardian.guarded(never) == 0
+    assert os.read(forks.reader, 10) == bytes([signal.SIGTERM])
+
+
+def test_the_first_fork_is_the_watchdog(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "0")
+    manager = forks.manager()
+    forks.results.insert(0, 0)
+    monkeypatch.setattr(os, "pipe", iter([(forks.reader, forks.writer), os.pipe()]).__next__)
+    forks.arrives(1.0, signal.SIGCHLD, lambda: manager.exit(6))
+    with pytest.raises(ExitedError) as caught:
+        guardian.guarded(never)
+    assert caught.value.args == (6,)
+
+
+@pytest.mark.parametrize("lacking", ["processes", "descriptors"])
+def test_without_a_fork_the_work_is_simply_done(forks: Forks, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    def refuse() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "0")
+    monkeypatch.setattr(os, "pipe", refuse if lacking == "descriptors" else lambda: (forks.reader, forks.writer))
+    forks.results = [OSError(11, "Resource temporarily unavailable")]
+    assert guardian.guarded(lambda: 5) == 5
+    assert forks.calls[-1] == (signal.SIG_UNBLOCK, guardian.WATCHED)
+    assert [is_open(forks.reader), is_open(forks.writer)] == [lacking == "descriptors"] * 2
+
+
+def test_a_session_may_do_without_a_guardian(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", "0")
+    assert guardian.guarded(lambda: 5, enabled=False) == 5
+    assert forks.calls == []
+    assert guardian.visible_pid == os.getpid()
 
 
 # When there is a guardian --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from procman.runtime.guardian.leftovers import Leftover, LeftoverNotice, end_leftovers, find_leftovers
+from procman.runtime.guardian.leftovers import Leftover, LeftoverNotice, end_leftovers, end_marked, find_leftovers
 from procman.runtime.system.poller import Poller
 from runtime.fakes import Kernel, Process, signal_names
 
@@ -166,3 +166,106 @@ def test_zombies_and_the_processes_of_others_are_left_alone(kernel: Kernel) -> N
     leftover(kernel, "web.1", f"{0xFFFFFFFF:x}-abc").state = "Z"
     leftover(kernel, "web.2", f"{0xFFFFFFFF:x}-abc").uid = os.geteuid() + 1
     assert notice(kernel) == []
+
+
+def test_a_leftover_as_old_as_the_process_with_its_managers_number_has_its_manager(kernel: Kernel) -> None:
+    manager = Process(kernel, 1, "procman-manager", {})
+    one = left(kernel)
+    one.env["PROCMAN_SESSION"] = f"{manager.pid:x}-abc"
+    one.started = manager.started = 10
+    assert find_leftovers() == []
+
+
+def test_without_proc_nothing_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: str) -> list[str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert find_leftovers() == []
+
+
+def test_what_has_a_mark_is_ended_and_nothing_else(kernel: Kernel) -> None:
+    ours, other, stranger, unmarked = left(kernel), left(kernel), left(kernel), Process(kernel, 1, "serve", {})
+    other.env["PROCMAN_SESSION"] = "1-other"
+    stranger.uid = os.geteuid() + 1
+    kernel.processes[kernel.us] = kernel.processes.pop(left(kernel).pid)  # this process has it, too
+    end_marked(SESSION, 3.0)
+    assert [one.alive for one in (ours, other, stranger, unmarked)] == [False, True, True, True]
+    assert (kernel.us, signal.SIGTERM) not in kernel.sent
+
+
+def test_all_are_signalled_even_if_some_have_ended(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = left(kernel), left(kernel)
+    send = kernel._pidfd_send_signal
+
+    def refuse_first(fd: int, number: int) -> None:
+        if fd in kernel.pidfds and kernel.pidfds[fd][0] is first:
+            raise PermissionError
+        send(fd, number)
+
+    monkeypatch.setattr("_signal.pidfd_send_signal", refuse_first)
+    assert [one.pid for one in end_leftovers(find_leftovers(), 3.0)] == [first.pid]
+    assert signal_names(second.got) == ["TERM"]
+
+
+def test_what_has_ended_is_released(kernel: Kernel) -> None:
+    left(kernel)
+    found = find_leftovers()
+    before = len(kernel.pidfds)
+    opened = len(os.listdir("/proc/self/fd"))
+    end_leftovers(found, 3.0)
+    assert len(kernel.pidfds) == before
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+# Where the system has no descriptors of processes --------------------------------------------------------------------
+
+
+@pytest.fixture(params=["pidfd_open", "pidfd_send_signal", "denied"])
+def no_pidfd(kernel: Kernel, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Kernel:
+    def deny(_pid: int) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    if request.param == "pidfd_open":
+        monkeypatch.delattr(os, "pidfd_open")
+    elif request.param == "pidfd_send_signal":
+        monkeypatch.delattr("_signal.pidfd_send_signal")
+    else:
+        monkeypatch.setattr(os, "pidfd_open", deny)
+    return kernel
+
+
+def test_one_that_obeys_is_asked_by_its_number(no_pidfd: Kernel) -> None:
+    one = left(no_pidfd)
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert signal_names(one.got) == ["TERM"]
+    assert no_pidfd.now == 1000.0
+
+
+def test_one_that_does_not_obey_is_killed_by_its_number(no_pidfd: Kernel) -> None:
+    one = left(no_pidfd)
+    one.ignores.add(signal.SIGTERM)
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert signal_names(one.got) == ["TERM", "CONT", "KILL"]
+
+
+def test_a_zombie_has_ended(no_pidfd: Kernel) -> None:
+    one = Process(no_pidfd, no_pidfd.us, "serve", {"PROCMAN_SESSION": SESSION, "PROCMAN_INSTANCE": "web.1"})
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert one.state == "Z"
+    assert no_pidfd.now == 1000.0
+
+
+def test_one_that_survives_is_given_back(no_pidfd: Kernel) -> None:
+    one = left(no_pidfd)
+    one.immortal = True
+    one.ignores.add(signal.SIGTERM)
+    assert [leftover.pid for leftover in end_leftovers(find_leftovers(), 3.0)] == [one.pid]
+
+
+def test_another_that_gets_its_number_meanwhile_is_left_alone(no_pidfd: Kernel) -> None:
+    one = left(no_pidfd)
+    one.ignores.add(signal.SIGTERM)
+    no_pidfd.after(1.0, lambda: setattr(one, "started", one.started + 1))
+    assert end_leftovers(find_leftovers(), 3.0) == []
+    assert "KILL" not in signal_names(one.got)

@@ -72,9 +72,9 @@ class RunStop:
                 if pid not in self._asked or ignores(pid, self._asked[pid]):
                     self._send_each([pid], signal.SIGTERM)
                     send(pid, signal.SIGCONT)  # a stopped process could not react
-            if _next_signal(LOOK_INTERVAL) in STOPPING and now - self._at >= REPEAT_AFTER:
+            number, now = _next_signal(LOOK_INTERVAL), time.monotonic()
+            if number in STOPPING and now - self._at >= REPEAT_AFTER:
                 break
-            now = time.monotonic()
         if left:
             for pid in left:
                 send(pid, signal.SIGKILL)
