@@ -118,13 +118,14 @@ def test_a_pipe_called_gitignore_is_not_waited_for(tmp_path: Path) -> None:
         (["src"], "src/x.log", False),
         (["src/x.log"], "src/x.log", True),
         (["*", "!local.env"], "local.env", False),
+        (["dist/*/app.js"], "dist/x/app.js", True),
     ],
 )
 def test_what_a_pattern_names_outright_counts_although_git_ignores_it(
     tmp_path: Path, patterns: list[str], path: str, matches: bool
 ) -> None:
     (tmp_path / ".git").mkdir()
-    (tmp_path / ".gitignore").write_text("*.log\ndist/\n*.env\n")
+    (tmp_path / ".gitignore").write_text("*.log\ndist/\n*.env\n*.env/\n")
     assert cares(tmp_path, patterns, path) is matches
 
 

@@ -12,7 +12,7 @@ from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.checks import Check
 from procman.core.model.status import ExitStatus
-from procman.runtime.health.notify import Notifier
+from procman.runtime.health.notify import Notifier, _watchdog_period
 from runtime.fakes import a_plan
 
 TYPE_CHECKING = False
@@ -102,12 +102,20 @@ def test_a_full_socket_is_tried_again_and_only_the_newest_status_is_kept(systemd
     assert systemd.notifier.next_deadline() == pytest.approx(100.05)
     systemd.supervisor.ready(systemd.web, 1.0)
     systemd.notifier.on_event(Action.ANNOUNCE_READY, systemd.web, 100.01)
+    systemd.notifier.on_event(Action.ANNOUNCE_READY, systemd.web, 100.01)
     assert systemd.read() == ["fill"] * filled
     systemd.notifier.tick(100.02)
     assert systemd.read() == []
     systemd.notifier.tick(100.06)
     assert systemd.read() == ["READY=1", "STATUS=2 running"]
     assert systemd.notifier.next_deadline() is None
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "period"), [("1", 0.001), ("2000", 0.001), ("100000", 0.05), ("20000000", 10.0), ("", None)]
+)
+def test_the_period_of_the_watchdog_is_half_of_its_time(microseconds: str, period: float | None) -> None:
+    assert _watchdog_period({"WATCHDOG_USEC": microseconds}) == period
 
 
 def test_the_watchdog_is_fed_after_half_of_its_time(tmp_path: Path) -> None:

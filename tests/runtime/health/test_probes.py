@@ -13,7 +13,7 @@ import pytest
 from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.plan import RestartPolicy
-from procman.runtime.health.probes import Probe, Probes
+from procman.runtime.health.probes import LAST_LOOK, Probe, Probes
 from procman.runtime.loop.engine import SHORT_WAIT
 from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
 
@@ -340,8 +340,10 @@ class Judge:
             owners=SimpleNamespace(forget=self.forgotten.append), release_idle=lambda: None, log_lines=None
         )
         self.probes._tools = tools
-        nothing: Any = SimpleNamespace(reason=lambda _instance: "")
-        self.probes._holds = nothing
+        self.reason = ""  # why the user holds the instance
+        self.announced: list[str] = []
+        holds: Any = SimpleNamespace(reason=lambda _instance: self.reason)
+        self.probes._holds = holds
 
     def ready(self, instance: Instance, _now: float) -> None:
         self.told.append(("ready", instance.name))
@@ -351,6 +353,14 @@ class Judge:
 
     def unhealthy(self, instance: Instance, trouble: str, _now: float) -> None:
         self.told.append(("unhealthy", instance.name, trouble))
+
+    def postpone(self, instance: Instance, seconds: float) -> None:
+        assert instance.deadline is not None
+        instance.deadline += seconds
+        self.told.append(("postponed", instance.name, seconds))
+
+    def announce(self, text: str) -> None:
+        self.announced.append(text)
 
     def begin(self, check: Check) -> Probe:
         self.probes._start(self.instance, check, 100.0)
@@ -417,3 +427,105 @@ def test_a_line_may_take_longer_than_an_attempt(kernel: Kernel) -> None:
     checked.run.after(20.0, lambda: kernel.process("web.1").write(b"listening\n"))
     checked.until(30.0)
     assert checked.time("ready") == 20.0
+
+
+# What the user holds -----------------------------------------------------------------------------------------------
+
+
+def test_an_instance_that_is_held_may_fail_its_health_check_and_that_is_announced_once_a_life() -> None:
+    judge = Judge()
+    judge.instance.state = State.RUNNING
+    judge.reason = "it is paused"
+    said = "web.1 fails its health check: refused; procman leaves it alone, because it is paused"
+    for _ in range(2):
+        judge.probes._on_answer(judge.begin(CHECK), "refused")
+    assert judge.told == [("probed", "web.1", "refused")] * 2
+    assert judge.announced == [said]
+    judge.instance.pid = 8
+    judge.probes._on_answer(judge.begin(CHECK), "refused")
+    assert judge.announced == [said] * 2
+    judge.reason = ""
+    judge.probes._on_answer(judge.begin(CHECK), "refused")
+    assert judge.told[-1] == ("unhealthy", "web.1", "refused")
+    judge.reason = "it is paused"
+    judge.probes._on_answer(judge.begin(CHECK), "refused")
+    assert judge.announced == [said] * 3
+
+
+def test_an_instance_that_is_held_has_its_time_to_become_ready_again_and_again() -> None:
+    judge = Judge()
+    judge.reason = "a debugger has stopped it"
+    judge.instance.deadline = 110.0
+    check = Check("tcp", "localhost:1", timeout=10.0)
+    probe = judge.begin(check)
+    probe.due = None
+    assert judge.probes.next_deadline() == 110.0 - LAST_LOOK
+    judge.probes.tick(109.7)
+    assert judge.told == []
+    judge.probes.tick(109.8)
+    assert judge.told == [("postponed", "web.1", 10.0)]
+    assert judge.probes.next_deadline() == 120.0 - LAST_LOOK
+    judge.probes.tick(119.8)
+    assert judge.told == [("postponed", "web.1", 10.0)] * 2
+    assert judge.announced == [
+        "web.1 is not ready after 10 s; procman leaves it alone, because a debugger has stopped it"
+    ]
+    judge.reason = ""
+    judge.probes.tick(129.8)
+    assert len(judge.told) == 2
+    assert judge.probes.next_deadline() is None  # its deadline is the supervisor's
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(None, 110.0), (10.0, None)])
+def test_without_a_limit_nothing_is_postponed(timeout: float | None, deadline: float | None) -> None:
+    judge = Judge()
+    judge.reason = "it is paused"
+    judge.instance.deadline = 110.0
+    probe = judge.begin(Check("tcp", "localhost:1", timeout=timeout))
+    probe.due, judge.instance.deadline = None, deadline
+    judge.probes.tick(109.8)
+    assert judge.told == []
+    assert judge.probes.next_deadline() is None
+
+
+def test_a_short_time_to_become_ready_is_looked_at_from_its_start() -> None:
+    judge = Judge()
+    judge.instance.deadline = 100.0 + LAST_LOOK / 2
+    assert judge.begin(CHECK).last_look == 100.0
+
+
+def test_a_time_of_standing_still_is_charged_to_no_probe() -> None:
+    judge = Judge()
+    judge.instance.deadline = 110.0
+    probe = judge.begin(CHECK)
+    judge.probes.stand_still(60.0)
+    assert (probe.due, probe.overdue, probe.last_look) == (160.0, None, 170.0 - LAST_LOOK)
+    probe.due, probe.overdue, probe.last_look = None, 170.0, None
+    judge.probes.stand_still(60.0)
+    assert (probe.due, probe.overdue, probe.last_look) == (None, 230.0, None)
+
+
+@pytest.mark.parametrize("notice", ["event", "tick"])
+def test_the_probe_of_a_life_that_ends_is_dropped_at_the_first_sign(notice: str) -> None:
+    judge = Judge()
+    probe = judge.begin(CHECK)
+    judge.probes.on_event(Action.ANNOUNCE_PAUSED, judge.instance, 101.0)
+    assert judge.probes._probes == {"web.1": probe}
+    judge.instance.state = State.STOPPING
+    if notice == "event":
+        judge.probes.on_event(Action.ANNOUNCE_STOPPING, judge.instance, 101.0)
+    else:
+        judge.probes.tick(101.0)
+    assert judge.probes._probes == {}
+    assert probe.due is None
+
+
+def test_a_line_is_awaited_before_the_first_output_of_the_life() -> None:
+    judge = Judge()
+    expected: list[str] = []
+    assert judge.probes._tools is not None
+    lines: Any = SimpleNamespace(expect=lambda name, *_: expected.append(name))
+    judge.probes._tools.log_lines = lines  # type: ignore[misc]
+    probe = judge.begin(Check("log", "listening"))
+    assert expected == ["web.1"]
+    assert (probe.due, probe.overdue) == (None, None)

@@ -41,9 +41,7 @@ class Disk:
         self.mistake = ""
         monkeypatch.setattr(overlays, "can_watch", lambda: True)
         monkeypatch.setattr(watch_thread, "changes", self._changes)
-        monkeypatch.setattr(
-            "threading.Thread", lambda target, args, **more: SimpleNamespace(start=lambda: target(*args))
-        )
+        monkeypatch.setattr("threading.Thread", _no_thread)
         plan = a_plan("web.1", watch=patterns or ("*.py",), restart=RestartPolicy("never"))
         plan.cwd = self.folder
         monkeypatch.chdir(folder)
@@ -81,8 +79,9 @@ class Disk:
         return self.run.run()
 
 
-def _no_thread(target: Callable[..., None], args: tuple[object, ...], **_more: object) -> SimpleNamespace:
+def _no_thread(target: Callable[..., None], args: tuple[object, ...], name: str, daemon: bool) -> SimpleNamespace:
     """What runs at once, and not in a thread."""
+    assert daemon  # the end of the run does not wait for it
     return SimpleNamespace(start=lambda: target(*args))
 
 
@@ -247,6 +246,17 @@ def test_an_error_is_told_once_although_changes_follow(disk: Disk) -> None:
     assert len([text for text in disk.run.screen.announced if "no more watches" in text]) == 1
 
 
+def test_of_several_errors_the_latest_is_told(disk: Disk) -> None:
+    def complain() -> None:
+        for text in ("first", "second"):
+            disk.watch._complain(text)
+
+    disk.run.after(1.0, complain)
+    disk.change(2.0, "notes.txt")
+    disk.until(3.0)
+    assert disk.run.screen.announced == ["warning: second"]
+
+
 def test_a_change_does_not_start_what_the_user_has_stopped_although_it_is_needed(disk: Disk) -> None:
     supervisor = disk.run.supervisor
     web, db = supervisor.instances["web.1"], supervisor.instances["db.1"]
@@ -306,3 +316,57 @@ def test_a_session_of_a_watched_process_waits_for_changes(disk: Disk) -> None:
     disk.change(5.0, "views.py")
     disk.until(8.0)
     assert disk.starts() == 2
+
+
+def test_a_session_without_watched_processes_ends(disk: Disk) -> None:
+    disk.run.supervisor.instances["web.1"].plan.watch = ()
+    disk.run.after(0.5, disk.run.exits("web.1", 0))
+    disk.run.after(0.5, disk.run.exits("db.1", 0))
+    assert disk.run.run() == 0
+    assert disk.kernel.now == 1000.5
+
+
+def test_the_end_of_a_pause_does_not_hurry_other_changes(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    restarted: list[tuple[float, str]] = []
+    now = disk.kernel.now
+    monkeypatch.setattr(
+        disk.watch, "_restart", lambda concerned: restarted.extend((disk.kernel.now, one.name) for one in concerned)
+    )
+    db = disk.run.supervisor.instances["db.1"]
+    db.plan.watch, db.plan.cwd = ("*.js",), disk.folder
+    disk.watch._brake._due["web.1"] = now + 1.1
+    disk.change(1.0, "views.js")
+    disk.until(2.0)
+    assert restarted == [(now + 1.1, "web.1"), (now + 1.3, "db.1")]
+
+
+def test_its_own_log_file_restarts_nobody_beside_a_log_folder(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(kernel, tmp_path, monkeypatch, "*")
+    disk.watch._log_dir = f"{tmp_path}/log"
+    disk.run.supervisor.instances["web.1"].plan.log_file = f"{disk.folder}/{{instance}}.txt"
+    disk.change(1.0, "web.1.txt")
+    disk.change(3.0, "web.1.log.py")
+    disk.until(5.0)
+    assert disk.run.screen.announced[0] == "web.1: web.1.log.py has changed"
+    assert disk.starts() == 2
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_the_file_of_our_own_output_restarts_nobody(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: int
+) -> None:
+    (tmp_path / "out.py").touch()
+    (tmp_path / "other.py").touch()
+    fstat = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda fd: os.stat(tmp_path / "out.py") if fd == stream else fstat(fd))
+    disk.change(1.0, "out.py")
+    disk.until(2.0)
+    assert disk.starts() == 1
+
+
+def test_changes_are_read_on_when_nothing_is_there(disk: Disk) -> None:
+    disk.run.after(1.0, disk.watch._on_changes)  # as after a poll that was answered already
+    disk.until(2.0)
+    assert disk.starts() == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,7 @@ pytest.importorskip("pathspec")
 
 from procman.runtime.health import watch_thread
 from procman.runtime.health.globs import Globs
-from procman.runtime.health.watch_thread import LIMIT_REACHED, changes
+from procman.runtime.health.watch_thread import LIMIT_REACHED, changes, limit_is_reached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,3 +119,41 @@ def test_each_folder_of_nested_roots_is_watched_once(tmp_path: Path) -> None:
     globs = [Globs(str(folder), ("*",)) for folder in (tmp_path, tmp_path / "app")]
     found = watch_thread.folders_in(globs)
     assert found == [str(tmp_path), str(tmp_path / "app"), str(tmp_path / "app" / "deep")]
+
+
+# The limit of the kernel ----------------------------------------------------------------------------------------------
+
+
+def libc(monkeypatch: pytest.MonkeyPatch, *, fd: int = 0, watch: int = 1, number: int = 0) -> list[int]:
+    """A C library whose inotify has these results; the descriptors that are closed."""
+    closed: list[int] = []
+    calls = SimpleNamespace(inotify_init1=lambda _flags: fd, inotify_add_watch=lambda *_: watch)
+    load: Callable[..., object] = lambda _name, use_errno: calls if use_errno else None  # noqa: E731 (a type)
+    monkeypatch.setattr("ctypes.CDLL", load)
+    monkeypatch.setattr("ctypes.get_errno", lambda: number)
+    monkeypatch.setattr("os.close", closed.append)
+    return closed
+
+
+@pytest.mark.parametrize(
+    ("watch", "number", "reached"),
+    [(1, 0, False), (0, errno.ENOSPC, False), (-1, errno.ENOSPC, True), (-1, errno.EACCES, False)],
+)
+def test_the_limit_is_reached_when_one_more_watch_is_refused(
+    monkeypatch: pytest.MonkeyPatch, watch: int, number: int, reached: bool
+) -> None:
+    closed = libc(monkeypatch, watch=watch, number=number)
+    result = limit_is_reached()
+    assert (result, closed) == (reached, [0])
+
+
+def test_without_another_instance_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = libc(monkeypatch, fd=-1, watch=-1, number=errno.ENOSPC)
+    result = limit_is_reached()
+    assert (result, closed) == (False, [])
+
+
+def test_elsewhere_there_is_no_such_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc(monkeypatch, watch=-1, number=errno.ENOSPC)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not limit_is_reached()

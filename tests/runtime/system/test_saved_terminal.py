@@ -114,6 +114,7 @@ def test_without_a_terminal_nothing_is_done() -> None:
     SavedTerminal().restore()
     reader, writer = os.pipe()
     SavedTerminal(writer, []).restore()
+    SavedTerminal(writer).restore()
     os.close(reader)
     os.close(writer)
 
@@ -149,7 +150,7 @@ def test_only_a_terminal_on_stdin_and_stdout_is_saved(
 ) -> None:
     monkeypatch.setattr("os.isatty", lambda fd: fd in terminals)
     monkeypatch.setattr("os.dup", lambda fd: session.slave if fd == 0 else -1)
-    monkeypatch.setattr("termios.tcgetattr", lambda _fd: session.found)
+    monkeypatch.setattr("termios.tcgetattr", lambda fd: session.found if fd == 0 else [])
     saved = saved_terminal()
     assert (saved._fd, saved._attributes) == ((session.slave, session.found) if is_saved else (None, None))
 

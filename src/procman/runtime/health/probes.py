@@ -108,6 +108,7 @@ class Probes(QuietComponent):
         for probe in self._probes.values():
             probe.due = None if probe.due is None else probe.due + seconds
             probe.overdue = None if probe.overdue is None else probe.overdue + seconds
+            probe.last_look = None if probe.last_look is None else probe.last_look + seconds
 
     def tick(self, now: float) -> None:
         """Begin the attempts that are due, and fail those that are overdue."""
