@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from procman.core.model.plan import RestartPolicy
 
+from procman.core.model.plan import RestartPolicy
 from procman.errors import EXIT_USAGE
 from procman.runtime.control.attachment import IDLE_TIMEOUT, MAX_LEAVE_TIME
 from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, Window

@@ -46,7 +46,7 @@ def test_a_pause_comes_first(kernel: Kernel) -> None:
 
 
 def test_the_prompt_of_a_debugger_is_named(kernel: Kernel) -> None:
-    assert reason(kernel, unfinished=b"(Pdb) ", tapped="web.1", states="T") == "it waits at (Pdb)"
+    assert reason(kernel, unfinished=b"(Pdb) ", tapped="web.1", states="T") == "it is waiting at (Pdb)"
 
 
 @pytest.mark.parametrize("unfinished", [b"", b"name: "])
@@ -57,7 +57,7 @@ def test_a_client_that_is_attached_holds_it(kernel: Kernel, unfinished: bytes) -
 @pytest.mark.parametrize(
     ("unfinished", "expected"),
     [
-        (b"name: ", "it has the terminal and waits at an unfinished line"),
+        (b"name: ", "it has the terminal and is waiting at an unfinished line"),
         (b" ", "it is stopped by a signal"),
         (b"", "it is stopped by a signal"),
     ],
