@@ -188,3 +188,12 @@ def test_what_is_erased_does_not_count_in_that_limit() -> None:
     sanitizer = Sanitizer()
     assert sanitizer.clean(b"\x1b[12A" + (b"a" * 20_000 + b"\n") * 12) == b""
     assert sanitizer.clean(b"\x1b[12A\x1b[J" + (b"b" * 30_000 + b"\n") * 3) == b""
+
+
+def test_a_stream_that_moves_above_its_own_rows_overwrites_those_of_others() -> None:
+    """Its own rows are shown at once then, unless those above are its own as well."""
+    written = b"a\n\x1b[3Ab\n"
+    assert Sanitizer().clean(written) == b"a\n"
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(b"x\n\x1b[1Ay\n") + sanitizer.rest() == b"y\n"
+    assert sanitizer.clean(written) == b""
