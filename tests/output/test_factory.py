@@ -169,3 +169,62 @@ def test_no_log_file_is_opened_where_none_is_asked_for(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     shown()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "isatty", "said"),
+    [
+        ({"LANG": "C"}, True, b"still waiting..."),
+        ({"LANG": "C.UTF-8"}, True, "still waiting…".encode()),
+        ({"LANG": "C"}, False, "still waiting…".encode()),
+    ],
+)
+def test_only_a_terminal_that_cannot_show_more_gets_ascii_from_us(
+    environ: dict[str, str], isatty: bool, said: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outlet = Outlet(1)
+    open_output(plan(), Settings(None, prefix="", color=False), outlet, environ, isatty).announce("still waiting…")
+    outlet.close(time.monotonic())
+    assert capfd.readouterr().out.encode().strip() == said
+
+
+def test_a_process_type_has_the_color_that_it_was_given() -> None:
+    both = plan()
+    both.instances[0].color = 3
+    for name, code in (("web.1", "\x1b[34m"), ("long-worker.1", "\x1b[32m")):
+        reader, writer = os.pipe()
+        outlet = Outlet(writer)
+        open_output(both, Settings(color=True, timestamps="off"), outlet, {}, False).publish(name, "stdout", b"x\n")
+        outlet.close(time.monotonic())
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            assert file.read().decode().startswith(code + name)
+
+
+def test_only_a_terminal_is_guarded_from_the_controls_of_others() -> None:
+    said = b"a\xc2\x9b2Jb\n"
+    assert shown(said=said, isatty=True, prefix="").endswith(b"a\\x9b2Jb\n")
+    assert shown(said=said, isatty=True, prefix="", raw=True).endswith(said)
+    assert shown(said=said, prefix="").endswith(said)
+
+
+def test_a_terminal_is_lent_only_where_that_is_asked_for() -> None:
+    environ = {"TERM": "xterm"}
+    assert open_output(plan(), Settings(), Outlet(1), environ, True).passthrough is None
+    hub = open_output(plan(), Settings(), Outlet(1), environ, True, lends=True)
+    assert hub.passthrough is not None
+    assert hub.has_footer
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(None, True), (True, True), (False, False)])
+def test_a_terminal_that_may_be_lent_has_a_status_line_unless_it_is_refused(status: bool | None, wanted: bool) -> None:
+    reader, writer = os.pipe()
+    outlet = Outlet(writer)
+    hub = open_output(plan(), Settings(None, status=status), outlet, {"TERM": "xterm"}, True, lends=True)
+    hub.show_status(lambda _columns: b"web 1/1")
+    outlet.flush()
+    os.close(writer)
+    os.set_blocking(reader, False)
+    outlet.close(0.0)
+    with os.fdopen(reader, "rb") as file:
+        assert (b"web 1/1" in file.read()) is wanted

@@ -212,3 +212,100 @@ def test_what_is_raw_passes_as_it_is_and_gets_its_last_newline() -> None:
 
 def test_the_rest_of_a_terminal_is_for_messages() -> None:
     assert Hub(Noting(), prefix_width=12).message_columns == 68
+
+
+class Rows:
+    """A footer that notes what it is told to do."""
+
+    columns = 100
+    waiting = ("ask.1",)
+    next_repaint = 7.5
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def show(self, status: object) -> None:
+        self.calls.append(("show", status))
+
+    def bracket_pastes(self, on: bool) -> None:
+        self.calls.append(("pastes", on))
+
+    def resized(self) -> None:
+        self.calls.append("resized")
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.calls.append("resume")
+
+
+def use_bottom(hub: Hub) -> None:
+    hub.show_status(None)
+    hub.bracket_pastes(True)
+    hub.resized()
+    hub.pause()
+    hub.resume()
+
+
+def test_the_bottom_of_a_terminal_belongs_to_the_footer() -> None:
+    rows: Any = Rows()
+    hub = Hub(Noting(), footer=rows, prefix_width=12)
+    use_bottom(hub)
+    assert rows.calls == [("show", None), ("pastes", True), "resized", "pause", "resume"]
+    assert (hub.has_footer, hub.message_columns, hub.waiting_lines, hub.next_deadline()) == (True, 88, ("ask.1",), 7.5)
+
+
+def test_without_a_footer_there_is_no_bottom() -> None:
+    hub = Hub(Noting())
+    use_bottom(hub)
+    assert (hub.has_footer, hub.message_columns, hub.waiting_lines, hub.next_deadline()) == (False, 60, (), None)
+
+
+def test_a_hub_that_is_told_nothing_cleans_what_it_shows_and_has_no_colors() -> None:
+    sink = Noting()
+    hub = Hub(sink)
+    hub.publish("web.1", "stdout", b"a\x1b[2Jb\n")
+    assert sink.lines == [b"ab\n"]
+    assert (hub.raw, hub.passthrough, hub.palette.colored, hub.taps, hub.painting) == (False, None, False, {}, set())
+    assert hub.last_lines("web.1") == [b"ab"]
+
+
+def test_an_unfinished_line_that_shows_nothing_ends_the_stream_without_a_line() -> None:
+    sink = Noting()
+    hub = Hub(sink)
+    hub.publish("web.1", "stdout", b"\x1b[0m")
+    hub.publish("web.1", "stdout", b"end")
+    assert sink.lines == [b"end\n"]
+
+
+def test_rows_that_are_held_back_are_noted_and_shown_when_they_are_released() -> None:
+    sink = Noting()
+    hub = Hub(sink)
+    hub.publish("web.1", "stdout", b"a\n\x1b[1Ab\n")
+    hub.publish("web.1", "stderr", b"plain\n")
+    assert (sink.lines, hub.painting) == ([b"plain\n"], {("web.1", "stdout")})
+    hub.release("web.1", "stdout")
+    assert (sink.lines, hub.painting) == ([b"plain\n", b"b\n"], set())
+    assert sink.partials == []  # without a footer nothing has to be taken back
+
+
+def test_a_prompt_behind_held_rows_is_shown_after_them() -> None:
+    sink = Noting()
+    hub = Hub(sink)
+    hub.look_ahead("web.1", "stdout", b"\x1b[1A")
+    hub.publish("web.1", "stdout", b"a\n")
+    hub.painting.clear()
+    assert sink.lines == []
+    hub.partial("web.1", "stdout", b"> ")
+    assert (sink.lines, sink.partials) == ([b"a\n"], [b"> "])
+
+
+def test_raw_output_is_not_looked_at() -> None:
+    sink = Noting()
+    hub = Hub(sink, raw=True)
+    hub.look_ahead("web.1", "stdout", b"\x1b[1A")
+    hub.publish("web.1", "stdout", b"a\n")
+    hub.partial("web.1", "stdout", b"10%\r")
+    hub.release("web.1", "stdout")
+    assert (sink.lines, sink.partials) == ([b"a\n"], [b"10%\r"])

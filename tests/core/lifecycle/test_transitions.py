@@ -546,3 +546,60 @@ def test_crashes_are_counted_apart_from_restarts_and_the_last_exit_is_kept() -> 
     assert (instance.restarts, instance.crashes, instance.last_failure) == (3, 2, "unhealthy")
     live(Event.EXITED, status=GOOD)
     assert (instance.crashes, instance.last, instance.last_failure) == (2, GOOD, "")
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.BACKOFF])
+def test_one_that_was_stopped_without_a_child_is_down_because_of_that(state: str) -> None:
+    instance = put(an_instance(), state)
+    live(instance, (Event.STOP, 5.0))
+    assert instance.stopped
+    live(instance, (Event.START, 6.0))
+    assert not instance.stopped
+
+
+def test_a_restart_of_one_that_was_to_stay_down_brings_it_up() -> None:
+    instance = put(an_instance(), State.RUNNING)
+    instance.wanted = False  # a shutdown has postponed its stop
+    live(instance, (Event.RESTART, 5.0))
+    assert instance.wanted
+
+
+@pytest.mark.parametrize("grace", [float("inf"), 0.0])
+def test_a_grace_without_a_middle_has_one_step(grace: float) -> None:
+    instance = put(an_instance(), State.RUNNING)
+    instance.plan.stop.grace = grace
+    live(instance, (Event.STOP, 5.0))
+    assert (instance.deadline, instance.grace_left) == (5.0 + grace, 0.0)
+
+
+@pytest.mark.parametrize(("event", "action"), [(Event.STOP, Action.STOP), (Event.KILL, Action.KILL)])
+def test_a_child_that_comes_up_while_it_is_stopped_is_known(event: str, action: str) -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 1.0), (event, 2.0))
+    assert instance.pid is None
+    assert live(instance, (Event.SPAWNED, 3.0)) == [action]
+    assert noted(instance, "pid", "started", "ended", "status") == (9, 3.0, None, None)
+
+
+def test_a_program_that_cannot_be_run_has_an_end_like_one_that_has_run() -> None:
+    instance = an_instance()
+    instance.asked = True
+    live(instance, (Event.START, 1.0))
+    missing = ExitStatus(code=127)
+    step(instance, Event.SPAWN_FAILED, Fact(2.0, reason="not found", status=missing))
+    assert noted(instance, "state", "status", "last", "last_failure") == (State.FAILED, missing, missing, "not found")
+    assert noted(instance, "asked", "crashes") == (False, 1)
+
+
+def test_a_shortage_is_no_end_and_no_crash() -> None:
+    instance = an_instance()
+    live(instance, (Event.START, 1.0))
+    step(instance, Event.SPAWN_FAILED, Fact(2.0, reason="no memory"))
+    assert noted(instance, "status", "last", "last_failure", "crashes") == (None, None, "no memory", 0)
+
+
+def test_a_life_that_ends_well_before_it_was_ready_is_one_crash() -> None:
+    instance = an_instance()
+    instance.plan.ready = Check("tcp", "localhost:1")
+    live(instance, (Event.START, 0.0), (Event.SPAWNED, 1.0), (Event.EXITED, 2.0), status=GOOD)
+    assert noted(instance, "crashes", "failure", "last_failure") == (1, *["ended before it was ready"] * 2)
