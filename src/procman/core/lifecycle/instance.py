@@ -40,7 +40,7 @@ class Action:
 
     LAUNCH = "launch"
     STOP = "stop"  # with the stop command or the stop signal
-    STOP_REST = "stop rest"  # signal what the first stop signal was not for
+    STOP_REST = "stop rest"  # signal the processes that did not get the first stop signal
     KILL = "kill"
     PROBE = "probe"
     ANNOUNCE_WAITING = "waiting"
@@ -57,7 +57,7 @@ class Action:
     ANNOUNCE_FAILED = "failed"
 
 
-NOT_STARTED = "not started: "  # begins the failure of an instance whose dependencies did not come up
+NOT_STARTED = "not started: "  # starts the `failure` of an instance whose dependencies did not come up
 DOWN = frozenset({State.EXITED, State.FAILED})
 ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 
@@ -111,13 +111,13 @@ class Instance:
         self.ended: float | None = None
         self.status: ExitStatus | None = None  # how this life ended
         self.last: ExitStatus | None = None  # how the latest life ended, also while a new one lasts
-        self.last_failure = ""  # what procman had against the latest life: `failure` of then
-        self.asked = False  # the latest life ended on request: that is not a crash, and a signal was ours
-        self.crashes = 0  # lives that failed, so far; `restarts` counts those that the user requested, too
+        self.last_failure = ""  # the `failure` of the latest life
+        self.asked = False  # the latest life ended on request: it did not crash, and any signal came from us
+        self.crashes = 0  # lives that have failed so far; `restarts` also counts those that the user requested
         self.failure = ""  # why it was not spawned, was condemned or gave up: part of a sentence
         self.trouble = ""  # why its last probe failed: part of a sentence; empty if it passed
         self.failed_probes = 0  # in a row
-        self.condemned = False  # stopped as not ready or unhealthy: its end is judged like a death
+        self.condemned = False  # stopped for being unready or unhealthy; its end is treated like a death
         self.killed = False  # by us, at the end of its grace or on request
         self.stopped = False  # it is down because it was told to stop
         self.quick_deaths = 0
@@ -131,7 +131,7 @@ class Instance:
 
     @property
     def at_rest(self) -> bool:
-        """Whether it is down and will not be restarted by itself."""
+        """Whether it is down and procman will not restart it."""
         return self.state in DOWN
 
     @property

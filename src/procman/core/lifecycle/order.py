@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Hindrance:
     """Why an instance cannot start yet, as a clause (`words`).
 
-    `final` means that waiting longer cannot help; `held` that only the user can help, who stopped what is needed.
+    `final` means that waiting longer cannot help. `held` means that only the user can help, having stopped what it
+    needs.
     """
 
     __slots__ = ("final", "held", "words")
@@ -73,7 +74,7 @@ class Order:
     def needed_by(self, chosen: Iterable[Instance], held_too: bool = True) -> list[Instance]:
         """Return the instances that are down and that `chosen` need in order to start, in an order that works.
 
-        What the user stopped by name is one of them only if `held_too`.
+        Those that the user stopped by name are included only if `held_too`.
         """
         ahead = list(chosen)
         names = {instance.name for instance in ahead}
@@ -101,7 +102,7 @@ class Order:
     # Stopping -----------------------------------------------------------------------------------------------------
 
     def in_use(self, instance: Instance) -> bool:
-        """Whether an instance is alive that depends on the type of `instance`."""
+        """Whether an instance that depends on the type of `instance` is alive."""
         return any(one.state in ALIVE and _needs(one, instance.plan.type) for one in self._instances.values())
 
     def postponed(self, now: float) -> tuple[float, dict[str, float]]:

@@ -90,7 +90,7 @@ def _wait(instance: Instance, fact: Fact) -> Actions:
 
 
 def hold_up(instance: Instance, held_up: bool, now: float) -> bool:
-    """Suspend the limit of a wait while the user holds what is waited for; then it begins again.
+    """Suspend the time limit of a wait while the user holds what it waits for. Afterwards, the limit starts again.
 
     Return whether that has changed anything.
     """
@@ -166,7 +166,7 @@ def _kill(instance: Instance, _fact: Fact) -> Actions:
 
 
 def _overdue(instance: Instance, fact: Fact) -> Actions:
-    """At half of the grace signal the rest of the group, at its end kill."""
+    """Signal the rest of the group at half of the grace, and kill at its end."""
     end = instance.last_deadline
     if not instance.grace_left or end is None or end <= fact.now:
         return _begin_killing(instance)
@@ -240,7 +240,7 @@ def _unhealthy(instance: Instance, fact: Fact) -> Actions:
 
 
 def _condemn(instance: Instance, fact: Fact, reason: str) -> Actions:
-    """Stop it; the restart policy will judge its end like a death."""
+    """Stop it; the restart policy will treat its end like a death."""
     _begin_stopping(instance, fact)
     instance.condemned = True
     instance.failure = reason

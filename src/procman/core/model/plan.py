@@ -15,7 +15,7 @@ _NOTHING: dict[str, str] = {}
 
 
 def speaks_of_port(text: str, port: int | None, type_name: str) -> bool:
-    """Whether a command or the target of a check means the port of its process: as PORT, or by its number."""
+    """Whether a command or the target of a check refers to the port of its process: as PORT, or by its number."""
     if port is None:
         return False
     own = (str(port), "PORT", f"PROCMAN_{type_name.upper().replace('-', '_')}_PORT")
@@ -64,8 +64,8 @@ class RestartPolicy:
 class StopPolicy:
     """How an instance is stopped: the number of the stop signal, and the seconds of `grace` before KILL.
 
-    A `command` that is not empty runs instead of the signal; if it fails, the signal follows. `to` is "program" or
-    "group", what gets the signal first, or empty: the program if it handles the signal, else its group.
+    If there is a `command`, it runs instead of the signal; if it fails, the signal follows. `to` says what gets the
+    signal first: "program" or "group". If it is empty, the program does if it handles the signal, else its group.
     """
 
     __slots__ = ("command", "grace", "signal_number", "to")
@@ -169,7 +169,7 @@ class InstancePlan:
 
     @property
     def shown_port(self) -> int | None:
-        """The port to show: None unless the command, a check or the overlay speaks of it."""
+        """The port to show: None unless the command, a check or the overlay mentions it."""
         checks = [check for check in (self.ready, self.health) if check is not None]
         known = self.names_port or speaks_of_port(self.command, self.port, self.type)
         known = known or any(speaks_of_port(str(check.target), self.port, self.type) for check in checks)

@@ -28,8 +28,8 @@ class ProcessType:
 class Procfile:
     """A parsed Procfile: its name as shown to the user, and its process types and problems in order.
 
-    ``advise`` finds the problems that are never errors. It is called when they are first looked at: a start looks after
-    its first child is up.
+    ``advise`` finds the problems that are never errors. It is called when the problems are first needed, which in a
+    start is after its first child is up.
     """
 
     __slots__ = ("_advise", "_problems", "name", "process_types")

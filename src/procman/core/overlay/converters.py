@@ -73,7 +73,7 @@ def described(value: object) -> str:
 
 
 def wrong(wanted: str, value: object, hint: str = "") -> WrongValueError:
-    """Return the error for a key that wants something else than `value`."""
+    """Return the error for a key that must be `wanted`, but is `value`."""
     return WrongValueError(f"must be {wanted}, not {described(value)}", hint)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def parse_overlay(tables: Sequence[Table], procfile: Procfile) -> Overlay:
-    """Convert and check the tables, the one that wins first. Bad values become problems; none is raised."""
+    """Convert and check the tables, the one that wins first. Invalid values become problems; they are not raised."""
     overlay = Overlay()
     merged = _merged(tables, overlay.problems)
     for name in _unknown_first(merged, procfile):

@@ -1,6 +1,6 @@
-"""What is doubtful in a command of the Procfile: habits that work otherwise here, and what an editor has put in.
+"""Finds what is doubtful in a command: habits that work differently here, and characters that an editor has put in.
 
-Nothing is said where it is not certain: a false alarm is worse than silence.
+It reports only what is certain, because a false alarm is worse than silence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Advice = tuple[Severity, int, str]  # severity, offset in the command, message
 
-MAX_LENGTH = 10_000  # characters of a command that is looked into
+MAX_LENGTH = 10_000  # characters; a longer command is not examined
 _VARIABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
@@ -63,7 +63,7 @@ def _shape(command: str, line: ShellLine) -> Iterator[Advice]:
 
 
 def _is_one_quoted_word(line: ShellLine) -> bool:
-    """Whether the line is a single word that quotes have made of several; a path may have blanks."""
+    """Whether quotes make one word of the whole command; a path may contain spaces."""
     if len(line.commands) > 1 or len(line.commands[0].words) > 1:
         return False
     word = line.commands[0].words[0]
@@ -84,7 +84,7 @@ _PROSE = frozenset(("echo", "printf"))
 
 
 def _odd_characters(command: str, line: ShellLine) -> Iterator[Advice]:
-    """Yield the first character that the shell does not take for what it looks like."""
+    """Yield the first character that is not what it looks like to the shell."""
     if command.isascii():
         return
     for one in line.commands:
@@ -109,13 +109,13 @@ def _odd(command: str, word: Word, at: int) -> str:
     return ""
 
 
-# What only bash knows -------------------------------------------------------------------------------------------------
+# Bash syntax ----------------------------------------------------------------------------------------------------------
 
 _BASH_WORDS = frozenset(("[[", "shopt", "declare", "pushd", "popd", "mapfile", "readarray", "function"))
 
 
 def _bash(line: ShellLine) -> Iterator[Advice]:
-    """Yield the first construct of bash: `sh` is another shell on most systems."""
+    """Yield the first bash construct: on most systems, `sh` is another shell."""
     found = list(line.bash)
     for one in line.commands:
         word = next((word for word in one.words if word.text not in ("!", "{", "if", "then", "while", "do")), None)
@@ -160,7 +160,7 @@ def _daemons(line: ShellLine) -> Iterator[Advice]:
 # Ports ----------------------------------------------------------------------------------------------------------------
 
 _EVERYWHERE = ("", "0.0.0.0", "[::]", "*")  # noqa: S104 (words to look for)
-_LOWEST = 80  # below, it is rather a number of processes than a port
+_LOWEST = 80  # a smaller number is more likely a number of processes
 _PORT_FLAGS = frozenset(("-p", "--port", "-port"))
 _MORE_PORT_FLAGS = frozenset(("--server.port", "-Dserver.port", "-Dhttp.port", "--http-port"))
 _BIND_FLAGS = frozenset(
@@ -177,7 +177,7 @@ _CLIENTS = frozenset(
         "docker podman docker-compose nerdctl echo printf lsof kill fuser wait-for-it wait-for-it.sh wait-on dockerize"
     ).split()
 )
-# Programs that have a port of their own unless they are told, by a flag or as an operand, and do not read PORT.
+# Programs that do not read PORT, and have a default port unless a flag or an operand sets it.
 _DEAF = {
     "uvicorn": ("--port", "--fd", "--uds"),
     "daphne": ("-p", "--port", "-u", "--unix-socket", "-e", "--endpoint", "--fd"),
@@ -222,7 +222,7 @@ def _in_single_quotes(command: str, one: SimpleCommand) -> Iterator[Advice]:
 
 
 def _knows_port(command: str) -> bool:
-    """Whether the line speaks of the variable in another way: sets it, unsets it, or lets a program read it."""
+    """Whether the line mentions the variable in another way: sets it, unsets it, or lets a program read it."""
     if "_PORT" in command:
         return True
     before, *parts = command.split("PORT")

@@ -96,7 +96,7 @@ def _is_assignment(word: str) -> bool:
 
 
 def _split_words(command: str) -> list[tuple[int, str]] | None:
-    """Split at unquoted blanks and keep quotes; None if there is an operator, a substitution or an open quote."""
+    """Split at unquoted whitespace and keep quotes; None if there is an operator, a substitution or an open quote."""
     words: list[tuple[int, str]] = []
     start, quote, at = -1, "", 0
     while at < len(command):

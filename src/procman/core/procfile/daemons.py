@@ -1,6 +1,6 @@
-"""Programs that leave the foreground: by which words, and what keeps them there.
+"""Knows which programs leave the foreground, by which arguments, and what keeps them there.
 
-Only certain ones: a false alarm is worse than no warning.
+It lists only what is certain, because a false alarm is worse than no warning.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FLAGS = {
     "uwsgi": ("-d",),
     "zookeeper-server-start.sh": ("-daemon",),
 }
-_FLAGS_OF_COMMAND = {  # the flags mean this only behind one of these words
+_FLAGS_OF_COMMAND = {  # the flags mean this only after one of these words
     "rails": (("s", "server"), ("-d", "--daemon")),
     "tmux": (("new", "new-session"), ("-d",)),
     "symfony": (("serve", "server:start", "local:server:start"), ("-d", "--daemon")),
@@ -157,7 +157,7 @@ def _turns_daemon_off(word: str) -> bool:
 
 
 def _container(words: Sequence[str]) -> tuple[int, str] | None:
-    """Return what leaves a container behind: only options before the image or service belong to docker."""
+    """Return what leaves a container running. Only options before the image or service belong to docker."""
     at = _subcommand(words, 1)
     while at < len(words) and words[at] in ("compose", "container"):
         at = _subcommand(words, at + 1)
@@ -177,7 +177,7 @@ def _attaches(words: Sequence[str]) -> bool:
 
 
 def _subcommand(words: Sequence[str], at: int) -> int:
-    """Return where the first word is that is neither an option nor its value."""
+    """Return the index of the first word that is neither an option nor the value of one."""
     return _clustered(words, at, "", _CONTAINER_VALUES, _CONTAINER_SWITCHES)[1]
 
 

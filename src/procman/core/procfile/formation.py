@@ -39,7 +39,7 @@ class Formation:
 
 
 def parse_formation(text: str) -> Formation:
-    """Parse ``web=2,all=1``, in any order, with or without blanks; raises UsageError."""
+    """Parse ``web=2,all=1``, in any order, with or without spaces; raises UsageError."""
     counts: dict[str, int] = {}
     for part in _parts(text):
         name, count = _parse_part(part)

@@ -22,7 +22,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
-    """Parse the bytes of a Procfile. Bad text never raises; it becomes `problems`."""
+    """Parse the bytes of a Procfile. Invalid text never raises; it becomes `problems`."""
     if data.startswith(_UTF16):
         return Procfile(name, (), (Problem("error", 1, 1, "this is UTF-16, not UTF-8: save the file as UTF-8"),))
     parser = _Parser()

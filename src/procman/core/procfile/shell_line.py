@@ -1,6 +1,6 @@
 """A line of the Procfile as a shell sees it: simple commands, their words without quotes, and the program of each.
 
-This reads habits, not the whole grammar: what it does not know becomes a word, and no rule knows that word.
+It understands the usual forms, not the whole grammar: anything else becomes a word that no rule matches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ENDS = frozenset(("}", "fi", "done", "esac"))
 _TRIVIAL = frozenset(("echo", "printf", "true", ":", "exit"))  # what follows a daemon and ends, too
 _SAME_PIPELINE = frozenset(("|", "|&", "||"))
 
-# Programs that run the program behind them; with a value, only behind that subcommand.
+# Programs that run the program after them; with a value, only after that subcommand.
 _LAUNCHERS = {
     **dict.fromkeys(
         (  # noqa: SIM905 (a list would be a screen long)
@@ -62,7 +62,7 @@ class SimpleCommand:
         self.after = ""
 
     def program_at(self) -> int:
-        """Return the index of the program's word, behind assignments and launchers such as ``bundle exec``.
+        """Return the index of the program's word, after assignments and launchers such as ``bundle exec``.
 
         It is the number of words if there is no program.
         """
@@ -79,7 +79,7 @@ class SimpleCommand:
         return at
 
     def program(self) -> list[str]:
-        """Return the text of the program's word, without folder and version, and of the words behind it."""
+        """Return the text of the program's word, without folder and version, and of the words after it."""
         texts = [word.text for word in self.words[self.program_at() :]]
         return [base_name(texts[0]), *texts[1:]] if texts else []
 
@@ -135,7 +135,7 @@ def _behind_options(words: list[Word], at: int) -> int:
 
 
 class ShellLine:
-    """The simple commands of a line; an open quote, as its offset or None; and what only bash knows."""
+    """The simple commands of a line; the offset of an open quote, or None; and its bash syntax."""
 
     __slots__ = ("_operator", "_redirected", "_text", "_word", "bash", "commands", "note", "open_quote")
 
@@ -143,7 +143,7 @@ class ShellLine:
         self.commands: list[SimpleCommand] = []
         self.open_quote: int | None = None
         self.bash: list[tuple[int, str]] = []
-        self.note = len(text)  # where a note begins
+        self.note = len(text)  # where a comment begins
         self._text = text
         self._operator = ""
         self._word: Word | None = None
@@ -255,7 +255,7 @@ class ShellLine:
 
 
 def _end_of_plain(text: str, at: int) -> int:
-    """Return where the characters end that mean nothing to the shell; the first one is taken in any case."""
+    """Return the end of the characters that mean nothing to the shell. The first one always counts."""
     at += 1
     while at < len(text) and text[at] not in _SPECIAL:
         at += 1
@@ -263,7 +263,7 @@ def _end_of_plain(text: str, at: int) -> int:
 
 
 def _end_of_quote(text: str, at: int) -> int:
-    """Return where the double quote ends that is open at ``at``, or -1."""
+    """Return the end of the double quote that is open at ``at``, or -1."""
     while at < len(text):
         if text[at] == '"':
             return at

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-_READ = frozenset("\u00a0\u200c\u200d\u202f\u3000")  # joiners and blanks that many languages and emoji need
+_READ = frozenset("\u00a0\u200c\u200d\u202f\u3000")  # joiners and spaces that many languages and emoji need
 _DIRECTING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 MASK = "********"
 
-# Parts of the words of a name: in doubt it is a secret. A plural counts as its singular.
+# Parts of the words of a name: when in doubt, it is a secret. A plural counts as its singular.
 _SECRET_ENDS = (
     *("AUTH", "BEARER", "COOKIE", "CRED", "DSN", "JWT", "KEY", "OTP", "PASS", "PASSES", "PASSCODE", "PIN", "PINCODE"),
     *("PSK", "PSWD", "PW", "PWD", "SALT", "SIG", "SIGNATURE"),

@@ -1,4 +1,4 @@
-"""The protocol of the control socket: JSON objects, one a line; a request, then its responses.
+"""The protocol of the control socket: JSON objects, one per line; a request, then its responses.
 
 A request names a verb and its fields: ``{"verb": "stop", "names": ["web"]}``. The response is any number of records and
 a last one with `done`: ``{"say": "web.1 stopped"}``, ``{"done": true, "code": 0}``. A refusal is a last record with

@@ -16,7 +16,7 @@ MAX_LISTED = 30  # known words that a hint lists
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word that `word` most resembles, or an empty string if none is near.
 
-    The time it takes is bounded, whatever the words are: they may be those of a stranger's file.
+    The time is bounded whatever the words are, since they may come from a stranger's file.
     """
     wanted, names = word.lower(), list(known)[:MAX_NAMES]
     enough = max(1, len(word) // 3)

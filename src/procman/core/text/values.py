@@ -12,7 +12,7 @@ _FOREVER = 1e9  # seconds, 31 years; deadlines and time formats stay far from th
 
 
 def whole(text: str) -> int:
-    """Return a whole number from 0. Unlike `int`, accept no sign, blank, underscore or non-ASCII digit."""
+    """Return a whole number from 0. Unlike `int`, accept no sign, space, underscore or non-ASCII digit."""
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise ValueError("a whole number")
     return int(text)
@@ -63,7 +63,7 @@ def truth(text: str) -> bool:
 
 
 def items(text: str) -> tuple[str, ...]:
-    """Split a list at commas; blanks around entries and empty entries are ignored."""
+    """Split a list at commas; spaces around entries and empty entries are ignored."""
     return tuple(entry for entry in map(str.strip, text.split(",")) if entry)
 
 
