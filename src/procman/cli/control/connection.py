@@ -59,7 +59,7 @@ class RefusedError(ProcmanError):
 
 def own_options(invocation: Invocation) -> dict[str, object]:
     """Return the values of the command's own options, from flags and from their own variables. Raises UsageError."""
-    from procman.cli.options.precedence import converted
+    from procman.cli.options.conversion import converted
     from procman.cli.options.table import COMMANDS
 
     given: dict[str, object] = {}

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from procman.cli.options.option import WHEN
-from procman.cli.options.table import OPTIONS, Option
+from procman.cli.options.table import OPTIONS
 from procman.config.configfiles import collected, read_config_files
 from procman.core.model.settings import Settings
-from procman.core.text import values
 from procman.errors import ConfigError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from procman.cli.options.table import Invocation
     from procman.config.configfiles import ConfigFile
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 Given = dict[str, tuple[object, str]]  # setting → its value and the place that sets it
 
 _announced: list[str] = []  # the project that was found in a folder above: it is said once
-_PATHS = ("procfile", "root", "log_dir", "socket")
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
@@ -104,6 +101,8 @@ def _with_foreman(layer: Given) -> Given:
 def _from_flags(invocation: Invocation) -> Given:
     given: Given = {}
     for option, texts in invocation.given.items():
+        from procman.cli.options.conversion import converted
+
         flag = option.long_flags[0]
         if option.kind not in ("list", "switch") and len(texts) > 1:
             raise UsageError(f"{flag} is given twice, but takes one value", f"leave one of them out: {' '.join(texts)}")
@@ -120,67 +119,15 @@ def _from_environment(environ: Mapping[str, str]) -> Given:
             text = environ.get(name, "")
             if not text or option.setting in given:
                 continue
+            from procman.cli.options.conversion import converted, is_true
+
             if option.kind != "switch" or option.choices:
                 given[option.setting] = converted(option, [text], name), name
-            elif _checked(values.truth, text, name):
+            elif is_true(text, name):
                 given[option.setting] = option.value, name
             elif isinstance(option.value, bool):
                 given[option.setting] = not option.value, name
     return given
-
-
-def converted(option: Option, texts: list[str], place: str) -> object:
-    """Return the value of the option from strings. Raises UsageError, which names the ``place``."""
-    if option.kind == "switch":
-        return _switched(option, texts[-1], place)
-    if option.setting == "env":
-        if not all(texts):
-            raise UsageError(f"{place} must be the name of a file", "leave it out to read .env")
-        return tuple(texts)  # not split yet: a comma may be part of a file name, which shows when it is opened
-    if option.kind == "list":
-        return tuple(entry for text in texts for entry in values.items(text))
-    return _checked(lambda text: _value(option, text), texts[0], place, option.choices)
-
-
-def _switched(option: Option, text: str, place: str) -> object:
-    """Return the value of a switch: ``--color``, ``--color=never``, ``PROCMAN_COLOR=1``."""
-    if not option.choices or not text:
-        return option.value
-    if text in WHEN:
-        return WHEN[text]
-    try:
-        return values.truth(text)
-    except ValueError:
-        return _checked(lambda word: values.choice(word, option.choices), text, place, option.choices)
-
-
-def _checked(convert: Callable[[str], object], text: str, place: str, choices: tuple[str, ...] = ()) -> object:
-    try:
-        return convert(text)
-    except ValueError as error:
-        from procman.core.text.suggest import nearest
-
-        near = nearest(text, choices)
-        raise UsageError(f'{place} must be {error}, not "{text}"', f'did you mean "{near}"?' if near else "") from None
-
-
-_CONVERTERS: dict[str, Callable[[str], object]] = {
-    "whole": values.whole,
-    "port": values.port,
-    "seconds": values.duration,
-    "path": values.path,
-    "regex": values.regex,
-    "stamp": values.stamp,
-    "template": values.template,
-    "text": str,
-    "optional": str,
-}
-
-
-def _value(option: Option, text: str) -> object:
-    if option.kind == "choice":
-        return values.choice(text, option.choices)
-    return _CONVERTERS[option.kind](text)
 
 
 def _from_config(file: ConfigFile, mistakes: list[UsageError] | None) -> Given:
@@ -202,76 +149,22 @@ def _from_key(file: ConfigFile, key: str, value: object) -> Given:
     option = _CONFIG.get(key.replace("-", "_"))
     if option is None:
         raise _unknown(file, key)
+    from procman.cli.options.conversion import converted, env_files, from_folder, from_toml
+
     if option.setting == "env" and isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        paths, optional = _env_files(value, f"{place}: {key}")
+        paths, optional = env_files(value, f"{place}: {key}")
         return {
-            "env": (_from_folder(option, paths, file.folder), place),
-            "env_optional": (_from_folder(option, optional, file.folder), place),
+            "env": (from_folder(option, paths, file.folder), place),
+            "env_optional": (from_folder(option, optional, file.folder), place),
         }
     if file.is_text:
         setting = converted(option, [str(value)], f"{place}: {key}")
     else:
-        setting = _from_toml(option, value, f"{place}: {key}")
-    return {option.setting: (_from_folder(option, setting, file.folder), place)}
-
-
-def _env_files(value: list[object], place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the paths of env files, and those whose files may be missing. Raises UsageError."""
-    from procman.core.overlay.converters import WrongValueError, env_files
-
-    try:
-        files = env_files(value)
-    except WrongValueError as error:
-        raise UsageError(f"{'.'.join((place, *error.path))} {error.message}", error.hint) from None
-    return tuple(path for path, _ in files), tuple(path for path, required in files if not required)
+        setting = from_toml(option, value, f"{place}: {key}")
+    return {option.setting: (from_folder(option, setting, file.folder), place)}
 
 
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
     return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, (*_CONFIG, "process")))
-
-
-def _from_toml(option: Option, value: object, place: str) -> object:
-    if "\0" in str(value) or (isinstance(value, list) and any("\0" in str(entry) for entry in value)):
-        raise UsageError(f"{place} must be {_described_kind(option)} without a NUL")
-    if option.kind == "switch" or isinstance(value, bool):
-        return _from_boolean(option, value, place)
-    if option.kind == "list" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return tuple(value)
-    if option.setting == "formation" and isinstance(value, dict):
-        return ",".join(f"{name}={count}" for name, count in value.items())
-    wanted = {"whole": int, "port": int, "seconds": (int, float, str)}.get(option.kind, str)
-    if not isinstance(value, wanted):  # type: ignore[arg-type]
-        raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
-    return converted(option, [str(value)], place)
-
-
-def _from_boolean(option: Option, value: object, place: str) -> object:
-    """Return the value for ``color = false`` (--no-color) or ``port = false`` (--no-port, whose value is 0)."""
-    if option.choices and isinstance(value, str):
-        return _switched(option, value, place)
-    rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
-    if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
-        return value if option.value else not value
-    if value is False and rows:
-        return rows[0].value
-    raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
-
-
-def _from_folder(option: Option, value: object, folder: str) -> object:
-    """Return the value with its paths joined to the folder of the config file."""
-    if option.setting == "env" and isinstance(value, tuple):
-        return tuple(os.path.join(folder, entry) for text in value for entry in values.items(text))
-    return os.path.join(folder, value) if option.setting in _PATHS and isinstance(value, str) else value
-
-
-def _described_kind(option: Option) -> str:
-    kinds = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": values.DURATION}
-    return kinds.get(option.kind, "a list of strings" if option.kind == "list" else "a string")
-
-
-def _described(value: object) -> str:
-    from procman.core.overlay.converters import described
-
-    return f'the string "{value}"' if isinstance(value, str) else described(value)
