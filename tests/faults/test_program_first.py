@@ -102,6 +102,43 @@ def test_a_pool_finishes_the_job_at_hand(
     assert done() in (0, True)
 
 
+# Programs without a handler, which wait for TERM. Their worker has left TERM to its default action.
+WAITER = """\
+import ctypes, os, signal, subprocess, sys, threading, time
+worker = subprocess.Popen([sys.executable, "-c", "import os, time\\nwhile not os.path.exists('go'): time.sleep(0.01)"])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+def wait():
+    print("begun", flush=True)
+    {wait}
+    print("asked", flush=True)
+    print("result", worker.wait(), flush=True)
+{begin}
+"""
+SIGNALFD = "libc = ctypes.CDLL(None); mask = (ctypes.c_uint64 * 16)(1 << 14); os.read(libc.signalfd(-1, mask, 0), 128)"
+WAITS = {
+    "sigwait": ("signal.sigwait([signal.SIGTERM])", "wait()"),
+    "sigtimedwait": ("while not signal.sigtimedwait([signal.SIGTERM], 5): pass", "wait()"),
+    "sigwait in a thread": ("signal.sigwait([signal.SIGTERM])", "threading.Thread(target=wait).start()"),
+    "signalfd": (SIGNALFD, "wait()"),
+}
+
+
+@pytest.mark.parametrize("kind", ["--pty", "--no-pty"])
+@pytest.mark.parametrize("way", WAITS)
+def test_a_program_that_waits_for_the_signal_handles_it(place: Place, way: str, kind: str) -> None:
+    kit.need_linux()
+    wait, begin = WAITS[way]
+    place.write("waiter.py", WAITER.format(wait=wait, begin=begin))
+    place.procfile(f"web: {PYTHON} waiter.py\n")
+    session = place.start(kind, "-t", "1000")
+    session.wait_for(r"\| begun")
+    session.signal(signal.SIGTERM)
+    session.wait_for(r"\| asked")
+    place.write("go", "")
+    session.wait_for(r"\| result 0")
+    assert session.wait() == 0
+
+
 def test_an_interrupt_at_the_terminal_lets_the_job_finish(place: Place) -> None:
     kit.need_linux()
     place.write("pool.py", POOL)

@@ -252,7 +252,7 @@ def test_the_watchdog_ignores_signals_but_those_that_wake_it(forks: Forks) -> No
     forks.watch()
     ignored = {number for number, handler in forks.handlers.items() if handler == signal.SIG_IGN}
     assert ignored == {*guardian.FORWARDED, signal.SIGTSTP}
-    assert set(forks.handlers) - ignored == {signal.SIGCHLD, signal.SIGCONT}
+    assert set(forks.handlers) - ignored == {signal.SIGCHLD, signal.SIGCONT, guardian.SUSPEND}
     assert (signal.SIG_SETMASK, ()) in forks.calls
 
 

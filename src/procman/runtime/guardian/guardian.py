@@ -48,7 +48,8 @@ else:
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 WATCHED = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
-SUSPEND = signal.SIGTTOU if hasattr(signal, "sigwaitinfo") else signal.SIGSTOP  # how the manager stops the guardian
+SUSPEND = signal.SIGTTOU  # with it the manager says that it is about to stop, and the guardian has to stop after it
+KNOWS_SENDER = hasattr(signal, "sigwaitinfo")  # then the guardian sees in /proc whether the manager has stopped
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGER_LIMIT = 0.5  # seconds for the manager: to kill its children when guardian or watchdog is gone, or to stop
 EARLY_LOOK_INTERVAL = 0.1  # seconds between two looks at the guardian pipe until the engine takes over
@@ -62,14 +63,27 @@ guardian_pipe: int | None = None
 guardian_pid: int | None = None
 """In the manager: the guardian's pid, valid while the guardian pipe is open, or None without a guardian."""
 
+watchdog_pid = 0
+"""In the manager: the watchdog's pid; the guardian's if there is no watchdog."""
+
 visible_pid = 0
 """The pid that the user sees and signals: the guardian's, or our own without one."""
 
 
 def suspend() -> None:
-    """Stop the guardian, so that the shell takes the terminal; do nothing without one."""
-    if guardian_pid is not None:
+    """Have the guardian stop once we have, so that the shell takes the terminal; do nothing without one.
+
+    Where the guardian cannot see whether we have stopped, the watchdog can: we are its child.
+    """
+    if guardian_pid is None:
+        return
+    watched = watchdog_pid != guardian_pid and os.getppid() == watchdog_pid
+    if KNOWS_SENDER:
         os.kill(guardian_pid, SUSPEND)
+    elif watched:
+        os.kill(watchdog_pid, SUSPEND)
+    else:
+        os.kill(guardian_pid, signal.SIGSTOP)
 
 
 def is_needed() -> bool:
@@ -172,37 +186,54 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
     set_title(WATCHDOG_NAME, "procman: watchdog")
     close_streams()
     _write_signals_to(wake)
-    end = _wait_for_either(manager, reader, signals)
+    end = _wait_for_either(manager, reader, signals, guardian)
     left = kill_until_empty()
     if _is_untidy(end):
         terminal.restore()
     return in_shell(end) if not left else (in_shell(end) or EXIT_LOST)
 
 
-def _wait_for_either(manager: int, guardian: int, signals: int) -> int:
-    """Return how the manager ended, or 137 as soon as the guardian closes its pipe."""
+def _wait_for_either(manager: int, pipe: int, signals: int, guardian: int) -> int:
+    """Return how the manager ended, or 137 as soon as the guardian closes its pipe. Pass CONT on to the manager."""
     while True:
         if (end := end_of(manager)) is not None:
             return end
-        # The pipe carries bytes for the manager, so look only for its hang-up (POLLHUP is always reported).
-        if _hung_up(guardian, signals, manager):
+        numbers, is_gone = _next_event(pipe, signals)
+        if SUSPEND in numbers:
+            if (end := _stop_both(manager, guardian)) is not None:
+                return end
+        elif signal.SIGCONT in numbers:
+            os.kill(manager, signal.SIGCONT)  # not reaped yet: its number is its own
+        if is_gone:
             _let_manager_end()
             return EXIT_LOST
 
 
-def _hung_up(guardian: int, signals: int, manager: int) -> bool:
-    """Wait for a signal or the guardian's end; return whether it was the end. Pass CONT on to a stopped manager."""
+def _next_event(pipe: int, signals: int) -> tuple[bytes, bool]:
+    """Wait for signals or the guardian's end. Return the signals, and whether the guardian has ended."""
     poll = select.poll()
-    poll.register(guardian, 0)
+    poll.register(pipe, 0)  # it carries bytes for the manager, so look only for its hang-up, which is always reported
     poll.register(signals, select.POLLIN)
     try:
         ready = dict(poll.poll())
     except OSError:  # no memory for a moment
         time.sleep(PAUSE)
-        return False
-    if signals in ready and signal.SIGCONT in os.read(signals, 4096):
-        os.kill(manager, signal.SIGCONT)  # not reaped yet: its number is its own
-    return guardian in ready
+        return b"", False
+    return os.read(signals, 4096) if signals in ready else b"", pipe in ready
+
+
+def _stop_both(manager: int, guardian: int) -> int | None:
+    """Stop the guardian once the manager has stopped, as `_stop_after` does. Return how the manager ended, if so."""
+    until = time.monotonic() + MANAGER_LIMIT
+    while time.monotonic() < until:
+        pid, status = os.waitpid(manager, os.WNOHANG | os.WUNTRACED)
+        if pid and not os.WIFSTOPPED(status):
+            return os.waitstatus_to_exitcode(status)
+        if pid:
+            break
+        time.sleep(PAUSE)
+    os.kill(guardian, signal.SIGSTOP)
+    return None
 
 
 def _is_untidy(end: int) -> bool:
@@ -239,6 +270,7 @@ def _write_signals_to(wake: int) -> None:
         signal.signal(number, signal.SIG_IGN)  # signals are meant for the guardian
     signal.signal(signal.SIGCHLD, _nothing)
     signal.signal(signal.SIGCONT, _nothing)
+    signal.signal(SUSPEND, _nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -246,14 +278,13 @@ def _write_signals_to(wake: int) -> None:
 
 
 def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedTerminal) -> int:
-    global guardian_pipe, guardian_pid
-    guardian_pipe, guardian_pid = reader, guardian
+    global guardian_pipe, guardian_pid, watchdog_pid
+    guardian_pipe, guardian_pid, watchdog_pid = reader, guardian, os.getppid()
     become_subreaper()
     set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
-    watchdog = os.getppid()
     code = run()
-    if os.getppid() != watchdog:  # it was killed, and the guardian too, or it would have killed us
+    if os.getppid() != watchdog_pid:  # it was killed, and the guardian too, or it would have killed us
         terminal.restore(alone=True)
     return code
 

@@ -10,6 +10,7 @@ Linux only, since /proc shows what a process handles. Elsewhere the command says
 from __future__ import annotations
 
 import os
+import sys
 
 from procman.core.procfile.command import argv, is_simple
 from procman.runtime.system.descendants import group_of
@@ -26,6 +27,7 @@ else:
 
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"zsh", b"ksh", b"mksh", b"ash", b"busybox"))
 _PASS_ON = frozenset((b"npm", b"npx", b"yarn", b"pnpm", b"make", b"gmake", b"just"))  # to a shell, which then ends
+_SIGNAL_SET_SIZE = 8  # bytes
 _DISPOSITIONS = {b"SigBlk": "blocked", b"SigIgn": "ignored", b"SigCgt": "caught"}  # of /proc/PID/status, proc(5)
 
 
@@ -66,13 +68,35 @@ def _has(told: dict[str, int], kind: str, number: int) -> bool:
 
 
 def dispositions(pid: int) -> dict[str, int] | None:
-    """Return the sets of signals that a process has blocked, ignored and caught; None where that cannot be seen."""
+    """Return the sets of signals that a process has blocked, ignored and caught; None where that cannot be seen.
+
+    The mask is that of the main thread. A signal that another thread waits for is blocked there, or it would end all.
+    """
     try:
         lines = content(f"/proc/{pid}/status").splitlines()
     except OSError:
         return None
     pairs = (line.partition(b":")[::2] for line in lines)
-    return {_DISPOSITIONS[name]: int(value, 16) for name, value in pairs if name in _DISPOSITIONS}
+    told = {_DISPOSITIONS[name]: int(value, 16) for name, value in pairs if name in _DISPOSITIONS}
+    told["blocked"] = told.get("blocked", 0) | _awaited(pid)
+    return told
+
+
+def _awaited(pid: int) -> int:
+    """Return the set of signals that a process waits for in sigwait(3).
+
+    The kernel takes them out of the mask while it waits, so they do not show as blocked. The set itself is in the
+    memory of the process, at the address that is the first argument of the system call, as proc(5) shows it.
+    """
+    try:
+        if not content(f"/proc/{pid}/wchan").startswith(b"do_sigtimedwait"):
+            return 0
+        address = int(content(f"/proc/{pid}/syscall").split()[1], 16)
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            return int.from_bytes(memory.read(_SIGNAL_SET_SIZE), sys.byteorder)
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def is_shell(pid: int) -> bool:
