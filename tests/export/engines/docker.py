@@ -41,7 +41,7 @@ def image() -> bytes:
     programs = attempt(BUSYBOX, "--list").stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in ("bin", "etc", "tmp", "work"):
+        for folder in ("bin", "etc", "tmp", "work", "work/mail"):
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(info)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from functools import partial
 
 import pytest
 
 from export.engines.docker import IMAGE, Cluster, Container
-from export.rig import PROCFILE, Application, wait_for
+from export.rig import LIMIT, PROCFILE, Application, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +88,70 @@ def test_a_container_that_is_killed_is_replaced(tmp_path: Path, swarm: Cluster, 
     node.call("kill", killed)
     wait_for(partial(are_up, swarm, "web.1"), "it is up again")
     wait_for(lambda: not any(killed in node.running() for node in swarm.nodes), "and it is another one")
+
+
+# A client in the network of a container: it resolves the name for each request, since not every kernel has the module
+# that a virtual address needs. An answer repeats the query, and ends with records of one size, each with an address at
+# its end.
+CLIENT = """
+import http.client, random, select, socket, sys
+query = bytes(5) + b"\\1" + bytes(6) + b"\\5tasks\\3web\\0\\0\\1\\0\\1"
+seen = {"ok": 0}
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dns:
+            dns.settimeout(5)
+            dns.sendto(query, ("127.0.0.11", 53))
+            answer = dns.recv(4096)
+        count = int.from_bytes(answer[6:8], "big")
+        size = (len(answer) - len(query)) // count
+        ends = [len(answer) - size * at for at in range(count)]
+        addresses = [answer[end - 4 : end] for end in ends]
+        server = http.client.HTTPConnection(socket.inet_ntoa(random.choice(addresses)), 5000, timeout=5)
+        server.request("GET", "/witness")
+        result = "ok" if server.getresponse().status == 200 else "wrong status"
+    except Exception as error:
+        result = repr(error)
+    seen[result] = seen.get(result, 0) + 1
+    print("up", flush=True)
+print(seen)
+"""
+
+
+def test_a_slow_start_is_waited_for_and_an_update_loses_no_request(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
+    lines = "web: sleep 3 && exec busybox httpd -f -p $PORT -h /work\nclient: ./witness\n"
+    app = Application(tmp_path / "shop", lines)
+    (app.folder / "procman.toml").write_text(
+        '[process.web]\nready = { http = "/witness", timeout = 60 }\nhealth = { http = "/witness", interval = 1 }\n'
+    )
+    deploy(swarm, app, stack, "-m", "web=3,client=1")
+    manager = swarm.nodes[0]
+    wait_for(lambda: manager.call("service", "ls", "--format={{.Replicas}}").split() == ["1/1", "3/3"], "all are up")
+    states = manager.call("service", "ps", "--format={{.CurrentState}}", f"{stack.name}_web").splitlines()
+    assert len(states) == 3, "none was replaced while it started"
+    found = ((node, node.call("ps", "-q", f"--filter=name={stack.name}_client").strip()) for node in swarm.nodes)
+    node, container = next((node, container) for node, container in found if container)
+    pid = node.call("inspect", "--format={{.State.Pid}}", container).strip()
+    argv = ["nsenter", "--target", pid, "--net", "--", sys.executable, "-c", CLIENT]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "up\n"
+        manager.call("service", "update", "--force", "--detach=false", "--quiet", f"{stack.name}_web")
+        *lines_of_client, result = client.communicate("end\n", timeout=LIMIT)[0].splitlines()
+    assert len(lines_of_client) > 20, result
+    assert result == f"{{'ok': {len(lines_of_client) + 1}}}"
+
+
+def test_what_a_launcher_starts_gets_its_time(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness & trap 'exit 1' TERM; wait\nmail: pwd; exec ./witness\n")
+    (app.folder / "procman.toml").write_text('[process.mail]\ncwd = "mail"\n')
+    (app.folder / "mail").mkdir()
+    deploy(swarm, app, stack, "-m", "web=1,mail=0")
+    wait_for(partial(are_up, swarm, "web.1"), "the stack is up")
+    swarm.nodes[0].call("service", "scale", "--detach", f"{stack.name}_web=0")
+    wait_for(lambda: not any(node.running() for node in swarm.nodes), "it has ended")
+    ended = [one for node in swarm.nodes for one in node.containers(every=True) if one.is_up]
+    assert ended[-1].said_bye
 
 
 def test_the_smallest_export_deploys(tmp_path: Path, swarm: Cluster, stack: Path) -> None:

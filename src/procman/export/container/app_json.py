@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from procman.export.application import application
+from procman.export.application import RELEASE, application
 from procman.export.file import ExportFile, ExportWarning, marker
 from procman.export.overlay import overlay_warnings
 
@@ -28,7 +28,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         # JSON has no comments, so the marker is in the description.
         "name": app.name,
         "description": f"{marker('app-json', app.name)} Install: heroku apps:create, then git push heroku.",
-        "formation": {service.name: {"quantity": len(service.instances)} for service in app.services},
+        # Heroku runs release by itself before a new version, and keeps no dyno for it.
+        "formation": {one.name: {"quantity": one.replicas} for one in app.services if one.kind != RELEASE},
         "env": {name: {"required": True} for name in secrets},
     }
     yield ExportFile("app.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -7,7 +7,16 @@ from textwrap import indent
 from procman.core.model.checks import DELAY
 from procman.core.model.dependency import COMPLETED, SUCCEEDED
 from procman.core.model.dependency import READY as READY_CONDITION
-from procman.export.application import application, average_backoff, budget_window, seconds, starts_allowed
+from procman.export.application import (
+    LASTING,
+    RELEASE,
+    application,
+    average_backoff,
+    budget_window,
+    gate,
+    seconds,
+    starts_allowed,
+)
 from procman.export.container.check_commands import (
     DAY,
     attempts,
@@ -46,7 +55,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from procman.core.model.plan import Plan, RestartPolicy
+    from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.grammar import Yaml
     from procman.export.options import ExportOptions
@@ -56,6 +65,14 @@ if TYPE_CHECKING:
 SUMMARY = "compose.yaml for Docker Compose and `docker stack deploy` (Swarm)"
 
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
+# The driver's own default keeps everything for ever.
+_LOGGING = """\
+x-logging: &logging
+  driver: json-file
+  options: {max-size: "10m", max-file: "3"}
+
+"""
+_RELEASE_NOTE = "Compose runs it before all others. On Swarm, docker compose run does, or it would stay as a service."
 _STARTED = "service_started"
 _CONDITIONS = {
     READY_CONDITION: "service_healthy",
@@ -72,7 +89,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_TO)
     yield from check_warnings(app, "Compose")
     yield from signal_warnings(app)
-    if any(service.first.depends_on for service in app.services):
+    if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
         yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
     yield from _numbering(app)
     odd = [name for _, env in _env_files(app) for name, value in env.items() if not can_hold(docker_line, value)]
@@ -107,19 +124,21 @@ def _env_file(app: Application, env: Mapping[str, str]) -> str:
 
 
 def _compose(app: Application, options: ExportOptions) -> str:
+    labels = labels_of(app)
+    release = next((labels[service.name] for service in app.services if service.kind == RELEASE), "")
     comment = header(
         "compose",
         app.name,
         "",
-        "Here:      docker compose up -d                          (also reads compose.override.yaml)",
-        f"On Swarm:  docker stack deploy -c compose.yaml {app.name}",
+        "Here:      docker compose up -d --remove-orphans         (also reads compose.override.yaml)",
+        *([f"On Swarm:  docker compose run --rm {release} && \\"] if release else []),
+        f"{'          ' if release else 'On Swarm: '} docker stack deploy --prune -c compose.yaml {app.name}",
         f"Look:      docker compose ps        docker stack ps {app.name}",
         f"Stop:      docker compose down      docker stack rm {app.name}",
     )
-    labels = labels_of(app)
     services = "\n".join(_part(labels[service.name], _service(app, service, options)) for service in app.services)
     version = 'version: "3.8" # docker stack deploy of Docker 20.10 requires it, Compose ignores it'
-    return f"{comment}\n{version}\n\n{_scripts(app)}services:\n{services}"
+    return f"{comment}\n{version}\n\n{_scripts(app)}{_LOGGING}services:\n{services}"
 
 
 def _scripts(app: Application) -> str:
@@ -147,14 +166,29 @@ def _service(app: Application, service: Service, options: ExportOptions) -> Part
         "image": image_of(app, options),
         "command": _command(service),
         **({"user": options.user} if options.user else {}),
+        **({"cap_drop": (Plain("ALL"),)} if options.user.isdecimal() and int(options.user) else {}),
         **({"env_file": tuple(Plain(path) for path in files)} if files else {}),
         "environment": _environment(app, service),
         **_ports(service),
         **_health(service),
         "stop_signal": Plain(f"SIG{signal_name(service.stop.signal_number)}"),
         "stop_grace_period": _duration(service.stop.grace),
-        "deploy": {**_replicas(service), "restart_policy": _restart(service.restart, options.keep_trying)},
+        "logging": Alias("logging"),
+        "deploy": {
+            **_replicas(service),
+            **({"update_config": _update(service)} if service.kind == LASTING else {}),
+            "restart_policy": _restart(service, options.keep_trying),
+        },
     }
+
+
+def _update(service: Service) -> Part:
+    """Return how Swarm replaces a version: what serves a port without a gap, anything else one after the other.
+
+    The health check already decides when a container is up, so that watching it for longer only takes time.
+    """
+    order = "start-first" if service.serves else "stop-first"
+    return {"order": Plain(order), "monitor": Plain("1s"), "failure_action": Plain("rollback")}
 
 
 def _command(service: Service) -> tuple[Yaml, ...]:
@@ -163,6 +197,8 @@ def _command(service: Service) -> tuple[Yaml, ...]:
 
 
 def _replicas(service: Service) -> Part:
+    if service.kind == RELEASE:
+        return {_RELEASE_NOTE: None, "replicas": 0}
     if service.starts:
         return {"replicas": service.replicas}
     return {"autostart = false: docker compose up --scale, or docker service scale, starts it.": None, "replicas": 0}
@@ -193,8 +229,7 @@ def _health(service: Service) -> Part:
     """Return the health check, else the readiness check: a container can have only one.
 
     Swarm replaces a container that fails it. Readiness is asked for only once by `start`, so its check gets as much
-    patience later as at the start; a check that the overlay does not ask for never
-    condemns a container.
+    patience later as at the start; a check that the overlay does not ask for never condemns a container.
     """
     health, ready, limit = liveness(service), readiness(service), startup(service)
     check = health or ready
@@ -219,10 +254,11 @@ def _at_once(service: Service) -> bool:
     return liveness(service) is not None and service.first.ready is None
 
 
-def _restart(policy: RestartPolicy, keep_trying: bool) -> Part:
+def _restart(service: Service, keep_trying: bool) -> Part:
+    policy = service.restart
     condition = {"condition": Plain(_RESTART_CONDITIONS[policy.mode])}
-    if policy.mode == "never":
-        return {**condition}
+    if policy.mode == "never" or service.kind == RELEASE:
+        return {"condition": Plain(_RESTART_CONDITIONS["never"])}
     delay = {"delay": _duration(average_backoff(policy))}
     if policy.mode == "always" or keep_trying:  # Compose refuses a number beside "any"
         return {**condition, **delay}
@@ -241,11 +277,18 @@ def _override(app: Application) -> str:
         "Compose reads this after compose.yaml. Swarm does not read it, but expands the {{ }} in compose.yaml.",
     )
     labels = labels_of(app)
-    services = "".join(
-        _part(labels[service.name], {"environment": _local(app, service), **_depends_on(app, service, labels)})
-        for service in app.services
-    )
+    services = "".join(_part(labels[service.name], _only_here(app, service)) for service in app.services)
     return f"{comment}\nservices:\n{services}"
+
+
+def _only_here(app: Application, service: Service) -> Part:
+    """Return what Swarm does not support, or has another value for."""
+    return {
+        "environment": _local(app, service),
+        "security_opt": ("no-new-privileges:true",),
+        **_depends_on(app, service, labels_of(app)),
+        **({"deploy": {"replicas": 1}} if service.kind == RELEASE and service.starts else {}),
+    }
 
 
 def _local(app: Application, service: Service) -> Part:
@@ -259,6 +302,9 @@ def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -
     found: Part = {
         labels[other.name]: {"condition": _condition(other, wanted)} for other, wanted in dependencies_of(app, service)
     }
+    release = gate(app, service)
+    if release:
+        found[labels[release.name]] = {"condition": Plain(_CONDITIONS[SUCCEEDED])}
     return {"depends_on": found} if found else {}
 
 

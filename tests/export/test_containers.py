@@ -1,0 +1,233 @@
+"""What an overlay and a Procfile mean in Compose, Swarm and Kubernetes, read from what is written for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.plans import Export, plan_of
+from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
+from procman.core.model.plan import RestartPolicy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from export.plans import Overlay
+
+LINES = "web: ./serve\nworker: ./work\nrelease: ./migrate\n"
+
+
+def compose(lines: str = LINES, overlay: Overlay | None = None, file: str = "compose.yaml", **options: Any) -> Any:
+    """Return the services of one of Compose's files."""
+    import yaml
+
+    return yaml.safe_load(Export("compose", plan_of(lines, overlay), **options).files[file])["services"]
+
+
+class Kubernetes:
+    """The objects of an export for Kubernetes, by kind and component."""
+
+    def __init__(
+        self, lines: str = LINES, overlay: Overlay | None = None, formation: str = "all=1", **options: object
+    ) -> None:
+        import yaml
+
+        values = options.pop("values", {"KEY": "secret"})
+        self.export = Export("kubernetes", plan_of(lines, overlay, formation, **values), **options)  # type: ignore[arg-type]
+        self.header = [line[2:] for line in self.export.files["app.yaml"].splitlines() if line.startswith("#")]
+        self.parts = {
+            path: [part for part in yaml.safe_load_all(content) if part] for path, content in self.export.files.items()
+        }
+
+    def objects(self, kind: str) -> dict[str, Any]:
+        found = [part for parts in self.parts.values() for part in parts if part["kind"] == kind]
+        return {part["metadata"]["labels"].get("app.kubernetes.io/component", ""): part for part in found}
+
+    def spec(self, kind: str, name: str) -> Any:
+        return self.objects(kind)[name]["spec"]
+
+    def pod(self, name: str) -> Any:
+        for kind in ("Deployment", "StatefulSet", "Job"):
+            if name in self.objects(kind):
+                return self.spec(kind, name)["template"]["spec"]
+        raise KeyError(name)
+
+
+# Restarts -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "expected"),
+    [
+        (RestartPolicy("always", backoff=0.5), {}, {"condition": "any", "delay": "1.875s"}),
+        (RestartPolicy("never"), {}, {"condition": "none"}),
+        (
+            RestartPolicy(),
+            {},
+            {"condition": "on-failure", "delay": "3.75s", "max_attempts": 4, "window": "81s"},
+        ),
+        (RestartPolicy(), {"keep_trying": True}, {"condition": "on-failure", "delay": "3.75s"}),
+    ],
+)
+def test_compose_restarts_by_the_policy(
+    policy: RestartPolicy, options: dict[str, Any], expected: dict[str, object]
+) -> None:
+    found = compose(overlay={"worker": {"restart": policy}}, **options)
+    assert found["worker"]["deploy"]["restart_policy"] == expected
+
+
+@pytest.mark.parametrize(
+    ("overlay", "tries"),
+    [
+        ({"worker": {"restart": RestartPolicy("never")}}, 0),
+        ({"web": {"depends_on": (Dependency("worker", "completed_successfully"),)}}, 4),
+    ],
+)
+def test_what_ends_is_a_job_of_kubernetes(overlay: Overlay, tries: int) -> None:
+    found = Kubernetes(overlay=overlay)
+    assert set(found.objects("Deployment")) == {"web"}
+    assert found.spec("Job", "worker")["backoffLimit"] == tries
+    assert found.pod("worker")["restartPolicy"] == "Never"
+    assert not any("restart = never" in warning for warning in found.export.warnings)
+
+
+def test_what_start_leaves_alone_is_not_started() -> None:
+    overlay: Overlay = {"worker": {"autostart": False}, "web": {"autostart": False, "restart": RestartPolicy("never")}}
+    assert compose(overlay=overlay)["worker"]["deploy"]["replicas"] == 0
+    found = Kubernetes(overlay=overlay)
+    assert found.spec("Deployment", "worker")["replicas"] == 0
+    assert found.spec("Job", "web")["suspend"] is True
+    assert "[Install]" not in Export("quadlet", plan_of(LINES, overlay)).files["app-worker@.container"]
+    assert "count = 0 " in Export("nomad", plan_of(LINES, overlay)).files["app.nomad.hcl"]
+    assert '"worker": {\n      "quantity": 0' in Export("app-json", plan_of(LINES, overlay)).files["app.json"]
+
+
+# Folders --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["compose", "kubernetes", "quadlet", "nomad"])
+def test_a_folder_of_the_overlay_is_the_one_below_the_folder_of_the_image(target: str) -> None:
+    export = Export(target, plan_of("mail: ./mail --all\n", {"mail": {"cwd": "/srv/app/services/mail"}}))
+    assert any("cd services/mail || exit 126; exec ./mail --all" in content for content in export.files.values())
+    outside = Export(target, plan_of("mail: ./mail\n", {"mail": {"cwd": "/opt/mail"}}))
+    assert any("cd /opt/mail || " in content for content in outside.files.values())
+    assert "mail runs in /opt/mail, which the image needs to have" in outside.warnings
+
+
+# The release ----------------------------------------------------------------------------------------------------------
+
+
+def test_compose_runs_the_release_before_all_but_what_it_needs() -> None:
+    lines = f"{LINES}db: ./db\n"
+    overlay = {"release": {"depends_on": (Dependency("db", "started"),)}}
+    here = compose(lines, overlay, "compose.override.yaml")
+    succeeded = {"release": {"condition": "service_completed_successfully"}}
+    assert {name: one.get("depends_on") for name, one in here.items()} == {
+        "web": succeeded,
+        "worker": succeeded,
+        "release": {"db": {"condition": "service_started"}},
+        "db": None,
+    }
+    assert here["release"]["deploy"] == {"replicas": 1}
+    deploy = compose(lines, overlay)["release"]["deploy"]
+    assert deploy == {"replicas": 0, "restart_policy": {"condition": "none"}}, "Swarm does not keep it as a service"
+
+
+def test_kubernetes_gets_a_release_for_each_version() -> None:
+    one, again, two = Kubernetes(), Kubernetes(), Kubernetes(image="app:2")
+    assert list(one.parts) == ["app.yaml", "app-config.yaml", "app-secret.yaml", "app-release/job.yaml"]
+    (job,) = one.parts["app-release/job.yaml"]
+    name = job["metadata"]["name"]
+    assert job["spec"]["backoffLimit"] == 0
+    assert [again.objects("Job")["release"]["metadata"]["name"] == name, two.objects("Job")["release"] == job] == [
+        True,
+        False,
+    ]
+    assert two.objects("Job")["release"]["metadata"]["name"] != name
+    steps = [line[10:] for line in one.header if "kubectl" in line][:5]
+    assert steps == [
+        "kubectl apply --server-side -f app-config.yaml -f app-secret.yaml",
+        "kubectl apply --server-side -f app-release/",
+        f"kubectl logs -f job/{name} --pod-running-timeout=5m    (until it ends)",
+        f"kubectl wait job/{name} --for=condition=complete --timeout=10s && \\",
+        "kubectl apply --server-side -f .",
+    ]
+
+
+# What is named by its content -----------------------------------------------------------------------------------------
+
+
+def references(found: Kubernetes, name: str = "web") -> list[str]:
+    sources = found.pod(name)["containers"][0]["envFrom"]
+    return [source[kind]["name"] for source in sources for kind in source]
+
+
+def test_a_changed_value_changes_the_names_that_pods_refer_to() -> None:
+    one, again, other = Kubernetes(), Kubernetes(), Kubernetes(values={"KEY": "changed"})
+    assert references(one) == references(again)
+    assert references(one)[0] == references(other)[0]
+    assert references(one)[1] != references(other)[1]
+    for found in (one, other):
+        names = [found.objects(kind)[""]["metadata"]["name"] for kind in ("ConfigMap", "Secret")]
+        assert references(found) == names
+        assert all(found.objects(kind)[""]["immutable"] for kind in ("ConfigMap", "Secret"))
+
+
+def test_the_header_deletes_what_is_named_by_older_content() -> None:
+    found = Kubernetes()
+    (line,) = (line for line in found.header if "kubectl delete configmap" in line)
+    current = {
+        part["metadata"]["labels"]["procman/content"]
+        for parts in found.parts.values()
+        for part in parts
+        if part["kind"] in ("ConfigMap", "Secret", "Job")
+    }
+    assert f"'procman/content notin ({', '.join(sorted(current))})'" in line
+
+
+# Rollouts, drains, restricted namespaces ------------------------------------------------------------------------------
+
+
+def test_a_rollout_of_what_serves_loses_no_request() -> None:
+    found = Kubernetes()
+    container = found.pod("web")["containers"][0]
+    assert container["readinessProbe"]["tcpSocket"] == {"port": 5000}
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", "-c", "sleep 2"]
+    assert found.pod("web")["terminationGracePeriodSeconds"] == 7
+    assert found.spec("Deployment", "web")["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert "lifecycle" not in found.pod("worker")["containers"][0]
+    services = compose()
+    assert services["web"]["deploy"]["update_config"]["order"] == "start-first"
+    assert "grep -q ':1388 " in services["web"]["healthcheck"]["test"][1]
+    assert services["worker"]["deploy"]["update_config"]["order"] == "stop-first"
+
+
+def test_several_replicas_are_spread_and_drained_one_at_a_time() -> None:
+    found = Kubernetes(formation="web=3,worker=1")
+    assert found.pod("web")["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+    assert set(found.objects("PodDisruptionBudget")) == {"web"}
+    assert found.pod("web")["enableServiceLinks"] is False
+
+
+def test_a_number_as_user_is_enough_for_a_restricted_namespace() -> None:
+    found = Kubernetes(user="1000")
+    assert found.pod("web")["securityContext"]["runAsNonRoot"] is True
+    security = found.pod("web")["containers"][0]["securityContext"]
+    assert security == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert not any("restricted" in warning for warning in found.export.warnings)
+    assert any("restricted" in warning for warning in Kubernetes().export.warnings)
+    assert compose(user="1000")["web"]["cap_drop"] == ["ALL"]
+
+
+def test_a_long_start_gets_a_rollout_of_its_length() -> None:
+    found = Kubernetes(overlay={"web": {"ready": Check("tcp", "localhost:5000", timeout=900.0)}})
+    assert found.spec("Deployment", "web")["progressDeadlineSeconds"] == 1500
+    assert "progressDeadlineSeconds" not in Kubernetes().spec("Deployment", "web")
+
+
+def test_the_commands_of_the_headers_show_and_remove_everything() -> None:
+    assert any("--max-log-requests=50" in line for line in Kubernetes().header)
+    comment = Export("compose", plan_of(LINES)).files["compose.yaml"]
+    assert "docker stack deploy --prune -c compose.yaml app" in comment
+    assert "docker compose up -d --remove-orphans" in comment
