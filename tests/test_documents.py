@@ -59,7 +59,7 @@ def test_procfiles_in_documents_are_sound(document: Path) -> None:
 
 def test_the_page_of_options_has_each_of_them_and_no_other() -> None:
     page = text(Path("docs/options.md"))
-    told = set(re.findall(r"`(--?[a-z][a-z-]*)", page))
+    told = set(re.findall(r"`(--?[a-zA-Z][a-z-]*)", page))
     assert told == ANY_FLAG - GENERAL
 
 

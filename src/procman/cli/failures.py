@@ -23,7 +23,7 @@ def safely(work: Callable[[], int]) -> int:
         _flush()
         return code
     except ProcmanError as error:
-        return _report(error)
+        return report(error)
     except KeyboardInterrupt:
         Interrupt.seen = True
         return EXIT_INTERRUPTED
@@ -31,10 +31,10 @@ def safely(work: Callable[[], int]) -> int:
         _discard_output()
         return EXIT_OUTPUT_CLOSED
     except MemoryError:
-        return _report(ProcmanError("not enough memory", "ulimit -v shows the limit, if there is one"))
+        return report(ProcmanError("not enough memory", "ulimit -v shows the limit, if there is one"))
     except Exception as error:
         refusal = _system_refusal(error)
-        return _report(refusal) if refusal else _report_bug(error)
+        return report(refusal) if refusal else _report_bug(error)
 
 
 class _VisibleStream:
@@ -127,7 +127,8 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _report(error: ProcmanError) -> int:
+def report(error: ProcmanError) -> int:
+    """Show the error on stderr; return its exit code."""
     _write_message(error.message, error.hint)
     return error.exit_code
 

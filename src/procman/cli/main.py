@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.options.option import Invocation
 
+DETACHED = "_PROCMAN_DETACHED"  # set by `up` for the `start` that it runs: stderr is a pipe to it, see detached.py
 GC_THRESHOLD = 10_000  # objects; with the default of 700 the collector runs a dozen times, a tenth of the start
 
 
@@ -44,7 +45,11 @@ def _main(words: list[str]) -> int:
         from procman.cli.options.click_app import parse
 
         invocation = parse(words)
-    return EXIT_OK if invocation is None else _perform(invocation)
+    if invocation is None:
+        return EXIT_OK
+    if invocation.command == "start" and any(option.setting == "detach" for option in invocation.given):
+        return _main(["up", *words[1:]])  # word for word the same
+    return _perform(invocation)
 
 
 def _perform(invocation: Invocation) -> int:
@@ -101,4 +106,8 @@ def _start_guarded(invocation: Invocation) -> int:
 
     if guardian.guardian_pipe is not None:
         guardian.obey_early_signals(guardian.guardian_pipe)
+    if os.environ.pop(DETACHED, ""):
+        from procman.cli.commands.detached import perform
+
+        return perform(invocation)
     return COMMANDS["start"].perform(invocation)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from procman.core.model.checks import Check
 
 START = 1000.0  # seconds of the monotonic clock
+BEGAN = 1700000000.123456  # seconds since the epoch
 MOST_TICKS = 100  # at one moment of the clock; more of them is a session that spins
 
 
@@ -140,7 +141,7 @@ class World:
         )
         source: Any = self.source
         hub: Any = self.hub
-        self.session = Session(self.supervisor, children, hub, source, 4711)
+        self.session = Session(self.supervisor, children, hub, source, lambda: 4711, BEGAN, {})
         self._pid = 100
         self.supervisor.start_all(self.now)
         self.turn()

@@ -126,7 +126,7 @@ class Served(Run):
         files: Any = self.files
 
         def open_session() -> Session:
-            self.sessions.append(Session(run.supervisor, run.children, run.hub, files, 4711))
+            self.sessions.append(Session(run.supervisor, run.children, run.hub, files, lambda: 4711, 0.0, {}))
             return self.sessions[-1]
 
         self.control = Control(endpoint, open_session)

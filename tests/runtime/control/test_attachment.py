@@ -371,7 +371,7 @@ def test_its_window_is_that_of_the_client_until_it_leaves(
     run.after(1.8, lambda: run.hang_up(0))
     run.after(1.9, size)
     run.until(3.0)
-    assert sizes == [expected, (20, 10), (80, 24)]
+    assert sizes == [expected, (20, 10), (120, 40)]
 
 
 def test_a_new_life_is_told_and_has_the_window_too(kernel: Kernel, tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ def test_hello_describes_the_session(world: World) -> None:
     assert answer["stopping"] is None
 
 
-def test_a_session_says_since_when_it_lasts_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("procman.runtime.control.session.time.time", lambda: 1700000000.123456)
+def test_a_session_says_since_when_it_lasts_in_milliseconds() -> None:
     assert World().session.about()["since"] == 1700000000.123
 
 

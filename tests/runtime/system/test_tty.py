@@ -63,9 +63,9 @@ def test_a_narrow_window_is_not_made_narrower_than_programs_can_bear(screen: int
     assert Window(screen, 20).size() == (40, expected)
 
 
-def test_without_a_terminal_a_window_is_24_by_80() -> None:
+def test_without_a_terminal_a_window_is_40_by_120_and_has_no_prefix() -> None:
     reader, writer = os.pipe()
-    assert Window(writer, 20).size() == (24, 60)
+    assert Window(writer, 20).size() == (40, 120)
     os.close(reader)
     os.close(writer)
 

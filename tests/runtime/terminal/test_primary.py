@@ -371,7 +371,7 @@ def test_a_program_that_paints_the_screen_is_made_to_paint_it_again(terminal: Te
     terminal.run.after(0.05, size)
     terminal.run.after(0.2, size)
     terminal.until(1.0)
-    assert sizes == [23, 24]
+    assert sizes == [39, 40]
 
 
 def test_in_the_background_nothing_is_lent(terminal: Terminal, kernel: Kernel) -> None:

@@ -35,6 +35,10 @@ class OvertakenError(ProcmanError):
     exit_code = EXIT_FAILURE
 
 
+class AlreadyRunningError(UsageError):
+    """A session of this Procfile is running."""
+
+
 class SocketClaim:
     """The result of a claim: an ``endpoint`` to listen at, or None.
 
@@ -84,12 +88,12 @@ def enter(settings: Settings, plan: Plan) -> SocketClaim:
         raise _already_running(running.connection, plan) from None
 
 
-def _already_running(connection: socket, plan: Plan) -> UsageError:
+def _already_running(connection: socket, plan: Plan) -> AlreadyRunningError:
     from procman.cli.control.connection import Connection
 
     about = Connection(connection).request({"verb": "hello"})
     state = f" and stopping: {about['stopping']}" if about.get("stopping") else ""
-    return UsageError(
+    return AlreadyRunningError(
         f"{plan.procfile_path} is already running (pid {about['pid']}){state}",
         "procman ps shows it, procman stop ends it, procman start --replace replaces it",
     )
@@ -119,14 +123,19 @@ def _replace(connection: socket, paths: list[str], settings: Settings) -> Endpoi
             time.sleep(REPLACE_POLL_INTERVAL)
 
 
-def _join(connection: socket, settings: Settings) -> int:
-    from procman.cli.control.connection import Connection, print_answer
-
+def report_unused(settings: Settings) -> None:
+    """Name the flags that a session that is already running cannot use."""
     unused = [
         place for name, place in settings.origin.items() if name not in _USED_WHEN_JOINING and place.startswith("--")
     ]
     if unused:
         ignored = " ".join(unused)
         sys.stderr.write(f"procman: the running session keeps its settings; ignored: {ignored}\n")
+
+
+def _join(connection: socket, settings: Settings) -> int:
+    from procman.cli.control.connection import Connection, print_answer
+
+    report_unused(settings)
     record = {"verb": "start", "names": list(settings.names), "wait": settings.wait}
     return print_answer(Connection(connection), record, as_json=settings.format == "json")

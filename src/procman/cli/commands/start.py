@@ -30,30 +30,36 @@ NOT_ADOPTING = "this system refuses prctl, so processes that leave their group a
 
 def perform(invocation: Invocation) -> int:
     """Perform ``procman start``."""
-    return start(settle(invocation))
-
-
-def start(settings: Settings, on_moved: Callable[[str], None] | None = None) -> int:
-    """Run the formation until it ends or is stopped. Returns the exit code.
-
-    ``on_moved`` gets a sentence about each port that is taken, instead of the session's own output.
-    """
+    settings = settle(invocation)
     open_standard_descriptors()
     joined = join(settings)
-    if joined is not None:
-        return joined
+    return start(settings) if joined is None else joined
+
+
+def start(
+    settings: Settings,
+    on_moved: Callable[[str], None] | None = None,
+    claim: Callable[[Settings, Plan], SocketClaim] = enter,
+    on_begun: Callable[[], None] | None = None,
+) -> int:
+    """Run the formation until it ends or is stopped. Returns the exit code.
+
+    ``on_moved`` gets a sentence about each port that is taken, instead of the session's own output. ``on_begun`` is
+    called when the first instances have been started.
+    """
+    open_standard_descriptors()
     environ = _environ(settings)
     plan = read_plan(settings, environ, _new_session())
     close_inherited_on_exec()
     adopts = become_subreaper() or os.getpid() == 1 or sys.platform == "darwin"
-    socket_claim = enter(settings, plan)
+    socket_claim = claim(settings, plan)
     if socket_claim.code is not None:
         return socket_claim.code
     if settings.port_conflict != "warn":
         plan = _with_free_ports(plan, settings, environ, socket_claim, on_moved)
     run = StartedRun(plan, settings, environ, socket_claim)
     run.warnings += [] if adopts else [NOT_ADOPTING]
-    code = _run(run)
+    code = _run(run, on_begun)
     if not adopts:
         from procman.runtime.guardian.leftovers import end_marked
 
@@ -79,9 +85,11 @@ def _with_free_ports(
         raise
 
 
-def _run(run: StartedRun) -> int:
+def _run(run: StartedRun, on_begun: Callable[[], None] | None) -> int:
     try:
         run.begin()
+        if on_begun is not None:
+            on_begun()
         from procman.cli.commands.wiring import wire  # a fifth of the start, and no child has to wait for it
 
         engine = wire(run)

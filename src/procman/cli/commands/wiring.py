@@ -51,7 +51,8 @@ def wire(run: StartedRun) -> Engine:
     requests = SignalRequests(
         supervisor, children, hub, run.outlet, job_control, run.signals, guardian.guardian_pipe, guardian.suspend
     )
-    components = _reporters(run)
+    announcer = _announcer(run)
+    components = [announcer, *_reporters(run)]
     if run.primary:
         components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, job_control, reload)
         components.append(job_control)
@@ -63,10 +64,32 @@ def wire(run: StartedRun) -> Engine:
     components.append(LeftoverNotice(hub.announce))
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
-    endpoint = run.socket_claim.endpoint
-    if endpoint is not None:
-        components.append(Control(endpoint, lambda: _session(plan_source(), supervisor, children, hub)))
+    components += _lifetime(run)
+    components += _control(run, plan_source, announcer)
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
+
+
+def _lifetime(run: StartedRun) -> list[Component]:
+    if run.settings.lifetime is None:
+        return []
+    from procman.runtime.loop.lifetime import Lifetime
+
+    return [Lifetime(run.supervisor, run.settings.lifetime)]
+
+
+def _control(run: StartedRun, plan_source: Callable[[], PlanSource], announcer: Announcer) -> list[Component]:
+    """Return what serves the control socket. The session that answers is made when the first client connects."""
+    endpoint, began = run.socket_claim.endpoint, time.time()
+
+    def pid() -> int:
+        return guardian.visible_pid
+
+    def session() -> Session:
+        from procman.runtime.control.session import Session
+
+        return Session(run.supervisor, run.children, run.hub, plan_source(), pid, began, announcer.cards)
+
+    return [] if endpoint is None else [Control(endpoint, session)]
 
 
 def _taken_by(port: int) -> str:
@@ -75,16 +98,21 @@ def _taken_by(port: int) -> str:
     return owner(port) if busy_ports([port]) else ""
 
 
-def _reporters(run: StartedRun) -> list[Component]:
-    """Return what reports events: to the user always, to systemd and to readers of JSON if they are there."""
+def _announcer(run: StartedRun) -> Announcer:
+    """Return what reports events to the user."""
 
     def hint(instance: Instance) -> str:
         from procman.runtime.processes.diagnosis import launch_hint
 
         return launch_hint(instance, run.plan.environment, run.environ)
 
+    return Announcer(run.hub, run.supervisor, _taken_by, hint)
+
+
+def _reporters(run: StartedRun) -> list[Component]:
+    """Return what reports events to systemd and to readers of JSON, if they are there."""
     hub, supervisor = run.hub, run.supervisor
-    reporters: list[Component] = [Announcer(hub, supervisor, _taken_by, hint)]
+    reporters: list[Component] = []
     if os.environ.get("NOTIFY_SOCKET"):
         from procman.runtime.health.notify import Notifier
 
@@ -185,10 +213,3 @@ def _lazy_components(
         LazyComponent(lambda plan: plan.ready is not None or plan.health is not None, probes),
         LazyComponent(lambda plan: bool(plan.watch), watch),
     ]
-
-
-def _session(plan_source: PlanSource, supervisor: Supervisor, children: Children, hub: Hub) -> Session:
-    """Return the session that answers clients. It is made when the first one connects."""
-    from procman.runtime.control.session import Session
-
-    return Session(supervisor, children, hub, plan_source, guardian.visible_pid)

@@ -28,6 +28,10 @@ _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 def perform(invocation: Invocation) -> int:
     """Print the table once, or with ``--watch`` until Ctrl-C."""
     given = own_options(invocation)
+    if given.get("all_sessions"):
+        from procman.cli.control.sessions import list_all
+
+        return list_all(invocation)
     palette = palette_for(sys.stdout, given.get("color", session_settings(invocation).color))
     show = _show_json if given.get("as_json") else partial(_show_table, palette)
     before: Mapping[int, Usage] = {}

@@ -27,7 +27,11 @@ _DOWN = ("backoff", "failed", "exited")
 
 
 def stop(invocation: Invocation) -> int:
-    """Stop the named processes, or the whole session."""
+    """Stop the named processes, or the whole session, or all sessions."""
+    if own_options(invocation).get("all_sessions"):
+        from procman.cli.control.sessions import stop_all
+
+        return stop_all(invocation)
     return run_request(invocation, {"verb": "stop", "names": names_in(invocation), "wait": _waits(invocation)})
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 COMPLETE_VARIABLE = "_PROCMAN_COMPLETE"
 _ELSEWHERE = {  # what other tools call a command
-    "up": "start",
-    "down": "stop",
     "kill": "stop",
     "quit": "stop",
     "exec": "run",

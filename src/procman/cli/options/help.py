@@ -13,24 +13,30 @@ if TYPE_CHECKING:
     from procman.cli.options.table import Command, Option
 
 WIDTH = 80  # columns
-_PAUSE_AND_RESUME = "Suspend processes without ending them, or resume them."  # one row for both: a screen has 24
+_TOGETHER = {  # one row for two: a screen has 24
+    "pause": ("pause, resume", "Suspend processes without ending them, or resume them."),
+    "why": ("why, events", "Explain the state of a process; follow state changes."),
+}
+_IN_ANOTHER_ROW = ("resume", "events")
 
 
 def overview() -> str:
     """Return the page of ``procman --help``."""
-    control = [(command.name, command.summary.replace(" of a running session", "")) for command in CONTROL_COMMANDS]
-    control = [("pause, resume", _PAUSE_AND_RESUME) if name == "pause" else (name, text) for name, text in control]
-    control.remove(next(pair for pair in control if pair[0] == "resume"))
+    control = [
+        _TOGETHER.get(command.name, (command.name, command.summary.replace(" of a running session", "")))
+        for command in CONTROL_COMMANDS
+        if command.name not in _IN_ANOTHER_ROW
+    ]
     general = [(command.name, command.summary) for command in COMMANDS.values() if command not in CONTROL_COMMANDS]
     rows = columns([*general, *control])
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [ARGS]...",
             "",
-            *rows[: -len(control)],
+            *rows[: len(general)],
             "",
             "For a running session:",
-            *rows[-len(control) :],
+            *rows[len(general) :],
             "",
             "See also: procman COMMAND --help, procman help overlay, procman --version",
         )

@@ -43,7 +43,7 @@ OPTIONS = (
     # how long and how often
     Option(
         "timeout",
-        "-t --timeout",
+        "-t --timeout --stop-timeout",
         "grace period before SIGKILL [5]",
         "seconds",
         "SECONDS",
@@ -80,11 +80,13 @@ OPTIONS = (
         everyday=True,
     ),
     Option("foreman", "--foreman", "like Foreman: --restart never --exit any"),
+    Option("lifetime", "--for", "end the session after this time: 90s, 2h", "seconds", "DURATION", config=False),
     # it is needed before any file is read, so it is not a config key
     Option("guardian", "--no-guardian", "no guardian, which cleans up if procman is killed", value=False, config=False),
     # the control socket
     SOCKET,
     Option("control", "--no-control", "no control socket: ps, stop and logs will not work", value=False),
+    Option("detach", "-D --detach", "run in the background, as procman up", config=False, everyday=True, variable=""),
     Option("replace", "--replace", "stop the running session first", config=False),
     Option("wait", "--no-wait", "return before the running session has done it", value=False, config=False),
     # what to show
@@ -166,16 +168,24 @@ READY_TIMEOUT = Option(
     "seconds",
     "SECONDS",
     config=False,
+    everyday=True,
     variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is the grace
 )
 
 _PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "path", "FILE")
 _WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
 _ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
-_JSON = Option("as_json", "--json", "print JSON", variable="")
+_JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
+_ALL = Option("all_sessions", "--all", "all of your sessions", variable="")
 _NO_WAIT = Option("wait", "--no-wait", "return without waiting until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 _COLOR = _only("color")
+
+
+def _verb(name: str, summary: str, words: str, options: tuple[Option, ...], *examples: tuple[str, str]) -> Command:
+    """Return a command whose function is in the module of the short ones."""
+    return Command(name, f"procman.cli.control.session_commands:{name}", summary, words, options, examples)
+
 
 CONTROL_COMMANDS = (
     Command(
@@ -183,66 +193,52 @@ CONTROL_COMMANDS = (
         "procman.cli.control.ps:perform",
         "Show the status of the processes of a running session.",
         "NAMES",
-        (Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE),
+        (_ALL, Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE),
         (
             ("procman ps", "all processes; procman status is the same"),
             ("procman ps --watch web", "only web, refreshed every two seconds"),
+            ("procman ps --all", "the sessions of all folders"),
         ),
     ),
-    Command(
+    _verb(
         "stop",
-        "procman.cli.control.session_commands:stop",
         "Stop processes of a running session, or the whole session.",
         "NAMES",
-        (_NO_WAIT, *_WHERE),
-        (("procman stop worker", "all workers; the session continues"), ("procman stop", "end the session")),
+        (_ALL, _NO_WAIT, *_WHERE),
+        ("procman stop worker", "all workers; the session continues"),
+        ("procman stop", "end the session; procman down is the same"),
     ),
-    Command(
+    _verb(
         "restart",
-        "procman.cli.control.session_commands:restart",
         "Restart the named processes of a running session, or all of them.",
         "NAMES",
         (Option("rolling", "--rolling", "one at a time, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
-        (
-            ("procman restart web.2", "only this instance"),
-            ("procman restart --rolling web", "one at a time, so that some are always up"),
-        ),
+        ("procman restart web.2", "only this instance"),
+        ("procman restart --rolling web", "one at a time, so that some are always up"),
     ),
-    Command(
+    _verb(
         "scale",
-        "procman.cli.control.session_commands:scale",
         "Change the number of instances of a process type.",
         "CHANGES",
         (_NO_WAIT, *_WHERE),
-        (
-            ("procman scale web=3", "three instances"),
-            ("procman scale worker+1 web-1", "one more worker, one fewer web"),
-        ),
+        ("procman scale web=3", "three instances"),
+        ("procman scale worker+1 web-1", "one more worker, one fewer web"),
     ),
-    Command(
+    _verb(
         "signal",
-        "procman.cli.control.session_commands:signal",
         "Send a signal to processes of a running session.",
         "SIGNAL",
         _WHERE,
-        (("procman signal USR1 web", "reaches the program, not a shell around it"),),
+        ("procman signal USR1 web", "reaches the program, not a shell around it"),
     ),
-    Command(
+    _verb(
         "pause",
-        "procman.cli.control.session_commands:pause",
         "Suspend processes without ending them.",
         "NAMES",
         _WHERE,
-        (("procman pause worker", "until procman resume worker"),),
+        ("procman pause worker", "until procman resume worker"),
     ),
-    Command(
-        "resume",
-        "procman.cli.control.session_commands:resume",
-        "Resume paused processes.",
-        "NAMES",
-        _WHERE,
-        (("procman resume", "all of them"),),
-    ),
+    _verb("resume", "Resume paused processes.", "NAMES", _WHERE, ("procman resume", "all of them")),
     Command(
         "logs",
         "procman.cli.control.logs:perform",
@@ -266,33 +262,37 @@ CONTROL_COMMANDS = (
         (_PROCFILE, _ROOT, SOCKET),
         (("procman attach web.1", "to use a debugger, say; connect does the same"),),
     ),
-    Command(
+    _verb(
         "wait",
-        "procman.cli.control.session_commands:wait",
         "Wait until the named processes, or all of them, are ready.",
         "NAMES",
         (READY_TIMEOUT, *_WHERE),
-        (("procman wait web --timeout 30", "exit status 124 if it takes longer"),),
+        ("procman wait web --timeout 30", "exit status 124 if it takes longer"),
     ),
-    Command(
+    _verb(
         "why",
-        "procman.cli.control.session_commands:why",
         "Explain the state of a process, such as why it is not ready.",
         "NAMES",
         (*_COLOR, *_WHERE),
-        (("procman why web", "what it is waiting for, or when it will restart"),),
+        ("procman why web", "what it is waiting for, or when it will restart"),
     ),
-    Command(
+    _verb(
         "events",
-        "procman.cli.control.session_commands:events",
         "Follow state changes as they happen.",
         "NAMES",
         _WHERE,
-        (("procman events --json", "one JSON object per line"),),
+        ("procman events --json", "one JSON object per line"),
     ),
 )
 
-ALIASES = {"status": "ps", "connect": "attach"}
+ALIASES = {"status": "ps", "connect": "attach", "down": "stop"}
+
+# -t is how long to wait, as for `wait` and `test`
+_STOP_TIMEOUT = Option("timeout", "--stop-timeout", "the grace [5]", "seconds", "SECONDS", variable="PROCMAN_TIMEOUT")
+_OF_START = tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING))
+_OF_UP = tuple(
+    _STOP_TIMEOUT if option.setting == "timeout" else option for option in _OF_START if "--json" not in option.flags
+)
 
 COMMANDS = {
     command.name: command
@@ -302,12 +302,26 @@ COMMANDS = {
             "procman.cli.commands.start:perform",
             "Run the Procfile's processes until they exit or you hit Ctrl-C.",
             "NAMES",
-            tuple(option for option in OPTIONS if option.setting not in (*_CHECKING, *_EXPORTING)),
+            _OF_START,
             (
                 ("procman start", "one of each"),
                 ("procman start web worker=2", "only these"),
                 ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
             ),
+            rare=("quiet", "color"),
+        ),
+        Command(
+            "up",
+            "procman.cli.commands.up:perform",
+            "Start a session in the background; return when it is ready.",
+            "NAMES",
+            (READY_TIMEOUT, _JSON, *_OF_UP),
+            (
+                ("procman up", "start what is missing; procman down ends the session"),
+                ("procman up web -t 30", "exit status 124 if it takes longer"),
+                ("procman up --for 2h", "it ends by itself"),
+            ),
+            rare=("detach", "quiet", "color", "exit"),
         ),
         Command(
             "run",

@@ -43,6 +43,7 @@ HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
 OUTPUT_CLOSED = Reason("the reader of the output went away", EXIT_OUTPUT_CLOSED)
 GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
 ASKED = Reason("stop requested", EXIT_TERMINATED)
+TIME_OVER = Reason("its time is over (--for)", EXIT_TERMINATED)
 
 
 class Outcome:
@@ -62,7 +63,7 @@ class Outcome:
         """Return the exit code of the run: the reason's if it has one, else the first failure's."""
         if reason is None or reason.code is None:
             return self.failure
-        return EXIT_OK if reason in (TERMINATED, ASKED) and self.stopped_in_time else reason.code
+        return EXIT_OK if reason in (TERMINATED, ASKED, TIME_OVER) and self.stopped_in_time else reason.code
 
 
 def failure_code(instance: Instance) -> int:

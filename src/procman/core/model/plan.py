@@ -176,6 +176,16 @@ class InstancePlan:
         return self.port if known else None
 
     @property
+    def url(self) -> str | None:
+        """The address for a browser: the server of its HTTP check, or its port unless a check says it is another."""
+        checks = [check for check in (self.ready, self.health) if check is not None]
+        for check in checks:
+            if check.kind == "http":
+                return "/".join(check.target.split("/")[:3])  # without the path
+        port_alone = any(check.kind == "tcp" for check in checks) and self.type != "web"
+        return None if self.shown_port is None or port_alone else f"http://localhost:{self.shown_port}"
+
+    @property
     def fails_unhealthy(self) -> bool:
         """Whether an instance that fails its health check is not restarted."""
         return self.health is not None and self.health.on_fail == "fail"

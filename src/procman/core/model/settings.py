@@ -37,6 +37,8 @@ class Settings:
     max_restarts: int = 5  # quick deaths in a row before an instance is FAILED
     exit: str | None = None  # "all", "any", "failure", "never"; None: "all", but "failure" as PID 1 or under systemd
     guardian: bool = True
+    detach: bool = False
+    lifetime: float | None = None  # seconds until the session ends by itself; None: no limit
 
     # what is given for single process types; a table of a config file can say more, see core/overlay/keys.py
     process: tuple[str, ...] = ()  # the process types that have a table

@@ -19,6 +19,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "hello": (),
     "ps": ("names",),
     "start": _WAIT,
+    "ensure": (*_WAIT, "timeout", "fresh"),
     "stop": _WAIT,
     "restart": (*_WAIT, "rolling"),
     "scale": _WAIT,
@@ -41,9 +42,26 @@ class ProtocolError(Exception):
 
 
 class Request:
-    """A client's request. `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys."""
+    """A client's request.
 
-    __slots__ = ("columns", "follow", "lines", "names", "rolling", "rows", "since", "text", "timeout", "verb", "wait")
+    `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys. `fresh`: the client has just
+    begun the session, so everything is on its way up already.
+    """
+
+    __slots__ = (
+        "columns",
+        "follow",
+        "fresh",
+        "lines",
+        "names",
+        "rolling",
+        "rows",
+        "since",
+        "text",
+        "timeout",
+        "verb",
+        "wait",
+    )
 
     def __init__(self, verb: str) -> None:
         self.verb = verb
@@ -52,6 +70,7 @@ class Request:
         self.wait = True
         self.follow = False
         self.rolling = False
+        self.fresh = False
         self.lines: int | None = None
         self.rows = 24
         self.columns = 80
@@ -65,6 +84,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "wait": bool,
     "follow": bool,
     "rolling": bool,
+    "fresh": bool,
     "lines": int,
     "rows": int,
     "columns": int,

@@ -53,6 +53,7 @@ class Announcer:
         self._reminder: float | None = None
         self._waiting: dict[str, float] = {}  # by instance: when to announce that it waits
         self._lines_before: dict[str, int] = {}  # by instance: lines of its earlier lives
+        self.cards: dict[str, list[str]] = {}  # by instance: the lines that explain its latest failure
 
     def open(self, poller: object) -> None:
         """Do nothing: there is no descriptor here."""
@@ -151,14 +152,19 @@ class Announcer:
         if instance.started is None or instance.failure.startswith(
             NOT_STARTED
         ):  # a dependency did not come up, so it has no output to show
-            self._hub.announce(headline(title, self._hub.palette))
+            self._show_card(instance, [headline(title, self._hub.palette)])
             return
         ran_for = format_duration(instance.uptime(now))
         # Only lines of this life: what earlier ones wrote explains nothing any more.
         count = self._hub.line_count(instance.name) - self._lines_before.get(instance.name, 0)
         last_lines = self._hub.last_lines(instance.name, min(LAST_LINES, count))
         advice = [*self._taken_ports(instance, last_lines), *self._next_steps(instance)]
-        for line in failure_card(title, ran_for, last_lines, self._hub.palette, instance.quick_deaths, advice):
+        card = failure_card(title, ran_for, last_lines, self._hub.palette, instance.quick_deaths, advice)
+        self._show_card(instance, card)
+
+    def _show_card(self, instance: Instance, card: list[str]) -> None:
+        self.cards[instance.name] = card
+        for line in card:
             self._hub.announce(line)
 
     def _taken_ports(self, instance: Instance, last_lines: Sequence[bytes]) -> Iterator[str]:

@@ -227,6 +227,7 @@ def status_record(instance: Instance, now: float, paused: bool) -> Record:
         "code": status.shell_code if status else None,
         "port": plan.port,
         "has_port": plan.shown_port is not None,
+        "url": plan.url,
         "index": plan.index,
         "can_die": plan.can_die,
     }

@@ -13,7 +13,7 @@ from procman.runtime.reload import plans_on_free_ports, reload_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from procman.core.lifecycle.transitions import Instance
     from procman.core.text.protocol import Request
@@ -24,19 +24,31 @@ if TYPE_CHECKING:
 
 def start(session: Session, client: Client, request: Request) -> None:
     """Start what is down. A process type that was left out gets one instance, or as many as ``web=2`` says."""
+    chosen = bring_up(session, client, request.names, lambda instances: instances)
+    _begin(session, request, UntilUp(client, session.supervisor, chosen))
+
+
+def bring_up(
+    session: Session, client: Client, names: Sequence[str], select: Callable[[list[Instance]], list[Instance]]
+) -> list[Instance]:
+    """Start what the names mean, all if there are none, as far as ``select`` chooses it; return all that they mean.
+
+    Process types that were left out, and missing instances, are added. Raises UsageError.
+    """
     session.require_not_stopping()
     resolver = session.resolver()
-    present = {name: None for name in request.names if "=" not in name and resolver.is_here(name)}
-    chosen = session.chosen(present) if present or not request.names else []
-    counts = _requested_counts(session, resolver, (name for name in request.names if name not in present))
-    _reload(session, client, [instance for instance in chosen if instance.pid is None])
+    present = {name: None for name in names if "=" not in name and resolver.is_here(name)}
+    chosen = session.chosen(present) if present or not names else []
+    counts = _requested_counts(session, resolver, (name for name in names if name not in present))
+    selected = select(chosen)
+    _reload(session, client, [instance for instance in selected if instance.pid is None])
     now = time.monotonic()
     added = _grow(session, client, resolver, counts, now)
-    for instance in chosen:
+    for instance in selected:
         if instance.pid is not None and instance.state != State.STOPPING:
             client.send({"say": f"{instance.name} is already running (pid {instance.pid})"})
-    session.supervisor.wish(Event.START, chosen, now)
-    _begin(session, request, UntilUp(client, session.supervisor, list(dict.fromkeys([*chosen, *added]))))
+    session.supervisor.wish(Event.START, selected, now)
+    return list(dict.fromkeys([*chosen, *added]))
 
 
 def _requested_counts(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:

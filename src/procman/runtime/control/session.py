@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from procman import __version__
 from procman.core.procfile.selection import choose
 from procman.errors import ProcmanError, UsageError
@@ -11,7 +9,7 @@ from procman.runtime.control.names import NameResolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
@@ -29,7 +27,11 @@ class NotRunningError(ProcmanError):
 
 
 class Session:
-    """The session. ``pid`` is the one that a user sees: the guardian's, if there is one."""
+    """The session.
+
+    ``pid`` returns the one that a user sees: the guardian's, if there is one. ``began`` is in seconds since the epoch;
+    ``cards`` are the lines that explain the latest failure of each instance.
+    """
 
     def __init__(
         self,
@@ -37,7 +39,9 @@ class Session:
         children: Children,
         hub: Hub,
         plan_source: PlanSource,
-        pid: int,
+        pid: Callable[[], int],
+        began: float,
+        cards: Mapping[str, list[str]],
     ) -> None:
         self.supervisor = supervisor
         self.children = children
@@ -45,7 +49,8 @@ class Session:
         self.plan_source = plan_source
         self.tasks: dict[Client, Task] = {}
         self._pid = pid
-        self._began = time.time()
+        self._began = began
+        self.cards = cards
         self._changed = False
         self._revision = 0  # of the supervisor when the tasks were checked: a wish need not lead to an event
 
@@ -53,7 +58,7 @@ class Session:
         """Return a description of the session."""
         stopping = self.supervisor.stopping
         return {
-            "pid": self._pid,
+            "pid": self._pid(),
             "procfile": self.plan_source.procfile,
             "root": self.plan_source.root,
             "session": self.plan_source.session,

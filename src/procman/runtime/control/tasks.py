@@ -101,22 +101,26 @@ class UntilUp(Watch):
     def check(self, now: float) -> bool:
         """See Task.check."""
         if self._supervisor.stopping is not None:
-            self.client.refuse("the session is stopping", "", EXIT_NOT_DONE, hang_up=False)
+            self.refuse("the session is stopping", "", EXIT_NOT_DONE)
         elif obstacles := self._obstacles():
             died = any(is_lost(one) and not is_stopped(one) for one in self.instances)
             hint = "procman logs shows its output" if died else ""
-            self.client.refuse(obstacles, hint, EXIT_NOT_DONE, hang_up=False)
+            self.refuse(obstacles, hint, EXIT_NOT_DONE)
         elif not (missing := [i for i in self.instances if not is_up(i, now)]):
             return self.finish()
         elif self._until is not None and self._until <= now:
             names = ", ".join(instance.name for instance in missing[:MAX_NAMES_SHOWN])
             message = f"not ready after {self._timeout:g} s: {names}"
-            self.client.refuse(message, "procman why shows what they are waiting for", EXIT_TIMED_OUT, hang_up=False)
+            self.refuse(message, "procman why shows what they are waiting for", EXIT_TIMED_OUT)
         else:
             times = (self._until, *map(settled_at, missing))
             self.deadline = min((time for time in times if time is not None), default=None)
             return False
         return True
+
+    def refuse(self, message: str, hint: str, code: int) -> None:
+        """Send the last record: they are not up, or never will be."""
+        self.client.refuse(message, hint, code, hang_up=False)
 
     def finish(self) -> bool:
         """Send the last record: all instances are up. Return whether that was possible."""
@@ -125,7 +129,7 @@ class UntilUp(Watch):
 
     def end(self, code: int) -> None:
         """See Task.end: what should be up is not."""
-        self.client.refuse("the session has ended", "", EXIT_NOT_DONE, hang_up=False)
+        self.refuse("the session has ended", "", EXIT_NOT_DONE)
 
     def _obstacles(self) -> str:
         """Return all obstacles as a sentence, each root cause once."""

@@ -44,6 +44,7 @@ VERBS = {  # the fields of each: core/text/protocol.py
     "events": Verb("procman.runtime.control.queries:events"),
     "logs": Verb("procman.runtime.control.queries:logs"),
     "start": Verb("procman.runtime.control.commands:start", includes_absent=True),
+    "ensure": Verb("procman.runtime.control.ensure:ensure", includes_absent=True),
     "stop": Verb("procman.runtime.control.commands:stop"),
     "restart": Verb("procman.runtime.control.commands:restart"),
     "scale": Verb("procman.runtime.control.commands:scale"),

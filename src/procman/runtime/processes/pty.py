@@ -16,6 +16,7 @@ QUERY_ENDS = (b"6n", b"5n", b"[c", b"0c")  # how queries to a terminal end, see 
 MAX_WAITING_KEYS = 64 << 10  # bytes that may wait for a program that does not read
 KEY_RETRY_INTERVAL = 0.02  # seconds until a full terminal is tried again
 KEYS_PER_WRITE = 1024  # bytes
+SIZE_WITHOUT_TERMINAL = (40, 120)  # rows and columns, if our output is not a terminal, or we have left it
 CONTROL_CHARACTERS = 6  # index into the attributes of a terminal, termios(3)
 
 
@@ -54,8 +55,14 @@ class Window:
         return self._usual if wish is None else wish
 
     def size(self) -> tuple[int, int]:
-        """Return rows and columns. At least 20 columns are left if the terminal has them: few programs bear less."""
-        rows, columns = window_size(self._fd) or (24, 80)
+        """Return rows and columns. Without a terminal of ours nothing stands beside the lines.
+
+        At least 20 columns are left if the terminal has them: few programs bear less.
+        """
+        size = window_size(self._fd)
+        if size is None:
+            return SIZE_WITHOUT_TERMINAL
+        rows, columns = size
         return rows, max(columns - self._prefix_width, min(columns, 20))
 
 

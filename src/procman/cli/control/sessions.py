@@ -1,0 +1,149 @@
+"""All sessions of the user: the table of ``ps --all``, and ``stop --all``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from procman.cli.colors import painted, palette_for, write
+from procman.cli.control.connection import Connection, NoSessionError, names_in, own_options, print_json
+from procman.cli.failures import report
+from procman.core.text.printable import visible
+from procman.core.text.values import format_duration
+from procman.errors import EXIT_FAILURE, EXIT_OK, ProcmanError, UsageError
+from procman.runtime.control.endpoint import SUFFIX, find, folders, is_safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.control.connection import Record
+    from procman.cli.options.option import Invocation
+
+    Sessions = list[tuple[Connection, Record]]  # each with its answer
+
+TITLES = ("FOLDER", "PID", "AGE", "PROCESSES", "PORTS")
+_NOT_WITH_ALL = ("procfile", "root", "socket", "watch")  # settings
+_UP = ("running", "starting", "stopping", "paused", "stopped")  # states of what has a process
+
+
+def list_all(invocation: Invocation) -> int:
+    """Print a row for each session: its folder, its age, how many of its processes are up, and their ports."""
+    _require_alone(invocation)
+    own = own_options(invocation)
+    sessions, code = _sessions({"verb": "ps"})
+    rows = sorted((_row(answer) for _, answer in sessions), key=lambda row: str(row["folder"]))
+    if own.get("as_json"):
+        print_json({"sessions": rows})
+    elif rows:
+        _print_table(rows, own.get("color"))
+    elif not code:
+        sys.stderr.write("procman: no session is running\n")
+    return code
+
+
+def stop_all(invocation: Invocation) -> int:
+    """Stop all sessions at the same time, and wait until they have ended. Having none to stop is a success."""
+    _require_alone(invocation)
+    own = own_options(invocation)
+    waits = bool(own.get("wait", True))
+    sessions, code = _sessions({"verb": "hello"})
+    for connection, _ in sessions:
+        connection.send({"verb": "stop", "wait": waits})
+    for connection, about in sessions:
+        _await_answer(connection)
+        if not own.get("as_json"):
+            sys.stdout.write(f"{about['procfile']} {'has ended' if waits else 'is stopping'} (pid {about['pid']})\n")
+            sys.stdout.flush()
+    if own.get("as_json"):
+        keys = ("procfile", "root", "pid", "session")
+        print_json({"ok": not code, "stopped": [{key: about.get(key) for key in keys} for _, about in sessions]})
+    elif not sessions and not code:
+        sys.stderr.write("procman: no session is running\n")
+    return code
+
+
+def _require_alone(invocation: Invocation) -> None:
+    others = [option.long_flags[0] for option in invocation.given if option.setting in _NOT_WITH_ALL]
+    others += names_in(invocation)
+    if others:
+        raise UsageError(f"--all means every session, so {others[0]} does not go with it", "leave one of them out")
+
+
+def _sessions(request: Record) -> tuple[Sessions, int]:
+    """Send a request to every session. Return their answers and the exit code: 1 if one cannot answer, which is shown.
+
+    Only the user's usual folders are searched. A session with a --socket elsewhere is found only by that.
+    """
+    sessions: Sessions = []
+    code = EXIT_OK
+    for path in _paths():
+        try:
+            found = find([path], given=True)
+            if found is not None:
+                connection = Connection(found)
+                sessions.append((connection, connection.request(request)))
+        except NoSessionError:
+            continue  # it has just ended
+        except ProcmanError as error:
+            code = report(error) and EXIT_FAILURE
+    return sessions, code
+
+
+def _paths() -> list[str]:
+    """Return the paths of all sockets, each once: a link leads from the common folder to one elsewhere."""
+    found: dict[str, None] = {}
+    for folder in folders(os.environ):
+        names = sorted(os.listdir(folder)) if is_safe(folder) else []
+        found |= {os.path.realpath(f"{folder}/{name}"): None for name in names if name.endswith(SUFFIX)}
+    return list(found)
+
+
+def _await_answer(connection: Connection) -> None:
+    connection.wait_without_limit()
+    try:
+        for answer, _ in connection.answers():
+            if answer.get("done"):
+                return
+    except NoSessionError:
+        return  # it was killed, so it has ended
+
+
+def _row(answer: Record) -> Record:
+    instances, since = answer["instances"], answer["since"]
+    assert isinstance(instances, list)
+    assert isinstance(since, (int, float))
+    return {
+        "folder": answer["root"],
+        "procfile": answer["procfile"],
+        "pid": answer["pid"],
+        "session": answer["session"],
+        "since": since,
+        "age": round(max(0.0, time.time() - since), 3),
+        "running": sum(row["state"] in _UP for row in instances),
+        "processes": len(instances),
+        "failed": [row["name"] for row in instances if row["state"] == "failed"],
+        "ports": sorted({row["port"] for row in instances if row["has_port"] and row["state"] in _UP}),
+        "stopping": answer["stopping"],
+    }
+
+
+def _print_table(rows: list[Record], color: object) -> None:
+    palette = palette_for(sys.stdout, color)
+    cells = [TITLES, *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
+    for at, line in enumerate(cells):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        failed = at > 0 and rows[at - 1]["failed"]
+        paint = palette.bold if at == 0 else palette.failure if failed else ""
+        write(sys.stdout, (painted(text, paint, palette) if paint else text) + "\n")
+
+
+def _cells(row: Record) -> tuple[str, ...]:
+    """Return a row as strings. The Procfile is named only if it has another name or is elsewhere."""
+    folder, procfile, age, ports = str(row["folder"]), str(row["procfile"]), row["age"], row["ports"]
+    assert isinstance(age, float)
+    assert isinstance(ports, list)
+    other = "" if procfile == f"{folder.rstrip('/')}/Procfile" else f" ({procfile})"
+    state = f"{row['running']} of {row['processes']}" + (", stopping" if row["stopping"] else "")
+    place = visible(f"{folder}{other}")
+    return (place, str(row["pid"]), format_duration(age), state, " ".join(map(str, ports)) or "-")

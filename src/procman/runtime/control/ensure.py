@@ -1,0 +1,122 @@
+"""The verb behind ``procman up``: start what is missing, wait until everything is ready, and report all of it.
+
+The last record of the answer has the rows of the instances, whether they are ready or not: the session may be over
+before the client could request them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from procman.core.lifecycle.outcome import failure_code
+from procman.core.lifecycle.transitions import State
+from procman.core.model.plan import SYSTEM
+from procman.core.procfile.selection import matches
+from procman.output.messages.sentences import status_record
+from procman.output.sanitize.escapes import without_color
+from procman.runtime.control.commands import bring_up
+from procman.runtime.control.tasks import EXIT_NOT_DONE, UntilUp, has_completed, is_lost, is_stopped, is_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procman.core.lifecycle.transitions import Instance
+    from procman.core.text.protocol import Request
+    from procman.runtime.control.client import Client
+    from procman.runtime.control.session import Session
+
+MAX_WARNINGS = 1000
+_ON_THEIR_WAY = (State.WAITING, State.STARTING, State.RUNNING)
+
+
+def ensure(session: Session, client: Client, request: Request) -> None:
+    """Start what is missing of what the names mean, or of the session; answer when it is ready.
+
+    What has ended by itself with success is not missing, nor is what only starts by name.
+    """
+    if request.fresh:
+        chosen = _meant(session, request.names)
+        _send_warnings(session, client)
+    else:
+        chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)))
+        chosen = list(dict.fromkeys([*_meant(session, request.names), *chosen]))
+    chosen = [one for one in chosen if request.names or _belongs(one)]
+    task = UntilEnsured(client, session, chosen, request.timeout)
+    if request.wait:
+        session.begin(task)
+    else:
+        task.finish()
+
+
+def _send_warnings(session: Session, client: Client) -> None:
+    """Send the warnings of the start: a session in the background shows them nowhere else."""
+    for line in session.hub.history.last(SYSTEM, MAX_WARNINGS):
+        text = without_color(line + b"\n")[:-1].decode("utf-8", "replace")
+        if text.startswith("warning:"):
+            client.send({"say": text})
+
+
+def _meant(session: Session, names: Sequence[str]) -> list[Instance]:
+    types = [name.partition("=")[0] for name in names]
+    instances = session.supervisor.instances.values()
+    return [one for one in instances if not names or any(matches(name, one.plan.name) for name in types)]
+
+
+def _missing(instances: Sequence[Instance], named: bool) -> list[Instance]:
+    return [
+        one
+        for one in instances
+        if one.state not in _ON_THEIR_WAY and not has_completed(one) and (named or _belongs(one))
+    ]
+
+
+def _belongs(instance: Instance) -> bool:
+    """Return whether it is up without being named: it starts with the session, or has been started by name."""
+    return instance.plan.autostart or instance.wanted or instance.started is not None
+
+
+class UntilEnsured(UntilUp):
+    """Waits until the instances are ready. If the session ends instead, the answer follows at its very end."""
+
+    def __init__(self, client: Client, session: Session, instances: Sequence[Instance], timeout: float | None) -> None:
+        super().__init__(client, session.supervisor, instances, timeout)
+        self._session = session
+        self._over = False
+
+    def check(self, now: float) -> bool:
+        """See Task.check."""
+        return False if self._supervisor.stopping is not None else super().check(now)
+
+    def refuse(self, message: str, hint: str, code: int) -> None:
+        """Send the last record with the reason, what failed, and the exit code of the first failure."""
+        lost = sorted((one for one in self.instances if is_lost(one) and not is_stopped(one)), key=_when_lost)
+        if lost and code == EXIT_NOT_DONE:
+            code = failure_code(lost[0])
+        cards = [card for one in lost if (card := self._session.cards.get(one.plan.name))]
+        self.client.finish({**self._report(), "error": message, "hint": hint, "code": code, "cards": cards})
+
+    def finish(self) -> bool:
+        """See UntilUp.finish."""
+        self.client.finish(self._report())
+        return True
+
+    def end(self, code: int) -> None:
+        """See Task.end."""
+        self._over = True
+        now = time.monotonic()
+        if all(is_up(one, now) for one in self.instances):
+            self.finish()
+            return
+        stopping = self._supervisor.stopping
+        self.refuse(f"the session has ended{f': {stopping.words}' if stopping else ''}", "", code or EXIT_NOT_DONE)
+
+    def _report(self) -> dict[str, object]:
+        now = time.monotonic()
+        rows = [status_record(one, now, self._supervisor.is_paused(one)) for one in self.instances]
+        ready = all(is_up(one, now) for one in self.instances)
+        return {**self._session.about(), "ready": ready, "over": self._over, "instances": rows}
+
+
+def _when_lost(instance: Instance) -> float:
+    return instance.ended if instance.ended is not None else 0.0
