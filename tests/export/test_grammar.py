@@ -46,14 +46,28 @@ def systemd_unquoted(text: str) -> str:
     return inner.replace("%%", "%").replace("$$", "$")
 
 
-@given(ANY)
+NONCHARACTERS = "".join(
+    map(chr, (*range(0xFDD0, 0xFDF0), *(n * 0x10000 + m for n in range(17) for m in (0xFFFE, 0xFFFF))))
+)
+CHARACTERS = ANY.map(lambda value: "".join(character for character in value if character not in NONCHARACTERS))
+
+
+@pytest.mark.parametrize("code", [0xFDD0, 0xFDEF, 0xFFFE, 0x1FFFF, 0x10FFFE])
+def test_a_noncharacter_is_refused_for_systemd_by_the_name_of_its_variable(code: int) -> None:
+    for write in (grammar.systemd_environment, grammar.systemd_word, grammar.systemd_path):
+        assert not grammar.can_hold(write, f"a{chr(code)}b")
+    with pytest.raises(UsageError, match=r"systemd cannot hold the value of TOKEN: it contains a noncharacter"):
+        grammar.assignments({"TOKEN": chr(code)}, "systemd", lambda _, value: grammar.systemd_environment(value))
+
+
+@given(CHARACTERS)
 def test_systemd_word(value: str) -> None:
     written = grammar.systemd_word(value)
     assert "\n" not in written
     assert systemd_unquoted(written) == value
 
 
-@given(ANY)
+@given(CHARACTERS)
 def test_systemd_environment(value: str) -> None:
     written = grammar.systemd_environment(value)
     if written.startswith('"'):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import plistlib
 from configparser import ConfigParser
 
 import pytest
 
 import harness
 from export.plans import Export, plan_of
+from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.export.application import average_backoff, budget_window, patience
 from procman.export.options import ExportOptions
@@ -104,12 +106,15 @@ def test_nobody_owns_a_folder_that_is_elsewhere() -> None:
 # What does not start by itself ---------------------------------------------------------------------------------------
 
 
+TYPES = ("web", "lazy", "release")
+
+
 def mixed() -> Plan:
     """Build an application with a release, and a type that starts by hand."""
     return plan_of("web: ./web\nlazy: ./debug\nrelease: ./migrate\n", {"lazy": {"autostart": False}})
 
 
-@pytest.mark.parametrize("format_name", ["supervisord", "runit", "s6"])
+@pytest.mark.parametrize("format_name", ["systemd", "supervisord", "runit", "s6", "launchd", "upstart"])
 def test_what_starts_by_hand_is_warned_of(format_name: str) -> None:
     assert "lazy is exported, but starts only by hand: autostart = false" in Export(format_name, mixed()).warnings
 
@@ -149,6 +154,65 @@ def test_a_finish_script_without_a_budget_never_gives_up(format_name: str) -> No
     plan = failing(max_restarts=1)
     assert "gave up" in Export(format_name, plan).files["app-web.1/finish"]
     assert "gave up" not in Export(format_name, plan, keep_trying=True).files["app-web.1/finish"]
+
+
+def test_systemd_starts_the_release_before_the_rest_and_leaves_out_what_starts_by_hand() -> None:
+    export = Export("systemd", mixed())
+    assert [path for path in export.links if path.startswith("app.target.wants")] == [
+        "app.target.wants/app-web.target",
+        "app.target.wants/app-release.target",
+    ]
+    release = unit(export, "release")
+    assert (release["Type"], release["Restart"], release["RemainAfterExit"]) == (["oneshot"], ["no"], ["yes"])
+    for gated in (unit(export), {"Requires": _requires(export.files["app-web.target"])}):
+        assert gated["Requires"] == ["app-release@1.service"]
+    assert _requires(export.files["app.target"]) == ["app-release@1.service"]
+    assert "Requires" not in release
+
+
+def _requires(content: str) -> list[str]:
+    return [line.partition("=")[2] for line in content.splitlines() if line.startswith("Requires=")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "requires", "wants", "type_"),
+    [
+        ("completed_successfully", ["app-build@1.service"], None, "oneshot"),
+        ("completed", None, ["app-build.target"], "oneshot"),
+        ("started", None, ["app-build.target"], "exec"),
+        ("ready", None, ["app-build.target"], "exec"),
+    ],
+)
+def test_systemd_waits_for_an_end_where_the_overlay_does(
+    condition: str, requires: list[str] | None, wants: list[str] | None, type_: str
+) -> None:
+    overlay: dict[str, dict[str, object]] = {"web": {"depends_on": (Dependency("build", condition),)}}
+    export = Export("systemd", plan_of("web: ./web\nbuild: ./build\n", overlay))
+    assert (unit(export).get("Requires"), unit(export).get("Wants")) == (requires, wants)
+    build = unit(export, "build")
+    assert build["Type"] == [type_]
+    assert ("RestartForceExitStatus" in build) == (type_ == "exec")  # systemd 252 refuses it for a oneshot
+    assert any("does not know the condition" in warning for warning in export.warnings) == (condition == "ready")
+
+
+@pytest.mark.parametrize("mode", ["always", "on-failure", "never"])
+def test_systemd_is_never_given_a_oneshot_that_is_always_restarted(mode: str) -> None:
+    overlay: dict[str, dict[str, object]] = {
+        "web": {"depends_on": (Dependency("build", "completed"),)},
+        "build": {"restart": RestartPolicy(mode)},
+    }
+    build = unit(Export("systemd", plan_of("web: ./web\nbuild: ./build\n", overlay)), "build")
+    assert build["Restart"] == ["no" if mode == "never" else "on-failure"]
+
+
+def test_launchd_and_upstart_leave_the_rest_to_a_person() -> None:
+    jobs = {type_: plistlib.loads(Export("launchd", mixed()).files[f"app.{type_}.1.plist"].encode()) for type_ in TYPES}
+    assert {type_: job["RunAtLoad"] for type_, job in jobs.items()} == {"web": True, "lazy": False, "release": False}
+    assert [type_ for type_, job in jobs.items() if job["KeepAlive"]] == ["web"]
+    upstart = Export("upstart", mixed())
+    assert [type_ for type_ in TYPES if "\nstart on starting app\n" in upstart.files[f"app-{type_}.conf"]] == ["web"]
+    assert "release starts only by hand, before each new version: start app-release" in upstart.warnings
+    assert "respawn" not in upstart.files["app-release-1.conf"]
 
 
 # Scaling down --------------------------------------------------------------------------------------------------------

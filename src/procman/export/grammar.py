@@ -91,7 +91,8 @@ def sh(value: str) -> str:
 
 def systemd_word(value: str) -> str:
     r"""Write a quoted word of a command line (systemd.service(5)), escaping ``\ " % $`` and control characters."""
-    return '"' + _CONTROL.sub(_c_escape, _backslashed(value, '\\"')).replace("%", "%%").replace("$", "$$") + '"'
+    held = _backslashed(_without_noncharacters(value), '\\"')
+    return '"' + _CONTROL.sub(_c_escape, held).replace("%", "%%").replace("$", "$$") + '"'
 
 
 def systemd_lines(value: str) -> str:
@@ -104,12 +105,21 @@ def systemd_path(value: str) -> str:
     """Write a path as the rest of a line, literal except for ``%`` (systemd.unit(5), SPECIFIERS)."""
     if value.endswith("\\"):
         raise GrammarError("it ends with a backslash")
-    return one_line(value).replace("%", "%%")
+    return one_line(_without_noncharacters(value)).replace("%", "%%")
 
 
 def systemd_environment(value: str) -> str:
     r"""Write a value of an environment file (systemd.exec(5), EnvironmentFile=): only ``\ " $ ``` need escapes."""
-    return value if _PLAIN.fullmatch(value) else '"' + _backslashed(value, '\\"$`') + '"'
+    if _PLAIN.fullmatch(value):
+        return value
+    return '"' + _backslashed(_without_noncharacters(value), '\\"$`') + '"'
+
+
+def _without_noncharacters(value: str) -> str:
+    """Return ``value`` unchanged. systemd refuses a whole file because of one noncharacter of Unicode."""
+    if any("\ufdd0" <= character <= "\ufdef" or ord(character) & 0xFFFE == 0xFFFE for character in value):
+        raise GrammarError("it contains a noncharacter of Unicode")
+    return value
 
 
 def _backslashed(value: str, characters: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.export.application import RELEASE
 from procman.export.file import ExportWarning
 
 TYPE_CHECKING = False
@@ -41,6 +42,12 @@ def by_hand_warnings(app: Application) -> Iterator[ExportWarning]:
     for service in app.services:
         if not service.starts:
             yield ExportWarning(f"{service.name} is exported, but starts only by hand: autostart = false")
+
+
+def release_warnings(app: Application, command: str) -> Iterator[ExportWarning]:
+    """Yield a warning for a target that cannot hold back the rest until the release, run by ``command``, succeeds."""
+    if any(service.kind == RELEASE for service in app.services):
+        yield ExportWarning(f"release starts only by hand, before each new version: {command}")
 
 
 def dependencies_of(app: Application, service: Service) -> list[tuple[Service, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, log2
 
-from procman.export.application import budget_window, seconds, starts_allowed
+from procman.export.application import RELEASE, budget_window, seconds, starts_allowed
 from procman.export.grammar import assignments, systemd_environment
 from procman.export.shell import signal_name
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from procman.export.application import Service
 
 _FIRST_REAL_TIME = 34  # SIGRTMIN of the C library
+_DIRECT = (
+    "# What waits for it does not fail with the first try (before 254, it does).",
+    "RestartMode=direct",
+)
 # systemd counts a death by these signals as success, `procman start` does not.
 _CLEAN_SIGNALS = {1: "SIGHUP", 2: "SIGINT", 13: "SIGPIPE", 15: "SIGTERM"}
 
@@ -25,9 +29,15 @@ def environment_lines(env: Mapping[str, str]) -> str:
     return assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
 
 
-def limit_lines(policy: RestartPolicy, keep_trying: bool) -> list[str]:
+def is_restarted(service: Service) -> bool:
+    """Whether it is ever restarted: a release that fails is for a person to look at."""
+    return service.restart.mode != "never" and service.kind != RELEASE
+
+
+def limit_lines(service: Service, keep_trying: bool) -> list[str]:
     """Return the lines of [Unit] that say when systemd gives up."""
-    if policy.mode == "never":
+    policy = service.restart
+    if not is_restarted(service):
         return []
     if keep_trying:
         return ["# systemd never gives up.", "StartLimitIntervalSec=0"]
@@ -38,16 +48,21 @@ def limit_lines(policy: RestartPolicy, keep_trying: bool) -> list[str]:
     ]
 
 
-def restart_lines(service: Service) -> list[str]:
-    """Return the lines of [Service] that say after which exits and pauses it is restarted."""
+def restart_lines(service: Service, has_an_end: bool = False) -> list[str]:
+    """Return the lines of [Service] that say after which exits and pauses it is restarted.
+
+    What ``has_an_end`` is of Type=oneshot, for which systemd refuses Restart=always and RestartForceExitStatus=.
+    """
     policy, stopped = service.restart, 128 + service.stop.signal_number
     clean = [str(stopped), *_stopped_by(service)]
-    if policy.mode == "never":
-        return ["Restart=no", f"SuccessExitStatus={' '.join(clean)}"]
     codes = [str(code) for code in policy.success_codes if code and code != stopped]
-    forced = _forced(service) if policy.mode == "on-failure" else []
+    if not is_restarted(service):
+        return ["Restart=no", f"SuccessExitStatus={' '.join((*codes, *clean))}"]
+    mode = "on-failure" if has_an_end else policy.mode
+    forced = _forced(service) if policy.mode == "on-failure" and not has_an_end else []
     return [
-        f"Restart={policy.mode}",
+        f"Restart={mode}",
+        *(_DIRECT if has_an_end else ()),
         *_pauses(policy),
         "# 126 and 127 mean that the command cannot be run, so trying again is of no use.",
         "RestartPreventExitStatus=126 127",

@@ -62,7 +62,7 @@ def install(machine: Machine, app: Application, *words: str) -> None:
     machine.call("systemctl", "enable", "--now", "shop.target")
 
 
-UNKNOWN = re.compile(r"Unknown key( name)? 'Restart(Steps|MaxDelaySec)'")
+UNKNOWN = re.compile(r"Unknown key( name)? 'Restart(Steps|MaxDelaySec|Mode)'")
 
 
 def state(machine: Machine, instance: str) -> str:
@@ -209,6 +209,38 @@ def test_an_outage_is_survived_with_growing_pauses(machine: Machine, place: Path
     starts = [float(line) for line in (app.seen / "tries").read_text().split()]
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert not machine.grows or pauses[-1] > 2 * pauses[0]
+
+
+def test_the_release_runs_first_and_nothing_starts_if_it_fails(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "web: ./witness\nrelease: echo x >>seen/release; sleep 0.5; [ -e seen/fixed ]\n")
+    with pytest.raises(AssertionError, match="failed"):
+        install(machine, app)
+    assert (state(machine, "release.1"), state(machine, "web.1")) == ("failed", "inactive")
+    (app.seen / "fixed").touch()
+    machine.call("systemctl", "start", "shop.target")
+    killed = app.pid("web.1")
+    app.forget("web.1")
+    os.kill(outside(machine, killed), signal.SIGKILL)
+    app.pid("web.1")
+    assert (app.seen / "release").read_text() == "x\n" * 2
+    machine.call("systemctl", "restart", "shop.target")
+    assert (app.seen / "release").read_text() == "x\n" * 3
+    wait_for(lambda: state(machine, "web.1") == "active", "the application is up again")
+
+
+def test_what_waits_for_a_success_starts_after_it(machine: Machine, place: Path) -> None:
+    retry = "[ -e seen/tried ] || { touch seen/tried; exit 1; }; " if machine.grows else ""
+    lines = f"web: [ -e seen/done ] && exec ./witness\nbuild: {retry}sleep 0.5; touch seen/done\nlazy: ./witness\n"
+    app = Application(place / "shop", lines)
+    (app.folder / "procman.toml").write_text(
+        '[process.web]\nrestart = "never"\ndepends_on = { build = "completed_successfully" }\n'
+        "[process.lazy]\nautostart = false\n"
+    )
+    install(machine, app)
+    app.pid("web.1")
+    assert (state(machine, "build.1"), state(machine, "lazy.1")) == ("active", "inactive")
+    machine.call("systemctl", "start", "shop-lazy.target")
+    app.pid("lazy.1")
 
 
 def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from procman.export.file import ExportFile
 
 VALIDATOR_TIMEOUT = 120.0  # seconds; only a validator that hangs takes that long
-_NEWER_KEYS = r"Unknown key( name)? 'Restart(Steps|MaxDelaySec)' in section"  # systemd before 254
+_NEWER_KEYS = r"Unknown key( name)? 'Restart(Steps|MaxDelaySec|Mode)' in section"  # systemd before 254
 _QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 
 

@@ -71,7 +71,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             comment,
             "[Unit]",
             f"Description={app.name} {service.name}.%i",
-            *limit_lines(service.restart, options.keep_trying),
+            *limit_lines(service, options.keep_trying),
             "",
             "[Container]",
             *_container(app, service, options),

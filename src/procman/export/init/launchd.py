@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from procman.export.application import application, install_folder, whole_seconds
+from procman.export.application import RELEASE, application, install_folder, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, sh, xml
-from procman.export.overlay import overlay_warnings
+from procman.export.overlay import by_hand_warnings, overlay_warnings, release_warnings
 from procman.export.shell import environment_file, start_lines, trap_stop_signal
 
 TYPE_CHECKING = False
@@ -27,6 +27,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield a property list, a script and an environment file for each instance."""
     app = application(plan, options)
     yield from overlay_warnings(app, "launchd")
+    yield from by_hand_warnings(app)
+    yield from release_warnings(app, f"launchctl kickstart {_domain(options)}/{app.name}.release.1")
     yield ExportWarning("these files are tested only as property lists: they have not been run on macOS yet")
     folder = install_folder(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
     yield from _limits(app)
@@ -38,10 +40,14 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         yield environment_file(f"{base}.env", secret, app, service, instance)
 
 
+def _domain(options: ExportOptions) -> str:
+    return "gui/$UID" if options.user_units else "system"
+
+
 def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
     """Return the commands that stop the instances whose property lists an export removes."""
     labels = [path.removesuffix(".plist") for path in removed if path.endswith(".plist")]
-    return [f"launchctl bootout {'gui/$UID' if options.user_units else 'system'}/{label}" for label in labels]
+    return [f"launchctl bootout {_domain(options)}/{label}" for label in labels]
 
 
 def _limits(app: Application) -> Iterator[ExportWarning]:
@@ -55,13 +61,15 @@ def _limits(app: Application) -> Iterator[ExportWarning]:
 def _plist(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
     label = f"{app.name}.{instance.name}"
     log = f"{options.log or '/Library/Logs'}/{label}.log"
-    domain = "gui/$UID" if options.user_units else "system"
+    domain = _domain(options)
+    starts = service.starts and service.kind != RELEASE
     comment = header(
         "launchd",
         app.name,
         "",
         f"Install:  cp -a * {folder}/",
         f"          launchctl bootstrap {domain} {folder}/{label}.plist",
+        *([] if starts else [f"Start:    launchctl kickstart {domain}/{label}"]),
         f"Look:     launchctl print {domain}/{label}",
         f"Stop:     launchctl bootout {domain}/{label}",
         sign=" ",
@@ -69,8 +77,8 @@ def _plist(app: Application, service: Service, instance: InstancePlan, options: 
     entries = [
         ("Label", _string(label)),
         ("ProgramArguments", _array("/bin/sh", f"{folder}/{app.name}/{instance.name}.sh")),
-        ("RunAtLoad", "<true/>"),
-        ("KeepAlive", _keep_alive(service.restart)),
+        ("RunAtLoad", "<true/>" if starts else "<false/>"),
+        ("KeepAlive", _keep_alive(service.restart) if starts else "<false/>"),
         ("ThrottleInterval", f"<integer>{whole_seconds(service.restart.backoff, 1)}</integer>"),
         ("ExitTimeOut", f"<integer>{whole_seconds(service.stop.grace, 1)}</integer>"),
         ("StandardOutPath", _string(log)),

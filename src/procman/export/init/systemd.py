@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from procman.core.model.dependency import STARTED
+from procman.core.model.dependency import COMPLETED, READY, SUCCEEDED
 from procman.core.procfile.command import direct
-from procman.export.application import application, install_folder, own, seconds
+from procman.export.application import RELEASE, application, gate, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
-from procman.export.overlay import DEPENDENCIES, STOP_COMMAND, STOP_TO, dependencies_of, overlay_warnings
+from procman.export.overlay import (
+    DEPENDENCIES,
+    STOP_COMMAND,
+    STOP_TO,
+    by_hand_warnings,
+    dependencies_of,
+    overlay_warnings,
+)
 from procman.export.shell import asks_program_first, program_of
 from procman.export.units import environment_lines, limit_lines, restart_lines, signal_word
 
@@ -31,9 +38,25 @@ SYSTEM_FOLDERS = (
 # %E is ~/.config in units of a user, wherever the home is: systemd.unit(5).
 USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
 
+_ONE_SHOT = (
+    "# It has started when it has ended, and stays active, so that no restart of others runs it again.",
+    "Type=oneshot",
+    "RemainAfterExit=yes",
+)
+
+_SLICE = """\
+[Unit]
+Description={app}: limits for all of it
+
+[Slice]
+# MemoryMax=2G
+# TasksMax=1000
+"""
+
 _SANDBOX = """\
 # Hardly any application needs what these forbid. "systemd-analyze security {app}-{type}@1" lists further options:
-# PrivateTmp=, ProtectHome=, PrivateDevices=, RestrictNamespaces= and UMask= depend on the application.
+# PrivateTmp=, ProtectHome=, PrivateDevices=, RestrictNamespaces=, ProtectProc=, SystemCallFilter= and UMask= depend on
+# the application. Not RemoveIPC=: the end of one instance would remove what the others use.
 NoNewPrivileges=yes
 LockPersonality=yes
 ProtectClock=yes
@@ -53,6 +76,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
     yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_COMMAND, STOP_TO)
+    yield from by_hand_warnings(app)
     yield from _conditions(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
@@ -60,7 +84,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     if not options.user_units:
         yield from options.account_warning("systemd will run the application as root")
     yield ExportFile(f"{app.name}.target", _app_target(app, options))
-    yield ExportFile(f"{app.name}.slice", _comment(app) + f"[Unit]\nDescription={app.name}: limits for all of it\n")
+    yield ExportFile(f"{app.name}.slice", _comment(app) + _SLICE.format(app=app.name))
     for service in app.services:
         yield from _service_files(app, service, options, f"{folder}/{app.name}")
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
@@ -79,7 +103,8 @@ def _service_files(
     unit = f"{app.name}-{service.name}"
     yield ExportFile(f"{unit}.target", _type_target(app, service))
     yield ExportFile(f"{unit}@.service", _unit(app, service, options, folder))
-    yield ExportFile(f"{app.name}.target.wants/{unit}.target", link=f"../{unit}.target")
+    if service.starts:
+        yield ExportFile(f"{app.name}.target.wants/{unit}.target", link=f"../{unit}.target")
     for instance in service.instances:
         yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
         yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
@@ -106,21 +131,33 @@ def _app_target(app: Application, options: ExportOptions) -> str:
         f"Install:  cp -a * {folder}/",
         f"          {manager} daemon-reload",
         f"          {manager} enable --now {app.name}.target",
+        f"Update:   {manager} restart {app.name}.target",
         f"Look:     {manager} list-dependencies {app.name}.target",
         f"          journal{'ctl --user' if options.user_units else 'ctl'} -f -t {app.name}-{first}",
         f"Stop:     {manager} stop {app.name}.target",
+        *(
+            f"By hand:  {manager} start {app.name}-{service.name}.target"
+            for service in app.services
+            if not service.starts
+        ),
     )
-    return f"{comment}[Unit]\nDescription={app.name}\n\n[Install]\nWantedBy={wanted_by}\n"
+    release = [unit for service in app.services if service.kind == RELEASE for unit in _units(app, service)]
+    gate = ["# It starts only if the release has succeeded.", *_after("Requires", release)] if release else []
+    lines = ["[Unit]", f"Description={app.name}", *gate, "", "[Install]", f"WantedBy={wanted_by}"]
+    return comment + "\n".join(lines) + "\n"
 
 
 def _type_target(app: Application, service: Service) -> str:
     instances = f"{app.name}-{service.name}@NUMBER.service"
     comment = _comment(app, f"All instances of {service.name}: the links in {app.name}-{service.name}.target.wants/.")
-    return (
-        f"{comment}[Unit]\nDescription={app.name} {service.name}: all of {instances}\n"
-        f"# Stopping or restarting {app.name}.target also affects this target, and through it each instance.\n"
-        f"PartOf={app.name}.target\n"
-    )
+    lines = [
+        "[Unit]",
+        f"Description={app.name} {service.name}: all of {instances}",
+        f"# Stopping or restarting {app.name}.target also affects this target, and through it each instance.",
+        f"PartOf={app.name}.target",
+        *_released(app, service),
+    ]
+    return comment + "\n".join(lines) + "\n"
 
 
 def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
@@ -135,14 +172,14 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         f"PartOf={app.name}-{service.name}.target",
         *(["After=network.target"] if system else []),
         *_needs(app, service),
-        *limit_lines(service.restart, options.keep_trying),
+        *limit_lines(service, options.keep_trying),
         "",
         "[Service]",
         *_process(app, service, options, folder),
         "",
-        *restart_lines(service),
+        *restart_lines(service, has_an_end=_has_an_end(app, service)),
         "",
-        *_stop(service),
+        *(_signals_all(service) if _has_an_end(app, service) else _stop(service)),
         "",
         *(_sandbox(app, service, options) if system else ["NoNewPrivileges=yes"]),
         "",
@@ -157,7 +194,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
     root = escaped(service.cwd, "systemd", "the path of the application", systemd_path)
     account = options.account if not options.user_units else ""
     return [
-        "Type=exec",
+        *(_ONE_SHOT if _has_an_end(app, service) else ["Type=exec"]),
         *([f"User={account}"] if account else []),
         f"Slice={app.name}.slice",
         f"WorkingDirectory={root}",
@@ -169,16 +206,50 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
     ]
 
 
-def _needs(app: Application, service: Service) -> list[str]:
-    targets = [f"{app.name}-{other.name}.target" for other, _ in dependencies_of(app, service)]
-    return [line for target in targets for line in (f"Wants={target}", f"After={target}")]
+# What starts before what -----------------------------------------------------------------------------------------
+
+
+def _units(app: Application, service: Service) -> list[str]:
+    return [f"{app.name}-{service.name}@{instance.number}.service" for instance in service.instances]
+
+
+def _after(how: str, units: list[str]) -> list[str]:
+    """Return the lines that start ``units`` first. ``how`` is Requires if they must succeed, else Wants."""
+    return [line for unit in units for line in (f"{how}={unit}", f"After={unit}")]
+
+
+def _released(app: Application, service: Service) -> list[str]:
+    release = gate(app, service)
+    if not release:
+        return []
+    return [
+        "# The release runs first, once for each start of the application.",
+        *_after("Requires", _units(app, release)),
+    ]
+
+
+def _needs(app: Application, service: Service) -> Iterator[str]:
+    yield from _released(app, service)
+    for other, condition in dependencies_of(app, service):
+        if condition == SUCCEEDED:
+            yield from _after("Requires", _units(app, other))
+        else:
+            yield from _after("Wants", [f"{app.name}-{other.name}.target"])
+
+
+def _has_an_end(app: Application, service: Service) -> bool:
+    """Whether others wait for its end, so that it has started only when it has ended."""
+    waits = (one for other in app.services for one in dependencies_of(app, other))
+    return service.kind == RELEASE or any(
+        one.name == service.name and condition in (COMPLETED, SUCCEEDED) for one, condition in waits
+    )
 
 
 def _conditions(app: Application) -> Iterator[ExportWarning]:
-    """Yield warnings for conditions: with Type=exec, systemd only knows whether a service has started."""
+    """Yield warnings for readiness: with Type=exec, systemd only knows whether a service has started."""
     for service in app.services:
         for other, condition in dependencies_of(app, service):
-            if condition != STARTED:
+            if condition == READY:
                 yield ExportWarning(
                     f'systemd does not know the condition "{condition}": '
                     f"{service.name} only waits until {other.name} has started"
@@ -200,7 +271,8 @@ def _stop(service: Service) -> list[str]:
         )
         script = f"export PROCMAN_PID=$MAINPID; (\n{stop.command}\n) && {_WAIT} 2>/dev/null"
     elif not asks_program_first(service):
-        return _signals_all(service)
+        reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
+        return [*([] if stop.to else [reason]), *_signals_all(service)]
     else:
         reason = "# The program gets the stop signal alone, what is left at its end or after half of the grace."
         limit = stop.grace / 2
@@ -217,9 +289,7 @@ def _stop(service: Service) -> list[str]:
 
 
 def _signals_all(service: Service) -> list[str]:
-    reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
     return [
-        *([] if service.stop.to else [reason]),
         "KillMode=control-group",
         f"KillSignal={signal_word(service.stop.signal_number)}",
         f"TimeoutStopSec={seconds(service.stop.grace, least=0.001)}",

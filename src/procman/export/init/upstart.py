@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 
 from procman.core.procfile.command import direct
-from procman.export.application import application, budget_window, install_folder, starts_allowed, whole_seconds
+from procman.export.application import (
+    RELEASE,
+    application,
+    budget_window,
+    install_folder,
+    starts_allowed,
+    whole_seconds,
+)
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import sh
-from procman.export.overlay import overlay_warnings
+from procman.export.overlay import by_hand_warnings, overlay_warnings, release_warnings
 from procman.export.shell import environment_file, signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from procman.core.model.plan import InstancePlan, Plan, RestartPolicy
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
@@ -28,6 +35,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the jobs of the application, of its process types and of their instances."""
     app = application(plan, options)
     yield from overlay_warnings(app, "Upstart")
+    yield from by_hand_warnings(app)
+    yield from release_warnings(app, f"start {app.name}-release")
     yield ExportWarning("Upstart is no longer maintained: these files are tested only as text, and have not been run")
     if options.log:
         yield ExportWarning("logs go to /var/log/upstart: --log is ignored")
@@ -64,7 +73,9 @@ def _master(app: Application, folder: str) -> str:
 
 def _process_type(app: Application, service: Service) -> str:
     comment = header("upstart", app.name, f"All instances of {service.name}.")
-    return f"{comment}\nstart on starting {app.name}\nstop on stopping {app.name}\n"
+    by_hand = f"# It starts by hand: start {app.name}-{service.name}\n"
+    start = f"start on starting {app.name}\n" if service.starts and service.kind != RELEASE else by_hand
+    return f"{comment}\n{start}stop on stopping {app.name}\n"
 
 
 def _job(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
@@ -77,16 +88,18 @@ def _job(app: Application, service: Service, instance: InstancePlan, options: Ex
     body = "".join(f"    {line}\n" for line in f'{script}{user}exec "$@"'.splitlines())
     return (
         f"{header('upstart', app.name, instance.name)}\n"
-        f"start on starting {group}\nstop on stopping {group}\n\n{_restart(service.restart)}"
+        f"start on starting {group}\nstop on stopping {group}\n\n{_restart(service, options.keep_trying)}"
         f"kill signal {signal_name(service.stop.signal_number)}\nkill timeout {whole_seconds(service.stop.grace, 1)}\n"
         f"console log\n\nscript\n{body}end script\n"
     )
 
 
-def _restart(policy: RestartPolicy) -> str:
-    if policy.mode == "never":
+def _restart(service: Service, keep_trying: bool) -> str:
+    policy = service.restart
+    if policy.mode == "never" or service.kind == RELEASE:
         return ""
     done = (
         f"normal exit {' '.join(str(code) for code in policy.success_codes)}\n" if policy.mode == "on-failure" else ""
     )
-    return f"respawn\nrespawn limit {starts_allowed(policy)} {budget_window(policy)}\n{done}"
+    limit = "unlimited" if keep_trying else f"{starts_allowed(policy)} {budget_window(policy)}"
+    return f"respawn\nrespawn limit {limit}\n{done}"
