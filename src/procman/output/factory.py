@@ -1,4 +1,4 @@
-"""Puts the output path together, as the settings say."""
+"""Builds the output path from the settings."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Hub:
         self._footer = footer
         self.passthrough = passthrough  # the footer, if it can lend the terminal to an instance
         self._sinks: tuple[Sink, ...] = ()
-        self._readers: tuple[Sink, ...] = ()  # of text: the sinks, those that want no colors behind an Uncolored
+        self._readers: tuple[Sink, ...] = ()  # of text: the sinks; those that want no colors are behind an Uncolored
         self._connect((screen, self.history))
         self._sanitizers: dict[tuple[str, str], Sanitizer] = {}
 
@@ -188,7 +188,7 @@ class Hub:
     # What the screen shows -------------------------------------------------------------------------------------------
 
     def hide(self, names: Iterable[str]) -> None:
-        """Hide these instances or process types in place of those named before. Names that the settings hide are shown
+        """Hide these instances or process types instead of those named before. Names that the settings hide are shown
         instead. Other sinks get the lines of all of them."""
         self.screen.choose(names, ())
 

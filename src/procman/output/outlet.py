@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             """Remove the rows for good."""
 
 
-LARGE_CHUNK = 4096  # bytes: a chunk of this size is written at once; gathering large chunks halves the throughput
+LARGE_CHUNK = 4096  # bytes: a chunk of this size is written immediately; gathering large chunks halves the throughput
 MAX_GATHERED = 65536  # bytes of small parts that wait for the end of the turn
 RETAINED_MEMORY = 512 << 10  # bytes: freed blocks up to this size stay with the process
 MAX_PARTS = 900  # vectors in one writev; IOV_MAX is 1024

@@ -61,7 +61,7 @@ class Announcer:
     def on_event(self, action: str, instance: Instance, now: float) -> None:
         """Announce what happened to ``instance``.
 
-        The first event of a stopping session also announces the stop: behind its cause, before everything else.
+        The first event of a stopping session also announces the stop, after its cause and before everything else.
         """
         self._waiting.pop(instance.name, None)
         if action == Action.ANNOUNCE_WAITING:
@@ -155,7 +155,7 @@ class Announcer:
             self._show_card(instance, [headline(title, self._hub.palette)])
             return
         ran_for = format_duration(instance.uptime(now))
-        # Only lines of this life: what earlier ones wrote explains nothing any more.
+        # Only lines of this life, since what earlier lives wrote does not explain this failure.
         count = self._hub.line_count(instance.name) - self._lines_before.get(instance.name, 0)
         last_lines = self._hub.last_lines(instance.name, min(LAST_LINES, count))
         advice = [*self._taken_ports(instance, last_lines), *self._next_steps(instance)]

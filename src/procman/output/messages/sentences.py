@@ -71,7 +71,7 @@ def last_end(instance: Instance) -> str | None:
 
 
 def _end(instance: Instance, status: ExitStatus) -> str:
-    """Return ``stopped`` for an end that was asked for and went as asked, else the status in words."""
+    """Return ``stopped`` for an end that was requested and went well, else the status in words."""
     if not instance.asked or instance.condemned:
         return status.words(asked=instance.asked)
     return _stop(instance, status)

@@ -48,7 +48,7 @@ def climb(data: bytes) -> int:
 
 
 def reached(rows: list[bytes], behind: int, known: bool) -> set[int]:
-    """Return the indexes of the rows that the cursor moves back to, as a spinner does that ends its row and erases it.
+    """Return the indexes of the rows that the cursor moves back to. A spinner that ends its row and erases it does so.
 
     ``behind`` is how far it moves up after the last row. ``known`` tells whether rows before the first are known. A
     stream that moves up beyond its own first row overwrites other output, so its rows are left alone.

@@ -21,7 +21,7 @@ TAB_WIDTH = 8  # columns between two tab stops, the default of terminals
 LAST_TAB_STOP = 240  # columns: few terminals are wider; there a tab stays at the margin, but spaces would fill rows
 SEARCH_LIMIT = 1.0  # seconds of CPU time for all searches by one pattern: one that takes longer may never end
 FREE_TIME_PER_BYTE = 1e-6  # seconds that do not count: most patterns take a tenth of that
-FREE_SHARE = 0.1  # of the time that passes does not count either: now and then a line may be a hard one
+FREE_SHARE = 0.1  # share of the elapsed time that does not count either, since a line may be hard now and then
 MIN_TIMER = 1e-3  # seconds: a timer set to 0 would never expire
 _MANY_TABS = b"\t" * (LAST_TAB_STOP // TAB_WIDTH)
 _PIECES = re.compile(rb"(\t|\x1b\[[0-9:;]*m)")  # of a clean line, which has no other escapes
@@ -97,7 +97,7 @@ class SearchTimeLimit:
     def search(self, find: Callable[[], T], size: int) -> T:
         """Return what ``find`` finds in ``size`` bytes. Raises TimeoutError if the time is spent.
 
-        ``(a+)+$``, for one, takes twice as long with each letter, and the whole loop would wait for it.
+        ``(a+)+$``, for example, takes twice as long with each letter, and the whole loop would wait for it.
         """
         before, self._at = self._at, time.monotonic()
         self._left = min(SEARCH_LIMIT, self._left + FREE_SHARE * (self._at - before)) + size * FREE_TIME_PER_BYTE
