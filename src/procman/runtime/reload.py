@@ -1,4 +1,4 @@
-"""Reloads the Procfile, the env files and the overlay for new lives, and tells what changed in them."""
+"""Reloads the Procfile, the env files and the overlay for new lives, and reports what changed in them."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> dict[int, s
 def _require_own_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], ending: Iterable[Instance]) -> None:
     """Raise UsageError if a new plan has the port of another instance that runs; those `ending` now do not count.
 
-    After a line was added to the Procfile, the ports of the types below it are others than those that run.
+    After a line was added to the Procfile, the types below it have other ports than their running instances.
     """
     free = {instance.name for instance in ending}
     taken = {

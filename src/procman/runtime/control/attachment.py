@@ -84,7 +84,7 @@ class Attachment(Task):
         self._pass_on(0.0)
 
     def leave(self, now: float, patient: bool) -> None:
-        """Finish, since nothing more will be typed: immediately, or if ``patient`` when the program has answered."""
+        """Finish, since nothing more will be typed: immediately, or, if ``patient``, once the program has answered."""
         self._leave_by = now + MAX_LEAVE_TIME if patient else now
         self._active = True
         self._is_answered(now)
@@ -130,7 +130,7 @@ class Attachment(Task):
 
 
 def attach(session: Session, client: Client, request: Request) -> None:
-    """Attach the client to one instance. A client that was attached before is told and detached."""
+    """Attach the client to one instance. A client that was attached before gets a message and is detached."""
     chosen = session.chosen(session.resolver().expand((request.text,), absent=False))
     if len(chosen) > 1:
         raise UsageError(f"{request.text} matches {len(chosen)} instances", f"attach to one of them: {chosen[0].name}")

@@ -61,7 +61,7 @@ class Client:
         self._more: Iterator[bytes] | None = None
         self._later: list[bytes] = []  # follows `_out` and `_more`
         self._closing = False  # hang up as soon as nothing is owed
-        self._reading = True  # else what it sends stays in the kernel's queue
+        self._reading = True  # otherwise, what it sends stays in the kernel's queue
         self._events = READ
         self.owed = 0  # bytes
         self.skipped = 0  # lines that it missed because it reads too slowly

@@ -113,7 +113,7 @@ def is_safe(folder: str) -> bool:
 
 
 def _user_of(folder: str) -> int | None:
-    """Return the user whose place this is by its name, or None if the name tells nothing."""
+    """Return the user whose place this is, going by its name, or None."""
     for start, end in (("/tmp/procman-", ""), ("/run/user/", "/procman")):  # noqa: S108 (see _shared_folder)
         user = folder.removeprefix(start).removesuffix(end)
         if folder == f"{start}{user}{end}" and user.isdecimal():
@@ -261,7 +261,10 @@ def claim(paths: list[str], given: bool) -> Endpoint:
         _make_folder(common)
         lock = _Lock(common)
         lock.take()
-    except (OSError, EndpointError):  # another user's, say: where the environment is the same, it is found
+    except (
+        OSError,
+        EndpointError,
+    ):  # another user's, for example; the session is still found where the environment is the same
         return _claim_first(own[:-1] or own, paths, "")
     try:
         endpoint = _claim_first(own, paths, common)

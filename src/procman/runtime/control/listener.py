@@ -95,7 +95,7 @@ class Control(QuietComponent):
             connection.setblocking(False)
             try:
                 self._add(connection)  # type: ignore[arg-type]  # see endpoint.connect
-            except OSError:  # it cannot be watched, or it does not tell its user
+            except OSError:  # it cannot be polled, or its user is unknown
                 connection.close()
 
     def _prepare(self) -> None:

@@ -63,7 +63,10 @@ def why(session: Session, client: Client, request: Request) -> None:
 
 
 def wait(session: Session, client: Client, request: Request) -> None:
-    """Answer when the instances are ready. Without names, what starts only by name is not waited for until it has."""
+    """Answer when the instances are ready.
+
+    Without names, do not wait for what starts only by name, unless it has started.
+    """
     chosen = session.chosen(request.names)
     if not request.names:
         chosen = [one for one in chosen if one.plan.autostart or one.wanted or one.started is not None]

@@ -100,7 +100,7 @@ def send_to_program(leader: int, number: int) -> list[int]:
 def _programs(leader: int, number: int) -> list[int]:
     """Return the programs behind a leader: what a shell runs that would die of the signal, since it has no trap for it.
 
-    In a pipeline (``./server | tee log``) that is who handles the signal, if any does.
+    In a pipeline (``./server | tee log``) that is the program that handles the signal, if one does.
     """
     found, unseen = list[int](), [leader]
     while unseen:

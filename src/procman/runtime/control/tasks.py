@@ -152,7 +152,7 @@ class UntilUp(Watch):
 
 
 def started_again(instances: Iterable[Instance]) -> str:
-    """Return that another request wants some of the instances up, as a sentence; empty if none does."""
+    """Return a sentence if another request wants some of the instances up; empty if none does."""
     names = [instance.name for instance in instances if instance.wanted]
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     verb = "was" if len(names) == 1 else "were"
@@ -178,7 +178,7 @@ def settled_at(instance: Instance) -> float | None:
 
 
 def has_completed(instance: Instance) -> bool:
-    """Return whether it has ended by itself, successfully. What has a readiness check is not there to end."""
+    """Return whether it has ended by itself, successfully. A process with a readiness check is not meant to end."""
     status = instance.status
     if instance.state != State.EXITED or instance.stopped or instance.plan.ready is not None or status is None:
         return False

@@ -64,7 +64,7 @@ def handle(session: Session, client: Client, request: Request) -> None:
     busy = client.task
     if busy is not None and not verb.while_attached:
         client.refuse("this connection is busy with another request", "open another one", hang_up=False)
-        client.task = busy  # a refusal is the last record of an answer, but not of that one
+        client.task = busy  # a refusal is a last record, which would end the answer to the other request
         return
     try:
         if request.names:  # not for typed keys, which have none and need no resolver

@@ -1,7 +1,7 @@
-"""Runs one process in the foreground, as if procman were not there, and ends as it ends (``procman run``).
+"""Runs one process in the foreground, as if procman were not there, and ends the way it does (``procman run``).
 
 The child shares our session and process group, so it has the terminal and job control. We block every signal and take
-them one by one (signal.sigwaitinfo). A signal of the terminal goes to the whole group, so the child has it already; a
+them one by one (signal.sigwaitinfo). A signal from the terminal goes to the whole group, so the child already has it; a
 signal that was sent to us alone is passed on; `run_stop` handles those that end a command.
 """
 
@@ -133,7 +133,7 @@ def _reap(child: int) -> int | None:
 def _stop_with(child: int, number: int) -> None:
     """Stop with the stopped child, or the shell would wait for a job that does nothing. Both continue together.
 
-    If there is no terminal to give back, a SIGSTOP was meant for the child alone, and so will be its SIGCONT.
+    If there is no terminal to give back, the SIGSTOP was meant for the child alone, and so is the SIGCONT that follows.
     """
     if number in JOB_CONTROL or _has_terminal():
         os.kill(os.getpid(), signal.SIGSTOP)

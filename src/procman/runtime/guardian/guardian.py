@@ -4,10 +4,10 @@
     └ watchdog   a session of its own, so that no signal to the user's group or terminal reaches it
       └ manager    in the user's session and job again; the engine; parent of every child
 
-All three are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so every descendant of the manager, daemonised or not,
-becomes a child of the nearest one that lives. If one or two of them are killed, even by `kill -9 -PGID`, the third gets
-all that is left as its own children, and kills until the kernel says ECHILD. It does not search, so a process that
-hides its environment or leaves its session is found too.
+All three are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so every descendant of the manager, daemon or not, becomes
+a child of the nearest one that lives. If one or two of them are killed, even by `kill -9 -PGID`, the third gets all
+that is left as its own children, and kills until the kernel says ECHILD. It does not search, so a process that hides
+its environment or leaves its session is found too.
 
 Signals for the manager travel through the guardian pipe as bytes, so no recycled pid can be hit. Its end of file tells
 the manager that the guardian is gone.
@@ -87,7 +87,7 @@ def suspend() -> None:
 
 
 def is_needed() -> bool:
-    """Return whether a guardian is of use.
+    """Return whether a guardian is useful.
 
     It is not as PID 1, whose end ends the namespace, nor under systemd, which has the cgroup for that and expects
     notifications from the process that it started.
@@ -194,7 +194,7 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
 
 
 def _wait_for_either(manager: int, pipe: int, signals: int, guardian: int) -> int:
-    """Return how the manager ended, or 137 as soon as the guardian closes its pipe. Pass CONT on to the manager."""
+    """Return how the manager ended, or 137 once the guardian has closed its pipe. Pass CONT on to the manager."""
     while True:
         if (end := end_of(manager)) is not None:
             return end
@@ -292,9 +292,9 @@ def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedT
 def obey_early_signals(pipe: int) -> None:
     """Exit as soon as a stop signal, or the guardian's end, shows in the pipe; until `leave_to_engine` is called.
 
-    Reading a file can block for ever: an `.env` that is a named pipe without a writer, a dead network disk. Signals
-    sent to the guardian wait in its pipe meanwhile, as bytes that nothing reads. So a timer looks at the pipe ten times
-    a second until the engine takes over; most starts are over before the first look. No child has been started by then,
+    Reading a file can block forever: an `.env` that is a named pipe without a writer, a dead network disk. Meanwhile,
+    signals sent to the guardian wait in its pipe, as bytes that nothing reads. So a timer looks at the pipe ten times a
+    second until the engine takes over; most starts are done before the first look. No child has been started by then,
     so obeying means exiting.
 
     A signal per byte (fcntl(2), O_ASYNC) would be quicker. But the interpreter only notes a signal that arrives just

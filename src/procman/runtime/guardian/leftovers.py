@@ -1,9 +1,9 @@
-"""Finds the processes that a dead session left running: `procman start` names them, `procman prune` ends them.
+"""Finds the processes that a dead session left running: `procman start` names them, `procman prune` stops them.
 
 Guardian, watchdog and manager end everything as long as one of them lives. Only if all three are killed in the same
 instant are processes left. Every child carries PROCMAN_SESSION, which begins with the manager's pid. A process with it
 is a leftover if it belongs to our user and namespace and its manager is gone: no process has that pid, or one that is
-younger than the leftover, so the pid was recycled. A process in doubt is not touched.
+younger than the leftover, so the pid was recycled. When in doubt, procman does not touch a process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INSTANCE = b"PROCMAN_INSTANCE="
 START_TIME = 19  # field 22 of /proc/PID/stat, counted after the command
 STATE = 0
 MAX_SHOWN = 5  # leftovers that `start` names
-NOTICE_DELAY = 0.1  # seconds after the start until the look: not before the children are up
+NOTICE_DELAY = 0.1  # seconds from the start to the look: not before the children are up
 MAX_COMMAND = 60  # characters of a command line that are shown
 NO_PIDFD = -1
 POLL_INTERVAL = 0.02  # seconds between two looks at what has ended
@@ -67,7 +67,7 @@ def find_leftovers() -> list[Leftover]:
 
 
 def _leftover(pid: int, namespace: str) -> Leftover | None:
-    """Return `pid` as a leftover, or None: user, environment, namespace and manager must all say so."""
+    """Return `pid` as a leftover, or None if its user, environment, namespace or manager says otherwise."""
     if not _is_ours(pid):
         return None
     session = _variable(pid, SESSION)
@@ -98,7 +98,7 @@ def _variable(pid: int, name: bytes) -> str:
 
 
 def _namespace_of(pid: int) -> str:
-    """Return the pid namespace: in another one the manager's pid is another process."""
+    """Return the pid namespace: in another one, the manager's pid means another process."""
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:

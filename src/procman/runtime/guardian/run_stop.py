@@ -1,9 +1,9 @@
-"""Stops the command of ``procman run`` when procman gets a signal for it, and what the command leaves behind then.
+"""Stops the command of ``procman run`` when procman gets a signal for it, and then what the command leaves behind.
 
 A signal to procman's pid alone (`kill`, `timeout`, `docker stop`) must reach the program, which may sit behind a shell
 that neither passes it on nor waits. So the rest of the command's group is signalled as ``start`` would do it. What is
-left when the command has ended gets TERM, and KILL at the end of the grace. A command that ends by itself keeps what it
-has started: that may be a daemon, and on purpose.
+left when the command has ended gets TERM, and KILL at the end of the grace. What a command has started keeps running if
+the command ends by itself, since it may be a daemon on purpose.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 PR_SET_PDEATHSIG would need code between fork and exec, and would reach the shell of a line but not what the shell runs.
 Instead a fork of ours sleeps in a session of its own and holds the reading end of a pipe; only we hold the writing end.
 When we are gone it reads the end of file, and kills the child and its descendants. It costs half a millisecond and,
-shared pages aside, less than a megabyte. A normal end dismisses it first, so that what the child left running on
-purpose (``redis-server --daemonize yes``) continues.
+shared pages aside, less than a megabyte. When the command ends normally, we dismiss it first, so that what the child
+left running on purpose (``redis-server --daemonize yes``) continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_DESCRIPTORS = 65536
 
 
 class RunWatcher:
-    """Between entering and leaving, the process ``child`` dies with us."""
+    """A context in which the process ``child`` dies with us."""
 
     def __init__(self, child: int) -> None:
         self.child = child

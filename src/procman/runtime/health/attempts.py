@@ -86,7 +86,7 @@ class Attempt:
 
 
 class TcpAttempt(Attempt):
-    """A connection to HOST:PORT; of ``localhost`` either address will do."""
+    """A connection to HOST:PORT; for ``localhost``, either address will do."""
 
     def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         self._poller = tools.poller
@@ -105,7 +105,7 @@ class TcpAttempt(Attempt):
         return target
 
     def drop(self) -> None:
-        """Close the connection, without an answer."""
+        """Close the connection without an answer."""
         if self._socket is not None:
             self._poller.remove(self._socket.fileno())
             self._socket.close()
@@ -301,7 +301,7 @@ class LogLines(Sink):
         on_answer(trouble)
 
     def partial(self, name: str, stream: str, tail: bytes) -> bool:
-        """Look at an unfinished line too: it may be a prompt."""
+        """Look at an unfinished line, too: it may be a prompt."""
         self.publish(name, stream, tail)
         return False
 

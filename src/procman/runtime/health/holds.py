@@ -1,6 +1,6 @@
-"""Whether the user holds a process: then a check that fails is reported, and not acted upon.
+"""Decides whether the user holds a process: if so, a failing check is reported, but has no consequences.
 
-A request that stands at a breakpoint is not answered. That must not cost the user the debugger.
+A request that is held at a breakpoint gets no answer, and that must not cost the user the debugger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STOPPED, TRACED = b"T", b"t"  # states of proc(5)
 
 
 class Holds:
-    """Finds out what the user does with an instance; asked only when one of its checks has failed."""
+    """Finds out what the user is doing with an instance. Used only when one of its checks has failed."""
 
     def __init__(self, supervisor: Supervisor, hub: Hub, children: Children) -> None:
         self._supervisor = supervisor

@@ -1,6 +1,7 @@
 """Finds out whether the process that answers a check belongs to the instance that is checked.
 
-It is asked when a check would pass for the first time in a life, since reading the kernel's tables takes milliseconds.
+It does so only when a check would pass for the first time in a life, since reading the kernel's tables takes
+milliseconds.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Owners:
         return ""
 
     def forget(self, name: str) -> None:
-        """Ask again at the next success: the instance did not answer, so another process may have its port."""
+        """Look again at the next success: the instance did not answer, so another process may have its port."""
         for key in [key for key in self._trusted if key[0] == name]:
             del self._trusted[key]
 

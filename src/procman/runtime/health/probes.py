@@ -1,4 +1,4 @@
-"""Finds out whether instances are ready, and whether they stay healthy.
+"""Finds out whether instances are ready and whether they stay healthy.
 
 Probes report to the supervisor, which decides. Nothing here waits: sockets do not block, commands end as children do,
 and a log line is noticed as it passes by.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEBOUNCE_MS = 100  # milliseconds that the thread gathers changes
 QUIET_TIME = 0.3  # seconds without a change: an editor's save, or a checkout of many files, is one change
 LONGEST_WAIT = 5.0  # seconds after which changes that never end are acted upon
-MAX_CHANGES = 10_000  # paths waiting to be looked at; more of them say nothing new
+MAX_CHANGES = 10_000  # paths waiting to be examined; more of them tell nothing new
 
 
 class Watch(QuietComponent):
@@ -153,7 +153,7 @@ class Watch(QuietComponent):
     def _is_concerned(self, instance: Instance, changed: list[str], now: float) -> bool:
         """Return whether changes concern this instance, and announce one of them.
 
-        They do not if the user has stopped the instance, or if that has not begun.
+        They do not if the user has stopped the instance, or if it has never started.
         """
         if not self._may_restart(instance):
             return False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from procman.runtime.system.poller import Poller
 
     class Component(Protocol):
-        """Anything that the engine can drive, also from another ring; QuietComponent explains each call."""
+        """Anything that the engine can drive, even from another ring; QuietComponent explains each call."""
 
         def open(self, poller: Poller) -> None: ...
         def on_event(self, action: str, instance: Instance, now: float) -> None: ...
@@ -59,7 +59,7 @@ class QuietComponent:
 class LazyComponent(QuietComponent):
     """Creates its component with `make()` when the first instance that needs it starts.
 
-    Files can be reloaded while a session runs, so the start does not know yet whether one will be needed.
+    Files can be reloaded while a session runs, so it is not known at the start whether one will be needed.
     """
 
     def __init__(self, is_wanted: Callable[[InstancePlan], bool], make: Callable[[], Component]) -> None:

@@ -125,7 +125,7 @@ class Engine:
         """Do nothing yet: pumps are served once a turn, after everything else."""
 
     def _on_outlet(self) -> None:
-        """Notice that there is room again, or that the reader is gone: that ends the run even if no child writes."""
+        """Notice that there is room again, or that the reader is gone, which ends the run even if no child writes."""
         if has_hung_up(self._outlet.fileno()):
             self._poller.remove(self._outlet.fileno())
             terminal = self._outlet.kind == "terminal"
@@ -133,7 +133,7 @@ class Engine:
                 self.supervisor.stop_all(HUNG_UP if terminal else OUTPUT_CLOSED, time.monotonic())
 
     def _perform(self) -> None:
-        """Perform what was decided, and what is decided because of that."""
+        """Perform what was decided, and what is decided as a result."""
         self._adopt()
         self._perform_actions()
         if self._launcher.busy:

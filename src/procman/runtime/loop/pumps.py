@@ -28,12 +28,12 @@ FULL_PIPE_SIZE = 48 << 10  # bytes of a read that found the pipe full: the next 
 FULL_READS_TO_WIDEN = 4  # full pipes before a pump is widened: a burst at the start is not a flood
 MAX_WIDE_PUMPS = 128  # at a time: the 8 MiB more are an eighth of what one user's pipes may hold (pipe(7))
 FLOOD_SIZE = 16 << 10  # bytes of a read after which more is likely to wait
-TURN_SIZE = 512 << 10  # bytes of floods before signals, ends and deadlines have their turn: about half a millisecond
+TURN_SIZE = 512 << 10  # bytes of floods before signals, exits and deadlines are handled: about half a millisecond
 TURN_LIMIT = 0.05  # seconds of a turn: colors, cursors and highlighting may cost a thousand times what plain lines do
 LONE_FLOOD_SIZE = 256 << 10  # bytes of one flood before the others are polled
-MAX_SHARED_FLOODS = 8  # whose pipes fit in a core's cache: read once each, in rotation; of more, one has a whole turn
-BYTES_PER_POLL = 2 << 20  # of waiting floods, until the others are polled: a hundred polls cost what 20 KiB of lines do
-MAX_OWED = 4 << 20  # bytes that wait for a slow reader, of children that have ended: else their ends would wait, too
+MAX_SHARED_FLOODS = 8  # their pipes fit in a core's cache, so each is read once; of more, one gets a whole turn
+BYTES_PER_POLL = 2 << 20  # bytes of floods until the others are polled: a hundred polls cost as much as 20 KiB
+MAX_OWED = 4 << 20  # bytes of ended children that may wait for a slow reader; more delay their ends
 PARTIAL_DELAY = 0.15  # seconds until an unfinished line is shown: a prompt, or in a footer, if it still grows, a bar
 WATCH_RETRY_INTERVAL = 0.1  # seconds
 PAINTING_DELAY = 1.2  # seconds until rows that were painted over are shown as they are: a clock among them ticks sooner
@@ -135,7 +135,7 @@ class Pump:
         return True
 
     def _publish_whole(self, chunk: bytes) -> bool:
-        """Publish a large chunk without copying its lines together; return False if it has to be looked at."""
+        """Publish a large chunk without copying its lines together; return False if it has to be examined."""
         if not self._hub.is_plain(self.name, self.stream, self.buffer.tail, chunk):
             return False
         taken = self.buffer.take(chunk)

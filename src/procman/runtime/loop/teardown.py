@@ -119,7 +119,7 @@ class Teardowns:
         return min((*times, *outputs), default=None)
 
     def proceed(self, now: float) -> None:
-        """Take every teardown as far as it can go now."""
+        """Advance every teardown as far as possible now."""
         for killed in [one for one in self._killed.values() if one.deadline is not None and one.deadline <= now]:
             self._abandon(killed, now)
         if not self._under_way:
@@ -162,7 +162,7 @@ class Teardowns:
             teardown.deadline = now + LEFTOVER_GRACE
 
     def _report_daemon(self, teardown: Teardown) -> None:
-        """Say what a program has left behind that ended with success and was not asked to."""
+        """Report what a program has left behind that ended by itself, with success."""
         status = teardown.child.status
         if not teardown.left or teardown.instance.state == State.STOPPING or status is None or not status.ok:
             return

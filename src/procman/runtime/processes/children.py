@@ -169,8 +169,8 @@ class Children:
     def _signal_life(self, child: Child, plan: InstancePlan) -> None:
         """Send the stop signal to the program, or to all of its group; `stop_rest` signals what is left out.
 
-        On a terminal, keep a leader that would end at once until the others have ended, since its end would hang up on
-        them. Keep a shell if the signal is for the program behind it.
+        On a terminal, keep a leader that would end immediately until the others have ended, since its end would hang up
+        on them. Keep a shell if the signal is for the program behind it.
         """
         from procman.runtime.processes.recipients import is_launcher, programs_of
 
@@ -220,7 +220,7 @@ class Children:
         return None if self._session_leaders is None else self._session_leaders.next_deadline()
 
     def tick(self, now: float) -> None:
-        """Let the leaders end whose groups have ended."""
+        """Let those leaders end whose groups have ended."""
         if self._session_leaders is not None:
             self._session_leaders.tick(now)
 
@@ -330,7 +330,7 @@ class Children:
         """Send the stop signal to the orphans of the instances `names`, or to all, that have left their groups.
 
         An orphan in a child's group got the signal with it: when a shell has exited, its command is an orphan. Orphans
-        of a program that is asked before its group wait like the group.
+        of a program that is signalled before its group wait like the group.
         """
         strays = [pid for pid in self.orphans() if group_of(pid) not in self._by_pid]
         if not strays:

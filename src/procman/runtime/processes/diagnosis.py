@@ -68,7 +68,7 @@ class Search:
         self.inherited = inherited
 
     def trouble_of(self, name: str) -> Trouble | None:
-        """Return why the program ``name`` cannot be run, or None if nothing speaks against it."""
+        """Return why the program ``name`` cannot be run, or None if it seems that it can."""
         program = find_program(name, self.path, self.cwd)
         if program is not None:
             return self._script_trouble(name, os.path.join(self.cwd, program))
@@ -106,7 +106,7 @@ class Search:
         return Search(self.path, os.path.join(self.cwd, words[1].text), self.origin, self.inherited)
 
     def _whereabouts(self, name: str) -> str:
-        """Return where a program is that PATH does not have, or an empty string."""
+        """Return where a program that is not on PATH is, or an empty string."""
         if not name or "/" in name:
             return ""
         if self.origin and find_program(name, self.inherited, self.cwd):
@@ -152,7 +152,7 @@ class Search:
 
 
 def search_for(plan: InstancePlan, environment: Environment, inherited: Mapping[str, str]) -> Search:
-    """Return where programs of an instance are looked for; ``inherited`` are procman's own variables."""
+    """Return where the programs of an instance are looked for; ``inherited`` are procman's own variables."""
     path, origin = plan.env.get("PATH"), ""
     if path != inherited.get("PATH"):
         is_known = environment.values.get("PATH") == path
@@ -175,7 +175,7 @@ def _windows(name: str) -> Trouble:
 
 
 def _unassigned(one: SimpleCommand) -> list[Word] | None:
-    """Return the words behind assignments and reserved words; None if PATH is assigned."""
+    """Return the words after assignments and reserved words; None if PATH is assigned."""
     words = list(_behind_assignments(one))
     return None if any(word.text.startswith("PATH=") for word in one.words) else words
 

@@ -130,7 +130,7 @@ class Pty:
             return False  # the child's side is gone
 
     def interrupt(self) -> None:
-        """Write the interrupt character. The kernel sends INT to the group, which needs no permission."""
+        """Write the interrupt character. The kernel then sends INT to the group, for which we need no permission."""
         try:
             os.write(self.master, termios.tcgetattr(self.master)[CONTROL_CHARACTERS][termios.VINTR])
         except (OSError, termios.error):

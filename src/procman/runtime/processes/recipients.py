@@ -2,7 +2,8 @@
 
 A program that handles the signal knows what to do with its own processes: a prefork worker (celery, gunicorn, a pool of
 multiprocessing) lets them finish the job at hand. So the signal goes to the leader alone, if it handles it. A leader
-that does not handle it would end at once, and its group would get the signal next; so does one that ignores it.
+that does not handle it would end immediately, and its group would get the signal next, so the whole group gets it
+together. The same goes for a leader that ignores it.
 
 Linux only, since /proc shows what a process handles. Elsewhere the command says whether its leader is a program.
 """
@@ -47,7 +48,7 @@ def programs_of(leader: int, number: int, plan: InstancePlan, on_terminal: bool)
             return []
         return living_children(leader) if is_shell(leader) else [leader] if _has(told, "ignored", number) else []
     if number == signal.SIGINT and is_shell(leader) and not wanted:
-        return []  # shells catch it by themselves, and wait for what they run
+        return []  # shells handle it by themselves, and wait for what they run
     return [] if on_terminal and is_launcher(leader, number) and not wanted else [leader]
 
 
@@ -109,7 +110,7 @@ def is_shell(pid: int) -> bool:
 
 
 def is_launcher(pid: int, number: int) -> bool:
-    """Return whether a process handles the signal `number` only to end, and leaves its program behind.
+    """Return whether a process handles the signal `number` only by ending, and leaves its program behind.
 
     `npm start` passes TERM on to its shell, and ends with it; `go run` ends alone. On a terminal their end would hang
     up on the program.

@@ -21,8 +21,8 @@ class SilentStdin:
     """The standard input of children without a terminal: a pipe that nothing is written to, and that ends when we do.
 
     Watchers (`esbuild --watch`) take an end of file, which /dev/null has from the beginning, for the end of their
-    parent. One pipe is enough for all children. But each opens it itself where /proc allows that: what one sets for its
-    own (Node sets O_NONBLOCK) would otherwise hold for all, and a program that reads would fail with EAGAIN.
+    parent. One pipe is enough for all children. But each opens it itself where /proc allows that: otherwise, what one
+    of them sets (Node sets O_NONBLOCK) would apply to all, and a program that reads would fail with EAGAIN.
     """
 
     def __init__(self) -> None:

@@ -15,8 +15,9 @@ else:
     import _signal as signal  # without the enums: see signals.py
 
 # Whether a child's end can be seen before it is reaped, and what lives of its group. Without waitid (macOS before
-# Python 3.13) or /proc a child is reaped at once. The number of its group stays taken as long as a process of it lives
-# (POSIX: fork(2) gives no pid that is a group's), so the group can still be signalled, and asked whether it lives.
+# Python 3.13) or /proc, a child is reaped immediately. The number of its group stays taken as long as a process of it
+# lives (POSIX: fork(2) gives no pid that is a group's), so we can still signal the group, and check whether it is
+# alive.
 PEEKS = hasattr(os, "waitid") and os.path.exists("/proc/self/stat")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 

@@ -16,8 +16,8 @@ OUTPUT_FLAGS = 1
 LOCAL_FLAGS = 3
 CHARACTERS = 6
 
-# Ends a sequence in which we were killed, of any kind, and a synchronized update. CAN (0x18) ends a sequence, ST
-# (ESC \\) a string if CAN does not. Neither is shown, nor does anything if nothing is open.
+# Ends a sequence of any kind that we were killed in, and a synchronized update. CAN (0x18) ends a sequence, ST (ESC \\)
+# a string if CAN does not. Neither is shown, nor does anything if nothing is open.
 END_SEQUENCES = b"\x18\x1b\\\x1b[?2026l"
 # Removes what a killed manager leaves: colors, no wrapping, bracketed paste, a status line.
 RESTORE_OURS = END_SEQUENCES + b"\x1b[0m\x1b[?7h\x1b[?2004l\r\x1b[J"
@@ -33,7 +33,7 @@ USUAL_MODES += b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l"
 USUAL_MODES += b"\x1b[4l\x1b(B\x0f\x1b[?5l\x1b[?9l\x1b[?1005l\x1b[?1015l\x1b[?1016l\x1b[?45l\x1b[?69l\x1b[20l"
 USUAL_MODES += b"\x1b7\x1b[r\x1b8\x1b[?2031l\x1b[?2048l\x1b[0 q"
 USUAL_MODES += b"\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
-# The alternate screen too: its keyboard is its own, and only reached from there. Its last line stays.
+# The alternate screen, too: its keyboard is separate, and can only be reached from there. Its last line stays.
 RESTORE_ALL = END_SEQUENCES + USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
 
 

@@ -44,7 +44,7 @@ MAX_READ = 1024  # bytes
 class Console(QuietComponent):
     """The keyboard as a component. Ctrl-C and Ctrl-Z stay signals; only line editing and echo are switched off."""
 
-    brackets_pastes = True  # or a pasted word with an `s` and a line end in it would stop everything
+    brackets_pastes = True  # otherwise, a pasted `s` with a line end after it would stop everything
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Console(QuietComponent):
         return None if self._loan is None else self._loan.next_deadline()
 
     def tick(self, now: float) -> None:
-        """Give the loan its turn."""
+        """Pass the turn on to the loan."""
         if self._loan is not None:
             self._loan.tick(now)
 

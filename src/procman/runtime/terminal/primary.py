@@ -38,7 +38,7 @@ ESCAPE = b"\x1b"
 STOP_KEYS = {b"\x03": signal.SIGINT, b"\x1c": signal.SIGQUIT}
 SUSPEND_KEY = b"\x1a"
 STOP_KEY_WINDOW = 60.0  # seconds: an exit within them is the answer to a Ctrl-C, if no other key was typed since
-HINT_WINDOW, HINT_PRESSES = 2.0, 3  # a user who presses Ctrl-C so often in so many seconds wants out
+HINT_WINDOW, HINT_PRESSES = 2.0, 3  # a user who presses Ctrl-C so often within so many seconds wants to get out
 SHRINK_TIME = 0.1  # seconds that a program has to notice that its screen has become lower
 EXIT_ACTIONS = (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED, Action.ANNOUNCE_FAILED)
 
@@ -248,7 +248,7 @@ class Primary(Console):
         self._write_keys()
 
     def _hint(self, now: float) -> None:
-        """Tell a user who presses Ctrl-C again and again how to get out."""
+        """Show a user who presses Ctrl-C again and again how to get out."""
         self._presses = [*(at for at in self._presses if at > now - HINT_WINDOW), now]
         if len(self._presses) == HINT_PRESSES:
             self._hub.announce(f"{self._name} received Ctrl-C; Ctrl-] and then q end the session")

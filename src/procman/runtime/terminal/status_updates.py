@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
     from procman.runtime.system.poller import Poller
 
-KEYS_HINT, ATTACH_HINT = "? keys", "a attach  ? keys"  # or users would not know that there are any
+KEYS_HINT, ATTACH_HINT = "? keys", "a attach  ? keys"  # otherwise, users would not know that there are any
 _WORDS = {State.BACKOFF: "restarting", State.STOPPING: STOPPING, State.WAITING: "waiting"}
 
 
@@ -81,13 +81,13 @@ class StatusUpdates(QuietComponent):
         held = all(map(self._supervisor.is_held, instances))
         words = _words(instances, held)
         if not words and all(self._hub.hides(instance.name) for instance in instances):
-            words = "muted"  # or it would seem to have nothing to say
+            words = "muted"  # otherwise, it would seem to have nothing to say
         prompt = next((self.prompts[i.name] for i in instances if i.name in self.prompts), "")
         return _group(name, instances, words, prompt)
 
 
 def _words(instances: list[Instance], held: bool) -> str:
-    """Return what is worth saying about instances of one type. How instances ended is not if the user stopped them."""
+    """Return what is worth showing about the instances of one type. How they ended is not, if the user stopped them."""
     states = [instance.state for instance in instances]
     words = next((word for state, word in _WORDS.items() if state in states), "")
     if not words and not held and all(instance.state == State.EXITED and instance.status for instance in instances):
