@@ -644,3 +644,112 @@ def test_an_unfinished_line_without_anything_visible_is_not_shown(tail: bytes) -
     assert session.footer.held == (("web.1", "stdout"),)
     session.hub.screen.partial("web.1", "stdout", tail)
     assert not session.footer.held
+
+
+class Paper(Outlet):
+    """An outlet that keeps what is put into it, behind a footer with a clock that is set by hand."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        super().__init__(1)
+        self.now = 100.0
+        self.written = b""
+        self.bottom = Footer(self, (columns, rows), lambda: self.now)
+
+    def put(self, *parts: object) -> None:
+        self.written += b"".join(parts)  # type: ignore[arg-type]
+
+    def painted(self, seconds: float = 0.0) -> bytes:
+        """Return what is written by the next repaint."""
+        self.now += seconds
+        self.written = b""
+        self.bottom.repaint()
+        return self.written
+
+
+def test_a_line_that_stands_still_waits_and_one_that_moves_does_not() -> None:
+    footer = Paper().bottom
+    assert footer.waiting == ()
+    for row in (b"10%", b"20%"):
+        footer.hold(("bar.1", "stdout"), row)
+        footer.hold(("ask.1", "stderr"), b"yes? ")
+    assert footer.held == (("bar.1", "stdout"), ("ask.1", "stderr"))
+    assert footer.waiting == ("ask.1",)
+    assert footer.release(("bar.1", "stdout"))
+    footer.hold(("bar.1", "stdout"), b"sure? ")
+    assert footer.waiting == ("ask.1", "bar.1")
+    assert footer.release(("ask.1", "stderr"))
+    assert not footer.release(("bar.1", "stdout"))
+    assert not footer.release(("nobody", "stdout"))
+    assert footer.waiting == ()
+
+
+def test_rows_that_are_no_longer_wanted_stay_until_the_next_repaint_is_due() -> None:
+    paper = Paper()
+    paper.bottom.show(lambda _columns: b"web 1/1")
+    assert b"web 1/1" in paper.painted()
+    paper.bottom.show(None)
+    assert paper.bottom.next_repaint == 100.0 + REPAINT_INTERVAL
+    assert paper.painted(REPAINT_INTERVAL / 2) == b""
+    assert paper.painted(REPAINT_INTERVAL / 2).endswith(b"\r\x1b[J" + END)
+    assert paper.bottom.next_repaint is None
+    assert paper.painted(1.0) == b""
+
+
+def test_text_without_rows_waits_for_nothing() -> None:
+    paper = Paper()
+    paper.bottom.put(b"one\n")
+    assert paper.bottom.next_repaint == float("-inf")
+    assert paper.painted() == b"one\n"
+    paper.bottom.put(b"two\n")
+    assert paper.painted() == b"two\n"
+
+
+def test_a_pause_leaves_a_clean_terminal_and_ends_with_the_rows() -> None:
+    paper = Paper()
+    paper.bottom.show(lambda _columns: b"web 1/1")
+    paper.painted()
+    paper.bottom.put(b"one\n")
+    paper.written = b""
+    paper.bottom.pause()
+    assert paper.written == b"\r\x1b[J" + END + b"one\n"
+    assert paper.bottom.next_repaint is None
+    paper.bottom.put(b"two\n")
+    assert paper.painted(1.0) == b"two\n"
+    paper.bottom.resume()
+    assert b"web 1/1" in paper.painted(1.0)
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(1, 1), (2, 2), (3, 3), (24, 3)])
+def test_no_more_rows_are_painted_than_fit(rows: int, shown: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: (80, rows))
+    paper = Paper()
+    paper.bottom.resized()
+    for name in ("ask.1", "ask.2"):
+        paper.bottom.hold((name, "stdout"), name.encode())
+    paper.bottom.show(lambda _columns: b"web 1/1")
+    painted = paper.painted()
+    assert [row in painted for row in (b"ask.1", b"ask.2", b"web 1/1")] == [at >= 3 - shown for at in range(3)]
+
+
+@pytest.mark.parametrize(("size", "shown"), [((80, 0), 7), ((80, 12), 4), ((80, 20), 6), ((0, 20), 6)])
+def test_unfinished_lines_get_a_quarter_of_the_rows(
+    size: tuple[int, int], shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: size)
+    paper = Paper()
+    paper.bottom.resized()
+    for number in range(9):
+        paper.bottom.hold((f"ask.{number}", "stdout"), b"ask.%d" % number)
+    most = shown - 1
+    assert paper.painted().count(b"ask.") == most
+    assert paper.bottom.columns == 80
+
+
+@pytest.mark.parametrize(("size", "flood"), [(FLOOD_SIZE, False), (FLOOD_SIZE + 1, True)])
+def test_more_text_than_this_is_written_at_once(size: int, flood: bool) -> None:
+    paper = Paper()
+    paper.bottom.show(lambda _columns: b"web 1/1")
+    paper.painted()
+    paper.written = b""
+    paper.bottom.put(b"x" * (size - 1), b"\n")
+    assert (paper.written != b"") is flood
