@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from procman.output.outlet import Outlet
 from procman.output.screen.emulator import Emulator
-from procman.output.screen.footer import REPAINT_INTERVAL
+from procman.output.screen.footer import REPAINT_INTERVAL, Footer
 from procman.output.screen.grid import MAX_ROWS
 from procman.output.screen.passthrough import MAX_KEPT, POSITIONING_TIME, Passthrough
 
@@ -25,7 +25,7 @@ ROWS, COLUMNS = 24, 20
 class Screen:
     """A passthrough, and the terminal that it writes to."""
 
-    def __init__(self, *, status: bool = False) -> None:
+    def __init__(self, *, status: bool = False, lent: bool = True) -> None:
         self.reader, writer = os.pipe()
         os.set_blocking(self.reader, False)
         self.now = 0.0
@@ -38,7 +38,8 @@ class Screen:
         self._stream = pyte.ByteStream(self.terminal)
         if status:
             self.passthrough.show(lambda _columns: b"status")
-        self.passthrough.lend()
+        if lent:
+            self.passthrough.lend()
 
     def turn(self, seconds: float = 0.0) -> list[str]:
         """End a turn of the loop and return what is visible then, without blanks."""
@@ -427,3 +428,129 @@ def test_the_rows_of_the_process_wrap_at_the_new_width(screen: Screen, monkeypat
     screen.passthrough.resized()
     screen.passthrough.on_output(b"x" * 15)
     assert screen.passthrough._emulator.up == 1
+
+
+@pytest.fixture
+def own() -> Iterator[Screen]:
+    """Return a screen with a status line that is not lent yet."""
+    screen = Screen(status=True, lent=False)
+    yield screen
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
+
+
+def test_who_has_the_terminal_is_known(own: Screen) -> None:
+    passthrough = own.passthrough
+    assert (passthrough.lent, passthrough.is_painted_by_it) == (False, False)
+    passthrough.lend()
+    assert (passthrough.lent, passthrough.is_painted_by_it) == (True, False)
+    passthrough.on_output(b"\x1b[?1049h")
+    assert passthrough.is_painted_by_it
+    passthrough.show_own_rows(True)
+    assert not passthrough.is_painted_by_it
+    passthrough.take_back()
+    assert not passthrough.lent
+
+
+def test_what_is_not_lent_cannot_be_taken_back(own: Screen) -> None:
+    own.passthrough.take_back()
+    own.passthrough.show_own_rows(True)
+    own.passthrough.on_output(b"unseen")
+    assert own.turn() == ["status"]
+    assert own.out.count(b"status") == 1
+    assert b"\r\n" not in own.out
+
+
+def test_the_process_gets_an_empty_bottom_and_the_line_it_has_begun(own: Screen) -> None:
+    assert own.turn() == ["status"]
+    own.passthrough.on_output(b"\x1b[?1hdone\r\n> half")
+    own.passthrough.put(b"before\r\n")
+    own.passthrough.lend()
+    assert own.turn() == ["before", "> half"]
+    assert own.cursor == (1, 6)
+    assert own.out.endswith(b"\x1b[?1h")
+    own.passthrough.put(b"other\n")
+    assert own.turn() == ["before", "other", "> half"]
+
+
+def test_a_new_child_has_begun_no_line(own: Screen) -> None:
+    own.passthrough.on_output(b"> half")
+    own.passthrough.begin()
+    own.passthrough.lend()
+    assert own.turn() == []
+
+
+def test_what_was_printed_before_does_not_delay_its_rows(own: Screen) -> None:
+    own.turn()
+    own.passthrough.put(b"x" * 5000 + b"\r\n")
+    own.passthrough.lend()
+    own.passthrough.on_output(b"> half")
+    own.passthrough.put(b"other\n")
+    assert own.turn()[-2:] == ["other", "> half"]
+
+
+def test_rows_that_made_way_are_drawn_once_more_before_the_terminal_is_taken_back(screen: Screen) -> None:
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.put(b"other\n")
+    screen.passthrough.take_back()
+    screen.passthrough.put(b"ours\r\n")
+    assert screen.turn(1.0) == ["other", "> half", "ours"]
+
+
+def test_our_own_text_comes_below_all_rows_of_the_process(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[?2004ha\r\nb\r\nc\x1b[2A")
+    screen.passthrough.take_back()
+    screen.passthrough.put(b"ours\r\n")
+    assert screen.turn(1.0) == ["a", "b", "c", "ours"]
+
+
+def test_a_process_that_has_written_nothing_leaves_no_empty_row(screen: Screen) -> None:
+    screen.passthrough.on_output(b"done\r\n")
+    screen.passthrough.take_back()
+    screen.passthrough.put(b"ours\r\n")
+    assert screen.turn(1.0) == ["done", "ours"]
+
+
+def test_our_own_text_comes_below_a_screen_with_positions(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[5;1Hrows")
+    screen.passthrough.take_back()
+    assert "rows" in screen.turn()
+    assert b"\x1b[999B" in screen.out
+    screen.passthrough.lend()
+    screen.passthrough.put(b"other\n")
+    assert screen.turn(1.0)[-1] == "other"  # it does not own the screen any more
+
+
+def test_what_was_kept_is_shown_when_the_terminal_is_taken_back(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[?2004h> def f():\r\n. a\x1b[?1049hfull")
+    screen.passthrough.put(b"other\n")
+    assert b"other" not in screen.out
+    screen.passthrough.take_back()
+    screen.turn()
+    after = screen.out[screen.out.index(b"\x1b[?1049l") :]
+    assert after.endswith(b"\r\nother\r\n")
+    assert b"\x1b[J" not in after
+    assert not screen.passthrough.lent
+
+
+def test_a_plain_footer_hands_over_its_rows_and_its_place() -> None:
+    now = [0.0]
+    outlet = Outlet(1)
+    footer = Footer(outlet, (COLUMNS, ROWS), lambda: now[0])
+    footer.hold(("ask.1", "stdout"), b"yes? ")
+    footer.show(lambda _columns: b"status")
+    passthrough = Passthrough.in_place_of(footer)
+    assert outlet.footer is passthrough
+    assert passthrough.held == (("ask.1", "stdout"),)
+    assert passthrough.columns == COLUMNS
+    assert passthrough._rows() == [b"yes? ", b"status"]
+    assert not passthrough.lent
+
+
+def test_without_a_status_line_of_its_own_ours_is_shown_only_while_the_terminal_is_lent() -> None:
+    passthrough = Passthrough(Outlet(1), False, (COLUMNS, ROWS))
+    passthrough.show(lambda _columns: b"status")
+    passthrough.hold(("ask.1", "stdout"), b"yes? ")
+    assert passthrough._rows() == [b"yes? "]
+    passthrough._lent = True
+    assert passthrough._rows() == [b"yes? ", b"status"]
