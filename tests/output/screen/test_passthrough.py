@@ -454,11 +454,15 @@ def test_who_has_the_terminal_is_known(own: Screen) -> None:
 
 def test_what_is_not_lent_cannot_be_taken_back(own: Screen) -> None:
     own.passthrough.take_back()
-    own.passthrough.show_own_rows(True)
+    assert not own.passthrough.show_own_rows(True)
     own.passthrough.on_output(b"unseen")
     assert own.turn() == ["status"]
+    assert own.passthrough.next_repaint is None
     assert own.out.count(b"status") == 1
     assert b"\r\n" not in own.out
+    own.passthrough.begin()
+    own.passthrough.lend()
+    assert own.turn(1.0) == []
 
 
 def test_the_process_gets_an_empty_bottom_and_the_line_it_has_begun(own: Screen) -> None:
@@ -518,7 +522,7 @@ def test_our_own_text_comes_below_a_screen_with_positions(screen: Screen) -> Non
     assert b"\x1b[999B" in screen.out
     screen.passthrough.lend()
     screen.passthrough.put(b"other\n")
-    assert screen.turn(1.0)[-1] == "other"  # it does not own the screen any more
+    assert "other" in screen.turn(1.0)  # the process does not own the screen any more
 
 
 def test_what_was_kept_is_shown_when_the_terminal_is_taken_back(screen: Screen) -> None:
@@ -554,3 +558,107 @@ def test_without_a_status_line_of_its_own_ours_is_shown_only_while_the_terminal_
     assert passthrough._rows() == [b"yes? "]
     passthrough._lent = True
     assert passthrough._rows() == [b"yes? ", b"status"]
+
+
+def test_a_process_that_writes_much_does_not_have_its_rows_drawn_for_every_line_of_others(screen: Screen) -> None:
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.put(b"other\n")
+    assert screen.turn() == ["other", "> half"]
+    screen.passthrough.on_output(b"\x1b[31m\x1b[0m" * 600)
+    screen.passthrough.put(b"more\n")
+    assert screen.turn() == ["other", "more"]
+    assert screen.turn(REPAINT_INTERVAL) == ["other", "more", "> half"]
+    assert screen.passthrough.next_repaint is None
+
+
+def test_the_screen_is_owned_from_the_last_position_on_and_not_from_the_last_output(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[5;1Hrows")
+    screen.turn(3.0)
+    screen.passthrough.on_output(b"more")
+    screen.passthrough.put(b"other\n")
+    assert screen.passthrough.next_repaint == POSITIONING_TIME
+    screen.passthrough.on_output(b"\x1b[6;1H")
+    assert screen.passthrough.next_repaint == 3.0 + POSITIONING_TIME
+
+
+def test_positions_that_were_not_shown_own_no_screen(own: Screen) -> None:
+    own.passthrough.on_output(b"\x1b[5;1Hunseen")
+    own.passthrough.begin()
+    own.passthrough.on_output(b"\x1b[5;1Hunseen")
+    own.passthrough.lend()
+    own.passthrough.on_output(b"\r\n")
+    own.passthrough.put(b"other\n")
+    own.turn()
+    assert b"other\r\n" in own.out
+
+
+def test_a_process_that_takes_the_whole_screen_waits_while_our_own_rows_are_shown(own: Screen) -> None:
+    own.passthrough.lend()
+    own.passthrough.on_output(b"\x1b[?1h$ vi")
+    assert not own.passthrough.show_own_rows(True)
+    own.passthrough.on_output(b"\r\n\x1b[?1049h")
+    own.passthrough.on_output(b"unseen")
+    own.passthrough.put(b"other\n")
+    assert own.turn(1.0) == ["$ vi", "other", "", "status"]
+    assert b"unseen" not in own.out
+    written = len(own.out)
+    assert not own.passthrough.show_own_rows(True)  # they are shown already
+    own.turn()
+    assert len(own.out) == written
+    assert own.passthrough.show_own_rows(False)  # it has to draw its screen again
+    own.turn()
+    assert own.out.endswith(b"\x1b[?1h\x1b[?1049h")
+    assert not own.passthrough.show_own_rows(False)
+
+
+def test_a_process_that_leaves_the_whole_screen_by_itself_is_shown_again(own: Screen) -> None:
+    own.passthrough.lend()
+    own.passthrough.on_output(b"$ vi\r\n\x1b[?1049hfull")
+    own.passthrough.show_own_rows(True)
+    own.turn(1.0)
+    own.passthrough.on_output(b"\x1b[?1049l$ ")
+    assert own.turn(1.0) == ["$ vi", "$", "status"]
+    own.passthrough.on_output(b"ls")
+    assert own.turn(1.0) == ["$ vi", "$ ls", "status"]
+    assert not own.passthrough.show_own_rows(False)
+
+
+def test_what_a_process_with_positions_draws_behind_our_own_rows_is_not_on_the_screen(own: Screen) -> None:
+    own.passthrough.lend()
+    own.passthrough.on_output(b"\x1b[5;1Hrows")
+    own.passthrough.show_own_rows(True)
+    own.passthrough.on_output(b"unseen")
+    own.turn(1.0)
+    own.passthrough.put(b"other\n")
+    shown = own.turn(1.0)
+    assert [row for row in shown if row] == ["rows", "other", "status"]
+    assert own.passthrough.show_own_rows(False)
+    own.passthrough.put(b"more\n")
+    assert [row for row in own.turn() if row] == ["rows", "other", "more"]
+
+
+def test_output_stays_in_order_when_our_own_rows_are_shown(own: Screen) -> None:
+    own.passthrough.lend()
+    own.passthrough.on_output(b"\x1b[?1049h")
+    own.passthrough.put(b"first\n")
+    own.passthrough.show_own_rows(True)
+    own.passthrough.put(b"second\n")
+    assert own.turn(1.0)[:2] == ["first", "second"]
+
+
+def test_lost_lines_are_reported_when_the_screen_is_free_again(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[?1049h")
+    screen.passthrough.put(b"lost\n")
+    screen.passthrough.put(b"x" * MAX_KEPT)
+    screen.passthrough.on_output(b"more")
+    assert screen.said == []
+    screen.passthrough.on_output(b"\x1b[?1049l")
+    assert screen.said == ["1 lines were not shown; see `procman logs`"]
+
+
+def test_so_much_is_kept_each_time(screen: Screen) -> None:
+    for _ in range(2):
+        screen.passthrough.on_output(b"\x1b[?1049h")
+        screen.passthrough.put(b"x" * (MAX_KEPT - 1) + b"\n")
+        screen.passthrough.on_output(b"\x1b[?1049l")
+    assert screen.said == []
