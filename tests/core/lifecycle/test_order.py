@@ -413,6 +413,7 @@ def test_a_stop_while_some_still_wait_starts_nothing() -> None:
         ({"a": ("a",)}, ["a"]),
         ({"a": ("b",), "b": ("c",), "c": ("b",)}, ["b", "c"]),
         ({"a": ("b",), "b": ("nobody",)}, []),
+        ({"a": ("x", "b"), "b": ("x", "a"), "x": ("y",), "y": ()}, ["a", "b"]),
     ],
 )
 def test_cycles_are_found(edges: dict[str, tuple[str, ...]], cycle: list[str]) -> None:

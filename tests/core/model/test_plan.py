@@ -1,10 +1,12 @@
-"""The rules of one instance: how long it waits to be restarted, what counts as a success, and how it is stopped."""
+"""The plan as records: the rules of one instance, the port that it speaks of, and whose output is hidden."""
 
 from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.core.model.checks import Check
+from procman.core.model.plan import Environment, InstancePlan, Plan, RestartPolicy, StopPolicy, speaks_of_port
+from procman.core.model.procfile import Procfile
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,74 @@ def test_the_rest_of_a_group_is_signalled_later_only_if_the_program_is_signalled
     stop: StopPolicy, two: bool
 ) -> None:
     assert stop.has_two_steps is two
+
+
+@pytest.mark.parametrize(
+    ("text", "speaks"),
+    [
+        ("serve -p $PORT", True),
+        ("serve ${PORT:-80}", True),
+        ("serve --port=5000", True),
+        ("serve :5000/x", True),
+        ("serve $PROCMAN_WEB_UI_PORT", True),
+        ("env.PORT", True),
+        ("serve", False),
+        ("", False),
+        ("serve 50001", False),
+        ("serve $DB_PORT", False),
+        ("serve $PROCMAN_WEB_PORT", False),
+        ("EXPORT", False),
+        ("port", False),
+    ],
+)
+def test_a_text_speaks_of_a_port_by_its_number_or_a_variable(text: str, speaks: bool) -> None:
+    assert speaks_of_port(text, 5000, "web-ui") is speaks
+    assert not speaks_of_port(text, None, "web-ui")
+
+
+def an_instance(command: str = "serve", port: int | None = 5000) -> InstancePlan:
+    return InstancePlan("web.1", "web", 1, port, command, "/", {}, RestartPolicy(), StopPolicy())
+
+
+def test_a_port_is_shown_if_something_says_that_it_is_used() -> None:
+    silent = an_instance()
+    assert silent.shown_port is None
+    silent.ready, silent.health = Check("tcp", "localhost:1"), Check("log", "ready")
+    assert silent.shown_port is None
+    silent.health = Check("http", "http://localhost:5000/")
+    assert silent.shown_port == 5000
+    silent.ready, silent.health = Check("exec", "curl localhost:$PORT"), None
+    assert silent.shown_port == 5000
+    assert an_instance("serve $PORT").shown_port == 5000
+    named = an_instance()
+    named.names_port = True
+    assert named.shown_port == 5000
+    assert an_instance("serve $PORT", None).shown_port is None
+
+
+def a_plan(quiet: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> Plan:
+    return Plan(Procfile("Procfile", ()), "/Procfile", "/", "s1", (), Environment({}, {}), (), quiet, only)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "only", "hidden"),
+    [
+        ((), (), []),
+        (("web",), (), ["web.1", "web.2"]),
+        (("web.2",), (), ["web.2"]),
+        (("system",), (), ["system"]),
+        ((), ("db",), ["web.1", "web.2"]),
+        ((), ("web.1",), ["web.2", "db.1"]),
+        (("web.1",), ("web",), ["web.1", "db.1"]),
+        ((), ("system",), ["web.1", "web.2", "db.1"]),
+    ],
+)
+def test_whose_output_is_hidden(quiet: tuple[str, ...], only: tuple[str, ...], hidden: list[str]) -> None:
+    plan = a_plan(quiet, only)
+    assert [name for name in ("system", "web.1", "web.2", "db.1") if plan.hides(name)] == hidden
+
+
+def test_a_plan_knows_the_ports_that_were_moved() -> None:
+    assert a_plan().moved == {}
+    moved = {"web.1": 5007}
+    assert Plan(Procfile("Procfile", ()), "", "/", "", (), Environment({}, {}), moved=moved).moved == moved

@@ -668,19 +668,19 @@ class Paper(Outlet):
 
 def test_a_line_that_stands_still_waits_and_one_that_moves_does_not() -> None:
     footer = Paper().bottom
-    assert footer.waiting == ()
+    assert list(footer.waiting) == []
     for row in (b"10%", b"20%"):
         footer.hold(("bar.1", "stdout"), row)
         footer.hold(("ask.1", "stderr"), b"yes? ")
     assert footer.held == (("bar.1", "stdout"), ("ask.1", "stderr"))
-    assert footer.waiting == ("ask.1",)
+    assert list(footer.waiting) == ["ask.1"]
     assert footer.release(("bar.1", "stdout"))
     footer.hold(("bar.1", "stdout"), b"sure? ")
-    assert footer.waiting == ("ask.1", "bar.1")
+    assert list(footer.waiting) == ["ask.1", "bar.1"]
     assert footer.release(("ask.1", "stderr"))
     assert not footer.release(("bar.1", "stdout"))
     assert not footer.release(("nobody", "stdout"))
-    assert footer.waiting == ()
+    assert list(footer.waiting) == []
 
 
 def test_rows_that_are_no_longer_wanted_stay_until_the_next_repaint_is_due() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from procman.output.outlet import Outlet
+from procman.output.outlet import LARGE_CHUNK, Outlet
 from procman.output.screen.emulator import Emulator
 from procman.output.screen.footer import REPAINT_INTERVAL, Footer
 from procman.output.screen.grid import MAX_ROWS
@@ -553,8 +553,9 @@ def test_a_plain_footer_hands_over_its_rows_and_its_place() -> None:
 
 def test_without_a_status_line_of_its_own_ours_is_shown_only_while_the_terminal_is_lent() -> None:
     passthrough = Passthrough(Outlet(1), False, (COLUMNS, ROWS))
-    passthrough.show(lambda _columns: b"status")
     passthrough.hold(("ask.1", "stdout"), b"yes? ")
+    assert passthrough._rows() == [b"yes? "]
+    passthrough.show(lambda _columns: b"status")
     assert passthrough._rows() == [b"yes? "]
     passthrough._lent = True
     assert passthrough._rows() == [b"yes? ", b"status"]
@@ -651,6 +652,7 @@ def test_lost_lines_are_reported_when_the_screen_is_free_again(screen: Screen) -
     screen.passthrough.put(b"lost\n")
     screen.passthrough.put(b"x" * MAX_KEPT)
     screen.passthrough.on_output(b"more")
+    screen.turn(1.0)
     assert screen.said == []
     screen.passthrough.on_output(b"\x1b[?1049l")
     assert screen.said == ["1 lines were not shown; see `procman logs`"]
@@ -662,3 +664,85 @@ def test_so_much_is_kept_each_time(screen: Screen) -> None:
         screen.passthrough.put(b"x" * (MAX_KEPT - 1) + b"\n")
         screen.passthrough.on_output(b"\x1b[?1049l")
     assert screen.said == []
+
+
+def test_after_a_pause_its_rows_are_drawn_at_the_next_turn_however_much_others_write(screen: Screen) -> None:
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.put(b"other\n")
+    screen.turn()
+    for _ in range(3):
+        screen.turn(5.0)
+    screen.passthrough.put(b"x\n" * 3000)
+    assert screen.turn(REPAINT_INTERVAL / 2)[-1] == "> half"
+
+
+@pytest.mark.parametrize(("size", "shown"), [(LARGE_CHUNK - 1, True), (LARGE_CHUNK, False)])
+def test_its_rows_wait_for_the_next_repaint_once_others_write_as_much_as_this(
+    screen: Screen, size: int, shown: bool
+) -> None:
+    screen.passthrough.on_output(b"> half")
+    screen.passthrough.put(b"other\n")
+    screen.turn()
+    screen.passthrough.put(b"x" * (size - 1) + b"\n")
+    assert (screen.turn()[-1] == "> half") is shown
+
+
+def test_what_others_write_is_counted_for_the_time_between_two_repaints(screen: Screen) -> None:
+    screen.passthrough.on_output(b"> half")
+    text = b"x" * 19 + b"\n"
+    for seconds, shown in ((0.0, True), (0.01, True), (0.01, False), (REPAINT_INTERVAL, True), (0.01, True)):
+        screen.passthrough.put(text * 120)  # 2,400 bytes
+        assert (screen.turn(seconds)[-1] == "> half") is shown
+
+
+def test_its_output_passes_as_it_is(screen: Screen) -> None:
+    screen.passthrough.put(b"other\n")
+    for piece in (b"a", b"b\n", b"\x1b[?25l"):
+        screen.passthrough.on_output(piece)
+        screen.turn()
+    screen.passthrough.resized()
+    screen.turn()
+    assert screen.out == b"other\r\n" + b"\x1b[0m\x1b[0m\r" + b"ab\n\x1b[?25l"
+
+
+def test_a_finished_row_is_not_drawn_again_below_the_output_of_others(screen: Screen) -> None:
+    screen.passthrough.on_output(b"one\r\ntwo\r\n> ")
+    screen.passthrough.put(b"other\n")
+    assert screen.turn() == ["one", "two", "other", ">"]
+    screen.passthrough.on_output(b"\x1b[A")
+    screen.passthrough.put(b"more\n")
+    assert screen.turn().count("two") == 1
+
+
+def test_the_rows_of_a_process_that_came_back_by_itself_make_way_as_a_whole(own: Screen) -> None:
+    own.passthrough.lend()
+    own.passthrough.on_output(b"\x1b[?1049h")
+    own.passthrough.show_own_rows(True)
+    own.passthrough.on_output(b"\x1b[?1049l\x1b[?2004h$ a\r\n> b")
+    assert own.turn(1.0) == ["$ a", "> b", "status"]
+    own.passthrough.put(b"other\n")
+    assert own.turn(1.0) == ["other", "$ a", "> b", "status"]
+
+
+def test_our_own_rows_are_erased_once_for_a_new_size(own: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: (COLUMNS, ROWS))
+    own.passthrough.lend()
+    own.passthrough.show_own_rows(True)
+    own.turn(1.0)
+    before = len(own.out)
+    own.passthrough.resized()
+    assert own.turn(1.0) == ["", "status"]
+    assert own.out[before:].count(b"\x1b[J") == 1
+
+
+@pytest.mark.parametrize("leave", ["pause", "close"])
+def test_the_terminal_is_taken_back_before_it_is_left(leave: str) -> None:
+    screen = Screen(status=True)
+    screen.passthrough.on_output(b"\x1b[?25l> half")
+    getattr(screen.passthrough, leave)()
+    screen.turn()
+    assert screen.out.endswith(b"> half\x1b[?25h\x1b[0m\r\n")
+    assert not screen.passthrough.lent
+    assert screen.passthrough.next_repaint is None
+    screen.outlet.close(0.0)
+    os.close(screen.reader)
