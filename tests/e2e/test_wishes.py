@@ -90,9 +90,16 @@ def test_wait_waits_for_a_session_to_appear(place: Place) -> None:
     place.procfile("web: exec sleep 1000\n")
     assert place.call("wait", "--timeout", "0").code == 1
     wait = place.session("wait", "--timeout", "50")
-    wait.wait_for("is running; waiting for it", stream="err")
+    wait.wait_for(f"no session of {place.folder}/Procfile is running; waiting up to 50 s for it", stream="err")
     place.start()
     assert wait.wait() == 0
+
+
+def test_wait_says_that_no_session_has_appeared(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    done = place.call("wait", "--timeout", "200ms")
+    assert done.code == 1
+    assert "is running; none has started within 0.2 s" in done.err
 
 
 def test_what_ends_before_it_was_ready_fails_wait_and_test(place: Place) -> None:

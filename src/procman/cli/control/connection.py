@@ -9,6 +9,7 @@ import time
 from procman.cli.options.option import Invocation
 from procman.core.procfile.formation import flatten
 from procman.core.text.protocol import REQUEST_LIMIT, ProtocolError
+from procman.core.text.values import format_duration
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.control.endpoint import find, folders, is_safe, socket_paths
 from procman.runtime.control.peer import require_awake
@@ -105,10 +106,13 @@ def _connect_within(invocation: Invocation, timeout: float) -> Connection:
         try:
             return connect(invocation)
         except NoSessionError as error:
-            if time.monotonic() >= until:
+            if timeout <= 0:
                 raise
+            limit = format_duration(timeout)
+            if time.monotonic() >= until:
+                raise NoSessionError(f"{error.message}; none has started within {limit}", error.hint) from None
             if not told:
-                sys.stderr.write(f"procman: {error.message}; waiting for it\n")
+                sys.stderr.write(f"procman: {error.message}; waiting up to {limit} for it to start\n")
                 told = True
         time.sleep(CONNECT_RETRY_INTERVAL)
 
