@@ -69,6 +69,17 @@ def test_start_can_refuse_a_port_that_is_taken(place: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_port_that_has_moved_is_known_in_every_env_file(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\nworker: echo of all $ALL, of one $ONE; exec sleep 1000\n")
+    place.write(".env", "ALL=${PROCMAN_WEB_PORT}\n")
+    place.write("worker.env", "ONE=${PROCMAN_WEB_PORT}\n")
+    place.write("procman.toml", "env_interpolate = true\n[process.worker]\nenv_file = 'worker.env'\n")
+    with taken_port() as port:
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        moved = session.wait_for(r"web\.1 gets port (\d+)")[1]
+        session.wait_for(rf"of all {moved}, of one {moved}$")
+
+
 def two_ports() -> int:
     """Return a port that is free, as are the two after it, as far as can be seen."""
     while True:

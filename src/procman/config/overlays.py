@@ -18,7 +18,7 @@ from procman.errors import ConfigError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from procman.config.configfiles import ConfigFile
     from procman.core.model.plan import Environment
@@ -26,15 +26,26 @@ if TYPE_CHECKING:
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
 
+    Ports = Callable[[], Mapping[str, str]]  # returns PROCMAN_<TYPE>_PORT of each type
 
-def read_overlay(settings: Settings, procfile: Procfile, environment: Environment) -> Overlay:
+
+def read_overlay(
+    settings: Settings, procfile: Procfile, environment: Environment, moved: Mapping[str, int] | None = None
+) -> Overlay:
     """Read what config files and flags say about single process types. Problems are kept in the overlay.
 
+    `moved` are the ports of instances whose own ones are taken, see `make_plan`.
     Raises UsageError for flags with unknown names, ConfigError for files that are not TOML.
     """
+
+    def ports() -> Mapping[str, str]:
+        from procman.config.interpolation import port_variables
+
+        return port_variables(settings, procfile, environment, moved)
+
     overlay = parse_overlay([_table(file) for file in _files(settings)], procfile)
     for process in overlay.processes.values():
-        _resolve(process, settings, procfile, environment, overlay.problems)
+        _resolve(process, settings, environment, ports, overlay.problems)
     overlay.problems.sort(key=OverlayProblem.position)
     _apply_flags(overlay, settings, procfile)
     return overlay
@@ -90,15 +101,15 @@ def _table(file: ConfigFile) -> Table:
 def _resolve(
     process: ProcessOverlay,
     settings: Settings,
-    procfile: Procfile,
     environment: Environment,
+    ports: Ports,
     problems: list[OverlayProblem],
 ) -> None:
     process.cwd = _absolute(process, "cwd", process.cwd)
     process.log_file = _absolute(process, "log_file", process.log_file)
     if process.cwd and not os.path.isdir(process.cwd):
         problems.append(OverlayProblem(process.location("cwd"), f"cwd: {process.cwd}: no such folder"))
-    _read_env_files(process, settings, procfile, environment, problems)
+    _read_env_files(process, settings, environment, ports, problems)
     process.variables.update(process.env)
     if process.watch and not can_watch():
         message = f'"{process.name}" is not restarted when files change: watchfiles is not installed'
@@ -128,15 +139,10 @@ def can_watch() -> bool:
 def _read_env_files(
     process: ProcessOverlay,
     settings: Settings,
-    procfile: Procfile,
     environment: Environment,
+    ports: Ports,
     problems: list[OverlayProblem],
 ) -> None:
-    def ports() -> Mapping[str, str]:
-        from procman.config.interpolation import port_variables
-
-        return port_variables(settings, procfile, environment)
-
     fixed = {}
     if settings.os_env_wins:
         fixed = {name: value for name, value in environment.values.items() if environment.origin.get(name) == REAL}

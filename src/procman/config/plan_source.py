@@ -51,7 +51,7 @@ def plan_for(
     if uses_overlay(settings):
         from procman.config.overlays import read_overlay, require_sound_overlay
 
-        overlay = overlay or read_overlay(settings, procfile, environment)
+        overlay = overlay or read_overlay(settings, procfile, environment, moved)
         warnings += require_sound_overlay(overlay)
     located = settings.but(procfile=os.path.abspath(settings.procfile), root=os.path.abspath(root_of(settings)))
     return make_plan(procfile, environment, located, overlay, session=session, warnings=warnings, moved=moved)

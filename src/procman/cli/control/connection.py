@@ -9,7 +9,6 @@ import time
 from procman.cli.options.option import Invocation
 from procman.core.procfile.formation import flatten
 from procman.core.text.protocol import REQUEST_LIMIT, ProtocolError
-from procman.core.text.values import format_duration
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.control.endpoint import find, folders, is_safe, socket_paths
 from procman.runtime.control.peer import require_awake
@@ -108,7 +107,7 @@ def _connect_within(invocation: Invocation, timeout: float) -> Connection:
         except NoSessionError as error:
             if timeout <= 0:
                 raise
-            limit = format_duration(timeout)
+            limit = f"{timeout:g} s"
             if time.monotonic() >= until:
                 raise NoSessionError(f"{error.message}; none has started within {limit}", error.hint) from None
             if not told:
