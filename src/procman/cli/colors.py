@@ -1,4 +1,4 @@
-"""Colors of what commands print: on a terminal only, unless the user wishes otherwise."""
+"""Colors for what commands print: only on a terminal, unless the user wishes otherwise."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ class _VisibleStream:
 
 def visible(text: str) -> str:
     """Return the text with an escape for each character that cannot be printed, see core/text/printable.py."""
-    if text.isprintable():  # nearly always; so a message about missing descriptors needs no import, which takes one
+    if (
+        text.isprintable()
+    ):  # nearly always; a message about missing descriptors must not import anything, since that takes one
         return text
     from procman.core.text import printable
 
@@ -140,7 +142,7 @@ def _write_message(message: str, hint: str) -> None:
 
 
 def _is_colored() -> bool:
-    """Return whether stderr gets colors. No setting is known here, so the command line is searched for the flags."""
+    """Return whether stderr gets colors. The settings are not known here, so search the command line for the flags."""
     try:
         from procman.output.palette import wants_color
 

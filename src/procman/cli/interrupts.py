@@ -29,8 +29,8 @@ class Interrupt:
 def end_like_a_key() -> None:
     """End the process by SIGINT if a Ctrl-C has ended its command on a terminal; return otherwise.
 
-    A shell shows 130 either way. But only for a process that SIGINT has killed does bash end the script around it, and
-    begin a row of its own behind ``^C``.
+    A shell shows 130 either way. But only if SIGINT has killed the process does bash end the script around it, and
+    start a new row after ``^C``.
     """
     import os
 

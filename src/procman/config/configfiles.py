@@ -25,7 +25,7 @@ FOREMAN_KEYS = ("procfile", "env", "formation", "port", "timeout", "root")
 class ConfigFile:
     """One config file: its values by key, as parsed from TOML, and the line of each key (0: unknown).
 
-    The values of .foreman are strings (`is_text`), which mean what they mean after a flag. `text` is the whole file.
+    The values of .foreman are strings (`is_text`), which mean the same as after a flag. `text` is the whole file.
     """
 
     __slots__ = ("is_text", "lines", "path", "text", "values", "warnings")
@@ -67,7 +67,7 @@ def project_folder(settings: Settings) -> str:
 def read_config_files(folder: str, mistakes: list[UsageError] | None = None) -> list[ConfigFile]:
     """Read the config files of a folder ("" is the current one); the one that wins is first.
 
-    Raises ConfigError for a file that is not sound. With a list of `mistakes`, the error is added to it instead.
+    Raises ConfigError for an invalid file. With a list of `mistakes`, the error is added to it instead.
     """
     found = (
         collected(lambda: _read_toml(os.path.join(folder, "procman.local.toml")), mistakes),
@@ -133,7 +133,7 @@ def _parse_toml(path: str, text: str) -> dict[str, object]:
 
 
 def _require_few_parts(path: str, text: str) -> None:
-    """Raise ConfigError for a key of very many parts: the time that they take grows with the square of their number."""
+    """Raise ConfigError for a key of very many parts: the time to parse them grows with the square of their number."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MAX_PARTS:
             import re
@@ -165,7 +165,7 @@ def _lines_of(text: str, table: str, keys: Mapping[str, object]) -> dict[str, in
 
 
 def _read_foreman(path: str) -> ConfigFile | None:
-    """Read Foreman's own file, ``key: value`` lines of YAML. Other keys than ours are ignored, with a warning."""
+    """Read Foreman's own file, ``key: value`` lines of YAML. Keys other than ours are ignored, with a warning."""
     text, mode = read_text(path)
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""What `check` says about env files beyond their warnings: who can read them, and what is not expanded."""
+"""What `check` says about env files besides their warnings: who can read them, and what is not expanded."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _unexpanded_path(path: str, file: EnvFile, expands: bool) -> list[Advice]:
 
 
 def _unexpanded(path: str, file: EnvFile) -> list[Advice]:
-    """Return a hint about values with ``${NAME}``; single quotes say that it is meant literally."""
+    """Return a hint about values with ``${NAME}``; single quotes mean it literally."""
     lines = sorted(
         line
         for name, line in file.lines.items()
@@ -73,7 +73,7 @@ def _unexpanded(path: str, file: EnvFile) -> list[Advice]:
 
 
 def others_can_read(path: str, mode: int) -> bool:
-    """Whether other users can really read a file: its mode and that of every folder above it let them.
+    """Whether other users can actually read a file: its mode and that of every folder above it permit that.
 
     A group whose only member is the owner gives access to no other user.
     """

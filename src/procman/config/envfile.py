@@ -17,7 +17,7 @@ _BASE64 = _NAME | frozenset("+/-")
 _COMMENT: Statement = ("", None)
 _FEW_LINES = 5  # lines that a warning names one by one
 
-# What a line can be but a variable. No warning shows the text of a line: it may be a piece of a private key.
+# What a line can be other than a variable. No warning shows the text of a line: it may be a piece of a private key.
 _NO_EQUALS = (
     'has no "=" and is ignored; write KEY=value',
     'have no "=" and are ignored; a value of several lines needs quotes',
@@ -32,7 +32,7 @@ _SHELL_DROPS = (
 class EnvFile:
     """The contents of a .env file: its variables in order, the line of each, and a warning for each kind of odd line.
 
-    `quoted` are the lines whose value is in single quotes, which say that it is meant literally.
+    `quoted` are the lines whose value is in single quotes, which mean it literally.
     """
 
     __slots__ = ("bindings", "lines", "quoted", "values", "warnings")

@@ -56,7 +56,7 @@ def expand(
 
     `under` are variables that the files win over, `over` those that win over the files; both are literal. `ports` are
     the variables PROCMAN_<TYPE>_PORT, which win over everything. They are looked up only if a value mentions one.
-    Raises ConfigError for values that are too long, or lead through too many others.
+    Raises ConfigError for values that are too long, or nested too deep.
     """
     expansion = _Expansion(files, under, over, ports)
     expanded: list[dict[str, str]] = []
@@ -88,7 +88,7 @@ class _Expansion:
         self._before: list[int | None] = []  # the definition of the same name before this one
         self._winners: dict[str, int] = {}
         self._values: dict[int, str] = {}
-        self._open: set[int] = set()  # whose values are being worked out
+        self._open: set[int] = set()  # whose values are being expanded
         for path, file in files:
             for name, value in file.bindings:
                 self._before.append(self._winners.get(name))
@@ -124,7 +124,7 @@ class _Expansion:
     def lookup(self, name: str, number: int) -> str | None:
         """Return what ``${name}`` means in a definition; None if there is no such variable.
 
-        In the value of the same name, it means what the name was before.
+        In the value of the same name, it means the previous value.
         """
         if name.startswith("PROCMAN_") and name.endswith("_PORT") and (port := self._port(name)):
             return port

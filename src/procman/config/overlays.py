@@ -64,7 +64,7 @@ def surroundings(
 
 
 def tables_now(settings: Settings) -> tuple[str, ...]:
-    """Return the process types that now have tables in the config files. Raises ConfigError for bad TOML."""
+    """Return the process types that now have tables in the config files. Raises ConfigError for invalid TOML."""
     tables = [file.values["process"] for file in _files(settings)]
     return tuple(dict.fromkeys(name for table in tables if isinstance(table, dict) for name in table))
 

@@ -1,7 +1,7 @@
 """A timeout for reading files, since the whole engine waits for it.
 
-A file may be a named pipe without a writer, or lie on a disk that does not respond. At the start the user can interrupt
-that, see `obey_early_signals`; a running session would not even notice that it is told to stop.
+A file may be a named pipe without a writer, or lie on a disk that does not respond. At the start, the user can
+interrupt that (see `obey_early_signals`); a running session would not even notice a stop signal.
 """
 
 from __future__ import annotations

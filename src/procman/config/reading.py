@@ -32,7 +32,7 @@ def read_file(path: str, pipes: bool = True) -> tuple[bytes, int]:
 
 
 def _read(path: str, pipes: bool) -> tuple[bytes, int]:
-    """Read a file that is not too large, and no terminal: a repository may contain links to all kinds of files."""
+    """Read a file unless it is too large or a terminal: a repository may contain links to all kinds of files."""
     if not pipes:
         _require_plain(path)
     with open(path, "rb", opener=_opener) as file:

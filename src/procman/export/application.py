@@ -245,5 +245,5 @@ def patience(policy: RestartPolicy) -> float:
 
 
 def average_backoff(policy: RestartPolicy) -> float:
-    """Return the pause for a target where all of them are the same, so that its patience is that of the policy."""
+    """Return the pause for a target where all pauses are equal, which together take as long as those of the policy."""
     return patience(policy) / max(1, starts_allowed(policy) - 1) or policy.backoff

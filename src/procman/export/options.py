@@ -16,12 +16,12 @@ class ExportOptions:
     """What the command line says about an export.
 
     ``app`` is the name of the application at the target. ``user`` is the account to run it as, ``owner`` the account
-    that owns its folder on this machine; both may be empty.
-    ``image`` is the container image; if it is empty, exporters use ``APP:latest`` and warn. ``location`` is the folder
-    of the export as an absolute path, empty if the files are printed. ``log`` is the folder for log files; if it is
-    empty, the target's default applies. ``user_units`` asks for units of a user's own service manager. ``target_dir``
-    is the folder of the application at the target, empty if it is the same as on this machine. With ``keep_trying``,
-    what keeps failing is restarted for ever, whatever the restart budget.
+    that owns its folder on this machine; both may be empty. ``image`` is the container image; if it is empty, exporters
+    use ``APP:latest`` and warn. ``location`` is the folder of the export as an absolute path, empty if the files are
+    printed. ``log`` is the folder for log files; if it is empty, the target's default applies. ``user_units`` asks for
+    units of a user's own service manager. ``target_dir`` is the folder of the application at the target, empty if it is
+    the same as on this machine. With ``keep_trying``, what keeps failing is restarted forever, whatever the restart
+    budget.
     """
 
     app: str

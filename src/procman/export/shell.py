@@ -1,8 +1,8 @@
 """The shell that runs a command at a target, so that stopping works as with `procman start`: for the whole group.
 
 A supervisor that signals a single process reaches only the shell, and a shell that dies leaves its command behind. So
-the shell executes a simple command in its place, and waits for the processes of any other command.
-Scripts also serve the targets whose own grammar cannot hold every value.
+the shell replaces itself with a simple command, and waits for the processes of any other command. Scripts also serve
+the targets whose own grammar cannot hold every value.
 """
 
 from __future__ import annotations

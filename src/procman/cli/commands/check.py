@@ -74,7 +74,7 @@ class _Findings:
         self.cannot_run: list[Problem] = []
         self.advice: list[tuple[str, str]] = []  # "warning" or "hint", and the sentence
         self.problems: list[OverlayProblem] = []  # of the config files
-        self.unlocated: list[UsageError] = []  # errors that no line of a config file is to blame for
+        self.unlocated: list[UsageError] = []  # errors that do not come from a line of a config file
 
     @property
     def has_errors(self) -> bool:
@@ -107,7 +107,7 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
 
 
 def _located(failures: Iterable[UsageError]) -> tuple[list[OverlayProblem], list[UsageError]]:
-    """Return the problems that lines of config files are to blame for, and the other errors."""
+    """Return the problems in lines of config files, and the other errors."""
     problems: list[OverlayProblem] = []
     others: list[UsageError] = []
     for error in failures:
@@ -131,7 +131,7 @@ def _warn(severity: str, sentence: str, settings: Settings) -> None:
 
 
 def _cannot_run(plan: Plan) -> Iterator[Problem]:
-    """Yield why commands cannot be run, where a look at the files is enough to know it."""
+    """Yield why commands cannot be run, if the files show it."""
     from procman.runtime.processes.diagnosis import search_for
 
     commands = {instance.type: instance for instance in reversed(plan.instances)}

@@ -28,7 +28,7 @@ _QUADLETS = ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")
 class Validator:
     """A program that checks the files of an export.
 
-    ``wants`` selects them by path. They go to one call, or to a call each.
+    ``wants`` selects them by path. It is called once for all of them, or once for each.
     """
 
     argv: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""``procman prune``: end what killed sessions have left running."""
+"""``procman prune``: stop what killed sessions have left running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_ALIVE = 1
 
 
 def perform(invocation: Invocation) -> int:
-    """End every leftover of the user, or those with the given names. Returns 1 if one of them cannot be ended."""
+    """Stop every leftover of the user, or those with the given names. Returns 1 if one of them cannot be stopped."""
     settings = settle(invocation)
     found = [one for one in find_leftovers() if one.is_called(settings.names)]
     alive = {one.pid for one in end_leftovers(found, settings.timeout)}

@@ -64,7 +64,7 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
 
 
 def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT of each type, as `start` gives them; inside of a session, those that it has given."""
+    """Return PROCMAN_<TYPE>_PORT of each type, as `start` sets them; inside a session, as the session sets them."""
     if procfile is None or settings.no_port:
         return {}
     from procman.config.interpolation import port_variables
@@ -102,7 +102,7 @@ def _folder(settings: Settings, env: dict[str, str]) -> str:
 
 
 def _line(command: str, path_value: str | None, cwd: str, more: tuple[str, ...]) -> tuple[str | None, list[str]]:
-    """Return what runs a line of the Procfile; no program if a shell would only say that it is not there."""
+    """Return what runs a line of the Procfile; no program if a shell would only report that it does not exist."""
     name = command.split(maxsplit=1)[0]
     if not needs_shell(command) and not find_program(name, path_value, cwd):
         return None, [name]

@@ -54,7 +54,7 @@ class SocketClaim:
 
 
 def join(settings: Settings) -> int | None:
-    """Ask the running session to start the named processes. Return None if there is no session, or no name.
+    """Let the running session start the named processes. Return None if there is no session, or no name.
 
     This happens before any file is read: names may be instances and patterns, which only a session knows.
     """
@@ -69,7 +69,9 @@ def join(settings: Settings) -> int | None:
 
 
 def enter(settings: Settings, plan: Plan) -> SocketClaim:
-    """Claim the socket. With ``replace`` a running session is stopped first, with names it is asked to start them.
+    """Claim the socket.
+
+    With ``replace``, a running session is stopped first; with names, it gets the request to start them.
 
     Raises UsageError if a session is running and the settings say neither.
     """

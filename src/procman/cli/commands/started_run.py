@@ -94,7 +94,7 @@ def wants_terminals(settings: Settings) -> bool:
 
 
 def find_primary(plan: Plan, settings: Settings) -> tuple[str, str]:
-    """Return the instance that gets the terminal, and a warning if the one asked for with ``--primary`` cannot."""
+    """Return the instance that gets the terminal, and a warning if the one named by ``--primary`` cannot get it."""
     name = next((instance.name for instance in plan.instances if instance.primary), "")
     asked = settings.primary is not None and settings.origin.get("primary", "-").startswith("-")
     if name and is_terminal(0) and takes_footer(settings, os.environ, is_terminal(1)):
@@ -122,7 +122,9 @@ def window(plan: Plan, settings: Settings, primary: str, prefix_width: int) -> W
 
 
 def _default_exit_rule() -> str:
-    """Return "failure" as PID 1 or under systemd, which has to see a failure, else "all": a developer works on."""
+    """Return "failure" as PID 1 or under systemd, which has to see a failure; else "all", so that a developer can
+    continue.
+    """
     return "all" if guardian.is_needed() else "failure"
 
 

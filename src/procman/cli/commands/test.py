@@ -144,7 +144,7 @@ def _crashes(row: Record) -> object:
 
 
 def _died(row: Record) -> bool:
-    """Return whether a process has failed in this session, even if it runs again."""
+    """Return whether a process has failed in this session, even if it is running again."""
     return not row["can_die"] and bool(row["state"] in ("failed", "backoff") or _crashes(row))
 
 

@@ -188,7 +188,7 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
             from procman.runtime.reload import reload_plans
 
             return reload_plans(supervisor, plan_source(), chosen)
-        except OSError as error:  # a failing disk or a lack of descriptors is no reason for the session to end
+        except OSError as error:  # a failing disk or a lack of descriptors must not end the session
             raise ConfigError(f"cannot read the files again: {(error.strerror or str(error)).lower()}") from None
 
     return reload

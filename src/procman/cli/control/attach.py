@@ -36,7 +36,7 @@ def perform(invocation: Invocation) -> int:
     wanted = names_in(invocation)
     if len(wanted) != 1:
         raise UsageError("attach needs the name of one process", "procman ps shows the names")
-    open_standard_descriptors()  # else the connection could become stdin, stdout or stderr, if that is closed
+    open_standard_descriptors()  # otherwise, the connection could become one of them, if that is closed
     connection = connect(invocation)
     rows, columns = window_size(1) or _DEFAULT_SIZE
     connection.send({"verb": "attach", "text": wanted[0], "rows": rows, "columns": columns})
@@ -104,7 +104,7 @@ class AttachedTerminal:
         if is_terminal(0):
             self._saved = termios.tcgetattr(0)
             termios.tcsetattr(0, termios.TCSADRAIN, raw(termios.tcgetattr(0)))
-            # Not before raw mode: earlier a terminal drops much of a line that is not ended yet.
+            # Not before raw mode: until then, a terminal drops much of a line that has not ended yet.
             how_to_leave = "Ctrl-] detaches\r\n"
         sys.stderr.buffer.write(f"attached to {self._name}; {how_to_leave}".encode())
         sys.stderr.flush()

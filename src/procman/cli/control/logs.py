@@ -96,7 +96,7 @@ class Printer:
 
 
 def safe(lines: bytes) -> bytes:
-    """Return whole lines without what could act on the terminal: a session with --raw keeps it, a stranger sends it."""
+    """Return whole lines without what could act on the terminal: a session with --raw, or a stranger, may send it."""
     sanitizer = Sanitizer()
     return guarded(sanitizer.clean(lines) + sanitizer.rest())
 

@@ -1,4 +1,4 @@
-"""Shows on stderr, if that is a terminal, what a command waits for."""
+"""Shows on stderr, if that is a terminal, what a command is waiting for."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def pause(invocation: Invocation) -> int:
 
 
 def resume(invocation: Invocation) -> int:
-    """Let the named paused processes continue, or all of them."""
+    """Resume the named paused processes, or all of them."""
     return run_request(invocation, {"verb": "resume", "names": names_in(invocation)})
 
 

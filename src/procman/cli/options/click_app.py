@@ -62,7 +62,7 @@ def parse(argv: Sequence[str]) -> Invocation | None:
 
 
 def print_completions() -> int:
-    """Print what the command line at hand could become, for the scripts that ``print_completion`` prints."""
+    """Print what the current command line could become, for the scripts that ``print_completion`` prints."""
     from procman.cli.options.completion import complete
 
     group = application()
@@ -140,7 +140,7 @@ class _Command(click.Command):
         return super().parse_args(ctx, self._without_choices(ctx, args))
 
     def _without_choices(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Return the words with ``--color=never`` as ``--color``, for click knows no switch that may have a value.
+        """Return the words with ``--color=never`` as ``--color``, because click has no switches with an optional value.
 
         What was chosen is kept for ``invocation``.
         """

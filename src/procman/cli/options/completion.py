@@ -269,7 +269,7 @@ def _settings(ctx: click.Context) -> Settings:
 
 
 def _switch_choices() -> dict[str, tuple[str, ...]]:
-    """Return what may stand behind the ``=`` of a switch: ``--color=never``."""
+    """Return what may follow the ``=`` of a switch: ``--color=never``."""
     rows = {option for command in COMMANDS.values() for option in command.options if option.kind == "switch"}
     return {flag: option.choices for option in rows for flag in option.flags}
 

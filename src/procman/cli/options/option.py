@@ -14,12 +14,11 @@ class Option:
     """One option.
 
     ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list", "choice", "switch" or
-    "optional" (a string that may be left out). A switch stores ``value``; one with ``choices`` may be given one of
-    WHEN, too, behind a "=". A row without help belongs to the row before
-    it ("--color / --no-color"). ``everyday`` options are explained by ``--help``, the others by ``--help-all`` and the
-    man page. ``names``: the values are names of process types, which completion offers. ``config``: the option is a key
-    in config files, too. ``variable`` replaces the usual environment variable (PROCMAN_ and the long flag), if another
-    option has that; an empty string means none.
+    "optional" (a string that may be left out). A switch stores ``value``; one with ``choices`` may also take one of
+    WHEN after a "=". A row without help belongs to the row before it ("--color / --no-color"). ``everyday`` options are
+    explained by ``--help``, the others by ``--help-all`` and the man page. ``names``: the values are names of process
+    types, which completion offers. ``config``: the option is a key in config files, too. ``variable`` replaces the
+    usual environment variable (PROCMAN_ and the long flag), if another option has that; an empty string means none.
     """
 
     __slots__ = (
@@ -82,7 +81,7 @@ class Command:
     """One command: what performs it, what it takes, its summary and its examples.
 
     ``function`` is "module:function"; the module is imported when the command is performed, and its function takes an
-    ``Invocation`` and returns the exit code. ``words`` names the arguments beside the options: "NAMES", "CHANGES",
+    ``Invocation`` and returns the exit code. ``words`` names the arguments besides the options: "NAMES", "CHANGES",
     "SIGNAL", "FORMAT", "COMMAND" (then everything after the first word belongs to it) or a tuple of choices.
     ``examples`` are pairs of a command line and its effect. ``rare`` lists settings that this command's ``--help`` only
     names, although other commands explain them there.
@@ -116,9 +115,9 @@ class Command:
 
 
 class Invocation:
-    """One command line: the command, the strings given for each option, and the words beside the options.
+    """One command line: the command, the strings given for each option, and the words besides the options.
 
-    A switch has an empty string for each time it is given. ``after_dashes`` is whether ``--`` stands before the words.
+    A switch has an empty string for each time it is given. ``after_dashes`` is whether ``--`` comes before the words.
     """
 
     __slots__ = ("after_dashes", "command", "given", "words")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Given = dict[str, tuple[object, str]]  # setting → its value and the place that sets it
 
-_announced: list[str] = []  # the project that was found in a folder above: it is said once
+_announced: list[str] = []  # the project that was found in a folder above, which is reported once
 _CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
@@ -74,7 +74,7 @@ def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = N
 
 
 def _project_above(command: str) -> str:
-    """Return the folder above that has a Procfile, and say so once; empty if there is none."""
+    """Return the folder above that has a Procfile, and report it once; empty if there is none."""
     if command == "prune":  # it concerns all sessions
         return ""
     from procman.config.project import project_above

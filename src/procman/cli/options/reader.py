@@ -23,7 +23,7 @@ def read(argv: Sequence[str]) -> Invocation | None:
 
 
 def with_command_first(words: Sequence[str]) -> list[str]:
-    """Return the words with the options that stand before the command moved behind it: ``-f FILE start``.
+    """Return the words with the options before the command moved after it: ``-f FILE start``.
 
     They get their long form, since a short one may mean something else there: ``logs -f`` follows. Words in which one
     of them is unknown, or no command follows, stay as they are.

@@ -228,8 +228,8 @@ def _ports(service: Service) -> Part:
 def _health(service: Service) -> Part:
     """Return the health check, else the readiness check: a container can have only one.
 
-    Swarm replaces a container that fails it. Readiness is asked for only once by `start`, so its check gets as much
-    patience later as at the start; a check that the overlay does not ask for never condemns a container.
+    Swarm replaces a container that fails it. `start` checks readiness only once, so later failures get as much time as
+    at the start; a check that is not in the overlay never condemns a container.
     """
     health, ready, limit = liveness(service), readiness(service), startup(service)
     check = health or ready

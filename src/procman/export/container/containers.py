@@ -24,7 +24,7 @@ def image_of(app: Application, options: ExportOptions) -> str:
 
 
 def image_warnings(app: Application, options: ExportOptions, target: str) -> Iterator[ExportWarning]:
-    """Yield what the user still has to decide, and what no container can do."""
+    """Yield what the user still has to decide, and what containers cannot do."""
     if not options.image:
         yield ExportWarning(
             f"{target} needs an image with the application: assuming {image_of(app, options)} (choose one with --image)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from procman.export.application import Application, Service
 
-# What a shell starts in the background ignores these (POSIX), and most programs leave it at that.
+# What a shell starts in the background ignores these (POSIX), and most programs do not change that.
 _IGNORED_IN_BACKGROUND = (2, 3)
 
 # $0 is the command, $1 the stop signal, $2 and $3 are times in tenths of a second. No variable is assigned before the
