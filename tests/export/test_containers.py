@@ -210,6 +210,22 @@ def test_several_replicas_are_spread_and_drained_one_at_a_time() -> None:
     assert found.pod("web")["enableServiceLinks"] is False
 
 
+def test_numbered_pods_have_the_names_of_instances() -> None:
+    found = Kubernetes(f"{LINES}clock: ./tick\n", formation="web=3,worker=1,clock=1", numbered=True)
+    assert set(found.objects("StatefulSet")) == {"web", "worker"}
+    assert set(found.objects("Deployment")) == {"clock"}
+    spec = found.spec("StatefulSet", "web")
+    assert (spec["replicas"], spec["ordinals"], spec["podManagementPolicy"]) == (3, {"start": 1}, "Parallel")
+    names = {part["metadata"]["name"]: part["spec"] for part in found.parts["app.yaml"] if part["kind"] == "Service"}
+    assert names[spec["serviceName"]]["clusterIP"] == "None"
+    assert names["app-web"]["ports"]
+    env = found.pod("web")["containers"][0]["env"]
+    assert env[0]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
+    values = {one["name"]: one["value"] for one in env[1:]}
+    assert (values["PS"], values["PROCMAN_INSTANCE"]) == ("web.$(PROCMAN_INDEX)", "web.$(PROCMAN_INDEX)")
+    assert not any("number" in warning for warning in found.export.warnings if "user" not in warning)
+
+
 def test_a_number_as_user_is_enough_for_a_restricted_namespace() -> None:
     found = Kubernetes(user="1000")
     assert found.pod("web")["securityContext"]["runAsNonRoot"] is True
@@ -227,7 +243,9 @@ def test_a_long_start_gets_a_rollout_of_its_length() -> None:
 
 
 def test_the_commands_of_the_headers_show_and_remove_everything() -> None:
-    assert any("--max-log-requests=50" in line for line in Kubernetes().header)
+    header = Kubernetes().header
+    assert any("--max-log-requests=50" in line for line in header)
+    assert any("'app.kubernetes.io/component notin (web, worker, release)'" in line for line in header)
     comment = Export("compose", plan_of(LINES)).files["compose.yaml"]
     assert "docker stack deploy --prune -c compose.yaml app" in comment
     assert "docker compose up -d --remove-orphans" in comment

@@ -21,7 +21,7 @@ class ExportOptions:
     printed. ``log`` is the folder for log files; if it is empty, the target's default applies. ``user_units`` asks for
     units of a user's own service manager. ``target_dir`` is the folder of the application at the target, empty if it is
     the same as on this machine. With ``keep_trying``, what keeps failing is restarted forever, whatever the restart
-    budget.
+    budget. With ``numbered``, the pods of Kubernetes have the numbers of instances.
     """
 
     app: str
@@ -33,6 +33,7 @@ class ExportOptions:
     user_units: bool = False
     target_dir: str = ""
     keep_trying: bool = False
+    numbered: bool = False
 
     @property
     def account(self) -> str:

@@ -80,6 +80,15 @@ def test_the_schemas_have_no_complaint(validator: ModuleType, app: Application, 
         validator.validate(part, version, strict=True)
 
 
+@pytest.mark.parametrize("which", ["1.31", "the newest version"])
+def test_the_schemas_know_numbered_pods(validator: ModuleType, app: Application, tmp_path: Path, which: str) -> None:
+    app.export("kubernetes", tmp_path / "out", "--image", "shop:1", "-m", FORMATION, "--numbered", "--user", "1000")
+    parts = manifests(tmp_path / "out")
+    assert {part["kind"] for part in parts} >= {"StatefulSet", "Service", "PodDisruptionBudget"}
+    for part in parts:
+        validator.validate(part, validator.latest_version() if which != "1.31" else which, strict=True)
+
+
 def test_every_value_and_command_is_read_back(app: Application, tmp_path: Path) -> None:
     app.export("kubernetes", tmp_path / "out", "--image", "shop:1", "-m", "web=1,worker=1,clock=1")
     parts = manifests(tmp_path / "out")

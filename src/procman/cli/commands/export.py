@@ -111,6 +111,7 @@ def _options(settings: Settings, plan: Plan, format_name: str, out: str) -> Expo
         user_units=user_units,
         target_dir=_target_dir(settings.target_dir),
         keep_trying=settings.keep_trying,
+        numbered=settings.numbered,
     )
 
 

@@ -129,6 +129,7 @@ OPTIONS = (
     Option("log", "-l --log", "the folder for log files", "path", "DIR", config=False, everyday=True),
     Option("target_dir", "--target-dir", "the application's folder at the target", "path", "DIR", config=False),
     Option("keep_trying", "--keep-trying", "never give up on what keeps failing", config=False),
+    Option("numbered", "--numbered", "number pods of Kubernetes, from web.1 on", config=False),
     Option("dry_run", "--dry-run", "show what would change", config=False, everyday=True),
     Option("check_files", "--check", "run the target's own validator", config=False, everyday=True),
     Option("list_formats", "--list", "list all formats, including plug-ins", config=False, everyday=True),
@@ -138,7 +139,7 @@ _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
 _OF_TYPES = ("auto_restart", "stop_signals", "can_die")
 _PLANNING = (*_ENVIRONMENT, "formation", "processes", "port", "port_step", "exclude", *_OF_TYPES)
 _EXPORTING = (
-    *("out", "app", "user", "image", "log", "target_dir", "keep_trying"),
+    *("out", "app", "user", "image", "log", "target_dir", "keep_trying", "numbered"),
     *("dry_run", "check_files", "list_formats"),
 )
 _CHECKING = ("json", "show_env", "show_values", "show_config")

@@ -81,6 +81,7 @@ class Settings:
     log: str | None = None  # the folder for log files
     target_dir: str | None = None  # the application's folder at the target; None: where it is here
     keep_trying: bool = False  # no restart budget
+    numbered: bool = False  # pods of Kubernetes have the numbers of instances
     dry_run: bool = False
     check_files: bool = False
     list_formats: bool = False

@@ -7,7 +7,7 @@ from procman.export.container.check_commands import check_warnings, startup
 from procman.export.container.containers import image_warnings, labels_of, log_warning
 from procman.export.container.first_process import signal_warnings
 from procman.export.container.manifests import CONTENT, content_hash, document, labels_for, manifest, name_of
-from procman.export.container.pods import SINGLE, TERM, is_single, pod, selector
+from procman.export.container.pods import SINGLE, TERM, is_numbered, is_single, pod, selector
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, variables
 from procman.export.overlay import HEALTH, READY, STOP_TO, overlay_warnings
@@ -32,6 +32,8 @@ _RELEASE_NOTE = (
     "Its name is a hash of what it runs, so that each version has a Job of its own.",
 )
 _SINGLE_NOTE = "Two would do everything twice, so the old one ends before the new one starts."
+_NUMBERED_NOTE = "Numbers from 1 on, as in web.1. All start at the same time, and the highest goes first."
+_HEADLESS_NOTE = "# The pods of a StatefulSet have names in DNS, which need a Service without an address of its own.\n"
 _ROLLING_NOTE = "A new one has to be ready before an old one ends."
 
 
@@ -74,8 +76,10 @@ def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]
         yield ExportWarning(
             f"Kubernetes always restarts a Deployment's containers: restart = {strict[0]} is not exported"
         )
-    if any(len(service.instances) > 1 for service in lasting):
-        yield ExportWarning("Kubernetes does not number pods: with several replicas, PS is the pod's name")
+    if not options.numbered and any(len(service.instances) > 1 for service in lasting):
+        yield ExportWarning(
+            "Kubernetes does not number pods: with several replicas, PS is the pod's name (or --numbered)"
+        )
     if any(is_single(service) and len(service.instances) > 1 for service in lasting):
         yield ExportWarning(f"{SINGLE} gets a single replica: two would do everything twice")
     if options.user and not options.user.isdecimal():
@@ -126,8 +130,14 @@ class _Export:
             yield document(self.job(service))
             return
         metadata = self._metadata(name_of(self.app, service), self.labels[service.name])
-        yield document(manifest("apps/v1", "Deployment", metadata, spec=self._deployment(service)))
         chosen = selector(self._labels(service))
+        if is_numbered(service, self.options):
+            yield document(manifest("apps/v1", "StatefulSet", metadata, spec=self._stateful_set(service)))
+            headless: Manifest = {"clusterIP": Plain("None"), "selector": chosen}
+            pods = self._metadata(name_of(self.app, service, "pods"), self.labels[service.name])
+            yield document(manifest("v1", "Service", pods, spec=headless), _HEADLESS_NOTE)
+        else:
+            yield document(manifest("apps/v1", "Deployment", metadata, spec=self._deployment(service)))
         if service.serves:
             port = {"name": Plain("http"), "port": service.port, "targetPort": Plain("http")}
             yield document(manifest("v1", "Service", metadata, spec={"selector": chosen, "ports": [port]}))
@@ -154,19 +164,32 @@ class _Export:
         metadata = self._metadata(name, label, name.rpartition("-")[2])
         return manifest("batch/v1", "Job", metadata, spec=spec)
 
-    def _deployment(self, service: Service) -> Manifest:
-        template = self._pod(service)
-        limit = round(startup(service))
-        by_hand = f"autostart = false: kubectl scale deployment {name_of(self.app, service)} --replicas=1 starts it."
+    def _stateful_set(self, service: Service) -> Manifest:
         return {
-            **({} if service.starts else {by_hand: None}),
-            "replicas": min(1, service.replicas) if is_single(service) else service.replicas,
+            **self._replicas(service, "statefulset"),
+            _NUMBERED_NOTE: None,
+            "ordinals": {"start": 1},
+            "podManagementPolicy": Plain("Parallel"),
+            "serviceName": name_of(self.app, service, "pods"),
+            "selector": {"matchLabels": selector(self._labels(service))},
+            "template": self._pod(service),
+        }
+
+    def _replicas(self, service: Service, kind: str) -> Manifest:
+        by_hand = f"autostart = false: kubectl scale {kind} {name_of(self.app, service)} --replicas=1 starts it."
+        count = min(1, service.replicas) if is_single(service) else service.replicas
+        return {**({} if service.starts else {by_hand: None}), "replicas": count}
+
+    def _deployment(self, service: Service) -> Manifest:
+        limit = round(startup(service))
+        return {
+            **self._replicas(service, "deployment"),
             **_strategy(service),
             **(
                 {"progressDeadlineSeconds": limit + _PROGRESS} if limit > _PROGRESS // 2 and service.first.ready else {}
             ),
             "selector": {"matchLabels": selector(self._labels(service))},
-            "template": template,
+            "template": self._pod(service),
         }
 
     def _pod(self, service: Service) -> Manifest:
@@ -209,7 +232,12 @@ def _comment(export: _Export, release: Service | None) -> str:
         ]
     steps += [f"{apply} -f ."]
     contents = ", ".join(export.contents())
-    old = f"kubectl delete configmap,secret,job {where},{CONTENT},'{CONTENT} notin ({contents})'"
+    types = ", ".join(export.labels[service.name] for service in app.services)
+    component = "app.kubernetes.io/component"
+    old = (
+        f"kubectl delete configmap,secret,job {where},{CONTENT},'{CONTENT} notin ({contents})'",
+        f"kubectl delete deploy,sts,svc,pdb {where},{component},'{component} notin ({types})'",
+    )
     return header(
         "kubernetes",
         app.name,
@@ -217,6 +245,7 @@ def _comment(export: _Export, release: Service | None) -> str:
         *(f"{'Install:  ' if not at else '          '}{step}" for at, step in enumerate(steps)),
         f"Look:     kubectl get pods {where}",
         f"          kubectl logs -f {where} --prefix --max-log-requests=50",
-        *([f"Clean up: {old}", "          (after a rollout: what earlier versions have left)"] if contents else []),
+        "Clean up: (after a rollout: older values and Jobs, then types that are no longer exported)",
+        *(f"          {command}" for command in old[0 if contents else 1 :]),
         f"Remove:   kubectl delete all,configmap,secret,pdb {where}",
     )

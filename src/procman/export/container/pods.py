@@ -22,6 +22,8 @@ SINGLE = "clock"  # a process type of which there must not be two, as on Heroku
 # A pod that ends is taken out of its Service at the same time as it gets TERM: for a moment, requests still come in.
 _DRAIN = 2  # seconds
 _FIRST_FREE_PORT = 1024
+_INDEX = "PROCMAN_INDEX"
+_POD_INDEX: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}}
 _POD_NAME: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": Plain("metadata.name")}}}
 
 
@@ -43,6 +45,11 @@ def pod(app: Application, service: Service, labels: Manifest, sources: list[Yaml
 def is_single(service: Service) -> bool:
     """Whether there must not be two instances at any time."""
     return service.name == SINGLE and service.kind == LASTING
+
+
+def is_numbered(service: Service, options: ExportOptions) -> bool:
+    """Whether the pods have the numbers of instances."""
+    return options.numbered and service.kind == LASTING and not is_single(service)
 
 
 def _drains(service: Service) -> bool:
@@ -90,7 +97,7 @@ def _container(app: Application, service: Service, label: str, sources: list[Yam
         "image": image_of(app, options),
         "command": [kubelet(argument) for argument in container_argv(service, TERM)],
         **({"ports": [{"name": Plain("http"), "containerPort": service.port}]} if service.serves else {}),
-        "env": _env(service),
+        "env": _env(service, options),
         **({"envFrom": sources} if sources else {}),
         **(probes(service) if service.kind == LASTING else {}),
         **(_drain_hook() if _drains(service) else {}),
@@ -106,7 +113,12 @@ def _drain_hook() -> Manifest:
     return {note: None, "lifecycle": {"preStop": {"exec": {"command": ("/bin/sh", "-c", f"sleep {_DRAIN}")}}}}
 
 
-def _env(service: Service) -> list[Yaml]:
+def _env(service: Service, options: ExportOptions) -> list[Yaml]:
+    if is_numbered(service, options):
+        # The kubelet expands $(…), so this is not doubled.
+        names: dict[str, str] = own_environment(service, f"{service.name}.$({_INDEX})")
+        values = {name: value if value.endswith(f"$({_INDEX})") else kubelet(value) for name, value in names.items()}
+        return [{"name": Plain(_INDEX), **_POD_INDEX}, *({"name": Plain(n), "value": v} for n, v in values.items())]
     several = len(service.instances) > 1 and service.kind == LASTING and not is_single(service)
     by_pod = ("PS", "PROCMAN_INSTANCE") if several else ()
     return [
