@@ -34,7 +34,9 @@ from procman.output.outlet import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from procman.output.outlet import Buffer
 
 LATER = 30.0  # seconds; a limit, never a wait
 
@@ -602,3 +604,84 @@ def test_only_a_pipe_can_be_enlarged() -> None:
         assert not enlarge_pipe(null.fileno(), 4096)
     os.close(reader)
     os.close(fd)
+
+
+class Batches(Writer):
+    """A writer that notes what it is given, and takes all of it; it is full as often as it is told to be."""
+
+    def __init__(self, fd: int = 1, full: int = 0) -> None:
+        super().__init__(fd, PIPE)
+        self.batches: list[list[bytes]] = []
+        self.full = full
+
+    def send(self, parts: Sequence[Buffer]) -> int:
+        if self.full:
+            self.full -= 1
+            raise BlockingIOError(errno.EAGAIN, "full")
+        self.batches.append([bytes(part) for part in parts])
+        return sum(map(len, parts))
+
+
+def batching(fd: int = 1, full: int = 0) -> tuple[Outlet, Batches]:
+    outlet = Outlet(1)
+    outlet._writer = writer = Batches(fd, full)
+    return outlet, writer
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(LARGE_CHUNK - 1, False), (LARGE_CHUNK, True)])
+def test_how_large_a_part_is_that_leaves_at_once(size: int, at_once: bool) -> None:
+    outlet, writer = batching()
+    outlet.put(b"x", b"y" * (size - 1))
+    assert bool(writer.batches) is at_once
+    assert outlet.owed == (0 if at_once else size)
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(MAX_GATHERED - 1, False), (MAX_GATHERED, True)])
+def test_how_much_is_gathered(size: int, at_once: bool) -> None:
+    outlet, writer = batching()
+    for _ in range(size // 1000):
+        outlet.put(b"x" * 1000)
+    outlet.put(b"y" * (size % 1000))
+    assert bool(writer.batches) is at_once
+
+
+def test_small_parts_are_not_copied_together() -> None:
+    outlet, writer = batching()
+    for part in (b"a", b"b", b"c"):
+        outlet.put(part)
+    outlet.flush()
+    assert writer.batches == [[b"a", b"b", b"c"]]
+
+
+@pytest.mark.parametrize(("number", "batch"), [(MAX_PARTS - 1, MAX_PARTS - 1), (MAX_PARTS, 1), (MAX_PARTS + 1, 2)])
+def test_so_many_parts_that_wait_are_one(number: int, batch: int) -> None:
+    outlet, writer = batching()
+    for _ in range(number):
+        outlet.put(b"x")
+    outlet.flush()
+    assert [len(parts) for parts in writer.batches] == [batch]
+    assert b"".join(writer.batches[0]) == b"x" * number
+
+
+def test_no_system_call_gets_more_parts_than_it_takes() -> None:
+    outlet, writer = batching()
+    outlet.put(*[b"x" * 10] * (MAX_PARTS + 3))
+    assert [len(parts) for parts in writer.batches] == [MAX_PARTS, 3]
+
+
+def test_what_a_full_reader_leaves_is_written_at_the_end_however_little_time_there_is(pipe: tuple[int, int]) -> None:
+    outlet, writer = batching(pipe[1], full=2)
+    outlet.put(b"one")
+    outlet.flush()
+    assert outlet.blocked
+    outlet.close(time.monotonic() + 0.9)
+    assert (writer.batches, outlet.dropped, outlet.blocked) == ([[b"one"]], 0, False)
+
+
+def test_a_reader_that_is_gone_is_a_broken_pipe(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    os.close(pipe[0])
+    outlet.put(b"one")
+    with pytest.raises(BrokenPipeError) as gone:
+        outlet.flush()
+    assert gone.value.errno == errno.EPIPE
