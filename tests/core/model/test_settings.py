@@ -69,3 +69,16 @@ def test_a_copy_differs_only_in_what_was_changed() -> None:
 def test_flags_and_variables_are_given_directly() -> None:
     settings = Settings({"port": "--port", "timeout": "PROCMAN_TIMEOUT", "restart": "procman.toml:3"})
     assert [name for name in NAMES if settings.is_given_directly(name)] == ["port", "timeout"]
+
+
+def test_a_message_names_the_place_of_a_setting_unless_the_command_line_gives_it() -> None:
+    settings = Settings(
+        {"port": "--port", "timeout": "PROCMAN_TIMEOUT", "quiet": "procman.toml:3", "root": "the folder"}
+    )
+    names = ("port", "timeout", "quiet", "root", "only")
+    assert [settings.place(name) for name in names] == ["", "PROCMAN_TIMEOUT: ", "procman.toml:3: ", "", ""]
+
+
+def test_settings_have_no_notes_and_no_folder_of_config_files_yet() -> None:
+    settings = Settings()
+    assert (settings.project, settings.notes, settings.overridden) == ("", (), ())

@@ -22,7 +22,9 @@ def test_a_second_name_of_a_signal_means_the_same_number(name: str) -> None:
     assert signal_number(name) == signal.Signals[name]
 
 
-@pytest.mark.parametrize("name", ["", "SIG", "FOO", "SIGSIGINT", "0", "65", "-1", "1.0", "²", "9" * 5000, "_UNBLOCK"])
+@pytest.mark.parametrize(
+    "name", ["", "SIG", "FOO", "SIGSIGINT", "0", "65", "-1", "1.0", "²", "9" * 5000, "_UNBLOCK", "0015"]
+)
 def test_other_names_have_no_number(name: str) -> None:
     assert signal_number(name) is None
 
@@ -42,7 +44,44 @@ def test_a_signal_without_a_name_is_described_by_its_number() -> None:
         (ExitStatus(signal=11), "killed by SIGSEGV (segmentation fault)"),
         (ExitStatus(signal=15), "killed by SIGTERM"),
         (ExitStatus(code=170), "exited with code 170"),
+        (ExitStatus(code=0), "exited with code 0"),
+        (ExitStatus(code=126), "exited with code 126 (cannot be executed)"),
+        (ExitStatus(code=125), "exited with code 125"),
+        (ExitStatus(code=128), "exited with code 128"),
+        (ExitStatus(code=129), "exited with code 129 (SIGHUP)"),
+        (ExitStatus(code=193), "exited with code 193"),
+        (ExitStatus(code=255), "exited with code 255"),
+        (ExitStatus(signal=9), "killed by SIGKILL (perhaps out of memory)"),
+        (ExitStatus(signal=42), "killed by signal 42"),
+        (ExitStatus(), "killed by signal 0"),
     ],
 )
 def test_an_end_is_described(status: ExitStatus, words: str) -> None:
     assert status.words() == words
+
+
+@pytest.mark.parametrize(("code", "words"), [(137, "exited with code 137"), (127, "exited with code 127")])
+def test_no_reason_is_guessed_for_what_procman_has_done(code: int, words: str) -> None:
+    assert ExitStatus(code=code).words(asked=True).startswith(words)
+    assert "SIG" not in ExitStatus(code=code).words(asked=True)
+    assert ExitStatus(signal=9).words(asked=True) == "killed by SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ok"),
+    [
+        (ExitStatus(code=0), 0, True),
+        (ExitStatus(code=1), 1, False),
+        (ExitStatus(signal=15), 143, False),
+        (ExitStatus(), 128, False),
+    ],
+)
+def test_a_status_is_that_of_a_shell(status: ExitStatus, code: int, ok: bool) -> None:
+    assert (status.shell_code, status.ok) == (code, ok)
+
+
+def test_equal_ends_are_equal() -> None:
+    assert ExitStatus(code=3) == ExitStatus(code=3)
+    assert len({ExitStatus(code=3), ExitStatus(code=3), ExitStatus(signal=3)}) == 2
+    assert ExitStatus(signal=3) not in (ExitStatus(signal=4), ExitStatus(code=3), (None, 3))
+    assert repr(ExitStatus(signal=9)) == "ExitStatus(killed by SIGKILL)"
