@@ -9,10 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from procman.errors import Severity
+
 WEB, DB = ProcessType("web", "serve", 3, 0), ProcessType("db", "keep", 5, 1, 7)
 
 
-def problem(line: int, severity: str, column: int = 1) -> Problem:
+def problem(line: int, severity: Severity, column: int = 1) -> Problem:
     return Problem(severity, line, column, f"{severity} in line {line}")
 
 

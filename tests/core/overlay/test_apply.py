@@ -93,3 +93,100 @@ def test_pwd_is_not_invented() -> None:
     plan = make_plan(PROCFILE, merge([Layer("environment", {})]), Settings(root="/app"), overlay)
     web = instance(plan, "web.1")
     assert (web.cwd, "PWD" in web.env) == ("/srv", False)
+
+
+@pytest.mark.parametrize(
+    ("table", "attribute", "value"),
+    [
+        ({"groups": ["back"]}, "groups", ("back",)),
+        ({"port": 7000}, "names_port", True),
+        ({"port": False}, "names_port", False),
+        ({}, "names_port", False),
+        ({"can_die": True}, "can_die", True),
+        ({"pty": False}, "pty", False),
+        ({"color": "green"}, "color", 1),
+        ({"watch": "*.py"}, "watch", ("*.py",)),
+        ({"log_file": "web.log"}, "log_file", "web.log"),
+        ({"autostart": False}, "autostart", False),
+        ({"cwd": "/srv"}, "cwd", "/srv"),
+        ({"primary": True}, "primary", True),
+    ],
+)
+def test_a_key_changes_the_plan_of_its_process_type_alone(
+    table: dict[str, object], attribute: str, value: object
+) -> None:
+    plan, usual = planned({"web": table}), planned({})
+    assert getattr(instance(plan, "web.1"), attribute) == value
+    assert getattr(instance(plan, "db.1"), attribute) == getattr(instance(usual, "db.1"), attribute)
+
+
+def test_checks_get_the_port_of_their_instance() -> None:
+    web = instance(planned({"web": {"ready": {"tcp": True}, "health": {"http": "/"}, "port": 7000}}), "web.1")
+    assert web.ready is not None
+    assert web.health is not None
+    assert (web.ready.target, web.health.target) == ("localhost:7000", "http://localhost:7000/")
+
+
+def test_a_dependency_of_a_running_type_is_waited_for_in_order() -> None:
+    plan = planned({"web": {"depends_on": ["worker", "db"]}}, exclude=("worker",))
+    assert [one.type for one in instance(plan, "web.1").depends_on] == ["db"]
+    assert instance(plan, "db.1").depends_on == ()
+
+
+def test_what_several_types_depend_on_is_added_once() -> None:
+    tables: dict[str, object] = {"web": {"depends_on": ["db"]}, "worker": {"depends_on": ["db"]}}
+    assert names(planned(tables, names=("web", "worker"))) == ["web.1", "worker.1", "db.1"]
+
+
+@pytest.mark.parametrize("named", [("web",), ("web=2",), ("front",), ("worker,web",)])
+def test_a_named_type_starts_even_if_it_does_not_start_by_itself(named: tuple[str, ...]) -> None:
+    plan = planned({"web": {"autostart": False, "groups": ["front"]}, "worker": {"autostart": False}}, names=named)
+    assert instance(plan, "web.1").autostart
+    both = planned({"web": {"autostart": False}, "worker": {"autostart": False}}, names=("worker", "db"))
+    assert [one.name for one in both.instances if one.autostart] == ["worker.1", "db.1"]
+
+
+def test_counts_of_the_overlay_apply_where_no_formation_does() -> None:
+    tables: dict[str, object] = {"web": {"formation": 2}, "db": {"formation": 0}}
+    assert names(planned(tables)) == ["web.1", "web.2", "worker.1"]
+    assert names(planned(tables, formation="db=1")) == ["db.1"]
+
+
+def test_a_type_without_a_port_of_its_own_keeps_the_usual_one() -> None:
+    plan = planned({"web": {"port": 7000, "formation": 2}, "worker": {"port": False}})
+    assert [one.port for one in plan.instances] == [7000, 7001, None, 5200]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({}, ("on-failure", 5, 10.0, 1.0, 30.0, (0,))),
+        ({"restart": "never"}, ("never", 5, 10.0, 1.0, 30.0, (0,))),
+        ({"max_restarts": 2}, ("on-failure", 2, 10.0, 1.0, 30.0, (0,))),
+        ({"min_uptime": 3}, ("on-failure", 5, 3.0, 1.0, 30.0, (0,))),
+        ({"backoff": 2}, ("on-failure", 5, 10.0, 2.0, 30.0, (0,))),
+        ({"backoff": {"max": 9}}, ("on-failure", 5, 10.0, 1.0, 9.0, (0,))),
+        ({"success_exit_codes": [3]}, ("on-failure", 5, 10.0, 1.0, 30.0, (0, 3))),
+    ],
+)
+def test_a_rule_that_is_not_given_is_the_usual_one(table: dict[str, object], expected: tuple[object, ...]) -> None:
+    rule = instance(planned({"web": table}), "web.1").restart
+    names_ = ("mode", "max_restarts", "min_uptime", "backoff", "backoff_max", "success_codes")
+    assert tuple(getattr(rule, name) for name in names_) == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({}, (15, 5.0, "", "")),
+        ({"stop_signal": "INT"}, (2, 5.0, "", "")),
+        ({"stop_timeout": 9}, (15, 9.0, "", "")),
+        ({"stop_command": "bye"}, (15, 5.0, "bye", "")),
+        ({"stop_to": "group"}, (15, 5.0, "", "group")),
+    ],
+)
+def test_a_way_to_stop_that_is_not_given_is_the_usual_one(
+    table: dict[str, object], expected: tuple[object, ...]
+) -> None:
+    stop = instance(planned({"web": table}), "web.1").stop
+    assert (stop.signal_number, stop.grace, stop.command, stop.to) == expected

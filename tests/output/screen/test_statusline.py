@@ -97,3 +97,73 @@ def test_a_name_that_is_too_long_leaves_its_place_to_the_others() -> None:
 def test_the_first_locale_that_is_set_decides(locales: list[str], unicode: bool) -> None:
     assert speaks_unicode(dict(zip(LOCALES, locales, strict=True))) is unicode
     assert speaks_unicode({})
+
+
+@pytest.mark.parametrize(
+    ("group", "mark", "text"),
+    [
+        (Group("a", 2, 2), "●", "2/2"),
+        (Group("a", 3, 2), "●", "3/2"),
+        (Group("a", 1, 2), "◐", "1/2"),
+        (Group("a", 0, 1), "◐", "0/1"),
+        (Group("a", 0, 0), "○", "stopped"),
+        (Group("a", 1, 0, words="stopping"), "●", "1/0 stopping"),
+        (Group("a", 0, 0, words="stopping"), "◐", "stopping"),
+        (Group("a", 0, 2, failed=2), "✗", "failed (2)"),
+        (Group("a", 1, 2, failed=1), "✗", "1/2 failed (1)"),
+        (Group("a", 1, 1, 5000, words="reloading"), "●", "1/1 :5000 reloading"),
+        (Group("a", 1, 1, 0), "●", "1/1 :0"),
+        (Group("a", 1, 1, 5000, 1, "x", "pdb"), "⌨", "pdb"),
+    ],
+)
+def test_a_group_has_a_mark_and_a_text(group: Group, mark: str, text: str) -> None:
+    assert (group.mark, group.text) == (mark, text)
+    bare = group.without_port()
+    assert (bare.port, bare.mark, bare.name, bare.up, bare.wanted) == (None, mark, group.name, group.up, group.wanted)
+    assert (bare.failed, bare.words, bare.prompt) == (group.failed, group.words, group.prompt)
+
+
+@pytest.mark.parametrize(
+    ("group", "colored"),
+    [
+        (Group("a", 1, 1), "\x1b[32m● 1/1\x1b[0m"),
+        (Group("a", 0, 1, failed=1), "\x1b[31m✗ failed (1)\x1b[0m"),
+        (Group("a", 0, 0), "\x1b[2m○ stopped\x1b[0m"),
+        (Group("a", 0, 1), "\x1b[33m◐\x1b[0m 0/1\x1b[0m"),
+        (Group("a", 1, 1, prompt="pdb"), "\x1b[33m⌨\x1b[0m pdb\x1b[0m"),
+    ],
+)
+def test_a_group_has_the_color_of_its_mark(group: Group, colored: str) -> None:
+    assert status_line([group], 80, Palette(True)) == f"\x1b[1ma\x1b[0m {colored}"
+
+
+def test_a_line_that_just_fits_is_shown_whole() -> None:
+    groups = [Group("web", 1, 1, 5000), Group("db", 1, 1, 5100)]
+    whole = "web ● 1/1 :5000  db ● 1/1 :5100"
+    some = "web ● 1/1 :5000  db ● 1/1"
+    bare = "web ● 1/1  db ● 1/1"
+    for columns in range(len(bare) + 1, len(whole) + 9):
+        fitting = next(line for line in (whole, some, bare) if len(line) < columns)
+        assert status_line(groups, columns, PLAIN, narrowest=1) == fitting
+    assert status_line(groups, len(bare), PLAIN, narrowest=1) == "web ● 1/1  +1 more"
+
+
+def test_groups_that_are_down_are_left_out_first_and_failed_ones_last() -> None:
+    groups = [
+        Group("down", 0, 0),
+        Group("up1", 1, 1),
+        Group("busy", 0, 1),
+        Group("up2", 1, 1),
+        Group("bad", 0, 1, failed=1),
+    ]
+    cells = [status_line([group], 80, PLAIN) for group in groups]
+    for kept in ([1, 2, 3, 4], [1, 2, 4], [2, 4]):
+        line = "  ".join([*(cells[at] for at in kept), f"+{len(groups) - len(kept)} more"])
+        assert status_line(groups, len(line) + 1, PLAIN, narrowest=1) == line
+
+
+def test_a_terminal_must_be_as_wide_as_it_is_told() -> None:
+    group = Group("web", 1, 1)
+    assert status_line([group], 20, PLAIN, narrowest=21) == ""
+    assert status_line([group], 20, PLAIN, narrowest=20) == "web ● 1/1"
+    assert status_line([], 80, PLAIN) == ""

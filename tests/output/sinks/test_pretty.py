@@ -95,3 +95,101 @@ def test_json_of_any_depth_harms_nobody() -> None:
 @given(st.binary())
 def test_any_bytes_pass(lines: bytes) -> None:
     assert plain(lines + b"\n").count(b"\n") == lines.count(b"\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("number", "level"),
+    [
+        (10, "TRACE"),
+        (20, "DEBUG"),
+        (30, "INFO "),
+        (40, "WARN "),
+        (50, "ERROR"),
+        (60, "FATAL"),
+        (35, "35   "),
+        (0, "0    "),
+    ],
+)
+def test_the_numbers_of_pino_and_bunyan_are_levels(number: int, level: str) -> None:
+    assert plain(b'{"level":%d,"msg":"x"}\n' % number).decode() == f"{level} x\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "color"),
+    [
+        *[(level, "\x1b[31m") for level in ("error", "FATAL", "critical", "alert", "panic")],
+        *[(level, "\x1b[33m") for level in ("warn", "WARNING")],
+        *[(level, "\x1b[32m") for level in ("info", "Notice")],
+        *[(level, "\x1b[2m") for level in ("debug", "trace", "1")],
+    ],
+)
+def test_the_color_of_a_level_is_that_of_its_first_letter(level: str, color: str) -> None:
+    shown = prettifier(Palette(True))(json.dumps({"level": level, "msg": "x"}).encode() + b"\n").decode()
+    assert shown == f"{color}{level.upper():5}\x1b[0m x\n"
+
+
+def test_times_and_other_fields_are_dim() -> None:
+    shown = prettifier(Palette(True))(b'{"time":"12:00","msg":"x","a":1}\n').decode()
+    assert shown == "\x1b[2m12:00\x1b[0m x \x1b[2ma=1\x1b[0m\n"
+
+
+@pytest.mark.parametrize("key", ["time", "ts", "timestamp", "@timestamp", "t", "datetime"])
+def test_a_time_has_many_names(key: str) -> None:
+    assert plain(json.dumps({"msg": "x", key: "12:00"}).encode() + b"\n") == b"12:00 x\n"
+
+
+@pytest.mark.parametrize("key", ["level", "lvl", "severity", "levelname", "log.level"])
+def test_a_level_has_many_names(key: str) -> None:
+    assert plain(json.dumps({"msg": "x", key: "info"}).encode() + b"\n") == b"INFO  x\n"
+    assert plain(f"msg=x {key}=info\n".encode()) == b"INFO  x\n"
+
+
+@pytest.mark.parametrize("key", ["message", "msg", "event", "text"])
+def test_a_message_has_many_names(key: str) -> None:
+    assert plain(json.dumps({key: "x", "a": 1}).encode() + b"\n") == b"x a=1\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_time"),
+    [
+        ("99999999", False),
+        ("100000000", True),
+        ("99999999999", True),
+        ("100000000000", True),  # milliseconds
+        ("99999999999000000000", True),  # nanoseconds
+        ("100000000000000000000", False),
+        ("-100000000", False),
+        ("null", False),
+        ("[100000000]", False),
+    ],
+)
+def test_from_which_number_on_a_time_counts_from_1970(value: str, is_time: bool) -> None:
+    shown = plain(b'{"time":%s,"msg":"x"}\n' % value.encode()).decode()
+    assert ("T" in shown and ":" in shown) is is_time
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('level=info msg="a b" c="d e" f=', 'INFO  a b c="d e" f=""'),
+        ('msg=x level="in\\\\fo"', "IN\\FO x"),
+        ('{"msg":{"a":1},"b":"c=d","e":"f\\"g"}', '{"a": 1} b="c=d" e="f\\"g"'),
+        ('{"msg":"","level":""}', ""),
+        ('{"msg":null}', "null"),
+        ('{"msg":"x","level":null}', "x"),
+        ('{"msg":"\\u00e9","a":"\\u00e9"}', "é a=é"),
+    ],
+)
+def test_values_are_shown_as_they_read_best(line: str, shown: str) -> None:
+    assert plain(line.encode() + b"\n").decode() == shown + "\n"
+
+
+@pytest.mark.parametrize(
+    "line", [b'level=info msg="open', b'level=info msg=a=b"', b"level=info, msg=x y", b"level=info"]
+)
+def test_a_line_that_is_not_all_pairs_stays_as_it_is(line: bytes) -> None:
+    assert plain(line + b"\n") == line + b"\n"
+
+
+def test_of_many_lines_each_is_looked_at() -> None:
+    assert plain(b'{"msg":"a"}\nplain\n\n{"msg":"b"}\n') == b"a\nplain\n\nb\n"
