@@ -8,6 +8,8 @@ from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
+from procman.export.options import ExportOptions
+from procman.export.registry import stop_commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +155,34 @@ def test_kubernetes_gets_a_release_for_each_version() -> None:
         f"kubectl wait job/{name} --for=condition=complete --timeout=10s && \\",
         "kubectl apply --server-side -f .",
     ]
+
+
+def test_quadlet_starts_the_release_and_other_dependencies_first() -> None:
+    overlay = {"worker": {"depends_on": (Dependency("web", "ready"),)}}
+    export = Export("quadlet", plan_of(LINES, overlay))
+    worker, release = export.files["app-worker@.container"], export.files["app-release@.container"]
+    assert "Requires=app-release@1.service\nAfter=app-release@1.service\n" in worker
+    assert "Wants=app-web@1.service\nAfter=app-web@1.service\n" in worker
+    assert "Type=oneshot\nRemainAfterExit=yes\n" in release
+    assert "Restart=no" in release
+    assert any("worker only waits until web has started" in warning for warning in export.warnings)
+
+
+def test_quadlet_says_how_to_stop_what_is_removed() -> None:
+    removed = ["app-web@2.container", "app/web.2.env", "app-old@.container", "app-old@1.container"]
+    options = ExportOptions(app="app")
+    assert stop_commands("quadlet", removed, options) == ["systemctl stop app-web@2.service app-old@1.service"]
+    assert stop_commands("quadlet", [], options) == []
+
+
+def test_nomad_has_a_job_of_its_own_for_each_process_that_ends() -> None:
+    export = Export("nomad", plan_of(LINES, {"worker": {"restart": RestartPolicy("never")}}))
+    assert list(export.files) == ["app.nomad.hcl", "app-worker.nomad.hcl", "app-release.nomad.hcl"]
+    assert 'type = "batch"' in export.files["app-release.nomad.hcl"]
+    assert "attempts = 0" in export.files["app-worker.nomad.hcl"]
+    assert 'group "release"' not in export.files["app.nomad.hcl"]
+    first = export.files["app.nomad.hcl"].index("nomad job run app-release.nomad.hcl")
+    assert first < export.files["app.nomad.hcl"].index("nomad job run app.nomad.hcl")
 
 
 # What is named by its content -----------------------------------------------------------------------------------------

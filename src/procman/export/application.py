@@ -72,6 +72,11 @@ class Service:
         return self.first.restart
 
     @property
+    def is_restarted(self) -> bool:
+        """Whether it is ever restarted: a release that fails is for a person to look at."""
+        return self.restart.mode != "never" and self.kind != RELEASE
+
+    @property
     def stop(self) -> StopPolicy:
         """How it is stopped."""
         return self.first.stop

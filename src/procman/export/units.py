@@ -1,20 +1,28 @@
-"""What systemd's units of processes and of containers share: environment files, and when to restart and to give up."""
+"""What systemd's units of processes and of containers share: environment files, what starts first, and restarts."""
 
 from __future__ import annotations
 
 from math import ceil, log2
 
-from procman.export.application import RELEASE, budget_window, seconds, starts_allowed
+from procman.core.model.dependency import COMPLETED, READY, SUCCEEDED
+from procman.export.application import RELEASE, budget_window, gate, seconds, starts_allowed
+from procman.export.file import ExportWarning
 from procman.export.grammar import assignments, systemd_environment
+from procman.export.overlay import dependencies_of
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from procman.core.model.plan import RestartPolicy
-    from procman.export.application import Service
+    from procman.export.application import Application, Service
 
+ONE_SHOT = (
+    "# It has started when it has ended, and stays active, so that no restart of others runs it again.",
+    "Type=oneshot",
+    "RemainAfterExit=yes",
+)
 _FIRST_REAL_TIME = 34  # SIGRTMIN of the C library
 _DIRECT = (
     "# What waits for it does not fail with the first try (before 254, it does).",
@@ -29,15 +37,10 @@ def environment_lines(env: Mapping[str, str]) -> str:
     return assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
 
 
-def is_restarted(service: Service) -> bool:
-    """Whether it is ever restarted: a release that fails is for a person to look at."""
-    return service.restart.mode != "never" and service.kind != RELEASE
-
-
 def limit_lines(service: Service, keep_trying: bool) -> list[str]:
     """Return the lines of [Unit] that say when systemd gives up."""
     policy = service.restart
-    if not is_restarted(service):
+    if not service.is_restarted:
         return []
     if keep_trying:
         return ["# systemd never gives up.", "StartLimitIntervalSec=0"]
@@ -56,7 +59,7 @@ def restart_lines(service: Service, has_an_end: bool = False) -> list[str]:
     policy, stopped = service.restart, 128 + service.stop.signal_number
     clean = [str(stopped), *_stopped_by(service)]
     codes = [str(code) for code in policy.success_codes if code and code != stopped]
-    if not is_restarted(service):
+    if not service.is_restarted:
         return ["Restart=no", f"SuccessExitStatus={' '.join((*codes, *clean))}"]
     mode = "on-failure" if has_an_end else policy.mode
     forced = _forced(service) if policy.mode == "on-failure" and not has_an_end else []
@@ -105,3 +108,46 @@ def signal_word(number: int) -> str:
     if number >= _FIRST_REAL_TIME:
         return f"SIGRTMIN+{number - _FIRST_REAL_TIME}"
     return f"SIG{signal_name(number)}"
+
+
+# What starts before what ----------------------------------------------------------------------------------------------
+
+
+def units_of(app: Application, service: Service) -> list[str]:
+    """Return the units of all instances."""
+    return [f"{app.name}-{service.name}@{instance.number}.service" for instance in service.instances]
+
+
+def first_lines(how: str, units: list[str]) -> list[str]:
+    """Return the lines that start ``units`` first. ``how`` is Requires if they must succeed, else Wants."""
+    return [line for unit in units for line in (f"{how}={unit}", f"After={unit}")]
+
+
+def release_lines(app: Application, service: Service) -> list[str]:
+    """Return the lines that start the release before ``service``."""
+    release = gate(app, service)
+    if not release:
+        return []
+    return [
+        "# The release runs first, once for each start of the application.",
+        *first_lines("Requires", units_of(app, release)),
+    ]
+
+
+def is_awaited(app: Application, service: Service) -> bool:
+    """Whether others wait for its end, so that it has started only when it has ended."""
+    waits = (one for other in app.services for one in dependencies_of(app, other))
+    return service.kind == RELEASE or any(
+        one.name == service.name and condition in (COMPLETED, SUCCEEDED) for one, condition in waits
+    )
+
+
+def readiness_warnings(app: Application) -> Iterator[ExportWarning]:
+    """Yield warnings for readiness: systemd only knows whether a process has started."""
+    for service in app.services:
+        for other, condition in dependencies_of(app, service):
+            if condition == READY:
+                yield ExportWarning(
+                    f'systemd does not know the condition "{condition}": '
+                    f"{service.name} only waits until {other.name} has started"
+                )

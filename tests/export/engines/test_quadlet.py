@@ -55,6 +55,21 @@ def test_the_generator_makes_a_service_of_each_instance(
     assert "ExecStart=" in said
 
 
+def test_the_release_is_a_service_that_has_started_when_it_has_ended(tmp_path: Path) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\nrelease: ./migrate && echo done\n", {})
+    app.export("quadlet", tmp_path / "out", "--image", "localhost/shop:1")
+    said = generated(tmp_path / "out")
+    assert "unsupported" not in said.lower()
+    release, web = said.index("---shop-release@.service---"), said.index("---shop-web@.service---")
+    parts = {
+        "release": said[release : web if web > release else None],
+        "web": said[web : release if release > web else None],
+    }
+    assert "Type=oneshot" in parts["release"]
+    assert "Type=oneshot" not in parts["web"]
+    assert "Requires=shop-release@1.service" in parts["web"]
+
+
 def test_the_command_arrives_as_it_is(app: Application, tmp_path: Path) -> None:
     app.export("quadlet", tmp_path / "out", "-m", "clock=1", "--image", "localhost/shop:1")
     line = next(line for line in generated(tmp_path / "out").splitlines() if line.startswith("ExecStart="))

@@ -6,7 +6,7 @@ import json
 
 from procman.export.application import RELEASE, application
 from procman.export.file import ExportFile, ExportWarning, marker
-from procman.export.overlay import overlay_warnings
+from procman.export.overlay import by_hand_warnings, overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield app.json, with counts and the names of variables, never values."""
     app = application(plan, options)
     yield from overlay_warnings(app, "Heroku")
+    yield from by_hand_warnings(app)
     yield ExportWarning("app.json contains only the names of variables: set their values with `heroku config:set`")
     secrets = dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)])
     content = {

@@ -48,7 +48,15 @@ from procman.export.grammar import (
     variables,
     yaml_lines,
 )
-from procman.export.overlay import DEPENDENCIES, HEALTH, READY, STOP_TO, dependencies_of, overlay_warnings
+from procman.export.overlay import (
+    DEPENDENCIES,
+    HEALTH,
+    READY,
+    STOP_TO,
+    by_hand_warnings,
+    dependencies_of,
+    overlay_warnings,
+)
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
@@ -88,6 +96,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from log_warning(options, "Docker")
     yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_TO)
     yield from check_warnings(app, "Compose")
+    yield from by_hand_warnings(app)
     yield from signal_warnings(app)
     if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
         yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
@@ -257,7 +266,7 @@ def _at_once(service: Service) -> bool:
 def _restart(service: Service, keep_trying: bool) -> Part:
     policy = service.restart
     condition = {"condition": Plain(_RESTART_CONDITIONS[policy.mode])}
-    if policy.mode == "never" or service.kind == RELEASE:
+    if not service.is_restarted:
         return {"condition": Plain(_RESTART_CONDITIONS["never"])}
     delay = {"delay": _duration(average_backoff(policy))}
     if policy.mode == "always" or keep_trying:  # Compose refuses a number beside "any"

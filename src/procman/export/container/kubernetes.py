@@ -10,7 +10,7 @@ from procman.export.container.manifests import CONTENT, content_hash, document, 
 from procman.export.container.pods import SINGLE, TERM, is_numbered, is_single, pod, selector
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, variables
-from procman.export.overlay import HEALTH, READY, STOP_TO, overlay_warnings
+from procman.export.overlay import HEALTH, READY, STOP_TO, by_hand_warnings, overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from log_warning(options, "Kubernetes")
     yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_TO)
     yield from check_warnings(app, "Kubernetes")
+    yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)
     yield from _limits(app, options)
     export = _Export(app, options)
@@ -154,7 +155,7 @@ class _Export:
         label = self.labels[service.name]
         template, name = self._pod(service), self.job_name(service)
         by_hand = not service.starts and service.kind != RELEASE
-        tries = 1 if service.kind == RELEASE or service.restart.mode == "never" else starts_allowed(service.restart)
+        tries = starts_allowed(service.restart) if service.is_restarted else 1
         spec: Manifest = {
             **({"autostart = false: nothing but you starts it.": None, "suspend": True} if by_hand else {}),
             "backoffLimit": tries - 1,

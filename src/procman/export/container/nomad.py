@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from procman.export.application import application, average_backoff, budget_window, seconds, starts_allowed
+from procman.export.application import (
+    LASTING,
+    ONCE,
+    RELEASE,
+    application,
+    average_backoff,
+    budget_window,
+    seconds,
+    starts_allowed,
+)
 from procman.export.container.containers import image_of, image_warnings, labels_of, log_warning, own_environment
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
-from procman.export.overlay import STOP_TO, overlay_warnings
+from procman.export.overlay import STOP_TO, by_hand_warnings, overlay_warnings
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from procman.core.model.plan import Plan, RestartPolicy
+    from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
-SUMMARY = "a job for Nomad"
+SUMMARY = "jobs for Nomad"
 
 # Nomad expands ${…} in env and in arguments, and {{ }} in templates. With delimiters that do not occur in the data, a
 # template expands nothing.
@@ -33,7 +42,12 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from signal_warnings(app)
     yield from log_warning(options, "Nomad")
     yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`")
-    yield ExportFile(f"{app.name}.nomad.hcl", _job(app, options))
+    yield from by_hand_warnings(app)
+    if any(service.kind == LASTING for service in app.services):
+        yield ExportFile(_file(app), _job(app, options))
+    for service in app.services:
+        if service.kind != LASTING:
+            yield ExportFile(_file(app, service.name), _batch(app, service, options))
     for path, env in _env_files(app):
         comment = header("nomad", app.name, "nomad job run includes this file in the job: keep its mode at 0600.")
         values = assignments(env, "Nomad", lambda name, value: f"{name}={nomad_environment(value)}")
@@ -47,17 +61,37 @@ def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
 
 
 def _job(app: Application, options: ExportOptions) -> str:
+    """Return the job of what lasts."""
+    release = [service.name for service in app.services if service.kind == RELEASE]
+    once = [service.name for service in app.services if service.kind == ONCE]
+    steps = [f"nomad job run {_file(app, name)}   (and wait: nomad job status {app.name}-{name})" for name in release]
+    steps += [f"nomad job run {_file(app)}   (in this folder, for the env files)"]
+    steps += [f"nomad job run {_file(app, name)}" for name in once]
     comment = header(
         "nomad",
         app.name,
         "",
-        f"Install:  nomad job run {app.name}.nomad.hcl   (in this folder, for the env files)",
+        *(f"{'Install:  ' if not at else '          '}{step}" for at, step in enumerate(steps)),
         f"Look:     nomad job status {app.name}",
         f"Stop:     nomad job stop {app.name}",
     )
     labels = labels_of(app)
-    groups = "\n".join(_group(app, service, labels[service.name], options) for service in app.services)
+    lasting = [service for service in app.services if service.kind == LASTING]
+    groups = "\n".join(_group(app, service, labels[service.name], options) for service in lasting)
     return f'{comment}\njob {hcl(app.name)} {{\n  type = "service"\n\n{groups}}}\n'
+
+
+def _batch(app: Application, service: Service, options: ExportOptions) -> str:
+    """Return the job of what ends: Nomad restarts whatever ends in a job of services."""
+    when = "Run it before each new version, and wait for its success." if service.kind == RELEASE else "It runs once."
+    name = f"{app.name}-{service.name}"
+    group = _group(app, service, labels_of(app)[service.name], options)
+    comment = header("nomad", app.name, when, "Nomad runs it again only if it has changed, such as its image.")
+    return f'{comment}\njob {hcl(name)} {{\n  type = "batch"\n\n{group}}}\n'
+
+
+def _file(app: Application, name: str = "") -> str:
+    return f"{app.name}{'-' if name else ''}{name}.nomad.hcl"
 
 
 def _group(app: Application, service: Service, label: str, options: ExportOptions) -> str:
@@ -65,7 +99,7 @@ def _group(app: Application, service: Service, label: str, options: ExportOption
     return (
         f"  group {hcl(label)} {{\n    {_count(service)}\n\n"
         + (f'    network {{\n      port "http" {{\n        to = {port}\n      }}\n    }}\n\n' if port else "")
-        + _restart(service.restart, options.keep_trying)
+        + _restart(service, options.keep_trying)
         + f"\n    task {hcl(label)} {{\n"
         + _task(app, service, options)
         + "    }\n  }\n"
@@ -73,6 +107,8 @@ def _group(app: Application, service: Service, label: str, options: ExportOption
 
 
 def _count(service: Service) -> str:
+    if service.kind == RELEASE:
+        return "count = 1"
     return f"count = {service.replicas}" + ("" if service.starts else " # autostart = false: nomad job scale starts it")
 
 
@@ -80,9 +116,11 @@ def _port(service: Service) -> int | None:
     return service.port if service.serves else None
 
 
-def _restart(policy: RestartPolicy, keep_trying: bool) -> str:
-    if policy.mode == "never":
-        return '    restart {\n      attempts = 0\n      mode     = "fail"\n    }\n'
+def _restart(service: Service, keep_trying: bool) -> str:
+    policy = service.restart
+    if not service.is_restarted:
+        once = '    restart {\n      attempts = 0\n      mode     = "fail"\n    }\n'
+        return once + "\n    reschedule {\n      attempts  = 0\n      unlimited = false\n    }\n"
     return (
         f"    restart {{\n      attempts = {starts_allowed(policy) - 1}\n"
         f"      interval = {hcl(f'{budget_window(policy)}s')}\n"

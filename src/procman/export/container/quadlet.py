@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from procman.core.model.dependency import SUCCEEDED
 from procman.export.application import application, install_folder, own, seconds, whole_seconds
 from procman.export.container.containers import image_of, image_warnings, log_warning
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Block, escaped, systemd_lines, systemd_path, systemd_word
-from procman.export.overlay import STOP_TO, overlay_warnings
+from procman.export.overlay import DEPENDENCIES, STOP_TO, by_hand_warnings, dependencies_of, overlay_warnings
 from procman.export.shell import signal_name
-from procman.export.units import environment_lines, limit_lines, restart_lines
+from procman.export.units import (
+    ONE_SHOT,
+    environment_lines,
+    first_lines,
+    is_awaited,
+    limit_lines,
+    readiness_warnings,
+    release_lines,
+    restart_lines,
+    units_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
@@ -29,7 +40,9 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet", STOP_TO)
+    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, STOP_TO)
+    yield from readiness_warnings(app)
+    yield from by_hand_warnings(app)
     yield from image_warnings(app, options, "Quadlet")
     yield from signal_warnings(app)
     yield from log_warning(options, "the journal")
@@ -43,6 +56,13 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         if service.env:
             yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+
+
+def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
+    """Return the command that stops the instances whose links an export removes."""
+    names = [path.removesuffix(".container") for path in removed if path.endswith(".container") and "@." not in path]
+    manager = "systemctl --user" if options.user_units else "systemctl"
+    return [f"{manager} stop {' '.join(f'{name}.service' for name in names)}"] if names else []
 
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
@@ -71,24 +91,32 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             comment,
             "[Unit]",
             f"Description={app.name} {service.name}.%i",
+            *_needs(app, service),
             *limit_lines(service, options.keep_trying),
             "",
             "[Container]",
             *_container(app, service, options),
             "",
             "[Service]",
+            *(ONE_SHOT if is_awaited(app, service) else ()),
             "# systemd reads these into Podman's environment, and Podman passes on the variables that --env names. No",
             "# value becomes an argument or goes through Podman's own env files, which cannot hold newlines.",
             f"EnvironmentFile={folder}/{app.name}.env",
             *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
             f"EnvironmentFile={folder}/{service.name}.%i.env",
-            *restart_lines(service),
+            *restart_lines(service, has_an_end=is_awaited(app, service)),
             f"TimeoutStopSec={seconds(service.stop.grace + 10)}",
             "",
             *(["[Install]", f"WantedBy={wanted_by}"] if service.starts else [_BY_HAND]),
             "",
         ]
     )
+
+
+def _needs(app: Application, service: Service) -> Iterator[str]:
+    yield from release_lines(app, service)
+    for other, condition in dependencies_of(app, service):
+        yield from first_lines("Requires" if condition == SUCCEEDED else "Wants", units_of(app, other))
 
 
 def _container(app: Application, service: Service, options: ExportOptions) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from procman.core.model.dependency import COMPLETED, READY, SUCCEEDED
+from procman.core.model.dependency import SUCCEEDED
 from procman.core.procfile.command import direct
-from procman.export.application import RELEASE, application, gate, install_folder, own, seconds
+from procman.export.application import RELEASE, application, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.overlay import (
@@ -16,7 +16,18 @@ from procman.export.overlay import (
     overlay_warnings,
 )
 from procman.export.shell import asks_program_first, program_of
-from procman.export.units import environment_lines, limit_lines, restart_lines, signal_word
+from procman.export.units import (
+    ONE_SHOT,
+    environment_lines,
+    first_lines,
+    is_awaited,
+    limit_lines,
+    readiness_warnings,
+    release_lines,
+    restart_lines,
+    signal_word,
+    units_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +48,6 @@ SYSTEM_FOLDERS = (
 )
 # %E is ~/.config in units of a user, wherever the home is: systemd.unit(5).
 USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
-
-_ONE_SHOT = (
-    "# It has started when it has ended, and stays active, so that no restart of others runs it again.",
-    "Type=oneshot",
-    "RemainAfterExit=yes",
-)
 
 _SLICE = """\
 [Unit]
@@ -77,7 +82,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_COMMAND, STOP_TO)
     yield from by_hand_warnings(app)
-    yield from _conditions(app)
+    yield from readiness_warnings(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("units of a user's service manager run as that user: the name given with --user is ignored")
@@ -141,8 +146,8 @@ def _app_target(app: Application, options: ExportOptions) -> str:
             if not service.starts
         ),
     )
-    release = [unit for service in app.services if service.kind == RELEASE for unit in _units(app, service)]
-    gate = ["# It starts only if the release has succeeded.", *_after("Requires", release)] if release else []
+    release = [unit for service in app.services if service.kind == RELEASE for unit in units_of(app, service)]
+    gate = ["# It starts only if the release has succeeded.", *first_lines("Requires", release)] if release else []
     lines = ["[Unit]", f"Description={app.name}", *gate, "", "[Install]", f"WantedBy={wanted_by}"]
     return comment + "\n".join(lines) + "\n"
 
@@ -155,7 +160,7 @@ def _type_target(app: Application, service: Service) -> str:
         f"Description={app.name} {service.name}: all of {instances}",
         f"# Stopping or restarting {app.name}.target also affects this target, and through it each instance.",
         f"PartOf={app.name}.target",
-        *_released(app, service),
+        *release_lines(app, service),
     ]
     return comment + "\n".join(lines) + "\n"
 
@@ -177,9 +182,9 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         "[Service]",
         *_process(app, service, options, folder),
         "",
-        *restart_lines(service, has_an_end=_has_an_end(app, service)),
+        *restart_lines(service, has_an_end=is_awaited(app, service)),
         "",
-        *(_signals_all(service) if _has_an_end(app, service) else _stop(service)),
+        *(_signals_all(service) if is_awaited(app, service) else _stop(service)),
         "",
         *(_sandbox(app, service, options) if system else ["NoNewPrivileges=yes"]),
         "",
@@ -194,7 +199,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
     root = escaped(service.cwd, "systemd", "the path of the application", systemd_path)
     account = options.account if not options.user_units else ""
     return [
-        *(_ONE_SHOT if _has_an_end(app, service) else ["Type=exec"]),
+        *(ONE_SHOT if is_awaited(app, service) else ["Type=exec"]),
         *([f"User={account}"] if account else []),
         f"Slice={app.name}.slice",
         f"WorkingDirectory={root}",
@@ -206,54 +211,13 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
     ]
 
 
-# What starts before what -----------------------------------------------------------------------------------------
-
-
-def _units(app: Application, service: Service) -> list[str]:
-    return [f"{app.name}-{service.name}@{instance.number}.service" for instance in service.instances]
-
-
-def _after(how: str, units: list[str]) -> list[str]:
-    """Return the lines that start ``units`` first. ``how`` is Requires if they must succeed, else Wants."""
-    return [line for unit in units for line in (f"{how}={unit}", f"After={unit}")]
-
-
-def _released(app: Application, service: Service) -> list[str]:
-    release = gate(app, service)
-    if not release:
-        return []
-    return [
-        "# The release runs first, once for each start of the application.",
-        *_after("Requires", _units(app, release)),
-    ]
-
-
 def _needs(app: Application, service: Service) -> Iterator[str]:
-    yield from _released(app, service)
+    yield from release_lines(app, service)
     for other, condition in dependencies_of(app, service):
         if condition == SUCCEEDED:
-            yield from _after("Requires", _units(app, other))
+            yield from first_lines("Requires", units_of(app, other))
         else:
-            yield from _after("Wants", [f"{app.name}-{other.name}.target"])
-
-
-def _has_an_end(app: Application, service: Service) -> bool:
-    """Whether others wait for its end, so that it has started only when it has ended."""
-    waits = (one for other in app.services for one in dependencies_of(app, other))
-    return service.kind == RELEASE or any(
-        one.name == service.name and condition in (COMPLETED, SUCCEEDED) for one, condition in waits
-    )
-
-
-def _conditions(app: Application) -> Iterator[ExportWarning]:
-    """Yield warnings for readiness: with Type=exec, systemd only knows whether a service has started."""
-    for service in app.services:
-        for other, condition in dependencies_of(app, service):
-            if condition == READY:
-                yield ExportWarning(
-                    f'systemd does not know the condition "{condition}": '
-                    f"{service.name} only waits until {other.name} has started"
-                )
+            yield from first_lines("Wants", [f"{app.name}-{other.name}.target"])
 
 
 # How a unit is stopped: ExecStop= signals the program alone and waits for it, then systemd signals what is left.

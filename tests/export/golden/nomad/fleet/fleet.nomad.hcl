@@ -1,6 +1,8 @@
 # Made by procman export nomad for fleet. Changes made here are lost at the next export.
 #
-# Install:  nomad job run fleet.nomad.hcl   (in this folder, for the env files)
+# Install:  nomad job run fleet-release.nomad.hcl   (and wait: nomad job status fleet-release)
+#           nomad job run fleet.nomad.hcl   (in this folder, for the env files)
+#           nomad job run fleet-once.nomad.hcl
 # Look:     nomad job status fleet
 # Stop:     nomad job stop fleet
 
@@ -390,98 +392,6 @@ END
     }
   }
 
-  group "once" {
-    count = 1
-
-    restart {
-      attempts = 0
-      mode     = "fail"
-    }
-
-    task "once" {
-      driver       = "docker"
-      kill_signal  = "SIGTERM"
-      kill_timeout = "5s"
-
-      config {
-        image   = "registry.example/fleet:1"
-        command = "/bin/sh"
-        args    = ["/local/command"]
-      }
-
-      # The command is in a file because Nomad would expand ${PORT} in args.
-      template {
-        destination     = "local/command"
-        data            = <<END
-exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
-# program has ended, or half of the time is over. It ends last, since the container ends with it.
-others() {
-  left=1
-  for pid in /proc/[0-9]*; do
-    pid=$${pid#/proc/}
-    case " 1 $program $target " in
-      *" $pid "*) ;;
-      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
-    esac
-  done
-  return $left
-}
-pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
-stop() {
-  trap : $signal
-  stopping=yes
-  kill -s $signal $target
-}
-trap "set -- $1 $2 $3 early" $1
-/bin/sh -c "$0" & program=$!
-target=$program signal=$1 half=$2 whole=$3 stopping= n=0
-exec 2>/dev/null
-trap stop $1
-[ $# = 3 ] || stop
-[ "$stopping" ] || wait $program; code=$?
-while [ "$stopping" ] && kill -s 0 $program; do
-  [ $n -lt $half ] || { half=$whole; others $signal; }
-  pause
-done
-wait $program; n=$?; [ $n = 127 ] || code=$n
-n=0; others $signal
-while others 0 && [ $n -lt $whole ]; do pause; done
-exit $code
-' 'exec ./import --all' TERM 25 50
-END
-        left_delimiter  = "<<procman:"
-        right_delimiter = ":procman>>"
-      }
-
-      env {
-        # Nomad counts from 0: the first instance is once.0.
-        PORT = "5400"
-        PS = "once.$${NOMAD_ALLOC_INDEX}"
-        PROCMAN_INSTANCE = "once.$${NOMAD_ALLOC_INDEX}"
-        PROCMAN_PROCESS = "once"
-        PROCMAN_API_PORT = "5200"
-        PROCMAN_LAZY_PORT = "5500"
-        PROCMAN_MAIL_PORT = "5300"
-        PROCMAN_MULTI_PORT = "5800"
-        PROCMAN_NPM_PORT = "5900"
-        PROCMAN_ONCE_PORT = "5400"
-        PROCMAN_RELEASE_PORT = "5700"
-        PROCMAN_TICK_PORT = "5600"
-        PROCMAN_WEB_PORT = "5000"
-        PROCMAN_WORKER_PORT = "5100"
-        PYTHONUNBUFFERED = "1"
-      }
-
-      template {
-        destination     = "secrets/fleet.env"
-        data            = file("fleet.env")
-        env             = true
-        left_delimiter  = "<<procman:"
-        right_delimiter = ":procman>>"
-      }
-    }
-  }
-
   group "lazy" {
     count = 0 # autostart = false: nomad job scale starts it
 
@@ -647,100 +557,6 @@ END
         PS = "tick.$${NOMAD_ALLOC_INDEX}"
         PROCMAN_INSTANCE = "tick.$${NOMAD_ALLOC_INDEX}"
         PROCMAN_PROCESS = "tick"
-        PROCMAN_API_PORT = "5200"
-        PROCMAN_LAZY_PORT = "5500"
-        PROCMAN_MAIL_PORT = "5300"
-        PROCMAN_MULTI_PORT = "5800"
-        PROCMAN_NPM_PORT = "5900"
-        PROCMAN_ONCE_PORT = "5400"
-        PROCMAN_RELEASE_PORT = "5700"
-        PROCMAN_TICK_PORT = "5600"
-        PROCMAN_WEB_PORT = "5000"
-        PROCMAN_WORKER_PORT = "5100"
-        PYTHONUNBUFFERED = "1"
-      }
-
-      template {
-        destination     = "secrets/fleet.env"
-        data            = file("fleet.env")
-        env             = true
-        left_delimiter  = "<<procman:"
-        right_delimiter = ":procman>>"
-      }
-    }
-  }
-
-  group "release" {
-    count = 1
-
-    restart {
-      attempts = 4
-      interval = "81s"
-      delay    = "3.75s"
-      mode     = "fail"
-    }
-
-    task "release" {
-      driver       = "docker"
-      kill_signal  = "SIGTERM"
-      kill_timeout = "5s"
-
-      config {
-        image   = "registry.example/fleet:1"
-        command = "/bin/sh"
-        args    = ["/local/command"]
-      }
-
-      # The command is in a file because Nomad would expand ${PORT} in args.
-      template {
-        destination     = "local/command"
-        data            = <<END
-exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
-# program has ended, or half of the time is over. It ends last, since the container ends with it.
-others() {
-  left=1
-  for pid in /proc/[0-9]*; do
-    pid=$${pid#/proc/}
-    case " 1 $program $target " in
-      *" $pid "*) ;;
-      *) [ $${$} != 1 ] || { kill -s $1 $pid && left=0; } ;;
-    esac
-  done
-  return $left
-}
-pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
-stop() {
-  trap : $signal
-  stopping=yes
-  kill -s $signal $target
-}
-trap "set -- $1 $2 $3 early" $1
-/bin/sh -c "$0" & program=$!
-target=$program signal=$1 half=$2 whole=$3 stopping= n=0
-exec 2>/dev/null
-trap stop $1
-[ $# = 3 ] || stop
-[ "$stopping" ] || wait $program; code=$?
-while [ "$stopping" ] && kill -s 0 $program; do
-  [ $n -lt $half ] || { half=$whole; others $signal; }
-  pause
-done
-wait $program; n=$?; [ $n = 127 ] || code=$n
-n=0; others $signal
-while others 0 && [ $n -lt $whole ]; do pause; done
-exit $code
-' 'exec ./migrate' TERM 25 50
-END
-        left_delimiter  = "<<procman:"
-        right_delimiter = ":procman>>"
-      }
-
-      env {
-        # Nomad counts from 0: the first instance is release.0.
-        PORT = "5700"
-        PS = "release.$${NOMAD_ALLOC_INDEX}"
-        PROCMAN_INSTANCE = "release.$${NOMAD_ALLOC_INDEX}"
-        PROCMAN_PROCESS = "release"
         PROCMAN_API_PORT = "5200"
         PROCMAN_LAZY_PORT = "5500"
         PROCMAN_MAIL_PORT = "5300"
