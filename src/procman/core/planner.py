@@ -43,21 +43,8 @@ def make_plan(
     Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
     formation, lost = formation_of(settings, procfile)
-    warnings = (*settings.notes, *warnings, *lost)
-    names, exclude, quiet, only = settings.names, settings.exclude, settings.quiet, settings.only
-    firsts = first_ports(procfile, settings, environment)
-    if overlay is None:
-        _require_known(settings, procfile, "exclude", exclude)
-        chosen = select(procfile, formation, names, exclude)
-    else:
-        from procman.core.overlay import apply
-
-        _require_known(settings, procfile, "exclude", overlay.expanded(exclude))
-        chosen, lacking = apply.select_with(overlay, procfile, formation, names, exclude)
-        firsts = apply.first_ports(overlay, firsts)
-        quiet, only = overlay.expanded(quiet), overlay.expanded(only)
-        warnings += lacking
-    quiet, only = _require_known(settings, procfile, "quiet", quiet), _require_known(settings, procfile, "only", only)
+    chosen, firsts, lacking = _choose(procfile, settings, formation, overlay, environment)
+    quiet, only = (_known_names(settings, procfile, overlay, name) for name in ("quiet", "only"))
     moved = moved or {}
     known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
     shared = shared_environment(environment, session, _known_ports(known))
@@ -68,11 +55,32 @@ def make_plan(
         for number in range(1, count + 1)
     )
     if overlay is not None:
-        apply.adjust_all(instances, overlay, names)
+        from procman.core.overlay.apply import adjust_all
+
+        adjust_all(instances, overlay, settings.names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
+    warnings = (*settings.notes, *warnings, *lost, *lacking)
     return Plan(
         procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only, moved
     )
+
+
+def _choose(
+    procfile: Procfile,
+    settings: Settings,
+    formation: Formation | None,
+    overlay: Overlay | None,
+    environment: Environment,
+) -> tuple[list[tuple[ProcessType, int]], dict[str, int | None], tuple[str, ...]]:
+    """Return the process types that run with their counts, the port of each type's first instance, and warnings."""
+    firsts = first_ports(procfile, settings, environment)
+    _known_names(settings, procfile, overlay, "exclude")
+    if overlay is None:
+        return select(procfile, formation, settings.names, settings.exclude), firsts, ()
+    from procman.core.overlay import apply
+
+    chosen, lacking = apply.select_with(overlay, procfile, formation, settings.names, settings.exclude)
+    return chosen, apply.first_ports(overlay, firsts), lacking
 
 
 def _instance(
@@ -118,9 +126,10 @@ def _is_of_foreman(place: str) -> bool:
     return place.rpartition("/")[2].startswith(".foreman")
 
 
-def _require_known(settings: Settings, procfile: Procfile, name: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of a setting. Raises UsageError, with the place of the setting, for an unknown one."""
-    names = tuple(flatten(words))
+def _known_names(settings: Settings, procfile: Procfile, overlay: Overlay | None, name: str) -> tuple[str, ...]:
+    """Return the names of a setting, without groups. Raises UsageError, with its place, for an unknown one."""
+    words: tuple[str, ...] = getattr(settings, name)
+    names = tuple(flatten(words if overlay is None else overlay.expanded(words)))
     try:
         known = names if name == "exclude" else (_type_of(word) for word in names if word != SYSTEM)
         require_known(procfile, known)
