@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from procman.core.model.plan import Layer, merge
 from procman.core.model.settings import Settings
 from procman.core.planner import make_plan
-from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from procman.config.reading import read_file
-from procman.core.procfile.environment import REAL, Layer, merge
+from procman.core.model.plan import REAL, Layer, merge
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError, ProcfileError
 

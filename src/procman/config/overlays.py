@@ -7,11 +7,11 @@ import sys
 
 from procman.config.configfiles import lines_below, project_folder, read_config_files
 from procman.config.files import read_extra_env, read_procfile
+from procman.core.model.plan import REAL
 from procman.core.model.process_overlay import Overlay, OverlayProblem, Table
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import signal
 from procman.core.overlay.tables import parse_overlay
-from procman.core.procfile.environment import REAL
 from procman.core.procfile.formation import flatten, require_known, whole_number
 from procman.core.text.suggest import did_you_mean
 from procman.errors import ConfigError, UsageError

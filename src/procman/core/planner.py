@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from procman.core.model.plan import SYSTEM, InstancePlan, Plan, RestartPolicy, StopPolicy
-from procman.core.procfile.environment import own_environment, shared_environment
 from procman.core.procfile.formation import (
     base_port,
     check_ports,
@@ -11,6 +10,7 @@ from procman.core.procfile.formation import (
     in_range,
     parse_formation,
     port_of,
+    port_variable,
     require_known,
     select,
 )
@@ -155,3 +155,20 @@ def first_ports(procfile: Procfile, settings: Settings, environment: Environment
 
 def _known_ports(firsts: Mapping[str, int | None]) -> dict[str, int]:
     return {name: port for name, port in firsts.items() if port is not None and in_range(port)}
+
+
+def shared_environment(environment: Environment, session: str, ports: dict[str, int]) -> dict[str, str]:
+    """Return what all children of a session share: the layers, its id, the port of each type's first instance."""
+    shared = {"PYTHONUNBUFFERED": "1", **environment.values}
+    shared["PROCMAN_SESSION"] = session
+    # If two names share a variable ("a-b" and "a_b"), the first one keeps it; `check` warns.
+    shared.update((port_variable(name), str(port)) for name, port in reversed(ports.items()))
+    return shared
+
+
+def own_environment(process: str, instance: str, port: int | None) -> dict[str, str]:
+    """Return the variables of one instance: its names, and PORT unless `port` is None."""
+    own = {"PS": instance, "PROCMAN_INSTANCE": instance, "PROCMAN_PROCESS": process}
+    if port is not None:
+        own["PORT"] = str(port)
+    return own

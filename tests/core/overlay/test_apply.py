@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from procman.core.model.plan import Layer, merge
 from procman.core.model.process_overlay import Table
 from procman.core.model.settings import Settings
 from procman.core.overlay.tables import parse_overlay
 from procman.core.planner import make_plan
-from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.parser import parse_procfile
 
 TYPE_CHECKING = False

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import InstancePlan, Plan
+from procman.core.model.plan import InstancePlan, Layer, Plan, merge
 from procman.core.model.process_overlay import Overlay, ProcessOverlay, Table
 from procman.core.model.settings import Settings
 from procman.core.overlay.converters import WrongValueError, seconds
 from procman.core.overlay.keys import COLORS, KEYS, signal
 from procman.core.overlay.tables import parse_overlay
 from procman.core.planner import make_plan
-from procman.core.procfile.environment import Layer, merge
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError
 from procman.output.palette import ORDER

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.model.plan import Environment, InstancePlan, RestartPolicy, StopPolicy
-from procman.core.procfile.environment import Layer, merge
+from procman.core.model.plan import Environment, InstancePlan, Layer, RestartPolicy, StopPolicy, merge
 from procman.core.procfile.formation import (
     MOST_INSTANCES,
     base_port,

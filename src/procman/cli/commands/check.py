@@ -11,9 +11,9 @@ from procman.cli.options.precedence import settle
 from procman.config.configfiles import collected
 from procman.config.files import env_paths, read_environment, read_procfile
 from procman.config.plan_source import plan_for, uses_overlay
+from procman.core.model.plan import REAL, Layer, merge
 from procman.core.model.settings import NAMES
 from procman.core.planner import formation_of
-from procman.core.procfile.environment import REAL, Layer, merge
 from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from procman.cli.commands.export_folder import Folder
 from procman.cli.options.precedence import settle
 from procman.config.files import read_env_files, read_procfile, require_sound
 from procman.config.plan_source import plan_for
-from procman.core.procfile.environment import REAL, Layer, merge
+from procman.core.model.plan import REAL, Layer, merge
 from procman.core.text.printable import visible
 from procman.errors import EXIT_OK, ConfigError, UsageError
 from procman.export.application import app_name

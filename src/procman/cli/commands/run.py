@@ -9,8 +9,8 @@ import sys
 from procman.cli.options.precedence import settle
 from procman.config.files import read_environment, read_procfile, require_sound, root_of
 from procman.config.plan_source import uses_overlay
+from procman.core.model.plan import REAL
 from procman.core.procfile.command import is_shell_word, needs_shell
-from procman.core.procfile.environment import REAL
 from procman.core.text.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
 from procman.runtime.guardian.foreground_run import run_in_foreground

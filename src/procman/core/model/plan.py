@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from procman.core.model.dependency import Dependency
     from procman.core.model.procfile import Procfile
 
+REAL = "environment"  # the source of the variables that procman inherited
 SYSTEM = "system"  # the name of procman's own lines
 _NOTHING: dict[str, str] = {}
 
@@ -259,3 +260,31 @@ class Environment:
         self.values = values
         self.origin = origin
         self.given = given
+
+
+class Layer:
+    """Variables from one `source` (``environment``, ``.env`` …). `lines` maps names to lines, as far as known."""
+
+    __slots__ = ("lines", "source", "values")
+
+    def __init__(self, source: str, values: Mapping[str, str], lines: Mapping[str, int] | None = None) -> None:
+        self.source = source
+        self.values = values
+        self.lines = lines or {}
+
+    def location(self, name: str) -> str:
+        """Return where the variable `name` is defined: ``.env:3``."""
+        return f"{self.source}:{self.lines[name]}" if name in self.lines else self.source
+
+
+def merge(layers: Iterable[Layer]) -> Environment:
+    """Merge `layers`; a later one wins."""
+    values: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    given: dict[str, None] = {}
+    for layer in layers:
+        values.update(layer.values)
+        origin.update({name: layer.location(name) for name in layer.values})
+        if layer.source != REAL:
+            given.update(dict.fromkeys(layer.values))
+    return Environment(values, origin, tuple(given))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from procman.core.procfile.environment import Layer, merge, own_environment, shared_environment
+from procman.core.model.plan import Layer, merge
+from procman.core.planner import own_environment, shared_environment
 from procman.core.text.printable import MASK, masked
 
 if TYPE_CHECKING:
