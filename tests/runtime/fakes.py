@@ -29,8 +29,7 @@ from procman.output.sink import Sink
 from procman.output.sinks.history import History
 from procman.runtime.loop.component import QuietComponent
 from procman.runtime.loop.engine import Engine
-from procman.runtime.loop.job_control import JobControl
-from procman.runtime.loop.signal_requests import SignalRequests
+from procman.runtime.loop.signal_requests import JobControl, SignalRequests
 from procman.runtime.processes.children import Children
 from procman.runtime.processes.launcher import Launcher
 

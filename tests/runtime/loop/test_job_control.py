@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from procman.runtime.loop import job_control
-from procman.runtime.loop.job_control import LOOK_INTERVAL, JobControl
+from procman.runtime.loop import signal_requests
+from procman.runtime.loop.signal_requests import FOREGROUND_INTERVAL, JobControl
 from procman.runtime.system.poller import Poller
 
 
@@ -15,7 +15,7 @@ class Shell:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ours = True
         self.told: list[str] = []
-        monkeypatch.setattr(job_control, "in_foreground", lambda _fd: self.ours)
+        monkeypatch.setattr(signal_requests, "in_foreground", lambda _fd: self.ours)
         self.job = JobControl(1, self)
 
     def pause(self) -> None:
@@ -48,7 +48,7 @@ def test_while_away_it_looks_once_a_second_and_comes_back_when_it_may(shell: She
     shell.job.open(Poller())
     shell.job.tick(10.0)
     assert shell.told == ["pause"]
-    assert shell.job.next_deadline() == 10.0 + LOOK_INTERVAL == 11.0
+    assert shell.job.next_deadline() == 10.0 + FOREGROUND_INTERVAL == 11.0
     shell.ours = True
     shell.job.tick(11.0)
     assert shell.told == ["pause", "resume"]

@@ -12,8 +12,7 @@ from procman.runtime.guardian import guardian
 from procman.runtime.guardian.leftovers import LeftoverNotice
 from procman.runtime.loop.component import LazyComponent
 from procman.runtime.loop.engine import Engine
-from procman.runtime.loop.job_control import JobControl
-from procman.runtime.loop.signal_requests import SignalRequests
+from procman.runtime.loop.signal_requests import JobControl, SignalRequests
 from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""Turns signals, from the kernel or through the guardian, into requests to the supervisor."""
+"""Turns signals, from the kernel or through the guardian, and the job control of the shell into requests."""
 
 from __future__ import annotations
 
@@ -7,23 +7,33 @@ import time
 
 from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
 from procman.output.outlet import write_stderr
+from procman.runtime.loop.component import QuietComponent
+from procman.runtime.system.tty import in_foreground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
+    from typing import Protocol
 
     from procman.core.lifecycle.outcome import Reason
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.output.hub import Hub
     from procman.output.outlet import Outlet
-    from procman.runtime.loop.job_control import JobControl
     from procman.runtime.processes.children import Children
     from procman.runtime.system.poller import Poller
     from procman.runtime.system.signals import SignalPipe
+
+    class Pausable(Protocol):
+        """Something that uses the terminal."""
+
+        def pause(self) -> None: ...
+        def resume(self) -> None: ...
+
 else:
     import _signal as signal  # without the enums: see signals.py
 
+FOREGROUND_INTERVAL = 1.0  # seconds between two looks whether the terminal is ours again
 REPEAT_AFTER = 0.3  # seconds: some shells and `timeout` deliver one signal twice
 
 STOPPING: dict[int, Reason] = {
@@ -35,6 +45,53 @@ STOPPING: dict[int, Reason] = {
 FORGETFUL = not hasattr(signal, "sigwaitinfo")  # the guardian cannot tell a key, and passes Ctrl-Z on (macOS)
 TSTP = bytes((signal.SIGTSTP,))
 IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # a second one of these does not wait for the grace
+
+
+class JobControl(QuietComponent):
+    """Whether our job has the terminal behind `fd`. What uses the terminal is paused and resumed accordingly."""
+
+    def __init__(self, fd: int, *pausables: Pausable) -> None:
+        self._fd = fd
+        self._pausables = list(pausables)
+        self._away = False
+        self._look_at = 0.0
+
+    def add(self, pausable: Pausable) -> None:
+        """Pause and resume this one too."""
+        self._pausables.append(pausable)
+
+    def open(self, poller: Poller) -> None:
+        """Begin in the background if the shell says so: `procman start &`."""
+        self.look()
+
+    def look(self) -> None:
+        """Leave the terminal or return to it, whichever the shell has decided."""
+        ours = in_foreground(self._fd)
+        if self._away and ours:
+            self._return()
+        elif not self._away and not ours:
+            self.leave()
+
+    def leave(self) -> None:
+        """Pause everything of ours on the terminal."""
+        self._away = True
+        for pausable in self._pausables:
+            pausable.pause()
+
+    def _return(self) -> None:
+        self._away = False
+        for pausable in self._pausables:
+            pausable.resume()
+
+    def next_deadline(self) -> float | None:
+        """Return when to look again: no signal says that a running background job was brought to the front."""
+        return self._look_at if self._away else None
+
+    def tick(self, now: float) -> None:
+        """While we are away, look whether the terminal is ours again."""
+        if self._away:
+            self.look()
+            self._look_at = now + FOREGROUND_INTERVAL
 
 
 class SignalRequests:
