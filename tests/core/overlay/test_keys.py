@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
 from procman.core.model.dependency import COMPLETED, READY, STARTED, SUCCEEDED
-from procman.core.overlay.converters import WrongValueError, period, seconds, table, text, truth
+from procman.core.overlay.converters import WrongValueError, described, period, seconds, table, text, truth
 from procman.core.overlay.keys import KEYS
 
 
@@ -164,3 +165,87 @@ def test_checks_are_at_least_a_twentieth_of_a_second_apart() -> None:
         period(0.04)
     with pytest.raises(WrongValueError):
         text("")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, "true"),
+        (False, "false"),
+        ("x", '"x"'),
+        (3, "the number 3"),
+        (1.5, "the number 1.5"),
+        ([1], "a list"),
+        ({}, "a table"),
+        (datetime.date(2026, 5, 1), "a date or time"),
+    ],
+)
+def test_a_value_is_named_in_a_message(value: object, words: str) -> None:
+    assert described(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "files"),
+    [
+        (".env.web", ((".env.web", True),)),
+        ({"path": ".env.web"}, ((".env.web", True),)),
+        ([".env.web", {"path": ".env.local", "required": False}], ((".env.web", True), (".env.local", False))),
+        ([], ()),
+    ],
+)
+def test_an_env_file_must_exist_unless_it_says_otherwise(value: object, files: tuple[tuple[str, bool], ...]) -> None:
+    assert converted("env_file", value) == files
+
+
+@pytest.mark.parametrize(
+    "value", [{"required": False}, {"path": 1}, {"path": "x", "required": "no"}, {"file": "x"}, [[]], ""]
+)
+def test_an_env_file_without_a_path_is_refused(value: object) -> None:
+    with pytest.raises(WrongValueError):
+        converted("env_file", value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "number"),
+    [
+        ("max_restarts", 1_000_000, 1_000_000),
+        ("port", 1, 1),
+        ("port", 0, 0),
+        ("success_exit_codes", [255], (0, 255)),
+        ("success_exit_codes", [0], (0,)),
+        ("stop_signal", 1, 1),
+        ("stop_timeout", 999_999_999, 999_999_999.0),
+    ],
+)
+def test_the_last_value_of_a_range_is_accepted(key: str, value: object, number: object) -> None:
+    assert converted(key, value) == number
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("max_restarts", 1_000_001), ("success_exit_codes", [-1]), ("stop_signal", -1)]
+)
+def test_a_value_outside_of_its_range_is_refused(key: str, value: object) -> None:
+    with pytest.raises(WrongValueError):
+        converted(key, value)
+
+
+def test_how_often_a_check_may_fail_has_a_range() -> None:
+    for number in (1, 1000):
+        assert converted("health", {"tcp": 1, "failure_threshold": number}).threshold == number
+    with pytest.raises(WrongValueError):
+        converted("health", {"tcp": 1, "failure_threshold": 1001})
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str) -> None:
+    assert converted("ready", {kind: 1, "anyone": True}).anyone is True
+    assert converted("health", {kind: 1}).anyone is False
+    with pytest.raises(WrongValueError, match="belongs to a check with http or tcp, not exec") as refused:
+        converted("ready", {"exec": "true", "anyone": True})
+    assert refused.value.path == ("anyone",)
+
+
+@pytest.mark.parametrize(("index", "color"), list(enumerate(["cyan", "green", "magenta", "blue", "red", "yellow"])))
+def test_a_color_is_its_place_in_the_palette(index: int, color: str) -> None:
+    assert converted("color", color) == index
+    assert converted("color", f"bright-{color}") == converted("color", f"bright_{color}") == index + 6

@@ -95,6 +95,9 @@ def test_in_a_single_column_a_wide_character_takes_what_there_is() -> None:
     grid = Grid(1)
     grid.write("日本")
     assert "".join(texts(grid)) == "日本"
+    grid = Grid(2)
+    grid.write("a日")
+    assert texts(grid) == ["a", "日"]
 
 
 def test_text_overwrites_or_moves_the_rest_and_a_gap_is_blank() -> None:
