@@ -249,3 +249,28 @@ def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str) -> None
 def test_a_color_is_its_place_in_the_palette(index: int, color: str) -> None:
     assert converted("color", color) == index
     assert converted("color", f"bright-{color}") == converted("color", f"bright_{color}") == index + 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message", "hint"),
+    [
+        ("ready", {"tcp": 0}, "must be a port, or an address such as localhost:5432, not the number 0", ""),
+        (
+            "ready",
+            {"tcp": "db:1"},
+            'must be localhost or an address, not "db:1"',
+            "to check another machine by its name, use exec",
+        ),
+        ("health", 5, "must be a table with http, tcp or exec, not the number 5", "for example { tcp = 5432 }"),
+        ("ready", [], "must be a table with http, tcp, log, exec or delay, not a list", "for example { tcp = 5432 }"),
+        ("health", {}, "needs one of http, tcp, exec, but has none of them", "for example { tcp = 5432 }"),
+    ],
+)
+def test_a_wrong_check_is_told_what_it_must_be(key: str, value: object, message: str, hint: str) -> None:
+    with pytest.raises(WrongValueError) as refused:
+        converted(key, value)
+    assert (refused.value.message, refused.value.hint) == (message, hint)
+
+
+def test_a_delay_is_a_number_of_seconds() -> None:
+    assert converted("ready", {"delay": "2s"}).target == "2.0"

@@ -306,3 +306,20 @@ def test_who_is_named_starts_although_it_does_not_start_by_itself() -> None:
 
 def test_every_key_is_an_attribute_of_the_record() -> None:
     assert set(KEYS) <= set(vars(ProcessOverlay("web")))
+
+
+def test_a_table_of_an_unknown_process_type_is_a_mistake_where_it_is() -> None:
+    near = Table("procman.local.toml", "", {"web": {"port": 1}}, {("web",): 1})
+    far = Table("procman.toml", "", {"wbe": {"port": 1}, "nobody": {}}, {("wbe",): 7, ("nobody",): 9})
+    overlay = parse_overlay([near, far], PROCFILE)
+    assert list(overlay.processes) == ["web"]
+    assert [(problem.location, problem.message, problem.hint) for problem in overlay.problems] == [
+        ("procman.toml:7", 'Procfile has no process type "wbe"', 'did you mean "web"?'),
+        ("procman.toml:9", 'Procfile has no process type "nobody"', overlay.problems[1].hint),
+    ]
+
+
+def test_mistakes_of_unknown_process_types_come_first() -> None:
+    overlay = overlaid(web={"restrat": 1}, wbe={"restrat": 1})
+    assert ["wbe" in problem.message for problem in overlay.problems] == [True, True, False]
+    assert list(overlaid(db={}, web={}).processes) == ["web", "db"]

@@ -335,3 +335,19 @@ def test_rows_are_inserted_and_deleted_at_the_cursor() -> None:
     grid.row = 0
     grid.delete_rows(b"1")
     assert texts(grid) == [""]
+
+
+def test_a_mark_belongs_to_the_character_before_it() -> None:
+    grid = Grid(COLUMNS)
+    grid.write("ae\u0301")
+    assert grid.rows == [[(b"", "a"), (b"", "e\u0301")]]
+    grid.write("\u0302")
+    assert grid.rows[0][1] == (b"", "e\u0301\u0302")
+    grid.to_column(4)
+    grid.write("\u0303")  # there is no character before it
+    grid.to_column(3)
+    grid.write("\u0303")
+    assert texts(grid) == ["ae\u0301\u0302"]
+    grid.to_column(0)
+    grid.write("\u0303")
+    assert texts(grid) == ["ae\u0301\u0302"]

@@ -33,7 +33,7 @@ def parse_overlay(tables: Sequence[Table], procfile: Procfile) -> Overlay:
         if procfile.get(name) is not None:
             overlay.processes[name] = process
         else:
-            source = next(iter(merged[name].values()))[1] if merged[name] else tables[0]
+            source = next(table for table in tables if isinstance(table.processes, dict) and name in table.processes)
             message = f'{procfile.name} has no process type "{name}"'
             hint = did_you_mean(name, procfile.names)
             overlay.problems.append(OverlayProblem(source.location((name,)), message, hint))
