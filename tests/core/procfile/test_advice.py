@@ -214,3 +214,144 @@ def test_the_place_is_that_of_the_word() -> None:
 )
 def test_a_long_line_takes_no_time_to_speak_of(part: str) -> None:
     list(advise("web", part * (MAX_LENGTH // len(part))))
+
+
+# Each with the severity, the offset in the command and a part of what is said.
+PLACED = """
+warning 10 ends in a backslash | web: $PORT && a\\
+warning 10 ends in "&" | a: ./server  &
+warning 10 ends in "&" | a: (./server &) # x
+warning 2 this quote is never closed | a: x 'y; z
+warning 0 the whole command is in quotes | a: "node index.js"
+warning 2 U+201C is a curly quote | a: x “y”
+warning 0 U+2018 is a curly quote | a: \\u2018x
+warning 2 U+2013 is not a hyphen | a: x –y
+warning 3 U+2014 is not a hyphen | a: x -—y
+warning 1 U+3000 is an unusual space | a: x\u3000y
+hint 0 [[ is bash syntax | a: [[ x ]] && y
+hint 2 [[ is bash syntax | a: ! [[ x ]]
+hint 5 <( is bash syntax | a: diff <(x) <(y); [[ z ]]
+hint 0 source is a bash command | a: source x; [[ y ]]
+hint 3 source is a bash command | a: x; source y
+warning 0 nohup makes the process | a: nohup ./x
+warning 4 nohup makes the process | a: X=1 nohup ./x
+warning 0 BACKGROUND makes it a daemon | a: BACKGROUND=1 rake resque:work
+warning 12 -D makes it a daemon | a: X=1 unicorn -D
+hint 4 log_file in the overlay | a: x | tee y
+warning 14 a fixed port, 9000 | web: x -p $PORT -p 9000
+hint 6 not expanded in single quotes | web: serve '$PORT'
+hint 13 not expanded in single quotes | web: x -b':$PORT' '0.0.0.0:$PORT'
+hint 5 listens on 4100 | web: x -p 4100
+hint 5 listens on 80, | web: x -p 80
+hint 2 listens on 8080, | web: x -p8080
+hint 2 listens on 65535, | web: x --port=65535
+hint 5 listens on 4100 | web: x -b :4100 -p 4200
+hint 17 listens on 4100 | web: cd y && serve -l 4100
+warning 0 a fixed port, 4100 | web: PORT=4100 x -p $PORT
+hint 14 listens on 4100 | web: x --listen -b h:4100
+hint 2 listens on 80, | web: x :80
+hint 2 listens on 4100 | web: x [::]:4100
+hint 2 listens on 4100 | web: x *:4100
+hint 20 listens on 4100 | web: manage.py runserver 4100
+hint 25 listens on 4100 | web: manage.py runserver_plus 4100
+hint 0 manage.py runserver does not read it | web: manage.py runserver
+hint 4 manage.py runserver does not read it | web: X=1 manage.py runserver --noreload
+hint 0 flask run does not read it | web: flask run --debug
+hint 0 uvicorn does not read it | web: uvicorn x
+hint 10 http.server does not read it | web: python -m http.server
+hint 10 http.server does not read it | web: python -m http.server -d 4100
+hint 0 Heroku runs release only before a deployment | release: x
+"""
+
+NOT_SAID = """
+a: x & y
+a: x # ends &
+a: x "it's"
+a: "x y" z
+a: "x y"; z
+a: "x"
+a: " x"
+a: "./x y"
+a: "~/x y"
+a: echo “x” – y
+a: it’s
+a: x –
+a: x y–z
+a: x — y
+a: ! { if then
+a: x [[ y
+a: 'source' x
+a: set -e
+a: x pipefail
+a: test x = y
+a: x | y tee
+a: x && tee y
+a: x nohup
+a: BACKGROUND=1 rake x
+a: X=1 rake resque:work
+web: x $PORTAL
+web: x -p 79
+web: x -p 4
+web: x -p12
+web: x -p65536
+web: x -p 65536
+web: x -p port
+web: x --port 1x
+web: x -b 4100
+web: x -b unix:4
+web: x -b host:79
+web: x -P 4100
+web: x --host :79
+web: x :79
+web: x host:4100
+web: x -x :4100
+web: ssh -p 4100 x
+web: X_PORT=1 x -p 4100
+web: unset PORT; x -p 4100
+web: x 'PORT' -p 4100
+web: manage.py runserver $X
+web: manage.py runserver -p 1
+web: manage.py runserver --port=1
+web: manage.py runserver host:1
+web: manage.py migrate
+web: flask routes
+web: uvicorn --fd 3 x
+web: uvicorn x --uds=y
+web: python -m http.server $X
+web: python -m http.server --port 1
+web: x PORT=4100
+web: ssh -p $PORT -p 4100 x
+web: bash -c 'x $PORT'
+web: x 'a b $PORT'
+web: x "$PORT"
+other: x -p 4100
+other: uvicorn x
+"""
+
+
+def expected(line: str) -> tuple[tuple[str, int, str], str, str]:
+    said, _, procfile = line.partition(" | ")
+    severity, offset, part = said.split(" ", 2)
+    name, _, command = procfile.partition(": ")
+    return (severity, int(offset), part), name, command
+
+
+@pytest.mark.parametrize("line", lines(PLACED))
+def test_what_is_said_has_a_severity_and_a_place(line: str) -> None:
+    (severity, offset, part), name, command = expected(line)
+    (found,) = advise(name, command)
+    assert found[:2] == (severity, offset)
+    assert part in f"{found[2]},"
+
+
+@pytest.mark.parametrize("line", lines(NOT_SAID))
+def test_what_is_nearly_doubtful_is_not_spoken_of(line: str) -> None:
+    name, _, command = line.partition(": ")
+    assert list(advise(name, command)) == []
+
+
+def test_a_command_of_this_length_is_looked_at() -> None:
+    command = "unicorn -D ".ljust(MAX_LENGTH, "x")
+    assert len(list(advise("web", command))) == 1
+    assert list(advise("web", command + "x")) == []
+    assert len(list(advise("release", command + "x\\"))) == 2
