@@ -119,6 +119,33 @@ def test_a_waiting_prompt_is_marked_and_a_key_attaches_to_it(place: Place) -> No
     assert terminal.wait() == 130
 
 
+@pytest.mark.parametrize("words", [("-q", "web"), ("--only", "worker")])
+def test_the_prompt_of_a_hidden_process_is_marked_too(place: Place, words: tuple[str, ...]) -> None:
+    place.write("app.py", DEBUGGED.replace("end", "end of it"))
+    place.procfile(f"web: {sys.executable} app.py\nworker: while :; do echo tick; sleep 0.3; done\n")
+    terminal = on_terminal(place, "start", *words)
+    terminal.see_status(r"^web ⌨ \(Pdb\)  worker ● 1/1.*a attach  \? keys$")
+    assert "| (Pdb)" not in _log(terminal)
+    terminal.type(b"a")
+    terminal.see(lambda: terminal.status == "(Pdb)", "the prompt alone at the bottom")
+    terminal.type(b"c\n\x1d")
+    terminal.see_status(r"^web (muted|● 1/1)")
+    terminal.type(b"q")
+    assert terminal.wait() == 130
+
+
+def test_a_prompt_that_is_muted_stays_marked(place: Place) -> None:
+    place.write("app.py", DEBUGGED)
+    place.procfile(f"web: {sys.executable} app.py\nworker: while :; do echo tick; sleep 0.3; done\n")
+    terminal = on_terminal(place, "start")
+    terminal.see_status(r"^web ⌨ \(Pdb\)  worker ● 1/1")
+    terminal.type(b"mweb\n")
+    terminal.see(lambda: terminal.said("web.1")[-1:] != ["(Pdb)"], "the prompt gone from the rows")
+    terminal.see_status(r"^web ⌨ \(Pdb\)  worker ● 1/1")
+    terminal.type(b"q")
+    assert terminal.wait() == 130
+
+
 def test_the_end_of_the_process_gives_the_keyboard_back(place: Place) -> None:
     place.write("app.py", "import sys\nprint('say: ', end='', flush=True)\nsys.stdin.readline()\n")
     place.procfile(f"web: {sys.executable} app.py\nstay: sleep 100000\n")

@@ -30,6 +30,7 @@ class Hub:
         "_readers",
         "_sanitizers",
         "_sinks",
+        "_unseen",
         "history",
         "painting",
         "palette",
@@ -58,6 +59,7 @@ class Hub:
         self.prefix_width = prefix_width  # columns
         self.taps: dict[str, Callable[[bytes], None]] = {}  # by instance: gets its bytes before a line is complete
         self.painting: set[tuple[str, str]] = set()  # streams with rows held back because they may be overwritten
+        self._unseen: set[str] = set()  # instances whose unfinished lines the screen hides
         self._footer = footer
         self.passthrough = passthrough  # the footer, if it can lend the terminal to an instance
         self._sinks: tuple[Sink, ...] = ()
@@ -122,6 +124,8 @@ class Hub:
         again = False
         for sink in self._readers:
             again = sink.partial(name, stream, shown) or again
+        if shown and self._footer is not None and self.screen.hides(name):
+            self._unseen.add(name)
         return again
 
     def _show(self, name: str, stream: str, lines: bytes) -> None:
@@ -190,11 +194,16 @@ class Hub:
     def hide(self, names: Iterable[str]) -> None:
         """Hide these instances or process types instead of those named before. Names that the settings hide are shown
         instead. Other sinks get the lines of all of them."""
-        self.screen.choose(names, ())
+        self._choose(names, ())
 
     def show_only(self, names: Iterable[str]) -> None:
         """Show only these instances or process types; without names, follow the settings."""
-        self.screen.choose((), names)
+        self._choose((), names)
+
+    def _choose(self, muted: Iterable[str], focus: Iterable[str]) -> None:
+        before = self.waiting_lines
+        self.screen.choose(muted, focus)
+        self._unseen.update(name for name in before if self.screen.hides(name))
 
     def hides(self, name: str) -> bool:
         """Whether the screen hides this instance."""
@@ -217,8 +226,13 @@ class Hub:
 
     @property
     def waiting_lines(self) -> tuple[str, ...]:
-        """The instances with an unfinished line that stands still."""
-        return self._footer.waiting if self._footer is not None else ()
+        """The instances with an unfinished line that stands still, shown or hidden."""
+        if self._footer is None:
+            return ()
+        if self._unseen:
+            self._unseen = {name for name in self._unseen if self.history.unfinished(name)}
+            return tuple(dict.fromkeys((*self._footer.waiting, *self._unseen)))
+        return self._footer.waiting
 
     def become_lender(self) -> Passthrough:
         """Return the footer as one that can lend the terminal to an instance; the first call replaces it."""
