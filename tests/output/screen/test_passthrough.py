@@ -420,7 +420,27 @@ def test_lost_lines_are_reported_once(screen: Screen) -> None:
         screen.passthrough.put(b"kept\n")
         screen.passthrough.on_output(b"\x1b[?1049l")
         screen.turn()
-    assert screen.said == ["2 lines were not shown; see `procman logs`"] * 2
+    assert screen.said == ["1 line was not shown; see `procman logs`"] * 2
+
+
+@pytest.mark.parametrize("size", [MAX_KEPT + 1, 2 * MAX_KEPT + 7])
+def test_of_a_chunk_that_is_too_large_the_last_lines_are_kept(screen: Screen, size: int) -> None:
+    lines = b"".join(b"%09d\n" % number for number in range(size // 10 + 1))
+    screen.passthrough.on_output(b"\x1b[?1049h")
+    screen.passthrough.put(lines)
+    screen.passthrough.on_output(b"\x1b[?1049l")
+    screen.turn()
+    lost = len(lines) // 10 - MAX_KEPT // 10
+    assert screen.said == [f"{lost} line{'s were' if lost > 1 else ' was'} not shown; see `procman logs`"]
+    assert b"%09d\r\n" % lost in screen.out
+    assert b"%09d\r\n" % (lost - 1) not in screen.out
+
+
+def test_that_a_line_was_not_shown_is_reported_when_the_screen_is_free(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[?1049h")
+    screen.passthrough.put(b"x" * (MAX_KEPT + 1) + b"\n")
+    screen.passthrough.on_output(b"\x1b[?1049l")
+    assert screen.said == ["1 line was not shown; see `procman logs`"]
 
 
 def test_the_rows_of_the_process_wrap_at_the_new_width(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -655,7 +675,7 @@ def test_lost_lines_are_reported_when_the_screen_is_free_again(screen: Screen) -
     screen.turn(1.0)
     assert screen.said == []
     screen.passthrough.on_output(b"\x1b[?1049l")
-    assert screen.said == ["1 lines were not shown; see `procman logs`"]
+    assert screen.said == ["1 line was not shown; see `procman logs`"]
 
 
 def test_so_much_is_kept_each_time(screen: Screen) -> None:

@@ -126,7 +126,7 @@ class Passthrough(Footer):
             self._full_until = self._clock() + POSITIONING_TIME
         if self._with_status and self._emulator.alternate:
             self._yield()
-        elif self._kept and not self._is_full:
+        elif self._has_kept and not self._is_full:
             self._release_kept()
 
     def _follow(self, chunk: bytes) -> None:
@@ -194,18 +194,26 @@ class Passthrough(Footer):
         return not self._yielded and (self._emulator.alternate or self._full_until > self._clock())
 
     def _keep(self, text: bytes) -> None:
+        """Keep the latest output; of a chunk that is too large by itself, its last lines."""
         self._kept.append(text)
         self._kept_size += len(text)
         while self._kept_size > MAX_KEPT:
             lost = self._kept.pop(0)
             self._kept_size -= len(lost)
+            if not self._kept and (end := lost.find(b"\n", len(lost) - MAX_KEPT - 1) + 1):
+                self._kept, self._kept_size = [lost[end:]], len(lost) - end
+                lost = lost[:end]
             self._lost += lost.count(b"\n")
+
+    @property
+    def _has_kept(self) -> bool:
+        return bool(self._kept or self._lost)
 
     def _release_kept(self) -> None:
         kept, self._kept, self._kept_size = b"".join(self._kept), [], 0
         lost, self._lost = self._lost, 0
         if lost:
-            self.announce(f"{lost} lines were not shown; see `procman logs`")
+            self.announce(f"{lost} line{'s were' if lost > 1 else ' was'} not shown; see `procman logs`")
         if kept:
             self.put(kept)
 
@@ -216,7 +224,7 @@ class Passthrough(Footer):
         """See Footer.next_repaint. Kept output is due when the screen is free."""
         if not self._lent or self._paused:
             return super().next_repaint
-        if self._kept and not self._emulator.alternate:
+        if self._has_kept and not self._emulator.alternate:
             return self._full_until
         due = not self._is_full and (not self._here or self._below() != (self._painted or []))
         return self._painted_at + REPAINT_INTERVAL if due else None
@@ -228,7 +236,7 @@ class Passthrough(Footer):
             return
         if self._is_full:
             return
-        if self._kept:
+        if self._has_kept:
             self._release_kept()
         rows = self._below()
         if self._here and rows == (self._painted or []):
