@@ -631,6 +631,18 @@ def test_attach_leaves_the_keyboard_as_it_was(place: Place) -> None:
     assert terminal.wait() == 0
 
 
+def test_attach_leaves_the_title_and_the_origin_of_rows_as_they_were(place: Place) -> None:
+    place.procfile("web: echo ready; read line; printf '\\033]2;mine\\007\\033[?6htype: '; exec sleep 1000\n")
+    place.start("--pty").wait_for("ready")
+    terminal = place.session("attach", "web", pty=True)
+    terminal.wait_for("Ctrl-] detaches")
+    terminal.type(b"\r")
+    terminal.wait_for(r"\x1b\[22;0t\s*\x1b\]2;mine[^ ]*type: ")
+    terminal.type(b"\x1d")
+    terminal.wait_for(r"\x1b\[\?6l\x1b\[999B.*\x1b\[23;0t")  # the end of the mode moves the cursor to the first row
+    assert terminal.wait() == 0
+
+
 def test_attach_hands_on_what_it_is_given_and_leaves_with_the_answer(place: Place) -> None:
     place.procfile("web: stty -echo; echo ready; while read -r line; do echo got $line; done\n")
     place.start("--pty").wait_for("ready")

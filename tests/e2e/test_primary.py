@@ -352,6 +352,22 @@ def test_after_the_end_the_terminal_and_its_modes_are_as_they_were(place: Place)
     assert terminal.emulator.color("over") == "default"
 
 
+def test_a_primary_that_ends_by_itself_leaves_no_rare_modes_either(place: Place) -> None:
+    modes = "print('\\x1b[4h\\x1b[3;10r\\x1b[5 q\\x1b]11;#123\\x07\\x1b]0;mine\\x07here', flush=True); input()\n"
+    place.procfile(_python(place, modes) + f"db: {STAY}\n")
+    place.write("procman.toml", "[process.web]\nrestart = 'never'\n")
+    terminal = on_terminal(place, "start", "--primary", "web")
+    terminal.see(lambda: "here" in "\n".join(terminal.rows), "its word")
+    terminal.type(b"\n")
+    terminal.see(lambda: "web.1 exited" in "\n".join(terminal.log), "its end")
+    after = terminal.out[terminal.out.index(b"here") :]
+    for off in (b"\x1b[4l", b"\x1b[r", b"\x1b[0 q", b"\x1b]111\x1b\\", b"\x1b[23;0t"):
+        assert off in after
+    assert terminal.out.index(b"\x1b[22;0t") < terminal.out.index(b"\x1b]0;mine")
+    terminal.type(b"q")
+    assert terminal.wait() == 130
+
+
 # Who it is ------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,14 @@ from procman.output.outlet import LARGE_CHUNK, Outlet
 from procman.output.screen.emulator import Emulator
 from procman.output.screen.footer import REPAINT_INTERVAL, Footer
 from procman.output.screen.grid import MAX_ROWS
-from procman.output.screen.passthrough import MAX_KEPT, POSITIONING_TIME, Passthrough
+from procman.output.screen.passthrough import (
+    KEEP_TITLE,
+    MAX_KEPT,
+    POSITIONING_TIME,
+    RESTORE_TITLE,
+    TO_BOTTOM,
+    Passthrough,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -766,3 +773,20 @@ def test_the_terminal_is_taken_back_before_it_is_left(leave: str) -> None:
     assert screen.passthrough.next_repaint is None
     screen.outlet.close(0.0)
     os.close(screen.reader)
+
+
+def test_the_end_of_origin_mode_leaves_the_cursor_at_the_bottom(screen: Screen) -> None:
+    screen.passthrough.on_output(b"\x1b[3;9r\x1b[?6hrow")
+    screen.passthrough.take_back(b"RESET")
+    screen.turn()
+    assert b"\x1b[?6l" + b"RESET" in screen.out
+    assert screen.out.index(b"\x1b[?6l") < screen.out.index(TO_BOTTOM)
+
+
+def test_the_title_is_kept_once_and_restored(screen: Screen) -> None:
+    for title in (b"\x1b]0;a\x07", b"\x1b]2;b\x07"):
+        screen.passthrough.on_output(title)
+    screen.passthrough.take_back()
+    screen.turn()
+    assert (screen.out.count(KEEP_TITLE), screen.out.count(RESTORE_TITLE)) == (1, 1)
+    assert screen.out.index(KEEP_TITLE) < screen.out.index(b"\x1b]0;a")

@@ -45,7 +45,7 @@ class Lent:
     def lend(self) -> None:
         self.lent = True
 
-    def take_back(self) -> None:
+    def take_back(self, reset: bytes = b"") -> None:
         self.lent = False
         self.taken_back += 1
 

@@ -14,6 +14,7 @@ from procman.cli.control.connection import connect, names_in, require_success
 from procman.core.text.keybindings import split_at_switch
 from procman.core.text.printable import visible
 from procman.errors import EXIT_OK, UsageError
+from procman.output.screen.passthrough import KEEP_TITLE, RESTORE_TITLE, TITLES, TO_BOTTOM
 from procman.runtime.system.descriptors import open_standard_descriptors
 from procman.runtime.system.tty import USUAL_KEYS, USUAL_MODES, is_terminal, raw, window_size
 
@@ -28,6 +29,7 @@ MAX_KEYS = 4096  # bytes per request
 MAX_PENDING = 4096  # requests, of a paste that the process does not read; more keys are read, since one may be Ctrl-]
 MAX_PARTING_TIME = 0.3  # seconds for the session to report what was not read
 _DEFAULT_SIZE = (24, 80)  # rows, columns
+_ORIGIN, _NO_ORIGIN = b"\x1b[?6h", b"\x1b[?6l"
 _MAIN_SCREEN, _ALTERNATE = b"\x1b[?1049l", b"\x1b[?1049h"
 
 
@@ -52,6 +54,8 @@ class AttachedTerminal:
         self._saved: list[object] | None = None  # tty attributes; empty if stdin is not a terminal; None: not attached
         self._resized, self._resize_signal = os.pipe()
         self._alternate = False  # the process uses the alternate screen
+        self._origin = False  # its rows count from the top margin; the end of that moves the cursor to the first row
+        self._titled = False  # it has changed the window's title
         self._reading_keys = True
         self._typed = False
         self._pending: deque[Record] = deque()  # requests that the session does not take yet
@@ -114,7 +118,9 @@ class AttachedTerminal:
             return
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
         screen = USUAL_KEYS + _MAIN_SCREEN if self._alternate else b""
-        _write(screen + USUAL_KEYS + USUAL_MODES + b"\r\n")
+        origin = b"\x1b[?6l" + TO_BOTTOM if self._origin else b""
+        title = RESTORE_TITLE if self._titled else b""
+        _write(screen + USUAL_KEYS + origin + USUAL_MODES + title + b"\r\n")
         termios.tcsetattr(0, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]  # as we got it
 
     def _on_answer(self) -> None:
@@ -142,9 +148,11 @@ class AttachedTerminal:
             self._last_message = f"procman: {self._name} has not read the last {last['unread']} bytes\n"
 
     def _on_output(self, screen: bytes) -> None:
-        entered, left = screen.rfind(_ALTERNATE), screen.rfind(_MAIN_SCREEN)
-        if entered != left:
-            self._alternate = entered > left
+        self._alternate = _latest(screen, _ALTERNATE, _MAIN_SCREEN, self._alternate)
+        self._origin = _latest(screen, _ORIGIN, _NO_ORIGIN, self._origin)
+        if not self._titled and any(title in screen for title in TITLES):
+            self._titled = True
+            _write(KEEP_TITLE)
         _write(screen)
 
     def _show_message(self, message: str) -> None:
@@ -182,6 +190,12 @@ class AttachedTerminal:
         poll.register(self._connection.fileno(), select.POLLOUT)
         while self._pending and poll.poll(0):
             self._connection.send(self._pending.popleft())
+
+
+def _latest(screen: bytes, on: bytes, off: bytes, before: bool) -> bool:
+    """Return whether a mode is on, by the last sequence that switches it."""
+    entered, left = screen.rfind(on), screen.rfind(off)
+    return before if entered == left else entered > left
 
 
 def _read_keys() -> bytes:

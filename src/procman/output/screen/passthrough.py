@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_KEPT = 256 << 10  # bytes of other output kept while the process uses the whole screen
 POSITIONING_TIME = 5.0  # seconds that a process owns the screen after it has positioned the cursor (`top`)
 TO_BOTTOM = b"\x1b[999B"
+ORIGIN = b"6"  # private mode: rows count from the top margin; its end moves the cursor to the first row
+TITLES = b"\x1b]0;", b"\x1b]2;"
+KEEP_TITLE, RESTORE_TITLE = b"\x1b[22;0t", b"\x1b[23;0t"  # of the window, on a stack of xterm and others
 
 
 class Passthrough(Footer):
@@ -37,6 +40,7 @@ class Passthrough(Footer):
         "_lent",
         "_lost",
         "_status_wanted",
+        "_titled",
         "_up",
         "_window",
         "_with_status",
@@ -62,6 +66,7 @@ class Passthrough(Footer):
         self._yielded = False  # it uses the whole screen but has to wait, because our own rows are shown
         self._full_until = 0.0  # until then it counts as using the whole screen, although not the alternate one
         self._window = float("-inf")  # start of counting the volume while the terminal is lent
+        self._titled = False  # whether the process has changed the window's title
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._lost = 0  # lines of other output that did not fit
@@ -99,14 +104,21 @@ class Passthrough(Footer):
         self._outlet.put(b"" if self._emulator.blank else self._emulator.picture(), self._emulator.redo())
         self._note()
 
-    def take_back(self) -> None:
-        """Take the terminal back. What the process has started to write stays on the screen."""
+    def take_back(self, reset: bytes = b"") -> None:
+        """Take the terminal back. What the process has started to write stays on the screen.
+
+        ``reset`` resets what is not followed: margins, the cursor's shape, colors of the terminal.
+        """
         if not self._lent:
             return
         self._show()
         emulator = self._emulator
-        down = TO_BOTTOM if self._full_until > self._clock() else b"\x1b[%dB" % emulator.down if emulator.down else b""
-        self._outlet.put(emulator.undo(), b"\x1b[0m", b"" if emulator.blank else down + b"\r\n")
+        moves = bool(emulator.modes.get(ORIGIN))
+        is_full = moves or self._full_until > self._clock()
+        down = TO_BOTTOM if is_full else b"\x1b[%dB" % emulator.down if emulator.down else b""
+        self._outlet.put(emulator.undo(), reset, RESTORE_TITLE if self._titled else b"")
+        self._outlet.put(b"\x1b[0m", b"" if emulator.blank and not moves else down + b"\r\n")
+        self._titled = False
         self._here, self._yielded, self._full_until = False, True, 0.0
         self._release_kept()
         self._lent = self._with_status = self._yielded = False
@@ -117,6 +129,9 @@ class Passthrough(Footer):
             self._follow(chunk)
             return
         self._show()
+        if not self._titled and any(title in chunk for title in TITLES):
+            self._titled = True
+            self._outlet.put(KEEP_TITLE)
         self._outlet.put(chunk)
         self._volume += len(chunk)
         self._emulator.feed(chunk)

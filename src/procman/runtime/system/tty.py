@@ -30,9 +30,10 @@ USUAL_MODES = b"\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?2004l"
 USUAL_MODES += b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l"
 # Rarer ones: insert mode, line drawing, a reverse screen, other reports of the mouse, reverse wrap, margins (which move
 # the cursor, so it is saved), newline mode, reports of colors and sizes, the cursor's shape, a link, changed colors.
-USUAL_MODES += b"\x1b[4l\x1b(B\x0f\x1b[?5l\x1b[?9l\x1b[?1005l\x1b[?1015l\x1b[?1016l\x1b[?45l\x1b[?69l\x1b[20l"
-USUAL_MODES += b"\x1b7\x1b[r\x1b8\x1b[?2031l\x1b[?2048l\x1b[0 q"
-USUAL_MODES += b"\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
+RARE_MODES = b"\x1b[4l\x1b(B\x0f\x1b[?5l\x1b[?9l\x1b[?1005l\x1b[?1015l\x1b[?1016l\x1b[?45l\x1b[?69l\x1b[20l"
+RARE_MODES += b"\x1b7\x1b[r\x1b8\x1b[?2031l\x1b[?2048l\x1b[0 q"
+RARE_MODES += b"\x1b]8;;\x1b\\\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
+USUAL_MODES += RARE_MODES
 # The alternate screen, too: its keyboard is separate, and can only be reached from there. Its last line stays.
 RESTORE_ALL = END_SEQUENCES + USUAL_KEYS + b"\x1b[?1047l" + USUAL_KEYS + USUAL_MODES + b"\x1b[J\r\n"
 

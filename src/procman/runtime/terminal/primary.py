@@ -14,7 +14,7 @@ from procman.core.lifecycle.transitions import DOWN, Action
 from procman.core.text.keybindings import split_at_switch
 from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, KeyQueue
 from procman.runtime.system.poller import READ
-from procman.runtime.system.tty import in_foreground, key_by_key, raw
+from procman.runtime.system.tty import RARE_MODES, in_foreground, key_by_key, raw
 from procman.runtime.terminal.console import Console
 
 TYPE_CHECKING = False
@@ -126,7 +126,7 @@ class Primary(Console):
 
     def release(self) -> None:
         """See Console.release."""
-        self._passthrough.take_back()
+        self._passthrough.take_back(RARE_MODES)
         self._hub.lend("")
         self._passthrough.flush()
         super().release()
@@ -151,7 +151,7 @@ class Primary(Console):
             return
         self._status.lead = f"Ctrl-] {self._name}  " if self._taken else ""
         if not self._alive:
-            self._passthrough.take_back()
+            self._passthrough.take_back(RARE_MODES)
         self._passthrough.flush()
         try:
             termios.tcsetattr(self._fd, termios.TCSANOW, self.settings(self._saved))
