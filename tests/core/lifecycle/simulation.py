@@ -90,6 +90,8 @@ class World:
         self.numbers = itertools.count(1)
         self.children: dict[str, Child] = {}  # by instance, until the supervisor knows their end
         self.launching: set[str] = set()
+        self.decided = 0  # actions that were decided in this turn and are noted
+        self.graces: dict[Instance, float] = {}  # when the grace of a stop ends, by the plan when it was decided
         self.ledgers: dict[Instance, Ledger] = {}
         self.killed_by_user: set[str] = set()
         self.ends, self.told = Counter[str](), Counter[str]()
@@ -178,7 +180,9 @@ class World:
         """Do what the supervisor decided, as the engine would."""
         if self.supervisor.stopping is not None and self.stopped_at is None:
             self.note_stopping()
+        self.note_decisions()
         while actions := self.supervisor.take_actions():
+            self.decided = 0
             for action, instance in actions:
                 self.note(f"{instance.name} {action} [{instance.state}]")
                 if action in self.signals:
@@ -187,7 +191,20 @@ class World:
                     self.at(0.1, self.answer_probe, self.children[instance.name])
                 else:
                     self.on_announcement(action, instance)
+            self.note_decisions()
         self.on_performed()
+
+    def note_decisions(self) -> None:
+        """Note what was decided while its reasons hold: the next request of the same turn may contradict it."""
+        for action, instance in self.supervisor._actions[self.decided :]:
+            self.on_decision(action, instance)
+        self.decided = len(self.supervisor._actions)
+
+    def on_decision(self, action: str, instance: Instance) -> None:
+        if action == Action.LAUNCH and instance.state == State.STARTING:
+            assert all(self.meets(other, need) for other, need in self.needs(instance)), "started before what it needs"
+        elif action == Action.STOP:
+            self.graces[instance] = self.grace_ends(instance)
 
     def on_announcement(self, action: str, instance: Instance) -> None:
         if action in (Action.ANNOUNCE_EXITED, Action.ANNOUNCE_STOPPED):
@@ -198,8 +215,6 @@ class World:
 
     def on_launch(self, instance: Instance) -> None:
         assert instance.name not in self.launching, "a second launch before the answer to the first"
-        if instance.state == State.STARTING:
-            assert all(self.meets(other, need) for other, need in self.needs(instance)), "started before what it needs"
         self.launching.add(instance.name)
         self.at(self.chance.choice([0.0, 0.0, SPAWN_TIME]), self.launch, instance)
 
@@ -241,7 +256,7 @@ class World:
         self.resume(child)
         if instance.killed:  # in the same moment
             return
-        assert instance.last_deadline == self.grace_ends(instance), "a grace too short, or too long"
+        assert instance.last_deadline == self.graces[instance], "a grace too short, or too long"
         if self.stopped_at == self.now and instance.name not in self.stopped_by_user:
             assert not any(need.type == child.plan.type for need in self.needs_of_children()), "stopped while in use"
         child.kill_at = instance.last_deadline
@@ -337,11 +352,11 @@ class World:
             child.sick = 0
             self.supervisor.probed(child.instance, "")
             return
-        child.sick += 1
+        child.sick += not child.paused  # what is paused does not answer, and is not to blame
         self.supervisor.unhealthy(child.instance, "no answer", self.now)
         health = child.instance.plan.health
         assert health is not None
-        condemned = child.sick == health.threshold and health.on_fail != "none"
+        condemned = child.sick == health.threshold and health.on_fail != "none" and not child.paused
         assert child.instance.state == (State.STOPPING if condemned else State.RUNNING)
         self.perform()
 
@@ -351,6 +366,7 @@ class World:
             self.supervisor.pause(child.instance, self.now)
 
     def resume(self, child: Child) -> None:
+        child.sick = 0 if child.paused else child.sick
         child.paused = False
         self.supervisor.resume(child.instance, self.now)
         if child.owed is not None:

@@ -39,12 +39,17 @@ class History(World):
     # The user -----------------------------------------------------------------------------------------------------
 
     def request(self) -> None:
-        """Ask for something at random."""
+        """Ask for something at random; sometimes several clients do, in one turn of the loop and of the same ones."""
         everybody = list(self.supervisor.instances.values())
         some = self.chance.sample(everybody, self.chance.randint(0, len(everybody)))
-        kind = self.chance.choice(
-            ["start", "stop", "restart", "kill", "hold", "add", "retire", "replan", "pause", "resume"]
-        )
+        for _ in range(self.chance.choice([1, 1, 1, 2, 2, 3])):
+            self.ask([one for one in some if self.supervisor.instances.get(one.name) is one])
+            self.note_decisions()
+            self.note_held_up()
+        self.perform()
+
+    def ask(self, some: list[Instance]) -> None:
+        kind = self.chance.choice(REQUESTS)
         self.note(f"> {kind} {' '.join(instance.name for instance in some)}")
         if kind in (Event.START, Event.RESTART):
             self.start(kind, some)
@@ -57,7 +62,6 @@ class History(World):
             self.resume_all()
         else:
             self.change(kind, some)
-        self.perform()
 
     def start(self, event: str, some: list[Instance]) -> None:
         before = {instance: instance.state for instance in self.supervisor.instances.values()}
@@ -113,13 +117,14 @@ class History(World):
 
     # What the user holds ------------------------------------------------------------------------------------------
 
-    def on_announcement(self, action: str, instance: Instance) -> None:
-        super().on_announcement(action, instance)
+    def on_decision(self, action: str, instance: Instance) -> None:
+        super().on_decision(action, instance)
         if action == Action.ANNOUNCE_WAITING:
             self.limit_wait(instance)
         elif action == Action.ANNOUNCE_FAILED and instance.failure.startswith("not started: "):
             lost = {one for one, need in self.needs(instance) if one.state in DOWN and not self.meets(one, need)}
-            assert lost - self.held_by_user, "it failed because the user stopped what it needs"
+            to_blame = {one for one in lost if one.state == State.FAILED or one not in self.held_by_user}
+            assert to_blame, "it failed because the user stopped what it needs"
 
     def limit_wait(self, instance: Instance) -> None:
         """Note by when its wait must be over, unless the user holds what it waits for."""
@@ -127,6 +132,9 @@ class History(World):
         self.wait_limits[instance.name] = self.now + min(limits) if limits else None
 
     def on_performed(self) -> None:
+        self.note_held_up()
+
+    def note_held_up(self) -> None:
         """Note which instances wait for something that the user stopped; when that is over, their wait begins again."""
         waiting = [one for one in self.supervisor.instances.values() if one.state == State.WAITING]
         up: set[Instance] = set()
@@ -139,7 +147,7 @@ class History(World):
 
     def holds(self, other: Instance, need: Dependency, held_up: set[Instance]) -> bool:
         stopped = other.state == State.EXITED or (other.state == State.STOPPING and need.condition != COMPLETED)
-        return other in held_up or (other in self.held_by_user and stopped and not self.meets(other, need))
+        return not self.meets(other, need) and (other in held_up or (other in self.held_by_user and stopped))
 
     # The rules ----------------------------------------------------------------------------------------------------
 
