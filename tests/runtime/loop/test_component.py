@@ -13,6 +13,8 @@ class Timed(Recorder):
 
     poller: object = None
     ticks = 0
+    timing = True
+    suspended = 0.0
 
     def open(self, poller: object) -> None:
         self.poller = poller
@@ -22,6 +24,12 @@ class Timed(Recorder):
 
     def tick(self, now: float) -> None:
         self.ticks += 1
+
+    def is_timing(self) -> bool:
+        return self.timing
+
+    def stand_still(self, seconds: float) -> None:
+        self.suspended += seconds
 
 
 class Maker:
@@ -45,9 +53,11 @@ def test_nothing_is_made_for_instances_that_do_not_need_it(kernel: Kernel) -> No
     maker.lazy.on_event(Action.ANNOUNCE_STARTED, maker.plain, kernel.now)
     maker.lazy.on_event(Action.ANNOUNCE_READY, maker.wanted, kernel.now)
     maker.lazy.tick(kernel.now)
+    maker.lazy.stand_still(1.0)
     maker.lazy.close(kernel.now, 0)
     assert maker.made == []
     assert maker.lazy.next_deadline() is None
+    assert not maker.lazy.is_timing()
 
 
 def test_the_first_start_that_needs_it_makes_it_and_all_later_events_reach_it(kernel: Kernel) -> None:
@@ -61,6 +71,11 @@ def test_the_first_start_that_needs_it_makes_it_and_all_later_events_reach_it(ke
     assert maker.lazy.next_deadline() == 5.0
     maker.lazy.tick(kernel.now)
     assert made.ticks == 1
+    assert maker.lazy.is_timing()
+    made.timing = False
+    assert not maker.lazy.is_timing()
+    maker.lazy.stand_still(60.0)
+    assert made.suspended == 60.0
     maker.lazy.close(kernel.now, 3)
     assert made.closed_with == 3
 
@@ -70,5 +85,6 @@ def test_a_quiet_component_does_nothing_and_waits_for_nothing(kernel: Kernel) ->
     quiet.open(Poller())
     quiet.on_event(Action.ANNOUNCE_STARTED, Instance(a_plan("web.1")), kernel.now)
     quiet.tick(kernel.now)
+    assert not quiet.is_timing()
     quiet.close(kernel.now, 0)
     assert quiet.next_deadline() is None

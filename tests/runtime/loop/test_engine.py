@@ -12,9 +12,11 @@ from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.plan import RestartPolicy
 from procman.runtime.loop import engine as engine_module
+from procman.runtime.loop.component import QuietComponent
 from procman.runtime.loop.engine import LAST_FLUSH_LIMIT
 from procman.runtime.loop.pumps import MAX_OWED
 from procman.runtime.processes.launcher import BATCH_SIZE
+from procman.runtime.system.poller import MAX_WAIT
 from runtime.fakes import Kernel, Process, Recorder, Run, a_plan, signal_names
 
 TYPE_CHECKING = False
@@ -777,3 +779,215 @@ def test_the_children_have_their_turn_whenever_they_are_due(kernel: Kernel, monk
     run.after(1.0, run.exits("web.1"))
     run.run()
     assert 1001.0 in turns
+
+
+# Time that nobody had --------------------------------------------------------------------------------------------
+
+
+class Timed(QuietComponent):
+    """A component that waits for something far away, and notes what was suspended."""
+
+    def __init__(self, timing: bool) -> None:
+        self.timing = timing
+        self.suspended: list[float] = []
+
+    def next_deadline(self) -> float | None:
+        return 1e6
+
+    def is_timing(self) -> bool:
+        return self.timing
+
+    def stand_still(self, seconds: float) -> None:
+        self.suspended.append(seconds)
+
+
+def freeze(kernel: Kernel, seconds: float) -> Callable[[], object]:
+    def happen() -> None:
+        kernel.now += seconds
+
+    return happen
+
+
+@pytest.mark.parametrize(
+    ("timing", "seconds", "noticed"),
+    [(False, 0.9, False), (False, 200.0, False), (True, 0.4, False), (True, 1.1, True)],
+)
+def test_a_suspension_is_noticed_by_a_wait_that_is_late(
+    kernel: Kernel, timing: bool, seconds: float, noticed: bool
+) -> None:
+    """While the time of a process is measured no wait is long; else nothing is lost by one that is."""
+    timed = Timed(timing)
+    run = Run(kernel, "web.1", components=lambda _run: [timed])
+    run.after(3.25, freeze(kernel, seconds))
+    run.after(300.0, run.exits("web.1"))
+    assert run.run() == 0
+    assert bool(timed.suspended) is noticed
+    assert set(kernel.waits) == ({0.5} if timing else {MAX_WAIT})
+
+
+@pytest.mark.parametrize(("seconds", "noticed"), [(0.9, False), (1.1, True)])
+def test_a_long_wait_may_be_a_second_late(kernel: Kernel, seconds: float, noticed: bool) -> None:
+    timed = Timed(timing=False)
+    timed.next_deadline = lambda: kernel.now + 10.0 if kernel.now < 1005.0 else None  # type: ignore[method-assign]
+    run = Run(kernel, "web.1", components=lambda _run: [timed])
+    run.after(10.0, freeze(kernel, seconds))
+    run.after(30.0, run.exits("web.1"))
+    run.run()
+    assert bool(timed.suspended) is noticed
+
+
+def test_a_suspension_is_not_charged_to_what_a_crash_left(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", restart=RestartPolicy("never")))
+    run.after(1.0, lambda: leave(kernel.process("web.1")).ignores.add(signal.SIGTERM))
+    run.after(1.1, freeze(kernel, 60.0))
+    run.run()
+    assert 1061.2 < kernel.now < 1061.5
+
+
+def test_a_suspension_is_not_charged_to_orphans_at_the_end(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=8.0))
+
+    def stray() -> None:
+        one = kernel.process("web.1").fork(own_session=True, env={})
+        one.locks = -1
+        one.ignores.add(signal.SIGTERM)
+
+    run.after(1.0, stray)
+    run.after(2.0, run.exits("web.1"))
+    run.after(4.0, freeze(kernel, 60.0))
+    run.run()
+    assert kernel.now == pytest.approx(1070.0, abs=1.0)
+
+
+def test_a_suspension_by_ctrl_z_is_not_charged(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(kernel, a_plan("web.1", grace=8.0))
+    kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+    kill = os.kill
+
+    def stopped(pid: int, number: int) -> None:
+        kill(pid, number)
+        if pid == kernel.us and number == signal.SIGSTOP:
+            kernel.now += 60.0  # until `fg`
+
+    monkeypatch.setattr(os, "kill", stopped)
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.after(3.0, lambda: run.signal(signal.SIGTSTP))
+    run.run()
+    assert run.recorder.times["stopped", "web.1"] == pytest.approx(69.0, abs=0.1)
+
+
+# More of stopping --------------------------------------------------------------------------------------------------
+
+
+def test_who_handles_the_signal_has_half_of_its_grace_before_the_rest_of_its_group_is_signalled(
+    kernel: Kernel,
+) -> None:
+    run = Run(kernel, a_plan("web.1", grace=8.0))
+    helpers: list[Process] = []
+
+    def fork(child: Process) -> None:
+        child.caught.add(signal.SIGTERM)
+        helpers.append(child.fork())
+        helpers[0].caught.add(signal.SIGTERM)
+
+    kernel.on_spawn = fork
+    seen: list[list[str]] = []
+    for moment in (4.9, 5.1):
+        run.after(moment, lambda: seen.append(signal_names(helpers[0].got)))
+    run.after(1.0, lambda: run.signal(signal.SIGTERM))
+    run.run()
+    assert ["TERM" in one for one in seen] == [False, True]
+    assert run.recorder.times["stopped", "web.1"] == 9.0
+
+
+def strays(kernel: Kernel) -> tuple[Process, Process]:
+    """What web.1 and db.1 have started in sessions of their own; it outlives who has started it."""
+    made = []
+    for name in ("web.1", "db.1"):
+        between = kernel.process(name).fork()
+        made.append(between.fork(own_session=True))
+        made[-1].ignores.add(signal.SIGTERM)
+        between.exit()
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_has_left_the_group_of_a_stopped_instance_is_signalled_with_it(kernel: Kernel, everything: bool) -> None:
+    run = Run(kernel, a_plan("web.1", grace=8.0), a_plan("db.1", grace=8.0))
+    made: list[Process] = []
+    seen: list[list[str]] = []
+    kernel.on_spawn = lambda child: child.ignores.add(signal.SIGTERM)
+
+    def stop() -> None:
+        if everything:
+            run.signal(signal.SIGTERM)
+        else:
+            run.supervisor.hold([run.supervisor.instances["web.1"]], kernel.now)
+            run.signal(signal.SIGWINCH)
+
+    run.after(1.0, lambda: made.extend(strays(kernel)))
+    run.after(2.0, stop)
+    run.after(2.5, lambda: seen.extend(signal_names(one.got) for one in made))
+    run.after(20.0, lambda: run.signal(signal.SIGKILL if everything else signal.SIGTERM))
+    run.after(20.1, lambda: run.signal(signal.SIGINT))
+    run.after(21.0, lambda: run.signal(signal.SIGINT))
+    run.run()
+    assert seen == [["TERM", "CONT"], ["TERM", "CONT"] if everything else []]
+
+
+def test_what_hangs_in_the_kernel_at_the_end_is_named(kernel: Kernel) -> None:
+    run = Run(kernel, a_plan("web.1", grace=1.0))
+    pids: list[int] = []
+
+    def stray() -> None:
+        one = kernel.process("web.1").fork(own_session=True, env={})
+        one.locks, one.immortal = -1, True
+        one.ignores.add(signal.SIGTERM)
+        pids.append(one.pid)
+
+    run.after(1.0, stray)
+    run.after(2.0, run.exits("web.1"))
+    run.run()
+    assert run.screen.announced == [f"still alive after SIGKILL, stuck in the kernel: pid {pids[0]}"]
+
+
+# More of the output --------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_turn_are_written_before_components_have_theirs(kernel: Kernel) -> None:
+    seen: list[tuple[float, bytes]] = []
+
+    class Reader(QuietComponent):
+        def tick(self, now: float) -> None:
+            seen.append((now, run.read()))
+
+    run = Run(kernel, "web.1", components=lambda _run: [Reader()])
+    run.after(1.0, lambda: kernel.process("web.1").write(b"hello\n"))
+    run.after(2.0, lambda: run.signal(signal.SIGTERM))
+    run.run()
+    assert (1001.0, b"hello\n") in seen
+
+
+def test_a_reader_that_is_gone_is_noticed_by_a_write_that_fails(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(kernel, "web.1")
+    monkeypatch.setattr(engine_module, "has_hung_up", lambda _fd: False)  # as where poll(2) does not say so
+    monkeypatch.setattr(type(run.outlet), "pollable", False)
+
+    def write() -> None:
+        os.close(run.reader)
+        kernel.process("web.1").write(b"hello\n")
+
+    run.after(1.0, write)
+    assert run.run() == 141
+
+
+def test_keys_that_nobody_reads_do_not_keep_the_loop_busy(kernel: Kernel) -> None:
+    master, slave = os.openpty()
+    run = Run(kernel, "web.1", stdout=slave)
+    run.after(1.0, lambda: os.write(master, b"typed\n"))
+    run.after(2.0, run.exits("web.1"))
+    assert run.run() == 0
+    for fd in (master, slave):
+        os.close(fd)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from procman.core.text.lines import STAYS
+from procman.output.outlet import LARGE_CHUNK
 from procman.runtime.loop import pumps as pumps_module
 from procman.runtime.loop.pumps import (
     BYTES_PER_POLL,
     CHUNK_SIZE,
     FULL_READS_TO_WIDEN,
     LONE_FLOOD_SIZE,
+    MAX_OWED,
     MAX_SHARED_FLOODS,
     PAINTING_DELAY,
     PARTIAL_DELAY,
     TURN_LIMIT,
     TURN_SIZE,
+    WATCH_RETRY_INTERVAL,
     WIDE_CHUNK_SIZE,
     Pumps,
 )
@@ -39,6 +43,7 @@ class FullAfterEveryChunk:
 
     blocked = False
     eager = False
+    owed = 0
 
 
 class Listener:
@@ -151,8 +156,9 @@ def test_a_quiet_child_is_heard_at_the_next_turn_after_a_flood_filled_the_output
         assert "quiet" in table.turn() + table.turn()
 
 
-def test_who_said_least_the_last_time_comes_first(table: Table) -> None:
-    floods = [f"flood{number}" for number in range(8)]
+@pytest.mark.parametrize("number", [1, 8])
+def test_who_said_least_the_last_time_comes_first(table: Table, number: int) -> None:
+    floods = [f"flood{place}" for place in range(number)]
     table.seat(*floods, "quiet")
     table.flood(*floods)
     os.write(table.writers["quiet"], b"hello\n")
@@ -452,12 +458,13 @@ def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_
     assert table.hub.released == ["pull"]
 
 
-def test_few_floods_are_read_in_rotation(table: Table) -> None:
-    floods = ("flood1", "flood2", "flood3")
+@pytest.mark.parametrize("number", [3, MAX_SHARED_FLOODS])
+def test_few_floods_are_read_in_rotation(table: Table, number: int) -> None:
+    floods = [f"flood{place}" for place in range(number)]
     table.seat(*floods)
     table.flood_for_ever()
     table.flood(*floods)
-    for _ in range(10):
+    for _ in range(10 * number):
         table.turn()
     turn = table.turn()
     assert len(turn) > 3
@@ -639,3 +646,213 @@ def test_users_and_signals_do_not_notice_the_limits() -> None:
     assert 0.1 <= PARTIAL_DELAY <= 0.2
     assert TURN_LIMIT <= 0.1
     assert TURN_SIZE <= 1 << 20
+
+
+def clock() -> Clock:
+    """The clock of these tests."""
+    module: Any = pumps_module
+    found: Clock = module.time
+    return found
+
+
+def test_of_two_that_say_little_the_one_that_said_less_comes_first(table: Table) -> None:
+    table.seat("more", "less")
+    for _ in range(2):
+        os.write(table.writers["more"], LINE * 10)
+        os.write(table.writers["less"], LINE)
+        heard = table.turn() + table.turn()
+    assert heard == ["less", "more"]
+
+
+def test_a_read_that_finds_nothing_is_no_flood(table: Table) -> None:
+    table.seat("one")
+    pump = table.readers["one"]
+    table.flood("one")
+    pump.read()
+    assert pump.last_size > CHUNK_SIZE // 2
+    pump.read()
+    assert not pump.read()
+    assert pump.last_size == 0
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_at_the_end_of_a_child_its_whole_pipe_is_read(table: Table, plain: bool) -> None:
+    table.hub.is_plain = lambda *_: plain  # type: ignore[method-assign]
+    table.flood_for_ever()
+    table.seat("one")
+    table.flood("one")
+    table.readers["one"]._most = CHUNK_SIZE // 4
+    assert table.pumps.drain(table.readers["one"], 1.0)
+    assert sum(len(lines) for _, lines in table.hub.heard) > CHUNK_SIZE - len(LINE)
+
+
+def test_a_full_output_limits_what_is_read_of_those_that_a_child_left(table: Table) -> None:
+    table.seat("flood")
+    table.flood_for_ever()
+    table.flood("flood")
+    table.outlet.blocked = True
+    assert table.pumps.drain(table.readers["flood"], 1.0)
+    heard = sum(len(lines) for _, lines in table.hub.heard)
+    assert WIDE_CHUNK_SIZE - CHUNK_SIZE < heard <= WIDE_CHUNK_SIZE + CHUNK_SIZE
+
+
+def test_an_output_that_owes_too_much_lets_the_end_wait(table: Table) -> None:
+    table.seat("one")
+    os.write(table.writers["one"], LINE)
+    table.outlet.blocked, table.outlet.owed = True, MAX_OWED
+    assert not table.pumps.drain(table.readers["one"], 1.0)
+    assert table.hub.heard == []
+    table.outlet.owed -= 1
+    assert table.pumps.drain(table.readers["one"], 1.0)
+    assert table.hub.heard == [("one", LINE)]
+
+
+@pytest.mark.parametrize(("written", "blocked", "dropped"), [(3, True, 3), (0, True, 0), (3, False, 0)])
+def test_bytes_that_a_full_output_leaves_unread_are_counted(
+    table: Table, written: int, blocked: bool, dropped: int
+) -> None:
+    table.seat("one")
+    os.write(table.writers["one"], LINE * written)
+    table.outlet.blocked = blocked
+    table.pumps.remove(table.readers.pop("one"))
+    assert table.pumps.dropped == dropped * len(LINE)
+
+
+def is_ready(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def test_a_pump_that_is_removed_does_not_stay_in_the_poller(table: Table) -> None:
+    """Its pipe may live on in another process; the loop would wake for it again and again."""
+    table.seat("one")
+    pump = table.readers.pop("one")
+    copy = os.dup(pump.fd)
+    table.pumps.remove(pump)
+    os.write(table.writers["one"], LINE)
+    assert is_ready(copy)
+    assert not is_ready(table.pumps.fileno())
+    os.close(copy)
+
+
+def test_a_pump_that_is_removed_is_not_served_any_more(table: Table) -> None:
+    table.seat("flood", "one")
+    table.flood("flood")
+    os.write(table.writers["one"], LINE)
+    table.turn()  # the flood filled the output; the other one waits to be served
+    table.outlet.blocked = False
+    table.pumps.remove(table.readers.pop("one"))
+    table.hub.heard.clear()
+    for _ in range(3):
+        assert "one" not in table.turn()
+
+
+def test_a_terminal_that_is_hung_up_keeps_its_number(table: Table) -> None:
+    master, slave = os.openpty()
+    pump = table.pumps.add(master, "web.1", "stdout")
+    table.pumps.hang_up(pump)
+    assert os.read(slave, 10) == b""
+    os.set_blocking(pump.fd, False)
+    assert os.path.samestat(os.fstat(pump.fd), os.stat(os.devnull))
+    assert not is_ready(table.pumps.fileno())
+    table.pumps.remove(pump)
+    os.close(slave)
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_pipe_that_cannot_be_watched_is_read_at_intervals(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table.pumps._poller, "add", refuse)
+    before = clock().monotonic()
+    table.seat("one")
+    for number in range(1, 4):
+        os.write(table.writers["one"], LINE)
+        due = table.pumps.next_deadline()
+        assert due is not None
+        assert due == pytest.approx(before + number * WATCH_RETRY_INTERVAL, abs=0.01)
+        assert table.turn() == []
+        clock().now = due
+        table.pumps.show_partials(due)
+        assert table.turn() == ["one"]
+    table.pumps.remove(table.readers.pop("one"))
+    assert table.pumps.next_deadline() is None
+
+
+def test_a_pipe_that_is_broken_otherwise_is_an_error(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(table.pumps._poller, "add", fail)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        table.seat("one")
+    table.readers.clear()
+
+
+def test_lines_of_a_large_chunk_end_the_growth_of_an_unfinished_one(table: Table) -> None:
+    table.hub.has_footer = True
+    table.seat("one")
+    os.write(table.writers["one"], b"50%")
+    table.turn()
+    first = table.pumps.next_deadline()
+    clock().now += PARTIAL_DELAY / 2
+    os.write(table.writers["one"], b"60%")  # it has only grown
+    table.turn()
+    assert table.pumps.next_deadline() == first
+    os.write(table.writers["one"], LINE * (LARGE_CHUNK // len(LINE) + 1) + b"next")
+    table.turn()
+    later = table.pumps.next_deadline()
+    assert first is not None
+    assert later == pytest.approx(first + PARTIAL_DELAY / 2, abs=0.001)
+
+
+def test_in_a_footer_a_painting_is_shown_after_a_moment(table: Table) -> None:
+    table.hub.has_footer = True
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    before = clock().monotonic()
+    os.write(table.writers["bars"], b"\x1b[1A50%\n")
+    table.turn()
+    assert table.pumps.next_deadline() == pytest.approx(before + PARTIAL_DELAY, abs=0.001)
+
+
+def test_rows_below_which_a_line_is_unfinished_are_shown_when_they_are_due(table: Table) -> None:
+    table.seat("pull")
+    table.hub.painting.add(("pull", "stdout"))
+    os.write(table.writers["pull"], b"\x1b[2A\rlayer 1 MB\r")
+    table.turn()
+    table.pumps._unfinished.clear()
+    due = table.pumps.next_deadline()
+    assert due is not None
+    table.pumps.show_partials(due)
+    assert table.hub.heard == [("pull", b"\x1b[2A\rlayer 1 MB" + STAYS)]
+
+
+def test_what_is_shown_with_the_rows_is_not_shown_a_second_time(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\n")
+    table.turn()
+    due = table.pumps.next_deadline()
+    assert due is not None
+    clock().now = due - PARTIAL_DELAY / 2
+    os.write(table.writers["bars"], b"yes? ")
+    table.turn()
+    table.pumps.show_partials(due)
+    assert table.pumps.next_deadline() is None
+    assert table.hub.partials == [b"yes? "]
+
+
+def test_a_prompt_does_not_put_off_rows_that_it_does_not_paint(table: Table) -> None:
+    table.seat("bars")
+    table.hub.painting.add(("bars", "stdout"))
+    os.write(table.writers["bars"], b"\x1b[1A50%\nyes? ")
+    before = clock().monotonic()
+    table.turn()
+    prompt = table.pumps.next_deadline()
+    assert prompt is not None
+    table.pumps.show_partials(prompt)
+    assert table.hub.partials == [b"yes? "]
+    assert table.pumps.next_deadline() == pytest.approx(before + PAINTING_DELAY, abs=0.001)

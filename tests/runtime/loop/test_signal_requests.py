@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from procman.runtime.loop import signal_requests
 from procman.runtime.loop.signal_requests import REPEAT_AFTER
 from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
 
@@ -247,3 +248,51 @@ def test_footer_and_children_adapt_to_the_size_of_the_terminal(
     else:
         run.foreground._return()
     assert adapted == ["footer", "children"]
+
+
+# Where the guardian cannot tell a key (macOS) ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("forgetful", "times"), [(False, 2), (True, 1)])
+@pytest.mark.parametrize("way", ["guardian", "signal"])
+def test_a_ctrl_z_that_comes_twice_counts_once_where_it_may(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, forgetful: bool, times: int, way: str
+) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(signal_requests, "FORGETFUL", forgetful)
+    run = Run(kernel, "web.1", guardian_pipe=reader)
+    kill = os.kill
+
+    def stopped(pid: int, number: int) -> None:
+        kill(pid, number)
+        if pid == kernel.us and number == signal.SIGSTOP and kernel.stopped_us == 1:
+            if way == "signal":
+                run.signal(signal.SIGTSTP)  # in the moment in which it stops
+            else:
+                kernel.after(0.1, lambda: os.write(writer, bytes([signal.SIGTSTP])))
+
+    monkeypatch.setattr(os, "kill", stopped)
+    run.after(1.0, lambda: run.signal(signal.SIGTSTP))
+    run.after(5.0, run.exits("web.1"))
+    run.run()
+    assert kernel.stopped_us == times
+
+
+def test_a_later_ctrl_z_counts_again(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(signal_requests, "FORGETFUL", True)
+    run = Run(kernel, "web.1", guardian_pipe=reader)
+    run.after(1.0, lambda: run.signal(signal.SIGTSTP))
+    run.after(1.0 + REPEAT_AFTER + 0.1, lambda: os.write(writer, bytes([signal.SIGTSTP])))
+    run.after(5.0, run.exits("web.1"))
+    run.run()
+    assert kernel.stopped_us == 2
+
+
+def test_other_signals_are_obeyed_right_after_a_ctrl_z(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(signal_requests, "FORGETFUL", True)
+    run = Run(kernel, "web.1", guardian_pipe=reader)
+    run.after(1.0, lambda: run.signal(signal.SIGTSTP))
+    run.after(1.1, lambda: os.write(writer, bytes([signal.SIGINT])))
+    assert run.run() == 130
