@@ -6,14 +6,20 @@ import errno
 import gc
 import os
 import signal
+from typing import Any
 
 import pytest
 
 from procman.core.lifecycle.transitions import Event
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
+from procman.runtime.processes import children as children_module
 from procman.runtime.processes.children import Children, SpawnError
 from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, signal_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -460,3 +466,161 @@ def test_the_numbers_that_a_childs_streams_went_through_are_released(kernel: Ker
     else:
         children.spawn(a_plan("web.1"))
     assert released == [1]
+
+
+# Terminals ----------------------------------------------------------------------------------------------------------
+
+
+class Recorded:
+    """A pseudo-terminal in name only: it notes what it is told to do."""
+
+    def __init__(self) -> None:
+        self.slave = os.open(os.devnull, os.O_RDWR)
+        self.path = os.devnull
+        self.master = os.open(os.devnull, os.O_RDWR)
+        self.calls: list[str] = []
+
+    def fit(self) -> None:
+        self.calls.append("fit")
+
+    def interrupt(self) -> None:
+        self.calls.append("interrupt")
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_child_on_a_terminal_does_not_get_the_size_of_ours(
+    kernel: Kernel, children: Children, monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "50")
+    terminal: Any = Recorded() if on_terminal else None
+    plan = a_plan("web.1")
+    plan._own = {**plan._own, "COLUMNS": "120", "LINES": "7"}  # what it was given on purpose is kept
+    children.spawn(plan, terminal)
+    env = kernel.process("web.1").env
+    assert (env.get("COLUMNS"), env.get("LINES")) == (None if on_terminal else "120", "7")
+
+
+def test_a_new_size_of_the_window_reaches_every_terminal(kernel: Kernel, children: Children) -> None:
+    terminal: Any = Recorded()
+    children.spawn(a_plan("web.1"), terminal)
+    children.spawn(a_plan("db.1"))
+    children.resize()
+    assert terminal.calls == ["fit"]
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_terminal_interrupts_what_we_may_not_signal(
+    kernel: Kernel, children: Children, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    terminal: Any = Recorded()
+    plan = a_plan("web.1")
+    child = children.spawn(plan, terminal)
+    monkeypatch.setattr(children_module, "may_signal", lambda _pid: allowed)
+    children.stop(child, plan)
+    assert terminal.calls == ([] if allowed else ["interrupt"])
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_shell_that_cannot_be_held_is_signalled_with_its_group(
+    kernel: Kernel, children: Children, monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    plan = a_plan("web.1", "sh", stop=StopPolicy(to="program"))
+    child = children.spawn(plan)
+    shell = kernel.process("web.1")
+    program = shell.fork("serve")
+    program.caught.add(signal.SIGTERM)
+    monkeypatch.setattr(children.session_leaders, "hold", lambda *_, **__: held)
+    children.stop(child, plan)
+    assert child.asked == [program.pid]
+    assert child.group_asked is not held
+    assert program.got == ([] if held else [signal.SIGTERM, signal.SIGCONT])
+    children.stop_rest(child, plan)
+    assert program.got == ([] if held else [signal.SIGTERM, signal.SIGCONT])
+
+
+def test_a_group_that_is_signalled_as_a_whole_has_got_it(kernel: Kernel, children: Children) -> None:
+    plan = a_plan("web.1")
+    terminal: Any = Recorded()
+    child = children.spawn(plan, terminal)
+    kernel.process("web.1").fork()
+    children.stop(child, plan)
+    assert (child.asked, child.group_asked) == ([], True)
+
+
+# More of reaping ----------------------------------------------------------------------------------------------------
+
+
+class Dropped:
+    def __init__(self) -> None:
+        self.drops = 0
+
+    def drop(self) -> None:
+        self.drops += 1
+
+
+@pytest.mark.parametrize("how", ["reap", "abandon"])
+def test_nothing_of_a_child_is_kept_when_it_is_gone_or_given_up(
+    kernel: Kernel, children: Children, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    child = children.spawn(a_plan("web.1"))
+    stopper: Any = Dropped()
+    child.stopper = stopper
+    forgotten: list[int] = []
+    monkeypatch.setattr(children.session_leaders, "forget", forgotten.append)
+    if how == "reap":
+        kernel.process("web.1").exit()
+        children.reap(child)
+    else:
+        children.abandon(child)
+    assert (len(children), stopper.drops, forgotten) == (0, 1, [child.pid])
+    assert children.of("web.1") is None
+
+
+def test_a_living_orphan_does_not_keep_the_next_from_being_reaped(kernel: Kernel, children: Children) -> None:
+    living, ended = (Process(kernel, kernel.us, "helper", {}) for _ in range(2))
+    ended.exit()
+    children.reap_others()
+    assert kernel.reaped == [ended.pid]
+    assert living.alive
+
+
+def test_the_tree_of_a_life_has_each_of_its_processes_once(kernel: Kernel, children: Children) -> None:
+    child = children.spawn(a_plan("web.1"))
+    leader = kernel.process("web.1")
+    helper = leader.fork()
+    deep, deeper = helper.fork(own_session=True), None
+    deeper = deep.fork()
+    between = leader.fork()
+    adopted = between.fork()
+    between.exit()
+    Process(kernel, kernel.us, "stranger", {}).locks = -1
+    assert sorted(children.tree(child)) == sorted(one.pid for one in (leader, helper, deep, deeper, adopted))
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_where_processes_cannot_be_seen_the_group_says_whether_something_is_left(
+    kernel: Kernel, children: Children, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    child = children.spawn(a_plan("web.1"))
+    monkeypatch.setattr(children_module, "PEEKS", False)
+    monkeypatch.setattr(children_module, "group_lives", lambda group: lives and group == child.pid)
+    assert children.leftovers(child, []) == ([child.pid] if lives else [])
+
+
+def test_a_missing_interpreter_is_told_from_a_missing_program(kernel: Kernel, tmp_path: Path) -> None:
+    children = Children("s1", 1)
+    script = tmp_path / "serve"
+    script.write_text("#!/no/such/oven\n")
+    script.chmod(0o755)
+    reasons = []
+    for command in (str(script), f"{tmp_path}/gone"):
+        kernel.refusals = [FileNotFoundError(errno.ENOENT, "No such file or directory")]
+        with pytest.raises(SpawnError) as caught:
+            children.spawn(a_plan("web.1", command))
+        assert caught.value.status == ExitStatus(code=127)
+        reasons.append(caught.value.reason)
+    assert reasons == [
+        f"{script}: the interpreter that its first line names does not exist",
+        f"{tmp_path}/gone: not found",
+    ]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from procman.runtime.processes.diagnosis import Search
+from procman.core.lifecycle.instance import Instance
+from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
+from procman.runtime.processes.diagnosis import Search, launch_hint, search_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +32,9 @@ FILES = {
     "steps.sh": b"echo up\r\n",
     "good.sh": b"echo up\n",
     "empty": b"#!\n",
+    "bin/words": b"#!/bin/sh no-such-oven\n",
+    "bin/nothing": b"#!/usr/bin/env\n",
+    "-e": b"echo up\r\n",
 }
 
 
@@ -61,6 +70,8 @@ def search(tmp_path: Path) -> Search:
         ("bin/env", "bin/env needs no-such-oven, which is not on PATH", ""),
         ("bin/locked", "bin/locked: permission denied", "chmod +x bin/locked"),
         ("./site", "./site is a folder", ""),
+        ("site", '"site": command not found', ""),
+        ("A=1; rise", '"rise": command not found', ".venv/bin/rise exists"),
         ("no-such-oven", '"no-such-oven": command not found', ""),
     ],
 )
@@ -89,6 +100,11 @@ def test_the_first_program_that_cannot_be_run_is_named(search: Search, command: 
         "PATH=.venv/bin:$PATH rise",
         "# rise",
         "knead 'rise && bake' > rise",
+        "bin/words",
+        "bin/nothing",
+        "knead steps.sh",
+        "sh",
+        "sh -e",
     ],
 )
 def test_nothing_is_said_where_it_is_not_certain(search: Search, command: str) -> None:
@@ -105,12 +121,13 @@ def test_a_path_from_elsewhere_is_named(search: Search) -> None:
 
 
 def an_elf_file(loader: bytes) -> bytes:
-    """A header, and a table with one entry, PT_INTERP, right behind it; the loader's name follows."""
-    header = b"\x7fELF\x02\x01".ljust(0x20, b"\0") + (0x40).to_bytes(8, "little")
-    header = header.ljust(0x36, b"\0") + (0x38).to_bytes(2, "little") + (1).to_bytes(2, "little")
-    entry = (3).to_bytes(8, "little") + (0x78).to_bytes(8, "little")
-    entry = entry.ljust(0x20, b"\0") + (len(loader) + 1).to_bytes(8, "little")
-    return header.ljust(0x40, b"\0") + entry.ljust(0x38, b"\0") + loader + b"\0"
+    """A header, and a table with two entries right behind it, PT_INTERP the second; the loader's name follows."""
+    header = b"\x7fELF\x02\x01".ljust(0x20, b"\xff") + (0x40).to_bytes(8, "little")
+    header = header.ljust(0x36, b"\xff") + (0x38).to_bytes(2, "little") + (2).to_bytes(2, "little")
+    other = (6).to_bytes(4, "little").ljust(0x38, b"\xff")
+    entry = (3).to_bytes(4, "little") + b"\xff" * 4 + (0xB0).to_bytes(8, "little")
+    entry = entry.ljust(0x20, b"\xff") + (len(loader) + 1).to_bytes(8, "little")
+    return header.ljust(0x40, b"\xff") + other + entry.ljust(0x38, b"\xff") + loader + b"\0" + b"\xff" * 64
 
 
 def test_a_binary_for_another_system_is_one_without_its_loader(search: Search, tmp_path: Path) -> None:
@@ -124,8 +141,73 @@ def test_a_binary_for_another_system_is_one_without_its_loader(search: Search, t
     assert search.first_trouble("./static") is None
 
 
-@pytest.mark.parametrize("size", range(0, 0x90, 7))
+@pytest.mark.parametrize("size", range(0, 0xD0, 7))
 def test_a_binary_that_is_cut_off_is_no_reason_to_fail(search: Search, tmp_path: Path, size: int) -> None:
     (tmp_path / "cut").write_bytes(an_elf_file(b"/bin/sh")[:size])
     (tmp_path / "cut").chmod(0o755)
-    assert search.first_trouble("./cut") is None or size >= 0x78
+    assert search.first_trouble("./cut") is None or size >= 0xB0
+
+
+@pytest.mark.parametrize(("command", "code"), [("./site", 126), ("bin/locked", 126), ("no-such-oven", 127)])
+def test_the_code_is_that_of_a_shell(search: Search, command: str, code: int) -> None:
+    found = search.first_trouble(command)
+    assert found is not None
+    assert found[1].code == code
+
+
+def test_a_pipe_is_no_script_and_nothing_stays_open(search: Search, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bin" / "pipe")
+    before = os.listdir("/proc/self/fd")
+    assert search.first_trouble("sh bin/pipe") is None
+    assert search.first_trouble("bin/bake") is None
+    assert os.listdir("/proc/self/fd") == before
+
+
+# Where PATH comes from ------------------------------------------------------------------------------------------------
+
+OURS = {"PATH": "/usr/bin:/bin"}
+
+
+def in_folder(command: str, path: str, cwd: str) -> InstancePlan:
+    return InstancePlan("web.1", "web", 1, None, command, cwd, {"PATH": path}, RestartPolicy(), StopPolicy())
+
+
+def environment(path: str | None) -> Any:
+    """What the env files set."""
+    values = {} if path is None else {"PATH": path}
+    return SimpleNamespace(values=values, origin={"PATH": ".env:2"} if values else {})
+
+
+@pytest.mark.parametrize(
+    ("path", "of_files", "origin"),
+    [
+        ("/usr/bin:/bin", None, ""),
+        ("/usr/bin:/bin", "/usr/bin:/bin", ""),
+        ("/opt", "/opt", ".env:2"),
+        ("/opt", None, "an env file or the overlay"),
+        ("/opt", "/srv", "an env file or the overlay"),
+    ],
+)
+def test_the_file_that_set_path_is_named(path: str, of_files: str | None, origin: str) -> None:
+    plan = in_folder("serve", path, "/srv")
+    found = search_for(plan, environment(of_files), OURS)
+    assert (found.path, found.cwd, found.origin, found.inherited) == (path, "/srv", origin, "/usr/bin:/bin")
+
+
+@pytest.mark.parametrize(
+    ("command", "failure", "hint"),
+    [
+        ("knead", "", ""),
+        ("bake", "bake: not found", "bin/bake exists: write bin/bake"),
+        ("bin/locked", "", "bin/locked: permission denied; it is not executable: chmod +x bin/locked"),
+        ("bin/locked", "bin/locked: permission denied", "it is not executable: chmod +x bin/locked"),
+        ("./site", "", "./site is a folder"),
+    ],
+)
+def test_a_launch_that_failed_is_followed_by_what_is_not_said_yet(
+    search: Search, tmp_path: Path, command: str, failure: str, hint: str
+) -> None:
+    path = f"{tmp_path}/usr:/usr/bin:/bin"
+    instance = Instance(in_folder(command, path, str(tmp_path)))
+    instance.failure = failure
+    assert launch_hint(instance, environment(None), {"PATH": path}) == hint
