@@ -12,6 +12,7 @@ from procman.config.plan_source import PlanSource, read_plan
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.model.settings import Settings
 from procman.errors import ConfigError, UsageError
+from procman.runtime import reload
 from procman.runtime.reload import reload_plans
 
 TYPE_CHECKING = False
@@ -207,3 +208,75 @@ def test_the_port_of_one_that_does_not_run_is_free() -> None:
     write("Procfile", "css: build\nweb: serve\ndb: keep\n")
     reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), [supervisor.instances["web.1"]])
     assert supervisor.instances["web.1"].plan.port == 5100
+
+
+# Ports that other processes have ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The ports that are taken."""
+    ports: set[int] = set()
+    monkeypatch.setattr(reload, "busy_ports", ports.intersection)
+    monkeypatch.setattr(reload, "owner", lambda port: f"pid {port}")
+    return ports
+
+
+def ports(supervisor: Supervisor) -> list[int | None]:
+    return [instance.plan.port for instance in supervisor.instances.values()]
+
+
+@pytest.mark.parametrize("rule", ["warn", "fail", "bump"])
+def test_a_port_that_is_taken_is_treated_as_the_user_wants(taken: set[int], rule: str) -> None:
+    plan, settings = planned()
+    settings.port_conflict = rule
+    supervisor = Supervisor(plan.instances)
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    taken |= {5000, 5001}
+    chosen = [supervisor.instances["web.1"]]
+    if rule == "fail":
+        with pytest.raises(UsageError, match=r"^port 5000 of web.1 is taken by pid 5000$"):
+            reload_plans(supervisor, source, chosen)
+        assert ports(supervisor) == [5000, 5100]
+        return
+    sentences = reload_plans(supervisor, source, chosen)
+    if rule == "warn":
+        assert sentences == ["warning: port 5000 of web.1 is taken by pid 5000"]
+        assert ports(supervisor) == [5000, 5100]
+    else:
+        moved = ports(supervisor)[0]
+        assert sentences[0] == f"warning: port 5000 of web.1 is taken by pid 5000; web.1 gets port {moved}"
+        assert moved not in (5000, 5001, 5100, None)
+
+
+def test_a_port_that_the_instance_itself_has_is_not_taken(taken: set[int]) -> None:
+    plan, settings = planned()
+    settings.port_conflict = "fail"
+    supervisor = running(plan)
+    taken |= {5000, 5100}
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    assert reload_plans(supervisor, source, supervisor.instances.values()) == []
+    supervisor.instances["db.1"].pid = None
+    with pytest.raises(UsageError, match=r"^port 5100 of db.1"):
+        reload_plans(supervisor, source, supervisor.instances.values())
+
+
+def test_only_the_ports_of_those_that_begin_anew_matter(taken: set[int]) -> None:
+    plan, settings = planned()
+    settings.port_conflict = "fail"
+    supervisor = Supervisor(plan.instances)
+    taken.add(5100)
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    assert reload_plans(supervisor, source, [supervisor.instances["web.1"]]) == []
+
+
+def test_a_moved_port_is_none_that_another_instance_has(taken: set[int]) -> None:
+    plan, settings = planned()
+    settings.port_conflict = "bump"
+    supervisor = running(plan)
+    supervisor.instances["web.1"].pid = None
+    supervisor.instances["db.1"].plan.port = 5001
+    taken |= {5000, 5002}
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    reload_plans(supervisor, source, [supervisor.instances["web.1"]])
+    assert ports(supervisor) == [5003, 5001]

@@ -781,7 +781,7 @@ def test_the_children_have_their_turn_whenever_they_are_due(kernel: Kernel, monk
     assert 1001.0 in turns
 
 
-# Time that nobody had --------------------------------------------------------------------------------------------
+# Time that is not charged --------------------------------------------------------------------------------------------
 
 
 class Timed(QuietComponent):
@@ -901,7 +901,7 @@ def test_who_handles_the_signal_has_half_of_its_grace_before_the_rest_of_its_gro
 
 
 def strays(kernel: Kernel) -> tuple[Process, Process]:
-    """What web.1 and db.1 have started in sessions of their own; it outlives who has started it."""
+    """What web.1 and db.1 have started in sessions of their own; it outlives the process between."""
     made = []
     for name in ("web.1", "db.1"):
         between = kernel.process(name).fork()

@@ -75,7 +75,15 @@ def test_a_program_has_no_signal_blocked_and_those_reset_that_are_named() -> Non
     assert ignored & 1 << (signal.SIGWINCH - 1)
 
 
-def test_the_error_of_a_program_that_cannot_run_is_raised_here() -> None:
+def test_the_error_of_a_program_that_cannot_run_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    pids: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        pids.append(fork())
+        return pids[-1]
+
+    monkeypatch.setattr(os, "fork", noted)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(FileNotFoundError) as caught:
         fork_exec("/no/such/program", ["program"], ENV, (), [], True)
@@ -83,7 +91,7 @@ def test_the_error_of_a_program_that_cannot_run_is_raised_here() -> None:
     assert caught.value.strerror == os.strerror(errno.ENOENT)
     assert os.listdir("/proc/self/fd") == before
     with pytest.raises(ChildProcessError):  # it is reaped
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(pids[0], os.WNOHANG)
 
 
 def test_without_a_process_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,23 @@ import pytest
 
 from procman.core.model.plan import StopPolicy
 from procman.runtime.processes.children import Child, Children
-from procman.runtime.processes.recipients import handles, is_launcher, is_shell, living_children, others_of, programs_of
+from procman.runtime.processes.recipients import (
+    handles,
+    ignores,
+    is_launcher,
+    is_shell,
+    living_children,
+    others_of,
+    programs_of,
+)
 from procman.runtime.processes.session_leader import SessionLeaders
 from runtime.fakes import Kernel, Process, a_plan
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GONE = 4_100_000_000  # no process has such a number
 TERM, INT, CONT, STOP = signal.SIGTERM, signal.SIGINT, signal.SIGCONT, signal.SIGSTOP
 
 
@@ -184,3 +197,59 @@ def test_a_leader_is_kept_only_if_it_would_end_and_others_would_live(kernel: Ker
     assert not leaders.hold(leader.pid, signal.SIGWINCH)  # does not end a process
     assert kernel.sent == []
     assert leaders.hold(leader.pid, TERM, force=True)
+
+
+# Where /proc does not show what a process handles (macOS) ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "to", "alone"),
+    [
+        ("serve --port 1", "", True),
+        ("/usr/bin/serve", "", True),
+        ("sh serve", "", False),
+        ("/bin/bash -c serve", "", False),
+        ("serve && other", "", False),
+        ("serve && other", "program", True),
+        ("serve", "group", False),
+    ],
+)
+def test_the_command_says_whether_its_leader_is_a_program(command: str, to: str, alone: bool) -> None:
+    plan = a_plan("web.1", command, stop=StopPolicy(to=to))
+    assert programs_of(GONE, TERM, plan, on_terminal=False) == ([GONE] if alone else [])
+
+
+@pytest.mark.parametrize("answer", [handles, is_launcher, ignores])
+def test_what_is_gone_does_nothing_with_a_signal(answer: Callable[[int, int], bool]) -> None:
+    assert not answer(GONE, TERM)
+
+
+@pytest.mark.parametrize(
+    ("command", "launcher"),
+    [
+        ("go run .", True),
+        ("/usr/bin/go run", True),
+        ("npm start", True),
+        ("node npm-cli.js", False),
+        ("node x npm", False),
+        ("", False),
+    ],
+)
+def test_a_launcher_is_known_by_its_first_words(kernel: Kernel, command: str, launcher: bool) -> None:
+    leader = Process(kernel, kernel.us, command or "x", {})
+    leader.fork("sh")
+    if not command:
+        leader.command = "\0"
+    assert is_launcher(leader.pid, TERM) is launcher
+
+
+def test_signals_above_nine_are_read_as_hexadecimal(kernel: Kernel) -> None:
+    leader = Process(kernel, kernel.us, "serve", {})
+    leader.ignores = {signal.SIGUSR1, signal.SIGTERM}
+    assert [ignores(leader.pid, number) for number in (signal.SIGUSR1, TERM, signal.SIGHUP, INT)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not handles(leader.pid, TERM)

@@ -27,8 +27,13 @@ class Kernel:
         monkeypatch.setattr(session_leader, "_ends_by", lambda pid, number: True)
         monkeypatch.setattr(session_leader, "send", lambda pid, number: self.sent.append(("leader", number)))
         monkeypatch.setattr(session_leader, "send_group", lambda pid, number: self.sent.append(("group", number)))
-        self.leaders = SessionLeaders(list)
+        self.finds = 0
+        self.leaders = SessionLeaders(self._find)
         assert self.leaders.hold(LEADER, signal.SIGTERM)
+
+    def _find(self) -> list[int]:
+        self.finds += 1
+        return []
 
     def look(self, later: float = 0.0) -> None:
         """Let the time of the next look come."""
@@ -81,3 +86,50 @@ def test_a_leader_that_is_reaped_is_forgotten(kernel: Kernel) -> None:
     kernel.look()
     assert not kernel.asked
     assert kernel.leaders.next_deadline() is None
+
+
+def test_orphans_are_looked_for_once_for_many_leaders_and_at_each_look(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(session_leader.time, "monotonic", lambda: now)  # type: ignore[attr-defined]
+    leaders = SessionLeaders(kernel._find)
+    kernel.finds = 0
+    for number in range(3):
+        leaders.hold(LEADER + 10 * number, signal.SIGTERM)
+    assert kernel.finds == 1
+    now += session_leader.ORPHANS_AGE * 2
+    leaders.hold(LEADER + 100, signal.SIGTERM)
+    assert kernel.finds == 2
+    leaders.tick(now + 1.0)
+    assert kernel.finds == 3
+
+
+def test_the_looks_grow_rarer_and_are_close_again_for_the_next_leader(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(session_leader.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
+    leaders = SessionLeaders(list)
+    kernel.state = b"T"
+    leaders.hold(LEADER, signal.SIGTERM)
+    pauses = []
+    for _ in range(9):
+        due = leaders.next_deadline()
+        assert due is not None
+        pauses.append(round(due - now[0], 6))
+        now[0] = due
+        leaders.tick(due)
+    assert pauses == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.05, 0.05, 0.05]
+    leaders.hold(LEADER + 1, signal.SIGTERM)
+    assert leaders.next_deadline() == now[0] + session_leader.FIRST_PAUSE
+
+
+def test_of_a_leader_that_is_reaped_nothing_is_kept(kernel: Kernel) -> None:
+    kernel.leaders.hold(LEADER, signal.SIGTERM, [OTHER])
+    kernel.leaders.forget(LEADER)
+    kernel.sent.clear()
+    kernel.state = b"T"
+    assert kernel.leaders.hold(LEADER, signal.SIGTERM)  # another process of its number
+    kernel.look()
+    assert kernel.sent.count(("group", signal.SIGTERM)) == 1

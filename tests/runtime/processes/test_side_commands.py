@@ -144,3 +144,31 @@ def test_no_descriptor_is_left_of_one_that_has_ended(desk: Desk) -> None:
     desk.commands.reap()
     assert desk.answers == [(ExitStatus(signal=15), "")]
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_one_that_runs_does_not_keep_the_next_from_its_answer(desk: Desk) -> None:
+    desk.run()
+    desk.run()
+    desk.process.exit(3)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=3), "")]
+
+
+def test_the_words_of_one_whose_output_is_still_open_are_not_waited_for(desk: Desk) -> None:
+    desk.run()
+    escaped = desk.process.fork(own_session=True)
+    desk.process.exit(3)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=3), "")]
+    assert escaped.alive
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_numbers_that_its_streams_went_through_are_released(
+    desk: Desk, kernel: Kernel, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    released: list[bool] = []
+    monkeypatch.setattr(desk.commands._limit, "release", lambda: released.append(True))
+    kernel.refusals = [OSError(errno.EACCES, "text")] if fails else []
+    desk.run()
+    assert released == [True]

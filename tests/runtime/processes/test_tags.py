@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.runtime.processes import tags as tags_module
-from procman.runtime.processes.tags import Tags
+from procman.runtime.processes.tags import NUMBERS_PER_SESSION, Tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,3 +49,22 @@ def test_the_environment_counts_only_if_it_is_of_this_session(monkeypatch: pytes
         9: b"PROCMAN_SESSION=s1\0",
     }
     assert [tags.owner_of(pid) for pid in (7, 8, 9)] == ["web.1", None, None]
+
+
+def test_the_numbers_of_sessions_are_far_apart_and_fit_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(monkeypatch)
+    for chosen in (b"\0" * 4 + b"\1", b"\xff" * 5):
+        monkeypatch.setattr("os.urandom", lambda size, chosen=chosen: chosen if size == 5 else b"\xff" * size)
+        Tags("s1").apply("web.1")
+    assert limits.applied == [NUMBERS_PER_SESSION, (2**40 - 1) * NUMBERS_PER_SESSION]
+    assert limits.applied[1] + NUMBERS_PER_SESSION < 2**63
+
+
+def test_what_is_gone_or_cannot_be_seen_has_no_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr("resource.prlimit", fail)
+    assert tags_module._locks_of(7) == -1
+    monkeypatch.delattr("resource.prlimit")
+    assert tags_module._locks_of(7) == -1

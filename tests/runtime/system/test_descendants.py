@@ -114,3 +114,119 @@ def test_signals_to_what_is_gone_are_no_news(kernel: Kernel) -> None:
     descendants.send(GONE, signal.SIGTERM)
     descendants.send_group(GONE, signal.SIGTERM)
     assert signal_names(one.got) == ["USR1"]
+
+
+# The calls of the system ----------------------------------------------------------------------------------------------
+
+
+class Library:
+    """A C library in place of ours: what was called, and the result."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.result = 0
+        self.calls: list[tuple[object, ...]] = []
+        monkeypatch.setattr("_ctypes.dlopen", lambda name, mode: ("library", name, mode))
+        monkeypatch.setattr("_ctypes.dlsym", lambda library, name: (*library, name))
+        monkeypatch.setattr("_ctypes.call_function", self._call)
+
+    def _call(self, address: object, arguments: tuple[int, ...]) -> int:
+        self.calls.append((address, arguments))
+        return self.result
+
+
+@pytest.mark.parametrize(("result", "done"), [(0, True), (-1, False), (1, False)])
+def test_becoming_a_subreaper_is_one_call(monkeypatch: pytest.MonkeyPatch, result: int, done: bool) -> None:
+    library = Library(monkeypatch)
+    library.result = result
+    assert descendants.become_subreaper() is done
+    assert library.calls == [(("library", None, 2, "prctl"), (36, 1, 0, 0, 0))]
+
+
+def test_a_system_without_the_call_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_library: object, _name: str) -> None:
+        raise OSError("undefined symbol: prctl")
+
+    Library(monkeypatch)
+    monkeypatch.setattr("_ctypes.dlsym", missing)
+    assert not descendants.become_subreaper()
+
+
+def test_where_an_end_cannot_be_looked_at_a_child_is_reaped_at_once(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descendants, "PEEKS", False)
+    good, bad, killed = (a_process(kernel) for _ in range(3))
+    assert descendants.peek(good.pid) is None
+    good.exit(0)
+    bad.exit(3)
+    killed.take(signal.SIGKILL)
+    ends = [descendants.peek(one.pid) for one in (good, bad, killed)]
+    assert ends == [ExitStatus(code=0), ExitStatus(code=3), ExitStatus(signal=9)]
+    assert kernel.reaped == [good.pid, bad.pid, killed.pid]
+    assert descendants.peek(good.pid) == ExitStatus(code=0)  # its status is lost
+
+
+class Group:
+    """A process group on a system that cannot look at ends: what is reaped of it, and whether it can be signalled."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ends = [(8, 0), (9, 0)]
+        self.error: OSError | None = None
+        self.children_left = False
+        self.signalled: list[tuple[int, int]] = []
+        monkeypatch.setattr(os, "waitpid", self._waitpid)
+        monkeypatch.setattr(os, "killpg", self._killpg)
+
+    def _waitpid(self, pid: int, options: int) -> tuple[int, int]:
+        assert (pid, options) == (-7, os.WNOHANG)
+        if self.ends:
+            return self.ends.pop(0)
+        if self.children_left:
+            return 0, 0
+        raise ChildProcessError
+
+    def _killpg(self, group: int, number: int) -> None:
+        self.signalled.append((group, number))
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("children_left", [False, True])
+@pytest.mark.parametrize(("error", "lives"), [(None, True), (ProcessLookupError(), False), (PermissionError(), False)])
+def test_a_group_lives_as_long_as_it_can_be_signalled_once_its_dead_are_reaped(
+    monkeypatch: pytest.MonkeyPatch, children_left: bool, error: OSError | None, lives: bool
+) -> None:
+    group = Group(monkeypatch)
+    group.children_left, group.error = children_left, error
+    assert descendants.group_lives(7) is lives
+    assert group.ends == []
+    assert group.signalled == [(7, 0)]
+
+
+def test_what_is_not_pid_1_never_kills_all(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = a_process(kernel)
+    one.immortal = True
+    kernel.after(0.01, one.exit)
+    monkeypatch.setattr(descendants, "own_children", list)
+    monkeypatch.setattr(descendants, "proc_is_ours", lambda: False)
+    assert descendants.kill_until_empty() == []
+    assert kernel.sent == []
+
+
+def test_what_is_not_ours_to_kill_is_given_back_without_waiting(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = a_process(kernel)
+    one.immortal = True
+    monkeypatch.setattr(descendants, "may_signal", lambda pid: pid != one.pid)
+    assert descendants.kill_until_empty() == [one.pid]
+    assert kernel.now == 1000.0
+
+
+def test_with_something_to_spare_the_others_are_waited_for(kernel: Kernel) -> None:
+    spared, slow = a_process(kernel), a_process(kernel)
+    slow.immortal = True
+    kernel.after(0.5, slow.exit)
+    assert descendants.kill_until_empty((spared.pid,)) == []
+    assert kernel.now == pytest.approx(1000.5, abs=0.01)
+    assert not slow.alive

@@ -210,3 +210,81 @@ def test_our_streams_are_given_up_even_without_a_descriptor_to_put_there(
     monkeypatch.setattr(os, "dup2", lambda _null, fd: done.append((fd, fd)))
     descriptors.close_streams()
     assert done == ([(0, 3)] if scarce else [(0, 0), (1, 1), (2, 2)])
+
+
+def test_a_childs_streams_go_through_numbers_that_other_children_do_not_get(kernel: Kernel, null: int) -> None:
+    limits = limit(kernel, null, 300, 4096)
+    reader, writer = os.pipe()
+    (low,) = limits.lower_numbers((writer,))
+    assert not os.get_inheritable(low)
+    limits.release()
+    assert not os.get_inheritable(low)
+    for fd in (reader, writer):
+        os.close(fd)
+
+
+def test_a_limit_that_cannot_be_raised_is_not_lowered_for_children(
+    kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_which: int, _limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    limits = limit(kernel, null, 300, 4096)
+    assert kernel.limits[NOFILE] == (300, 4096)
+    monkeypatch.setattr(resource, "setrlimit", kernel._setrlimit)
+    assert limits.spawn(lambda: 77) == 77
+    assert kernel.limits[NOFILE] == (300, 4096)
+    assert not descriptors._set_soft(5000) or kernel.limits[NOFILE] == (4096, 4096)
+
+
+@pytest.mark.parametrize("proc", [True, False])
+def test_inherited_descriptors_are_found_in_proc_or_dev(monkeypatch: pytest.MonkeyPatch, proc: bool) -> None:
+    looked: list[str] = []
+    marked: list[int] = []
+
+    def listing(folder: str) -> list[str]:
+        looked.append(folder)
+        return ["0", "1", "2", "3", "17", "x"]
+
+    monkeypatch.setattr(os.path, "isdir", lambda _path: proc)
+    monkeypatch.setattr(descriptors, "listing", listing)
+    monkeypatch.setattr(os, "set_inheritable", lambda fd, _inheritable: marked.append(fd))
+    close_inherited_on_exec()
+    assert (looked, marked) == (["/proc/self/fd" if proc else "/dev/fd"], [3, 17])
+
+
+def test_the_descriptor_that_our_streams_get_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_descriptors()
+    monkeypatch.setattr(os, "dup2", lambda _null, _fd: None)
+    descriptors.close_streams()
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("closed", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_standard_descriptors_that_are_closed_become_null(
+    monkeypatch: pytest.MonkeyPatch, closed: tuple[int, ...]
+) -> None:
+    taken: list[int] = []
+    fstat = os.fstat
+
+    def missing(fd: int) -> os.stat_result:
+        if fd in closed:
+            raise OSError
+        return fstat(fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", missing)
+        patch.setattr(descriptors, "_take_lowest", taken.append)
+        descriptors.open_standard_descriptors()
+    assert taken == list(closed)
+
+
+@pytest.mark.parametrize(("lowest", "moved"), [(1, False), (5, True)])
+def test_null_is_put_at_the_number_that_was_closed(monkeypatch: pytest.MonkeyPatch, lowest: int, moved: bool) -> None:
+    calls: list[tuple[int, ...]] = []
+    monkeypatch.setattr(descriptors, "open_null", lambda: lowest)
+    monkeypatch.setattr(os, "dup2", lambda fd, to: calls.append((fd, to)))
+    monkeypatch.setattr(os, "close", lambda fd: calls.append((fd,)))
+    descriptors._take_lowest(1)
+    assert calls == ([(5, 1), (5,)] if moved else [])
