@@ -14,6 +14,7 @@ from procman.runtime.processes import pty as module
 from procman.runtime.processes.pty import (
     KEYS_PER_WRITE,
     MAX_WAITING_KEYS,
+    SIZE_WITHOUT_TERMINAL,
     KeyQueue,
     Pty,
     Returns,
@@ -70,7 +71,7 @@ def test_the_prefix_takes_its_columns_but_leaves_twenty(screen: list[int], colum
 
 def test_without_a_size_a_usual_one_is_taken(screen: list[int]) -> None:
     screen.clear()
-    assert Window(9, PREFIX).size() == (24, 50)
+    assert Window(9, PREFIX).size() == SIZE_WITHOUT_TERMINAL
 
 
 @pytest.mark.parametrize(
