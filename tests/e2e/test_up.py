@@ -240,7 +240,7 @@ def test_what_does_not_begin_in_time_is_ended(place: harness.Place) -> None:
     os.mkfifo(place.folder / ".env")
     session = up(place, "-t", "1")
     assert session.process.returncode == 124
-    assert "has not begun after 1 s" in session.err.decode()
+    assert "has not started after 1 s" in session.err.decode()
     session.wait_until_gone()
 
 
@@ -306,7 +306,7 @@ def test_it_ends_by_itself_after_the_time_it_was_given(place: harness.Place) -> 
     assert not is_there(place)
     foreground = place.start("--for", "500ms")
     assert foreground.wait() == 0
-    assert "its time is over" in foreground.text
+    assert "its time is up" in foreground.text
 
 
 def test_replace_begins_another_session(place: harness.Place) -> None:
@@ -363,7 +363,7 @@ def test_killed_by_force_nothing_of_it_is_left(place: harness.Place) -> None:
 def test_wait_sees_a_session_that_begins_later(place: harness.Place) -> None:
     place.procfile(STAY)
     waiting = place.session("wait", "web", "-t", "50")
-    waiting.wait_for("waiting for it", stream="err")
+    waiting.wait_for("for it to start", stream="err")
     session = up(place)
     assert waiting.wait() == 0
     end(place, session)

@@ -99,7 +99,7 @@ def test_the_folder_at_the_target_may_be_another() -> None:
 
 def test_nobody_owns_a_folder_that_is_elsewhere() -> None:
     export = Export("systemd", plan_of("web: ./web\n"), target_dir="/srv/shop", owner="")
-    assert "systemd will run the application as root: --user names another" in export.warnings
+    assert "systemd will run the application as root; choose another with --user" in export.warnings
     assert "User" not in unit(export)
 
 

@@ -44,4 +44,4 @@ class ExportOptions:
         """Yield a warning if no account is known. ``identity`` says who runs the application then."""
         if not self.account:
             reason = "" if self.target_dir else ", since root owns the folder"
-            yield ExportWarning(f"{identity}{reason}: --user names another")
+            yield ExportWarning(f"{identity}{reason}; choose another with --user")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from procman.export.application import Application, Service
 
 ONE_SHOT = (
-    "# It has started when it has ended, and stays active, so that no restart of others runs it again.",
+    "# It counts as started once it has ended, and stays active, so that restarts of others do not run it again.",
     "Type=oneshot",
     "RemainAfterExit=yes",
 )
@@ -81,8 +81,8 @@ def _pauses(policy: RestartPolicy) -> list[str]:
     if not 0 < policy.backoff < policy.backoff_max:
         return [first]
     return [
-        "# The pause grows with each failure since the start by hand, or since systemctl reset-failed.",
-        "# systemd before 254 ignores the last two lines, and says so: there, all pauses are the same.",
+        "# The pause grows with each failure since the last manual start, or since systemctl reset-failed.",
+        "# systemd before 254 ignores the last two lines, with a warning: there, all pauses are equal.",
         first,
         f"RestartSteps={ceil(log2(policy.backoff_max / policy.backoff))}",
         f"RestartMaxDelaySec={seconds(policy.backoff_max)}",

@@ -67,7 +67,7 @@ def _claim(settings: Settings, plan: Plan) -> SocketClaim:
 
     claim = enter(settings.but(names=()), plan)
     if claim.endpoint is None:
-        hint = "--socket names another place; procman start does without one"
+        hint = "choose another place with --socket, or use procman start, which needs none"
         raise UsageError(f"a session in the background needs a control socket: {claim.warning}", hint)
     _report(LISTENING)
     poll = select.poll()

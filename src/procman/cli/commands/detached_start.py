@@ -78,7 +78,7 @@ class DetachedStart:
         """Return why it has not begun, for `how` it went. What has not begun in time is ended: nothing can reach it."""
         if how == TIMED_OUT:
             self.stop(signal.SIGTERM)
-            return RefusedError(f"the session has not begun after {timeout:g} s", "a file may block", EXIT_TIMED_OUT)
+            return RefusedError(f"the session has not started after {timeout:g} s", "a file may block", EXIT_TIMED_OUT)
         code = self.join()
         if how == REFUSED:
             import json

@@ -55,7 +55,8 @@ def _require_possible(settings: Settings) -> None:
         raise UsageError("a session in the background needs its control socket", "leave out --no-control")
     if os.getpid() == 1:
         raise UsageError(
-            "as PID 1 this command would take the session with it", "procman start stays, as a container needs it"
+            "as PID 1, this command would end the session with it",
+            "procman start stays in the foreground, as a container needs",
         )
 
 
@@ -77,7 +78,7 @@ class Up:
             return self._print(self._ensure())
         except KeyboardInterrupt:
             if self._begun is not None:
-                sys.stderr.write("procman: interrupted: stopping the session that this command has begun\n")
+                sys.stderr.write("procman: interrupted: stopping the session that this command has started\n")
                 self._begun.stop()
             raise
 

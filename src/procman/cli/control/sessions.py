@@ -66,7 +66,7 @@ def _require_alone(invocation: Invocation) -> None:
     others = [option.long_flags[0] for option in invocation.given if option.setting in _NOT_WITH_ALL]
     others += names_in(invocation)
     if others:
-        raise UsageError(f"--all means every session, so {others[0]} does not go with it", "leave one of them out")
+        raise UsageError(f"--all means every session and cannot be combined with {others[0]}", "leave one of them out")
 
 
 def _sessions(request: Record) -> tuple[Sessions, int]:

@@ -86,7 +86,7 @@ OPTIONS = (
     # the control socket
     SOCKET,
     Option("control", "--no-control", "no control socket: ps, stop and logs will not work", value=False),
-    Option("detach", "-D --detach", "run in the background, as procman up", config=False, everyday=True, variable=""),
+    Option("detach", "-D --detach", "run in the background, like procman up", config=False, everyday=True, variable=""),
     Option("replace", "--replace", "stop the running session first", config=False),
     Option("wait", "--no-wait", "return before the running session has done it", value=False, config=False),
     # what to show
@@ -320,7 +320,7 @@ COMMANDS = {
             (
                 ("procman up", "start what is missing; procman down ends the session"),
                 ("procman up web -t 30", "exit status 124 if it takes longer"),
-                ("procman up --for 2h", "it ends by itself"),
+                ("procman up --for 2h", "end it after two hours"),
             ),
             rare=("detach", "quiet", "color", "exit"),
         ),

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 SUMMARY = "compose.yaml for Docker Compose and `docker stack deploy` (Swarm)"
 
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
-# The driver's own default keeps everything for ever.
+# The driver's own default keeps everything forever.
 _LOGGING = """\
 x-logging: &logging
   driver: json-file

@@ -157,7 +157,7 @@ class _Export:
         by_hand = not service.starts and service.kind != RELEASE
         tries = starts_allowed(service.restart) if service.is_restarted else 1
         spec: Manifest = {
-            **({"autostart = false: nothing but you starts it.": None, "suspend": True} if by_hand else {}),
+            **({"autostart = false: it does not start by itself.": None, "suspend": True} if by_hand else {}),
             "backoffLimit": tries - 1,
             **({"ttlSecondsAfterFinished": _DAY} if service.kind == RELEASE else {}),
             "template": template,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SUMMARY = "container units for Podman Quadlet"
 
 SYSTEM_FOLDERS = ("/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd")
-_BY_HAND = "# autostart = false: nothing but you starts it, not even a boot."
+_BY_HAND = "# autostart = false: it does not start by itself, not even at boot."
 USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 
 

@@ -85,7 +85,7 @@ kill -s {signal} -- "-$program" 2>/dev/null && sweep
 """
 
 _REST = """\
-# supervisord takes an end within startsecs for a failure, whatever the exit code: a success ends a little later.
+# To supervisord, an exit within startsecs is a failure, whatever its code: so a success exits a little later.
 case "$code" in {successes}) while [ "$(($(date +%s) - since))" -le {startsecs} ]; do sleep 1; done ;; esac
 """
 
@@ -154,7 +154,7 @@ def _restart(service: Service, keep_trying: bool) -> list[str]:
     policy = service.restart
     by_hand = ["; It starts by hand, not with supervisord.", "autostart=false"] if not service.starts else []
     if service.kind == RELEASE:
-        by_hand = ["; It runs by hand, before each new version: see the top of this file.", "autostart=false"]
+        by_hand = ["; Run it by hand before each new version: see the top of this file.", "autostart=false"]
     if service.kind == RELEASE or policy.mode == "never":
         once = "; It is never restarted, however it exits."
         return [*by_hand, once, "autorestart=false", "startsecs=0", "startretries=0"]

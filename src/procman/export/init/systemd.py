@@ -238,7 +238,9 @@ def _stop(service: Service) -> list[str]:
         reason = "# A shell runs this command and would not pass the stop signal on, so all processes get it."
         return [*([] if stop.to else [reason]), *_signals_all(service)]
     else:
-        reason = "# The program gets the stop signal alone, what is left at its end or after half of the grace."
+        reason = (
+            "# The program gets the stop signal first; what it leaves gets it at its end, or after half of the grace."
+        )
         limit = stop.grace / 2
         asked = f"kill -s {signal.removeprefix('SIG')} {program_of(service, '$MAINPID')}"
         script = f"exec 2>/dev/null; {asked} && {_WAIT}"

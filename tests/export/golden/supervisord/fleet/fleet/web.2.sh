@@ -44,6 +44,6 @@ since=$(date +%s)
 # A signal that is passed on ends the wait, but not the program.
 until wait "$program"; code=$?; ! kill -s 0 "$program"; do :; done 2>/dev/null
 kill -s TERM -- "-$program" 2>/dev/null && sweep
-# supervisord takes an end within startsecs for a failure, whatever the exit code: a success ends a little later.
+# To supervisord, an exit within startsecs is a failure, whatever its code: so a success exits a little later.
 case "$code" in 0) while [ "$(($(date +%s) - since))" -le 10 ]; do sleep 1; done ;; esac
 exit "$code"
