@@ -41,7 +41,8 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
         "for other process managers",
         {
             "init": ("systemd, supervisord, runit,", "s6, launchd, upstart"),
-            "container": ("Compose, Kubernetes, Nomad,", "Quadlet, app.json"),
+            "container": ("Compose, Kubernetes,", "Nomad, Quadlet"),
+            "hosted": ("Fly, Kamal, Render,", "Railway, Heroku"),
         },
     ),
     "output": (

@@ -21,7 +21,7 @@ PLUGIN = Path(__file__).parents[2] / "examples" / "exporter-plugin"
 def with_plugin(tmp_path: Path) -> dict[str, str | None]:
     """Return an environment in which the example looks installed: its source and its wheel's metadata."""
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
-    info = tmp_path / "site" / "procman_fly-0.1.0.dist-info"
+    info = tmp_path / "site" / "procman_digitalocean-0.1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     points = project["entry-points"]["procman.exporters"]
@@ -32,18 +32,19 @@ def with_plugin(tmp_path: Path) -> dict[str, str | None]:
 
 def test_the_example_of_a_plugin_writes_its_file(tmp_path: Path, with_plugin: dict[str, str | None]) -> None:
     (tmp_path / "Procfile").write_text('web: ./web "$PORT"\nworker: ./work\n')
-    done = harness.call("export", "fly", "out", "-a", "shop", "-i", "shop:1", cwd=tmp_path, env=with_plugin)
+    done = harness.call("export", "digitalocean", "out", "-a", "shop", cwd=tmp_path, env=with_plugin)
     assert done.code == 0, done
-    written = tomllib.loads((tmp_path / "out" / "fly.toml").read_text())
-    assert written["app"] == "shop"
-    assert written["processes"] == {"web": './web "$PORT"', "worker": "./work"}
-    assert written["services"] == [{"processes": ["web"], "internal_port": 5000}]
+    yaml = pytest.importorskip("yaml")
+    written = yaml.safe_load((tmp_path / "out" / "app.yaml").read_text())
+    web = {"name": "web", "run_command": './web "$PORT"', "instance_count": 1, "http_port": 5000}
+    worker = {"name": "worker", "run_command": "./work", "instance_count": 1}
+    assert written == {"name": "shop", "services": [web], "workers": [worker]}
 
 
 def test_list_shows_plugins_broken_ones_too(tmp_path: Path, with_plugin: dict[str, str | None]) -> None:
     done = harness.call("export", "--list", cwd=tmp_path, env=with_plugin)
     assert done.code == 0, done
-    assert "fly.toml for Fly.io" in done.out
+    assert "app.yaml for DigitalOcean" in done.out
     assert "the exporter broken (nowhere:render) cannot be loaded" in done.out
 
 

@@ -30,9 +30,13 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportWarning:
-    """A sentence for the user: what the target cannot do, or what the user still has to decide."""
+    """A sentence for the user: what the target cannot do, or what the user still has to decide.
+
+    It is ``general`` if it is about the export, not about the application: it would be there for any other one, too.
+    """
 
     message: str
+    general: bool = False
 
 
 def marker(format_name: str, app: str) -> str:

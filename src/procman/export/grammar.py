@@ -245,7 +245,7 @@ def _same_for_both(value: str) -> bool:
 
 def hcl(value: str) -> str:
     """Write a quoted template of HCL 2, with ``${`` and ``%{`` escaped."""
-    escaped = "".join(_hcl_character(character) for character in value)
+    escaped = "".join(_quoted_character(character) for character in value)
     return '"' + escaped.replace("${", "$${").replace("%{", "%%{") + '"'
 
 
@@ -256,7 +256,7 @@ def hcl_lines(value: str) -> str:
     return "<<END\n" + value.replace("${", "$${").replace("%{", "%%{") + "END"
 
 
-def _hcl_character(character: str) -> str:
+def _quoted_character(character: str) -> str:
     if character in '\\"':
         return "\\" + character
     known = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -279,6 +279,11 @@ def supervisord(value: str) -> str:
     if re.search(r"(^|\s)[;#]", value):
         raise GrammarError("supervisord reads what follows a ; or # as a comment")
     return one_line(value).replace("%", "%%")
+
+
+def toml(value: str) -> str:
+    """Write a basic string of TOML, on one line."""
+    return '"' + "".join(_quoted_character(character) for character in value) + '"'
 
 
 def xml(value: str) -> str:

@@ -18,12 +18,13 @@ STOP_COMMAND, STOP_TO = "stop command", "stop_to"
 def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
     """Yield a warning per service for what its overlay says and ``supported`` does not list."""
     for service in app.services:
-        missing = [what for what in _features(service) if what not in supported]
+        missing = [what for what in features_of(service) if what not in supported]
         if missing:
             yield ExportWarning(f"not exported to {target}: {' and '.join(missing)} of {service.name}")
 
 
-def _features(service: Service) -> Iterator[str]:
+def features_of(service: Service) -> Iterator[str]:
+    """Yield what the overlay says about a service and a target may lack."""
     plan = service.first
     if plan.ready:
         yield READY

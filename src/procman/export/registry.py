@@ -31,7 +31,11 @@ BUILT_IN = {
     "quadlet": "procman.export.container.quadlet",
     "launchd": "procman.export.init.launchd",
     "upstart": "procman.export.init.upstart",
-    "app-json": "procman.export.container.app_json",
+    "fly": "procman.export.hosted.fly",
+    "kamal": "procman.export.hosted.kamal",
+    "render": "procman.export.hosted.render_com",
+    "railway": "procman.export.hosted.railway",
+    "app-json": "procman.export.hosted.app_json",
 }
 
 
@@ -40,10 +44,10 @@ def find(name: str) -> Render:
     if name in BUILT_IN:
         render: Render = import_module(BUILT_IN[name]).render
         return render
-    plugins = _plugins()
-    if name in plugins:
-        return _loaded(plugins[name])
-    known = (*BUILT_IN, *plugins)
+    others = plugins()
+    if name in others:
+        return _loaded(others[name])
+    known = (*BUILT_IN, *others)
     raise UsageError(
         f'unknown export format "{name}"', did_you_mean(name, known) or "procman export --list shows the formats"
     )
@@ -64,11 +68,11 @@ def summaries() -> Iterator[tuple[str, str]]:
     """Yield each format with its summary, the built-in ones first."""
     for name, module in BUILT_IN.items():
         yield name, import_module(module).SUMMARY
-    for name, plugin in sorted(_plugins().items()):
+    for name, plugin in sorted(plugins().items()):
         yield name, f"{_summary(plugin)} (plug-in: {plugin.value})"
 
 
-def _plugins() -> dict[str, EntryPoint]:
+def plugins() -> dict[str, EntryPoint]:
     """Return the plug-ins by format, except those that would replace a built-in one."""
     from importlib.metadata import entry_points  # takes 37 ms, and built-in formats do not need it
 

@@ -49,6 +49,11 @@ def trap_stop_signal(command: str, signal_number: int) -> str:
     return f"trap 'exit {128 + signal_number}' {signal_name(signal_number)}; {command}"
 
 
+def in_folder(command: str, folder: str) -> str:
+    """Return the command as it runs in ``folder``, which is relative to the folder that the target starts it in."""
+    return f"cd {sh(folder)} || exit 126; {command}" if folder else command
+
+
 def asks_program_first(service: Service) -> bool:
     """Return whether the program gets the stop signal before its group: by the overlay, or if it needs no shell."""
     return service.stop.to == "program" or (not service.stop.to and is_simple(service.command))

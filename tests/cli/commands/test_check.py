@@ -11,6 +11,8 @@ from procman.cli.commands.check import check, perform
 from procman.cli.options.reader import read
 from procman.core.model.settings import NAMES, Settings
 from procman.errors import ConfigError, UsageError
+from procman.export.hosted.procfile_platforms import NAMES as NAMES_OF_PLATFORMS
+from procman.export.registry import BUILT_IN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -352,3 +354,53 @@ def test_what_the_config_file_says_of_the_procfile_is_located(capsys: pytest.Cap
     with pytest.raises(ConfigError, match=r"procman.toml:1: gone: no such file"):
         perform_check()
     assert capsys.readouterr().out == ""
+
+
+# For another target ---------------------------------------------------------------------------------------------------
+
+
+def test_a_target_says_what_it_cannot_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nworker: b\n")
+    write("procman.toml", '[process.worker]\nstop_signal = "QUIT"\ndepends_on = ["web"]\n')
+    assert perform_check("--target", "heroku") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "warning: not exported to Heroku: dependencies of worker",
+        "warning: Heroku stops worker with TERM, not with QUIT",
+        "Procfile: ok — 2 process types (web, worker)",
+    ]
+
+
+def test_a_value_that_a_target_refuses_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\n")
+    write(".env", "my.name=1\n")
+    done = Checked(capsys, target="systemd", json=True)
+    assert done.report["limits"] == [
+        {
+            "severity": "error",
+            "message": 'systemd cannot hold a variable called "my.name"; rename it in the env file',
+        }
+    ]
+    assert (done.report["ok"], done.code) == (False, 1)
+    assert Checked(capsys, target="app-json").code == 0
+
+
+def test_what_every_export_would_say_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nworker: b\n")
+    for target in (*BUILT_IN, *NAMES_OF_PLATFORMS):
+        done = Checked(capsys, target=target)
+        assert [line for line in done.out.splitlines() if "image" in line or "has been" in line] == [], target
+
+
+def test_an_unknown_target_gets_the_nearest_one() -> None:
+    write("Procfile", "web: a $PORT\n")
+    with pytest.raises(UsageError, match='unknown target "herku"') as caught:
+        check(Settings(target="herku"))
+    assert "heroku" in caught.value.hint
+
+
+def test_an_instance_that_starts_by_hand_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Procfile", "web: a $PORT\nlazy: b\n")
+    write("procman.toml", "[process.lazy]\nautostart = false\n")
+    assert perform_check("--json") == 0
+    instances = json.loads(capsys.readouterr().out)["instances"]
+    assert [instance.get("autostart", True) for instance in instances] == [True, False]

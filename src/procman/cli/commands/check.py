@@ -14,7 +14,7 @@ from procman.config.plan_source import plan_for, uses_overlay
 from procman.core.model.plan import REAL, Layer, merge
 from procman.core.model.settings import NAMES
 from procman.core.planner import formation_of
-from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem
+from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from procman.core.model.process_overlay import Overlay, OverlayProblem
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
-    from procman.errors import UsageError
 
 
 def perform(invocation: Invocation) -> int:
@@ -39,6 +38,10 @@ def check(settings: Settings) -> int:
 
     Raises ConfigError if a file cannot be read, UsageError if the command line asks for something impossible.
     """
+    if settings.target:
+        from procman.export.limits import check_target
+
+        check_target(settings.target)
     if settings.show_config and not settings.json:
         _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
     failures = list(settings.mistakes)
@@ -59,6 +62,7 @@ def check(settings: Settings) -> int:
         _warn(severity, sentence, settings)
     if not settings.json:
         _print(map(str, found.problems), settings.color)
+        _print((f"{limit.severity}: {limit.message}" for limit in found.limits), settings.color)
         _raise_first(found.unlocated)
         _print(_summary(settings, found), settings.color)
     return EXIT_PROBLEMS if found.has_errors else EXIT_OK
@@ -74,11 +78,13 @@ class _Findings:
         self.cannot_run: list[Problem] = []
         self.advice: list[tuple[str, str]] = []  # "warning" or "hint", and the sentence
         self.problems: list[OverlayProblem] = []  # of the config files
+        self.limits: list[Problem] = []  # what the target cannot hold
         self.unlocated: list[UsageError] = []  # errors that do not come from a line of a config file
 
     @property
     def has_errors(self) -> bool:
-        return bool(self.procfile.errors) or any(problem.severity == "error" for problem in self.problems)
+        severities = [*(problem.severity for problem in self.problems), *(limit.severity for limit in self.limits)]
+        return bool(self.procfile.errors) or "error" in severities
 
 
 def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) -> _Findings:
@@ -96,6 +102,8 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
         found.instances = plan.instances
         found.cannot_run = list(_cannot_run(plan))
         found.procfile = procfile.with_problems(found.cannot_run)
+        if settings.target:
+            found.limits = list(_limits(settings, settings.target))
     located, found.unlocated = _located(failures)
     found.problems = [*located, *(overlay.problems if overlay else ())]
     reported = {f"{problem.location}: {problem.message}" for problem in found.problems}
@@ -128,6 +136,23 @@ def _raise_first(errors: Sequence[UsageError]) -> None:
 
 def _warn(severity: str, sentence: str, settings: Settings) -> None:
     write(sys.stderr, f"{with_severity(f'{severity}: {visible(sentence)}', palette_for(sys.stderr, settings.color))}\n")
+
+
+def _limits(settings: Settings, target: str) -> Iterator[Problem]:
+    """Yield what the target cannot hold. What an export would still ask for, such as an image, is taken as given."""
+    from procman.cli.commands.export import read_plan
+    from procman.export.application import app_name
+    from procman.export.limits import limits
+    from procman.export.options import ExportOptions
+
+    try:
+        plan = read_plan(settings, os.environ)
+        app = app_name(os.path.basename(plan.root))
+        sentences = limits(target, plan, ExportOptions(app, user="1000", image=f"{app}:latest"))
+    except UsageError as error:
+        yield Problem("error", 0, 0, f"{error.message}; {error.hint}" if error.hint else error.message)
+    else:
+        yield from (Problem("warning", 0, 0, sentence) for sentence in sentences)
 
 
 def _cannot_run(plan: Plan) -> Iterator[Problem]:
@@ -194,7 +219,7 @@ def _as_json(settings: Settings, found: _Findings) -> str:
         "ok": not found.has_errors,
         "procfile": procfile.name,
         "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
-        "instances": [{"name": i.name, "type": i.type, "number": i.number, "port": i.port} for i in found.instances],
+        "instances": [_instance_record(instance) for instance in found.instances],
         "env": {name: environment.values[name] if settings.show_values else None for name in environment.given},
         "problems": [
             {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
@@ -202,11 +227,21 @@ def _as_json(settings: Settings, found: _Findings) -> str:
         ]
         + [p.as_record() for p in found.problems],
     }
+    if settings.target:
+        report["target"] = settings.target
+        report["limits"] = [{"severity": limit.severity, "message": limit.message} for limit in found.limits]
     if settings.show_env:
         report["env_sources"] = {name: environment.origin[name] for name in environment.given}
     if settings.show_config:
         report["config"] = {name: {"value": value, "source": source} for name, value, source in _config(settings)}
     return json.dumps(report, indent=2)
+
+
+def _instance_record(instance: InstancePlan) -> dict[str, object]:
+    """Return an instance for the report; one that `start` leaves for the user to start says so."""
+    record: dict[str, object] = {"name": instance.name, "type": instance.type, "number": instance.number}
+    record["port"] = instance.port
+    return record if instance.autostart else {**record, "autostart": False}
 
 
 def _config(settings: Settings) -> list[tuple[str, object, str]]:

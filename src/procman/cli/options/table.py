@@ -12,6 +12,11 @@ __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Inv
 
 SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "path", "PATH")
 
+
+def _everyday(setting: str, flags: str, text: str, kind: str = "switch", metavar: str = "") -> Option:
+    return Option(setting, flags, text, kind, metavar, config=False, everyday=True)
+
+
 OPTIONS = (
     # what to run
     Option("procfile", "-f --procfile", "the Procfile to read [Procfile]", "path", "FILE", everyday=True),
@@ -109,30 +114,23 @@ OPTIONS = (
     Option("status", "--status", "show a status line at the bottom of the terminal"),
     Option("status", "--no-status", value=False),
     # what check prints
-    Option("json", "--json", "print the plan of start as one JSON object", config=False, everyday=True),
-    Option("show_env", "--show-env", "show where each variable comes from", config=False, everyday=True),
-    Option("show_values", "--show-values", "also show the values of variables", config=False, everyday=True),
-    Option("show_config", "--show-config", "show each setting and where it comes from", config=False, everyday=True),
+    _everyday("json", "--json", "print the plan of start as one JSON object"),
+    _everyday("show_env", "--show-env", "show where each variable comes from"),
+    _everyday("show_values", "--show-values", "also show the values of variables"),
+    _everyday("show_config", "--show-config", "show each setting and where it comes from"),
+    _everyday("target", "--target", "show what this target cannot hold", "text", "NAME"),
     # what export writes
-    Option("out", "-o --out", "the folder to write to, or - to print", "path", "DIR", config=False, everyday=True),
-    Option("app", "-a --app", "the application's name [the folder's]", "text", "NAME", config=False, everyday=True),
-    Option(
-        "user",
-        "-u --user",
-        "the account to run as; no value means user units",
-        "optional",
-        "USER",
-        config=False,
-        everyday=True,
-    ),
-    Option("image", "-i --image", "the container image", "text", "REF", config=False, everyday=True),
-    Option("log", "-l --log", "the folder for log files", "path", "DIR", config=False, everyday=True),
+    _everyday("out", "-o --out", "the folder to write to, or - to print", "path", "DIR"),
+    _everyday("app", "-a --app", "the application's name [the folder's]", "text", "NAME"),
+    _everyday("user", "-u --user", "the account to run as; no value means user units", "optional", "USER"),
+    _everyday("image", "-i --image", "the container image", "text", "REF"),
+    _everyday("log", "-l --log", "the folder for log files", "path", "DIR"),
     Option("target_dir", "--target-dir", "the application's folder at the target", "path", "DIR", config=False),
     Option("keep_trying", "--keep-trying", "never give up on what keeps failing", config=False),
     Option("numbered", "--numbered", "number pods of Kubernetes, from web.1 on", config=False),
-    Option("dry_run", "--dry-run", "show what would change", config=False, everyday=True),
-    Option("check_files", "--check", "run the target's own validator", config=False, everyday=True),
-    Option("list_formats", "--list", "list all formats, including plug-ins", config=False, everyday=True),
+    _everyday("dry_run", "--dry-run", "show what would change"),
+    _everyday("check_files", "--check", "run the target's own validator"),
+    _everyday("list_formats", "--list", "list all formats, including plug-ins"),
 )
 
 _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
@@ -142,7 +140,7 @@ _EXPORTING = (
     *("out", "app", "user", "image", "log", "target_dir", "keep_trying", "numbered"),
     *("dry_run", "check_files", "list_formats"),
 )
-_CHECKING = ("json", "show_env", "show_values", "show_config")
+_CHECKING = ("json", "show_env", "show_values", "show_config", "target")
 
 
 def _only(*settings: str) -> tuple[Option, ...]:

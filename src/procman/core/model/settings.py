@@ -72,6 +72,7 @@ class Settings:
     show_env: bool = False
     show_values: bool = False
     show_config: bool = False
+    target: str | None = None  # a format of export, or heroku and the like
 
     # what export writes
     out: str | None = None  # a folder, or "-" to print

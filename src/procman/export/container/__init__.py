@@ -1,1 +1,1 @@
-"""Formats of container engines and platforms."""
+"""Formats of container engines."""

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, TCP, Check, split_host
 from procman.export.application import whole_seconds
-from procman.export.container.first_process import in_folder
 from procman.export.file import ExportWarning
 from procman.export.grammar import Block, kubelet, sh
+from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from procman.core.procfile.command import direct, is_simple
 from procman.export.file import ExportWarning
-from procman.export.grammar import Block, sh
-from procman.export.shell import signal_name
+from procman.export.grammar import Block
+from procman.export.shell import in_folder, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,8 +97,3 @@ def signal_warnings(app: Application, sent_signal: int = 0) -> Iterator[ExportWa
                 f"{service.name}: behind the shell of a container, only a program with a handler of its own is stopped"
                 f" with {signal_name(number)}"
             )
-
-
-def in_folder(command: str, folder: str) -> str:
-    """Return the command as it runs in ``folder``, which is relative to the image's WORKDIR."""
-    return f"cd {sh(folder)} || exit 126; {command}" if folder else command

@@ -41,7 +41,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from image_warnings(app, options, "Nomad")
     yield from signal_warnings(app)
     yield from log_warning(options, "Nomad")
-    yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`")
+    yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`", True)
     yield from by_hand_warnings(app)
     if any(service.kind == LASTING for service in app.services):
         yield ExportFile(_file(app), _job(app, options))

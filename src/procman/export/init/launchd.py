@@ -29,7 +29,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from overlay_warnings(app, "launchd")
     yield from by_hand_warnings(app)
     yield from release_warnings(app, f"launchctl kickstart {_domain(options)}/{app.name}.release.1")
-    yield ExportWarning("these files are tested only as property lists: they have not been run on macOS yet")
+    yield ExportWarning("these files are tested only as property lists: they have not been run on macOS yet", True)
     folder = install_folder(options.location, (AGENTS,) if options.user_units else (DAEMONS, AGENTS))
     yield from _limits(app)
     for service, instance in app.instances:
@@ -53,7 +53,7 @@ def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
 def _limits(app: Application) -> Iterator[ExportWarning]:
     policies = [service.restart for service in app.services]
     if any(policy.mode != "never" for policy in policies):
-        yield ExportWarning("launchd has no restart budget: it restarts a failing process forever")
+        yield ExportWarning("launchd has no restart budget: it restarts a failing process forever", True)
     if any(service.stop.signal_number != _TERM for service in app.services):
         yield ExportWarning("launchd stops processes only with TERM: other stop signals are not exported")
 

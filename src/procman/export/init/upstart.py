@@ -37,7 +37,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from overlay_warnings(app, "Upstart")
     yield from by_hand_warnings(app)
     yield from release_warnings(app, f"start {app.name}-release")
-    yield ExportWarning("Upstart is no longer maintained: these files are tested only as text, and have not been run")
+    yield ExportWarning(
+        "Upstart is no longer maintained: these files are tested only as text, and have not been run", True
+    )
     if options.log:
         yield ExportWarning("logs go to /var/log/upstart: --log is ignored")
     folder = install_folder(options.location, _FOLDERS)

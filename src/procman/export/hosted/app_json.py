@@ -6,7 +6,8 @@ import json
 
 from procman.export.application import RELEASE, application
 from procman.export.file import ExportFile, ExportWarning, marker
-from procman.export.overlay import by_hand_warnings, overlay_warnings
+from procman.export.hosted.procfile_platforms import NAMES, procfile_warnings
+from procman.export.overlay import by_hand_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ SUMMARY = "app.json for Heroku, which also reads the Procfile"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield app.json, with counts and the names of variables, never values."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Heroku")
+    yield from procfile_warnings(app, NAMES["heroku"])
     yield from by_hand_warnings(app)
-    yield ExportWarning("app.json contains only the names of variables: set their values with `heroku config:set`")
+    yield ExportWarning(
+        "app.json contains only the names of variables: set their values with `heroku config:set`", True
+    )
     secrets = dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)])
     content = {
         # JSON has no comments, so the marker is in the description.

@@ -1,0 +1,96 @@
+"""config/deploy.yml for Kamal: a role for each process type, on machines of your own."""
+
+from __future__ import annotations
+
+from procman.export.application import application, whole_seconds
+from procman.export.file import ExportFile, ExportWarning, header
+from procman.export.grammar import Plain, variables, yaml_lines
+from procman.export.hosted.platforms import (
+    health_path,
+    image_of,
+    lasting,
+    line,
+    platform_warnings,
+    release_line,
+    secrets_of,
+    shared,
+    variables_of,
+)
+from procman.export.shell import signal_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.plan import Plan
+    from procman.export.application import Application, Service
+    from procman.export.grammar import Yaml
+    from procman.export.options import ExportOptions
+
+SUMMARY = "config/deploy.yml for Kamal (checked for its syntax only)"
+
+_TERM = 15
+
+
+def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
+    """Yield config/deploy.yml, with an invented machine for each instance."""
+    app = application(plan, options)
+    yield from platform_warnings(app, "Kamal", signal=True)
+    yield ExportWarning("Kamal runs one container of a role on a machine: replace the names of the hosts", True)
+    if release_line(app):
+        yield ExportWarning(
+            "Kamal has no release: run its line in .kamal/hooks/pre-app-boot, with kamal app exec --primary"
+        )
+    comment = header(
+        "kamal",
+        app.name,
+        "",
+        "Install:  write the values of env.secret into .kamal/secrets",
+        "          kamal setup, and kamal deploy for each new version",
+        "Look:     kamal app details, kamal app logs -f",
+    )
+    yield ExportFile("config/deploy.yml", comment + "\n" + "\n".join(yaml_lines(_data(app, options))) + "\n")
+
+
+def _data(app: Application, options: ExportOptions) -> dict[str, Yaml]:
+    services = lasting(app)
+    registry, _, repository = image_of(app, options).rpartition(":")[0].rpartition("/")
+    served = [service for service in services if service.serves]
+    secrets = secrets_of(app)
+    return {
+        "service": Plain(app.name),
+        "image": repository if not registry else f"{registry.partition('/')[2]}/{repository}".lstrip("/"),
+        "servers": {service.name: _role(service) for service in services},
+        **({"proxy": _proxy(served[0])} if served else {}),
+        "registry": {
+            **({"server": registry.partition("/")[0]} if registry else {}),
+            "username": ("KAMAL_REGISTRY_USERNAME",),
+            "password": ("KAMAL_REGISTRY_PASSWORD",),
+        },
+        "builder": {"arch": Plain("amd64")},
+        "env": {
+            "clear": variables(shared(app), "Kamal"),
+            **({"secret": [Plain(name) for name in secrets]} if secrets else {}),
+        },
+        "drain_timeout": max((whole_seconds(service.stop.grace, 1) for service in services), default=30),
+    }
+
+
+def _role(service: Service) -> dict[str, Yaml]:
+    options: dict[str, Yaml] = {}
+    if service.stop.signal_number != _TERM:
+        options = {"options": {"stop-signal": signal_name(service.stop.signal_number)}}
+    return {
+        "hosts": [f"{service.name}-{instance.number}.example" for instance in service.instances],
+        "cmd": line(service),
+        "env": {"clear": variables(variables_of(service), "Kamal")},
+        **options,
+    }
+
+
+def _proxy(service: Service) -> dict[str, Yaml]:
+    path, check = health_path(service), service.first.health or service.first.ready
+    healthcheck: dict[str, Yaml] = {}
+    if path and check:
+        healthcheck = {"healthcheck": {"path": path, "interval": whole_seconds(check.interval, 1)}}
+    return {"app_port": service.port, **healthcheck}

@@ -1,0 +1,96 @@
+"""What the hosted platforms have in common: they run a line of their own file, and keep the secrets themselves."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from procman.core.model.checks import HTTP
+from procman.core.procfile.command import direct
+from procman.export.application import LASTING, RELEASE, own
+from procman.export.file import ExportWarning
+from procman.export.grammar import sh
+from procman.export.overlay import HEALTH, READY, features_of
+from procman.export.shell import in_folder, signal_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+_TERM = 15
+
+
+def platform_warnings(app: Application, platform: str, signal: bool = False) -> Iterator[ExportWarning]:
+    """Yield what the platform lacks. All make http checks; ``signal`` is for one that can send any stop signal."""
+    yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
+    for service in app.services:
+        yield from _missing(service, platform, signal)
+        if service.kind != RELEASE and service not in lasting(app):
+            yield ExportWarning(f"not exported to {platform}: {service.name}, which does not run all the time")
+
+
+def _missing(service: Service, platform: str, signal: bool) -> Iterator[ExportWarning]:
+    checks = (READY, HEALTH) if service.serves and health_path(service) else ()
+    missing = [feature for feature in features_of(service) if feature not in checks]
+    number = service.stop.signal_number
+    if number != _TERM and not signal:
+        missing.append(f"the stop signal {signal_name(number)}")
+    if missing:
+        yield ExportWarning(f"not exported to {platform}: {' and '.join(missing)} of {service.name}")
+    if service.env:
+        names = ", ".join(service.env)
+        yield ExportWarning(f"{platform} gives all types the same secrets: {names} of {service.name} is its own")
+
+
+def secrets_of(app: Application) -> list[str]:
+    """Return the names of all variables whose values the platform keeps."""
+    return list(dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)]))
+
+
+def lasting(app: Application) -> list[Service]:
+    """Return the services that the platform keeps running."""
+    return [service for service in app.services if service.kind == LASTING and service.starts]
+
+
+def release_line(app: Application) -> str:
+    """Return the line that runs before each new version; empty without a release."""
+    return next((line(service) for service in app.services if service.kind == RELEASE), "")
+
+
+def line(service: Service) -> str:
+    """Return the command as a line of words, for a platform that may or may not run it in a shell."""
+    return f"/bin/sh -c {sh(in_folder(direct(service.command), service.folder))}"
+
+
+def shared(app: Application) -> dict[str, str]:
+    """Return the variables without secrets that all types share, without the ports of types on other machines."""
+    return {name: value for name, value in app.contract.items() if not name.startswith("PROCMAN_")}
+
+
+def variables_of(service: Service) -> dict[str, str]:
+    """Return the variables that differ between the types. The platform numbers its instances in its own way."""
+    return {name: value for name, value in own(service.first).items() if name in ("PORT", "PROCMAN_PROCESS")}
+
+
+def exported(service: Service) -> str:
+    """Return the same line with these variables, for a platform that has no place for them."""
+    assigned = " ".join(f"{name}={sh(value)}" for name, value in variables_of(service).items())
+    command = in_folder(direct(service.command), service.folder)
+    return f"/bin/sh -c {sh(f'export {assigned}; {command}')}"
+
+
+def health_path(service: Service) -> str:
+    """Return the path that an http check of the service's own port asks for; empty if it has none."""
+    for check in (service.first.health, service.first.ready):
+        if check and check.kind == HTTP:
+            address = urlsplit(check.target)
+            if (address.port or 80) == service.port:
+                return f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"
+    return ""
+
+
+def image_of(app: Application, options: ExportOptions) -> str:
+    """Return the image to run: the given one, else the name of the application."""
+    return options.image or f"{app.name}:latest"

@@ -1,0 +1,136 @@
+"""Hosted platforms: their files have the right syntax, name secrets only, and say what they leave out."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tomllib
+
+import pytest
+
+from export.plans import Export, plan_of
+from procman.core.model.checks import Check
+from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.export.application import application
+from procman.export.hosted.procfile_platforms import procfile_warnings
+from procman.export.options import ExportOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from procman.core.model.plan import Plan
+
+LINES = "web: ./web 'it'\"'\"'s' \"$PORT\"\nworker: true && ./work\nrelease: ./migrate\nlazy: ./debug\n"
+OVERLAY: dict[str, dict[str, object]] = {
+    "web": {
+        "health": Check("http", "http://localhost:5000/up?x=1", interval=7.0),
+        "ready": Check("http", "http://localhost:5000/up?x=1", timeout=90.0),
+        "stop": StopPolicy(grace=30),
+    },
+    "worker": {"restart": RestartPolicy("always"), "cwd": "/srv/app/jobs"},
+    "lazy": {"autostart": False},
+}
+FORMATS = ("fly", "kamal", "render", "railway")
+COMMAND = "exec ./web 'it'\"'\"'s' \"$PORT\""
+
+
+def shop() -> Plan:
+    return plan_of(LINES, OVERLAY, "all=1,web=2", SECRET="s3cr3t")
+
+
+def yaml_of(content: str) -> Any:
+    return pytest.importorskip("yaml").safe_load(content)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_platform_gets_names_of_secrets_and_says_what_it_leaves_out(format_name: str) -> None:
+    export = Export(format_name, shop())
+    assert "s3cr3t" not in "".join(export.files.values())
+    assert all("SECRET" in content for content in export.files.values())
+    assert [warning for warning in export.warnings if "lazy" in warning]
+    assert [warning for warning in export.warnings if "has not been deployed" in warning]
+    assert not [warning for warning in export.warnings if "check of web" in warning]
+
+
+def test_fly_has_a_process_group_for_each_type() -> None:
+    fly = tomllib.loads(Export("fly", shop()).files["fly.toml"])
+    assert (fly["app"], fly["kill_signal"], fly["kill_timeout"]) == ("app", "SIGTERM", 30)
+    assert list(fly["processes"]) == ["web", "worker"]
+    assert shlex.split(fly["processes"]["web"]) == ["/bin/sh", "-c", f"export PORT=5000 PROCMAN_PROCESS=web; {COMMAND}"]
+    assert shlex.split(fly["deploy"]["release_command"]) == ["/bin/sh", "-c", "exec ./migrate"]
+    (check,) = fly["http_service"]["checks"]
+    assert (check["path"], check["interval"], check["grace_period"]) == ("/up?x=1", "7s", "90s")
+    assert [restart["policy"] for restart in fly["restart"]] == ["on-failure", "always"]
+
+
+def test_kamal_has_a_role_for_each_type_and_a_machine_for_each_instance() -> None:
+    export = Export("kamal", shop(), image="ghcr.io/me/app:2")
+    kamal = yaml_of(export.files["config/deploy.yml"])
+    assert (kamal["image"], kamal["registry"]["server"], kamal["drain_timeout"]) == ("me/app", "ghcr.io", 30)
+    assert {name: len(role["hosts"]) for name, role in kamal["servers"].items()} == {"web": 2, "worker": 1}
+    assert shlex.split(kamal["servers"]["web"]["cmd"]) == ["/bin/sh", "-c", COMMAND]
+    assert "cd jobs || exit 126; true && ./work" in kamal["servers"]["worker"]["cmd"]
+    assert kamal["proxy"] == {"app_port": 5000, "healthcheck": {"path": "/up?x=1", "interval": 7}}
+    assert kamal["env"]["secret"] == ["SECRET"]
+    assert [warning for warning in export.warnings if "Kamal has no release" in warning]
+
+
+def test_render_has_a_service_for_each_type_and_one_runs_the_release() -> None:
+    web, worker = yaml_of(Export("render", shop()).files["render.yaml"])["services"]
+    assert (web["type"], worker["type"]) == ("web", "worker")
+    assert (web["numInstances"], web["healthCheckPath"], web["maxShutdownDelaySeconds"]) == (2, "/up?x=1", 30)
+    assert shlex.split(web["dockerCommand"]) == ["/bin/sh", "-c", COMMAND]
+    assert ("preDeployCommand" in web, "preDeployCommand" in worker) == (True, False)
+    variables = {entry["key"]: entry.get("value", entry.get("sync")) for entry in web["envVars"]}
+    assert variables == {"PYTHONUNBUFFERED": "1", "PORT": "5000", "PROCMAN_PROCESS": "web", "SECRET": False}
+
+
+def test_railway_has_a_file_for_each_type() -> None:
+    files = Export("railway", shop()).files
+    assert list(files) == ["railway.web.toml", "railway.worker.toml"]
+    web, worker = (tomllib.loads(content)["deploy"] for content in files.values())
+    assert (web["numReplicas"], web["healthcheckPath"], web["healthcheckTimeout"]) == (2, "/up?x=1", 90)
+    assert (web["restartPolicyType"], worker["restartPolicyType"]) == ("ON_FAILURE", "ALWAYS")
+    assert "preDeployCommand" in web
+    assert "preDeployCommand" not in worker
+
+
+def test_a_line_runs_with_or_without_a_shell_around_it() -> None:
+    line = tomllib.loads(Export("fly", plan_of('web: printf \'%s|\' "it\'s" "$PORT"\n')).files["fly.toml"])[
+        "processes"
+    ]["web"]
+    for argv in (shlex.split(line), ["/bin/sh", "-c", line]):
+        assert subprocess.run(argv, capture_output=True, check=True).stdout == b"it's|5000|"
+
+
+# Platforms that read the Procfile -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "overlay", "sentence"),
+    [
+        ("web: ./web --port 8000\n", {}, "its line has the port 8000 instead of $PORT"),
+        ("web: ./web -b 0.0.0.0:8000\n", {}, "its line has the port 8000 instead of $PORT"),
+        ("api: ./api $PORT\n", {}, "sends requests to web only: api has no port there"),
+        ("bot: ./bot ${PS}\n", {}, "does not set PS, which bot uses"),
+        ("bot: ./bot $PROCMAN_INSTANCE\n", {}, "does not set PROCMAN_INSTANCE, which bot uses"),
+        ("bot: ./bot\n", {"bot": {"cwd": "/srv/app/bots"}}, "write cd bots && into its line"),
+        ("bot: ./bot\n", {"bot": {"stop": StopPolicy(2)}}, "stops bot with TERM, not with INT"),
+        ("bot: ./bot\n", {"bot": {"stop": StopPolicy(grace=45)}}, "kills bot after 30 s, before its 45 s are over"),
+        ("bot: ./bot\n", {"bot": {"restart": RestartPolicy("never")}}, "starts bot again whenever it ends"),
+        ("bot: ./bot\n", {"bot": {"ready": Check("exec", "true")}}, "not exported to Dokku: readiness check of bot"),
+    ],
+)
+def test_a_platform_that_reads_the_procfile_does_not_hold_everything(
+    lines: str, overlay: dict[str, dict[str, object]], sentence: str
+) -> None:
+    app = application(plan_of(lines, overlay), ExportOptions("app"))
+    (warning,) = procfile_warnings(app, "Dokku")
+    assert sentence in warning.message
+    assert "Dokku" in warning.message
+
+
+@pytest.mark.parametrize("lines", ["web: ./web --port $PORT\nworker: ./work\nrelease: ./migrate\n", "web: ./web\n"])
+def test_what_it_holds_is_not_mentioned(lines: str) -> None:
+    assert not list(procfile_warnings(application(plan_of(lines), ExportOptions("app")), "Heroku"))
