@@ -229,6 +229,6 @@ def test_a_child_that_reads_does_not_get_the_keys(place: Place) -> None:
     place.procfile("web: printf 'name? '; read name; echo \"got [$name]\"\n")
     terminal = on_terminal(place, "start")
     terminal.see(lambda: any(row.endswith("| name? …") for row in terminal.rows), "the prompt")
-    terminal.type(b"\rnobody\rq")
+    terminal.type(b"\rno one\rq")
     assert terminal.wait() == 130
     assert terminal.said("web.1") == ["name?"]

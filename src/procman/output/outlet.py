@@ -111,6 +111,17 @@ class Outlet:
         if self.footer is not None:
             self.footer.close()
             self.footer = None
+        self._end_writing(deadline)
+
+    def discard_from_now_on(self, deadline: float) -> None:
+        """Flush until ``deadline`` (monotonic seconds), drop the rest, and write nothing more. Never raises.
+
+        A poller must have forgotten ``fileno()``.
+        """
+        self._end_writing(deadline)
+        self._writer = NullWriter(self._writer.fd, CLOSED)
+
+    def _end_writing(self, deadline: float) -> None:
         self._push()
         while self.owed and (left := deadline - time.monotonic()) > 0:
             waiting = select.poll()

@@ -354,7 +354,9 @@ def test_a_manager_that_is_left_alone_restores_the_terminal_by_itself(
     assert forks.terminal.restored == [True] * orphaned
 
 
-def test_the_manager_keeps_only_the_reading_end(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manager_keeps_the_reading_end_and_what_wakes_the_watchdog(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipes: list[tuple[int, int]] = []
     pipe = os.pipe
 
@@ -372,7 +374,7 @@ def test_the_manager_keeps_only_the_reading_end(forks: Forks, monkeypatch: pytes
 
     with pytest.raises(ExitedError):
         forks.watch(run)
-    assert seen == [True, False, False, False]
+    assert seen == [True, False, False, True]
 
 
 def fails_with(error: BaseException) -> Callable[[], int]:

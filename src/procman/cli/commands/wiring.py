@@ -10,7 +10,7 @@ from procman.output.messages.announcer import Announcer
 from procman.runtime.control.listener import Control
 from procman.runtime.guardian import guardian
 from procman.runtime.guardian.leftovers import LeftoverNotice
-from procman.runtime.loop.component import LazyComponent
+from procman.runtime.loop.component import LazyComponent, OnRequest
 from procman.runtime.loop.engine import Engine
 from procman.runtime.loop.signal_requests import JobControl, SignalRequests
 from procman.runtime.system.tty import is_terminal
@@ -53,12 +53,19 @@ def wire(run: StartedRun) -> Engine:
     announcer = _announcer(run)
     components = [announcer, *_reporters(run)]
     if run.primary:
-        components[:0] = _primary_terminal(run.primary, hub, supervisor, children, requests, job_control, reload)
+        detachment = _detachment(run, job_control, requests)
+        components[:0] = _primary_terminal(
+            run.primary, hub, supervisor, children, requests, job_control, reload, detachment.request
+        )
+        components.append(detachment)
         components.append(job_control)
     elif hub.has_footer:
         if settings.status is not False:
             lend = _lending(hub, supervisor, children, requests, reload)
-            components += _status_line(hub, supervisor, job_control, reload, lend, always=settings.status is True)
+            detachment = _detachment(run, job_control, requests)
+            always = settings.status is True
+            components += _status_line(hub, supervisor, job_control, reload, lend, detachment.request, always)
+            components.append(detachment)
         components.append(job_control)
     components.append(LeftoverNotice(hub.announce))
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
@@ -66,6 +73,20 @@ def wire(run: StartedRun) -> Engine:
     components += _lifetime(run)
     components += _control(run, plan_source, announcer)
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
+
+
+def _detachment(run: StartedRun, job_control: JobControl, requests: SignalRequests) -> OnRequest:
+    """Return what detaches the session from its terminal on request, or announces why that is impossible."""
+
+    def detach(poller: Poller) -> None:
+        from procman.runtime.terminal import detachment
+
+        if why := detachment.obstacle(run.supervisor, run.socket_claim.endpoint is not None):
+            run.hub.announce(f"not detached: {why}")
+        else:
+            detachment.detach(run.hub, run.outlet, job_control, requests, poller)
+
+    return OnRequest(detach)
 
 
 def _lifetime(run: StartedRun) -> list[Component]:
@@ -131,6 +152,7 @@ def _primary_terminal(
     requests: SignalRequests,
     job_control: JobControl,
     reload: Reload,
+    detach: Callable[[], None],
 ) -> list[Component]:
     """Return the keyboard and screen of the primary instance. They learn of its end before that is announced."""
     from procman.runtime.terminal.primary import Primary
@@ -138,7 +160,7 @@ def _primary_terminal(
 
     assert hub.passthrough is not None
     line = StatusUpdates(hub, supervisor, os.environ)
-    keyboard = Primary(0, hub, supervisor, line, hub.passthrough, children, requests, name, reload)
+    keyboard = Primary(0, hub, supervisor, line, hub.passthrough, children, requests, name, reload, detach)
     job_control.add(keyboard)
     return [line, keyboard]
 
@@ -162,7 +184,13 @@ def _lending(hub: Hub, supervisor: Supervisor, children: Children, requests: Sig
 
 
 def _status_line(
-    hub: Hub, supervisor: Supervisor, job_control: JobControl, reload: Reload, lend: Lending, always: bool
+    hub: Hub,
+    supervisor: Supervisor,
+    job_control: JobControl,
+    reload: Reload,
+    lend: Lending,
+    detach: Callable[[], None],
+    always: bool,
 ) -> list[Component]:
     """Return the status line, and the keys that it explains if stdin is a terminal.
 
@@ -174,7 +202,7 @@ def _status_line(
     line = StatusUpdates(hub, supervisor, os.environ, always)
     if not is_terminal(0):
         return [line]
-    console = Console(0, hub, supervisor, line, reload, lambda *loan: lend(line, *loan))
+    console = Console(0, hub, supervisor, line, reload, lambda *loan: lend(line, *loan), detach)
     job_control.add(console)
     return [line, console]
 

@@ -42,6 +42,7 @@ TERMINATED = Reason("terminated", EXIT_TERMINATED)
 HUNG_UP = Reason("terminal hung up", EXIT_HANGUP)
 OUTPUT_CLOSED = Reason("the reader of the output went away", EXIT_OUTPUT_CLOSED)
 GUARDIAN_DIED = Reason("the guardian was killed", EXIT_TERMINATED)
+WATCHDOG_DIED = Reason("the watchdog was killed", EXIT_TERMINATED)
 ASKED = Reason("stop requested", EXIT_TERMINATED)
 TIME_OVER = Reason("its time is up (--for)", EXIT_TERMINATED)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PROMPTING = {"r": "restart", "s": "stop", "f": "focus", "m": "mute", "/": "highlight", "a": "attach"}
-IMMEDIATE = {"R": "restart failed", "q": "quit", "?": "help"}
+IMMEDIATE = {"R": "restart failed", "d": "detach", "q": "quit", "?": "help"}
 WHEN_EMPTY = {  # what Enter alone means
     "restart": "all of them",
     "stop": "all of them",
@@ -16,7 +16,8 @@ HELP = """\
 keys:
   r restart…   R restart failed   s stop…
   f focus…     m mute…            / highlight…
-  a attach…    q quit             ? help
+  a attach…    d detach           q quit
+  ? help
 after … type a name or pattern; Tab completes, Esc cancels"""
 
 SWITCH = (

@@ -20,7 +20,7 @@ import select
 import sys
 import time
 
-from procman.errors import EXIT_INTERRUPTED, EXIT_SOFTWARE
+from procman.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOFTWARE
 from procman.runtime.system.descendants import (
     PAUSE,
     become_subreaper,
@@ -34,7 +34,7 @@ from procman.runtime.system.descendants import (
 from procman.runtime.system.descriptors import close_streams, open_standard_descriptors
 from procman.runtime.system.procfs import children_of, comm_of, is_awake, is_zombie, own_children, set_title
 from procman.runtime.system.signals import STOPPING, next_signal, pass_on, pass_on_early
-from procman.runtime.system.tty import saved_terminal
+from procman.runtime.system.tty import SavedTerminal, saved_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from procman.runtime.system.tty import SavedTerminal
 else:
     import _signal as signal  # without the enums: see signals.py
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-WATCHED = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU)
+WATCHED = (*FORWARDED, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT, signal.SIGTTOU, signal.SIGTTIN)
 SUSPEND = signal.SIGTTOU  # with it the manager says that it is about to stop, and the guardian has to stop after it
+RELEASE = signal.SIGTTIN  # with it the manager lets the guardian end with 0: the session runs on without its terminal
+RELEASED = 255  # the byte in the watchdog's pipe that says so before; not the number of a signal
 KNOWS_SENDER = hasattr(signal, "sigwaitinfo")  # then the guardian sees in /proc whether the manager has stopped
 EXIT_LOST = 137  # 128 + SIGKILL: the manager was killed
 MANAGER_LIMIT = 0.5  # seconds for the manager: to kill its children when guardian or watchdog is gone, or to stop
@@ -65,6 +66,12 @@ guardian_pid: int | None = None
 
 watchdog_pid = 0
 """In the manager: the watchdog's pid; the guardian's if there is no watchdog."""
+
+watchdog_pipe: int | None = None
+"""In the manager: the writing end of the pipe that wakes the watchdog, or None without one."""
+
+terminal = SavedTerminal()
+"""In the manager: the settings of the user's terminal at our start."""
 
 visible_pid = 0
 """The pid that the user sees and signals: the guardian's, or our own without one."""
@@ -114,7 +121,7 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
         return run()
     open_standard_descriptors()
     _flush()
-    terminal = saved_terminal()
+    tty = saved_terminal()
     become_subreaper()  # before the fork, since its import is then in the memory of all three
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, no end would be reported
     spared = prior_children()
@@ -129,12 +136,12 @@ def guarded(run: Callable[[], int], enabled: bool = True) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         return run()
     if watchdog == 0:
-        _run_fork(_watch, run, reader, writer, terminal)
+        _run_fork(_watch, run, reader, writer, tty)
     os.close(reader)
     pass_on_early(writer)
     end = _guard(watchdog, writer, spared)
     if _is_untidy(end):
-        terminal.restore()
+        tty.restore()
     return in_shell(end)
 
 
@@ -166,8 +173,9 @@ def _flush() -> None:
 # The watchdog, in a session of its own ------------------------------------------------------------------------------
 
 
-def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerminal) -> int:
+def _watch(run: Callable[[], int], reader: int, writer: int, tty: SavedTerminal) -> int:
     """Fork the manager, wait for its end or the guardian's, then kill all that is left."""
+    global watchdog_pipe  # noqa: PLW0603 (for the manager, which is forked here)
     guardian = os.getppid()
     become_subreaper()
     try:
@@ -175,31 +183,39 @@ def _watch(run: Callable[[], int], reader: int, writer: int, terminal: SavedTerm
         manager = os.fork()
     except OSError:
         os.close(writer)
-        return _manage(run, reader, guardian, terminal)  # no more processes: the guardian alone must do
+        return _manage(run, reader, guardian, tty)  # no more processes: the guardian alone must do
     if manager == 0:
-        for fd in (writer, signals, wake):
+        for fd in (writer, signals):
             os.close(fd)
-        _run_fork(_manage, run, reader, guardian, terminal)
+        watchdog_pipe = wake
+        _run_fork(_manage, run, reader, guardian, tty)
     os.setsid()  # only now: the manager stays in the user's session, with its terminal
     pass_on_early(writer)
     os.close(writer)
     set_title(WATCHDOG_NAME, "procman: watchdog")
     close_streams()
     _write_signals_to(wake)
-    end = _wait_for_either(manager, reader, signals, guardian)
+    end = _wait_for_either(manager, reader, signals, guardian, tty)
     left = kill_until_empty()
     if _is_untidy(end):
-        terminal.restore()
+        tty.restore()
     return in_shell(end) if not left else (in_shell(end) or EXIT_LOST)
 
 
-def _wait_for_either(manager: int, pipe: int, signals: int, guardian: int) -> int:
-    """Return how the manager ended, or 137 once the guardian has closed its pipe. Pass CONT on to the manager."""
+def _wait_for_either(manager: int, pipe: int | None, signals: int, guardian: int, tty: SavedTerminal) -> int:
+    """Return how the manager ended, or 137 once the guardian has closed its pipe. Pass CONT on to the manager.
+
+    Once the manager has released the guardian, its end is as it should be, and its pid may be another process's.
+    """
     while True:
         if (end := end_of(manager)) is not None:
             return end
         numbers, is_gone = _next_event(pipe, signals)
-        if SUSPEND in numbers:
+        if RELEASED in numbers and pipe is not None:
+            os.close(pipe)
+            pipe, is_gone = None, False
+            tty.forget()
+        elif SUSPEND in numbers and pipe is not None:
             if (end := _stop_both(manager, guardian)) is not None:
                 return end
         elif signal.SIGCONT in numbers:
@@ -209,10 +225,13 @@ def _wait_for_either(manager: int, pipe: int, signals: int, guardian: int) -> in
             return EXIT_LOST
 
 
-def _next_event(pipe: int, signals: int) -> tuple[bytes, bool]:
+def _next_event(pipe: int | None, signals: int) -> tuple[bytes, bool]:
     """Wait for signals or the guardian's end. Return the signals, and whether the guardian has ended."""
     poll = select.poll()
-    poll.register(pipe, 0)  # it carries bytes for the manager, so look only for its hang-up, which is always reported
+    if pipe is not None:
+        poll.register(
+            pipe, 0
+        )  # it carries bytes for the manager, so look only for its hang-up, which is always reported
     poll.register(signals, select.POLLIN)
     try:
         ready = dict(poll.poll())
@@ -277,9 +296,9 @@ def _write_signals_to(wake: int) -> None:
 # The manager --------------------------------------------------------------------------------------------------------
 
 
-def _manage(run: Callable[[], int], reader: int, guardian: int, terminal: SavedTerminal) -> int:
-    global guardian_pipe, guardian_pid, watchdog_pid
-    guardian_pipe, guardian_pid, watchdog_pid = reader, guardian, os.getppid()
+def _manage(run: Callable[[], int], reader: int, guardian: int, tty: SavedTerminal) -> int:
+    global guardian_pipe, guardian_pid, watchdog_pid, terminal
+    guardian_pipe, guardian_pid, watchdog_pid, terminal = reader, guardian, os.getppid(), tty
     become_subreaper()
     set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
@@ -343,6 +362,9 @@ def _guard(watchdog: int, writer: int, spared: tuple[int, ...]) -> int:
                 return end
         elif number == signal.SIGTTOU:
             _stop_after(manager=sender)
+        elif number == RELEASE:
+            if not KNOWS_SENDER or sender in (children_of(watchdog) or ()):
+                return EXIT_OK
         else:
             pass_on(number, bool(by_kernel), writer)  # None on macOS; the manager tolerates a repeated signal
             if number in (*STOPPING, signal.SIGCONT) and _may_sleep(watchdog):

@@ -56,6 +56,30 @@ class QuietComponent:
         """The run is over and no child is left; `code` is its exit code."""
 
 
+class OnRequest(QuietComponent):
+    """Performs an action at the end of the turn in which it was requested, when no descriptor waits to be served."""
+
+    def __init__(self, action: Callable[[Poller], None]) -> None:
+        self._action = action
+        self._requested = False
+        self._poller: Poller | None = None
+
+    def open(self, poller: Poller) -> None:
+        """Remember the poller."""
+        self._poller = poller
+
+    def request(self) -> None:
+        """Have the action performed in this turn."""
+        self._requested = True
+
+    def tick(self, now: float) -> None:
+        """Perform the action, if it was requested."""
+        if self._requested:
+            assert self._poller is not None
+            self._requested = False
+            self._action(self._poller)
+
+
 class LazyComponent(QuietComponent):
     """Creates its component with `make()` when the first instance that needs it starts.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED
+from procman.core.lifecycle.outcome import GUARDIAN_DIED, HUNG_UP, INTERRUPTED, QUIT, TERMINATED, WATCHDOG_DIED
 from procman.output.outlet import write_stderr
 from procman.runtime.loop.component import QuietComponent
 from procman.runtime.system.tty import in_foreground
@@ -55,6 +55,7 @@ class JobControl(QuietComponent):
         self._pausables = list(pausables)
         self._away = False
         self._look_at = 0.0
+        self._for_good = False
 
     def add(self, pausable: Pausable) -> None:
         """Pause and resume this one too."""
@@ -66,6 +67,8 @@ class JobControl(QuietComponent):
 
     def look(self) -> None:
         """Leave the terminal or return to it, whichever the shell has decided."""
+        if self._for_good:
+            return
         ours = in_foreground(self._fd)
         if self._away and ours:
             self._return()
@@ -78,6 +81,11 @@ class JobControl(QuietComponent):
         for pausable in self._pausables:
             pausable.pause()
 
+    def leave_for_good(self) -> None:
+        """Leave the terminal and never return to it."""
+        self.leave()
+        self._for_good = True
+
     def _return(self) -> None:
         self._away = False
         for pausable in self._pausables:
@@ -85,7 +93,7 @@ class JobControl(QuietComponent):
 
     def next_deadline(self) -> float | None:
         """Return when to look again: no signal says that a running background job was brought to the front."""
-        return self._look_at if self._away else None
+        return self._look_at if self._away and not self._for_good else None
 
     def tick(self, now: float) -> None:
         """While we are away, look whether the terminal is ours again."""
@@ -156,6 +164,23 @@ class SignalRequests:
             self._poller.remove(self._guardian_pipe)
             self._guardian_pipe = None
             self._supervisor.kill_all(GUARDIAN_DIED, time.monotonic())
+
+    def release_guardian(self, watchdog_pipe: int) -> None:
+        """Forget the guardian, which the user has let end. Instead notice the end of the watchdog, which is above us.
+
+        The watchdog holds the other end of its pipe.
+        """
+        assert self._poller is not None
+        if self._guardian_pipe is not None:
+            self._poller.remove(self._guardian_pipe)
+            self._guardian_pipe = None
+
+        def on_end() -> None:
+            assert self._poller is not None
+            self._poller.remove(watchdog_pipe)
+            self._supervisor.kill_all(WATCHDOG_DIED, time.monotonic())
+
+        self._poller.add(watchdog_pipe, on_end, 0)
 
     def _handle(self, numbers: bytes) -> None:
         for number in dict.fromkeys(numbers):  # each once, in order

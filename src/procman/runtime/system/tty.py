@@ -118,6 +118,12 @@ class SavedTerminal:
         except (OSError, termios.error):
             pass  # the terminal is gone as well
 
+    def forget(self) -> None:
+        """Close the descriptor: whatever the terminal is used for from now on is not ours to change."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
 
 def saved_terminal() -> SavedTerminal:
     """Return the present settings of the terminal on stdin, if stdout is one too: only then the manager changes it."""

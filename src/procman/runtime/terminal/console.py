@@ -54,10 +54,12 @@ class Console(QuietComponent):
         status: StatusUpdates,
         reload: Reload,
         lend: Lend | None = None,
+        detach: Callable[[], None] | None = None,
     ) -> None:
         """``reload`` gives the next lives of instances the plans that their files make now.
 
-        ``lend`` gives the keyboard to one instance; without it the key `a` is refused.
+        ``lend`` gives the keyboard to one instance; without it the key `a` is refused. ``detach`` gives the terminal
+        back for good, or announces why that is impossible.
         """
         self._fd = fd
         self._hub = hub
@@ -80,6 +82,7 @@ class Console(QuietComponent):
             "mute": self._mute,
             "highlight": self._highlight,
             "attach": self._attach,
+            "detach": lambda _line: None if detach is None else detach(),
             "help": lambda _line: self._hub.announce(HELP),
             "quit": lambda _line: signal.raise_signal(signal.SIGINT),  # a second one kills, as a second Ctrl-C does
         }

@@ -20,6 +20,7 @@ from procman.runtime.terminal.console import Console
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
     from typing import Any
 
     from procman.core.lifecycle.supervisor import Supervisor
@@ -59,8 +60,9 @@ class Primary(Console):
         signal_requests: SignalRequests,
         name: str,
         reload: Reload,
+        detach: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(fd, hub, supervisor, status, reload)
+        super().__init__(fd, hub, supervisor, status, reload, detach=detach)
         self._passthrough = passthrough
         self._children = children
         self._signal_requests = signal_requests
