@@ -133,6 +133,9 @@ class TestPidOne:
         lines, code = Container(folder, shell, command, signal.SIGTERM, signal_number=signal.SIGUSR1).stop()
         assert (lines, code) == (["usr1"], 0)
 
+    def test_ctrl_c_of_docker_run_stops_it(self, folder: Path, shell: str) -> None:
+        assert Container(folder, shell, "./plain").stop(signal.SIGINT) == (["plain done"], 0)
+
     def test_the_environment_is_not_touched(self, folder: Path, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
         names = ["n", "pid", "program", "target", "signal", "half", "whole", "stopping", "left", "code", "early"]
         for name in names:

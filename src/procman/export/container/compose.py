@@ -101,7 +101,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
         yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
     yield from _numbering(app)
-    odd = [name for _, env in _env_files(app) for name, value in env.items() if not can_hold(docker_line, value)]
+    values = [pair for _, env in _env_files(app) for pair in env.items()]
+    odd = dict.fromkeys(name for name, value in values if not can_hold(docker_line, value))
     if odd:
         yield ExportWarning(f"compose.yaml holds {', '.join(odd)}, which env files cannot hold: keep its mode at 0600")
     yield ExportFile("compose.yaml", _compose(app, options), SECRET if odd else PLAIN)

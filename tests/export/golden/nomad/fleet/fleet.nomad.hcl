@@ -43,6 +43,7 @@ job "fleet" {
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -56,15 +57,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -137,6 +138,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -150,15 +152,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -231,6 +233,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -244,15 +247,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -325,6 +328,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -338,15 +342,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -419,6 +423,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -432,15 +437,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -513,6 +518,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -526,15 +532,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -607,6 +613,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -620,15 +627,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
@@ -701,6 +708,7 @@ END
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -714,15 +722,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do

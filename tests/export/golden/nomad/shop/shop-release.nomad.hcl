@@ -35,6 +35,7 @@ job "shop-release" {
         data            = <<END
 exec /bin/sh -c '# PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
+# Ctrl-C of "docker run" (INT) stops it, too.
 others() {
   left=1
   for pid in /proc/[0-9]*; do
@@ -48,15 +49,15 @@ others() {
 }
 pause() { n=$((n + 1)); sleep 0.1 || { sleep 1; n=$((n + 9)); }; }
 stop() {
-  trap : $signal
+  trap : $signal INT
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1
+trap "set -- $1 $2 $3 early" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
-trap stop $1
+trap stop $1 INT
 [ $# = 3 ] || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
