@@ -36,6 +36,17 @@ BANNED = {
         r"\ba text\b": "a string",
         r"\basked to (stop|end)\b": "sent the stop signal, stopping",
         r"\b(goes|went) on\b(?! (the|a) )": "continues",
+        r"\b(is|are|was|were|be|been) asked\b(?! for)": "gets the signal, gets the request",
+        r"\b(ends?|exits?|dies|stops?|kill(s|ed)?|starts?|obeys?|written|shown|reaped) at once\b": "immediately",
+        r"\b(has|have|had) (its|their) turn\b": "is next, is handled",
+        r"\bin the place of\b": "instead of",
+        r"\banother \w+ than\b": "a … other than",
+        r"\bspeaks? of\b": "mentions",
+        r"\blooks? whether\b": "checks whether",
+        r"(?<!when )(?<!if )\bin doubt\b": "when in doubt",
+        r"\b(dependants?\b|for ever\b|process' )": "dependent, forever, process's",
+        r"\bWindows line ends\b": "Windows line endings",
+        r"\bby custom\b": "by default, usually",
     }.items()
 }
 

@@ -1,4 +1,4 @@
-"""A session is asked from outside, as from a second terminal: every verb does what it says."""
+"""Requests to a session from outside, as from a second terminal: every verb does what it says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`procman signal`: which process gets a signal that does not end programs by custom."""
+"""`procman signal`: which process gets a signal that does not usually end programs."""
 
 from __future__ import annotations
 

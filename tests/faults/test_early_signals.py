@@ -40,7 +40,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_all(place: Place, number: int)
 def _interpreter_continues(session: Session) -> bool:
     """Wait for the end, or for Python to print the KeyboardInterrupt and continue; tell whether it continues.
 
-    Python does so while it looks whether our command is a zip file (pymain_get_importer in its Modules/main.c).
+    Python does so while it checks whether our command is a zip file (pymain_get_importer in its Modules/main.c).
     """
     with contextlib.suppress(AssertionError):
         return bool(session.wait_for(r"Failed checking if argv\[0\] is an import path entry", stream="err"))

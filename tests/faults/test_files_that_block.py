@@ -1,4 +1,4 @@
-"""A file that can be read for ever (a named pipe with a silent writer, a dead network disk): signals still end us."""
+"""A file that can be read forever (a named pipe with a silent writer, a dead network disk): signals still end us."""
 
 from __future__ import annotations
 

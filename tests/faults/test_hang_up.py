@@ -28,7 +28,7 @@ while True:
     time.sleep(0.01)  # not pause(): a signal just before it would be handled after it
 """
 DEFAULTS = SERVER.replace("signal.signal(signal.SIGHUP", "#")  # and so it would die of HUP
-WRAPPER = "import subprocess, sys; subprocess.run(sys.argv[1:])"  # which TERM ends at once, as it does `go run`
+WRAPPER = "import subprocess, sys; subprocess.run(sys.argv[1:])"  # TERM ends it immediately, as it does `go run`
 
 LINES = {
     "variable": "{server} $PORT",
@@ -52,7 +52,7 @@ def _write(place: Place, line: str, server: str) -> None:
 def test_a_server_ends_in_its_own_time_below_a_shell_on_a_terminal(place: Place, line: str, server: str) -> None:
     kit.need_linux()
     _write(place, line, server)
-    # A shell with a trap is asked first, and this one waits for its server, which is asked at half of the grace.
+    # A shell with a trap gets TERM first, and this one waits for its server, which gets it at half of the grace.
     session = place.start("--pty", "-t", "6" if line.startswith("trap") else "1000")
     session.wait_for(r"\| up")
     session.signal(signal.SIGTERM)

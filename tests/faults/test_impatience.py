@@ -1,4 +1,4 @@
-"""Ctrl-C again: the second one kills at once, one that was delivered twice does not."""
+"""Ctrl-C again: the second one kills immediately, one that was delivered twice does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""All of procman killed at once, watchdog too: `start` names what is left, `procman prune` ends it, and only that."""
+"""All of procman is killed at the same moment, the watchdog, too:
+
+`start` names what is left, `procman prune` ends it, and only that.
+"""
 
 from __future__ import annotations
 

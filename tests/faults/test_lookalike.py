@@ -50,7 +50,7 @@ if sys.argv[:1] and "procman" in " ".join(sys.orig_argv):
         kill(pid, number)
     os.kill = late
 """
-# Says goodbye a moment after it was asked, and needs its port for itself.
+# Says goodbye a moment after the stop signal, and needs its port for itself.
 SERVER = """
 import select, signal, socket, sys
 wake, waker = socket.socketpair()

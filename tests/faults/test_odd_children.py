@@ -106,7 +106,7 @@ def test_a_child_killed_from_outside_is_told_and_restarted(place: Place) -> None
 
 
 def test_who_outlives_the_shell_that_ran_it_is_asked_once(place: Place) -> None:
-    """The shell obeys at once, and leaves its child to us, which has heard what its group was told."""
+    """The shell obeys immediately, and leaves its child to us, which has got its group's signal."""
     place.write(
         "helper",
         "#!/bin/sh\ntrap 'echo heard; heard=1' TERM\necho up\n"

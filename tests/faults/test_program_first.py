@@ -54,7 +54,7 @@ print("up", flush=True)
 while True:
     time.sleep(0.01)
 """
-# Programs that start another and handle TERM: one ends at once, one does not care.
+# Programs that start another and handle TERM: one ends immediately, one ignores it.
 LAUNCHER = """\
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, lambda *_: {then})

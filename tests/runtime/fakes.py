@@ -2,7 +2,7 @@
 
 The kernel is faked at its own border, the system calls, so that all of procman's code above them runs as it is. Pipes
 and descriptors are real. The clock moves only when a process would sleep: a wait goes straight to the next thing that
-was planned with `Kernel.after`. Waiting for ever with nothing planned is an error, and so is not waiting at all.
+was planned with `Kernel.after`. Waiting forever with nothing planned is an error, and so is not waiting at all.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class Kernel:
         self.on_spawn: Callable[[Process], object] = lambda _process: None
         self.spawned: list[Process] = []
         self.reaped: list[int] = []
-        self.waits: list[float | None] = []  # each timeout that a poller was asked to wait for, but 0
+        self.waits: list[float | None] = []  # each timeout that a poller had to wait for, except 0
         self.epolls: list[Epoll] = []
         self.stopped_us = 0
         self.pidfds: dict[int, tuple[Process, int]] = {}  # the process behind each, and what its end closes

@@ -67,7 +67,7 @@ class Outlet:
         self.owed = 0
         self.blocked = False
         self.dropped = 0
-        self.eager = False  # write at once, because nothing else follows in this turn
+        self.eager = False  # write immediately, because nothing else follows in this turn
         self.error = ""
         self.footer: Footer | None = None
 
@@ -86,7 +86,10 @@ class Outlet:
         return self._writer.fd
 
     def put(self, *parts: Buffer) -> None:
-        """Queue these bytes. Small parts wait for ``flush`` unless ``eager`` is set; a large one is written at once."""
+        """Queue these bytes.
+
+        Small parts wait for ``flush`` unless ``eager`` is set; a large one is written immediately.
+        """
         size = 0
         for part in parts:
             size += len(part)

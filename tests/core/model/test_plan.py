@@ -1,4 +1,4 @@
-"""The plan as records: the rules of one instance, the port that it speaks of, and whose output is hidden."""
+"""The plan as records: the rules of one instance, the port that it mentions, and whose output is hidden."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Machine:
 
 
 def _is_pid_1(pid: str) -> bool:
-    """Return whether it is the first process of another namespace than ours."""
+    """Return whether it is the first process of a namespace other than ours."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -191,7 +191,7 @@ def test_what_is_erased_does_not_count_in_that_limit() -> None:
 
 
 def test_a_stream_that_moves_above_its_own_rows_overwrites_those_of_others() -> None:
-    """Its own rows are shown at once then, unless those above are its own as well."""
+    """Its own rows are then shown immediately, unless those above are its own as well."""
     written = b"a\n\x1b[3Ab\n"
     assert Sanitizer().clean(written) == b"a\n"
     sanitizer = Sanitizer()

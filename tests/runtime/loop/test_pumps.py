@@ -207,7 +207,7 @@ def test_floods_that_nothing_holds_back_are_read_in_equal_parts(table: Table, nu
 
 
 def test_a_flood_without_end_is_read_several_times_a_turn_but_not_for_ever(table: Table) -> None:
-    """Signals and ends have their turn behind it."""
+    """Signals and ends are handled after it."""
     table.seat("flood")
     table.flood_for_ever()
     table.flood("flood")

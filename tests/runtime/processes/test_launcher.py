@@ -140,7 +140,7 @@ def test_our_copy_of_the_childs_side_is_closed(kernel: Kernel) -> None:
 
 
 def shell(kernel: Kernel, run: Run, seconds: float = 1.0) -> list[Process]:
-    """Make the child a shell with a server behind it, which ends a while after it was asked."""
+    """Make the child a shell with a server behind it, which ends a while after the stop signal."""
     servers: list[Process] = []
 
     def fork(child: Process) -> None:

@@ -138,7 +138,7 @@ class Redraws:
         self._fresh = True  # the drawing starts after a pause
         self._frame = 0  # number of frames so far
         self._by_frames = False
-        self.calm = False  # the redrawing has paused: rows are shown at once until the cursor moves up again
+        self.calm = False  # the redrawing has paused: rows are shown immediately until the cursor moves up again
         self._passed = False  # whether this line has drawn a row before it ends in another
         self.latest = b""  # the content drawn last
 

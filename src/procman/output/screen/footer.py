@@ -69,7 +69,7 @@ class Footer:
         outlet.footer = self
 
     def put(self, *parts: Buffer) -> None:
-        """Queue text for the next repaint. A flood is written at once."""
+        """Queue text for the next repaint. A flood is written immediately."""
         for part in parts:
             self._volume += len(part)
         self._text += parts
@@ -193,7 +193,7 @@ class Footer:
         self._volume = 0
 
     def _write_flood(self) -> None:
-        """Write the text at once. The terminal waits for the rows, which are painted when they are due."""
+        """Write the text immediately. The terminal waits for the rows, which are painted when they are due."""
         if self._painted is not None:
             self._painted = None
             self._begun = True

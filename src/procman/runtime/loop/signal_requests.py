@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
-FOREGROUND_INTERVAL = 1.0  # seconds between two looks whether the terminal is ours again
+FOREGROUND_INTERVAL = 1.0  # seconds between two checks whether the terminal is ours again
 REPEAT_AFTER = 0.3  # seconds: some shells and `timeout` deliver one signal twice
 
 STOPPING: dict[int, Reason] = {
@@ -96,7 +96,7 @@ class JobControl(QuietComponent):
         return self._look_at if self._away and not self._for_good else None
 
     def tick(self, now: float) -> None:
-        """While we are away, look whether the terminal is ours again."""
+        """While we are away, check whether the terminal is ours again."""
         if self._away:
             self.look()
             self._look_at = now + FOREGROUND_INTERVAL

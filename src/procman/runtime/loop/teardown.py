@@ -83,7 +83,7 @@ class Teardowns:
     def begin(self, child: Child, instance: Instance, pumps: list[Pump], now: float) -> None:
         """Take over an ended leader."""
         self._killed.pop(child.name, None)
-        if child.asked and not child.group_asked:  # at once, and also where nothing shows what is left (macOS)
+        if child.asked and not child.group_asked:  # immediately, and also where nothing shows what is left (macOS)
             child.group_asked = True
             self._children.send_stop(child, instance.plan.stop.signal_number)
         self._under_way[child.name] = Teardown(child, instance, pumps, now)

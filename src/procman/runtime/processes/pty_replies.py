@@ -1,7 +1,7 @@
 """Answers what a program asks its terminal while no terminal of a user is there to answer.
 
 Some programs wait for the answer, forever or until they give up. They ask where the cursor is, whether the terminal is
-well, and what it is (ECMA-48, DSR and DA; xterm's ctlseqs). This module is imported only when something is asked.
+well, and what it is (ECMA-48, DSR and DA; xterm's ctlseqs). This module is imported only when a program asks something.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
 
-_MAX_COMMAND = 60  # characters of the other process' command line that are shown
+_MAX_COMMAND = 60  # characters of the other process's command line that are shown
 
 
 def port_warnings(instances: Iterable[InstancePlan]) -> list[str]:

@@ -20,7 +20,7 @@ def own_children() -> list[int]:
 
 
 def children_of(parent: int) -> list[int]:
-    """Return the pids of another process' direct children, including zombies; empty without /proc."""
+    """Return the pids of another process's direct children, including zombies; empty without /proc."""
     if not proc_is_ours():
         return []
     found = []
