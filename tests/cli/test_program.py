@@ -1,4 +1,4 @@
-"""The finder of our own modules: it finds what Python's finder finds, and nothing else."""
+"""The finder of our own modules: it finds the files and folders that Python's finder finds, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from procman.cli.program import OwnModules
 
 ROOT = Path(procman.__path__[0])
 MODULES = sorted(path.relative_to(ROOT.parent).with_suffix("") for path in ROOT.rglob("*.py"))
-NAMES = sorted({".".join(path.parts).removesuffix(".__init__") for path in MODULES} - {"procman"})
+NAMES = [".".join(path.parts) for path in MODULES if path.name != "__init__"]
+ROOMS = [".".join(path.parent.parts) for path in MODULES if path.name == "__init__" and len(path.parts) > 2]
+
+UNEXECUTED = {"from __future__ import annotations", "TYPE_CHECKING = False", "if TYPE_CHECKING:"}
 
 
 def folder_of(name: str) -> str:

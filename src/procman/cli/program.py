@@ -81,6 +81,8 @@ class OwnModules:
 
     Python's own finder is made for folders of all kinds. It lists each of our rooms, tries it as a zip file, and looks
     for six kinds of files: 2 ms of a start. What is not a plain file (in a zip file, for example) is left to it.
+
+    A room is found as a folder, since its ``__init__.py`` has nothing to execute: reading twenty of them takes 0.4 ms.
     """
 
     @staticmethod
@@ -89,10 +91,13 @@ class OwnModules:
         if not name.startswith("procman.") or not path:
             return None
         base = f"{path[0]}/{name.rpartition('.')[2]}"
-        for file, folders in ((f"{base}.py", None), (f"{base}/__init__.py", [base])):
-            if os.path.isfile(file):
-                spec = ModuleSpec(name, SourceFileLoader(name, file), origin=file)
-                spec.submodule_search_locations = folders
-                spec.has_location = True
-                return spec
+        file = f"{base}.py"
+        if os.path.isfile(file):
+            spec = ModuleSpec(name, SourceFileLoader(name, file), origin=file)
+            spec.has_location = True
+            return spec
+        if os.path.isdir(base):
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [base]
+            return spec
         return None
