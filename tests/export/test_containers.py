@@ -8,6 +8,7 @@ from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
+from procman.errors import UsageError
 from procman.export.options import ExportOptions
 from procman.export.registry import stop_commands
 
@@ -166,6 +167,19 @@ def test_quadlet_starts_the_release_and_other_dependencies_first() -> None:
     assert "Type=oneshot\nRemainAfterExit=yes\n" in release
     assert "Restart=no" in release
     assert any("worker only waits until web has started" in warning for warning in export.warnings)
+
+
+def test_what_podman_would_take_for_its_own_goes_past_its_environment() -> None:
+    values = {"CONTAINER_HOST": "ssh://a b", "HOME": "/app", "NOTIFY_SOCKET": "/x", "GOOD": "yes", "KEY": "s"}
+    export = Export("quadlet", plan_of("web: ./serve\n", None, "web=1", **values))
+    unit, kept = export.files["app-web@.container"], export.files["app/web.podman.env"]
+    assert "EnvironmentFile=/etc/containers/systemd/app/web.podman.env\nPodmanArgs=--env=GOOD\n" in unit
+    assert "CONTAINER_HOST=ssh://a b\nHOME=/app\nNOTIFY_SOCKET=/x\n" in kept
+    shared = export.files["app/app.env"]
+    assert "GOOD=yes" in shared
+    assert not any(f"{name}=" in shared for name in ("CONTAINER_HOST", "HOME", "NOTIFY_SOCKET"))
+    with pytest.raises(UsageError, match="cannot hold the value of HOME: a line cannot hold a newline"):
+        Export("quadlet", plan_of("web: ./serve\n", None, "web=1", HOME="a\nb"))
 
 
 def test_quadlet_says_how_to_stop_what_is_removed() -> None:

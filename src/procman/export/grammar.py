@@ -238,6 +238,13 @@ def docker_line(value: str) -> str:
     raise GrammarError("Compose and Docker read it differently")
 
 
+def podman_line(value: str) -> str:
+    """Write the rest of a line of an env file of Podman, which takes it literally."""
+    if "\n" in value or "\r" in value:
+        raise GrammarError("a line cannot hold a newline")
+    return value
+
+
 def _same_for_both(value: str) -> bool:
     ordinary = value.isprintable() and value == value.strip()
     return ordinary and not any(odd in value for odd in ("$", "#", "\\", "{{", "'", '"', "`"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from procman.core.model.dependency import SUCCEEDED
 from procman.export.application import application, install_folder, own, seconds, whole_seconds
 from procman.export.container.containers import image_of, image_warnings, log_warning
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.grammar import Block, escaped, systemd_lines, systemd_path, systemd_word
+from procman.export.grammar import Block, assignments, escaped, podman_line, systemd_lines, systemd_path, systemd_word
 from procman.export.overlay import DEPENDENCIES, STOP_TO, by_hand_warnings, dependencies_of, overlay_warnings
 from procman.export.shell import signal_name
 from procman.export.units import (
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 SUMMARY = "container units for Podman Quadlet"
 
 SYSTEM_FOLDERS = ("/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd")
+_PODMANS_OWN = re.compile(
+    "NOTIFY_SOCKET|LISTEN_(FDS|FDNAMES|PID)|(CONTAINERS?|DOCKER|PODMAN|STORAGE|REGISTRY|XDG|LD)_.*"
+    "|DBUS_SESSION_BUS_ADDRESS|GODEBUG|HOME|PATH|TMPDIR"
+)
 _BY_HAND = "# autostart = false: it does not start by itself, not even at boot."
 USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 
@@ -55,6 +61,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
             yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
         if service.env:
             yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
+        if kept := _podmans_own({**app.shared, **service.env}):
+            yield ExportFile(f"{app.name}/{service.name}.podman.env", _for_podman(app, kept), SECRET)
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
 
 
@@ -67,7 +75,19 @@ def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
 
 def _environment(app: Application, env: Mapping[str, str]) -> str:
     comment = header("quadlet", app.name, "Only systemd needs to read this file: keep its mode at 0600.")
-    return f"{comment}\n{environment_lines(env)}"
+    kept = _podmans_own(env)
+    return f"{comment}\n{environment_lines({name: value for name, value in env.items() if name not in kept})}"
+
+
+def _podmans_own(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that Podman would take for its own if they passed through its environment."""
+    return {name: value for name, value in env.items() if _PODMANS_OWN.fullmatch(name)}
+
+
+def _for_podman(app: Application, env: Mapping[str, str]) -> str:
+    note = "Podman reads these for the container. In its own environment, they would change what it does itself."
+    values = assignments(env, "an env file of Podman", lambda name, value: f"{name}={podman_line(value)}")
+    return header("quadlet", app.name, note) + "\n" + values
 
 
 def _unit(app: Application, service: Service, options: ExportOptions, folder: str) -> str:
@@ -95,7 +115,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             *limit_lines(service, options.keep_trying),
             "",
             "[Container]",
-            *_container(app, service, options),
+            *_container(app, service, options, folder),
             "",
             "[Service]",
             *(ONE_SHOT if is_awaited(app, service) else ()),
@@ -119,7 +139,7 @@ def _needs(app: Application, service: Service) -> Iterator[str]:
         yield from first_lines("Requires" if condition == SUCCEEDED else "Wants", units_of(app, other))
 
 
-def _container(app: Application, service: Service, options: ExportOptions) -> list[str]:
+def _container(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
     argv = container_argv(service)
     words = escaped(
         service.command,
@@ -127,12 +147,14 @@ def _container(app: Application, service: Service, options: ExportOptions) -> li
         f"the command of {service.name}",
         lambda _: " ".join(_word(argument) for argument in argv),
     )
-    names = [*app.shared, *service.env, *own(service.first)]
+    kept = _podmans_own({**app.shared, **service.env})
+    names = [name for name in (*app.shared, *service.env, *own(service.first)) if name not in kept]
     return [
         f"ContainerName={app.name}-{service.name}-%i",
         f"Image={escaped(image_of(app, options), 'Quadlet', 'the image', systemd_path)}",
         *([f"User={options.user}"] if options.user else []),
         f"Exec={words}",
+        *([f"EnvironmentFile={folder}/{service.name}.podman.env"] if kept else []),
         *(f"PodmanArgs=--env={name}" for name in names),
         f"PodmanArgs=--stop-signal=SIG{signal_name(service.stop.signal_number)}",
         f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
