@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from procman.runtime.system.poller import READ, WRITE, EpollPoller, SelectorPoller, has_hung_up
+from procman.runtime.system.poller import HANG_UP_INTERVAL, READ, WRITE, EpollPoller, SelectorPoller, has_hung_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,3 +142,42 @@ def test_an_event_of_what_was_removed_meanwhile_is_left_out(pipe: Pipe) -> None:
     events: Any = SimpleNamespace(poll=lambda _timeout: [(pipe.writer, READ), (pipe.reader, READ)])
     poller._epoll = events
     assert poller.ready(0) == [pipe.on_read]
+
+
+def test_a_closed_poller_leaves_no_descriptor_open() -> None:
+    before = os.listdir("/proc/self/fd")
+    for kind in (EpollPoller, SelectorPoller):
+        made = kind()
+        assert os.listdir("/proc/self/fd") != before
+        made.close()
+        assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize(
+    ("idle", "timeout", "waited"),
+    [
+        (True, None, HANG_UP_INTERVAL),
+        (True, 10.0, HANG_UP_INTERVAL),
+        (True, 0.1, 0.1),
+        (False, None, None),
+        (False, 10.0, 10.0),
+    ],
+)
+def test_without_an_event_for_it_a_hang_up_is_looked_for_at_intervals(
+    pipe: Pipe, idle: bool, timeout: float | None, waited: float | None
+) -> None:
+    poller = SelectorPoller()
+    waits: list[float | None] = []
+
+    def select(seconds: float | None) -> list[Any]:
+        waits.append(seconds)
+        return []
+
+    poller._selector.close()
+    fake: Any = SimpleNamespace(select=select, close=lambda: None)
+    poller._selector = fake
+    if idle:
+        poller.add(pipe.reader, pipe.on_read, 0)
+    assert poller.ready(timeout) == []
+    assert waits == [waited]
+    poller.close()

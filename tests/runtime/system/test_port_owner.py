@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
+from procman.runtime.system import port_owner
 from procman.runtime.system.port_owner import busy_ports, owner, port_warnings
 
 TYPE_CHECKING = False
@@ -76,3 +81,157 @@ def test_a_warning_names_the_instance(taken: int) -> None:
     portless = InstancePlan("clock.1", "clock", 1, None, "x", "/", {}, RestartPolicy(), StopPolicy())
     (warning,) = port_warnings([plan, portless])
     assert warning.startswith(f"port {taken} of web.1 is taken by pid {os.getpid()} (")
+
+
+# On other systems ---------------------------------------------------------------------------------------------------
+
+
+class Sockets:
+    """The sockets of a system: which families it has, and which ports are taken in them."""
+
+    AF_INET, AF_INET6, SOCK_STREAM = 2, 10, 1
+    SOL_SOCKET, SO_REUSEADDR, IPPROTO_IPV6, IPV6_V6ONLY = 1, 2, 41, 26
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, families: tuple[int, ...]) -> None:
+        self.families = families
+        self.error = 0
+        self.options: dict[int, set[tuple[int, int, int]]] = {}
+        self.bound: list[int] = []
+        self.open = 0
+        for name in ("AF_INET", "AF_INET6", "SOCK_STREAM", "SOL_SOCKET", "SO_REUSEADDR", "IPPROTO_IPV6", "IPV6_V6ONLY"):
+            monkeypatch.setattr(f"_socket.{name}", getattr(self, name))
+        monkeypatch.setattr("_socket.socket", self._socket)
+
+    def _socket(self, family: int, kind: int) -> Any:
+        if family not in self.families:
+            raise OSError(errno.EAFNOSUPPORT, "no such family")
+        self.open += 1
+        options = self.options.setdefault(family, set())
+
+        def bind(address: tuple[str, int]) -> None:
+            assert address == ("", 5000)
+            self.bound.append(family)
+            if self.error:
+                raise OSError(self.error, "no")
+
+        def close() -> None:
+            self.open -= 1
+
+        return SimpleNamespace(setsockopt=lambda *option: options.add(option), bind=bind, close=close)
+
+
+@pytest.mark.parametrize(
+    ("families", "error", "busy", "bound"),
+    [
+        ((10, 2), 0, False, [10]),
+        ((10, 2), errno.EADDRINUSE, True, [10]),
+        ((10, 2), errno.EADDRNOTAVAIL, False, [10, 2]),
+        ((2,), 0, False, [2]),
+        ((2,), errno.EADDRINUSE, True, [2]),
+        ((2,), errno.EACCES, False, [2]),
+        ((), 0, False, []),
+    ],
+)
+def test_a_port_is_tried_in_the_families_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, families: tuple[int, ...], error: int, busy: bool, bound: list[int]
+) -> None:
+    sockets = Sockets(monkeypatch, families)
+    sockets.error = error
+    assert busy_ports([5000]) == ({5000} if busy else set())
+    assert (sockets.bound, sockets.open) == (bound, 0)
+    for family in bound:
+        both = {(sockets.IPPROTO_IPV6, sockets.IPV6_V6ONLY, 0)} if family == sockets.AF_INET6 else set()
+        assert sockets.options[family] == {(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)} | both
+
+
+def connection(port: int | None, pid: int | None, status: str = psutil.CONN_LISTEN) -> Any:
+    return SimpleNamespace(laddr=None if port is None else SimpleNamespace(port=port), pid=pid, status=status)
+
+
+@pytest.mark.parametrize(
+    ("connections", "named"),
+    [
+        ([connection(5000, 7)], "pid 7"),
+        ([connection(5000, None), connection(5000, 8)], "pid 8"),
+        ([connection(5000, 7, "ESTABLISHED"), connection(5000, 8)], "pid 8"),
+        ([connection(None, 7), connection(5001, 8)], "a process of another user"),
+        ([], "a process of another user"),
+    ],
+)
+def test_the_owner_is_who_listens_at_the_port(
+    monkeypatch: pytest.MonkeyPatch, connections: list[Any], named: str
+) -> None:
+    monkeypatch.setattr(psutil, "net_connections", lambda _kind: connections)
+    monkeypatch.setattr(port_owner, "described", lambda pid: f"pid {pid}")
+    assert owner(5000) == named
+
+
+def test_without_permission_the_owner_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_kind: object) -> list[object]:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil, "net_connections", refuse)
+    assert owner(5000) == "another process"
+
+
+class Seen:
+    """Processes with their command lines, names and environments."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.words: list[str] = []
+        self.environ = b""
+        self.folder: str | None = "/srv/app"
+        process = SimpleNamespace(cmdline=lambda: self.words, name=lambda: "kthread")
+        monkeypatch.setattr(psutil, "Process", lambda _pid: process)
+        monkeypatch.setattr(port_owner, "environ_of", lambda _pid: self.environ)
+        monkeypatch.setattr(os, "readlink", self._readlink)
+
+    def _readlink(self, path: str) -> str:
+        if path != f"/proc/{0xABC}/cwd" or self.folder is None:
+            raise FileNotFoundError
+        return self.folder
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    return Seen(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["node", "server.js"], "node server.js"),
+        ([], "kthread"),
+        (["a", " b\n", "\x1b"], "a b ?"),
+        (["x" * 60], "x" * 60),
+        (["x" * 61], "x" * 59 + "…"),
+    ],
+)
+def test_a_process_is_described_by_its_command(seen: Seen, words: list[str], shown: str) -> None:
+    seen.words = words
+    assert port_owner.described(7) == f"pid 7 ({shown})"
+
+
+WEB = b"PROCMAN_INSTANCE=web.1\0PROCMAN_SESSION=abc-1\0"
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder", "described"),
+    [
+        (
+            b"PROCMAN_INSTANCE=web.1\0PROCMAN_SESSION=abc-1\0",
+            "/srv/app",
+            "web.1 of the session in /srv/app (pid 7, serve)",
+        ),
+        (b"PROCMAN_INSTANCE=web.1\0PROCMAN_SESSION=abc-1\0", None, "pid 7 (serve)"),
+        (b"PROCMAN_INSTANCE=\0PROCMAN_SESSION=abc-1\0", "/srv/app", "pid 7 (serve)"),
+        (b"PROCMAN_INSTANCE=web.1\0", "/srv/app", "pid 7 (serve)"),
+        (b"PROCMAN_INSTANCE=web.1\0PROCMAN_SESSION=-abc\0", "/srv/app", "pid 7 (serve)"),
+        (b"", "/srv/app", "pid 7 (serve)"),
+    ],
+)
+def test_an_instance_of_a_living_session_is_named_with_it(
+    seen: Seen, environ: bytes, folder: str | None, described: str
+) -> None:
+    seen.words, seen.environ, seen.folder = ["serve"], environ, folder
+    assert port_owner.described(7) == described

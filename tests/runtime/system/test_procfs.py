@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+from typing import Any
 
 import pytest
 
 from procman.runtime.system import descendants, procfs
 from runtime.fakes import FIRST_PID, Kernel, Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GONE = FIRST_PID + 99
 
@@ -132,3 +138,61 @@ def test_a_title_fills_the_room_of_the_arguments_and_ends_in_nul(monkeypatch: py
     assert len(data) == int(fields[procfs.ARG_END]) - start
     assert data.startswith(b"x")
     assert data.endswith(b"\0")
+
+
+def test_reading_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 200_000)
+    before = os.listdir("/proc/self/fd")
+    assert procfs.content(f"{tmp_path}/file") == b"x" * 200_000
+    assert os.listdir("/proc/self/fd") == before
+
+
+class Title:
+    """Files in place of those of our own process."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.comm, self.memory, stat = folder / "comm", folder / "mem", folder / "stat"
+        fields = ["0"] * 50
+        fields[procfs.ARG_START], fields[procfs.ARG_END] = "3", str(3 + room)
+        stat.write_text(f"7 (a) b) {' '.join(fields)}")
+        self.comm.write_text("")
+        self.memory.write_bytes(b"#" * 40)
+        files = {"/proc/self/comm": self.comm, "/proc/self/stat": stat, "/proc/self/mem": self.memory}
+        open_file, opened = builtins.open, os.open
+
+        def opens(path: Any, *more: Any, **named: Any) -> Any:
+            return open_file(files.get(path, path), *more, **named)
+
+        monkeypatch.setattr(builtins, "open", opens)
+        monkeypatch.setattr(os, "open", lambda path, flags: opened(files.get(path, path), flags))
+
+
+def test_our_name_is_cut_to_what_the_kernel_takes_and_the_arguments_to_their_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = Title(tmp_path, monkeypatch, room=12)
+    before = os.listdir("/proc/self/fd")
+    procfs.set_title("procman-manager-of-all", "procman: manager")
+    assert os.listdir("/proc/self/fd") == before
+    assert title.comm.read_text() == "procman-manager"
+    assert title.memory.read_bytes() == b"###procman: ma\0".ljust(40, b"#")
+
+
+def test_without_arguments_only_our_name_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    title = Title(tmp_path, monkeypatch, room=12)
+    procfs.set_title("procman")
+    assert (title.comm.read_text(), title.memory.read_bytes()) == ("procman", b"#" * 40)
+
+
+def test_a_shorter_title_leaves_nothing_of_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    title = Title(tmp_path, monkeypatch, room=12)
+    procfs.set_title("procman", "new")
+    assert title.memory.read_bytes() == b"###new".ljust(15, b"\0").ljust(40, b"#")
+
+
+def test_a_circle_of_parents_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pids may be used again while /proc is read."""
+    children = {1: [2, 3], 2: [4], 4: [1, 2]}
+    monkeypatch.setattr(procfs, "children_of", lambda pid: children.get(pid, []))
+    assert procfs.descendants_of(1) == {1, 2, 3, 4}
+    assert procfs.descendants_of(3) == {3}

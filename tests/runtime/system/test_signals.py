@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -148,3 +149,82 @@ def test_stop_signals_that_wait_are_passed_on(line: tuple[int, int], restored: N
     pass_on_early(line[1])
     assert passed(line) == bytes((signal.SIGTERM,))
     os.close(line[0])
+
+
+# Waiting ------------------------------------------------------------------------------------------------------------
+
+INFO = SimpleNamespace(si_signo=signal.SIGTERM, si_code=0, si_pid=77)
+
+
+@pytest.mark.parametrize(("code", "by_kernel"), [(-6, False), (0, False), (1, True), (0x80, True)])
+@pytest.mark.parametrize("until", [None, 1005.0, 999.0])
+def test_a_signal_tells_its_sender(
+    monkeypatch: pytest.MonkeyPatch, code: int, by_kernel: bool, until: float | None
+) -> None:
+    waits: list[float | None] = []
+    info = SimpleNamespace(si_signo=signal.SIGTERM, si_code=code, si_pid=77)
+
+    def wait(numbers: object, limit: float | None = None) -> object:
+        assert numbers == (signal.SIGTERM,)
+        waits.append(limit)
+        return info
+
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("_signal.sigwaitinfo", wait)
+    monkeypatch.setattr("_signal.sigtimedwait", wait)
+    assert signals.next_signal((signal.SIGTERM,), until) == (signal.SIGTERM, by_kernel, 77)
+    assert waits == [{None: None, 1005.0: 5.0, 999.0: 0.0}[until]]
+
+
+def test_no_signal_in_time_is_number_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("_signal.sigtimedwait", lambda _numbers, _limit: None)
+    assert signals.next_signal((signal.SIGTERM,), 0.0) == (0, None, 0)
+
+
+@pytest.mark.parametrize("until", [None, 5.0])
+def test_where_the_system_does_not_tell_the_sender_it_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, until: float | None
+) -> None:
+    for name in ("sigwaitinfo", "sigtimedwait"):
+        monkeypatch.delattr(f"_signal.{name}")
+    monkeypatch.setattr("_signal.sigwait", lambda numbers: signal.Signals(numbers[0]))
+    assert signals.next_signal((signal.SIGTERM,), until) == (signal.SIGTERM, None, 0)
+
+
+def test_after_the_run_no_signal_can_change_its_status(restored: None) -> None:
+    signals.block_signals()
+    assert set(WATCHED) <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_broken_pipe_is_no_end_whatever_it_was_before(restored: None) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    pipe = SignalPipe()
+    pipe.open()
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+    pipe.close()
+
+
+def test_under_nohup_all_other_signals_have_their_handlers(restored: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    pipe = SignalPipe()
+    pipe.open()
+    for number in set(WATCHED) - {signal.SIGHUP}:
+        assert callable(signal.getsignal(number))
+    pipe.close()
+
+
+def test_a_pipe_that_is_full_is_no_warning_and_closing_it_leaves_nothing_open(
+    restored: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = os.listdir("/proc/self/fd")
+    pipe = SignalPipe()
+    pipe.open()
+    try:
+        while os.write(pipe._writer, b"x" * 4096):
+            pass
+    except BlockingIOError:
+        pass
+    signal.raise_signal(signal.SIGUSR1)
+    pipe.close()
+    assert os.listdir("/proc/self/fd") == before
+    assert capfd.readouterr().err == ""

@@ -6,16 +6,18 @@ import fcntl
 import os
 import struct
 import termios
+from typing import Any
 
 import pytest
 
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.processes.pty import Window, open_pty
+from procman.runtime.system import tty
 from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS, in_foreground, is_terminal, window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procman.runtime.processes.pty import Pty
 
@@ -141,3 +143,53 @@ def test_a_terminal_that_is_not_ours_leaves_us_in_the_foreground(screen: int) ->
     assert is_terminal(screen)
     assert in_foreground(screen)
     assert in_foreground(9999)
+
+
+def test_a_closed_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_fd: int) -> bool:
+        raise OSError
+
+    monkeypatch.setattr(os, "isatty", fail)
+    assert not is_terminal(0)
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+def test_the_terminal_is_ours_while_our_job_is_in_the_foreground(
+    monkeypatch: pytest.MonkeyPatch, foreground: bool
+) -> None:
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _fd: os.getpgrp() if foreground else 1)
+    assert in_foreground(0) is foreground
+
+
+ALL = 0xFFFFFFFF  # every flag
+
+
+@pytest.mark.parametrize(
+    ("change", "input_flags", "output_flags", "local_flags"),
+    [
+        (tty.key_by_key, 0, 0, termios.ICANON | termios.ECHO),
+        (
+            tty.raw,
+            termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON,
+            termios.OPOST,
+            termios.ICANON | termios.ECHO | termios.IEXTEN | termios.ISIG,
+        ),
+        (
+            lambda attributes: tty.raw(attributes, signals=True),
+            termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON,
+            termios.OPOST,
+            termios.ICANON | termios.ECHO | termios.IEXTEN,
+        ),
+    ],
+)
+def test_of_the_settings_only_what_is_meant_is_switched_off(
+    change: Callable[[list[Any]], list[Any]], input_flags: int, output_flags: int, local_flags: int
+) -> None:
+    before = [ALL, ALL, ALL, ALL, 13, 13, [b"x"] * 32]
+    after = change(before)
+    assert [ALL & ~flags for flags in after[:4]] == [input_flags, output_flags, 0, local_flags]
+    assert after[4:6] == [13, 13]
+    characters = after[6]
+    assert (characters[termios.VMIN], characters[termios.VTIME]) == (1, 0)
+    assert characters.count(b"x") == 30
+    assert before == [ALL, ALL, ALL, ALL, 13, 13, [b"x"] * 32]  # they are restored later
