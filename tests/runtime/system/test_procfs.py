@@ -157,14 +157,17 @@ class Title:
         stat.write_text(f"7 (a) b) {' '.join(fields)}")
         self.comm.write_text("")
         self.memory.write_bytes(b"#" * 40)
-        files = {"/proc/self/comm": self.comm, "/proc/self/stat": stat, "/proc/self/mem": self.memory}
+        files: dict[Any, Any] = {"/proc/self/comm": self.comm, "/proc/self/stat": stat, "/proc/self/mem": self.memory}
         open_file, opened = builtins.open, os.open
 
         def opens(path: Any, *more: Any, **named: Any) -> Any:
             return open_file(files.get(path, path), *more, **named)
 
+        def opens_low(path: Any, flags: int) -> int:
+            return opened(files.get(path, path), flags)
+
         monkeypatch.setattr(builtins, "open", opens)
-        monkeypatch.setattr(os, "open", lambda path, flags: opened(files.get(path, path), flags))
+        monkeypatch.setattr(os, "open", opens_low)
 
 
 def test_our_name_is_cut_to_what_the_kernel_takes_and_the_arguments_to_their_room(

@@ -396,6 +396,15 @@ class Loan(QuietComponent):
     def begin(self) -> None:
         self.calls.append("begin")
 
+    def on_event(self, action: str, instance: Instance, now: float) -> None:
+        self.calls.append(f"{action} {instance.name}")
+
+    def next_deadline(self) -> float | None:
+        return 5.0
+
+    def tick(self, now: float) -> None:
+        self.calls.append(f"tick {now}")
+
     def acquire(self) -> None:
         self.calls.append("acquire")
 
@@ -425,9 +434,15 @@ def test_a_lends_the_keyboard_until_it_is_given_back(session: Session, lent: Len
     session.console.pause()
     session.console.resume()
     assert loan.calls == ["begin", "release", "acquire"]
+    changes = session.screen.changes
     give_back()
     assert session.raw
     assert session.screen.keys is keys
+    assert session.screen.changes == changes + 1
+    session.console.pause()
+    assert not session.raw
+    assert loan.calls == ["begin", "release", "acquire"]
+    session.console.resume()
     session.type(b"q")
     assert session.raised == [signal.SIGINT]
 
@@ -442,3 +457,38 @@ def test_a_lends_to_one_and_names_the_others_if_it_may_be_several(
     session.type(line)
     assert session.screen.said == ([f"attach to one of them: {named}"] if named else [])
     assert [name for name, *_ in lent] == ([] if named else ["web.2"])
+
+
+def test_events_and_time_reach_who_has_the_keyboard(session: Session, lent: Lent) -> None:
+    worker = session.supervisor.instances["worker.1"]
+    session.open()
+    session.console.on_event("exited", worker, 1.0)
+    session.console.tick(1.0)
+    assert session.console.next_deadline() is None
+    session.type(b"aworker\n")
+    loan = lent[0][2]
+    session.console.on_event("exited", worker, 2.0)
+    session.console.tick(2.0)
+    assert loan.calls == ["begin", "exited worker.1", "tick 2.0"]
+    assert session.console.next_deadline() == 5.0
+    session.console.close(3.0, 0)
+    assert loan.calls[-1] == "release"
+
+
+def test_beside_a_primary_the_keyboard_is_not_lent(session: Session) -> None:
+    session.open()
+    session.type(b"aworker\n")
+    assert session.screen.said == ["the primary process has this terminal; use procman attach in another one"]
+
+
+def test_without_a_keyboard_nothing_is_lent(session: Session, lent: Lent) -> None:
+    session.console.on_keys(b"aworker\n")
+    assert lent == []
+
+
+def test_the_keyboard_is_lent_by_what_the_console_was_given() -> None:
+    given: list[object] = []
+    screen: Any = Screen()
+    lend: Any = given.append
+    console = Console(-1, screen, Supervisor([]), screen, lambda _chosen: [], lend)
+    assert console._lend == lend

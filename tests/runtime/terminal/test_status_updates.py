@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.text.keybindings import Keys
 from procman.output.palette import Palette
+from procman.output.screen.statusline import MIN_COLUMNS
 from procman.runtime.system.poller import Poller
 from procman.runtime.terminal.status_updates import StatusUpdates
 
@@ -36,6 +38,8 @@ class World:
         self.shown: Callable[[int], bytes] | None = None
         self.made = 0
         self.hidden: set[str] = set()
+        self.waiting_lines: dict[str, bytes] = {}
+        self.history = SimpleNamespace(unfinished=self.waiting_lines.get)
         hub: Any = self
         self.line = StatusUpdates(hub, self.supervisor, UTF8 if environ is None else environ)
         self.line.open(Poller())
@@ -138,3 +142,79 @@ def test_every_news_lets_it_be_made_anew_and_the_end_takes_it_away() -> None:
     assert world.made == before + 1
     world.line.close(1.0, 0)
     assert world.shown is None
+
+
+@pytest.mark.parametrize(("always", "shown"), [(False, False), (True, True)])
+def test_on_a_narrow_terminal_there_is_a_line_only_if_the_user_wants_it(always: bool, shown: bool) -> None:
+    world = World("web.1")
+    hub: Any = world
+    world.line = StatusUpdates(hub, world.supervisor, UTF8, always)
+    world.line.open(Poller())
+    world.up()
+    assert bool(world.text(MIN_COLUMNS - 1)) is shown
+    assert bool(world.text(12)) is shown
+
+
+def test_what_is_shown_before_the_line_takes_its_columns() -> None:
+    world = World(*(f"worker{number}.1" for number in range(9)))
+    world.up()
+    world.line.lead = "Ctrl-] web.1  "
+    assert world.text(90).startswith("Ctrl-] web.1  worker0")
+    assert len(world.text(90)) <= 90
+
+
+def test_the_prompt_of_a_debugger_is_noticed_and_forgotten() -> None:
+    world = World("web.1", "worker.1")
+    world.up()
+    world.line.keys = keys = Keys(())
+    made = world.made
+    world.line.tick(1.0)
+    assert world.made == made
+    world.waiting_lines["worker.1"] = b"50%"
+    world.line.tick(1.0)
+    assert (world.made, world.line.prompts) == (made, {})
+    world.waiting_lines["web.1"] = b"(Pdb) "
+    world.line.tick(1.0)
+    assert (world.made, world.line.prompts, keys.waiting) == (made + 1, {"web.1": "(Pdb)"}, "web.1")
+    assert "a attach" in world.text()
+    world.line.tick(1.0)
+    assert world.made == made + 1
+    world.waiting_lines["worker.1"] = b"(Pdb) "
+    world.line.tick(1.0)
+    assert (len(world.line.prompts), keys.waiting) == (2, "")
+    world.waiting_lines.clear()
+    world.line.tick(1.0)
+    assert (world.made, world.line.prompts, keys.waiting) == (made + 3, {}, "")
+
+
+def test_without_keys_prompts_are_noticed_too() -> None:
+    world = World("web.1")
+    world.up()
+    world.waiting_lines["web.1"] = b"(Pdb) "
+    world.line.tick(1.0)
+    assert world.line.prompts == {"web.1": "(Pdb)"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (ExitStatus(code=0), ExitStatus(code=0), " done"),
+        (ExitStatus(code=0), None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_type_is_done_when_all_of_it_has_ended_well(
+    first: ExitStatus | None, second: ExitStatus | None, words: str
+) -> None:
+    world = World("web.1", "web.2")
+    world.up()
+    for name, status in (("web.1", first), ("web.2", second)):
+        if status is not None:
+            world.end(name, status)
+    assert (" done" in world.text()) is bool(words)
+
+
+def test_what_never_ran_is_not_done() -> None:
+    world = World("web.1", "web.2")
+    assert "done" not in world.text()
+    assert "exited" not in world.text()
