@@ -14,6 +14,7 @@ from procman.core.lifecycle.transitions import State
 from procman.core.model.plan import RestartPolicy
 from procman.runtime.processes.pty import KEY_RETRY_INTERVAL, MAX_WAITING_KEYS, Window
 from procman.runtime.system.tty import LOCAL_FLAGS
+from procman.runtime.terminal import primary
 from procman.runtime.terminal.primary import HINT_PRESSES, STOP_KEY_WINDOW, Primary
 from runtime.fakes import Kernel, Run, a_plan, read_whole, wait_until_readable
 
@@ -38,6 +39,9 @@ class Lent:
         self.lead = ""
         self.keys: Any = None
         self.announce: Callable[[str], None] = lambda _text: None
+        self.on_flush: Callable[[], object] = lambda: None
+        self.rows_changed = False  # by showing rows of our own, or not any more
+        self.changes = 0
 
     def begin(self) -> None:
         self.begun += 1
@@ -50,17 +54,18 @@ class Lent:
         self.taken_back += 1
 
     def flush(self) -> None:
-        """Nothing is kept here."""
+        self.on_flush()
 
     def show_own_rows(self, wanted: bool) -> bool:
         self.ours.append(wanted)
-        return False
+        changed, self.rows_changed = self.rows_changed, False
+        return changed
 
     def on_output(self, chunk: bytes) -> None:
         self.shown.append(chunk)
 
     def change(self) -> None:
-        """There is no line here."""
+        self.changes += 1
 
 
 class Terminal:
@@ -177,10 +182,12 @@ def test_ctrl_right_bracket_takes_the_keys_and_gives_them_back(terminal: Termina
 def test_escape_alone_gives_the_keys_back_too(terminal: Terminal) -> None:
     terminal.type(1.0, SWITCH)
     terminal.type(1.5, ESCAPE)
+    signals = terminal.has_signals(1.8)
     terminal.type(2.0, b"hello\n")
     read = terminal.reads(2.5)
     terminal.until(3.0)
     assert read == [b"hello\n"]
+    assert signals == [False]  # they are keys again
 
 
 def test_keys_around_a_switch_in_one_read_go_to_whom_they_are_for(terminal: Terminal) -> None:
@@ -221,6 +228,13 @@ def test_an_exit_after_ctrl_c_ends_the_run(kernel: Kernel) -> None:
     terminal = Terminal(kernel, "db.1")
     terminal.type(1.0, CTRL_C)
     terminal.run.after(1.0 + STOP_KEY_WINDOW - 1, terminal.run.exits("web.1"))
+    assert terminal.run.run() == 130
+
+
+def test_a_ctrl_c_behind_other_keys_of_one_read_counts(kernel: Kernel) -> None:
+    terminal = Terminal(kernel, "db.1")
+    terminal.type(1.0, b"x" + CTRL_C)
+    terminal.run.after(2.0, terminal.run.exits("web.1"))
     assert terminal.run.run() == 130
 
 
@@ -410,3 +424,124 @@ def test_in_the_background_its_lines_are_shown_like_those_of_the_others(
     terminal.run.after(1.5, lambda: lent.append("later"))
     terminal.until(2.0)
     assert lent[lent.index("later") - 1] == ""
+
+
+@pytest.mark.parametrize("why", ["raw", "gone"])
+def test_ctrl_z_is_a_key_where_it_stops_nothing(
+    terminal: Terminal, kernel: Kernel, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    def foreground(fd: int) -> int:
+        if fd == terminal.slave:
+            return os.getpgrp()
+        if why == "gone":
+            raise OSError
+        return kernel.process("web.1").pid
+
+    monkeypatch.setattr(os, "tcgetpgrp", foreground)
+    if why == "gone":
+        monkeypatch.setattr("procman.runtime.processes.pty.Pty.makes_signals", lambda self: True)
+    raw: list[bytes] = []
+    terminal.run.after(0.5, lambda: _make_raw(kernel.process("web.1").fds[0]))
+    terminal.type(1.0, CTRL_Z)
+    terminal.run.after(1.5, lambda: raw.append(read_whole(kernel.process("web.1").fds[0], 1)))
+    terminal.until(2.0)
+    assert raw == [CTRL_Z]
+    assert (kernel.us, signal.SIGTSTP) not in kernel.sent
+
+
+def test_before_its_first_life_keys_are_not_commands(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    monkeypatch.setattr("_signal.raise_signal", raised.append)
+    terminal.run.supervisor.start_all(terminal.kernel.now)
+    terminal.primary.on_keys(b"q")
+    assert raised == []
+    terminal.until(1.0)
+
+
+def test_between_two_lives_the_keys_can_be_taken(kernel: Kernel) -> None:
+    terminal = Terminal(kernel, "db.1", mode="always")
+    terminal.run.after(1.0, terminal.run.exits("web.1"))
+    terminal.type(1.2, SWITCH + b"?")
+    terminal.until(5.0)
+    assert any(text.startswith("keys:") for text in terminal.run.screen.announced)
+
+
+def test_keys_for_the_last_life_do_not_reach_the_next(kernel: Kernel) -> None:
+    terminal = Terminal(kernel, mode="always")
+    terminal.run.after(0.5, lambda: _make_raw(kernel.process("web.1").fds[0]))
+    terminal.run.after(1.0, lambda: terminal.has_typed(b"x" * MAX_WAITING_KEYS))
+    terminal.run.after(1.01, terminal.run.exits("web.1"))
+    due: list[float | None] = []
+    terminal.run.after(1.5, lambda: due.append(terminal.primary.next_deadline()))
+    terminal.type(5.0, b"new\n")
+    read = terminal.reads(5.5)
+    terminal.until(6.0)
+    assert due == [None]
+    assert read == [b"new\n"]
+
+
+def test_its_lines_are_sentences_of_the_session(terminal: Terminal) -> None:
+    terminal.lent.announce("hello")
+    terminal.until(1.0)
+    assert "hello" in terminal.run.screen.announced
+
+
+def test_the_lines_of_others_know_who_has_the_screen(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(kernel, "db.1")
+    lent: list[str] = []
+    monkeypatch.setattr(type(terminal.run.hub), "lend", lambda _hub, name: lent.append(name))
+    terminal.run.after(1.0, terminal.run.exits("web.1"))
+    terminal.run.after(1.5, lambda: lent.append("end"))
+    terminal.until(2.0)
+    alive = lent[: lent.index("end")]
+    assert "web.1" in alive
+    assert alive[-1] == ""
+
+
+def test_what_was_kept_for_the_screen_is_written_before_the_terminal_changes_hands(terminal: Terminal) -> None:
+    raw: list[bool] = []
+
+    def note() -> None:
+        raw.append(not termios.tcgetattr(terminal.slave)[LOCAL_FLAGS] & termios.ISIG)
+
+    terminal.lent.on_flush = note
+    terminal.run.after(1.0, raw.clear)
+    terminal.type(1.5, SWITCH)
+    terminal.until(2.0)
+    assert raw[0] is True  # before Ctrl-C was a signal again
+    count = len(raw)
+    terminal.primary.open(terminal.run.engine._poller)
+    assert raw[count] is False
+    count = len(raw)
+    terminal.primary.release()
+    assert len(raw) > count
+
+
+def test_rows_of_our_own_have_the_screen_painted_again(terminal: Terminal, kernel: Kernel) -> None:
+    sizes: list[tuple[int, int]] = []
+    for moment in (1.4, 1.55, 1.8):
+        terminal.run.after(moment, lambda: sizes.append(termios.tcgetwinsize(kernel.process("web.1").fds[0])))
+    terminal.run.after(1.0, lambda: setattr(terminal.lent, "rows_changed", True))
+    terminal.type(1.5, SWITCH)
+    terminal.until(2.0)
+    (rows, columns), lower, again = sizes
+    assert lower == (rows - 1, columns)
+    assert again == (rows, columns)
+
+
+def test_the_line_is_made_again_whenever_the_keys_change_hands(terminal: Terminal) -> None:
+    changes: list[int] = []
+    for moment in (1.0, 2.0):
+        terminal.run.after(moment, lambda: changes.append(terminal.lent.changes))
+    terminal.type(1.5, SWITCH)
+    terminal.until(3.0)
+    assert changes[1] > changes[0]
+
+
+def test_a_keyboard_that_the_shell_took_is_left_at_the_next_event(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.run.after(1.0, lambda: monkeypatch.setattr(primary, "in_foreground", lambda _fd: False))
+    terminal.run.after(1.5, terminal.run.exits("web.1"))
+    terminal.run.run()
+    assert terminal.primary._saved is None
