@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(autouse=True)
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No port of this machine is taken, whatever else runs on it."""
+    monkeypatch.setattr("procman.runtime.reload.busy_ports", lambda _ports: set[int]())
+
+
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel without processes, whose clock moves only during a wait."""
