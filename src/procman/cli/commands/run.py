@@ -9,7 +9,6 @@ import sys
 from procman.cli.options.precedence import settle
 from procman.config.files import read_environment, read_procfile, require_sound, root_of
 from procman.config.plan_source import uses_overlay
-from procman.core.model.plan import REAL
 from procman.core.procfile.command import is_shell_word, needs_shell
 from procman.core.text.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
@@ -110,10 +109,9 @@ def _line(command: str, path_value: str | None, cwd: str, more: tuple[str, ...])
 
 
 def _search(environment: Environment, env: Mapping[str, str], cwd: str) -> Search:
-    from procman.runtime.processes.diagnosis import Search
+    from procman.runtime.processes.diagnosis import search_in
 
-    origin = environment.origin.get("PATH", REAL)
-    return Search(env.get("PATH"), cwd, "" if origin == REAL else origin, os.environ.get("PATH"))
+    return search_in(env.get("PATH"), cwd, environment, os.environ)
 
 
 def _not_found(name: str, search: Search, procfile: Procfile | None) -> CommandError:

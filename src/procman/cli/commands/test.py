@@ -13,7 +13,7 @@ from procman.cli.control.connection import Connection, NoSessionError, RefusedEr
 from procman.cli.control.progress import request_with_progress
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
-from procman.errors import ProcmanError
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, ProcmanError
 from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
@@ -46,10 +46,10 @@ def perform(invocation: Invocation) -> int:
     background = Background(lambda: _start(settings, stderr), log)
     try:
         connection = _connect(socket, background, log)
-        _wait(connection, socket, timeout)
+        _wait(connection, socket, timeout, settings)
         before = _deaths(_rows(connection))
         code = run(settings, invocation, _ports(connection))
-        code = _finish(socket, code, before)
+        code = _finish(socket, code, before, settings)
         if Ending.by_key:
             raise KeyboardInterrupt
         return code
@@ -95,11 +95,11 @@ def _connect(socket: str, background: Background, log: str) -> Connection:
         time.sleep(CONNECT_RETRY_INTERVAL)
 
 
-def _wait(connection: Connection, socket: str, timeout: object) -> None:
+def _wait(connection: Connection, socket: str, timeout: object, settings: Settings) -> None:
     try:
         request_with_progress(socket, {"verb": "wait", "timeout": timeout}, "waiting for")
     except RefusedError as error:
-        _show_failures(connection)
+        _show_failures(connection, settings)
         raise RefusedError(f"{error.message}; nothing was tested", "", error.exit_code) from None
 
 
@@ -110,7 +110,7 @@ def _ports(connection: Connection) -> dict[str, str]:
     return {f"PROCMAN_{str(row['type']).upper().replace('-', '_')}_PORT": str(row["port"]) for row in first}
 
 
-def _finish(socket: str, code: int, before: dict[str, int]) -> int:
+def _finish(socket: str, code: int, before: dict[str, int], settings: Settings) -> int:
     """Stop the session. Return the command's exit code, but 1 if it is 0 and a process failed: ``before`` or since."""
     try:
         found = find([socket], given=True)
@@ -119,7 +119,7 @@ def _finish(socket: str, code: int, before: dict[str, int]) -> int:
         connection = Connection(found)
         dead = [row for row in _rows(connection) if _died(row)]
         if code or dead:
-            _show_failures(connection)
+            _show_failures(connection, settings)
         for row in dead:
             sys.stderr.write(f"procman: {_death(row, before)}\n")
         request_with_progress(socket, {"verb": "stop"}, "stopping")
@@ -154,7 +154,7 @@ def _death(row: Record, before: dict[str, int]) -> str:
     return f"{row['name']} ended {'before it was ready' if early else 'while the command ran'}{how}"
 
 
-def _show_failures(connection: Connection) -> None:
+def _show_failures(connection: Connection, settings: Settings) -> None:
     """Print the last lines of every process that failed or was restarted."""
     for row in _rows(connection):
         if not _died(row) and not row["code"]:
@@ -165,4 +165,18 @@ def _show_failures(connection: Connection) -> None:
             if record.get("done"):
                 break
             sys.stderr.buffer.write(guarded(lines) if sys.stderr.isatty() else lines)
+        if hint := _launch_hint(row, settings):
+            sys.stderr.write(f"hint: {hint}\n")
     sys.stderr.flush()
+
+
+def _launch_hint(row: Record, settings: Settings) -> str:
+    """Return what to do about a process whose command could not be run, or an empty string."""
+    if row["code"] not in (EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND):
+        return ""
+    from procman.config.plan_source import read_plan
+    from procman.runtime.processes.diagnosis import launch_hint
+
+    plan = read_plan(settings, os.environ)
+    found = next((instance for instance in plan.instances if instance.name == row["name"]), None)
+    return launch_hint(found, str(row["exit"]), plan.environment, os.environ) if found else ""

@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from procman.core.lifecycle.transitions import Instance
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.procfile.shell_line import SimpleCommand, Word
 
@@ -153,20 +152,25 @@ class Search:
 
 def search_for(plan: InstancePlan, environment: Environment, inherited: Mapping[str, str]) -> Search:
     """Return where the programs of an instance are looked for; ``inherited`` are procman's own variables."""
-    path, origin = plan.env.get("PATH"), ""
+    return search_in(plan.env.get("PATH"), plan.cwd, environment, inherited)
+
+
+def search_in(path: str | None, cwd: str, environment: Environment, inherited: Mapping[str, str]) -> Search:
+    """Return where programs are looked for with this PATH, which may be that of one process type."""
+    origin = ""
     if path != inherited.get("PATH"):
         is_known = environment.values.get("PATH") == path
-        origin = environment.origin.get("PATH", "") if is_known else "an env file or the overlay"
-    return Search(path, plan.cwd, origin, inherited.get("PATH"))
+        origin = environment.origin.get("PATH", "") if is_known else "the overlay, or an env file that it names"
+    return Search(path, cwd, origin, inherited.get("PATH"))
 
 
-def launch_hint(instance: Instance, environment: Environment, inherited: Mapping[str, str]) -> str:
-    """Return what to do about an instance whose command could not be run, or an empty string."""
-    found = search_for(instance.plan, environment, inherited).first_trouble(instance.plan.command)
+def launch_hint(plan: InstancePlan, failure: str, environment: Environment, inherited: Mapping[str, str]) -> str:
+    """Return what to do about a command that could not be run, or an empty string. ``failure`` is what was said."""
+    found = search_for(plan, environment, inherited).first_trouble(plan.command)
     if found is None:
         return ""
     trouble = found[1]
-    is_told = trouble.missing or trouble.message in instance.failure
+    is_told = trouble.missing or trouble.message in failure
     return trouble.hint if is_told else "; ".join(filter(None, (trouble.message, trouble.hint)))
 
 
