@@ -232,3 +232,20 @@ def test_the_failure_card_names_the_owner_of_the_port_and_what_to_do(place: Plac
         session.wait_for(r"it ran for .*, 2 times in a row; its last lines:")
         session.wait_for(rf"port {port} is taken by pid {os.getpid()} \(")
         session.wait_for(r"start it again with `procman restart web\.1`")
+
+
+def test_test_says_on_a_terminal_what_it_is_waiting_for(place: Place) -> None:
+    place.procfile("db: until test -e go; do sleep 0.05; done; echo open; exec sleep 1000\nweb: exec sleep 1000\n")
+    place.write("procman.toml", "[process.db]\nready = { log = 'open' }\n[process.web]\ndepends_on = ['db']\n")
+    session = place.session("test", "--", "echo", "tested", pty=True)
+    session.wait_for(r"procman: waiting for .*db\.1")
+    place.write("go", "")
+    session.wait_for(r"\r\x1b\[K.*tested")
+    assert session.wait() == 0
+
+
+def test_test_says_nothing_of_that_in_a_pipe(place: Place) -> None:
+    place.procfile("db: sleep 0.7; echo open; exec sleep 1000\n")
+    place.write("procman.toml", "[process.db]\nready = { log = 'open' }\n")
+    done = place.call("test", "--", "echo", "tested")
+    assert (done.out, done.err) == ("tested\n", "")

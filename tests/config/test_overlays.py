@@ -1,0 +1,20 @@
+"""What an overlay needs from outside: how to install it where procman is."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.config.overlays import watch_installation
+
+
+@pytest.mark.parametrize(
+    ("prefix", "command"),
+    [
+        ("/home/me/.local/share/pipx/venvs/procman-cli", "pipx inject procman-cli watchfiles pathspec"),
+        ("/home/me/.local/share/uv/tools/procman-cli", "uv tool install --with watchfiles --with pathspec procman-cli"),
+        ("/srv/shop/.venv", "pip install watchfiles pathspec"),
+        ("/usr", "pip install watchfiles pathspec"),
+    ],
+)
+def test_what_watch_needs_is_installed_where_procman_is(prefix: str, command: str) -> None:
+    assert watch_installation(prefix) == command
