@@ -150,7 +150,7 @@ def test_a_path_of_the_env_file_is_named(place: Place) -> None:
 def test_a_path_of_the_overlay_is_named(place: Place) -> None:
     place.procfile("bad: sort --help\n")
     place.write("bad.env", "PATH=/nowhere\n", mode=0o600)
-    where = "PATH comes from the overlay, or an env file that it names, which leaves out its folder"
+    where = "PATH comes from an env file or the overlay, which leaves out its folder"
     for line in ("env = { PATH = '/nowhere' }", "env_file = 'bad.env'"):
         place.write("procman.toml", f"[process.bad]\n{line}\n")
         assert where in place.call("start").out

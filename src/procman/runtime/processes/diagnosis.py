@@ -160,7 +160,7 @@ def search_in(path: str | None, cwd: str, environment: Environment, inherited: M
     origin = ""
     if path != inherited.get("PATH"):
         is_known = environment.values.get("PATH") == path
-        origin = environment.origin.get("PATH", "") if is_known else "the overlay, or an env file that it names"
+        origin = environment.origin.get("PATH", "") if is_known else "an env file or the overlay"
     return Search(path, cwd, origin, inherited.get("PATH"))
 
 
