@@ -175,8 +175,9 @@ def _launch_hint(row: Record, settings: Settings) -> str:
     if row["code"] not in (EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND):
         return ""
     from procman.config.plan_source import read_plan
+    from procman.core.lifecycle.instance import Instance
     from procman.runtime.processes.diagnosis import launch_hint
 
     plan = read_plan(settings, os.environ)
     found = next((instance for instance in plan.instances if instance.name == row["name"]), None)
-    return launch_hint(found, str(row["exit"]), plan.environment, os.environ) if found else ""
+    return launch_hint(Instance(found), plan.environment, os.environ) if found else ""

@@ -124,7 +124,7 @@ def _announcer(run: StartedRun) -> Announcer:
     def hint(instance: Instance) -> str:
         from procman.runtime.processes.diagnosis import launch_hint
 
-        return launch_hint(instance.plan, instance.failure, run.plan.environment, run.environ)
+        return launch_hint(instance, run.plan.environment, run.environ)
 
     return Announcer(run.hub, run.supervisor, _taken_by, hint)
 

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from procman.core.lifecycle.instance import Instance
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.procfile.shell_line import SimpleCommand, Word
 
@@ -164,13 +165,13 @@ def search_in(path: str | None, cwd: str, environment: Environment, inherited: M
     return Search(path, cwd, origin, inherited.get("PATH"))
 
 
-def launch_hint(plan: InstancePlan, failure: str, environment: Environment, inherited: Mapping[str, str]) -> str:
-    """Return what to do about a command that could not be run, or an empty string. ``failure`` is what was said."""
-    found = search_for(plan, environment, inherited).first_trouble(plan.command)
+def launch_hint(instance: Instance, environment: Environment, inherited: Mapping[str, str]) -> str:
+    """Return what to do about an instance whose command could not be run, or an empty string."""
+    found = search_for(instance.plan, environment, inherited).first_trouble(instance.plan.command)
     if found is None:
         return ""
     trouble = found[1]
-    is_told = trouble.missing or trouble.message in failure
+    is_told = trouble.missing or trouble.message in instance.failure
     return trouble.hint if is_told else "; ".join(filter(None, (trouble.message, trouble.hint)))
 
 
