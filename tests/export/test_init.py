@@ -85,6 +85,18 @@ def test_units_can_try_for_ever(format_name: str) -> None:
     assert "StartLimitBurst" not in content
 
 
+@pytest.mark.parametrize("format_name", ["systemd", "supervisord", "runit", "s6", "launchd", "upstart"])
+def test_a_stop_command_is_exported_or_warned_of(format_name: str) -> None:
+    plan = plan_of("web: ./web\n", {"web": {"stop": StopPolicy(command="./ask --nicely")}})
+    export = Export(format_name, plan)
+    assert any("./ask --nicely" in content for content in export.files.values()) == (
+        "not exported to" not in "".join(export.warnings)
+    )
+    assert [warning for warning in export.warnings if "stop command of web" in warning] or format_name in (
+        *("systemd", "supervisord", "runit"),
+    )
+
+
 # Folders -------------------------------------------------------------------------------------------------------------
 
 

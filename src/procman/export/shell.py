@@ -105,3 +105,13 @@ def change_user_lines(user: str, tool: str, instance: InstancePlan) -> str:
     missing = {key: value.format(user=name) for key, value in _IDENTITY.items() if key not in instance.env}
     env = "".join(f"{key}={value} " for key, value in missing.items())
     return _CHANGE_USER.format(user=name, tool=tool.format(user=name), env=f"/usr/bin/env {env}" if env else "")
+
+
+def stop_command_lines(service: Service, environment: str, user: str, leader: str) -> str:
+    """Return a subshell that runs the stop command with the environment, the folder and the account of the instance.
+
+    ``user`` are the lines that change to the account, ``leader`` is the shell's expression for PROCMAN_PID.
+    """
+    start = start_lines(service.cwd, environment, service.stop.command)
+    body = f'{start}{user}export PROCMAN_PID="{leader}"\nexec "$@"\n'
+    return "(\n" + body + ")"

@@ -218,3 +218,30 @@ def test_a_failing_process_is_tried_for_ever_on_request(tmp_path: Path, engine: 
     app.export(engine.format, engine.folder, "--max-restarts", "1", "--keep-trying")
     engine.start()
     app.pid("web.1")
+
+
+def test_a_stop_command_runs_instead_of_the_signal(tmp_path: Path, engine: Runit) -> None:
+    if engine.format == "s6":
+        pytest.skip("s6 has no place for it, and the export warns of it")
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    command = 'echo "$PROCMAN_PID $PS" >seen/command; sleep 0.1; kill $PROCMAN_PID # and no more'
+    (app.folder / "procman.toml").write_text(f"[process.web]\nstop_command = '{command}'\n")
+    app.export(engine.format, engine.folder)
+    engine.start()
+    pid = app.pid("web.1")
+    engine.stop("web.1")
+    assert (app.seen / "command").read_text() == f"{pid} web.1\n"
+    assert (app.seen / "web.1.bye").exists()
+
+
+def test_the_signal_follows_a_stop_command_that_fails(tmp_path: Path, engine: Runit) -> None:
+    if engine.format == "s6":
+        pytest.skip("s6 has no place for it, and the export warns of it")
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    (app.folder / "procman.toml").write_text("[process.web]\nstop_command = 'echo x >seen/command; false'\n")
+    app.export(engine.format, engine.folder)
+    engine.start()
+    app.pid("web.1")
+    engine.stop("web.1")
+    assert (app.seen / "command").exists()
+    assert (app.seen / "web.1.bye").exists()

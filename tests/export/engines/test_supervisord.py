@@ -188,3 +188,26 @@ def test_another_account_has_its_own_home(tmp_path: Path, supervisor: Supervisor
     account = pwd.getpwnam("games")
     seen = app.environ("web.1")
     assert (seen["HOME"], seen["USER"], seen["LOGNAME"]) == (account.pw_dir, "games", "games")
+
+
+def test_a_stop_command_runs_instead_of_the_signal(tmp_path: Path, supervisor: Supervisor) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    command = 'echo "$PROCMAN_PID $PS" >seen/command; sleep 0.1; kill $PROCMAN_PID # and no more'
+    (app.folder / "procman.toml").write_text(f"[process.web]\nstop_command = '{command}'\n")
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    pid = app.pid("web.1")
+    supervisor.control("stop", "shop:*")
+    assert (app.seen / "command").read_text() == f"{pid} web.1\n"
+    assert (app.seen / "web.1.bye").exists()
+
+
+def test_the_signal_follows_a_stop_command_that_fails(tmp_path: Path, supervisor: Supervisor) -> None:
+    app = Application(tmp_path / "shop", "web: ./witness\n")
+    (app.folder / "procman.toml").write_text("[process.web]\nstop_command = 'echo x >seen/command; false'\n")
+    app.export("supervisord", supervisor.included)
+    supervisor.start()
+    app.pid("web.1")
+    supervisor.control("stop", "shop:*")
+    assert (app.seen / "command").exists()
+    assert (app.seen / "web.1.bye").exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from export.engines.roots import Machine
-from export.rig import LAUNCHER, POOL, Application, attempt, need, wait_for
+from export.rig import LAUNCHER, POOL, PROCFILE, Application, attempt, need, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -260,8 +260,15 @@ def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path)
 
 
 def test_the_verifier_has_nothing_to_say(machine: Machine, place: Path) -> None:
-    app = Application(place / "shop")
-    install(machine, app, "-m", FORMATION)
+    app = Application(place / "shop", f"{PROCFILE}build: ./build\nlazy: ./debug\nrelease: ./migrate && ./collect\n")
+    (app.folder / "procman.toml").write_text(
+        '[process.web]\nstop_command = "./stop $PROCMAN_PID # 50% {{ it\'s }}"\n'
+        '[process.worker]\nrestart = "always"\nstop_signal = "QUIT"\nstop_to = "program"\n'
+        'depends_on = { build = "completed_successfully" }\n'
+        "[process.lazy]\nautostart = false\n"
+    )
+    app.export("systemd", machine.folder / UNITS, "--user", "daemon", "-m", "all=1,web=2")
+    machine.call("systemctl", "daemon-reload")
     units = [path.name for path in (machine.folder / UNITS).glob("shop*") if path.is_file()]
     found = machine.call("systemd-analyze", "verify", "--man=no", *(f"/{UNITS}/{unit}" for unit in units))
     assert [line for line in found.splitlines() if machine.grows or not UNKNOWN.search(line)] == []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.init.service_directory import Tool, render_directories, stop_lines
-from procman.export.overlay import STOP_TO
-from procman.export.shell import asks_program_first, program_of, signal_name
+from procman.export.overlay import STOP_COMMAND, STOP_TO
+from procman.export.shell import asks_program_first, change_user_lines, program_of, signal_name, stop_command_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from procman.core.model.plan import Plan
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.file import ExportWarning
     from procman.export.options import ExportOptions
@@ -32,16 +32,13 @@ _RUNIT = Tool(
     functions='wanted() { ! grep -q "want [de]" supervise/stat; }\nrest() { printf d >supervise/control; exit 0; }\n',
     log="svlogd -tt {folder}",
     log_note="10 files of 1 MB each, with a timestamp before each line.",
-    features=(STOP_TO,),
+    features=(STOP_COMMAND, STOP_TO),
 )
 
 _CONTROL = """\
-# runsv runs this instead of sending {signal} to the shell alone: it signals {order}, and kills after the grace.
+# runsv runs this instead of sending {signal} to the shell alone: it {order}, and kills after the grace.
 group=$(cat supervise/procman.group 2>/dev/null) && [ -n "$group" ] || exit 1
-kill -s {signal} {target} 2>/dev/null || exit 1
-kill -s CONT -- "-$group" 2>/dev/null
-{{
-    left={tenths}
+{asks}    left={tenths}
     while [ "$left" -gt 0 ]; do
         [ "$(cat supervise/procman.group 2>/dev/null)" = "$group" ] || exit 0
 {half}        sleep 0.1
@@ -50,6 +47,13 @@ kill -s CONT -- "-$group" 2>/dev/null
     kill -s KILL -- "-$group"
 }} >/dev/null 2>&1 &
 exit 0
+"""
+
+
+_SIGNAL = """\
+kill -s {signal} {target} 2>/dev/null || exit 1
+kill -s CONT -- "-$group" 2>/dev/null
+{{
 """
 
 
@@ -63,12 +67,19 @@ def stop_commands(removed: Sequence[str], _: ExportOptions) -> list[str]:
     return stop_lines(_RUNIT, removed, "rm /etc/service/{base}", "rm -r /etc/sv/{base}")
 
 
-def _control(app: Application, service: Service, base: str) -> Iterator[ExportFile]:
+def _control(
+    app: Application, service: Service, instance: InstancePlan, options: ExportOptions
+) -> Iterator[ExportFile]:
     """Yield the script that signals the program, and its group at half of the grace. ./finish signals what is left."""
     tenths, signal = max(1, round(service.stop.grace * 10)), signal_name(service.stop.signal_number)
-    order, target, half = "the whole group", '-- "-$group"', ""
-    if asks_program_first(service):
-        order, target = "the program, then its group", program_of(service, "$group")
+    order, target, half = "signals the whole group", '-- "-$group"', ""
+    if asks_program_first(service) and not service.stop.command:
+        order, target = "signals the program, then its group", program_of(service, "$group")
         half = f'        [ "$left" -ne {tenths // 2} ] || kill -s {signal} -- "-$group"\n'
-    body = _CONTROL.format(signal=signal, tenths=tenths, order=order, target=target, half=half)
-    yield ExportFile(f"{base}/control/t", f"#!/bin/sh\n{header('runit', app.name)}\n{body}", SCRIPT)
+    asks = _SIGNAL.format(signal=signal, target=target)
+    if service.stop.command:
+        order = "runs the stop command"
+        user = change_user_lines(options.account, _RUNIT.user, instance)
+        asks = f"{{\n{stop_command_lines(service, './env', user, '$group')} || kill -s {signal} {target}\n"
+    body = _CONTROL.format(signal=signal, tenths=tenths, order=order, asks=asks, half=half)
+    yield ExportFile(f"{app.name}-{instance.name}/control/t", f"#!/bin/sh\n{header('runit', app.name)}\n{body}", SCRIPT)

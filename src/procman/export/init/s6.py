@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from procman.core.model.plan import Plan
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.file import ExportWarning
     from procman.export.options import ExportOptions
@@ -46,8 +46,9 @@ def stop_commands(removed: Sequence[str], _: ExportOptions) -> list[str]:
     return stop_lines(_S6, removed, "s6-svunlink /run/service {base}", "rm -r /etc/s6/sv/{base}")
 
 
-def _times(_: Application, service: Service, base: str) -> Iterator[ExportFile]:
+def _times(app: Application, service: Service, instance: InstancePlan, _: ExportOptions) -> Iterator[ExportFile]:
     """Yield the stop signal, and how long the program and ./finish may take: both have the whole grace."""
+    base = f"{app.name}-{instance.name}"
     grace, pause = service.stop.grace, service.restart.backoff_max
     yield ExportFile(f"{base}/down-signal", f"SIG{signal_name(service.stop.signal_number)}\n")
     yield ExportFile(f"{base}/timeout-kill", f"{max(1, round(grace * 1000))}\n")

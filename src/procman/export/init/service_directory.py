@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from procman.export.file import ExportWarning
     from procman.export.options import ExportOptions
 
-    Others = Callable[[Application, Service, str], Iterator[ExportFile]]
+    Others = Callable[[Application, Service, InstancePlan, ExportOptions], Iterator[ExportFile]]
 
 _RECORD_START = """\
 # For ./finish: the start time, and the process group that {leader} creates.
@@ -103,7 +103,7 @@ def render_directories(
 ) -> Iterator[ExportFile | ExportWarning]:
     """Yield warnings for what ``tool`` cannot do, then a directory for each instance.
 
-    ``others`` yields the files that only this tool has, given the name of the directory.
+    ``others`` yields the files that only this tool has.
     """
     app = application(plan, options)
     yield from overlay_warnings(app, tool.name, *tool.features)
@@ -117,7 +117,7 @@ def render_directories(
         if service.kind == RELEASE or not service.starts:
             yield ExportFile(f"{base}/down", header(tool.name, app.name, "It does not start by itself: see ./run."))
         yield ExportFile(f"{base}/finish", _finish(tool, app, service, base, options), SCRIPT)
-        yield from others(app, service, base)
+        yield from others(app, service, instance, options)
         yield ExportFile(f"{base}/log/run", _log(tool, app, instance, options), SCRIPT)
 
 

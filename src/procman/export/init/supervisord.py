@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.export.application import RELEASE, application, patience, whole_seconds
 from procman.export.file import SCRIPT, ExportFile, header
 from procman.export.grammar import escaped, supervisord
-from procman.export.overlay import STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
 from procman.export.shell import (
     asks_program_first,
     change_user_lines,
@@ -13,6 +13,7 @@ from procman.export.shell import (
     program_of,
     signal_name,
     start_lines,
+    stop_command_lines,
     trap_stop_signal,
 )
 
@@ -79,7 +80,7 @@ trap stop {signal}
 for signal in {others}; do trap "kill -s $signal $program" "$signal"; done
 [ -z "$procman_asked" ] || stop
 {since}# A signal that is passed on ends the wait, but not the program.
-until wait "$program"; code=$?; ! kill -s 0 "$program"; do :; done 2>/dev/null
+until wait "$program"; code=$?; ! kill -s 0 "$program"; do code=; done 2>/dev/null
 kill -s {signal} -- "-$program" 2>/dev/null && sweep
 {rest}exit "$code"
 """
@@ -93,7 +94,7 @@ case "$code" in {successes}) while [ "$(($(date +%s) - since))" -le {startsecs} 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield ``APP.conf``, then a script and an environment file for each instance in a folder beside it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "supervisord", STOP_TO)
+    yield from overlay_warnings(app, "supervisord", STOP_COMMAND, STOP_TO)
     yield from by_hand_warnings(app)
     yield from options.account_warning("supervisord will run the application as its own user")
     yield ExportFile(f"{app.name}.conf", _configuration(app, options))
@@ -187,14 +188,22 @@ def _script(app: Application, service: Service, instance: InstancePlan, options:
     command = trap_stop_signal(service.command, service.stop.signal_number)
     start = start_lines(service.cwd, f'"${{0%/*}}/{instance.name}.env"', command)
     user = change_user_lines(options.account, _SETPRIV, instance)
-    return f"#!/bin/sh\n{comment}\n{start}{_PREPARE}{user}{_watch(service)}"
+    asks = ""
+    if service.stop.command:
+        asks = stop_command_lines(service, f'"${{0%/*}}/{instance.name}.env"', user, "$program")
+    return f"#!/bin/sh\n{comment}\n{start}{_PREPARE}{user}{_watch(service, asks)}"
 
 
-def _watch(service: Service) -> str:
-    """Return the end of the script, which starts the program and stops it as `procman start` does."""
+def _watch(service: Service, asks: str) -> str:
+    """Return the end of the script, which starts the program and stops it as `procman start` does.
+
+    ``asks`` are the lines of the stop command.
+    """
     signal, tenths = signal_name(service.stop.signal_number), max(2, round(service.stop.grace * 10))
     order, steps = "the whole group gets the signal, and KILL after the grace.", _GROUP_AT_ONCE
-    if asks_program_first(service):
+    if asks:
+        order, steps = "the stop command runs instead of the signal. KILL after the grace.", ""
+    elif asks_program_first(service):
         order = (
             "the program gets the signal, what is left at its end or after half of the grace, and KILL after the grace."
         )
@@ -202,7 +211,7 @@ def _watch(service: Service) -> str:
     values = {"signal": signal, "program": program_of(service, "$program"), "half": tenths // 2, "tenths": tenths}
     return _WATCH.format(
         order=order,
-        steps=steps.format(**values),
+        steps=steps.format(**values) if steps else f'{asks} || kill -s {signal} -- "-$program"\n',
         others=" ".join(name for name in _FORWARDED if name != signal),
         since="since=$(date +%s)\n" if _rest(service) else "",
         rest=_rest(service),

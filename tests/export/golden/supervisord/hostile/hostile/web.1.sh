@@ -40,7 +40,7 @@ for signal in HUP INT QUIT USR1 USR2; do trap "kill -s $signal $program" "$signa
 [ -z "$procman_asked" ] || stop
 since=$(date +%s)
 # A signal that is passed on ends the wait, but not the program.
-until wait "$program"; code=$?; ! kill -s 0 "$program"; do :; done 2>/dev/null
+until wait "$program"; code=$?; ! kill -s 0 "$program"; do code=; done 2>/dev/null
 kill -s TERM -- "-$program" 2>/dev/null && sweep
 # To supervisord, an exit within startsecs is a failure, whatever its code: so a success exits a little later.
 case "$code" in 0) while [ "$(($(date +%s) - since))" -le 10 ]; do sleep 1; done ;; esac

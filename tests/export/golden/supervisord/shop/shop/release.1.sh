@@ -39,6 +39,6 @@ trap stop TERM
 for signal in HUP INT QUIT USR1 USR2; do trap "kill -s $signal $program" "$signal"; done
 [ -z "$procman_asked" ] || stop
 # A signal that is passed on ends the wait, but not the program.
-until wait "$program"; code=$?; ! kill -s 0 "$program"; do :; done 2>/dev/null
+until wait "$program"; code=$?; ! kill -s 0 "$program"; do code=; done 2>/dev/null
 kill -s TERM -- "-$program" 2>/dev/null && sweep
 exit "$code"
