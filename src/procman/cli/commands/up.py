@@ -20,7 +20,7 @@ from procman.core.procfile.formation import flatten
 from procman.core.text.printable import visible
 from procman.core.text.values import format_duration
 from procman.errors import EXIT_OK, ProcmanError, UsageError
-from procman.runtime.control.endpoint import find, socket_paths
+from procman.runtime.control.endpoint import EndpointError, find, socket_paths
 from procman.runtime.control.tasks import EXIT_TIMED_OUT
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
 
@@ -97,7 +97,10 @@ class Up:
     def _find(self) -> Connection | None:
         """Connect to the session, or return None. One that is stopping is waited for: another one may begin then."""
         while True:
-            found = find(self._paths, self._settings.socket is not None)
+            try:
+                found = find(self._paths, self._settings.socket is not None)
+            except EndpointError as error:
+                raise UsageError(f"a session in the background needs a control socket: {error.message}") from None
             if found is None:
                 return None
             connection = Connection(found)

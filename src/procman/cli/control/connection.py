@@ -85,35 +85,23 @@ def session_settings(invocation: Invocation) -> Settings:
     return settle(Invocation(invocation.command, given, ()))
 
 
-def connect(invocation: Invocation) -> Connection:
-    """Connect to the session that the command line identifies. Raises NoSessionError if there is none."""
-    settings = session_settings(invocation)
-    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
-    found = find(paths, settings.socket is not None)
-    if found is None:
-        raise NoSessionError(_not_running(settings), _other_sessions() or "start one with procman start")
-    return Connection(found)
-
-
-def _connect_within(invocation: Invocation, timeout: float) -> Connection:
-    """Connect to the session that the command line identifies; wait until it appears, for up to ``timeout`` seconds.
+def connect(invocation: Invocation, within: float = 0.0) -> Connection:
+    """Connect to the session that the command line identifies; wait up to ``within`` seconds for it to appear.
 
     Raises NoSessionError if there is none by then.
     """
-    until, told = time.monotonic() + timeout, False
-    while True:
-        try:
-            return connect(invocation)
-        except NoSessionError as error:
-            if timeout <= 0:
-                raise
-            limit = f"{timeout:g} s"
-            if time.monotonic() >= until:
-                raise NoSessionError(f"{error.message}; none has started within {limit}", error.hint) from None
-            if not told:
-                sys.stderr.write(f"procman: {error.message}; waiting up to {limit} for it to start\n")
-                told = True
+    settings = session_settings(invocation)
+    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
+    until, told = time.monotonic() + within, False
+    while (found := find(paths, settings.socket is not None)) is None:
+        if time.monotonic() >= until:
+            missing = f"{_not_running(settings)}; none has started within {within:g} s" if within else ""
+            raise NoSessionError(missing or _not_running(settings), _other_sessions() or "start one with procman start")
+        if not told:
+            sys.stderr.write(f"procman: {_not_running(settings)}; waiting up to {within:g} s for it to start\n")
+            told = True
         time.sleep(CONNECT_RETRY_INTERVAL)
+    return Connection(found)
 
 
 def _not_running(settings: Settings) -> str:
@@ -258,7 +246,7 @@ def run_request(invocation: Invocation, record: Record, within: float = 0.0) -> 
     Wait up to ``within`` seconds for the session to appear; that time counts for a timeout in the request.
     """
     began = time.monotonic()
-    connection = _connect_within(invocation, within) if within > 0 else connect(invocation)
+    connection = connect(invocation, within)
     waited = time.monotonic() - began
     if within > 0 and waited > CONNECT_RETRY_INTERVAL:
         record = {**record, "timeout": round(max(0.0, within - waited), 1)}

@@ -86,7 +86,10 @@ class UntilEnsured(UntilUp):
 
     def check(self, now: float) -> bool:
         """See Task.check."""
-        return False if self._supervisor.stopping is not None else super().check(now)
+        if self._supervisor.stopping is not None:
+            self.deadline = None
+            return False
+        return super().check(now)
 
     def refuse(self, message: str, hint: str, code: int) -> None:
         """Send the last record with the reason, what failed, and the exit code of the first failure."""

@@ -1,0 +1,138 @@
+"""The verb behind ``up``: what it starts, what it waits for, and what its last record says."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.lifecycle.outcome import ASKED
+from procman.core.lifecycle.transitions import Event, State
+from procman.core.model.checks import Check
+from procman.runtime.control.tasks import EXIT_TIMED_OUT, SETTLING_TIME
+from runtime.control.rig import FakeClient, World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def names(client: FakeClient) -> list[str]:
+    assert client.answer is not None
+    return [row["name"] for row in client.answer["instances"]]
+
+
+def answer(client: FakeClient) -> dict[str, Any]:
+    assert client.answer is not None
+    return client.answer
+
+
+def test_what_is_up_is_reported_and_left_alone(world: World) -> None:
+    pids = [instance.pid for instance in world.supervisor.instances.values()]
+    client = world.request("ensure")
+    assert (names(client), answer(client)["code"]) == (["web.1", "web.2", "worker.1"], 0)
+    assert (answer(client)["pid"], answer(client)["over"]) == (4711, False)
+    assert [instance.pid for instance in world.supervisor.instances.values()] == pids
+    assert client.said == []
+
+
+def test_what_the_user_has_stopped_is_started_again(world: World) -> None:
+    world.request("stop", "web.2")
+    world.end("web.2")
+    client = world.request("ensure")
+    assert client.answer is None
+    world.turn(SETTLING_TIME)
+    assert names(client) == ["web.1", "web.2", "worker.1"]
+    assert world["web.2"].state == State.RUNNING
+
+
+def test_what_has_completed_is_not_missing(world: World) -> None:
+    world.end("worker.1", code=0)
+    client = world.request("ensure")
+    assert answer(client)["code"] == 0
+    assert (world["worker.1"].state, world["worker.1"].pid) == (State.EXITED, None)
+
+
+def test_what_starts_only_by_name_is_left_out_until_it_has(world: World) -> None:
+    world["worker.1"].plan.autostart = False
+    world.request("stop", "worker")
+    world.end("worker.1")
+    world["worker.1"].started = None
+    assert names(world.request("ensure")) == ["web.1", "web.2"]
+    named = world.request("ensure", "worker")
+    world.turn(SETTLING_TIME)
+    assert names(named) == ["worker.1"]
+
+
+def test_a_type_that_was_left_out_is_added_by_name(world: World) -> None:
+    client = world.request("ensure", "clock=2")
+    world.turn(SETTLING_TIME)
+    assert names(client) == ["clock.1", "clock.2"]
+    assert names(world.request("ensure", "clock=2")) == ["clock.1", "clock.2"]
+
+
+def test_a_fresh_session_is_waited_for_and_nothing_is_started_twice(world: World) -> None:
+    world.supervisor.wish(Event.STOP, [world["web.1"]], world.now)
+    client = world.request("ensure", fresh=True)
+    assert world["web.1"].wanted is False
+    assert client.answer is not None or world.session.tasks
+
+
+def test_the_code_is_that_of_the_first_failure_and_its_card_comes_along() -> None:
+    world = World()
+    world.session.cards = {"web.2": ["web.2 FAILED: exited with code 3", "    boom"]}
+    client = FakeClient()
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    world.request("restart", "web.2", wait=False)
+    world.end("web.2", code=0)
+    world.request("ensure", client=client)
+    while world["web.2"].state != State.FAILED:
+        if world["web.2"].pid is not None:
+            world.end("web.2", code=3)
+        world.turn(30.0)
+    last = answer(client)
+    assert (last["code"], last["ready"]) == (3, False)
+    assert last["cards"] == [["web.2 FAILED: exited with code 3", "    boom"]]
+    assert "web.2 exited with code 3" in last["error"]
+
+
+def test_what_is_not_ready_in_time_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.runtime.control.tasks.clock.monotonic", lambda: world.now)
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    world.request("restart", "web.1", wait=False)
+    world.end("web.1", code=0)
+    client = world.request("ensure", timeout=2.0)
+    world.turn(1.0)
+    assert client.answer is None
+    world.turn(1.5)
+    assert (answer(client)["code"], answer(client)["error"]) == (EXIT_TIMED_OUT, "not ready after 2 s: web.1")
+
+
+def test_without_waiting_the_answer_comes_at_once(world: World) -> None:
+    world.request("stop", "web.2")
+    world.end("web.2")
+    client = world.request("ensure", wait=False)
+    assert (names(client), answer(client)["ready"]) == (["web.1", "web.2", "worker.1"], False)
+
+
+def test_the_end_of_the_session_is_awaited_and_reported(world: World) -> None:
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    world.request("restart", "web.1", wait=False)
+    world.end("web.1", code=0)
+    client = world.request("ensure", timeout=5.0)
+    world.supervisor.stop_all(ASKED, world.now)
+    world.turn()
+    world.turn(60.0)  # its own time limit is over, too
+    assert client.answer is None
+    world.session.close(world.now, 0)
+    assert (answer(client)["over"], answer(client)["code"]) == (True, 1)
+    assert answer(client)["error"] == "the session has ended: stop requested"
+    assert world.request("ensure").answer == {
+        "done": True,
+        "error": "the session is stopping: stop requested",
+        "hint": "",
+        "code": 2,
+    }
