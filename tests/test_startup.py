@@ -117,7 +117,7 @@ def test_the_first_instance_does_not_wait_for_what_will_look_after_it(
 ) -> None:
     place.procfile("web: nohup true\n")  # with a warning
     code = f"import os; os.posix_spawn = lambda *_, **__: os._exit(print(*sys.modules, flush=True) or 7)\n{RUN}"
-    command = [sys.executable, "-c", f"import sys; {code}", "start", "--no-guardian", *options]
+    command = [sys.executable, "-c", f"import sys; {code}", "start", "--no-guardian", "-p", free_port(), *options]
     done = subprocess.run(
         command, cwd=place.folder, env=harness.environment(), capture_output=True, text=True, timeout=60, check=False
     )
