@@ -1,4 +1,4 @@
-"""The fixtures that every test may ask for."""
+"""The fixtures that every test can use."""
 
 from __future__ import annotations
 

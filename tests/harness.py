@@ -1,4 +1,4 @@
-"""Starts the installed ``procman`` for a test, listens to it, and leaves nothing of it behind.
+"""Starts the installed ``procman`` for a test, reads its output, and leaves nothing of it behind.
 
 A test never waits for a time: it waits for output, or for an end, with a limit that only a hang can reach.
 """
@@ -230,7 +230,7 @@ def _describe(process: psutil.Process) -> str:
 
 
 def _signal_all(processes: list[psutil.Process], number: int) -> None:
-    """The children first: what is left of a procman that was killed would be news to the sessions of other tests."""
+    """The children first: other tests' sessions would report what is left of a procman that was killed."""
     for process in sorted(processes, key=_is_procman):
         _kill(process.pid, number)
 

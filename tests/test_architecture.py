@@ -53,7 +53,7 @@ def name_of(path: Path) -> str:
 
 
 def ring_of(module: str) -> str:
-    """`procman.core.planner` is of the ring core."""
+    """`procman.core.planner` is in the ring core."""
     _, _, rest = module.partition(".")
     return rest.split(".")[0] or "procman"
 

@@ -73,7 +73,7 @@ def is_large(config: pytest.Config) -> bool:
 
 
 def estimate(config: pytest.Config) -> str:
-    """Say how long the tests will take, roughly, and how they are run; empty for single files."""
+    """Return roughly how long the tests will take, and how they are run; empty for single files."""
     if is_worker(config) or not is_large(config):
         return ""
     at_once = len(config.option.tx) or int(config.option.numprocesses or 1)

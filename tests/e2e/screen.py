@@ -25,7 +25,7 @@ PYTHON = f"{sys.executable} -I -S"
 
 
 class Emulator(pyte.Screen):
-    """A terminal with a scrollback, made smaller as terminals do: rows leave at the top, and only as many as must."""
+    """A terminal with a scrollback, made smaller as terminals do: rows leave at the top, as few as possible."""
 
     def __init__(self, columns: int, lines: int) -> None:
         self.scrollback: list[str] = []
@@ -118,7 +118,7 @@ class Terminal(harness.Session):
 
     @property
     def rows(self) -> list[str]:
-        """What can be seen, without the blanks on the right and the empty rows below."""
+        """What can be seen, without the spaces on the right and the empty rows below."""
         self._paint()
         return [self.emulator.row(number) for number in range(self.emulator.lines)]
 
@@ -138,7 +138,7 @@ class Terminal(harness.Session):
         return [found[1] for row in self.log if (found := mark.fullmatch(row))]
 
     def see(self, true: Callable[[], object], what: str, limit: float = harness.LIMIT) -> None:
-        """Read until the screen is as described; fails with the screen where that does not come."""
+        """Read until the screen is as described; otherwise fail, and show the screen."""
         end = time.monotonic() + limit
         while not true():
             if time.monotonic() > end or not self._selector.get_map():
@@ -148,9 +148,9 @@ class Terminal(harness.Session):
     def insist(self, keys: bytes, true: Callable[[], object], what: str) -> None:
         """Press these keys, again each second or so, until the screen is as described.
 
-        For keys that may go unheard: readline forgets a Ctrl-C that comes between the writing of its prompt and its
-        wait for keys (CPython's readline_until_enter_or_signal waits with select, not pselect); without any procman,
-        a Ctrl-C right behind the prompt of pdb was lost in 9 to 17 of 100 tries on a busy machine.
+        For keys that may get lost: readline forgets a Ctrl-C that comes between the writing of its prompt and its wait
+        for keys (CPython's readline_until_enter_or_signal waits with select, not pselect); without procman, a Ctrl-C
+        right after the prompt of pdb was lost in 9 to 17 of 100 tries on a busy machine.
         """
         end = time.monotonic() + harness.LIMIT
         while not true():

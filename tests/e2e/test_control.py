@@ -130,7 +130,7 @@ def test_events_tell_a_restart_in_order(place: Place, session: Session) -> None:
 
 
 def wait_until_heard(place: Place, listener: Session, what: str = '"event": "ready"') -> None:
-    """A listener hears what happens after it was let in: make things happen until it has heard one."""
+    """A listener gets what happens after it was accepted: make things happen until it has got something."""
     for _ in range(100):
         done(place.call("restart", "web"))
         try:
@@ -557,7 +557,7 @@ def test_nothing_is_made_in_the_folder(place: Place, session: Session) -> None:
 
 
 def test_verbs_take_less_than_a_fifth_of_a_second_of_their_own(place: Place, session: Session) -> None:
-    """Of the processor's time: how long a verb waits for a processor is not its own."""
+    """CPU time: how long a verb waits for a processor does not count."""
     for words in (("ps",), ("why",), ("logs",), ("wait",), ("signal", "CONT", "web")):
         took = min(timed(place, *words) for _ in range(5))
         assert took < 0.2, f"{words} took {took:.3f} s"
@@ -771,7 +771,7 @@ def test_test_tells_why_it_cannot_start(place: Place) -> None:
 
 
 def wait_until_watched(ran: Session) -> None:
-    """A one-off is tied to us just after it began: see that it is, before anything is killed."""
+    """A one-off is tied to us just after its start: check that it is, before anything is killed."""
     end = time.monotonic() + harness.LIMIT
     while time.monotonic() < end:
         for pid in ran.survivors():

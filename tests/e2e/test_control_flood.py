@@ -70,7 +70,7 @@ def send(client: socket.socket, data: bytes) -> None:
 
 
 def manager_of(session: Session) -> psutil.Process:
-    """Our own process that does the work: the deepest that is still procman's."""
+    """Our own process that does the work: the deepest one that is still procman's."""
     chain = [psutil.Process(session.pid)]
     while children := [child for child in chain[-1].children() if child.name().startswith("procman")]:
         chain.append(children[0])

@@ -1,4 +1,6 @@
-"""The standard input of processes without a terminal: open and silent as long as procman lives, and ended with it."""
+"""The standard input of processes without a terminal: open and silent as long as procman lives, and at its end when
+procman has ended.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _bash(place: Place) -> Terminal:
 
 
 def _obeys(terminal: Terminal, word: str) -> None:
-    """The shell takes a line, echoes it, obeys and asks for the next; nothing of ours is in its way."""
+    """The shell takes a line, echoes it, obeys and prompts for the next; nothing of ours is in its way."""
     terminal.type(f"echo {word}=$((6 * 7))\n".encode())
     terminal.see(lambda: f"{word}=42" in terminal.rows, f"the shell's answer to {word}")
     terminal.see_status(f"^{PROMPT}$")

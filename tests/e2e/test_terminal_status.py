@@ -1,4 +1,4 @@
-"""The line at the bottom of a terminal: true, quiet, and never in the way."""
+"""The line at the bottom of a terminal: correct, quiet, and never in the way."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def wait_running(number: int, *arguments: str) -> None:
 
 
 def roles(session: Session) -> dict[str, int]:
-    """The pids of guardian, watchdog and manager of a session that has begun to speak. Parents win: a child has the
+    """The pids of guardian, watchdog and manager of a session that has begun its output. Parents win: a child has the
     manager's name until it has changed its own."""
     return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := _name(pid)) in ROLES}
 
@@ -149,7 +149,7 @@ def _name(pid: int) -> str:
 
 
 def kill(*pids: int, number: int = signal.SIGKILL) -> None:
-    """Signal each of them, at once."""
+    """Signal all of them in one go."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

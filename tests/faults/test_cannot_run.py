@@ -1,4 +1,4 @@
-"""What cannot be run, and folders and files that vanish: words, and the code that a shell would give."""
+"""What cannot be run, and folders and files that vanish: a message, and the code that a shell would give."""
 
 from __future__ import annotations
 

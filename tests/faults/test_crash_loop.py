@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_a_thousand_restarts_lose_no_descriptor(place: Place) -> None:
-    """Restarts in a row are slow on purpose, so there are many beside one another."""
+    """Restarts in a row are slow on purpose, so many instances restart side by side."""
     kit.need_linux()
     number = 350
     place.procfile(f"bad: exit 1\ngood: exec sleep {kit.sleep_time()}\n")

@@ -1,4 +1,4 @@
-"""Helpers that daemonise: an ordinary end ends them too, and asks before it kills."""
+"""Helpers that become daemons: an ordinary end ends them, too, with the stop signal before the kill."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_run_and_check_bear_closed_streams(place: Place, closed: str) -> None:
 
 
 def test_what_lived_before_us_in_our_process_is_left_alone(place: Place) -> None:
-    """`other & exec procman start`: the other is our child, but not of our making."""
+    """`other & exec procman start`: the other process is our child, but we have not started it."""
     other, ours = kit.sleep_time(), kit.sleep_time()
     place.procfile(f"web: exec sleep {ours}\n")
     session = place.session("start", program=kit.wrapper(place, f'sleep {other} & exec "$PROCMAN" "$@"'))

@@ -1,4 +1,4 @@
-"""A signal when all is over and told: the exit status is the one that was told."""
+"""A signal when everything has ended and been reported: the exit status is the one that was reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_signals_up_to_the_very_end_do_not_change_the_exit_status(
     place: Place, options: tuple[str, ...], number: int
 ) -> None:
-    """The interpreter gives its handlers back when it ends."""
+    """The interpreter restores the default handlers when it ends."""
     place.procfile("web: exec sleep 1000\n")
     for _ in range(3):
         session = place.start(*options)

@@ -1,4 +1,4 @@
-"""Children that change their group, run on under another name, or leave helpers that hear nothing."""
+"""Children that change their group, continue under another name, or leave helpers that get no signal."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SET_USER_ID = 0o4755
 
 @pytest.fixture
 def helper(place: Place) -> tuple[str, str]:
-    """A program of root's that becomes root altogether and sleeps, and its argument."""
+    """A setuid program of root that becomes root entirely and sleeps, and its argument."""
     kit.need_linux()
     kit.need_root()
     program = place.folder / "become-root"

@@ -74,7 +74,9 @@ def test_states_are_told_on_usr1(place: Place) -> None:
 
 
 def test_who_waits_for_our_output_waits_for_the_manager_alone(place: Place) -> None:
-    """`x=$(procman start)`: neither guardian nor watchdog, nor a child that daemonised, keeps the pipe open."""
+    """`x=$(procman start)`: neither the guardian nor the watchdog, nor a child that became a daemon, keeps the pipe
+    open.
+    """
     argument = kit.sleep_time()
     place.procfile(f"web: setsid sleep {argument} & echo said\n")
     program = kit.wrapper(place, 'said=$("$PROCMAN" "$@"); echo "[$?]" >&2')

@@ -1,4 +1,4 @@
-"""A stop asks the program first: what it started may finish the job at hand, and still nothing is left."""
+"""A stop signals the program first: what it started may finish the job at hand, and still nothing is left."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_a_script_with_a_trap_is_asked_and_what_it_runs_is_not(place: Place, lin
 @pytest.mark.parametrize("number", ["INT", "TERM"])
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_script_without_a_trap_is_asked_with_its_group(place: Place, shell: str, number: str) -> None:
-    """Shells catch INT by themselves, and wait for what they run."""
+    """Shells handle INT by themselves, and wait for what they run."""
     kit.need_linux()
     if shutil.which(shell) is None:
         pytest.skip(f"not installed: {shell}")

@@ -90,7 +90,7 @@ def test_commands_of_checks_have_the_limit_that_we_were_given(place: Place) -> N
 def test_a_limit_that_the_administrator_lowers_meanwhile_is_kept(
     place: Place, given: int, soft: int, hard: int
 ) -> None:
-    """Ours is changed around each spawn: that must undo nothing, nor fail since we may not."""
+    """Ours is changed around each spawn: that must not undo anything, nor fail because it is not allowed."""
     kit.need_linux()
     argument = kit.sleep_time()
     place.procfile(f'web: echo "$(ulimit -S -n) $(ulimit -H -n)"; exec sleep {argument}\n')
@@ -108,7 +108,7 @@ def test_a_limit_that_the_administrator_lowers_meanwhile_is_kept(
 
 
 def test_descriptors_that_run_out_later_fail_one_by_one(place: Place) -> None:
-    """A daemon must not survive although we can open nothing any more, not even /proc."""
+    """A daemon must not survive even if we can no longer open anything, not even /proc."""
     kit.need_linux()
     argument = kit.sleep_time()
     place.procfile(f"web: setsid env -i sleep {argument} & exec sleep {argument}\n")
@@ -166,7 +166,7 @@ def test_descriptors_that_we_inherited_leave_too_few_for_us(place: Place, free: 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 12])
 def test_a_user_without_processes_gets_a_sentence(place: Place, processes: int) -> None:
-    """Down to one that can never fork: then guardian and watchdog are done without."""
+    """Down to one that can never fork: then there is no guardian and no watchdog."""
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")
     session = place.session("start", "-m", "web=20", program=kit.as_nobody(place, f"--nproc={processes}"))
@@ -218,7 +218,7 @@ def test_a_pids_limit_gives_a_sentence(place: Place, pids_group: Path, limit: in
 
 @pytest.mark.parametrize("megabytes", [16, 24, 32, 48])
 def test_too_little_memory_leaves_nothing(place: Place, megabytes: int) -> None:
-    """Where the interpreter can begin at all; whatever then becomes of us, no child is left."""
+    """Where the interpreter can start at all; whatever then happens to us, no child is left."""
     argument = kit.sleep_time()
     place.procfile(f"web: setsid sleep {argument} & exec sleep {argument}\n")
     program = kit.wrapper(place, f'ulimit -v {megabytes * 1024}; exec "$PROCMAN" "$@"')

@@ -1,4 +1,4 @@
-"""One process floods a reader that is slower: what happens to the others is noticed all the same."""
+"""One process floods a slow reader: what happens to the others is noticed all the same."""
 
 from __future__ import annotations
 

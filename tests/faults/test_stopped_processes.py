@@ -1,4 +1,4 @@
-"""SIGSTOP: what was stopped, child, helper or procman itself, still ends when it is told to."""
+"""SIGSTOP: what was stopped, be it a child, a helper or procman itself, still ends on request."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_cont_to_the_visible_process_wakes_all_after_ctrl_z(place: Place) -> Non
 
 
 def test_the_visible_process_stops_last(place: Place) -> None:
-    """A shell that sees it stop may say `fg` at once: a manager that stopped only then would never go on."""
+    """A shell that sees it stop may run `fg` immediately: a manager that stopped only then would never continue."""
     kit.need_linux()
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")

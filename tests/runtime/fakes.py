@@ -145,7 +145,7 @@ class Process:
         return child
 
     def close_output(self) -> None:
-        """Let go of both streams, and live on."""
+        """Close both streams, and stay alive."""
         for fd in (1, 2):
             os.close(self.fds.pop(fd))
 

@@ -1,4 +1,4 @@
-"""A plan made again: what changed is named, secrets are not shown."""
+"""A reloaded plan: what changed is named, and secrets are not shown."""
 
 from __future__ import annotations
 

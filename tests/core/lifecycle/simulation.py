@@ -147,7 +147,7 @@ class World:
         self.log.append(f"{self.now:8.3f} {words}")
 
     def at(self, delay: float, job: Callable[..., None], *arguments: object) -> None:
-        """Have a job done in ``delay`` seconds."""
+        """Schedule a job in ``delay`` seconds."""
         heapq.heappush(self.jobs, (self.now + delay, next(self.numbers), job, arguments))
 
     def check(self) -> None:
@@ -299,7 +299,7 @@ class World:
     # The kernel ---------------------------------------------------------------------------------------------------
 
     def end(self, child: Child, status: ExitStatus) -> None:
-        """Have a child end, unless it did so already; what it leaves behind takes a moment to end, too."""
+        """End a child, unless it has ended already; what it leaves behind takes a moment to end, too."""
         if child.paused and status is not KILLED:
             child.owed = status
         elif child.ended is None:

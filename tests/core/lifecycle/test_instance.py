@@ -1,4 +1,4 @@
-"""One instance: what is known of it before its first life, how long it has been up, and where it is listed."""
+"""One instance: its attributes before its first life, its uptime, and its place in the list."""
 
 from __future__ import annotations
 

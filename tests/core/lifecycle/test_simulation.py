@@ -39,7 +39,7 @@ class History(World):
     # The user -----------------------------------------------------------------------------------------------------
 
     def request(self) -> None:
-        """Ask for something at random; sometimes several clients do, in one turn of the loop and of the same ones."""
+        """Make a random request; sometimes several clients make one for the same instances, in one turn of the loop."""
         everybody = list(self.supervisor.instances.values())
         some = self.chance.sample(everybody, self.chance.randint(0, len(everybody)))
         for _ in range(self.chance.choice([1, 1, 1, 2, 2, 3])):
@@ -152,7 +152,7 @@ class History(World):
     # The rules ----------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """What holds at every moment, when all that was decided is done."""
+        """What must hold at every moment, once everything that was decided is done."""
         everybody = self.supervisor.instances.values()
         deadlines = [instance.deadline for instance in everybody if instance.deadline is not None]
         due = self.supervisor.next_deadline()
@@ -183,7 +183,7 @@ class History(World):
             assert not all(self.meets(other, need) for other, need in self.needs(instance)), "it waits for nothing"
 
     def check_wishes(self) -> None:
-        """What holds at rest: the user has got what was asked for, or there is a reason."""
+        """What must hold at rest: the user has got what was requested, or there is a reason."""
         for name, up in self.wished.items():
             instance = self.supervisor.instances.get(name)
             if up is False:

@@ -1,4 +1,4 @@
-"""What an overlay changes in a plan, where a value of nothing or a type that does not run makes the difference."""
+"""What an overlay changes in a plan, above all for empty values and types that do not run."""
 
 from __future__ import annotations
 

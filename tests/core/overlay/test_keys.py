@@ -1,4 +1,4 @@
-"""What each key of a process table accepts, with the words of other tools and the values that are not given."""
+"""What each key of a process table accepts, including the names of other tools and missing values."""
 
 from __future__ import annotations
 

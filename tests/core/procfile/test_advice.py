@@ -1,4 +1,4 @@
-"""What is said about commands, and above all what is not: lines as projects have them."""
+"""Advice about commands, and above all its absence, on lines from real projects."""
 
 from __future__ import annotations
 

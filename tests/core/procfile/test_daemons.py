@@ -1,4 +1,4 @@
-"""Which programs leave the foreground, because of which of their words, and what keeps them there."""
+"""Which programs leave the foreground, because of which argument, and what keeps them there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is announced of an instance, through a real hub."""
+"""What is announced about an instance, through a real hub."""
 
 from __future__ import annotations
 

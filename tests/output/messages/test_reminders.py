@@ -1,4 +1,4 @@
-"""What is still waited for is named every two seconds while a session stops; spans of time are said as people do."""
+"""While a session stops, it names every two seconds what it is still waiting for, in readable durations."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Caller:
 
 
 class Served(Run):
-    """A run whose session answers clients; `ask` lets one ask after so many seconds."""
+    """A run whose session answers clients; `ask` lets one send a request after so many seconds."""
 
     def __init__(self, kernel: Kernel, folder: Path, *plans: InstancePlan | str, window: Window | None = None) -> None:
         self.endpoint = Endpoint(folder)

@@ -1,4 +1,4 @@
-"""Attaching to a terminal: keys, output, windows, and every way to leave.
+"""Attaching to a terminal: keys, output, windows, and every way to detach.
 
 First with a pipe in its place, then through the socket of a session on a fake kernel.
 """
@@ -52,7 +52,7 @@ class FakePty:
             return b""
 
     def fill(self) -> None:
-        """Leave no room for keys, as a program that does not read."""
+        """Leave no room for keys, like a program that does not read."""
         try:
             while True:
                 os.write(self.master, b"x" * 65536)

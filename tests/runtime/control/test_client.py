@@ -64,7 +64,7 @@ class Line:
             callback()
 
     def read(self) -> bytes:
-        """Read all that can be had, while the session sends more."""
+        """Read everything available, while the session sends more."""
         data = b""
         while True:
             self.turn()

@@ -1,4 +1,4 @@
-"""What is said of a session that is suspended, on a fake kernel's /proc."""
+"""What is reported about a suspended session, on a fake kernel's /proc."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.fakes import Kernel, Process
 
 @pytest.fixture(autouse=True)
 def folders(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
-    """The working folders of processes; of the others they cannot be read."""
+    """The working folders of processes; those of others cannot be read."""
     found: dict[int, str] = {}
 
     def readlink(path: str) -> str:
@@ -30,7 +30,7 @@ def folders(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, process: Process) -> SuspendedError | None:
-    """What is said if `process` listens."""
+    """What is reported if `process` listens."""
     monkeypatch.setattr(peer, "peer_of", lambda _connection: (process.pid, 1000))
     connection: Any = None
     try:

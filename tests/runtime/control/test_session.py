@@ -1,4 +1,4 @@
-"""What clients of a running session can ask, and what they are answered: verbs and tasks on a fake kernel."""
+"""What clients of a running session can request, and its answers: verbs and tasks on a fake kernel."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_wait_counts_an_instance_that_ended_successfully_as_up(world: World) -> 
 
 
 def refusal(client: FakeClient) -> str:
-    """Return the error of an answer that says that something was not done."""
+    """Return the error of an answer that reports a failure."""
     assert client.answer is not None
     assert client.answer["code"] == 1
     return str(client.answer["error"])

@@ -161,7 +161,7 @@ class ExitedError(Exception):
 
 
 class Forks:
-    """What forks return, one after the other, and all that a fork does to itself."""
+    """What forks return, one after the other, and everything that a fork does to itself."""
 
     def __init__(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kernel = kernel

@@ -1,4 +1,6 @@
-"""What a dead session has left is ended, on a fake kernel: asked, then killed, and never another in its place."""
+"""What a dead session has left is ended, on a fake kernel: by the stop signal, then by KILL, and never another process
+instead.
+"""
 
 from __future__ import annotations
 

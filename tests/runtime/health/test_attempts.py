@@ -1,4 +1,4 @@
-"""What each kind of check says, asked of servers that answer, refuse, hang up and keep silent."""
+"""What each kind of check reports, with servers that answer, refuse, hang up and keep silent."""
 
 from __future__ import annotations
 

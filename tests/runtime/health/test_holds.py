@@ -22,7 +22,7 @@ def reason(
     states: str = "S",
     alive: bool = True,
 ) -> str:
-    """What is said of an instance whose processes are in these states of /proc."""
+    """What is reported about an instance whose processes are in these states of /proc."""
     pids = []
     for state in states:
         pids.append(Process(kernel, 1, "serve", {}).pid)

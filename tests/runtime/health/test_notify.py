@@ -1,4 +1,4 @@
-"""What systemd is told: sd_notify on a socket of the test's."""
+"""What systemd is notified of: sd_notify on a socket of the test."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_without_a_watchdog_there_is_no_deadline(systemd: Systemd) -> None:
 
 
 def fill(sender: socket.socket) -> int:
-    """Send until the receiver takes no more; how many."""
+    """Send until the receiver takes no more; return how many."""
     for count in range(10_000):
         try:
             sender.send(b"fill")

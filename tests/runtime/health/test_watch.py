@@ -80,7 +80,7 @@ class Disk:
 
 
 def _no_thread(target: Callable[..., None], args: tuple[object, ...], name: str, daemon: bool) -> SimpleNamespace:
-    """What runs at once, and not in a thread."""
+    """What runs immediately, and not in a thread."""
     assert daemon  # the end of the run does not wait for it
     return SimpleNamespace(start=lambda: target(*args))
 

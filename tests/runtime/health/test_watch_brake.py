@@ -8,7 +8,7 @@ from procman.runtime.health.watch_brake import FREE_RESTARTS, LONGEST_PAUSE, LOO
 
 
 def restarts(brake: Brake, number: int, *paths: str, now: float = 100.0, ago: float | None = 1.0) -> list[float | None]:
-    """The pauses before so many restarts, each of which begins at once."""
+    """The pauses before so many restarts, each of which begins immediately."""
     pauses = []
     for _ in range(number):
         pauses.append(brake.pause("web.1", None if ago is None else now - ago, paths or ("a",), now))

@@ -815,7 +815,7 @@ def freeze(kernel: Kernel, seconds: float) -> Callable[[], object]:
 def test_a_suspension_is_noticed_by_a_wait_that_is_late(
     kernel: Kernel, timing: bool, seconds: float, noticed: bool
 ) -> None:
-    """While the time of a process is measured no wait is long; else nothing is lost by one that is."""
+    """While the time of a process is measured, no wait is long; at other times, a long wait does no harm."""
     timed = Timed(timing)
     run = Run(kernel, "web.1", components=lambda _run: [timed])
     run.after(3.25, freeze(kernel, seconds))

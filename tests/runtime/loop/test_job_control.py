@@ -1,4 +1,4 @@
-"""Programs on the terminal are told when the shell takes it, and when it gives it back."""
+"""Programs on the terminal are notified when the shell takes it, and when it gives it back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from procman.runtime.system.poller import Poller
 
 
 class Shell:
-    """Says whose the terminal is, and notes who was told what."""
+    """Says which job has the terminal, and records the notifications."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ours = True

@@ -109,7 +109,7 @@ class Table:
                 pass
 
     def flood_for_ever(self) -> None:
-        """From now on the output is never full, and each flood that is heard has more to say at once."""
+        """From now on the output is never full, and each flood that is read has more to read immediately."""
 
         def taken(name: str, stream: str, lines: bytes) -> None:
             self.hub.heard.append((name, lines))
@@ -131,7 +131,7 @@ class Table:
 
 
 class Clock:
-    """A clock that moves on a little whenever it is read: a busy machine cuts no turn short."""
+    """A clock that advances a little whenever it is read, so that a busy machine does not cut a turn short."""
 
     now = 0.0
 
@@ -238,7 +238,7 @@ class Costly:
 def test_a_turn_is_over_when_its_time_is_and_the_others_have_the_next(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Signals are heard in between, however much the lines of many cost."""
+    """Signals are handled in between, however much the lines of many cost."""
     names = [f"child{number}" for number in range(10)]
     table.seat(*names)
     Costly(table, 0.6 * TURN_LIMIT, monkeypatch)
@@ -309,7 +309,7 @@ def test_of_many_who_begin_at_once_each_is_read_once_before_any_is_read_again(ta
 
 
 def longest_of(table: Table, name: str, turns: int = 2 * FULL_READS_TO_WIDEN) -> int:
-    """The most bytes heard at once of a child that always writes as much as it can."""
+    """The most bytes read in one go from a child that always writes as much as it can."""
     for _ in range(turns):
         table.flood(name)
         table.turn()
@@ -375,7 +375,7 @@ def test_an_unfinished_line_is_offered_until_it_can_be_shown(table: Table) -> No
 
 @pytest.mark.parametrize(("words", "later"), [(b"\x1b[1A50%\n", True), (b"an ordinary line\n", False)])
 def test_rows_are_shown_when_nothing_more_is_painted_over_them(table: Table, words: bytes, later: bool) -> None:
-    """Other words of the same process do not put it off, only a cursor that goes up once more."""
+    """Other output of the same process does not delay it, only a cursor that moves up once more."""
     table.seat("bars", "other")
     dues: list[float] = []
     for _ in range(2):
@@ -434,7 +434,7 @@ def test_of_rows_that_are_painted_over_the_last_is_shown_where_it_can_be_taken_b
 
 
 def test_rows_painted_without_a_line_end_are_known_at_a_pause_and_shown_when_it_lasts(table: Table) -> None:
-    """Who pulls images paints for minutes, and ends no line."""
+    """Pulling an image paints for minutes without ending a line."""
 
     def publish(name: str, stream: str, lines: bytes) -> None:
         table.hub.heard.append((name, lines))

@@ -1,4 +1,6 @@
-"""The steps from an ended leader to its end being told, with children and pumps that only note what they are given."""
+"""The steps from an ended leader to the report of its end, with children and pumps that only record what they are
+given.
+"""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_a_path_from_elsewhere_is_named(search: Search) -> None:
 
 
 def an_elf_file(loader: bytes) -> bytes:
-    """A header, and a table with two entries right behind it, PT_INTERP the second; the loader's name follows."""
+    """A header, followed by a table with two entries, PT_INTERP the second, and the loader's name."""
     header = b"\x7fELF\x02\x01".ljust(0x20, b"\xff") + (0x40).to_bytes(8, "little")
     header = header.ljust(0x36, b"\xff") + (0x38).to_bytes(2, "little") + (2).to_bytes(2, "little")
     other = (6).to_bytes(4, "little").ljust(0x38, b"\xff")

@@ -167,7 +167,7 @@ def test_where_an_end_cannot_be_looked_at_a_child_is_reaped_at_once(
 
 
 class Group:
-    """A process group on a system that cannot look at ends: what is reaped of it, and whether it can be signalled."""
+    """A process group on a system that cannot peek at ends: what is reaped of it, and whether it can be signalled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ends = [(8, 0), (9, 0)]

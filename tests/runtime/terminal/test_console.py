@@ -68,7 +68,7 @@ class Screen:
 
 
 class Session:
-    """A console with a keyboard to type on. Whose the terminal is, is set by hand."""
+    """A console with a keyboard to type on. The test decides which job has the terminal."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         self.ours = True

@@ -1,4 +1,6 @@
-"""The primary on a fake kernel: whose the keys are, what Ctrl-C, Ctrl-Z and Ctrl-] do, and how the terminal is set."""
+"""The primary on a fake kernel: which process gets the keys, what Ctrl-C, Ctrl-Z and Ctrl-] do, and how the terminal is
+set.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ READ = 1
 
 
 class Lent:
-    """Stands for the passthrough, the status line and what the hub shows of them."""
+    """Replaces the passthrough, the status line and what the hub shows of them."""
 
     def __init__(self) -> None:
         self.lent = False
