@@ -26,6 +26,7 @@ rails console server -d
 tmux attach -d
 tmux new
 overmind s
+rails x server -d
 celery multi
 celery multi stop w1
 pm
@@ -69,6 +70,7 @@ docker exec -it web sh -d
 docker compose -d ps
 docker compose up web
 docker up
+docker --debug start -a web
 docker start -a web
 docker start --attach web
 docker start -ai web
@@ -81,6 +83,8 @@ docker restart web
 LEAVE = """
 1 -D | gunicorn -D
 2 -D | gunicorn app -D no-more
+1 -D | gunicorn -D x no
+2 -d | rails s -d x
 1 -D | php-fpm -D
 3 -D | celery -A x -D -l info
 2 --detach | celery worker --detach
@@ -100,6 +104,8 @@ LEAVE = """
 2 service start | service postgresql start
 0 cron becomes a daemon without -f | cron
 0 cron becomes a daemon without -f | cron -n x
+0 cron becomes a daemon without -f | cron -1f
+0 mailcatcher becomes a daemon without -f | mailcatcher -- -o
 0 sshd becomes a daemon without -D | sshd -p 22
 0 twistd becomes a daemon without -n | twistd x-n
 0 dnsmasq becomes a daemon without -k | dnsmasq --port=53

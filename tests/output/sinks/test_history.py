@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.output.sinks.history import MAX_SIZE, MAX_TOTAL, MIN_SIZE, History
+from procman.output.sinks.history import (
+    ENTRY_OVERHEAD,
+    MAX_JOINED,
+    MAX_SIZE,
+    MAX_TOTAL,
+    MIN_SIZE,
+    MOMENT,
+    History,
+)
 
 
 class Clock:
@@ -162,3 +170,116 @@ def test_an_unfinished_line_ends_with_a_whole_chunk_too() -> None:
     history.publish_parts("web.1", "stdout", b"half", b" one\n", 5)
     assert history.unfinished("web.1") == b""
     assert history.last("web.1", 1) == [b"half one"]
+
+
+class Times:
+    """A history with a clock that is set by hand. It begins close to 0, as the moments in it do."""
+
+    def __init__(self, instances: int = 1) -> None:
+        self.now = 0.3
+        self.history = History(instances, lambda: self.now)
+
+    def publish(self, *lines: bytes, seconds: float = 0.0, name: str = "web.1", stream: str = "stdout") -> None:
+        for one in lines:
+            self.history.publish(name, stream, one)
+            self.now += seconds
+
+    def entries(self, count: int | None = None, since: float | None = None) -> list[bytes]:
+        return [entry.lines for entry in self.history.recall(lambda _name: True, since, count)]
+
+
+def test_short_lines_of_one_moment_and_one_stream_are_one_entry() -> None:
+    times = Times()
+    times.publish(b"a\n", b"b\n", seconds=MOMENT / 4)
+    times.now = 0.3 + MOMENT  # the moment has just ended
+    times.publish(b"c\n")
+    times.publish(b"d\n", stream="stderr")
+    times.publish(b"e\n")
+    times.publish(b"f\n", name="db.1")
+    assert times.entries() == [b"a\nb\n", b"c\n", b"d\n", b"e\n", b"f\n"]
+    times.publish(b"g\n", name="db.1")
+    assert times.entries()[-1] == b"g\n"  # whoever recalled them reads them later
+
+
+def test_large_lines_are_entries_of_their_own() -> None:
+    times = Times()
+    large, half = b"x" * (MAX_JOINED - 1) + b"\n", b"y" * (MAX_JOINED // 2 - 1) + b"\n"
+    times.publish(b"a\n", large, b"b\n", half, half, b"c\n")
+    assert times.entries() == [b"a\n", large, b"b\n" + half + half, b"c\n"]
+    times.publish(half, half, b"d\n", seconds=MOMENT / 4)
+    assert times.entries()[4:] == [half + half, b"d\n"]
+
+
+def test_parts_are_an_entry_of_their_own() -> None:
+    times = Times()
+    times.publish(b"a\n")
+    times.history.publish_parts("web.1", "stdout", b"b", b"c\nrest", 2)
+    times.publish(b"d\n")
+    assert times.entries() == [b"a\n", b"bc\n", b"d\n"]
+    assert times.history.unfinished("web.1") == b""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ((4096, 4096, 3936), 2),
+        ((4096, 4096, 3935), 3),  # without the first one, less than the limit would be left
+        ((5000, 4096, 3935), 3),
+        ((3936, 3936, 4096), 3),  # those before the latest are not more than the limit
+        ((3936, 3937, 4096), 2),
+        ((4096,) * 20, 2),
+    ],
+)
+def test_the_oldest_are_dropped_as_long_as_enough_remains(sizes: tuple[int, ...], kept: int) -> None:
+    times = Times(10**6)
+    assert (MIN_SIZE, ENTRY_OVERHEAD) == (8192, 160)
+    for size in sizes:
+        times.publish(b"x" * (size - 1) + b"\n", seconds=1.0)
+    assert len(times.entries()) == kept
+    assert len(times.history.last("web.1", 1000)) == kept
+
+
+def test_lines_that_joined_an_entry_are_counted() -> None:
+    times = Times(10**6)
+    for _ in range(100):
+        times.publish(b"x" * 99 + b"\n", *[b"y" * 1299 + b"\n"] * 3)
+        times.now += 1.0
+    assert len(times.entries()) == 3
+
+
+def test_the_latest_lines_are_those_of_several_entries() -> None:
+    times = Times()
+    times.publish(b"a\nb\n", b"c\n", b"d\n", seconds=1.0)
+    for count in range(5):
+        assert times.history.last("web.1", count) == [b"a", b"b", b"c", b"d"][4 - count :]
+    assert times.history.last("web.1", 9) == [b"a", b"b", b"c", b"d"]
+    assert times.history.last("web.1", -1) == times.history.last("nobody", 3) == []
+
+
+def test_the_lines_of_several_instances_are_recalled_by_time() -> None:
+    times = Times()
+    for name, lines in (("web.1", b"a\n"), ("db.1", b"b\nc\n"), ("web.1", b"d\n")):
+        times.publish(lines, name=name, seconds=1.0)
+    assert times.entries() == [b"a\n", b"b\nc\n", b"d\n"]
+    assert [times.entries(count) for count in range(5)] == [
+        [],
+        [b"d\n"],
+        [b"c\n", b"d\n"],
+        [b"b\nc\n", b"d\n"],
+        [b"a\n", b"b\nc\n", b"d\n"],
+    ]
+    assert times.entries(since=1.3) == [b"b\nc\n", b"d\n"]
+    (entry,) = times.history.recall(lambda name: name == "db.1", None, 1)
+    assert (entry.name, entry.stream, entry.time, entry.lines) == ("db.1", "stdout", 1.3, b"c\n")
+
+
+def test_an_unfinished_line_is_kept_until_its_line_comes() -> None:
+    times = Times()
+    times.publish(b"a\n")
+    assert times.history.unfinished("web.1") == times.history.unfinished("nobody") == b""
+    assert not times.history.partial("web.1", "stdout", b"> ")
+    assert times.history.unfinished("web.1") == b"> "
+    times.publish(b"> yes\n")
+    assert times.history.unfinished("web.1") == b""
+    times.history.forget("web.1")
+    assert times.entries() == []

@@ -101,3 +101,16 @@ def test_a_value_of_an_event_that_json_has_no_type_for_is_its_text() -> None:
     sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda _: False)
     sink.record({"event": "exited", "where": PurePath("/srv")})
     assert json.loads(b"".join(parts)) == {"event": "exited", "where": "/srv"}
+
+
+def test_our_own_lines_have_a_type_and_all_lines_are_counted() -> None:
+    parts: list[bytes] = []
+    sink = JsonLines(lambda *given: parts.extend(map(bytes, given)), lambda: 0.5, lambda name: name == "db.1")
+    sink.announce("hello")
+    (said,) = (json.loads(line) for line in b"".join(parts).splitlines())
+    assert (said["instance"], said["type"], said["stream"], said["pid"]) == ("system", "system", "system", None)
+    for name in ("web.1", "db.1"):
+        assert sink.line_count(name) == 0
+        for _ in range(2):
+            sink.publish(name, "stdout", b"x\n" * 1000)
+        assert sink.line_count(name) == 2000

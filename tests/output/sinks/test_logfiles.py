@@ -213,3 +213,45 @@ def test_a_path_may_hold_the_instance(tmp_path: Path, complaints: list[str]) -> 
     logs.close()
     found = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert found == {"web.1.txt": "web.1\n", "web.2.txt": "web.2\n", "db.txt": "db.1\ndb.2\n"}
+
+
+def test_lines_that_are_written_piece_by_piece_are_whole(logs: LogFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:3]))
+    logs.publish("web.1", "stdout", b"one\ntwo\nthree\n")
+    monkeypatch.undo()
+    assert Path(logs.path("web.1")).read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_a_line_that_a_full_disk_cut_is_complained_about(
+    logs: LogFiles, complaints: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = os.write, []
+
+    def fill(fd: int, data: bytes) -> int:
+        calls.append(fd)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, bytes(data)[:2])
+
+    monkeypatch.setattr(os, "write", fill)
+    logs.publish("web.1", "stdout", b"one\n")
+    monkeypatch.undo()
+    assert (logs.dropped, len(complaints)) == (4, 1)
+    assert complaints[0].endswith(f"{logs.path('web.1')}: No space left on device")
+
+
+def test_the_folders_of_all_paths_are_made(tmp_path: Path, complaints: list[str]) -> None:
+    paths = {name: str(tmp_path / "log" / name / "x.log") for name in ("web", "db")}
+    logs = ProcessLogFiles(paths, complaints.append)
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == ["db", "web"]
+    assert stat.S_IMODE((tmp_path / "log" / "db").stat().st_mode) == 0o700
+    logs.publish("db.1", "stdout", b"x\n")
+    assert Path(paths["db"]).read_bytes() == b"x\n"
+    (tmp_path / "file").touch()
+    wrong = str(tmp_path / "file" / "x.log")
+    with pytest.raises(ConfigError) as refused:
+        ProcessLogFiles({"web": wrong}, complaints.append)
+    assert refused.value.message.startswith(f"log_file {wrong}: ")
+    ProcessLogFiles({}, complaints.append).close()
+    assert complaints == []

@@ -89,7 +89,6 @@ class History(Sink):
 
     def __init__(self, instances: int = 1, clock: Callable[[], float] = time.time) -> None:
         """``instances``: how many share the memory."""
-        self._limit = MAX_SIZE
         self._clock = clock
         self._instances: dict[str, InstanceHistory] = {}
         self.make_room(instances)
