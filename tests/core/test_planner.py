@@ -159,3 +159,47 @@ def test_names_that_only_foremans_file_has_are_warnings() -> None:
     plan = make_plan(parse_procfile(b"web: x\nworker: y\n"), merge([]), settings)
     assert [one.name for one in plan.instances] == ["web.1"]
     assert plan.warnings == ('.foreman:1: Procfile has no process type "old"',)
+
+
+@pytest.mark.parametrize(
+    ("formation", "names", "warnings"),
+    [
+        ("old=2", ["web.1", "worker.1"], 1),  # as if there was no formation
+        ("all=2", ["web.1", "web.2", "worker.1", "worker.2"], 0),
+        ("old=2,all=0,web=1", ["web.1"], 1),
+    ],
+)
+def test_what_is_left_of_foremans_formation_counts(formation: str, names: list[str], warnings: int) -> None:
+    settings = Settings({"formation": ".foreman:1"}, procfile="/app/Procfile", root="/app", formation=formation)
+    plan = make_plan(parse_procfile(b"web: x\nworker: y\n"), merge([]), settings)
+    assert [one.name for one in plan.instances] == names
+    assert len(plan.warnings) == warnings
+
+
+def test_our_own_lines_can_be_quiet_too() -> None:
+    assert planned(quiet=("system",)).hides("system")
+    assert not planned(only=("system", "web")).hides("system")
+
+
+def test_a_name_with_two_dots_is_no_instance() -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(quiet=("web.x.1",))
+    assert caught.value.message == 'Procfile has no process type "web.x.1"'
+
+
+def test_ports_that_were_moved_are_those_of_the_plan() -> None:
+    plan = make_plan(
+        PROCFILE, merge([]), Settings(root="/app", formation="web=2"), moved={"web.2": 5050, "worker.1": 5150}
+    )
+    assert ports(plan) == "web.1:5000 web.2:5050"
+    assert plan.moved == {"web.2": 5050, "worker.1": 5150}
+    assert plan.instances[0].env["PROCMAN_WORKER_PORT"] == "5150"
+    assert plan.instances[0].env["PROCMAN_WEB_PORT"] == "5000"
+    assert (plan.procfile_path, plan.session) == ("/app/Procfile", "")
+
+
+def test_warnings_of_the_config_files_come_first() -> None:
+    settings = Settings(root="/app")
+    settings.notes = ("a note",)
+    plan = make_plan(PROCFILE, merge([]), settings, warnings=("a warning",))
+    assert plan.warnings == ("a note", "a warning")

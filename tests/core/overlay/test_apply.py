@@ -10,6 +10,7 @@ from procman.core.model.settings import Settings
 from procman.core.overlay.tables import parse_overlay
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,3 +191,18 @@ def test_a_way_to_stop_that_is_not_given_is_the_usual_one(
 ) -> None:
     stop = instance(planned({"web": table}), "web.1").stop
     assert (stop.signal_number, stop.grace, stop.command, stop.to) == expected
+
+
+def test_a_group_of_the_overlay_can_be_quiet_or_the_only_one_that_is_shown() -> None:
+    tables: dict[str, object] = {"worker": {"groups": ["back"]}, "db": {"groups": ["back"]}}
+    shown = [("quiet", ["web.1"]), ("only", ["worker.1", "db.1"])]
+    for setting, names_ in shown:
+        plan = planned(tables, **{setting: ("back",)})
+        assert [one.name for one in plan.instances if not plan.hides(one.name)] == names_
+
+
+def test_an_unknown_name_that_is_excluded_is_told_with_its_place() -> None:
+    overlay = parse_overlay([], PROCFILE)
+    settings = Settings({"exclude": "procman.toml:3"}, procfile="/app/Procfile", root="/app", exclude=("old",))
+    with pytest.raises(UsageError, match=r"^procman\.toml:3: "):
+        make_plan(PROCFILE, merge([]), settings, overlay)
