@@ -142,3 +142,27 @@ def test_a_simple_command_can_be_preceded_by_exec(command: str, simple: bool) ->
 )
 def test_exec_saves_the_shell_that_would_only_wait(command: str, better: str) -> None:
     assert direct(command) == better
+
+
+@pytest.mark.parametrize(
+    ("command", "at"),
+    [
+        ("A=b=c web", 6),
+        ("web a\\b'c", None),
+        ("web a\\'b", 0),
+        ("web '&' \"|\" \\;", 0),
+        ("web >&2", 0),
+        ("web &>x", None),
+        ("A='b", None),
+        ("A=b\\", None),
+    ],
+)
+def test_quotes_and_backslashes_hide_one_character_or_a_word(command: str, at: int | None) -> None:
+    assert program_at(command) == at
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("a-b", "a-b"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\"'\"'s'"), ("$x", "'$x'")]
+)
+def test_only_a_word_that_needs_it_is_quoted(word: str, text: str) -> None:
+    assert quoted(word) == text
