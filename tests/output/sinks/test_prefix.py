@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -572,3 +573,89 @@ def test_transforms_stay_when_a_highlight_ends() -> None:
     screen.hub.highlight("")
     screen.publish("web.1", b"x\n")
     assert screen.text == b"X\n"
+
+
+def test_the_time_moves_on_for_lines_in_parts_too() -> None:
+    screen = Screen(WITH_TIME, form="%M:%S")
+    for second in (0, 0.9, 1):
+        screen.clock.now = second
+        screen.prefix.publish_parts("web.1", "stdout", b"a", b"b\nrest", 2)
+    assert screen.text == b"00:00 web.1  | ab\n00:00 web.1  | ab\n00:01 web.1  | ab\n"
+
+
+def test_only_what_is_shown_and_cannot_be_shown_yet_is_offered_again() -> None:
+    screen = Screen(hidden=("db",))
+    screen.clock.now = 10.0
+    screen.publish("web.1", b"x\n")
+    assert screen.prefix.partial("web.1", "stdout", b"> ")  # the others are moving
+    assert not screen.prefix.partial("db.1", "stdout", b"> ")
+    assert not screen.prefix.partial("web.1", "stdout", b"")
+    screen.clock.now = 20.0
+    assert not screen.prefix.partial("web.1", "stdout", b"> ")
+    assert not Screen(kind="file").prefix.partial("web.1", "stdout", b"> ")
+
+
+def test_who_is_hidden_and_how_much_was_written_is_known() -> None:
+    screen = Screen(hidden=("db",))
+    assert [screen.prefix.hides(name) for name in ("web.1", "db.1", "system")] == [False, True, False]
+    assert [screen.prefix.line_count(name) for name in ("web.1", "nobody")] == [0, 0]
+    screen.publish("web.1", b"x\ny\n")
+    screen.publish("db.1", b"x\n")
+    assert [screen.prefix.line_count(name) for name in ("web.1", "db.1")] == [2, 1]
+
+
+class Bottom:
+    """A footer that notes the text and the unfinished lines that it gets."""
+
+    def __init__(self) -> None:
+        self.text: list[bytes] = []
+        self.lines: dict[tuple[str, str], bytes] = {}
+
+    def put(self, *parts: bytes) -> None:
+        self.text.append(b"".join(parts))
+
+    def hold(self, key: tuple[str, str], row: bytes) -> None:
+        self.lines[key] = row
+
+    def release(self, key: tuple[str, str]) -> bool:
+        self.lines.pop(key, None)
+        return bool(self.lines)
+
+    @property
+    def held(self) -> tuple[tuple[str, str], ...]:
+        return tuple(self.lines)
+
+
+def test_a_footer_gets_all_text_and_unfinished_lines_and_may_be_replaced() -> None:
+    screen = Screen(hidden=("db",))
+    first: Any = Bottom()
+    second: Any = Bottom()
+    screen.prefix.use_footer(first)
+    screen.publish("web.1", b"x\n")
+    assert not screen.prefix.partial("web.1", "stdout", b"> ")
+    assert not screen.prefix.partial("db.1", "stdout", b"> ")
+    assert (first.text, first.lines) == ([b"web.1  | x\n"], {("web.1", "stdout"): "web.1  | > …".encode()})
+    screen.prefix.use_footer(second)
+    screen.publish("web.1", b"y\n")
+    screen.prefix.partial("web.1", "stdout", b"> ")
+    screen.prefix.partial("web.1", "stderr", b"> ")
+    assert (len(first.text), second.text) == (1, [b"web.1  | y\n"])
+    screen.prefix.partial("web.1", "stdout", b"")
+    assert list(second.lines) == [("web.1", "stderr")]
+    screen.prefix.choose(("web",), ())
+    assert second.lines == {}
+    screen.prefix.close()
+    assert screen.text == b""
+
+
+def test_a_line_is_complete_where_it_was_shown_unless_another_came_between() -> None:
+    screen = Screen()
+    screen.clock.now = 10.0
+    screen.prefix.partial("web.1", "stdout", b"> ")
+    screen.publish("web.1", b"> yes\nnext\n")
+    assert screen.text == b"web.1  | > yes\nweb.1  | next\n"
+    assert screen.prefix.line_count("web.1") == 2
+    screen.clock.now = 20.0
+    screen.prefix.partial("web.1", "stdout", b"> ")
+    screen.prefix.publish("web.1", "stderr", b"> oh\n")
+    assert screen.text.decode().endswith("web.1  | > …\nweb.1  | > oh\n")
