@@ -198,7 +198,7 @@ def test_short_lines_of_one_moment_and_one_stream_are_one_entry() -> None:
     times.publish(b"f\n", name="db.1")
     assert times.entries() == [b"a\nb\n", b"c\n", b"d\n", b"e\n", b"f\n"]
     times.publish(b"g\n", name="db.1")
-    assert times.entries()[-1] == b"g\n"  # whoever recalled them reads them later
+    assert times.entries()[-1] == b"g\n"  # the recalled entries are read later
 
 
 def test_large_lines_are_entries_of_their_own() -> None:
