@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procman.core.text.keybindings import HELP, IMMEDIATE, PROMPTING, Command, Keys
+from procman.core.text.keybindings import HELP, IMMEDIATE, PROMPTING, Command, Keys, split_at_switch
 
 NAMES = ("web", "worker", "web.1", "worker.1")
 
@@ -134,3 +134,49 @@ def test_an_answer_is_as_long_as_an_answer_may_be() -> None:
     keys.feed(b"/" + PASTE + b"x" * 100_000 + PASTED + b"y" * 100_000)
     (command,) = keys.feed(b"\r")
     assert command == Command("highlight", "x" * 1000)
+
+
+def test_commands_are_equal_by_verb_and_line() -> None:
+    assert Command("stop", "web") == Command("stop", "web")
+    assert len({Command("stop", "web"), Command("stop", "web"), Command("stop")}) == 2
+    assert Command("stop", "web") not in (Command("start", "web"), Command("stop", "db"), ("stop", "web"))
+    assert repr(Command("stop", "web")) == "Command('stop', 'web')"
+
+
+def test_without_a_question_there_is_no_prompt() -> None:
+    keys = Keys()
+    assert (keys.prompt, keys.prompt_within(10)) == ("", "")
+    keys.feed(b"/GET")
+    assert keys.prompt_within(12) == "highlight: T"
+
+
+def test_one_process_that_waits_is_attached_to_without_a_question() -> None:
+    keys = Keys(NAMES)
+    keys.waiting = "web.1"
+    assert keys.feed(b"a") == [Command("attach", "web.1")]
+    assert keys.feed(b"rweb\r") == [Command("restart", "web")]
+    keys.waiting = ""
+    assert keys.feed(b"a") == []
+    assert keys.prompt.startswith("attach: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        (b"", (b"", b"", b"")),
+        (b"abc", (b"abc", b"", b"")),
+        (b"\x1d", (b"", b"\x1d", b"")),
+        (b"ab\x1dcd\x1de", (b"ab", b"\x1d", b"cd\x1de")),
+        (b"a\x1b[27;5;93~b", (b"a", b"\x1b[27;5;93~", b"b")),
+        (b"a\x1b[93;5u\x1d", (b"a", b"\x1b[93;5u", b"\x1d")),
+        (b"a\x1d\x1b[93;5u", (b"a", b"\x1d", b"\x1b[93;5u")),
+    ],
+)
+def test_the_first_switch_key_divides_what_is_typed(data: bytes, parts: tuple[bytes, bytes, bytes]) -> None:
+    assert split_at_switch(data) == parts
+
+
+def test_keys_that_mean_nothing_ask_nothing() -> None:
+    keys = Keys(NAMES)
+    assert keys.feed(b"x \r\t\x7fw") == []
+    assert keys.prompt == ""

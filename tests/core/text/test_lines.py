@@ -188,3 +188,57 @@ def test_a_line_of_exactly_the_cap_stays_whole_with_a_return_too() -> None:
     line = b"x" * CAP + b"\r\n"
     assert through([line]) == through([line[:-1], line[-1:]]) == line
     assert through([line[:-1], b"y\n"]) == b"x" * CAP + MARK + b"\n\ry\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "left", "stays"),
+    [
+        (b"\x1b[Aa\rb\rc", b"\rc", b"\x1b[Aa\rb"),
+        (b"\x1b[A\r", b"\r", b"\x1b[A"),
+        (b"a\r\x1b[Ab", b"a\r\x1b[Ab", None),  # it has not come back from there
+        (b"\x1b[Aa", b"\x1b[Aa", None),
+        (b"a\rb", b"a\rb", None),
+        (b"", b"", None),
+    ],
+)
+def test_what_is_painted_over_other_rows_is_taken_out_up_to_the_last_return(
+    tail: bytes, left: bytes, stays: bytes | None
+) -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(tail) == b""
+    assert buffer.leave_rows() == (b"" if stays is None else stays + STAYS)
+    assert buffer.tail == left
+    assert buffer.unfinished is bool(left)
+    unfolded = LineBuffer(fold=False)
+    unfolded.feed(tail)
+    assert unfolded.leave_rows() == b""
+
+
+def test_what_was_taken_out_does_not_count_in_the_length_of_the_line() -> None:
+    buffer = LineBuffer(cap=10)
+    buffer.feed(b"\x1b[A" + b"x" * 6 + b"\r")
+    buffer.leave_rows()
+    assert buffer.feed(b"y" * 9) == b""
+    assert buffer.flush() == b"\r" + b"y" * 9
+    assert not buffer.unfinished
+    assert buffer.feed(b"z" * 10) == b""
+
+
+def test_a_chunk_of_whole_lines_is_not_copied() -> None:
+    buffer = LineBuffer(cap=4)
+    for chunk in (b"abc\n", b"a\nb\n"):
+        assert buffer.feed(chunk) is chunk
+    buffer.feed(b"a")
+    assert buffer.feed(b"b\nc") == b"ab\n"
+    assert buffer.take(b"d\n") == (b"c", 2)
+    assert buffer.take(b"e") is None
+    assert buffer.take(b"fghij\n") is None  # longer than the cap
+    assert not buffer.unfinished
+
+
+def test_a_line_of_just_the_cap_is_whole() -> None:
+    for chunk in (b"abcd\n", b"abcd\r\n"):
+        assert LineBuffer(cap=4, fold=False).feed(chunk) == chunk
+    buffer = LineBuffer(cap=4)
+    assert buffer.feed(b"abcd") + buffer.feed(b"\n") == b"abcd\n"
+    assert LineBuffer(cap=4).feed(b"abcde\n") == b"abcd" + MARK + b"\ne\n"

@@ -13,7 +13,7 @@ from procman.output.hub import Hub
 from procman.output.outlet import LARGE_CHUNK, Outlet, Writer
 from procman.output.palette import Palette
 from procman.output.sinks.label import NAME_WIDTH, WITH_TIME, Labels, check_template
-from procman.output.sinks.prefix import Prefix
+from procman.output.sinks.prefix import MAX_HELD, Prefix
 from procman.output.stamp import Stamp
 
 TYPE_CHECKING = False
@@ -659,3 +659,25 @@ def test_a_line_is_complete_where_it_was_shown_unless_another_came_between() -> 
     screen.prefix.partial("web.1", "stdout", b"> ")
     screen.prefix.publish("web.1", "stderr", b"> oh\n")
     assert screen.text.decode().endswith("web.1  | > …\nweb.1  | > oh\n")
+
+
+def test_an_unfinished_line_continues_only_if_it_begins_as_it_was_shown() -> None:
+    screen = Screen()
+    screen.clock.now = 0.1  # it has just been quiet for long enough
+    assert not screen.prefix.partial("web.1", "stdout", b"> a")
+    for stream, tail in (("stdout", b"xyz"), ("stderr", b"> abc")):
+        screen.clock.now += 1.0
+        assert screen.prefix.partial("web.1", stream, tail)
+    assert screen.text == b"web.1  | > a"
+    assert not screen.prefix.partial("web.1", "stdout", b"> ab")
+    assert screen.text == b"web.1  | > ab"
+
+
+def test_a_footer_gets_no_more_of_a_line_than_a_terminal_shows() -> None:
+    screen = Screen()
+    bottom: Any = Bottom()
+    screen.prefix.use_footer(bottom)
+    screen.prefix.partial("web.1", "stdout", b"x" * (MAX_HELD + 1))
+    assert bottom.lines["web.1", "stdout"] == b"web.1  | " + b"x" * MAX_HELD + "…".encode()
+    screen.prefix.partial("web.1", "stdout", b"\x1b[31mred")
+    assert b"red" in bottom.lines["web.1", "stdout"]

@@ -193,3 +193,8 @@ def test_a_line_that_is_not_all_pairs_stays_as_it_is(line: bytes) -> None:
 
 def test_of_many_lines_each_is_looked_at() -> None:
     assert plain(b'{"msg":"a"}\nplain\n\n{"msg":"b"}\n') == b"a\nplain\n\nb\n"
+
+
+def test_letters_of_all_languages_stay_as_they_are() -> None:
+    line = '{"msg":{"é":1},"a":"é è","b":{"ñ":2}}'
+    assert plain(line.encode() + b"\n").decode() == '{"é": 1} a="é è" b={"ñ": 2}\n'

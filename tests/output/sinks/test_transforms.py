@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -133,3 +134,8 @@ def test_an_empty_match_in_a_colored_line_is_not_marked() -> None:
 @pytest.mark.parametrize(("text", "blanks"), [("\uff21", 6), ("e\u200d", 7), ("e\u20dd", 7), ("\u65e5", 6)])
 def test_a_tab_follows_wide_and_joined_characters(text: str, blanks: int) -> None:
     assert without_tabs(f"{text}\tx\n".encode()) == f"{text}{' ' * blanks}x\n".encode()
+
+
+def test_no_timer_is_left_running_after_a_search() -> None:
+    assert highlighter("b")(b"abc\n") == b"a\x1b[7mb\x1b[27mc\n"
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
