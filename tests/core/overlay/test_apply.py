@@ -195,9 +195,10 @@ def test_a_way_to_stop_that_is_not_given_is_the_usual_one(
 
 def test_a_group_of_the_overlay_can_be_quiet_or_the_only_one_that_is_shown() -> None:
     tables: dict[str, object] = {"worker": {"groups": ["back"]}, "db": {"groups": ["back"]}}
-    shown = [("quiet", ["web.1"]), ("only", ["worker.1", "db.1"])]
-    for setting, names_ in shown:
-        plan = planned(tables, **{setting: ("back",)})
+    for plan, names_ in (
+        (planned(tables, quiet=("back",)), ["web.1"]),
+        (planned(tables, only=("back",)), ["worker.1", "db.1"]),
+    ):
         assert [one.name for one in plan.instances if not plan.hides(one.name)] == names_
 
 
