@@ -57,6 +57,22 @@ def test_interpolation_sees_what_the_process_will_see(wins: bool, value: str) ->
     assert given_by(settings, {"A": "real"})["B"] == value
 
 
+def test_an_empty_list_of_env_files_names_none() -> None:
+    write(".env", "A=file\n")
+    assert given_by(Settings({"env": "procman.toml:1"}, env=())) == {}
+    assert given_by(Settings()) == {"A": "file"}
+
+
+def test_a_missing_procfile_hints_at_the_variable_of_another_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("load/Procfile", "web: a\n")
+    monkeypatch.setenv("PROCFILE", "load/Procfile")
+    with pytest.raises(ConfigError) as caught:
+        read_procfile("Procfile")
+    assert caught.value.hint == (
+        "PROCFILE names load/Procfile, but procman reads PROCMAN_PROCFILE; or use -f load/Procfile"
+    )
+
+
 def test_a_missing_default_env_file_is_fine() -> None:
     assert given_by(Settings(), {"HOME": "/h"}) == {"HOME": "/h"}
 

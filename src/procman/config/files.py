@@ -132,7 +132,7 @@ def read_extra_env(
 
 def env_paths(settings: Settings) -> list[str]:
     """Return the env files to read: the named ones, without optional ones that are missing, or the root's .env."""
-    if settings.env:
+    if settings.env or "env" in settings.origin:  # `env = []` names none
         paths = [path for word in settings.env for path in _split(word)]
         return [path for path in paths if path not in settings.env_optional or os.path.lexists(path)]
     default = os.path.join(root_of(settings), ".env").removeprefix("./")
@@ -160,6 +160,9 @@ def _procfile_hint(path: str) -> str:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         return f"there is no folder {folder}"
+    other = os.environ.get("PROCFILE", "")  # honcho's variable
+    if other and os.path.isfile(other):
+        return f"PROCFILE names {other}, but procman reads PROCMAN_PROCFILE; or use -f {other}"
     alike = sorted(name for name in os.listdir(folder) if "procfile" in name.lower())[:3]
     if alike:
         others = " or ".join(f"-f {os.path.join(folder, name).removeprefix('./')}" for name in alike)
