@@ -7,7 +7,7 @@ import pytest
 from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
-from procman.core.model.plan import RestartPolicy
+from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.errors import UsageError
 from procman.export.options import ExportOptions
 from procman.export.registry import stop_commands
@@ -116,6 +116,14 @@ def test_a_folder_of_the_overlay_is_the_one_below_the_folder_of_the_image(target
     outside = Export(target, plan_of("mail: ./mail\n", {"mail": {"cwd": "/opt/mail"}}))
     assert any("cd /opt/mail || " in content for content in outside.files.values())
     assert "mail runs in /opt/mail, which the image needs to have" in outside.warnings
+
+
+@pytest.mark.parametrize("target", ["compose", "kubernetes", "quadlet", "nomad"])
+def test_a_stop_command_runs_in_the_container(target: str) -> None:
+    overlay = {"web": {"stop": StopPolicy(command="./drain --now", grace=4.0), "cwd": "/srv/app/site"}}
+    export = Export(target, plan_of("web: ./serve\n", overlay))
+    assert any("cd site || exit 126; ./drain --now" in content for content in export.files.values())
+    assert not any("stop command" in warning for warning in export.warnings)
 
 
 # The release ----------------------------------------------------------------------------------------------------------

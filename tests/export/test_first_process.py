@@ -36,6 +36,7 @@ PROGRAMS = {
     "stubborn": "trap 'echo no' TERM; ./plain & p=$!; while kill -0 $p 2>/dev/null; do wait $p; done; echo child gone",
     "twice": "trap 'echo asked' TERM; echo up; n=0; while [ $n -lt 30 ]; do sleep 0.05; n=$((n + 1)); done",
     "leaver": "./plain & sleep 0.2; exit 7",
+    "by-command": "trap 'echo usr1; exit 0' USR1; trap 'echo term; exit 0' TERM; echo up; while :; do sleep 0.05; done",
     "ends": "echo up; exit 3",
 }
 
@@ -48,17 +49,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def service_of(command: str, **stop: object) -> Application:
+def service_of(line: str, **stop: object) -> Application:
     overlay = {"web": {"stop": StopPolicy(**stop)}}  # type: ignore[arg-type]
-    return application(plan_of(f"web: {command}\n", overlay), ExportOptions(app="app"))
+    return application(plan_of(f"web: {line}\n", overlay), ExportOptions(app="app"))
 
 
 class Container:
     """The command of a container, run by a shell as PID 1 of a namespace."""
 
-    def __init__(self, folder: Path, shell: str, command: str, sent: int = 0, **stop: object) -> None:
+    def __init__(self, folder: Path, shell: str, line: str, sent: int = 0, **stop: object) -> None:
         need("unshare", shell, root=True)
-        argv = container_argv(service_of(command, **stop).services[0], sent)
+        argv = container_argv(service_of(line, **stop).services[0], sent)
         program = shutil.which(SHELLS[shell][0]) or ""
         inside = [program, *SHELLS[shell][1:], *argv[1:]]
         self.process = subprocess.Popen(
@@ -132,6 +133,14 @@ class TestPidOne:
         command = "trap 'echo usr1; exit 0' USR1; echo up; while :; do sleep 0.05; done"
         lines, code = Container(folder, shell, command, signal.SIGTERM, signal_number=signal.SIGUSR1).stop()
         assert (lines, code) == (["usr1"], 0)
+
+    def test_a_stop_command_replaces_the_signal(self, folder: Path, shell: str) -> None:
+        command = "echo 'stopping' \"$PROCMAN_PID\"; kill -USR1 $PROCMAN_PID"
+        container = Container(folder, shell, "./by-command", command=command)
+        assert container.stop() == (["stopping 2", "usr1"], 0)
+
+    def test_the_signal_follows_a_stop_command_that_fails(self, folder: Path, shell: str) -> None:
+        assert Container(folder, shell, "./by-command", command="exit 1").stop() == (["term"], 0)
 
     def test_ctrl_c_of_docker_run_stops_it(self, folder: Path, shell: str) -> None:
         assert Container(folder, shell, "./plain").stop(signal.SIGINT) == (["plain done"], 0)

@@ -33,7 +33,7 @@ from procman.export.container.containers import (
     log_warning,
     own_environment,
 )
-from procman.export.container.first_process import container_argv, signal_warnings
+from procman.export.container.first_process import container_argv, script_name, signal_warnings
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import (
     Alias,
@@ -52,6 +52,7 @@ from procman.export.overlay import (
     DEPENDENCIES,
     HEALTH,
     READY,
+    STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
     dependencies_of,
@@ -94,7 +95,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
     yield from log_warning(options, "Docker")
-    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_TO)
+    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_COMMAND, STOP_TO)
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
@@ -160,8 +161,7 @@ def _scripts(app: Application) -> str:
 def _script(service: Service) -> dict[str, str]:
     """Return the script of PID 1 by its name; there is none if the program is PID 1 itself."""
     script = next((word for word in container_argv(service) if isinstance(word, Block)), "")
-    name = "program-behind-a-shell" if service.stop.to == "program" and "children" in script else "first-process"
-    return {name: script} if script else {}
+    return {script_name(service): script} if script else {}
 
 
 def _part(label: str, service: Part) -> str:

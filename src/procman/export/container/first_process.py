@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 # What a shell starts in the background ignores these (POSIX), and most programs do not change that.
 _IGNORED_IN_BACKGROUND = (2, 3)
 
-# $0 is the command, $1 the stop signal, $2 and $3 are times in tenths of a second. No variable is assigned before the
-# program has started: one of the same name in its environment would change.
+# $0 is the command, $1 the stop signal, $2 and $3 are times in tenths of a second, $4 is a stop command, if there is
+# one. No variable is assigned before the program has started: one of the same name in its environment would change.
+# There is no single quote in it, since exporters put it between single quotes.
 _SCRIPT = """\
 # PID 1 of the container. It passes the stop signal on to the program. All others get it when the
 # program has ended, or half of the time is over. It ends last, since the container ends with it.
@@ -43,12 +44,13 @@ stop() {{
   stopping=yes{behind}
   kill -s $signal $target
 }}
-trap "set -- $1 $2 $3 early" {asked} INT
+early() {{ false; }}
+trap "early() {{ true; }}" {asked} INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
-exec 2>/dev/null
+{errors}exec 2>/dev/null
 trap stop {asked} INT
-[ $# = 3 ] || stop
+! early || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
   [ $n -lt $half ] || {{ half=$whole; others $signal; }}
@@ -58,6 +60,13 @@ wait $program; n=$?; [ $n = 127 ] || code=$n
 n=0; others $signal
 while others 0 && [ $n -lt $whole ]; do pause; done
 exit $code
+"""
+_WITH_COMMAND = """
+  # The stop command replaces the signal, unless it fails.
+  ! PROCMAN_PID=$program /bin/sh -c "$command" 2>&3 || return 0"""
+_KEEP_ERRORS = """\
+command=$4
+exec 3>&2
 """
 _BEHIND = """
   # The program is behind a shell that would not pass the signal on.
@@ -72,21 +81,30 @@ def container_argv(service: Service, sent_signal: int = 0) -> list[str]:
     stop = service.stop
     simple = is_simple(service.command)
     command = in_folder(direct(service.command), service.folder)
-    if simple and stop.signal_number in _IGNORED_IN_BACKGROUND and sent_signal in (0, stop.signal_number):
+    reaches_it = stop.signal_number in _IGNORED_IN_BACKGROUND and sent_signal in (0, stop.signal_number)
+    if simple and reaches_it and not stop.command:
         return ["/bin/sh", "-c", command]
-    behind = _BEHIND if stop.to == "program" and not simple else ""
-    asked, again = [signal_name(sent_signal)] * 2 if sent_signal else ("$1", "$signal")
-    script = _SCRIPT.format(asked=asked, again=again, behind=behind)
-    half = 0 if stop.to == "group" else round(stop.grace * 5)
+    whole = round(stop.grace * 10)
+    half = whole if stop.command else 0 if stop.to == "group" else whole // 2
+    ways = [signal_name(stop.signal_number), str(half), str(whole)]
     return [
-        "/bin/sh",
-        "-c",
-        Block(script),
-        command,
-        signal_name(stop.signal_number),
-        str(half),
-        str(round(stop.grace * 10)),
+        *("/bin/sh", "-c", Block(_script(service, sent_signal)), command),
+        *(ways if not stop.command else [*ways, in_folder(stop.command, service.folder)]),
     ]
+
+
+def _script(service: Service, sent_signal: int) -> str:
+    stop = service.stop
+    behind = _BEHIND if stop.to == "program" and not is_simple(service.command) else ""
+    asked, again = [signal_name(sent_signal)] * 2 if sent_signal else ("$1", "$signal")
+    behind += _WITH_COMMAND if stop.command else ""
+    return _SCRIPT.format(asked=asked, again=again, behind=behind, errors=_KEEP_ERRORS if stop.command else "")
+
+
+def script_name(service: Service) -> str:
+    """Return a name for the script of a service, the same for the same script."""
+    behind = "-behind-a-shell" if service.stop.to == "program" and not is_simple(service.command) else ""
+    return f"first-process{behind}{'-with-a-command' if service.stop.command else ''}"
 
 
 def signal_warnings(app: Application, sent_signal: int = 0) -> Iterator[ExportWarning]:

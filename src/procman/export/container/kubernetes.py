@@ -10,7 +10,7 @@ from procman.export.container.manifests import CONTENT, content_hash, document, 
 from procman.export.container.pods import SINGLE, TERM, is_numbered, is_single, pod, selector
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, variables
-from procman.export.overlay import HEALTH, READY, STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
     yield from log_warning(options, "Kubernetes")
-    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_TO)
+    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO)
     yield from check_warnings(app, "Kubernetes")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)

@@ -16,7 +16,7 @@ from procman.export.container.containers import image_of, image_warnings, labels
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
-from procman.export.overlay import STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ _LEFT, _RIGHT = "<<procman:", ":procman>>"
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Nomad", STOP_TO)
+    yield from overlay_warnings(app, "Nomad", STOP_COMMAND, STOP_TO)
     yield from image_warnings(app, options, "Nomad")
     yield from signal_warnings(app)
     yield from log_warning(options, "Nomad")

@@ -10,7 +10,14 @@ from procman.export.container.containers import image_of, image_warnings, log_wa
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Block, assignments, escaped, podman_line, systemd_lines, systemd_path, systemd_word
-from procman.export.overlay import DEPENDENCIES, STOP_TO, by_hand_warnings, dependencies_of, overlay_warnings
+from procman.export.overlay import (
+    DEPENDENCIES,
+    STOP_COMMAND,
+    STOP_TO,
+    by_hand_warnings,
+    dependencies_of,
+    overlay_warnings,
+)
 from procman.export.shell import signal_name
 from procman.export.units import (
     ONE_SHOT,
@@ -46,7 +53,7 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, STOP_TO)
+    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, STOP_COMMAND, STOP_TO)
     yield from readiness_warnings(app)
     yield from by_hand_warnings(app)
     yield from image_warnings(app, options, "Quadlet")

@@ -59,12 +59,13 @@ stop() {
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1 INT
+early() { false; }
+trap "early() { true; }" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
 trap stop $1 INT
-[ $# = 3 ] || stop
+! early || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
   [ $n -lt $half ] || { half=$whole; others $signal; }
@@ -146,12 +147,13 @@ stop() {
   stopping=yes
   kill -s $signal $target
 }
-trap "set -- $1 $2 $3 early" $1 INT
+early() { false; }
+trap "early() { true; }" $1 INT
 /bin/sh -c "$0" & program=$!
 target=$program signal=$1 half=$2 whole=$3 stopping= n=0
 exec 2>/dev/null
 trap stop $1 INT
-[ $# = 3 ] || stop
+! early || stop
 [ "$stopping" ] || wait $program; code=$?
 while [ "$stopping" ] && kill -s 0 $program; do
   [ $n -lt $half ] || { half=$whole; others $signal; }
