@@ -285,11 +285,11 @@ def main() -> None:
         place = Path(folder)
         place.chmod(0o755)
         (place / "Procfile").write_text(BROKEN)
-        picture("check", "procman check, with errors", "procman check", place, r"mail")
+        picture("check", "procman check, with errors", "procman check", place, r"mail", columns=96)
         (place / "Procfile").write_text(FAILING)
         (place / "mailer.py").write_text(MAILER)
         title = "procman start: a process fails five times, and procman gives up"
-        picture("failure", title, "procman start", place, r"key R\nweb ● 1/1 :5000  mailer ✗ failed \(1\)  \? keys$")
+        picture("failure", title, "procman start", place, r"press R\nweb ● 1/1 :5000  mailer ✗ failed \(1\)  \? keys$")
     title = "procman start: three processes start, one fails and is restarted, Ctrl-C stops all of them"
     scenes = [(r"baking \w+ \(order 5\)(.|\n)*\? keys$", b"\x03"), (r"exit status 130", b"")]
     film("demo", title, "BURN=3 procman start -f Procfile.example", scenes, rows=25, columns=84)
