@@ -92,11 +92,11 @@ class OwnModules:
             return None
         base = f"{path[0]}/{name.rpartition('.')[2]}"
         file = f"{base}.py"
-        if os.path.isfile(file):
+        if os.access(file, os.F_OK):  # half the time of os.path.isfile, a hundred times
             spec = ModuleSpec(name, SourceFileLoader(name, file), origin=file)
             spec.has_location = True
             return spec
-        if os.path.isdir(base):
+        if os.access(base, os.F_OK):
             spec = ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = [base]
             return spec
