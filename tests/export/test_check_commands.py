@@ -16,8 +16,9 @@ from export.plans import Export, plan_of
 from export.rig import LIMIT, need
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, TCP, Check
 from procman.export.application import application
-from procman.export.container.check_commands import check_command, probes
+from procman.export.container.check_commands import probes
 from procman.export.options import ExportOptions
+from procman.export.shell_checks import check_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

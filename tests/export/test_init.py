@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import plistlib
+import subprocess
 from configparser import ConfigParser
 
 import pytest
 
 import harness
 from export.plans import Export, plan_of
+from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.export.application import average_backoff, budget_window, patience
@@ -204,7 +206,39 @@ def test_systemd_waits_for_an_end_where_the_overlay_does(
     build = unit(export, "build")
     assert build["Type"] == [type_]
     assert ("RestartForceExitStatus" in build) == (type_ == "exec")  # systemd 252 refuses it for a oneshot
-    assert any("does not know the condition" in warning for warning in export.warnings) == (condition == "ready")
+    assert not export.warnings
+
+
+@pytest.mark.parametrize(
+    ("check", "in_script"),
+    [
+        (Check("http", "http://localhost:5000/up", interval=2.0, timeout=90.0), "http://localhost:5000/up"),
+        (Check("tcp", "localhost:5000", timeout=90.0), "':1388 [^ ]* 0A '"),
+        (Check("exec", "./is-up 'now'", timeout=90.0), "\n./is-up 'now'\n"),
+        (Check("delay", "3", timeout=90.0), "\nsleep 3\n"),
+    ],
+)
+def test_a_unit_has_started_when_it_is_ready(check: Check, in_script: str) -> None:
+    export = Export("systemd", plan_of("web: ./web $PORT\n", {"web": {"ready": check}}))
+    assert unit(export)["ExecStartPost"] == ["/bin/sh /etc/systemd/system/app/web.%i.ready"]
+    assert unit(export)["TimeoutStartSec"] == ["90"]
+    assert unit(export)["StartLimitIntervalSec"] == [str(5 * 90 + 1 + 2 + 4 + 8 + 16)]
+    assert in_script in export.files["app/web.1.ready"]
+    subprocess.run(["sh", "-n"], input=export.files["app/web.1.ready"], text=True, check=True)
+    assert not export.warnings
+
+
+def test_readiness_by_a_line_of_the_log_is_warned_of_with_what_waits_for_it() -> None:
+    overlay: dict[str, dict[str, object]] = {
+        "tick": {"ready": Check("log", "listening")},
+        "web": {"depends_on": (Dependency("tick", "ready"),)},
+    }
+    export = Export("systemd", plan_of("web: ./web\ntick: ./tick\n", overlay))
+    assert "ExecStartPost" not in unit(export, "tick")
+    assert export.warnings == [
+        "on systemd, web only waits until tick has started",
+        "not exported to systemd: readiness by log of tick",
+    ]
 
 
 @pytest.mark.parametrize("mode", ["always", "on-failure", "never"])

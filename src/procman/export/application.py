@@ -238,10 +238,13 @@ def starts_allowed(policy: RestartPolicy) -> int:
     return max(1, policy.max_restarts)
 
 
-def budget_window(policy: RestartPolicy) -> int:
-    """Return the seconds within which ``starts_allowed`` starts mean that every life was too short."""
+def budget_window(policy: RestartPolicy, startup: float = 0.0) -> int:
+    """Return the seconds within which ``starts_allowed`` starts mean that every life was too short.
+
+    What takes longer than ``startup`` seconds to become ready has been up for too short a time, too.
+    """
     starts = starts_allowed(policy)
-    return ceil(starts * policy.min_uptime + sum(policy.delay(deaths) for deaths in range(1, starts + 1)))
+    return ceil(starts * max(policy.min_uptime, startup) + sum(policy.delay(deaths) for deaths in range(1, starts + 1)))
 
 
 def patience(policy: RestartPolicy) -> float:

@@ -37,8 +37,8 @@ def environment_lines(env: Mapping[str, str]) -> str:
     return assignments(env, "systemd", lambda name, value: f"{name}={systemd_environment(value)}")
 
 
-def limit_lines(service: Service, keep_trying: bool) -> list[str]:
-    """Return the lines of [Unit] that say when systemd gives up."""
+def limit_lines(service: Service, keep_trying: bool, startup: float = 0.0) -> list[str]:
+    """Return the lines of [Unit] that say when systemd gives up on what may need ``startup`` seconds to be ready."""
     policy = service.restart
     if not service.is_restarted:
         return []
@@ -46,7 +46,7 @@ def limit_lines(service: Service, keep_trying: bool) -> list[str]:
         return ["# systemd never gives up.", "StartLimitIntervalSec=0"]
     return [
         f"# systemd gives up after {starts_allowed(policy)} starts within this time, since each life was too short.",
-        f"StartLimitIntervalSec={budget_window(policy)}",
+        f"StartLimitIntervalSec={budget_window(policy, startup)}",
         f"StartLimitBurst={starts_allowed(policy)}",
     ]
 

@@ -243,6 +243,29 @@ def test_what_waits_for_a_success_starts_after_it(machine: Machine, place: Path)
     app.pid("lazy.1")
 
 
+def test_what_waits_for_readiness_starts_after_it(machine: Machine, place: Path) -> None:
+    lines = "web: sleep 0.5; touch seen/listens; exec ./witness\nworker: [ -e seen/listens ] && exec ./witness\n"
+    app = Application(place / "shop", lines)
+    (app.folder / "procman.toml").write_text(
+        '[process.web]\nready = { exec = "[ $PS = web.1 ] && [ -e seen/listens ]", interval = 0.2 }\n'
+        '[process.worker]\nrestart = "never"\ndepends_on = ["web"]\n'
+    )
+    install(machine, app)
+    app.pid("worker.1")
+    assert state(machine, "web.1") == "active"
+
+
+@pytest.mark.parametrize(("command", "timeout"), [("exit 0", 300), ("exec sleep 1000", 0.5)])
+def test_what_is_never_ready_has_failed(machine: Machine, place: Path, command: str, timeout: float) -> None:
+    app = Application(place / "shop", f"web: echo x >>seen/lives; {command}\n")
+    (app.folder / "procman.toml").write_text(
+        f'[process.web]\nready = {{ exec = "false", timeout = {timeout} }}\nmax_restarts = 2\nbackoff = 0.2\n'
+    )
+    install(machine, app)
+    wait_for(lambda: state(machine, "web.1") == "failed", "systemd gives up")
+    assert (app.seen / "lives").read_text() == "x\n" * 2
+
+
 def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path) -> None:
     app = Application(place / "shop")
     install(machine, app, "-m", "web=2,worker=1")

@@ -20,7 +20,6 @@ from procman.export.application import (
 from procman.export.container.check_commands import (
     DAY,
     attempts,
-    check_command,
     check_warnings,
     liveness,
     readiness,
@@ -59,6 +58,7 @@ from procman.export.overlay import (
     overlay_warnings,
 )
 from procman.export.shell import signal_name
+from procman.export.shell_checks import check_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

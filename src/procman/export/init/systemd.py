@@ -7,8 +7,10 @@ from procman.core.procfile.command import direct
 from procman.export.application import RELEASE, application, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
+from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit
 from procman.export.overlay import (
     DEPENDENCIES,
+    READY,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -22,7 +24,6 @@ from procman.export.units import (
     first_lines,
     is_awaited,
     limit_lines,
-    readiness_warnings,
     release_lines,
     restart_lines,
     signal_word,
@@ -80,9 +81,9 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES, READY, STOP_COMMAND, STOP_TO)
     yield from by_hand_warnings(app)
-    yield from readiness_warnings(app)
+    yield from ready_warnings(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     if options.user_units and options.user:
         yield ExportWarning("units of a user's service manager run as that user: the name given with --user is ignored")
@@ -113,6 +114,7 @@ def _service_files(
     for instance in service.instances:
         yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
         yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
+        yield from ready_script(app, service, instance)
     if service.env:
         yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
 
@@ -177,7 +179,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         f"PartOf={app.name}-{service.name}.target",
         *(["After=network.target"] if system else []),
         *_needs(app, service),
-        *limit_lines(service, options.keep_trying),
+        *limit_lines(service, options.keep_trying, startup_limit(service)),
         "",
         "[Service]",
         *_process(app, service, options, folder),
@@ -207,6 +209,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
         f"EnvironmentFile={folder}/{service.name}.%i.env",
         f"ExecStart=/bin/sh -c {command}",
+        *ready_lines(service, folder),
         f"SyslogIdentifier={app.name}-{service.name}.%i",
     ]
 

@@ -1,0 +1,81 @@
+"""How systemd learns that a process is ready: by a script for each instance, which ends when its check passes."""
+
+from __future__ import annotations
+
+from procman.core.model.checks import DELAY
+from procman.core.model.dependency import READY
+from procman.export.application import LASTING, seconds
+from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
+from procman.export.overlay import dependencies_of
+from procman.export.shell_checks import COMMANDS, check_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.plan import InstancePlan
+    from procman.export.application import Application, Service
+
+_SCRIPT = """\
+#!/bin/sh
+{comment}
+ready() {{
+{check}
+}}
+
+{first}# A process that ends before it is ready has failed. systemd acts on it when this script has ended.
+while kill -s 0 "$MAINPID"; do
+    (ready) >/dev/null && exit 0
+    sleep {interval}
+done 2>/dev/null
+exit 1
+"""
+
+
+def _is_awaited(service: Service) -> bool:
+    """Whether a command can find out when the service is ready, and it is one that lasts."""
+    ready = service.first.ready
+    return ready is not None and ready.kind in COMMANDS and service.kind == LASTING
+
+
+def startup_limit(service: Service) -> float:
+    """Return the seconds that an instance has to become ready; 0 if there is no limit, or no check."""
+    ready = service.first.ready
+    return (ready.timeout or 0.0) if ready and _is_awaited(service) else 0.0
+
+
+def ready_lines(service: Service, folder: str) -> list[str]:
+    """Return the lines of [Service] that run the script in ``folder``."""
+    if not _is_awaited(service):
+        return []
+    limit = startup_limit(service)
+    return [
+        "# It has started when it is ready: until then, what depends on it waits.",
+        f"ExecStartPost=/bin/sh {folder}/{service.name}.%i.ready",
+        f"TimeoutStartSec={seconds(limit) if limit else 'infinity'}",
+    ]
+
+
+def ready_script(app: Application, service: Service, instance: InstancePlan) -> Iterator[ExportFile]:
+    """Yield the script of an instance, if it has a check that a command can make."""
+    ready = instance.ready
+    if ready is None or not _is_awaited(service):
+        return
+    comment = header("systemd", app.name, f"{instance.name} is ready, and so it has started, when this succeeds.")
+    content = _SCRIPT.format(
+        comment=comment,
+        first=f"sleep {seconds(float(ready.target))}\n" if ready.kind == DELAY else "",
+        check=check_command(ready).rstrip("\n"),
+        interval=seconds(ready.interval),
+    )
+    yield ExportFile(f"{app.name}/{instance.name}.ready", content, SCRIPT)
+
+
+def ready_warnings(app: Application) -> Iterator[ExportWarning]:
+    """Yield warnings for checks that only procman can make, and for what waits for them."""
+    for service in app.services:
+        if service.first.ready and not _is_awaited(service):
+            yield ExportWarning(f"not exported to systemd: readiness by {service.first.ready.kind} of {service.name}")
+        for other, condition in dependencies_of(app, service):
+            if condition == READY and other.first.ready and not _is_awaited(other):
+                yield ExportWarning(f"on systemd, {service.name} only waits until {other.name} has started")

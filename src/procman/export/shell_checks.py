@@ -1,0 +1,82 @@
+"""Readiness and health checks as shell commands, for targets that have none of their own.
+
+Nothing is known of the target but /bin/sh and a few tools that nearly all have, so a command tries what it finds.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, TCP, split_host
+from procman.export.grammar import Block, sh
+from procman.export.shell import in_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.core.model.checks import Check
+
+
+def check_command(check: Check, folder: str = "") -> str:
+    """Return a shell command that succeeds when the check would. A command of the user runs in ``folder``."""
+    command = COMMANDS[check.kind](check.target)
+    return in_folder(command, folder) if check.kind == EXEC else command
+
+
+# What an image may have. Success is a status from 200 to 399.
+_BASH_REQUEST = (
+    r'exec 3<>/dev/tcp/{host}/{port} && printf "GET %s HTTP/1.0\r\nHost: {host}\r\n\r\n" "$0" >&3'
+    ' && read -r _ status _ <&3 && [ "$status" -ge 200 ] && [ "$status" -lt 400 ]'
+)
+_PYTHON_REQUEST = (
+    'import http.client, sys; server = http.client.HTTPConnection("{host}", {port}, timeout=5);'
+    ' server.request("GET", sys.argv[1]); sys.exit(not 200 <= server.getresponse().status < 400)'
+)
+_NODE_REQUEST = 'require("http").get(process.argv[1], (answer) => process.exit(answer.statusCode < 400 ? 0 : 1))'
+_HTTP_TOOLS = {
+    "curl": "curl -fsS -o /dev/null {url}",
+    "wget": "wget -q -O /dev/null {url}",
+    "bash": f"bash -c '{_BASH_REQUEST}' {{path}}",
+    "python3": f"python3 -c '{_PYTHON_REQUEST}' {{path}}",
+    "node": f"node -e '{_NODE_REQUEST}' {{url}}",
+}
+_TCP_TOOLS = {
+    "nc": "nc -z {host} {port}",
+    "bash": "bash -c ': </dev/tcp/{host}/{port}'",
+    "python3": "python3 -c 'import socket; socket.create_connection((\"{host}\", {port}), 5)'",
+}
+
+
+def _http_command(url: str) -> str:
+    address = urlsplit(url)
+    path = address.path + (f"?{address.query}" if address.query else "") or "/"
+    known = {"url": sh(url), "path": sh(path), "host": address.hostname or HERE, "port": address.port or 80}
+    return _first_of(_HTTP_TOOLS, known)
+
+
+def _tcp_command(address: str) -> str:
+    host, port = split_host(address)
+    host = host.strip("[]")
+    if host in (HERE, "::1") or host.startswith("127."):
+        # The kernel's own table needs no tool and opens no connection: a local port in the state 0A, LISTEN.
+        return f"grep -q ':{int(port):04X} [^ ]* 0A ' /proc/net/tcp /proc/net/tcp6"
+    return _first_of(_TCP_TOOLS, {"host": host, "port": port})
+
+
+def _first_of(tools: dict[str, str], known: dict[str, object]) -> str:
+    """Return a command that uses the first of the tools that the image has, and fails if it has none."""
+    word = "if"
+    lines = []
+    for tool, command in tools.items():
+        lines.append(f"{word} command -v {tool} >/dev/null; then {command.format(**known)}")
+        word = "elif"
+    return Block("\n".join([*lines, "else exit 1; fi", ""]))
+
+
+COMMANDS: dict[str, Callable[[str], str]] = {
+    HTTP: _http_command,
+    TCP: _tcp_command,
+    EXEC: str,
+    DELAY: lambda _: "true",
+}
