@@ -242,3 +242,45 @@ def test_a_line_of_just_the_cap_is_whole() -> None:
     buffer = LineBuffer(cap=4)
     assert buffer.feed(b"abcd") + buffer.feed(b"\n") == b"abcd\n"
     assert LineBuffer(cap=4).feed(b"abcde\n") == b"abcd" + MARK + b"\ne\n"
+
+
+@pytest.mark.parametrize(
+    ("cap", "line", "pieces"),
+    [
+        (4, b"abcd", [b"abcd"]),
+        (4, b"abcdefghij", [b"abcd", b"efgh", b"ij"]),
+        (4, "abcédef".encode(), [b"abc", "éde".encode(), b"f"]),
+        (6, "abcd😀x".encode(), [b"abcd", "😀x".encode()]),
+        (6, b"abc" + b"\x80" * 6, [b"abc\x80\x80\x80", b"\x80\x80\x80"]),
+        (4, b"\x80" * 6, [b"\x80" * 4, b"\x80\x80"]),
+        (6, b"abcd\x1b[31mef", [b"abcd", b"\x1b[31me", b"f"]),
+        (8, b"ab\x1b[31mcdef", [b"ab\x1b[31mc", b"def"]),
+        (4, b"ab\x1bMcd", [b"ab\x1bM", b"cd"]),
+        (3, b"ab\x1bMcd", [b"ab", b"\x1bMc", b"d"]),
+        (4, b"a\x1b[31mb", [b"a", b"\x1b[31", b"mb"]),
+        (4, b"\x1b[31;42mX", [b"\x1b[31", b";42m", b"X"]),  # longer than the cap itself
+        (8, b"a\x1b[1mb\x1b[31mc", [b"a\x1b[1mb", b"\x1b[31mc"]),
+        (8, b"ab\x1b]0;title\x07cd", [b"ab", b"\x1b]0;titl", b"e\x07cd"]),
+        (10, b"a\x1b]0;t\x07bcdef", [b"a\x1b]0;t\x07bcd", b"ef"]),
+        (10, b"a\x1b]0;t\x1b\\bcdef", [b"a\x1b]0;t\x1b\\bc", b"def"]),
+        (12, b"x\x1b]0;t\x07ab\x1b]0;uuu\x07z", [b"x\x1b]0;t\x07ab", b"\x1b]0;uuu\x07z"]),
+        (6000, b"a" * 1000 + b"\x1b]8;;" + b"u" * 6000, [b"a" * 1000 + b"\x1b]8;;" + b"u" * 4995, b"u" * 1005]),
+        (6000, b"a" * 3000 + b"\x1b]8;;" + b"u" * 4000, [b"a" * 3000, b"\x1b]8;;" + b"u" * 4000]),
+    ],
+)
+def test_a_line_is_cut_where_no_character_and_no_sequence_is(cap: int, line: bytes, pieces: list[bytes]) -> None:
+    assert LineBuffer(cap, fold=False).feed(line + b"\n") == (MARK + b"\n").join(pieces) + b"\n"
+
+
+def test_a_last_piece_of_just_the_cap_keeps_its_carriage_return() -> None:
+    assert LineBuffer(4, fold=False).feed(b"abcdefgh\r\n") == b"abcd" + MARK + b"\nefgh\r\n"
+
+
+def test_what_is_left_of_a_folded_line_is_cut_if_it_is_too_long() -> None:
+    assert LineBuffer(4).feed(b"abc\rdefghij\n") == b"\rdef" + MARK + b"\nghij\n"
+
+
+def test_a_large_chunk_of_short_lines_is_not_copied() -> None:
+    for chunk in (b"ab\n" * 10, b"abcd\n\nabcd\n", b"\nabcd\nabcd\n"):
+        assert LineBuffer(4).feed(chunk) is chunk
+    assert LineBuffer(4).feed(b"ab\nabcdef\nab\n") == b"ab\nabcd" + MARK + b"\nef\nab\n"
