@@ -101,3 +101,39 @@ def test_a_url_loses_its_password(value: str, shown: str) -> None:
 
 def test_nothing_is_nothing_whatever_its_name() -> None:
     assert masked("API_KEY", "") == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["PASSES", "TOKENS", "API_KEYS", "PINS", "DB_PASS2", "dbPass", "AWS_SIGNATURE", "Seeds"]
+)
+def test_a_plural_or_a_number_does_not_hide_a_secret(name: str) -> None:
+    assert masked(name, "x") == MASK
+
+
+@pytest.mark.parametrize("name", ["PASSS", "TOKENIZERS", "ADDRESS", "CLASS", "COMPASSION"])
+def test_a_word_that_ends_alike_is_no_plural_of_a_secret(name: str) -> None:
+    assert masked(name, "x") == "x"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://a:b:c@host", f"https://a:{MASK}@host"),
+        ("a://b:c@d://e", f"a://b:{MASK}@d://e"),
+        ("redis://auth:6379", "redis://auth:6379"),
+        ('{"token": "x"}', MASK),
+        ("token: x", MASK),
+        ("--pass x", MASK),
+        ("-password x", MASK),
+        ("--db-password x", MASK),
+        ("key=x", MASK),
+        ("Basic x", MASK),
+        ("a,b:abcdefgh12345678", MASK),
+        ("abcdefgh/12345678", "abcdefgh/12345678"),
+        ("abcdefgh.12345678", "abcdefgh.12345678"),
+        ("abcdefgh+12345678", "abcdefgh+12345678"),
+        ("abcdefgh@12345678", "abcdefgh@12345678"),
+    ],
+)
+def test_only_what_may_be_secret_is_masked(value: str, shown: str) -> None:
+    assert masked("COLOR", value) == shown

@@ -36,3 +36,10 @@ from procman.core.text.prompts import debugger_prompt
 )
 def test_prompts_of_debuggers(line: bytes, prompt: str) -> None:
     assert debugger_prompt(line) == prompt
+
+
+def test_only_the_end_of_a_long_line_is_looked_at() -> None:
+    prompt = b"[1] pry(" + b"x" * 289 + b")> "
+    assert len(prompt) == 300
+    assert debugger_prompt(b"a" * 1000 + prompt) == prompt.decode().strip()
+    assert debugger_prompt(b"[1] pry(" + b"x" * 290 + b")> ") == ""

@@ -60,3 +60,39 @@ JSON = st.recursive(
 def test_any_object_is_read_or_refused(verb: str, fields: dict[str, object]) -> None:
     with contextlib.suppress(ProtocolError):
         assert read_request({"verb": verb, **fields}).verb == verb
+
+
+def test_a_request_that_says_nothing_more_has_the_usual_fields() -> None:
+    request = read_request({"verb": "attach"})
+    assert (request.names, request.text, request.lines, request.since, request.timeout) == ((), "", None, None, None)
+    assert (request.wait, request.follow, request.rolling, request.fresh) == (True, False, False, False)
+    assert (request.rows, request.columns) == (24, 80)
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"), [(-1, True), (-2, False), (1 << 31, True), ((1 << 31) + 1, False), (0, True)]
+)
+def test_a_number_has_a_range(value: int, valid: bool) -> None:
+    record = {"verb": "logs", "lines": value}
+    if valid:
+        assert read_request(record).lines == value
+    else:
+        with pytest.raises(ProtocolError, match="lines is out of range"):
+            read_request(record)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"verb": "x" * 50}, f"unknown verb '{'x' * 40}'; the verbs are: hello, "),
+        ({"verb": "ps", "y" * 50: 1}, f"ps has no field '{'y' * 40}'"),
+        ({"verb": "ps", "names": ["web", 1]}, "names must be a list of strings"),
+        ({"verb": "ps", "names": "web"}, "names has the wrong type"),
+        ({"verb": "logs", "lines": True}, "lines has the wrong type"),
+        ([], "a request must be a JSON object"),
+    ],
+)
+def test_a_refusal_says_why(record: object, message: str) -> None:
+    with pytest.raises(ProtocolError) as refused:
+        read_request(record)
+    assert str(refused.value).startswith(message)

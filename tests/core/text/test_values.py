@@ -127,3 +127,36 @@ def test_a_time_is_in_one_line() -> None:
     assert values.stamp("%%n %H") == "%%n %H"
     with pytest.raises(ValueError, match="a newline"):
         values.stamp("%H%n")
+
+
+@pytest.mark.parametrize("text", ["999999999", "000000001"])
+def test_a_number_may_have_nine_digits(text: str) -> None:
+    assert values.whole(text) == int(text)
+    with pytest.raises(ValueError, match="whole number"):
+        values.whole(f"0{text}")
+
+
+def test_a_port_may_have_nine_digits_too() -> None:
+    assert values.port("000065535") == 65535
+    with pytest.raises(ValueError, match="65535"):
+        values.port("0000065535")
+
+
+def test_what_is_accepted_comes_back_unchanged() -> None:
+    assert values.choice("any", ("all", "any", "never")) == "any"
+    assert values.path("a/b") == "a/b"
+    assert values.regex("a+(b)") == "a+(b)"
+    for stamp in ("off", "none", "", "iso", "elapsed", "%H:%M"):
+        assert values.stamp(stamp) == stamp
+
+
+@pytest.mark.parametrize("text", ["now", "H:M", "on"])
+def test_a_time_needs_a_format(text: str) -> None:
+    with pytest.raises(ValueError, match="a format such as"):
+        values.stamp(text)
+
+
+@pytest.mark.parametrize("text", ["(", "a{99999999999}", "(" * 5000])
+def test_what_is_no_pattern(text: str) -> None:
+    with pytest.raises(ValueError, match="a regular expression"):
+        values.regex(text)
