@@ -101,7 +101,9 @@ def connect(invocation: Invocation, within: float = 0.0) -> Connection:
             sys.stderr.write(f"procman: {_not_running(settings)}; waiting up to {within:g} s for it to start\n")
             told = True
         time.sleep(CONNECT_RETRY_INTERVAL)
-    return Connection(found)
+    connection = Connection(found)
+    connection.left = max(0.0, until - time.monotonic()) if told else within
+    return connection
 
 
 def _not_running(settings: Settings) -> str:
@@ -133,6 +135,8 @@ def _procfile_at(path: str) -> str:
 
 class Connection:
     """A connection to one session. Each record is returned with the bytes that belong to it."""
+
+    left = 0.0  # seconds of the time that the session had to appear; all of it if it was there
 
     def __init__(self, connection: socket, timeout: float = ANSWER_TIMEOUT) -> None:
         """Raises SuspendedError if the session is suspended. ``timeout``: seconds to wait for an answer."""
@@ -245,11 +249,9 @@ def run_request(invocation: Invocation, record: Record, within: float = 0.0) -> 
 
     Wait up to ``within`` seconds for the session to appear; that time counts for a timeout in the request.
     """
-    began = time.monotonic()
     connection = connect(invocation, within)
-    waited = time.monotonic() - began
-    if within > 0 and waited > CONNECT_RETRY_INTERVAL:
-        record = {**record, "timeout": round(max(0.0, within - waited), 1)}
+    if connection.left < within:
+        record = {**record, "timeout": round(connection.left, 1)}
     return print_answer(connection, record, as_json=bool(own_options(invocation).get("as_json")))
 
 
