@@ -9,6 +9,8 @@ from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.errors import UsageError
+from procman.export.application import application
+from procman.export.container.manifests import name_of
 from procman.export.options import ExportOptions
 from procman.export.registry import stop_commands
 
@@ -224,6 +226,12 @@ def test_a_changed_value_changes_the_names_that_pods_refer_to() -> None:
         names = [found.objects(kind)[""]["metadata"]["name"] for kind in ("ConfigMap", "Secret")]
         assert references(found) == names
         assert all(found.objects(kind)[""]["immutable"] for kind in ("ConfigMap", "Secret"))
+
+
+def test_a_long_name_leaves_room_for_the_hash() -> None:
+    app = application(plan_of("release: ./migrate\n"), ExportOptions(app="a" * 55))
+    assert name_of(app, app.services[0]) == f"{'a' * 55}-release"
+    assert name_of(app, app.services[0], "0123abcd") == f"{'a' * 54}-0123abcd"
 
 
 def test_the_header_deletes_what_is_named_by_older_content() -> None:

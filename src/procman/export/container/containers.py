@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
-_MAX_LABEL_LENGTH = 63
+MAX_LABEL_LENGTH = 63
 
 
 def image_of(app: Application, options: ExportOptions) -> str:
@@ -43,7 +43,7 @@ def log_warning(options: ExportOptions, target: str) -> Iterator[ExportWarning]:
 def dns_label(name: str) -> str:
     """Turn a name into a DNS label (RFC 1123). Raises UsageError if that is not possible."""
     label = re.sub(r"[_.]+", "-", name.lower()).strip("-")
-    if not label or len(label) > _MAX_LABEL_LENGTH:
+    if not label or len(label) > MAX_LABEL_LENGTH:
         raise UsageError(f'"{name}" cannot be turned into a DNS name', "use 1 to 63 letters and digits")
     return label
 

@@ -6,7 +6,7 @@ import json
 import re
 from hashlib import sha256
 
-from procman.export.container.containers import dns_label, image_of
+from procman.export.container.containers import MAX_LABEL_LENGTH, dns_label, image_of
 from procman.export.grammar import Plain, yaml_lines
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ def manifest(version: str, kind: str, metadata: Manifest, **more: Yaml) -> Manif
 
 def name_of(app: Application, service: Service | None = None, content: str = "") -> str:
     """Return the name of an object, from those of the application and the service and the hash of its content."""
-    parts = (app.name, *([service.name] if service else []), *([content] if content else []))
-    return Plain(dns_label("-".join(parts)))
+    label = dns_label(f"{app.name}-{service.name}" if service else app.name)
+    return Plain(f"{label[: MAX_LABEL_LENGTH - len(content) - 1].rstrip('-')}-{content}" if content else label)
 
 
 def labels_for(app: Application, options: ExportOptions, component: str = "") -> Manifest:
