@@ -14,9 +14,8 @@ from procman.export.application import (
     whole_seconds,
 )
 from procman.export.file import ExportFile, ExportWarning, header
-from procman.export.grammar import sh
 from procman.export.overlay import by_hand_warnings, overlay_warnings, release_warnings
-from procman.export.shell import environment_file, signal_name, start_lines
+from procman.export.shell import change_user_lines, environment_file, signal_name, start_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,9 +82,8 @@ def _process_type(app: Application, service: Service) -> str:
 def _job(app: Application, service: Service, instance: InstancePlan, options: ExportOptions, folder: str) -> str:
     group = f"{app.name}-{service.name}"
     script = start_lines(service.cwd, f"{folder}/{app.name}/{instance.name}.env", direct(service.command))
-    account = sh(options.account)
-    user = (
-        f'set -- start-stop-daemon --start --chuid {account} --exec /usr/bin/env -- "$@"\n' if options.account else ""
+    user = change_user_lines(
+        options.account, "start-stop-daemon --start --chuid {user} --exec /usr/bin/env --", instance
     )
     body = "".join(f"    {line}\n" for line in f'{script}{user}exec "$@"'.splitlines())
     return (
