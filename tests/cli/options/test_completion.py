@@ -197,7 +197,13 @@ def test_the_values_of_a_switch(bakery: harness.Place) -> None:
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_a_value_behind_its_equals_sign_in_a_shell_that_keeps_words(bakery: harness.Place, shell: str) -> None:
-    for words, whole in (("start --exit=f", "--exit=failure"), ("--color=al", "--color=always")):
+    for words, whole in (
+        ("start --exit=f", "--exit=failure"),
+        ("--color=al", "--color=always"),
+        ("start --procfile=Procfile.", "--procfile=Procfile.dev"),
+        ("--procfile=app/", "--procfile=app/Procfile"),
+        ("--root=a", "--root=app/"),
+    ):
         last = words.split()[-1] if shell == "fish" else str(len(words.split()))
         env = {"_PROCMAN_COMPLETE": f"{shell}_complete", "COMP_WORDS": f"procman {words}", "COMP_CWORD": last}
         assert whole in bakery.call(env=env).out.replace(",", "\n").split("\n")

@@ -7,6 +7,7 @@ import pytest
 from procman.core.lifecycle.outcome import TERMINATED
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Event
+from procman.core.model.dependency import Dependency
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.text.values import format_duration
 from procman.output.hub import Hub
@@ -26,11 +27,15 @@ class Screen(Sink):
 class Stopping:
     """So many instances that were stopped at 10.0 and take their time."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, depends: bool = False) -> None:
+        """``depends``: the second one is of another type, and needs the first."""
         plans = [
             InstancePlan(f"web.{one}", "web", one, None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=5.0))
             for one in range(1, number + 1)
         ]
+        if depends:
+            plans[0].type = "db"
+            plans[1].depends_on = (Dependency("db"),)
         self.supervisor = Supervisor(plans)
         self.screen = Screen()
         self.announcer = Announcer(Hub(self.screen), self.supervisor)
@@ -67,6 +72,11 @@ def test_reminders_come_every_two_seconds() -> None:
 def test_only_so_many_are_named(number: int, more: str) -> None:
     names = ", ".join(f"web.{one} (pid {100 + one})" for one in range(1, MAX_NAMES + 1))
     assert Stopping(number).reminder(12.0) == [f"still waiting for {names}{more}; KILL in 3.0 s"]
+
+
+def test_one_that_others_still_use_is_not_waited_for_yet() -> None:
+    stopping = Stopping(2, depends=True)
+    assert stopping.reminder(12.0) == ["still waiting for web.2 (pid 102); KILL in 3.0 s"]
 
 
 def test_a_grace_that_is_over_has_no_time_left() -> None:

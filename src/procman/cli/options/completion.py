@@ -59,6 +59,8 @@ class _WithValues(ShellComplete):
             return super().get_completions(args, incomplete)
         choices = _switch_choices().get(flag, ())
         found = _matching(choices, text) if choices else super().get_completions(args, incomplete)
+        if self.name != "bash":  # zsh and fish would complete the whole word as a path
+            found = [one for item in found for one in (_paths(text, item.type) if item.type != "plain" else [item])]
         return [CompletionItem(flag + equals + item.value, type=item.type) for item in found]
 
 
@@ -266,6 +268,20 @@ def _settings(ctx: click.Context) -> Settings:
         if option.setting in _WHICH_PROJECT and (found := ctx.params.get(name)):
             given[option] = list(found)
     return settle(Invocation(str(ctx.info_name), given, ()))
+
+
+def _paths(beginning: str, kind: str) -> list[CompletionItem]:
+    """Return the paths that begin like this; only folders for the kind "dir". Hidden ones need a dot."""
+    folder, slash, name = beginning.rpartition("/")
+    try:
+        entries = sorted(os.scandir(folder + slash or "."), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    return [
+        CompletionItem(folder + slash + entry.name + ("/" if entry.is_dir() else ""))
+        for entry in entries
+        if entry.name.startswith(name) and (name or entry.name[0] != ".") and (kind == "file" or entry.is_dir())
+    ]
 
 
 def _switch_choices() -> dict[str, tuple[str, ...]]:

@@ -139,6 +139,8 @@ class Announcer:
         if not waiting:
             self._hub.announce("still waiting for processes that have left their process groups")
             return
+        # Those whose dependents have not ended yet have got no signal so far.
+        waiting = [instance for instance in waiting if instance.state == State.STOPPING] or waiting
         names = ", ".join(f"{i.name} (pid {i.pid})" for i in waiting[:MAX_NAMES])
         more = f" and {len(waiting) - MAX_NAMES} more" if len(waiting) > MAX_NAMES else ""
         ends = [i.last_deadline for i in waiting if i.last_deadline is not None]
