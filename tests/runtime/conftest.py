@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from runtime.fakes import Kernel
+from runtime.fakes import Kernel, open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
 def _open_descriptors() -> set[int]:
     """All of ours but sockets, which Python closes by itself."""
     found = set()
-    for fd in map(int, os.listdir("/proc/self/fd")):
+    for fd in open_descriptors():
         try:
             if not stat.S_ISSOCK(os.fstat(fd).st_mode):
                 found.add(fd)
         except OSError:
-            pass  # the descriptor of the listing itself
+            pass  # closed by a thread
     return found

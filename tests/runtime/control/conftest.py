@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from procman.runtime.control import attachment, commands, queries, tasks
+from procman.runtime.control import attachment, commands, ensure, queries, tasks
 from runtime.control.rig import World
 
 
@@ -15,7 +15,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A session whose clock stands still until a turn lets time pass."""
     made = World()
     clock = SimpleNamespace(monotonic=lambda: made.now, time=lambda: made.now + 1e9)
-    for module in (attachment, commands, queries):
+    for module in (attachment, commands, ensure, queries):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(tasks, "clock", clock)
     return made

@@ -141,7 +141,8 @@ class World:
         )
         source: Any = self.source
         hub: Any = self.hub
-        self.session = Session(self.supervisor, children, hub, source, lambda: 4711, BEGAN, {})
+        self.cards: dict[str, list[str]] = {}
+        self.session = Session(self.supervisor, children, hub, source, lambda: 4711, BEGAN, self.cards)
         self._pid = 100
         self.supervisor.start_all(self.now)
         self.turn()

@@ -26,6 +26,7 @@ from procman.runtime.control.endpoint import (
     session_name,
     socket_paths,
 )
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -348,9 +349,9 @@ def test_the_owners_of_files_are_listed_once_and_without_root(monkeypatch: pytes
     assert endpoint._owners("a", "b", "gone", "c", "d") == [5, 7]
 
 
-def opened() -> list[str]:
+def opened() -> list[int]:
     """Return our descriptors."""
-    return os.listdir("/proc/self/fd")
+    return open_descriptors()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from procman.runtime.guardian import background
 from procman.runtime.guardian.background import Background
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,9 +96,9 @@ def test_a_session_in_the_background_has_its_own_log_and_no_terminal(
     monkeypatch.setattr(background, "prctl", lambda *what: calls.append(what))
     monkeypatch.setattr(os, "setsid", lambda: calls.append("setsid"))
     monkeypatch.setattr(os, "dup2", lambda fd, to: targets.update({to: os.readlink(f"/proc/self/fd/{fd}")}))
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     background._detach(f"{tmp_path}/log")
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
     assert calls == [(1, signal.SIGTERM), "setsid"]  # PR_SET_PDEATHSIG
     assert targets == {0: os.devnull, 1: f"{tmp_path}/log", 2: f"{tmp_path}/log"}
     assert os.stat(tmp_path / "log").st_mode & 0o777 == 0o600

@@ -11,7 +11,7 @@ import pytest
 
 from procman.runtime.guardian.leftovers import Leftover, LeftoverNotice, end_leftovers, end_marked, find_leftovers
 from procman.runtime.system.poller import Poller
-from runtime.fakes import Kernel, Process, signal_names
+from runtime.fakes import Kernel, Process, open_descriptors, signal_names
 
 SESSION = f"{0xFFFFFFFF:x}-abc"
 
@@ -90,10 +90,10 @@ def test_another_process_of_its_number_is_left_alone(kernel: Kernel, change: str
         one.env["PROCMAN_SESSION"] = "other"
     else:
         del kernel.processes[one.pid]
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     assert end_leftovers(found, 3.0) == []
     assert one.got == []
-    assert len(os.listdir("/proc/self/fd")) - before <= (change != "gone")  # the fake keeps the other end
+    assert len(open_descriptors()) - before <= (change != "gone")  # the fake keeps the other end
 
 
 def test_without_leftovers_no_time_passes(kernel: Kernel) -> None:
@@ -214,10 +214,10 @@ def test_what_has_ended_is_released(kernel: Kernel) -> None:
     left(kernel)
     found = find_leftovers()
     before = len(kernel.pidfds)
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = len(open_descriptors())
     end_leftovers(found, 3.0)
     assert len(kernel.pidfds) == before
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len(open_descriptors()) == opened
 
 
 # Where the system has no descriptors of processes --------------------------------------------------------------------

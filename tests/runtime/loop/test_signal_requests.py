@@ -250,6 +250,28 @@ def test_footer_and_children_adapt_to_the_size_of_the_terminal(
     assert adapted == ["footer", "children"]
 
 
+# A session that the guardian has left ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_without_the_guardian_the_end_of_the_watchdog_kills_everything(kernel: Kernel, guarded: bool) -> None:
+    guardian, guardian_end = os.pipe()
+    watchdog, watchdog_end = os.pipe()
+    run = Run(kernel, a_plan("web.1", grace=60.0), guardian_pipe=guardian if guarded else None)
+    kernel.on_spawn = lambda child: setattr(child, "immortal", True)
+    watched: list[bool] = []
+    run.after(1.0, lambda: run.requests.release_guardian(watchdog_end))
+    run.after(1.5, lambda: os.close(guardian_end))
+    run.after(2.0, lambda: watched.extend(fd in run.poller.events for fd in (guardian, watchdog_end)))
+    run.after(3.0, lambda: os.close(watchdog))
+    run.after(3.5, lambda: watched.append(watchdog_end in run.poller.events))
+    run.after(4.0, run.exits("web.1"))
+    assert run.run() == 143
+    assert signal_names(kernel.spawned[0].got) == ["KILL"]
+    assert kernel.now == 1004.0
+    assert watched == [False, True, False]
+
+
 # Where the guardian cannot tell a key (macOS) ---------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes import children as children_module
 from procman.runtime.processes.children import Children, SpawnError
-from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, signal_names
+from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, open_descriptors, signal_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_failed_spawn_says_whether_trying_again_may_help(
 
 def open_count() -> int:
     gc.collect()  # what an earlier test has left open is not closed in between
-    return len(os.listdir("/proc/self/fd"))
+    return len(open_descriptors())
 
 
 @pytest.mark.parametrize("separate", [False, True])

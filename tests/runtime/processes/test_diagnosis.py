@@ -11,6 +11,7 @@ import pytest
 from procman.core.lifecycle.instance import Instance
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.processes.diagnosis import Search, launch_hint, search_for
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,10 +158,10 @@ def test_the_code_is_that_of_a_shell(search: Search, command: str, code: int) ->
 
 def test_a_pipe_is_no_script_and_nothing_stays_open(search: Search, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bin" / "pipe")
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert search.first_trouble("sh bin/pipe") is None
     assert search.first_trouble("bin/bake") is None
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 # Where PATH comes from ------------------------------------------------------------------------------------------------

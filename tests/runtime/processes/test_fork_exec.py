@@ -10,6 +10,7 @@ import pytest
 
 from procman.runtime.processes import fork_exec as module
 from procman.runtime.processes.fork_exec import fork_exec
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def run(command: str, *, new_session: bool = True, signals: tuple[int, ...] = ()
 
 
 def test_a_program_has_the_streams_and_the_environment_that_it_was_given() -> None:
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert run("echo $TASTE; echo bad >&2; readlink /proc/self/fd/0") == "sour\nbad\n/dev/null\n"
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("new_session", [False, True])
@@ -84,12 +85,12 @@ def test_the_error_of_a_program_that_cannot_run_is_raised_here(monkeypatch: pyte
         return pids[-1]
 
     monkeypatch.setattr(os, "fork", noted)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     with pytest.raises(FileNotFoundError) as caught:
         fork_exec("/no/such/program", ["program"], ENV, (), [], True)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, "/no/such/program")
     assert caught.value.strerror == os.strerror(errno.ENOENT)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
     with pytest.raises(ChildProcessError):  # it is reaped
         os.waitpid(pids[0], os.WNOHANG)
 
@@ -99,10 +100,10 @@ def test_without_a_process_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     with pytest.raises(BlockingIOError):
         fork_exec("/bin/sh", ["sh"], ENV, (), [], True)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 class ExitedError(Exception):

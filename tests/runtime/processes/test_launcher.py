@@ -16,7 +16,7 @@ from procman.runtime.processes import launcher as launcher_module
 from procman.runtime.processes.launcher import BATCH_SIZE, LOOP_DESCRIPTORS, Launcher
 from procman.runtime.processes.pty import Window
 from procman.runtime.system.descriptors import PER_INSTANCE
-from runtime.fakes import Kernel, Process, Run, a_plan, signal_names
+from runtime.fakes import Kernel, Process, Run, a_plan, open_descriptors, signal_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ REFUSALS = [errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY, errno.EMFILE, errno.ENOEN
 @pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
 def test_a_spawn_that_fails_closes_the_terminal_once(kernel: Kernel, number: int, lent_to: str) -> None:
     run = Run(kernel, "web.1", "db.1", window=Window(-1, 0, lent_to=lent_to))
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     kernel.refusals = [OSError(number, os.strerror(number))]
     run.launcher.begin()
     assert run.state("web.1") in (State.FAILED, State.BACKOFF)
@@ -108,7 +108,7 @@ def test_a_spawn_that_fails_closes_the_terminal_once(kernel: Kernel, number: int
     (child,) = run.launcher.take_spawned()
     assert child.name == "db.1"
     kept = {child.pty and child.pty.master, *kernel.process("db.1").fds.values()}
-    assert len(os.listdir("/proc/self/fd")) == before + len(kept)
+    assert len(open_descriptors()) == before + len(kept)
 
 
 @pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)

@@ -22,7 +22,7 @@ from procman.runtime.processes.pty import (
     open_pty,
 )
 from procman.runtime.system.tty import LOCAL_FLAGS, OUTPUT_FLAGS
-from runtime.fakes import a_plan, read_whole
+from runtime.fakes import a_plan, open_descriptors, read_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,11 +215,11 @@ def test_a_terminal_that_cannot_be_set_up_leaves_nothing_open(
         raise error
 
     monkeypatch.setattr(module, "_add_returns", fail)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     with pytest.raises(OSError, match="Input/output error") as caught:
         open_pty(Window(9, 0))
     assert caught.value.errno == 5
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 def test_reading_a_silent_terminal_never_waits(terminal: Pty) -> None:

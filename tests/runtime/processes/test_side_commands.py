@@ -10,7 +10,7 @@ import pytest
 
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.children import Children
-from runtime.fakes import Kernel, Process, a_plan, signal_names
+from runtime.fakes import Kernel, Process, a_plan, open_descriptors, signal_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ def test_a_dropped_one_is_killed_and_reaped_and_not_answered(desk: Desk, kernel:
 
 @pytest.mark.parametrize(("number", "code"), [(errno.ENOENT, 127), (errno.EACCES, 126)])
 def test_one_that_cannot_start_is_answered_at_once(desk: Desk, kernel: Kernel, number: int, code: int) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     kernel.refusals = [OSError(number, "text")]
     assert desk.run() is None
     assert desk.answers == [(ExitStatus(code=code), os.strerror(number))]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 def test_without_a_pipe_it_is_answered_at_once(desk: Desk, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,13 +137,13 @@ def test_without_a_pipe_it_is_answered_at_once(desk: Desk, kernel: Kernel, monke
 
 
 def test_no_descriptor_is_left_of_one_that_has_ended(desk: Desk) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     desk.run()
-    assert len(os.listdir("/proc/self/fd")) > before
+    assert len(open_descriptors()) > before
     desk.process.take(signal.SIGTERM)
     desk.commands.reap()
     assert desk.answers == [(ExitStatus(signal=15), "")]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 def test_one_that_runs_does_not_keep_the_next_from_its_answer(desk: Desk) -> None:

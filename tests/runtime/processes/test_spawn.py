@@ -17,6 +17,7 @@ from procman.runtime.processes.spawn import (
     spawn_process,
     start_command,
 )
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def test_a_child_starts_in_its_folder_and_we_stay_in_ours(
 ) -> None:
     monkeypatch.chdir(folder)
     cwd = f"{folder}/other" if elsewhere else str(folder)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert spawned.start("web", cwd, str(folder), f"{folder}/bin") == 77
     assert spawned.calls == [(f"{folder}/bin/web", ["web"], cwd)]
     assert os.getcwd() == str(folder)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 def test_a_folder_is_entered_only_if_it_is_another_one(

@@ -16,7 +16,7 @@ from procman.runtime.system.descriptors import (
     open_null,
     replace_by_null,
 )
-from runtime.fakes import Kernel, Process
+from runtime.fakes import Kernel, Process, open_descriptors
 
 NOFILE = resource.RLIMIT_NOFILE
 INFINITY = resource.RLIM_INFINITY
@@ -127,7 +127,7 @@ def test_without_low_numbers_the_child_is_limited_a_moment_later(
 
 def test_room_is_found_by_trying_and_given_back(kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = limit(kernel, null, 4000, 4096)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     assert limits.has_room(10)
     real, left = os.dup, 3
 
@@ -142,7 +142,7 @@ def test_room_is_found_by_trying_and_given_back(kernel: Kernel, null: int, monke
     assert limits.has_room(3)
     left = 3
     assert not limits.has_room(4)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 def test_what_was_inherited_is_closed_in_children() -> None:
@@ -156,8 +156,8 @@ def test_what_was_inherited_is_closed_in_children() -> None:
     os.close(writer)
 
 
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_number() -> int:
+    return len(open_descriptors())
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
@@ -173,23 +173,23 @@ def test_of_two_low_numbers_both_are_reserved_or_none(
         left -= 1
         return real(fd)
 
-    before = open_descriptors()
+    before = open_number()
     monkeypatch.setattr(os, "dup", dup)
     limits = limit(kernel, null, 300, 4096)
     assert left == 0
     assert limits.lower_numbers((5,)) == (5,)
-    assert open_descriptors() == before
+    assert open_number() == before
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 def test_a_descriptor_that_becomes_null_takes_no_further_one() -> None:
     reader, writer = os.pipe()
-    before = open_descriptors()
+    before = open_number()
     replace_by_null(reader)
     assert os.read(reader, 10) == b""
     assert not os.get_inheritable(reader)
     descriptors._take_lowest(writer)
-    assert open_descriptors() == before
+    assert open_number() == before
     os.close(reader)
     os.close(writer)
 
@@ -255,10 +255,10 @@ def test_inherited_descriptors_are_found_in_proc_or_dev(monkeypatch: pytest.Monk
 
 
 def test_the_descriptor_that_our_streams_get_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = open_descriptors()
+    before = open_number()
     monkeypatch.setattr(os, "dup2", lambda _null, _fd: None)
     descriptors.close_streams()
-    assert open_descriptors() == before
+    assert open_number() == before
 
 
 @pytest.mark.parametrize("closed", [(), (0,), (1,), (2,), (0, 1, 2)])

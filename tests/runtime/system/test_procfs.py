@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from procman.runtime.system import descendants, procfs
-from runtime.fakes import FIRST_PID, Kernel, Process
+from runtime.fakes import FIRST_PID, Kernel, Process, open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ def test_a_title_fills_the_room_of_the_arguments_and_ends_in_nul(monkeypatch: py
 
 def test_reading_leaves_no_descriptor_open(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 200_000)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert procfs.content(f"{tmp_path}/file") == b"x" * 200_000
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 class Title:
@@ -174,9 +174,9 @@ def test_our_name_is_cut_to_what_the_kernel_takes_and_the_arguments_to_their_roo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     title = Title(tmp_path, monkeypatch, room=12)
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     procfs.set_title("procman-manager-of-all", "procman: manager")
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
     assert title.comm.read_text() == "procman-manager"
     assert title.memory.read_bytes() == b"###procman: ma\0".ljust(40, b"#")
 

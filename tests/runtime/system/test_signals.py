@@ -10,6 +10,7 @@ import pytest
 
 from procman.runtime.system import signals
 from procman.runtime.system.signals import WATCHED, SignalPipe, ignores_hang_up, pass_on, pass_on_early
+from runtime.fakes import open_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def test_under_nohup_all_other_signals_have_their_handlers(restored: None) -> No
 def test_a_pipe_that_is_full_is_no_warning_and_closing_it_leaves_nothing_open(
     restored: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     pipe = SignalPipe()
     pipe.open()
     try:
@@ -226,5 +227,5 @@ def test_a_pipe_that_is_full_is_no_warning_and_closing_it_leaves_nothing_open(
         pass
     signal.raise_signal(signal.SIGUSR1)
     pipe.close()
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
     assert capfd.readouterr().err == ""
