@@ -1,4 +1,4 @@
-"""Podman's own generator turns the container units into services that systemd accepts."""
+"""Podman's own generator turns the container units into services that systemd accepts, and Podman runs them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import uuid
 
 import pytest
 
-from export.engines.roots import root
+from export.engines.docker import Container, image
+from export.engines.roots import Machine, root
 from export.plans import plan_of
-from export.rig import Application, attempt
+from export.rig import HOSTILE, Application, attempt, wait_for
 from procman.export.application import application
 from procman.export.container.first_process import container_argv
 from procman.export.options import ExportOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 QUADLET = "/usr/libexec/podman/quadlet"
@@ -85,3 +87,63 @@ def test_the_command_arrives_as_it_is(app: Application, tmp_path: Path) -> None:
 def spoken(script: str) -> list[str]:
     """Return the lines without comments, which systemd leaves out, and without the blanks of an indent."""
     return [line.strip() for line in script.splitlines() if not line.strip().startswith("#")]
+
+
+# A machine in a machine has fewer rights than a server: no overlay over an overlay, no keyring, no control groups.
+STORAGE = '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "{folder}/storage"\n'
+CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+keyring = false
+netns = "host"
+seccomp_profile = "unconfined"
+"""
+LINES = """\
+web: ./witness & ./witness & wait
+mail: pwd; exec ../witness
+release: sleep 1; echo migrated
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine("trixie", tmp_path)
+    try:
+        etc = machine.folder / "etc/containers"
+        (etc / "storage.conf").write_text(STORAGE.format(folder=tmp_path))
+        (etc / "containers.conf").write_text(CONTAINERS)
+        limits = etc / "systemd/container.d/limits.conf"
+        limits.parent.mkdir(parents=True)
+        limits.write_text("[Container]\nPodmanArgs=--cgroups=disabled\n")
+        (tmp_path / "image.tar").write_bytes(image())
+        machine.call("podman", "import", "--change=WORKDIR=/work", f"{tmp_path}/image.tar", "localhost/shop:1")
+        yield machine
+    finally:
+        machine.end()
+
+
+def test_podman_starts_and_stops_as_start_does(machine: Machine, tmp_path: Path) -> None:
+    values = {name: value for name, value in HOSTILE.items() if name not in ("H_LONG", "H_EMPTY")}  # lines are limited
+    own = {"HOME": "/app", "NOTIFY_SOCKET": "/nowhere", "CONTAINER_HOST": "ssh://a b", "NOTHING": ""}
+    app = Application(tmp_path / "shop", LINES, {**values, **own})
+    (app.folder / "mail").mkdir()
+    (app.folder / "procman.toml").write_text('[process.mail]\ncwd = "mail"\n')
+    app.export("quadlet", machine.folder / "etc/containers/systemd", "--image", "localhost/shop:1")
+    machine.call("systemctl", "daemon-reload")
+
+    def said(name: str) -> list[str]:
+        return machine.call("journalctl", "--output=cat", "--no-pager", f"--unit=shop-{name}@1").splitlines()
+
+    machine.call("systemctl", "start", "shop-web@1", "shop-mail@1")
+    wait_for(lambda: said("web").count("up") == 2 and "up" in said("mail"), "all are up")
+    together = machine.call("journalctl", "--output=cat", "--no-pager", "--unit=shop-*").splitlines()
+    assert together.index("migrated") < together.index("up"), "the release has ended before"
+    assert "/work/mail" in said("mail")
+    expected = app.expected("web=1,mail=1,release=1")
+    for name in ("web", "mail"):
+        environ = Container("\n".join(said(name))).environ
+        assert {key: value for key, value in expected[f"{name}.1"].items() if environ.get(key) != value} == {}
+    machine.call("systemctl", "stop", "shop-web@1", "shop-mail@1")
+    assert (said("web").count("bye"), said("mail").count("bye")) == (2, 1)
+    for name in ("web", "mail"):
+        assert machine.attempt("systemctl", "is-active", f"shop-{name}@1").stdout.split()[-1] == "inactive"
