@@ -60,6 +60,8 @@ def test_a_child_knows_its_names_its_session_and_everybodys_port() -> None:
         "PROCMAN_SESSION": "s1",
         "PROCMAN_WEB_PORT": "5000",
         "PROCMAN_MY_JOB_PORT": "5100",
+        "PROCMAN_WEB_URL": "http://localhost:5000",
+        "PROCMAN_MY_JOB_URL": "http://localhost:5100",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -92,6 +92,9 @@ def test_an_instance_is_worked_out_completely() -> None:
         "PROCMAN_WEB_PORT": "5000",
         "PROCMAN_WORKER_PORT": "5100",
         "PROCMAN_CLOCK_PORT": "5200",
+        "PROCMAN_WEB_URL": "http://localhost:5000",
+        "PROCMAN_WORKER_URL": "http://localhost:5100",
+        "PROCMAN_CLOCK_URL": "http://localhost:5200",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from procman.config.configfiles import project_folder, read_config_files
 from procman.core.planner import first_ports
-from procman.core.procfile.formation import in_range, port_variable
+from procman.core.procfile.formation import in_range
+from procman.core.procfile.formation import port_variables as variables_of
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ def port_variables(
     environment: Environment,
     moved: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT of every process type of the Procfile, as the processes get them.
+    """Return PROCMAN_<TYPE>_PORT and _URL of every process type of the Procfile, as the processes get them.
 
     `moved` are the ports of instances that got others than usual, see `make_plan`.
     """
@@ -42,8 +43,7 @@ def port_variables(
             if name in ports and isinstance(port, int):
                 ports[name] = port or None
     ports |= {name: (moved or {}).get(f"{name}.1", port) for name, port in ports.items()}
-    # Of two names that share a variable ("a-b" and "a_b") the first keeps it.
-    return {port_variable(name): str(port) for name, port in reversed(ports.items()) if port and in_range(port)}
+    return variables_of({name: port for name, port in ports.items() if port and in_range(port)})
 
 
 def expand(
@@ -126,7 +126,7 @@ class _Expansion:
 
         In the value of the same name, it means the previous value.
         """
-        if name.startswith("PROCMAN_") and name.endswith("_PORT") and (port := self._port(name)):
+        if name.startswith("PROCMAN_") and name.endswith(("_PORT", "_URL")) and (port := self._port(name)):
             return port
         if name in self._over:
             return self._over[name]

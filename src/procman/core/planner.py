@@ -10,7 +10,7 @@ from procman.core.procfile.formation import (
     in_range,
     parse_formation,
     port_of,
-    port_variable,
+    port_variables,
     require_known,
     select,
 )
@@ -161,9 +161,7 @@ def shared_environment(environment: Environment, session: str, ports: dict[str, 
     """Return what all children of a session share: the layers, its id, the port of each type's first instance."""
     shared = {"PYTHONUNBUFFERED": "1", **environment.values}
     shared["PROCMAN_SESSION"] = session
-    # If two names share a variable ("a-b" and "a_b"), the first one keeps it; `check` warns.
-    shared.update((port_variable(name), str(port)) for name, port in reversed(ports.items()))
-    return shared
+    return {**shared, **port_variables(ports)}
 
 
 def own_environment(process: str, instance: str, port: int | None) -> dict[str, str]:

@@ -24,6 +24,8 @@ OWN = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
 # Identifies one run of `procman start`, so it has no meaning elsewhere.
 _LEFT_OUT = ("PROCMAN_SESSION",)
 _APP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+# Means this machine, and what is exported may run on several.
+_URL_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_URL=http://localhost:\d+")
 _PORT_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_PORT")
 _MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
 
@@ -152,7 +154,11 @@ def app_name(text: str) -> str:
 
 
 def _carried(instance: InstancePlan) -> dict[str, str]:
-    return {name: value for name, value in instance.env.items() if name not in OWN and name not in _LEFT_OUT}
+    return {
+        name: value
+        for name, value in instance.env.items()
+        if name not in OWN and name not in _LEFT_OUT and not _URL_OF_TYPE.fullmatch(f"{name}={value}")
+    }
 
 
 def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,8 @@ def test_process_names_of_the_procfile_at_hand(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "web", "w") == ["web", "worker"]
     assert completed(bakery, "procman", "check", "c") == ["clock"]
     assert completed(bakery, "procman", "run", "wo") == ["worker"]
+    for other in ("up", "down", "status", "env"):
+        assert completed(bakery, "procman", other, "w") == ["web", "worker"]
 
 
 def test_process_names_of_another_procfile(bakery: harness.Place) -> None:

@@ -63,7 +63,7 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
 
 
 def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT of each type, as `start` sets them; inside a session, as the session sets them."""
+    """Return PROCMAN_<TYPE>_PORT and _URL of each type, as `start` or the session around us sets them."""
     if procfile is None or settings.no_port:
         return {}
     from procman.config.interpolation import port_variables

@@ -13,6 +13,7 @@ from procman.cli.control.connection import Connection, NoSessionError, RefusedEr
 from procman.cli.control.progress import request_with_progress
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
+from procman.core.procfile.formation import port_variables
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, ProcmanError
 from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
@@ -107,7 +108,7 @@ def _ports(connection: Connection) -> dict[str, str]:
     """Return the variables with the processes' ports, which the processes themselves get, too."""
     rows = _rows(connection)
     first = [row for row in rows if row["number"] == 1 and row["port"] is not None]
-    return {f"PROCMAN_{str(row['type']).upper().replace('-', '_')}_PORT": str(row["port"]) for row in first}
+    return port_variables({str(row["type"]): int(str(row["port"])) for row in first})
 
 
 def _finish(socket: str, code: int, before: dict[str, int], settings: Settings) -> int:

@@ -13,7 +13,7 @@ from procman.cli.colors import colored_page, palette_for, write
 from procman.cli.options import help  # noqa: A004 (as click calls it)
 from procman.cli.options.completion import AFTER_DASHES, CompletingType
 from procman.cli.options.reader import leading_flags, with_command_first
-from procman.cli.options.table import COMMANDS, Invocation
+from procman.cli.options.table import ALIASES, COMMANDS, Invocation
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 
@@ -111,6 +111,7 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        args = [ALIASES.get(args[0], args[0]), *args[1:]]
         if not ctx.resilient_parsing and args[0] not in COMMANDS:
             known = _ELSEWHERE.get(args[0])
             hint = f'did you mean "{known}"?' if known else did_you_mean(args[0], tuple(COMMANDS))

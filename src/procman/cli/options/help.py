@@ -15,32 +15,35 @@ if TYPE_CHECKING:
 WIDTH = 80  # columns
 _TOGETHER = {  # one row for two: a screen has 24
     "pause": ("pause, resume", "Suspend processes without ending them, or resume them."),
+    "run": ("run, env", "Run a command, or print the variables, as a process gets them."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("resume", "events")
+_IN_ANOTHER_ROW = ("resume", "events", "env")
 
 
 def overview() -> str:
     """Return the page of ``procman --help``."""
-    control = [
-        _TOGETHER.get(command.name, (command.name, command.summary.replace(" of a running session", "")))
-        for command in CONTROL_COMMANDS
-        if command.name not in _IN_ANOTHER_ROW
-    ]
-    general = [(command.name, command.summary) for command in COMMANDS.values() if command not in CONTROL_COMMANDS]
-    rows = columns([*general, *control])
+    shown = [command for command in COMMANDS.values() if command.name not in _IN_ANOTHER_ROW]
+    rows = {command: _TOGETHER.get(command.name, (command.name, _short(command))) for command in shown}
+    control = [row for command, row in rows.items() if command in CONTROL_COMMANDS]
+    general = [row for command, row in rows.items() if command not in CONTROL_COMMANDS]
+    lines = columns([*general, *control])
     return "\n".join(
         (
             "Usage: procman COMMAND [OPTIONS] [ARGS]...",
             "",
-            *rows[: len(general)],
+            *lines[: len(general)],
             "",
             "For a running session:",
-            *rows[len(general) :],
+            *lines[len(general) :],
             "",
             "See also: procman COMMAND --help, procman help overlay, procman --version",
         )
     )
+
+
+def _short(command: Command) -> str:
+    return command.summary.replace(" of a running session", "")
 
 
 def page(command: Command, everything: bool = False) -> str:

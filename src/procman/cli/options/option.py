@@ -64,6 +64,13 @@ class Option:
         self.variable = variable
         self.overrides = overrides  # the key of the overlay that it overrides for all process types
 
+    def without(self, flags: list[str]) -> Option:
+        """Return the option without these flags."""
+        if not flags:
+            return self
+        kept = " ".join(flag for flag in self.flags if flag not in flags)
+        return Option(self.setting, kept, self.help, self.kind, self.metavar, names=self.names)
+
     @property
     def long_flags(self) -> tuple[str, ...]:
         """The flags that begin with two dashes, the most common one first."""
@@ -112,6 +119,13 @@ class Command:
         module, _, name = self.function.partition(":")
         function: Callable[[Invocation], int] = getattr(__import__(module, fromlist=[name]), name)
         return function(invocation)
+
+
+def session_command(
+    name: str, summary: str, words: str, options: tuple[Option, ...], *examples: tuple[str, str]
+) -> Command:
+    """Return one of the short commands for a running session."""
+    return Command(name, f"procman.cli.control.session_commands:{name}", summary, words, options, examples)
 
 
 class Invocation:

@@ -6,7 +6,7 @@ An option's environment variable is PROCMAN_ and its long flag; its config key i
 
 from __future__ import annotations
 
-from procman.cli.options.option import WHEN, Command, Invocation, Option
+from procman.cli.options.option import WHEN, Command, Invocation, Option, session_command
 
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
@@ -150,14 +150,7 @@ def _only(*settings: str) -> tuple[Option, ...]:
 def _long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
     """Return the options without short flags that a later option has, too: -l and -i are export's own."""
     last = {flag: option for option in options for flag in option.flags}
-    return tuple(_without(option, [flag for flag in option.flags if last[flag] is not option]) for option in options)
-
-
-def _without(option: Option, flags: list[str]) -> Option:
-    if not flags:
-        return option
-    kept = " ".join(flag for flag in option.flags if flag not in flags)
-    return Option(option.setting, kept, option.help, option.kind, option.metavar, names=option.names)
+    return tuple(option.without([flag for flag in option.flags if last[flag] is not option]) for option in options)
 
 
 READY_TIMEOUT = Option(
@@ -175,15 +168,11 @@ _PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "
 _WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
 _ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
 _JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
+_EXPORTS = Option("as_exports", "--export", "print lines for a shell", everyday=True, variable="")
 _ALL = Option("all_sessions", "--all", "all of your sessions", variable="")
 _NO_WAIT = Option("wait", "--no-wait", "return without waiting until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 _COLOR = _only("color")
-
-
-def _verb(name: str, summary: str, words: str, options: tuple[Option, ...], *examples: tuple[str, str]) -> Command:
-    """Return a command whose function is in the module of the short ones."""
-    return Command(name, f"procman.cli.control.session_commands:{name}", summary, words, options, examples)
 
 
 CONTROL_COMMANDS = (
@@ -199,7 +188,7 @@ CONTROL_COMMANDS = (
             ("procman ps --all", "the sessions of all folders"),
         ),
     ),
-    _verb(
+    session_command(
         "stop",
         "Stop processes of a running session, or the whole session.",
         "NAMES",
@@ -207,7 +196,7 @@ CONTROL_COMMANDS = (
         ("procman stop worker", "all workers; the session continues"),
         ("procman stop", "end the session; procman down is the same"),
     ),
-    _verb(
+    session_command(
         "restart",
         "Restart the named processes of a running session, or all of them.",
         "NAMES",
@@ -215,7 +204,7 @@ CONTROL_COMMANDS = (
         ("procman restart web.2", "only this instance"),
         ("procman restart --rolling web", "one at a time, so that some are always up"),
     ),
-    _verb(
+    session_command(
         "scale",
         "Change the number of instances of a process type.",
         "CHANGES",
@@ -223,21 +212,21 @@ CONTROL_COMMANDS = (
         ("procman scale web=3", "three instances"),
         ("procman scale worker+1 web-1", "one more worker, one fewer web"),
     ),
-    _verb(
+    session_command(
         "signal",
         "Send a signal to processes of a running session.",
         "SIGNAL",
         _WHERE,
         ("procman signal USR1 web", "reaches the program, not a shell around it"),
     ),
-    _verb(
+    session_command(
         "pause",
         "Suspend processes without ending them.",
         "NAMES",
         _WHERE,
         ("procman pause worker", "until procman resume worker"),
     ),
-    _verb("resume", "Resume paused processes.", "NAMES", _WHERE, ("procman resume", "all of them")),
+    session_command("resume", "Resume paused processes.", "NAMES", _WHERE, ("procman resume", "all of them")),
     Command(
         "logs",
         "procman.cli.control.logs:perform",
@@ -261,21 +250,21 @@ CONTROL_COMMANDS = (
         (_PROCFILE, _ROOT, SOCKET),
         (("procman attach web.1", "to use a debugger, say; connect does the same"),),
     ),
-    _verb(
+    session_command(
         "wait",
         "Wait until the named processes, or all of them, are ready.",
         "NAMES",
         (READY_TIMEOUT, *_WHERE),
         ("procman wait web --timeout 30", "exit status 124 if it takes longer"),
     ),
-    _verb(
+    session_command(
         "why",
         "Explain the state of a process, such as why it is not ready.",
         "NAMES",
         (*_COLOR, *_WHERE),
         ("procman why web", "what it is waiting for, or when it will restart"),
     ),
-    _verb(
+    session_command(
         "events",
         "Follow state changes as they happen.",
         "NAMES",
@@ -332,6 +321,17 @@ COMMANDS = {
                 ("procman run web --verbose", "web's command with an extra argument"),
                 ("procman run -- python manage.py migrate", "any command"),
                 ("procman run -e .env.test env", "print the environment"),
+            ),
+        ),
+        Command(
+            "env",
+            "procman.cli.commands.env:perform",
+            "Print the variables that a process gets.",
+            "NAMES",
+            (_EXPORTS, _JSON, *_only(*_ENVIRONMENT, "formation", "port", "port_step"), SOCKET),
+            (
+                ('eval "$(procman env --export)"', "in a shell"),
+                ("procman env web --json", "those of web, for a program"),
             ),
         ),
         Command(

@@ -19,7 +19,8 @@ def speaks_of_port(text: str, port: int | None, type_name: str) -> bool:
     """Whether a command or the target of a check refers to the port of its process: as PORT, or by its number."""
     if port is None:
         return False
-    own = (str(port), "PORT", f"PROCMAN_{type_name.upper().replace('-', '_')}_PORT")
+    prefix = f"PROCMAN_{type_name.upper().replace('-', '_')}"
+    own = (str(port), "PORT", f"{prefix}_PORT", f"{prefix}_URL")
     words = "".join(char if char.isalnum() or char == "_" else " " for char in text).split()
     return not {*own}.isdisjoint(words)
 

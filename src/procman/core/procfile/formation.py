@@ -144,6 +144,20 @@ def port_variable(name: str) -> str:
     return f"PROCMAN_{name.upper().replace('-', '_')}_PORT"
 
 
+def port_variables(ports: dict[str, int]) -> dict[str, str]:
+    """Return the variables that name each type's port: ``PROCMAN_WEB_PORT``, and ``PROCMAN_WEB_URL`` for a browser.
+
+    If two names share a variable ("a-b" and "a_b"), the first one keeps it; `check` warns.
+    """
+    numbers = {port_variable(name): str(port) for name, port in reversed(ports.items())}
+    return numbers | {f"{name.removesuffix('_PORT')}_URL": url_of(port) for name, port in numbers.items()}
+
+
+def url_of(port: object) -> str:
+    """Return the address of what listens on this port of this machine."""
+    return f"http://localhost:{port}"
+
+
 def in_range(port: int) -> bool:
     """Whether a program can listen on `port` by number; 0 means "any" to the system."""
     return 1 <= port <= HIGHEST_PORT

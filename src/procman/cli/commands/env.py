@@ -1,0 +1,78 @@
+"""``procman env``: the variables that a process gets from procman, for other programs and for shells."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from procman.cli.control.connection import Connection, own_options, print_json
+from procman.cli.options.option import Invocation
+from procman.cli.options.precedence import settle
+from procman.config.plan_source import read_plan
+from procman.core.procfile.formation import port_variables
+from procman.core.text.suggest import did_you_mean
+from procman.errors import EXIT_OK, ProcmanError, UsageError
+from procman.runtime.control.endpoint import find, socket_paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.model.plan import InstancePlan, Plan
+    from procman.core.model.settings import Settings
+
+OWN = ("as_json", "as_exports")  # settings of this command alone
+_OF_AN_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS")
+
+
+def perform(invocation: Invocation) -> int:
+    """Print the variables that a process, or without a name any process, gets beyond those of this environment."""
+    own = own_options(invocation)
+    if own.get("as_json") and own.get("as_exports"):
+        raise UsageError("--json and --export contradict each other", "leave one of them out")
+    if len(invocation.words) > 1:
+        raise UsageError("env takes the name of one process", "without a name it prints what all have in common")
+    given = {option: texts for option, texts in invocation.given.items() if option.setting not in OWN}
+    settings = settle(Invocation(invocation.command, given, ()))
+    variables = _variables(settings, invocation.words[0] if invocation.words else "")
+    shown = {name: value for name, value in variables.items() if os.environ.get(name) != value}
+    if own.get("as_json"):
+        print_json(shown)
+        return EXIT_OK
+    for name, value in shown.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n" if own.get("as_exports") else f"{name}={value}\n")
+    return EXIT_OK
+
+
+def _variables(settings: Settings, wanted: str) -> dict[str, str]:
+    plan = read_plan(settings, os.environ)
+    instance = _instance(plan, wanted) if wanted else None
+    if instance is not None:
+        variables = instance.env
+    else:
+        variables = {name: text for name, text in plan.instances[0].env.items() if name not in _OF_AN_INSTANCE}
+    variables.pop("PROCMAN_SESSION", None)
+    return {**variables, **_from_session(settings, plan, instance)}
+
+
+def _instance(plan: Plan, wanted: str) -> InstancePlan:
+    for instance in plan.instances:
+        if wanted in (instance.name, instance.type):
+            return instance
+    known = dict.fromkeys(name for one in plan.instances for name in (one.type, one.name))
+    raise UsageError(f'there is no process "{wanted}" to start', did_you_mean(wanted, tuple(known)))
+
+
+def _from_session(settings: Settings, plan: Plan, instance: InstancePlan | None) -> dict[str, str]:
+    """Return what the running session has decided: its id, and the ports, which may be other ones than usual."""
+    try:
+        found = find(socket_paths(plan.procfile_path, plan.root, settings.socket, os.environ), bool(settings.socket))
+        answer = Connection(found).request({"verb": "ps"}) if found is not None else {}
+    except ProcmanError:  # it is suspended, say
+        return {}
+    rows = answer.get("instances", [])
+    assert isinstance(rows, list)
+    session = {"PROCMAN_SESSION": str(answer["session"])} if "session" in answer else {}
+    ports = {row["name"]: row["port"] for row in rows if row["port"] is not None}
+    own = {"PORT": str(ports[instance.name])} if instance is not None and instance.name in ports else {}
+    firsts = {row["type"]: row["port"] for row in rows if row["port"] is not None and row["number"] == 1}
+    return {**session, **port_variables(firsts), **own}
