@@ -26,9 +26,9 @@ demo: $(INSTALLED) ## run the example: three processes, http://127.0.0.1:5000/
 test: $(INSTALLED) $(TOOLS) ## run every test (TESTS=tests/core for some), against the installed command
 	$(BIN)/python -m pytest $(TESTS)
 
-check: format lint types test ## everything that must hold before a commit
+check: format lint types test ## everything that must pass before a commit
 
-format: $(TOOLS) ## check the layout of the code (make format FIX=1 puts it right)
+format: $(TOOLS) ## check the layout of the code (make format FIX=1 fixes it)
 	$(BIN)/ruff format $(if $(FIX),,--check) .
 
 lint: $(TOOLS) ## look for mistakes (make lint FIX=1 corrects some)

@@ -102,7 +102,7 @@ def test_a_failed_dependency_leaves_its_dependants_down_and_they_say_why(place: 
     place.write("procman.toml", overlay)
     session = place.start()
     assert session.wait() == 3
-    assert "web.1 FAILED: not started: migrate.1 failed: exited with code 3" in session.text
+    assert "web.1 FAILED: not started because migrate.1 failed: exited with code 3" in session.text
     assert "| never" not in session.text
 
 

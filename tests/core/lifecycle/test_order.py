@@ -125,7 +125,7 @@ def test_a_failed_dependency_leaves_its_dependants_down_and_they_say_why() -> No
     )
     world.end("migrate.1", CRASH)
     assert (world.state("api.1"), world.state("web.1")) == (State.FAILED, State.FAILED)
-    assert world.failure("api.1") == "not started: migrate.1 failed: exited with code 3"
+    assert world.failure("api.1") == "not started because migrate.1 failed: exited with code 3"
     assert world.failure("web.1") == world.failure("api.1"), "the root cause is named, not the chain"
     assert world.launched == ["migrate.1"]
     assert world.supervisor.settled
@@ -139,7 +139,7 @@ def test_a_dependency_that_ends_before_it_is_ready_is_no_success() -> None:
     for _ in range(4):
         world.pass_time(40)
         world.end("db.1", GOOD)
-    assert world.failure("web.1") == "not started: db.1 failed: ended before it was ready"
+    assert world.failure("web.1") == "not started because db.1 failed: ended before it was ready"
     assert world.supervisor.exit_code == 1
 
 
@@ -147,7 +147,7 @@ def test_a_job_that_is_waited_for_as_if_it_ran_is_told_how_to_wait_for_its_end()
     world = World(a_plan("web.1", "job", "db"), a_plan("job.1"), a_plan("db.1", ready=True))
     world.end("job.1", GOOD)
     hint = '(to wait until it completes, use job = "completed_successfully")'
-    assert world.failure("web.1") == f"not started: job.1 is not running: exited with code 0 {hint}"
+    assert world.failure("web.1") == f"not started because job.1 is not running: exited with code 0 {hint}"
 
 
 def test_a_crash_of_the_dependency_is_waited_out() -> None:
@@ -483,7 +483,7 @@ def test_one_that_is_held_holds_up_what_needs_it_whatever_else_is_needed() -> No
     [
         (State.WAITING, State.RUNNING, (Event.START, "")),
         (State.WAITING, State.STARTING, None),
-        (State.WAITING, State.FAILED, (Event.TIMEOUT, "not started: db.1 failed; db.2 failed")),
+        (State.WAITING, State.FAILED, (Event.TIMEOUT, "not started because db.1 failed; db.2 failed")),
         (State.RUNNING, State.RUNNING, None),
         (State.RUNNING, State.FAILED, None),
         (State.EXITED, State.RUNNING, None),
@@ -499,4 +499,4 @@ def test_a_wait_ends_when_nothing_is_in_its_way_or_nothing_can_help(
 def test_a_failure_ends_a_wait_for_something_that_may_still_come() -> None:
     plans = [a_plan("web.1", "mq", "db"), a_plan("db.1"), a_plan("mq.1")]
     order, instances = an_order(*plans, web=State.WAITING, mq=State.STARTING, db=State.FAILED)
-    assert order.verdict(instances["web.1"]) == (Event.TIMEOUT, "not started: db.1 failed")
+    assert order.verdict(instances["web.1"]) == (Event.TIMEOUT, "not started because db.1 failed")

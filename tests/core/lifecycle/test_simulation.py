@@ -121,7 +121,7 @@ class History(World):
         super().on_decision(action, instance)
         if action == Action.ANNOUNCE_WAITING:
             self.limit_wait(instance)
-        elif action == Action.ANNOUNCE_FAILED and instance.failure.startswith("not started: "):
+        elif action == Action.ANNOUNCE_FAILED and instance.failure.startswith("not started because "):
             lost = {one for one, need in self.needs(instance) if one.state in DOWN and not self.meets(one, need)}
             to_blame = {one for one in lost if one.state == State.FAILED or one not in self.held_by_user}
             assert to_blame, "it failed because the user stopped what it needs"

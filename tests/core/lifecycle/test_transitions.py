@@ -517,7 +517,10 @@ def test_the_shortest_limit_of_a_wait_counts_and_rests_while_the_user_holds_up()
 
 
 def test_a_wait_that_is_given_up_says_why() -> None:
-    for reason, failure in (("not started: db.1 failed", "not started: db.1 failed"), ("", "db.1 is not ready")):
+    for reason, failure in (
+        ("not started because db.1 failed", "not started because db.1 failed"),
+        ("", "db.1 is not ready"),
+    ):
         instance = put(an_instance(), State.WAITING)
         fact = Fact(1.0, reason=reason)
         fact.blocked = ["db.1 is not ready"]

@@ -263,7 +263,7 @@ def test_a_color_is_its_place_in_the_palette(index: int, color: str) -> None:
         ),
         ("health", 5, "must be a table with http, tcp or exec, not the number 5", "for example { tcp = 5432 }"),
         ("ready", [], "must be a table with http, tcp, log, exec or delay, not a list", "for example { tcp = 5432 }"),
-        ("health", {}, "needs one of http, tcp, exec, but has none of them", "for example { tcp = 5432 }"),
+        ("health", {}, "needs exactly one of http, tcp, exec, but has none of them", "for example { tcp = 5432 }"),
     ],
 )
 def test_a_wrong_check_is_told_what_it_must_be(key: str, value: object, message: str, hint: str) -> None:

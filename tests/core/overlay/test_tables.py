@@ -171,7 +171,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("depends_on", {"db": "redy"}, 'did you mean "ready"?'),
         ("depends_on", {"db": {"conditon": "ready"}}, "depends_on.db.conditon is not a known key"),
         ("ready", "http://x", "a table with http, tcp, log, exec or delay"),
-        ("ready", {}, "needs one of http, tcp, log, exec, delay, but has none of them"),
+        ("ready", {}, "needs exactly one of http, tcp, log, exec, delay, but has none of them"),
         ("ready", {"tcp": 1, "http": "/"}, "but has http and tcp"),
         ("ready", {"tcp": "example.com:80"}, "to check another machine by its name, use exec"),
         ("ready", {"tcp": 99999}, "a port"),

@@ -410,9 +410,9 @@ def test_a_life_that_was_not_started_in_time_has_a_headline_and_no_card() -> Non
     announcer, supervisor, screen, hub = failing()
     hub.publish("a.1", "stdout", b"of an earlier life\n")
     instance = supervisor.instances["a.1"]
-    instance.state, instance.failure = State.FAILED, "not started: db.1 failed"
+    instance.state, instance.failure = State.FAILED, "not started because db.1 failed"
     announcer.on_event(Action.ANNOUNCE_FAILED, instance, 1.0)
-    assert screen.said == ["a.1 FAILED: not started: db.1 failed"]
+    assert screen.said == ["a.1 FAILED: not started because db.1 failed"]
 
 
 def test_while_everything_stops_only_what_still_matters_is_said() -> None:

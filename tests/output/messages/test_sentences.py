@@ -164,11 +164,12 @@ def test_a_port_is_told_where_the_process_has_one() -> None:
 def test_a_root_cause_is_told_once() -> None:
     db = named("db.1", status=ExitStatus(code=1))
     others = [
-        named(name, failure="not started: db.1 failed: exited with code 1") for name in ("api.1", "web.1", "job.1")
+        named(name, failure="not started because db.1 failed: exited with code 1")
+        for name in ("api.1", "web.1", "job.1")
     ]
     assert losses([others[0], db]) == "db.1 exited with code 1; api.1 depends on it"
     assert losses([db, *others]) == "db.1 exited with code 1; api.1, web.1 and job.1 depend on it"
-    assert losses(others[:1]) == "api.1: not started: db.1 failed: exited with code 1"
+    assert losses(others[:1]) == "api.1: not started because db.1 failed: exited with code 1"
     assert losses([db, named("mq.1", failure="not ready after 2 s"), *others[:2]]) == (
         "db.1 exited with code 1; mq.1: not ready after 2 s; api.1 and web.1 depend on them"
     )

@@ -78,7 +78,11 @@ class DetachedStart:
         """Return why it has not begun, for `how` it went. What has not begun in time is ended: nothing can reach it."""
         if how == TIMED_OUT:
             self.stop(signal.SIGTERM)
-            return RefusedError(f"the session has not started after {timeout:g} s", "a file may block", EXIT_TIMED_OUT)
+            return RefusedError(
+                f"the session has not started after {timeout:g} s",
+                "reading one of its files may be blocked",
+                EXIT_TIMED_OUT,
+            )
         code = self.join()
         if how == REFUSED:
             import json

@@ -124,7 +124,7 @@ def _not_found(name: str, search: Search, procfile: Procfile | None) -> CommandE
 
 def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
     if is_shell_word(name):
-        return f"it is part of the shell: procman run -- sh -c '{name} …'"
+        return f"it is part of the shell; use procman run -- sh -c '{name} …'"
     near = nearest(name, procfile.names) if procfile else ""
     if near and not whereabouts:
         return f'did you mean "{near}"?'

@@ -122,4 +122,4 @@ def _age(text: str) -> float:
     try:
         return duration(text)
     except ValueError:
-        raise UsageError(f'--since: expected a duration like 30s, 5m or 2h, got "{text}"') from None
+        raise UsageError(f'--since must be a duration like 30s, 5m or 2h, not "{text}"') from None

@@ -57,7 +57,7 @@ class Action:
     ANNOUNCE_FAILED = "failed"
 
 
-NOT_STARTED = "not started: "  # starts the `failure` of an instance whose dependencies did not come up
+NOT_STARTED = "not started because "  # starts the `failure` of an instance whose dependencies did not come up
 DOWN = frozenset({State.EXITED, State.FAILED})
 ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 

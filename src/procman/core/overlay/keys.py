@@ -208,7 +208,7 @@ def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tup
     given = [kind for kind in KINDS if kind in found]
     if len(given) != 1:
         what = " and ".join(given) if given else "none of them"
-        raise WrongValueError(f"needs one of {', '.join(kinds)}, but has {what}", example)
+        raise WrongValueError(f"needs exactly one of {', '.join(kinds)}, but has {what}", example)
     if "anyone" in found and given[0] not in (HTTP, TCP):
         raise WrongValueError(f"belongs to a check with http or tcp, not {given[0]}", "", ("anyone",))
     return given[0], str(found.pop(given[0])), found
