@@ -39,7 +39,7 @@ def test_prompts_of_debuggers(line: bytes, prompt: str) -> None:
 
 
 def test_only_the_end_of_a_long_line_is_looked_at() -> None:
-    prompt = b"[1] pry(" + b"x" * 289 + b")> "
+    prompt = b"(rdbg@" + b"x" * 292 + b") "
     assert len(prompt) == 300
     assert debugger_prompt(b"a" * 1000 + prompt) == prompt.decode().strip()
-    assert debugger_prompt(b"[1] pry(" + b"x" * 290 + b")> ") == ""
+    assert debugger_prompt(b"(rdbg@" + b"x" * 293 + b") ") == ""

@@ -148,7 +148,7 @@ class Labels:
         return fields
 
     def child_started(self, name: str, pid: int) -> None:
-        """Note the pid of an instance's new child, if the template shows pids; else no label is needed yet."""
+        """Note the pid of an instance's new child, if the template shows pids; otherwise no label is needed yet."""
         if "{pid" not in self._template:
             return
         (self.get(name) or self.add(name)).set_pid(pid)

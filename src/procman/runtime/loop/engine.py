@@ -1,6 +1,6 @@
 """The loop. One thread sleeps until a child writes or ends, a signal arrives, or the nearest deadline is reached.
 
-Each turn: perform → flush → finished? → wait → reap → wake. Another order hangs: an action may end the run, and the
+Each turn: perform → flush → finished? → wait → reap → wake. Any other order hangs: an action may end the run, and the
 supervisor must decide about reaped children before the loop sleeps again.
 """
 

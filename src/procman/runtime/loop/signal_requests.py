@@ -62,7 +62,7 @@ class JobControl(QuietComponent):
         self._pausables.append(pausable)
 
     def open(self, poller: Poller) -> None:
-        """Begin in the background if the shell says so: `procman start &`."""
+        """Start in the background if the shell put us there: `procman start &`."""
         self.look()
 
     def look(self) -> None:

@@ -23,7 +23,7 @@ def fork_exec(
     actions: Sequence[FileAction],
     new_session: bool,
 ) -> int:
-    """Do as `spawn_process`. Raises OSError with the error of the child, which arrives through a pipe."""
+    """Do the same as `spawn_process`. Raises OSError with the error of the child, which arrives through a pipe."""
     reader, writer = os.pipe()  # close-on-exec: its end of file says that the program runs
     try:
         pid = os.fork()

@@ -87,7 +87,8 @@ def described(pid: int) -> str:
 
 
 def instance_of(pid: int) -> str:
-    """Return the instance that a process is of, and its session's folder; empty if no living session started it.
+    """Return the instance that a process belongs to, and the folder of its session; empty if no living session started
+    it.
 
     A session's id starts with the pid of its manager, which works in the session's folder.
     """

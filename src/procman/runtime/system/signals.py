@@ -82,8 +82,8 @@ def next_signal(numbers: Iterable[int], until: float | None = None) -> tuple[int
     """Wait for one of these blocked signals. Return its number, whether the kernel made it, and the sender's pid.
 
     The kernel makes a signal for a key of the terminal, and sends it to the whole job: si_code > 0 (sigaction(2)).
-    macOS has no sigwaitinfo and tells neither: None and 0. At the time ``until``, of the monotonic clock, the number is
-    0 (not on macOS).
+    macOS has no sigwaitinfo, so the last two are None and 0 there. At the time ``until`` of the monotonic clock, the
+    number is 0 (not on macOS).
     """
     if until is not None and hasattr(signal, "sigtimedwait"):
         import time
