@@ -261,6 +261,15 @@ hint 0 uvicorn does not read it | web: uvicorn x
 hint 10 http.server does not read it | web: python -m http.server
 hint 10 http.server does not read it | web: python -m http.server -d 4100
 hint 0 Heroku runs release only before a deployment | release: x
+warning 12 U+2013 is not a hyphen | a: echo “x”; y –z
+hint 5 source is a bash command | a: 'x'; source y
+hint 5 listens on 4100 | web: x -p 4100 $PORTAL
+hint 11 listens on 4100 | web: x XPORT -p 4100
+hint 11 listens on 4100 | web: x PORTX -p 4100
+hint 17 listens on 4100 | web: x PORTX YPORT -p 4100
+hint 14 listens on 4100 | web: psql x | y -p 4100
+hint 2 listens on 4100 | web: x --urls=http://a=b:4100
+hint 2 listens on 300, | web: x -p300
 """
 
 NOT_SAID = """
@@ -326,6 +335,13 @@ web: x 'a b $PORT'
 web: x "$PORT"
 other: x -p 4100
 other: uvicorn x
+a: x 'y $(z
+a: x -a’b
+a: x a’b-c
+web: x -l 4100
+web: serve 4100
+web: x -p80
+web: A=4100 x
 """
 
 
