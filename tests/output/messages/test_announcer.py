@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from procman.core.lifecycle.outcome import Reason
+from procman.core.lifecycle.outcome import TERMINATED, Reason
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.lifecycle.transitions import Action, Instance, State
 from procman.core.model.checks import Check
@@ -18,7 +18,7 @@ from procman.core.model.status import ExitStatus
 from procman.core.planner import make_plan
 from procman.core.procfile.parser import parse_procfile
 from procman.output.hub import Hub
-from procman.output.messages.announcer import Announcer, EventReporter
+from procman.output.messages.announcer import MAX_NAMES, Announcer, EventReporter
 from procman.output.messages.sentences import event_record, sentence
 from procman.output.palette import Palette
 from procman.output.sink import Sink
@@ -497,3 +497,68 @@ def test_a_failure_to_spawn_shows_what_was_written_so_far() -> None:
     announcer._lines_before.clear()  # no life of it was announced
     hub.publish("a.1", "stdout", b"one\n")
     assert card_of(announcer, supervisor, screen)[:2] == ["it ran for 0.5 s; its last line:", "    one"]
+
+
+class Stopping:
+    """So many instances that were stopped at 10.0 and take their time."""
+
+    def __init__(self, number: int, depends: bool = False) -> None:
+        """``depends``: the second one is of another type, and needs the first."""
+        plans = [
+            InstancePlan(f"web.{one}", "web", one, None, "x", "/", {}, RestartPolicy(), StopPolicy(grace=5.0))
+            for one in range(1, number + 1)
+        ]
+        if depends:
+            plans[0].type = "db"
+            plans[1].depends_on = (Dependency("db"),)
+        self.supervisor = Supervisor(plans)
+        self.screen = Screen()
+        self.announcer = Announcer(Hub(self.screen), self.supervisor)
+        self.supervisor.start_all(0.0)
+        for pid, instance in enumerate(self.supervisor.instances.values(), 101):
+            self.supervisor.spawned(instance, pid, 0.0)
+        self.supervisor.take_actions()
+        self.supervisor.stop_all(TERMINATED, 10.0)
+        for action, instance in self.supervisor.take_actions():
+            if action != Action.STOP:
+                self.announcer.on_event(action, instance, 10.0)
+
+    def reminder(self, now: float) -> list[str]:
+        self.screen.said.clear()
+        self.announcer.tick(now)
+        return self.screen.said
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 process"), (2, "2 processes")])
+def test_a_stop_is_announced_once_with_its_number(number: int, words: str) -> None:
+    assert Stopping(number).screen.said == [f"terminated: stopping {words}"]
+
+
+def test_reminders_come_every_two_seconds() -> None:
+    stopping = Stopping(1)
+    assert stopping.announcer.next_deadline() == 12.0
+    assert stopping.reminder(11.9) == []
+    assert len(stopping.reminder(12.0)) == 1
+    assert stopping.announcer.next_deadline() == 14.0
+    assert stopping.reminder(13.9) == []
+
+
+@pytest.mark.parametrize(("number", "more"), [(MAX_NAMES, ""), (MAX_NAMES + 1, " and 1 more")])
+def test_only_so_many_are_named(number: int, more: str) -> None:
+    names = ", ".join(f"web.{one} (pid {100 + one})" for one in range(1, MAX_NAMES + 1))
+    assert Stopping(number).reminder(12.0) == [f"still waiting for {names}{more}; KILL in 3.0 s"]
+
+
+def test_one_that_others_still_use_is_not_waited_for_yet() -> None:
+    stopping = Stopping(2, depends=True)
+    assert stopping.reminder(12.0) == ["still waiting for web.2 (pid 102); KILL in 3.0 s"]
+
+
+def test_a_grace_that_is_over_has_no_time_left() -> None:
+    assert Stopping(1).reminder(16.0) == ["still waiting for web.1 (pid 101); KILL in 0.0 s"]
+
+
+def test_without_a_stop_there_is_no_reminder() -> None:
+    announcer = Announcer(Hub(Screen()), Supervisor([]))
+    assert announcer.next_deadline() is None
+    announcer.tick(100.0)
