@@ -24,10 +24,10 @@ ready() {{
 }}
 
 {first}# A process that ends before it is ready has failed. systemd acts on it when this script has ended.
-while kill -s 0 "$MAINPID"; do
-    (ready) >/dev/null && exit 0
+while [ -e "/proc/$MAINPID" ]; do
+    (ready) >/dev/null 2>&1 && exit 0
     sleep {interval}
-done 2>/dev/null
+done
 exit 1
 """
 
