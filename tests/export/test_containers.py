@@ -209,6 +209,14 @@ def test_nomad_has_a_job_of_its_own_for_each_process_that_ends() -> None:
     assert first < export.files["app.nomad.hcl"].index("nomad job run app.nomad.hcl")
 
 
+def test_a_job_has_another_name_whenever_it_would_be_another() -> None:
+    patient = {"worker": {"depends_on": (Dependency("web", "completed"),), "restart": RestartPolicy()}}
+    overlays: list[Overlay] = [{"web": {"restart": RestartPolicy(max_restarts=count)}, **patient} for count in (3, 4)]
+    jobs = [Kubernetes(overlay=overlay).objects("Job")["web"] for overlay in overlays]
+    assert [job["spec"]["backoffLimit"] for job in jobs] == [2, 3]
+    assert jobs[0]["metadata"]["name"] != jobs[1]["metadata"]["name"]
+
+
 # What is named by its content -----------------------------------------------------------------------------------------
 
 

@@ -142,6 +142,10 @@ class TestPidOne:
     def test_the_signal_follows_a_stop_command_that_fails(self, folder: Path, shell: str) -> None:
         assert Container(folder, shell, "./by-command", command="exit 1").stop() == (["term"], 0)
 
+    def test_orphans_are_reaped(self, folder: Path, shell: str) -> None:
+        command = "(sleep 0.1 &) && sleep 0.5 && grep -h '^State:.*Z' /proc/[0-9]*/status || echo none"
+        assert Container(folder, shell, command).ended() == (["none"], 0)
+
     def test_ctrl_c_of_docker_run_stops_it(self, folder: Path, shell: str) -> None:
         assert Container(folder, shell, "./plain").stop(signal.SIGINT) == (["plain done"], 0)
 

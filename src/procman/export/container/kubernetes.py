@@ -148,22 +148,23 @@ class _Export:
 
     def job_name(self, service: Service) -> str:
         """Return the name of the Job of ``service``: it ends with a hash of what it runs."""
-        return name_of(self.app, service, content_hash(self._pod(service)))
+        return name_of(self.app, service, content_hash(self._job_spec(service)))
 
     def job(self, service: Service) -> Manifest:
-        """Return the Job of what ends. A Job cannot be changed, so it is named by what it runs."""
-        label = self.labels[service.name]
-        template, name = self._pod(service), self.job_name(service)
-        by_hand = not service.starts and service.kind != RELEASE
+        """Return the Job of what ends. A Job cannot be changed, so it is named by its content."""
+        name = self.job_name(service)
+        metadata = self._metadata(name, self.labels[service.name], name.rpartition("-")[2])
+        return manifest("batch/v1", "Job", metadata, spec=self._job_spec(service))
+
+    def _job_spec(self, service: Service) -> Manifest:
         tries = starts_allowed(service.restart) if service.is_restarted else 1
-        spec: Manifest = {
+        by_hand = not service.starts and service.kind != RELEASE
+        return {
             **({"autostart = false: it does not start by itself.": None, "suspend": True} if by_hand else {}),
             "backoffLimit": tries - 1,
             **({"ttlSecondsAfterFinished": _DAY} if service.kind == RELEASE else {}),
-            "template": template,
+            "template": self._pod(service),
         }
-        metadata = self._metadata(name, label, name.rpartition("-")[2])
-        return manifest("batch/v1", "Job", metadata, spec=spec)
 
     def _stateful_set(self, service: Service) -> Manifest:
         return {
