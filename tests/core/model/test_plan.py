@@ -121,3 +121,32 @@ def test_a_plan_knows_the_ports_that_were_moved() -> None:
     assert a_plan().moved == {}
     moved = {"web.1": 5007}
     assert Plan(Procfile("Procfile", ()), "", "/", "", (), Environment({}, {}), moved=moved).moved == moved
+
+
+@pytest.mark.parametrize(
+    ("type_name", "command", "ready", "health", "url"),
+    [
+        ("web", "serve $PORT", None, None, "http://localhost:5000"),
+        ("api", "serve $PORT", None, None, "http://localhost:5000"),
+        ("web", "serve", None, None, None),
+        ("web", "serve", Check("http", "http://localhost:8080/a/b"), None, "http://localhost:8080"),
+        ("api", "serve", Check("log", "x"), Check("http", "http://[::1]:8080/"), "http://[::1]:8080"),
+        (
+            "api",
+            "serve $PORT",
+            Check("tcp", "localhost:1"),
+            Check("http", "http://localhost:8080/a"),
+            "http://localhost:8080",
+        ),
+        ("web", "serve $PORT", Check("tcp", "localhost:5000"), None, "http://localhost:5000"),
+        ("db", "serve $PORT", Check("tcp", "localhost:5000"), None, None),
+        ("db", "serve $PORT", None, Check("tcp", "localhost:5000"), None),
+        ("db", "serve $PORT", Check("exec", "true"), None, "http://localhost:5000"),
+    ],
+)
+def test_a_browser_is_sent_to_the_server_of_a_check_or_to_the_port(
+    type_name: str, command: str, ready: Check | None, health: Check | None, url: str | None
+) -> None:
+    plan = InstancePlan(f"{type_name}.1", type_name, 1, 5000, command, "/", {}, RestartPolicy(), StopPolicy())
+    plan.ready, plan.health = ready, health
+    assert plan.url == url
