@@ -95,6 +95,16 @@ def test_an_awake_manager_is_not_woken(guard: Guard, number: int) -> None:
     assert guard.watchdog.got == []
 
 
+def test_where_the_manager_cannot_be_seen_it_is_woken_to_be_sure(guard: Guard, kernel: Kernel) -> None:
+    init = Process(kernel, 0, "init", {})
+    del kernel.processes[init.pid]
+    kernel.processes[1] = init
+    guard.arrives(signal.SIGTERM, before=lambda: kernel.processes.pop(guard.manager.pid))
+    guard.arrives(signal.SIGCHLD, before=lambda: guard.watchdog.exit(0))
+    guardian._guard(guard.watchdog.pid, guard.writer, ())
+    assert signal_names(guard.watchdog.got) == ["CONT"]
+
+
 def test_a_signal_that_ends_nothing_wakes_nobody(guard: Guard) -> None:
     guard.arrives(signal.SIGUSR1, before=lambda: guard.manager.take(signal.SIGSTOP))
     guard.run()

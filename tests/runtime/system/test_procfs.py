@@ -196,6 +196,13 @@ def test_a_shorter_title_leaves_nothing_of_the_old_one(tmp_path: Path, monkeypat
 def test_a_circle_of_parents_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pids may be used again while /proc is read."""
     children = {1: [2, 3], 2: [4], 4: [1, 2]}
-    monkeypatch.setattr(procfs, "children_of", lambda pid: children.get(pid, []))
+    looks: list[int] = []
+
+    def children_of(pid: int) -> list[int]:
+        looks.append(pid)
+        assert len(looks) < 100, "it goes round in a circle"
+        return children.get(pid, [])
+
+    monkeypatch.setattr(procfs, "children_of", children_of)
     assert procfs.descendants_of(1) == {1, 2, 3, 4}
     assert procfs.descendants_of(3) == {3}
