@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from export.plans import Export, plan_of
-from export.rig import LIMIT, need
+from export.rig import LIMIT
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, TCP, Check
 from procman.export.application import application
 from procman.export.container.check_commands import probes
@@ -177,8 +177,9 @@ def free() -> int:
 def passes(check: Check, folder: Path, *tools: str) -> bool:
     """Run the command of a check with no tools but these on PATH."""
     for tool in tools:
-        need(tool)
-        program = sys.executable if tool == "python3" else shutil.which(tool) or ""
+        program = sys.executable if tool == "python3" else shutil.which(tool)
+        if program is None:
+            pytest.skip(f"{tool} is not installed")
         if not (folder / tool).exists():
             os.symlink(program, folder / tool)
     argv = ["/bin/sh", "-c", check_command(check)]
