@@ -110,12 +110,12 @@ def test_a_line_runs_with_or_without_a_shell_around_it() -> None:
 @pytest.mark.parametrize(
     ("lines", "overlay", "sentence"),
     [
-        ("web: ./web --port 8000\n", {}, "its line has the port 8000 instead of $PORT"),
-        ("web: ./web -b 0.0.0.0:8000\n", {}, "its line has the port 8000 instead of $PORT"),
+        ("web: ./web --port 8000\n", {}, "its line has port 8000 instead of $PORT"),
+        ("web: ./web -b 0.0.0.0:8000\n", {}, "its line has port 8000 instead of $PORT"),
         ("api: ./api $PORT\n", {}, "sends requests to web only: api has no port there"),
         ("bot: ./bot ${PS}\n", {}, "does not set PS, which bot uses"),
         ("bot: ./bot $PROCMAN_INSTANCE\n", {}, "does not set PROCMAN_INSTANCE, which bot uses"),
-        ("bot: ./bot\n", {"bot": {"cwd": "/srv/app/bots"}}, "write cd bots && into its line"),
+        ("bot: ./bot\n", {"bot": {"cwd": "/srv/app/bots"}}, "begin its line with cd bots &&"),
         ("bot: ./bot\n", {"bot": {"stop": StopPolicy(2)}}, "stops bot with TERM, not with INT"),
         ("bot: ./bot\n", {"bot": {"stop": StopPolicy(grace=45)}}, "kills bot after 30 s, before its 45 s are over"),
         ("bot: ./bot\n", {"bot": {"restart": RestartPolicy("never")}}, "starts bot again whenever it ends"),

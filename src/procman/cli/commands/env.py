@@ -30,7 +30,7 @@ def perform(invocation: Invocation) -> int:
     if own.get("as_json") and own.get("as_exports"):
         raise UsageError("--json and --export contradict each other", "leave one of them out")
     if len(invocation.words) > 1:
-        raise UsageError("env takes the name of one process", "without a name it prints what all have in common")
+        raise UsageError("env takes the name of one process", "without a name, it prints what all of them share")
     given = {option: texts for option, texts in invocation.given.items() if option.setting not in OWN}
     settings = settle(Invocation(invocation.command, given, ()))
     variables = _variables(settings, invocation.words[0] if invocation.words else "")

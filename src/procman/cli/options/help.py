@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 80  # columns
 _TOGETHER = {  # one row for two: a screen has 24
     "pause": ("pause, resume", "Suspend processes without ending them, or resume them."),
-    "run": ("run, env", "Run a command, or print the variables, as a process gets them."),
+    "run": ("run, env", "Run a command with a process's variables, or print them."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
 _IN_ANOTHER_ROW = ("resume", "events", "env")

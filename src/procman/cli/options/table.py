@@ -127,7 +127,7 @@ OPTIONS = (
     _everyday("log", "-l --log", "the folder for log files", "path", "DIR"),
     Option("target_dir", "--target-dir", "the application's folder at the target", "path", "DIR", config=False),
     Option("keep_trying", "--keep-trying", "never give up on what keeps failing", config=False),
-    Option("numbered", "--numbered", "number pods of Kubernetes, from web.1 on", config=False),
+    Option("numbered", "--numbered", "number the pods of Kubernetes: web.1, web.2", config=False),
     _everyday("dry_run", "--dry-run", "show what would change"),
     _everyday("check_files", "--check", "run the target's own validator"),
     _everyday("list_formats", "--list", "list all formats, including plug-ins"),

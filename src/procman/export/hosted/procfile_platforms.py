@@ -34,7 +34,7 @@ def procfile_warnings(app: Application, platform: str) -> Iterator[ExportWarning
 def _commands(service: Service, platform: str) -> Iterator[str]:
     name = service.name
     if service.folder:
-        yield f"{platform} runs {name} in the application's folder: write cd {service.folder} && into its line"
+        yield f"{platform} runs {name} in the application's folder; begin its line with cd {service.folder} &&"
     if service.serves and name != "web":
         yield f"{platform} sends requests to web only: {name} has no port there"
     if named := _OWN_NAMES.search(service.command):
@@ -44,7 +44,7 @@ def _commands(service: Service, platform: str) -> Iterator[str]:
         and not re.search(r"\$\{?PORT\b", service.command)
         and (fixed := _FIXED_PORT.search(service.command))
     ):
-        yield f"{platform} chooses the port of web: its line has the port {fixed[1]} instead of $PORT"
+        yield f"{platform} chooses the port of web, but its line has port {fixed[1]} instead of $PORT"
     if service.env:
         yield f"{platform} has one set of variables for all types: {', '.join(service.env)} of {name} is its own"
 
@@ -56,7 +56,7 @@ def _rules(service: Service, platform: str) -> Iterator[str]:
     if stop.grace > _GRACE:
         yield f"{platform} kills {name} after {_GRACE:.0f} s, before its {stop.grace:g} s are over"
     if service.kind == ONCE:
-        yield f"{platform} starts {name} again whenever it ends: run it by hand, or by a scheduler"
+        yield f"{platform} starts {name} again whenever it ends; run it by hand or with a scheduler"
 
 
 def _counts(service: Service, platform: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ def ready_lines(service: Service, folder: str) -> list[str]:
         return []
     limit = startup_limit(service)
     return [
-        "# It has started when it is ready: until then, what depends on it waits.",
+        "# It counts as started when it is ready; until then, what depends on it waits.",
         f"ExecStartPost=/bin/sh {folder}/{service.name}.%i.ready",
         f"TimeoutStartSec={seconds(limit) if limit else 'infinity'}",
     ]
