@@ -80,6 +80,14 @@ def test_a_port_that_has_moved_is_known_in_every_env_file(place: Place) -> None:
         session.wait_for(rf"of all {moved}, of one {moved}$")
 
 
+def test_run_knows_the_port_that_has_moved_in_the_session(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\nworker: exec sleep 1000\n")
+    with taken_port() as port:
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        moved = session.wait_for(r"web\.1 gets port (\d+)")[1]
+        assert place.call("run", "--", "sh", "-c", OWN_PORT).out == f"{moved}\n"
+
+
 def two_ports() -> int:
     """Return a port that is free, as are the two after it, as far as can be seen."""
     while True:

@@ -31,6 +31,12 @@ def root_of(settings: Settings) -> str:
     return root
 
 
+def uses_overlay(settings: Settings) -> bool:
+    """Whether a config file or a flag says anything about single process types. Without an overlay it costs nothing."""
+    by_flag = settings.auto_restart or settings.stop_signals or settings.can_die or settings.primary
+    return bool(settings.process or by_flag)
+
+
 def require_sound(procfile: Procfile) -> None:
     """Raise ProcfileError, which carries all problems, if the Procfile has errors."""
     errors = procfile.errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from procman.config.files import read_environment, read_procfile, require_sound, root_of
+from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
 from procman.core.planner import make_plan
 from procman.core.procfile.formation import flatten
 from procman.errors import ProcmanError, UsageError
@@ -55,12 +55,6 @@ def plan_for(
         warnings += require_sound_overlay(overlay)
     located = settings.but(procfile=os.path.abspath(settings.procfile), root=os.path.abspath(root_of(settings)))
     return make_plan(procfile, environment, located, overlay, session=session, warnings=warnings, moved=moved)
-
-
-def uses_overlay(settings: Settings) -> bool:
-    """Whether a config file or a flag says anything about single process types. Without an overlay it costs nothing."""
-    by_flag = settings.auto_restart or settings.stop_signals or settings.can_die or settings.primary
-    return bool(settings.process or by_flag)
 
 
 class PlanSource:

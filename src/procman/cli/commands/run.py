@@ -7,10 +7,8 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
-from procman.config.files import read_environment, read_procfile, require_sound, root_of
-from procman.config.plan_source import uses_overlay
+from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
 from procman.core.procfile.command import is_shell_word, needs_shell
-from procman.core.text.suggest import nearest
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
 from procman.runtime.guardian.foreground_run import run_in_foreground
 from procman.runtime.processes.spawn import find_program, launch
@@ -63,7 +61,7 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
 
 
 def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT and _URL of each type, as `start` or the session around us sets them."""
+    """Return PROCMAN_<TYPE>_PORT and _URL of each type, as `start` sets them, or as the running session has."""
     if procfile is None or settings.no_port:
         return {}
     from procman.config.interpolation import port_variables
@@ -72,8 +70,20 @@ def _ports(settings: Settings, procfile: Procfile | None, environment: Environme
         ports = port_variables(settings, procfile, environment)
     except UsageError:  # PORT is not a port, which only `start` needs
         return {}
-    inside = os.environ if "PROCMAN_SESSION" in os.environ else {}
+    inside = os.environ if "PROCMAN_SESSION" in os.environ else _ports_that_moved(settings)
     return {name: inside.get(name, port) for name, port in ports.items()}
+
+
+def _ports_that_moved(settings: Settings) -> Mapping[str, str]:
+    """Return the variables for the ports of the running session, which may have moved; nothing if none answers."""
+    from procman.runtime.control.endpoint import socket_paths
+
+    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
+    if not any(map(os.path.lexists, paths)):
+        return {}
+    from procman.cli.control.connection import ports_of
+
+    return ports_of(paths, given=settings.socket is not None)
 
 
 def _procfile(settings: Settings) -> Procfile | None:
@@ -125,6 +135,8 @@ def _not_found(name: str, search: Search, procfile: Procfile | None) -> CommandE
 def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
     if is_shell_word(name):
         return f"it is part of the shell; use procman run -- sh -c '{name} …'"
+    from procman.core.text.suggest import nearest
+
     near = nearest(name, procfile.names) if procfile else ""
     if near and not whereabouts:
         return f'did you mean "{near}"?'

@@ -7,7 +7,7 @@ import sys
 import time
 
 from procman.cli.options.option import Invocation
-from procman.core.procfile.formation import flatten
+from procman.core.procfile.formation import flatten, port_variables
 from procman.core.text.protocol import REQUEST_LIMIT, ProtocolError
 from procman.errors import ProcmanError, UsageError
 from procman.runtime.control.endpoint import find, folders, is_safe, socket_paths
@@ -131,6 +131,18 @@ def _procfile_at(path: str) -> str:
         return str(about.get("procfile", ""))
     except ProcmanError:
         return ""
+
+
+def ports_of(paths: list[str], given: bool) -> dict[str, str]:
+    """Return PROCMAN_<TYPE>_PORT and _URL of each type in a session; nothing if it does not answer soon."""
+    try:
+        connection = find(paths, given)
+        answer = Connection(connection, HINT_TIMEOUT).request({"verb": "ps"}) if connection is not None else {}
+    except (ProcmanError, OSError):
+        return {}
+    rows = answer.get("instances")
+    first = [row for row in rows if row["number"] == 1 and row["port"] is not None] if isinstance(rows, list) else []
+    return port_variables({str(row["type"]): int(row["port"]) for row in first})
 
 
 class Connection:

@@ -7,7 +7,6 @@ alive: no pid is ever read from a file.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 
@@ -232,6 +231,8 @@ class _Lock:
 
     def take(self) -> None:
         """Wait until no other session holds it. Raises OSError if there is no such folder."""
+        import fcntl
+
         self._fd = os.open(self._folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
 
