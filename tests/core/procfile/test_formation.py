@@ -140,6 +140,21 @@ def test_wrong_names(
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("formation", "names", "message"),
+    [
+        ("web=0,worker=1", ("web", "worker"), "nothing to start: every process type is excluded or has the count 0"),
+        ("web=0,worker=0", ("web", "worker"), "nothing to start"),
+        ("web=0,worker=1", ("web",), "nothing to start"),
+        ("web=0,worker=1", (), "nothing to start: every process type is excluded or has the count 0"),
+    ],
+)
+def test_why_nothing_is_left_to_start(formation: str, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        chosen(formation, *names, exclude=("worker",))
+    assert refused.value.message == message
+
+
 def test_the_most_instances_are_still_accepted() -> None:
     assert chosen(f"web={MOST_INSTANCES}") == f"web={MOST_INSTANCES}"
 
