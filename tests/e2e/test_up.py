@@ -367,3 +367,15 @@ def test_wait_sees_a_session_that_begins_later(place: harness.Place) -> None:
     session = up(place)
     assert waiting.wait() == 0
     end(place, session)
+
+
+@pytest.mark.parametrize("descriptors", range(8, 20, 2))
+def test_a_lack_of_descriptors_is_named_and_leaves_nothing(place: harness.Place, descriptors: int) -> None:
+    """With enough of them for an answer it is a session like any other, in which a process cannot be started, say."""
+    place.procfile(STAY)
+    command = f'ulimit -n {descriptors} && exec "{harness.PROCMAN}" up'
+    session = place.session("-c", command, program="/bin/sh")
+    code = session.wait()
+    assert code == 0 or "too many open files" in session.err.decode().lower()
+    if not session.text:
+        session.wait_until_gone()

@@ -45,7 +45,7 @@ def start(
     """Run the formation until it ends or is stopped. Returns the exit code.
 
     ``on_moved`` gets a sentence about each port that is taken, instead of the session's own output. ``on_begun`` is
-    called when the first instances have been started.
+    called when the first instances have been started, and the engine is about to take over.
     """
     open_standard_descriptors()
     environ = _environ(settings)
@@ -88,11 +88,11 @@ def _with_free_ports(
 def _run(run: StartedRun, on_begun: Callable[[], None] | None) -> int:
     try:
         run.begin()
-        if on_begun is not None:
-            on_begun()
         from procman.cli.commands.wiring import wire  # a fifth of the start, and no child has to wait for it
 
         engine = wire(run)
+        if on_begun is not None:
+            on_begun()
     except BaseException:
         kill_until_empty(run.children.spared)
         raise

@@ -26,8 +26,12 @@ from procman.runtime.system.descriptors import close_inherited_on_exec, open_sta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     from procman.cli.control.connection import Record
     from procman.core.model.settings import Settings
+else:
+    import _signal as signal  # without the enums: see signals.py
 
 READY_TIMEOUT = 60.0  # seconds
 OWN = ("ready_timeout", "as_json", "detach")  # settings of this command, which `start` does not have
@@ -156,6 +160,8 @@ class Up:
             return code
         error = RefusedError(self._message(answer, code), str(answer.get("hint", "")), code)
         if not rows:  # an unknown name: nothing was waited for
+            if self._begun is not None:  # it has no descriptor for an answer, so no command could end it later
+                self._begun.stop(signal.SIGTERM)
             raise error
         self._explain(answer, code)
         self._print_session({**answer, "error": error.message}, rows)
