@@ -80,6 +80,18 @@ def test_a_port_that_has_moved_is_known_in_every_env_file(place: Place) -> None:
         session.wait_for(rf"of all {moved}, of one {moved}$")
 
 
+def test_the_address_follows_a_port_that_has_moved(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\n")
+    both = ("--", "sh", "-c", "echo $PROCMAN_WEB_PORT $PROCMAN_WEB_URL")
+    with taken_port() as port:
+        number, address = place.call("test", "-p", str(port), *both).out.split()
+        assert (number != str(port), address) == (True, f"http://localhost:{number}")
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        session.wait_for(r"web\.1 started")
+        number, address = place.call("run", *both).out.split()
+        assert (number != str(port), address) == (True, f"http://localhost:{number}")
+
+
 def test_run_knows_the_port_that_has_moved_in_the_session(place: Place) -> None:
     place.procfile("web: exec sleep 1000\nworker: exec sleep 1000\n")
     with taken_port() as port:
