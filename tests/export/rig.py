@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import NoReturn
 
+_URL_OF_TYPE = re.compile("PROCMAN_[A-Z0-9_]+_URL")  # for a browser on the machine of the session
 LIMIT = 60.0  # seconds; only a hang takes this long
 
 # Values that broke the exports of other tools: each must arrive byte for byte.
@@ -106,11 +108,12 @@ class Application:
         return done
 
     def expected(self, formation: str) -> dict[str, dict[str, str]]:
-        """Return what `start` gives each instance, without the real environment and the name of the session."""
+        """Return what `start` gives each instance, without the real environment and what has a meaning only there."""
         plan = read_plan(Settings(procfile=f"{self.folder}/Procfile", formation=formation), {})
         environments = {instance.name: instance.env for instance in plan.instances}
         for env in environments.values():
-            env.pop("PROCMAN_SESSION")
+            for name in [name for name in env if name == "PROCMAN_SESSION" or _URL_OF_TYPE.fullmatch(name)]:
+                del env[name]
         assert all(HOSTILE.items() <= env.items() for env in environments.values() if "H_EMPTY" in env)
         return environments
 

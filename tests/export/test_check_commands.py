@@ -50,7 +50,16 @@ def read(plan_lines: str, overlay: Overlay, format_name: str) -> dict[str, Any]:
 
 # For each kind: a target, and the action of a Kubernetes probe.
 ACTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    HTTP: ("http://localhost:5000/health?full=1", {"httpGet": {"path": "/health?full=1", "port": 5000}}),
+    HTTP: (
+        "http://localhost:5000/health?full=1",
+        {
+            "httpGet": {
+                "path": "/health?full=1",
+                "port": 5000,
+                "httpHeaders": [{"name": "Host", "value": "localhost:5000"}],
+            }
+        },
+    ),
     TCP: ("[::1]:5432", {"tcpSocket": {"port": 5432}}),
     EXEC: ("./check $X $(id)", {"exec": {"command": ("/bin/sh", "-c", "./check $X $$(id)")}}),
 }

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from procman.core.model.checks import DELAY, HERE, HTTP, TCP, Check, split_host
 from procman.export.application import whole_seconds
 from procman.export.file import ExportWarning
-from procman.export.grammar import kubelet
+from procman.export.grammar import Plain, kubelet
 from procman.export.shell_checks import COMMANDS, check_command
 
 TYPE_CHECKING = False
@@ -107,11 +107,15 @@ def _probe(check: Check, service: Service, failures: int) -> dict[str, Yaml]:
 
 
 def _action(check: Check, service: Service) -> dict[str, Yaml]:
-    """Return what a probe does. The kubelet connects from outside, to the pod's address."""
+    """Return what a probe does. The kubelet connects from outside, to the pod's address.
+
+    Its request names the host of the check, as that of `start` does: many applications refuse other names.
+    """
     if check.kind == HTTP:
         address = urlsplit(check.target)
         path = address.path + (f"?{address.query}" if address.query else "") or "/"
-        return {"httpGet": {"path": path, "port": address.port or 80}}
+        host: dict[str, Yaml] = {"name": Plain("Host"), "value": address.netloc}
+        return {"httpGet": {"path": path, "port": address.port or 80, "httpHeaders": [host]}}
     if check.kind == TCP:
         return {"tcpSocket": {"port": int(split_host(check.target)[1])}}
     return {"exec": {"command": ("/bin/sh", "-c", kubelet(check_command(check, service.folder)))}}
