@@ -1,4 +1,4 @@
-"""What a target cannot hold of a plan: a format, or a platform that reads the Procfile itself."""
+"""What a target does not support in a plan: a format, or a platform that reads the Procfile itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_target(name: str) -> None:
 
 
 def limits(name: str, plan: Plan, options: ExportOptions) -> list[str]:
-    """Return what the target cannot hold, in sentences. Raises UsageError for a value that it refuses."""
+    """Return what the target does not support, as sentences. Raises UsageError for a value that it refuses."""
     if name in NAMES:
         found = procfile_warnings(application(plan, options), NAMES[name])
     else:

@@ -1,4 +1,4 @@
-"""The ``start`` that ``up`` runs in a session of its own: it reports through a pipe whether it begins.
+"""The ``start`` that ``up`` runs in a session of its own: it reports through a pipe whether it starts.
 
 Its stderr is the pipe, as long as it is starting. What it writes there is for the caller's stderr, but one of these
 bytes says how it went: LISTENING, RUNNING (another session is there), or REFUSED, which a JSON object follows. Then the
@@ -41,7 +41,7 @@ class _CallerPipe(io.FileIO):
 
 
 def perform(invocation: Invocation) -> int:
-    """Begin a session, or report why there is none."""
+    """Start a session, or report why there is none."""
     from procman.cli.commands.socket_claim import AlreadyRunningError  # late: the caller needs only the constants
     from procman.cli.commands.start import start
     from procman.cli.options.precedence import settle

@@ -63,11 +63,11 @@ def _instance(plan: Plan, wanted: str) -> InstancePlan:
 
 
 def _from_session(settings: Settings, plan: Plan, instance: InstancePlan | None) -> dict[str, str]:
-    """Return what the running session has decided: its id, and the ports, which may be other ones than usual."""
+    """Return what the running session has decided: its id and its ports, which may differ from the usual ones."""
     try:
         found = find(socket_paths(plan.procfile_path, plan.root, settings.socket, os.environ), bool(settings.socket))
         answer = Connection(found).request({"verb": "ps"}) if found is not None else {}
-    except ProcmanError:  # it is suspended, say
+    except ProcmanError:  # it is suspended, for example
         return {}
     rows = answer.get("instances", [])
     assert isinstance(rows, list)

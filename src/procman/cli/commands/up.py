@@ -1,6 +1,6 @@
 """``procman up``, or ``start --detach``: ensure that a session runs in the background, and wait until it is ready.
 
-If there is none, this command runs ``start`` again in a session of its own, then it is a client like any other. So a
+If there is none, this command runs ``start`` again in a session of its own, and is then a client like any other. So a
 session that nothing watches is not a special kind of session.
 """
 
@@ -74,7 +74,7 @@ class Up:
         self._timeout = timeout
         self._as_json = as_json
         self._paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
-        self._begun: DetachedStart | None = None  # the session that this call has begun
+        self._begun: DetachedStart | None = None  # the session that this call has started
 
     def run(self) -> int:
         """Ensure that the session is up; print its table. Returns the exit code."""
@@ -99,7 +99,7 @@ class Up:
         return self._last_record(connection, {**request, "timeout": round(left, 3)})
 
     def _find(self) -> Connection | None:
-        """Connect to the session, or return None. One that is stopping is waited for: another one may begin then."""
+        """Connect to the session, or return None. Wait for one that is stopping, since another one may then start."""
         while True:
             try:
                 found = find(self._paths, self._settings.socket is not None)
@@ -119,7 +119,7 @@ class Up:
             connection.close()
 
     def _begin(self) -> Connection | None:
-        """Begin a session and connect to it. Return None if another one is there, or was a moment ago."""
+        """Start a session and connect to it. Return None if another one is there, or was a moment ago."""
         self._begun = begun = DetachedStart(self._inner, self._settings)
         how = begun.wait(self._until)
         if how == LISTENING:

@@ -42,7 +42,7 @@ def list_all(invocation: Invocation) -> int:
 
 
 def stop_all(invocation: Invocation) -> int:
-    """Stop all sessions at the same time, and wait until they have ended. Having none to stop is a success."""
+    """Stop all sessions at the same time, and wait until they have ended. If there is none, that is a success."""
     _require_alone(invocation)
     own = own_options(invocation)
     waits = bool(own.get("wait", True))

@@ -23,7 +23,7 @@ _TERM = 15
 
 
 def platform_warnings(app: Application, platform: str, signal: bool = False) -> Iterator[ExportWarning]:
-    """Yield what the platform lacks. All make http checks; ``signal`` is for one that can send any stop signal."""
+    """Yield what the platform lacks. All of them make http checks; ``signal``: it can send any stop signal."""
     yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
     for service in app.services:
         yield from _missing(service, platform, signal)
@@ -82,7 +82,7 @@ def exported(service: Service) -> str:
 
 
 def health_path(service: Service) -> str:
-    """Return the path that an http check of the service's own port asks for; empty if it has none."""
+    """Return the path that an http check of the service's own port requests; empty if it has none."""
     for check in (service.first.health, service.first.ready):
         if check and check.kind == HTTP:
             address = urlsplit(check.target)

@@ -1,4 +1,4 @@
-"""What Heroku and its like, which run the Procfile as it is, make of it, of its overlay and of its formation."""
+"""What Heroku and similar platforms, which run the Procfile as it is, do not support."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIXED_PORT = re.compile(r"(?:--port|--bind|-p|-b|:)[ =:]?(?:[0-9.]+:)?([0-9]{4,
 
 
 def procfile_warnings(app: Application, platform: str) -> Iterator[ExportWarning]:
-    """Yield what the platform cannot hold, though the Procfile, its overlay and the formation say it."""
+    """Yield what the Procfile, the overlay and the formation say, but the platform does not support."""
     yield from overlay_warnings(app, platform)
     for service in app.services:
         for sentence in (*_commands(service, platform), *_rules(service, platform), *_counts(service, platform)):

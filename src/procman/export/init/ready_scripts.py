@@ -33,7 +33,7 @@ exit 1
 
 
 def _is_awaited(service: Service) -> bool:
-    """Whether a command can find out when the service is ready, and it is one that lasts."""
+    """Whether the service keeps running and a command can find out when it is ready."""
     ready = service.first.ready
     return ready is not None and ready.kind in COMMANDS and service.kind == LASTING
 

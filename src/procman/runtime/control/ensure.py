@@ -72,7 +72,7 @@ def _missing(instances: Sequence[Instance], named: bool) -> list[Instance]:
 
 
 def _belongs(instance: Instance) -> bool:
-    """Return whether it is up without being named: it starts with the session, or has been started by name."""
+    """Return whether it must be up without being named: it starts with the session, or has been started by name."""
     return instance.plan.autostart or instance.wanted or instance.started is not None
 
 

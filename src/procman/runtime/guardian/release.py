@@ -1,4 +1,4 @@
-"""Lets the guardian end while the session runs on: the manager then has no terminal, and is the visible pid itself.
+"""Lets the guardian end while the session continues: the manager then has no terminal, and is the visible pid itself.
 
 The shell waits for the guardian alone, so its end gives the terminal back. The watchdog learns of it before, through
 the pipe that wakes it: otherwise it would take the guardian's end for a kill.

@@ -1,4 +1,4 @@
-"""Detaches the session from its terminal: the key `d`. The session runs on, and the shell gets the terminal back."""
+"""Detaches the session from its terminal: the key `d`. The session continues, and the shell gets the terminal back."""
 
 from __future__ import annotations
 
