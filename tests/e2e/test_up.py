@@ -244,6 +244,17 @@ def test_what_does_not_begin_in_time_is_ended(place: harness.Place) -> None:
     session.wait_until_gone()
 
 
+def test_what_waits_is_named_with_the_reason(place: harness.Place) -> None:
+    place.procfile(STAY)
+    place.write("procman.toml", "process.web.depends_on = ['db']\nprocess.db.ready = { exec = 'test -e go' }\n")
+    session = place.session("up")
+    session.wait_for("procman: web.1 is waiting because db.1 is not ready", stream="err")
+    place.write("go", "")
+    session.wait_for("procman: db.1 is ready after", stream="err")
+    assert session.wait() == 0
+    end(place, session)
+
+
 def test_warnings_are_shown_here(place: harness.Place) -> None:
     place.procfile("web: nohup sleep 1000\n")
     session = up(place)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 
 from procman.core.lifecycle.outcome import failure_code
-from procman.core.lifecycle.transitions import State
+from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.plan import SYSTEM
 from procman.core.procfile.selection import matches
-from procman.output.messages.sentences import status_record
+from procman.output.messages.sentences import sentence, status_record
 from procman.output.sanitize.escapes import without_color
 from procman.runtime.control.commands import bring_up
 from procman.runtime.control.tasks import EXIT_NOT_DONE, UntilUp, has_completed, is_lost, is_stopped, is_up
@@ -35,18 +35,29 @@ def ensure(session: Session, client: Client, request: Request) -> None:
 
     What has ended by itself with success is not missing, nor is what only starts by name.
     """
+    meant = _meant(session, request.names)
     if request.fresh:
-        chosen = _meant(session, request.names)
         _send_warnings(session, client)
+    _send_waits(session, client, meant)
+    if request.fresh:
+        chosen = meant
     else:
         chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)))
-        chosen = list(dict.fromkeys([*_meant(session, request.names), *chosen]))
+        chosen = list(dict.fromkeys([*meant, *chosen]))
     chosen = [one for one in chosen if request.names or _belongs(one)]
     task = UntilEnsured(client, session, chosen, request.timeout)
     if request.wait:
         session.begin(task)
     else:
         task.finish()
+
+
+def _send_waits(session: Session, client: Client, instances: Sequence[Instance]) -> None:
+    """Send what the instances wait for that were waiting before the request."""
+    hindrances = session.supervisor.hindrances
+    for one in instances:
+        if one.state == State.WAITING:
+            client.send({"say": sentence(Action.ANNOUNCE_WAITING, one, time.monotonic(), hindrances)})
 
 
 def _send_warnings(session: Session, client: Client) -> None:
