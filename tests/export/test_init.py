@@ -261,6 +261,14 @@ def test_launchd_and_upstart_leave_the_rest_to_a_person() -> None:
     assert "respawn" not in upstart.files["app-release-1.conf"]
 
 
+def test_a_home_in_the_env_files_wins_over_that_of_the_account() -> None:
+    for format_name, path in (("supervisord", "app/web.1.sh"), ("runit", "app-web.1/run"), ("s6", "app-web.1/run")):
+        own = Export(format_name, plan_of("web: ./web\n", HOME="/srv/home"), user="games").files[path]
+        assert "HOME=" not in own
+        assert "/usr/bin/env USER=games LOGNAME=games" in own
+        assert 'HOME="$(getent passwd games' in Export(format_name, plan_of("web: ./web\n"), user="games").files[path]
+
+
 # Scaling down --------------------------------------------------------------------------------------------------------
 
 

@@ -282,6 +282,20 @@ def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path)
     assert not list((machine.folder / UNITS / "shop").glob("w*.[02].env"))
 
 
+def test_what_is_scaled_away_does_not_start_again(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "web: ./witness\n")
+    install(machine, app, "-m", "web=2")
+    first = app.pid("web.1")
+    app.pid("web.2")
+    app.export("systemd", machine.folder / UNITS, "--user", "daemon", "-m", "web=1")
+    machine.call("systemctl", "daemon-reload")
+    app.forget("web.1")
+    machine.call("systemctl", "restart", "shop.target")
+    assert app.pid("web.1") != first
+    wait_for(lambda: state(machine, "web.2") == "inactive", "web.2 is down, and has not failed")
+    assert (app.seen / "web.2.bye").exists()
+
+
 def test_the_verifier_has_nothing_to_say(machine: Machine, place: Path) -> None:
     app = Application(place / "shop", f"{PROCFILE}build: ./build\nlazy: ./debug\nrelease: ./migrate && ./collect\n")
     (app.folder / "procman.toml").write_text(
