@@ -685,3 +685,23 @@ def test_a_reader_that_is_gone_is_a_broken_pipe(pipe: tuple[int, int]) -> None:
     with pytest.raises(BrokenPipeError) as gone:
         outlet.flush()
     assert gone.value.errno == errno.EPIPE
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted"), [(4096, [(7, 1031, 65536)]), (65535, [(7, 1031, 65536)]), (65536, []), (1 << 20, [])]
+)
+def test_a_pipe_is_only_ever_made_larger(
+    present: int, wanted: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's share of pipe memory may not allow it, so the kernel is not asked here."""
+    calls: list[tuple[int, ...]] = []
+
+    def control(*given: int) -> int:
+        if given == (7, 1032):
+            return present
+        calls.append(given)
+        return given[2]
+
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    assert enlarge_pipe(7, 65536)
+    assert calls == wanted
