@@ -213,9 +213,9 @@ def test_the_port_of_one_that_does_not_run_is_free() -> None:
 # Ports that other processes have ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    """The ports that are taken."""
+    """The ports that are taken, whatever listens on this machine."""
     ports: set[int] = set()
     monkeypatch.setattr(reload, "busy_ports", ports.intersection)
     monkeypatch.setattr(reload, "owner", lambda port: f"pid {port}")
