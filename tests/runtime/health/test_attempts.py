@@ -110,6 +110,7 @@ def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) 
             peers.append(server.accept()[0])
         except BlockingIOError:
             return
+        peers[-1].settimeout(LIMIT)
         request = peers[-1].recv(4096)
         assert request.startswith(b"GET /health?x=1 HTTP/1.1\r\nHost: localhost:")
         peers[-1].sendall(answer)
