@@ -40,6 +40,7 @@ def _start(place: Place, helper: tuple[str, str], kind: str, line: str) -> Sessi
     pid = kit.running(helper[1])[0]
     if os.stat(f"/proc/{pid}").st_uid != 0 or _may_kill(pid):
         kit.miss("a program cannot become root here")
+    place.write("up", "")  # a leader that ends earlier takes it along while it still may
     return session
 
 
@@ -48,7 +49,7 @@ def _may_kill(pid: int) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("line", ["web: {}\n", "web: {}; true\n", "web: {} &\n"])
+@pytest.mark.parametrize("line", ["web: {}\n", "web: {}; true\n", "web: {} & until [ -e up ]; do sleep 0.01; done\n"])
 def test_what_cannot_be_signalled_is_named_and_left(place: Place, helper: tuple[str, str], line: str) -> None:
     session = _start(place, helper, "--no-pty", line)
     pid = kit.running(helper[1])[0]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import sys
 
+import psutil
 import pytest
 
 from faults import kit
+from procman.runtime.processes.recipients import handles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,6 +140,22 @@ def test_a_program_that_waits_for_the_signal_handles_it(place: Place, way: str, 
     place.write("go", "")
     session.wait_for(r"\| result 0")
     assert session.wait() == 0
+
+
+def test_a_signal_counts_as_handled_before_and_while_the_program_waits_for_it() -> None:
+    kit.need_linux()
+    line = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); print(flush=True); signal.sigwait([15])"
+    with subprocess.Popen([sys.executable, "-c", line], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        try:
+            kit.wait_until(
+                lambda: psutil.Process(program.pid).status() == psutil.STATUS_SLEEPING, "the call of sigwait"
+            )
+            assert handles(program.pid, signal.SIGTERM)
+            assert not handles(program.pid, signal.SIGHUP)
+        finally:
+            program.kill()
 
 
 def test_an_interrupt_at_the_terminal_lets_the_job_finish(place: Place) -> None:

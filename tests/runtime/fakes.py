@@ -449,8 +449,8 @@ class Kernel:
             return b"".join(f"{key}={value}\0".encode() for key, value in one.env.items())
         if name == "cmdline":
             return one.command.replace(" ", "\0").encode() + b"\0"
-        if name == "wchan":
-            return b"0"
+        if name == "syscall":
+            return b"running\n"
         assert name == "comm"
         return one.command.split()[0].encode() + b"\n"
 

@@ -29,6 +29,8 @@ else:
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"zsh", b"ksh", b"mksh", b"ash", b"busybox"))
 _PASS_ON = frozenset((b"npm", b"npx", b"yarn", b"pnpm", b"make", b"gmake", b"just"))  # to a shell, which then ends
 _SIGNAL_SET_SIZE = 8  # bytes
+_SIGTIMEDWAIT = {"x86_64": b"128", "aarch64": b"137", "riscv64": b"137", "ppc64le": b"176", "s390x": b"177"}
+"""The number of rt_sigtimedwait(2) by machine, from Linux's tables of system calls."""
 _DISPOSITIONS = {b"SigBlk": "blocked", b"SigIgn": "ignored", b"SigCgt": "caught"}  # of /proc/PID/status, proc(5)
 
 
@@ -87,12 +89,14 @@ def _awaited(pid: int) -> int:
     """Return the set of signals that a process waits for in sigwait(3).
 
     The kernel takes them out of the mask while it waits, so they do not show as blocked. The set itself is in the
-    memory of the process, at the address that is the first argument of the system call, as proc(5) shows it.
+    memory of the process, at the address that is the first argument of the system call, as proc(5) shows it. It is
+    recognized by its number, since not every kernel gives a name in /proc/PID/wchan.
     """
     try:
-        if not content(f"/proc/{pid}/wchan").startswith(b"do_sigtimedwait"):
+        number, *arguments = content(f"/proc/{pid}/syscall").split()
+        if number != _SIGTIMEDWAIT.get(os.uname().machine):
             return 0
-        address = int(content(f"/proc/{pid}/syscall").split()[1], 16)
+        address = int(arguments[0], 16)
         with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
             return int.from_bytes(memory.read(_SIGNAL_SET_SIZE), sys.byteorder)
