@@ -7,6 +7,7 @@ import pytest
 from procman.core.lifecycle.outcome import ASKED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.checks import Check
+from procman.core.model.plan import RestartPolicy
 from procman.runtime.control.tasks import EXIT_TIMED_OUT, SETTLING_TIME
 from runtime.control.rig import FakeClient, World
 
@@ -136,3 +137,11 @@ def test_the_end_of_the_session_is_awaited_and_reported(world: World) -> None:
         "hint": "",
         "code": 2,
     }
+
+
+def test_a_failure_is_answered_with_its_own_card(world: World) -> None:
+    world["web.2"].plan.restart = RestartPolicy("never")
+    world.cards.update({"web.2": ["web.2 failed"], "worker.1": ["of another"]})
+    world.end("web.2", code=7)
+    client = world.request("ensure", fresh=True)
+    assert (answer(client)["cards"], answer(client)["code"]) == ([["web.2 failed"]], 7)
