@@ -354,9 +354,9 @@ class World:
             return
         child.sick += not child.paused  # what is paused does not answer, and is not to blame
         self.supervisor.unhealthy(child.instance, "no answer", self.now)
-        health = child.instance.plan.health
-        assert health is not None
-        condemned = child.sick == health.threshold and health.on_fail != "none" and not child.paused
+        health = child.instance.plan.health  # None if a shutdown keeps it from the restart by its new plan
+        blamed = health is not None and health.on_fail != "none" and child.sick == health.threshold
+        condemned = blamed and not child.paused
         assert child.instance.state == (State.STOPPING if condemned else State.RUNNING)
         self.perform()
 
