@@ -45,7 +45,9 @@ class World:
     def perform(self) -> None:
         while actions := self.supervisor.take_actions():
             for action, instance in actions:
-                if action == Action.LAUNCH:
+                if action == Action.LAUNCH and instance.state != State.STARTING:
+                    self.supervisor.spawn_failed(instance, "stopped before it was started", None, self.now)
+                elif action == Action.LAUNCH:
                     self.launched.append(instance.name)
                     self.supervisor.spawned(instance, 1, self.now)
                 elif action == Action.STOP:
@@ -281,6 +283,30 @@ def test_the_patience_of_a_dependency_begins_again_when_the_user_starts_it_also_
     assert world.state("web.1") == State.FAILED
 
 
+def test_what_is_scaled_away_before_it_was_launched_does_not_lengthen_a_wait() -> None:
+    web = a_plan("web.1")
+    web.depends_on = (Dependency("db", "completed", 6.0),)
+    world = World(web, a_plan("db.1"))
+    world.pass_time(2.0)
+    world.supervisor.retire(world.supervisor.add([a_plan("db.2")], world.now), world.now)
+    world.perform()
+    assert "db.2" not in world.supervisor.instances
+    assert world.supervisor.instances["web.1"].deadline == 6.0
+
+
+def test_nobody_gives_up_on_what_the_same_request_starts() -> None:
+    world = World(a_plan("job.1", "api", "web:completed"), a_plan("api.1", ready=True))
+    world.hold("api.1")
+    world.end("api.1", TERM)
+    world.supervisor.add([a_plan("web.1", "api")], world.now)
+    world.perform()
+    assert [world.state(name) for name in ("api.1", "web.1", "job.1")] == [
+        State.STARTING,
+        State.WAITING,
+        State.WAITING,
+    ]
+
+
 def test_what_is_scaled_away_is_waited_for_no_longer() -> None:
     world = World(a_plan("web.1", "db"), a_plan("db.1", ready=True), a_plan("db.2", ready=True), exit_rule="failure")
     world.ready("db.1")
@@ -289,6 +315,21 @@ def test_what_is_scaled_away_is_waited_for_no_longer() -> None:
     assert world.state("web.1") == State.WAITING
     world.end("db.2", TERM)
     assert world.state("web.1") == State.RUNNING
+
+
+@pytest.mark.parametrize("way", ["retire", "hold", "stop", "kill"])
+def test_one_request_starts_nothing_that_needs_what_it_also_stops(way: str) -> None:
+    web = a_plan("web.1", "job:completed", "db")
+    world = World(web, a_plan("job.1"), a_plan("db.1"))
+    world.end("job.1", CRASH)
+    stopped = [world.supervisor.instances[name] for name in ("job.1", "db.1")]
+    if way == "retire":
+        world.supervisor.retire(stopped, world.now)
+    elif way == "hold":
+        world.supervisor.hold(stopped, world.now)
+    else:
+        world.supervisor.wish(way, stopped, world.now)
+    assert world.state("web.1") == State.WAITING
 
 
 def test_a_changed_file_does_not_start_a_dependency_that_the_user_stopped() -> None:
@@ -461,11 +502,11 @@ def an_order(*plans: InstancePlan, **states: str) -> tuple[Order, dict[str, Inst
 def test_what_waits_for_an_instance_is_what_depends_on_it_and_the_instance_itself() -> None:
     plans = [a_plan("web.1", "db"), a_plan("api.1", "db"), a_plan("job.1"), a_plan("db.1"), a_plan("web.2", "mq")]
     order, instances = an_order(*plans, web=State.WAITING, job=State.WAITING)
-    assert [one.name for one in order.waiting_for(instances["db.1"])] == ["web.1"]
-    assert [one.name for one in order.waiting_for(instances["job.1"])] == ["job.1"]
-    assert order.waiting_for(instances["api.1"]) == []
+    assert [one.name for one in order.waiting_for({instances["db.1"]})] == ["web.1"]
+    assert [one.name for one in order.waiting_for({instances["job.1"]})] == ["job.1"]
+    assert order.waiting_for({instances["api.1"]}) == []
     instances["db.1"].state = State.WAITING
-    assert [one.name for one in order.waiting_for(instances["db.1"])] == ["web.1", "db.1"]
+    assert [one.name for one in order.waiting_for({instances["db.1"]})] == ["web.1", "db.1"]
 
 
 def test_one_that_is_held_holds_up_what_needs_it_whatever_else_is_needed() -> None:

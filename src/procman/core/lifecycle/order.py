@@ -8,7 +8,7 @@ from procman.core.model.dependency import COMPLETED, READY, STARTED, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from procman.core.lifecycle.transitions import Instance
     from procman.core.model.dependency import Edges
@@ -55,13 +55,11 @@ class Order:
         """Whether `instance` waits, directly or not, for something that the user stopped by name."""
         return any(hindrance.held for hindrance in self.hindrances(instance))
 
-    def waiting_for(self, instance: Instance) -> list[Instance]:
-        """Return the waiting instances that depend on the type of `instance`, and `instance` itself if it waits."""
-        name = instance.plan.type
-        if name not in self.needed_types:
-            return [instance] if instance.state == State.WAITING else []
+    def waiting_for(self, changed: Set[Instance]) -> list[Instance]:
+        """Return the waiting instances that depend on the type of a changed one, and the changed ones that wait."""
+        types = self.needed_types.intersection([one.plan.type for one in changed])
         waiting = (one for one in self._instances.values() if one.state == State.WAITING)
-        return [one for one in waiting if one is instance or _needs(one, name)]
+        return [one for one in waiting if one in changed or any(need.type in types for need in one.plan.depends_on)]
 
     def verdict(self, waiting: Instance) -> tuple[str, str] | None:
         """Return the event that ends its wait, and the reason: START, or TIMEOUT if a dependency failed; else None."""

@@ -65,11 +65,10 @@ class Supervisor:
 
     def wish(self, event: str, instances: Iterable[Instance], now: float) -> None:
         """Apply START, STOP, KILL or RESTART to `instances`. During a shutdown nothing starts."""
-        if event not in (Event.START, Event.RESTART):
-            for instance in list(instances):
-                self._step(instance, event, Fact(now))
-        else:
+        if event in (Event.START, Event.RESTART):
             self._bring_up(event, list(instances), now)
+        else:
+            self._step_all([(instance, event) for instance in instances], now)
 
     def restart_changed(self, instances: Iterable[Instance], now: float) -> None:
         """Restart `instances` because their files changed. What the user stopped by name stays stopped."""
@@ -77,13 +76,23 @@ class Supervisor:
 
     def _bring_up(self, event: str, chosen: list[Instance], now: float, held_too: bool = True) -> None:
         """Start or restart `chosen` and start the dependencies they need; each instance after its own dependencies."""
+        if self.stopping is not None:
+            return
         needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen, held_too))
-        for instance in chosen if self._order is None else self._order.sorted([*needed, *chosen]):
-            if self.stopping is not None:  # what waited for the previous one may have failed, and that ended the run
-                return
+        everything = chosen if self._order is None else self._order.sorted([*needed, *chosen])
+        for instance in everything:
             instance.held = False
             self._retiring.discard(instance.name)
-            self._step(instance, Event.START if instance in needed else event, Fact(now))
+        self._step_all([(one, Event.START if one in needed else event) for one in everything], now)
+
+    def _step_all(self, steps: list[tuple[Instance, str]], now: float) -> None:
+        """Take all steps of a wish, then check what waits for one of them: it may wait for another one, too."""
+        is_checking = bool(self._changed)
+        self._changed += [instance for instance, _ in steps[:1]]  # so the steps themselves check nothing
+        for instance, event in steps:
+            self._step(instance, event, Fact(now))
+        if not is_checking:
+            self._check_waiting(now)
 
     def stop_all(self, reason: Reason, now: float) -> None:
         """Begin the shutdown: no more starts, every backoff is cancelled, and all stop. A second call changes nothing.
@@ -312,9 +321,10 @@ class Supervisor:
                 self.outcome.stopped_in_time = False
             elif action == Action.ANNOUNCE_FAILED:
                 self._failed(instance, fact)
-        if self._order is not None:
-            self._spread(self._order, instance, fact.now)
-        self._forget_retired(instance, fact.now)
+        self._forget_retired(instance)
+        self._changed.append(instance)
+        if len(self._changed) == 1:
+            self._check_waiting(fact.now)
 
     def _keep_paused(self, instance: Instance, now: float) -> None:
         """Suspend the new deadline of a paused instance, too. What ends or is stopped is not paused any more."""
@@ -333,32 +343,29 @@ class Supervisor:
         self._deadline_known = False
         self._actions.append((action, instance))
 
-    def _forget_retired(self, instance: Instance, now: float) -> None:
+    def _forget_retired(self, instance: Instance) -> None:
         """Remove a retiring instance that is at rest. What waited for it no longer does."""
         if instance.name in self._retiring and instance.state in DOWN:
             self._retiring.discard(instance.name)
             self._later.pop(instance.name, None)
             del self.instances[instance.name]
             self.on_removed(instance.name)
-            if self._order is not None:
-                self._spread(self._order, instance, now)
 
-    def _spread(self, order: Order, instance: Instance, now: float) -> None:
-        """Check the instances that wait for `instance`, then those that wait for them; a queue avoids nesting."""
-        self._changed.append(instance)
-        if len(self._changed) > 1:
+    def _check_waiting(self, now: float) -> None:
+        """Check the instances that wait for what changed, then those that wait for them; a queue avoids nesting."""
+        if (order := self._order) is None:
+            self._changed.clear()
             return
-        while self._changed:
-            changed = self._changed[0]
-            waiting = order.waiting_for(changed) if self.stopping is None else []
-            for one in waiting:
+        while changed := set(self._changed):
+            count = len(self._changed)
+            for one in order.waiting_for(changed) if self.stopping is None else ():
                 if verdict := order.verdict(one):
                     self._step(one, verdict[0], Fact(now, reason=verdict[1]))
                 elif hold_up(one, order.is_held_up(one), now):
                     self._changed.append(one)
-            if self._later and changed.state in DOWN:
+            if self._later and any(one.state in DOWN for one in changed):
                 self._release([name for name in self._later if not order.in_use(self.instances[name])], now)
-            del self._changed[0]
+            del self._changed[:count]
 
     def _release(self, names: list[str], now: float) -> None:
         """Stop the instances that were held back, if they have not been stopped yet."""
