@@ -1,9 +1,9 @@
-"""A component that is made when the first instance needs it."""
+"""Components that are made when the first instance needs them, or that act on request."""
 
 from __future__ import annotations
 
 from procman.core.lifecycle.transitions import Action, Instance
-from procman.runtime.loop.component import LazyComponent, QuietComponent
+from procman.runtime.loop.component import LazyComponent, OnRequest, QuietComponent
 from procman.runtime.system.poller import Poller
 from runtime.fakes import Kernel, Recorder, a_plan
 
@@ -88,3 +88,35 @@ def test_a_quiet_component_does_nothing_and_waits_for_nothing(kernel: Kernel) ->
     assert not quiet.is_timing()
     quiet.close(kernel.now, 0)
     assert quiet.next_deadline() is None
+
+
+def test_an_action_is_performed_once_for_each_turn_in_which_it_was_requested() -> None:
+    performed: list[Poller] = []
+    component, poller = OnRequest(performed.append), Poller()
+    component.open(poller)
+    component.tick(1.0)
+    assert performed == []
+    component.request()
+    component.request()
+    assert performed == []
+    component.tick(2.0)
+    component.tick(3.0)
+    assert performed == [poller]
+    component.request()
+    component.tick(4.0)
+    assert performed == [poller, poller]
+
+
+def test_an_action_may_request_itself_for_the_next_turn() -> None:
+    turns: list[float] = []
+
+    def action(_poller: Poller) -> None:
+        turns.append(0.0)
+        component.request()
+
+    component = OnRequest(action)
+    component.open(Poller())
+    component.request()
+    component.tick(1.0)
+    component.tick(2.0)
+    assert len(turns) == 2

@@ -110,6 +110,27 @@ def test_whatever_was_cut_short_the_next_line_is_a_line_of_the_shells(half: byte
     assert 2026 << 5 not in screen.mode
 
 
+def test_what_is_forgotten_is_closed_once_and_not_restored(session: Session) -> None:
+    own = os.dup(session.slave)
+    saved = SavedTerminal(own, session.found)
+    saved.forget()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(own)
+    before = session.settings
+    assert os.dup(session.slave) == own  # another file may get the number
+    saved.forget()
+    saved.restore()
+    os.close(own)
+    assert session.settings == before
+    assert session.shown == b""
+
+
+def test_without_a_terminal_there_is_nothing_to_forget() -> None:
+    saved = SavedTerminal()
+    saved.forget()
+    saved.forget()
+
+
 def test_without_a_terminal_nothing_is_done() -> None:
     SavedTerminal().restore()
     reader, writer = os.pipe()
