@@ -32,6 +32,12 @@ LIMIT = 60.0  # seconds; generous, so that only what hangs reaches it on a busy 
 MARK = "PROCMAN_TEST_MARK"  # every process of a session inherits it: that is how survivors are found
 _FOREIGN = re.compile(r"^(PROCMAN_.*|PYTHON.*|PORT|PS|NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|INVOCATION_ID)$")
 
+LISTENER = """import os, socket, time
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+print("listening", flush=True)
+time.sleep(1000)
+"""
+
 
 class Finished:
     """What a finished command left: exit code and both streams as text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -82,6 +83,25 @@ def test_all_are_listed_and_all_are_stopped(world: World) -> None:
     bakery.wait_until_gone()
     shop.wait_until_gone()
     assert os.listdir(world.env["TEST_FOLDER"] or "") == []
+
+
+def test_a_folder_with_line_breaks_is_one_line(world: World) -> None:
+    odd = world.up("two\nlines", "web: sleep 1000\n")
+    assert "two\\nlines" in world.call("ps", "--all").text
+    stopped = world.call("stop", "--all").text
+    assert (stopped.count("\n"), "two\\nlines/Procfile has ended" in stopped) == (1, True)
+    odd.wait_until_gone()
+
+
+def test_the_ports_of_what_listens_are_shown(world: World) -> None:
+    world.place.write("shop/server.py", harness.LISTENER)
+    world.place.write("shop/procman.toml", "process.web.ready = { log = 'listening' }\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # its neighbor is free
+        words = ("-p", str(taken.getsockname()[1]), "--port-conflict", "bump")
+        shop = world.up("shop", f"web: exec {sys.executable} server.py\n", *words)
+    assert len(json.loads(world.call("ps", "--all", "--json").text)["sessions"][0]["ports"]) == 1
+    assert world.call("stop", "--all").process.returncode == 0
+    shop.wait_until_gone()
 
 
 def test_a_stale_socket_and_a_stranger_are_no_obstacle(world: World) -> None:

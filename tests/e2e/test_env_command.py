@@ -37,7 +37,8 @@ def test_with_a_name_it_prints_what_that_one_gets(place: harness.Place) -> None:
     assert "LEVEL" not in json.loads(place.call("env", "web.1", "--json").out)
     assert "PROCMAN_SESSION" not in record
     wrong = place.call("env", "bd")
-    assert (wrong.code, 'no process "bd"' in wrong.err, 'did you mean "db"?' in wrong.err) == (2, True, True)
+    assert wrong.code == 2
+    assert ['Procfile has no process "bd"' in wrong.err, 'did you mean "db"?' in wrong.err] == [True, True]
 
 
 def test_a_shell_reads_the_exports(place: harness.Place) -> None:
@@ -47,6 +48,27 @@ def test_a_shell_reads_the_exports(place: harness.Place) -> None:
     script = f'{exports}\nprintf "%s %s" "$QUOTED" "$PROCMAN_WEB_URL"'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "it's $5 http://localhost:5000"
+
+
+def test_a_shell_gets_every_value_byte_for_byte(place: harness.Place) -> None:
+    place.procfile("web: sleep 1000\n")
+    place.write(".env", "ROW='a\tb\033[2J'\nSOFT='x\u00ady'\n")
+    exports = place.call("env", "--export").out
+    done = subprocess.run(["sh", "-c", f'{exports}\nprintf %s "$ROW$SOFT"'], capture_output=True, text=True, check=True)
+    assert done.stdout == "a\tb\033[2Jx\u00ady"
+    assert "ROW=a\tb\033[2J" in lines(place.call("env"))
+
+
+def test_a_name_that_is_none_to_a_shell_is_left_out_of_the_exports(place: harness.Place) -> None:
+    place.procfile("web: sleep 1000\n")
+    place.write(".env", '$(touch${IFS}made)=1\nX;touch${IFS}made=1\nFOO-BAR=1\n"=1\n1ST=1\nGOOD=1\n')
+    exports = place.call("env", "--export")
+    script = f'{exports.out}\nprintf "%s %s" "$GOOD" "$PROCMAN_WEB_PORT"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, cwd=place.folder)
+    assert (done.stdout, done.stderr) == ("1 5000", "")
+    assert not (place.folder / "made").exists()
+    assert "FOO-BAR" in exports.err
+    assert "FOO-BAR=1" in lines(place.call("env"))
 
 
 def test_a_running_session_decides_the_ports(place: harness.Place) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -199,8 +202,8 @@ def test_an_interrupt_leaves_a_session_that_was_there(place: harness.Place) -> N
     ("words", "message"),
     [
         (("--no-control",), "needs its control socket"),
-        (("--socket", "/nowhere/at/all"), "needs a control socket"),
-        (("--socket", f"/tmp/{'x' * 120}"), "needs a control socket"),
+        (("--socket", "/nowhere/at/all"), "no control socket at /nowhere/at/all: "),
+        (("--socket", f"/tmp/{'x' * 120}"), "a session in the background needs one"),
         (("nosuch",), 'no process type "nosuch"'),
         (("--exit", "sometimes"), "--exit must be"),
     ],
@@ -260,6 +263,37 @@ def test_warnings_are_shown_here(place: harness.Place) -> None:
     session = up(place)
     assert "procman: warning: Procfile:1:6" in session.err.decode()
     end(place, session)
+
+
+def test_a_port_that_has_moved_is_shown_here(place: harness.Place) -> None:
+    place.procfile("web: echo $PORT; exec sleep 1000\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        session = up(place, "-p", str(port), "--port-conflict", "bump")
+    moved = re.search(rf"warning: port {port} of web\.1 is taken by .*; web\.1 gets port (\d+)", session.err.decode())
+    assert moved, session
+    assert f"http://localhost:{moved[1]}" in session.text
+    end(place, session)
+
+
+def test_the_port_of_what_listens_is_shown_although_its_command_does_not_name_it(place: harness.Place) -> None:
+    place.write("server.py", harness.LISTENER)
+    place.procfile(f"web: exec {sys.executable} server.py\n")
+    place.write("procman.toml", "process.web.ready = { log = 'listening' }\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # its neighbor is free
+        session = up(place, "-p", str(taken.getsockname()[1]), "--port-conflict", "bump")
+    row = json.loads(up(place, "--json").text)["instances"][0]
+    assert row["url"] == f"http://localhost:{row['port']}"
+    assert session.text.splitlines()[1].split()[2:] == [str(row["port"]), row["url"]]
+    assert json.loads(place.call("ps", "--json").out)["instances"][0]["url"] == row["url"]
+    end(place, session)
+
+
+def test_each_ignored_flag_is_named_once(place: harness.Place) -> None:
+    place.procfile(STAY)
+    first = up(place)
+    assert "ignored: --foreman\n" in up(place, "--foreman").err.decode()
+    end(place, first)
 
 
 STAGES: dict[str, Callable[[harness.Session], object]] = {

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from procman.core.model.settings import Settings
 
 LISTENING, RUNNING, REFUSED = b"\0", b"\1", b"\2"
+NEEDS_SOCKET = (
+    "a session in the background needs one: choose another place with --socket, or use procman start, which needs none"
+)
 CONNECT_LIMIT = 2000  # milliseconds for the caller to connect
 
 
@@ -49,7 +52,7 @@ def perform(invocation: Invocation) -> int:
     pipe = io.BufferedWriter(_CallerPipe(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(pipe, "utf-8", "backslashreplace", line_buffering=True)
     try:
-        return start(settle(invocation), _report_move, _claim, lambda: replace_by_null(2))
+        return start(settle(invocation), None, _claim, lambda: replace_by_null(2))
     except AlreadyRunningError:
         _report(RUNNING)
         return EXIT_OK
@@ -67,18 +70,13 @@ def _claim(settings: Settings, plan: Plan) -> SocketClaim:
 
     claim = enter(settings.but(names=()), plan)
     if claim.endpoint is None:
-        hint = "choose another place with --socket, or use procman start, which needs none"
-        raise UsageError(f"a session in the background needs a control socket: {claim.warning}", hint)
+        raise UsageError(claim.warning, NEEDS_SOCKET)
     _report(LISTENING)
     poll = select.poll()
     poll.register(2, 0)  # for its hang-up: the caller is gone
     poll.register(claim.endpoint.socket.fileno(), select.POLLIN)
     poll.poll(CONNECT_LIMIT)
     return claim
-
-
-def _report_move(text: str) -> None:
-    sys.stderr.write(f"procman: {text}\n")
 
 
 def _report(kind: bytes, record: bytes = b"") -> None:

@@ -9,6 +9,7 @@ import sys
 from procman.cli.control.connection import Connection, own_options, print_json
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
+from procman.config.envfile import is_shell_name
 from procman.config.plan_source import read_plan
 from procman.core.procfile.formation import port_variables
 from procman.core.text.suggest import did_you_mean
@@ -38,9 +39,24 @@ def perform(invocation: Invocation) -> int:
     if own.get("as_json"):
         print_json(shown)
         return EXIT_OK
-    for name, value in shown.items():
-        sys.stdout.write(f"export {name}={shlex.quote(value)}\n" if own.get("as_exports") else f"{name}={value}\n")
+    _write(_exports(shown) if own.get("as_exports") else "".join(f"{name}={text}\n" for name, text in shown.items()))
     return EXIT_OK
+
+
+def _exports(variables: dict[str, str]) -> str:
+    """Return lines for a shell, without the names that are none to it: it would run what these contain."""
+    odd = [name for name in variables if not is_shell_name(name)]
+    if odd:
+        sys.stderr.write(f"procman: warning: --export leaves out what a shell cannot have as a name: {' '.join(odd)}\n")
+    return "".join(f"export {name}={shlex.quote(text)}\n" for name, text in variables.items() if name not in odd)
+
+
+def _write(text: str) -> None:
+    """Write to stdout: to a program each byte as it is, to a terminal without what it would act on."""
+    if sys.stdout.isatty():
+        sys.stdout.write(text)
+    else:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
 def _variables(settings: Settings, wanted: str) -> dict[str, str]:
@@ -59,7 +75,7 @@ def _instance(plan: Plan, wanted: str) -> InstancePlan:
         if wanted in (instance.name, instance.type):
             return instance
     known = dict.fromkeys(name for one in plan.instances for name in (one.type, one.name))
-    raise UsageError(f'there is no process "{wanted}" to start', did_you_mean(wanted, tuple(known)))
+    raise UsageError(f'{plan.procfile.name} has no process "{wanted}"', did_you_mean(wanted, tuple(known)))
 
 
 def _from_session(settings: Settings, plan: Plan, instance: InstancePlan | None) -> dict[str, str]:

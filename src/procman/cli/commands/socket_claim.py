@@ -131,7 +131,7 @@ def report_unused(settings: Settings) -> None:
         place for name, place in settings.origin.items() if name not in _USED_WHEN_JOINING and place.startswith("--")
     ]
     if unused:
-        ignored = " ".join(unused)
+        ignored = " ".join(dict.fromkeys(unused))  # one flag may set several
         sys.stderr.write(f"procman: the running session keeps its settings; ignored: {ignored}\n")
 
 

@@ -11,9 +11,11 @@ import sys
 import time
 
 from procman.cli.colors import painted, palette_for, write
+from procman.cli.commands.detached import NEEDS_SOCKET
 from procman.cli.commands.detached_start import LISTENING, RUNNING, DetachedStart
 from procman.cli.commands.socket_claim import report_unused
 from procman.cli.control.connection import Connection, NoSessionError, RefusedError, own_options, print_json
+from procman.cli.control.usage import note_ports
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.core.procfile.formation import flatten
@@ -104,7 +106,7 @@ class Up:
             try:
                 found = find(self._paths, self._settings.socket is not None)
             except EndpointError as error:
-                raise UsageError(f"a session in the background needs a control socket: {error.message}") from None
+                raise UsageError(error.message, NEEDS_SOCKET) from None
             if found is None:
                 return None
             connection = Connection(found)
@@ -155,6 +157,7 @@ class Up:
         assert isinstance(code, int)
         rows = answer.get("instances")
         rows = rows if isinstance(rows, list) else []
+        note_ports(rows)
         if "error" not in answer:
             self._print_session(answer, rows)
             return code

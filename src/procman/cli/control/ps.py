@@ -8,7 +8,7 @@ from functools import partial
 
 from procman.cli.colors import painted, palette_for, write
 from procman.cli.control.connection import connect, names_in, own_options, print_json, session_settings
-from procman.cli.control.usage import Usage, listens, measure
+from procman.cli.control.usage import Usage, measure, note_ports
 from procman.core.text.printable import visible
 
 TYPE_CHECKING = False
@@ -41,12 +41,12 @@ def perform(invocation: Invocation) -> int:
         rows = answer["instances"]
         assert isinstance(rows, list)
         usages = measure({row["pid"]: row["uptime"] for row in rows if row["pid"] is not None}, before)
+        note_ports(rows)
         for row in rows:
             usage = usages.get(row["pid"])
             row["cpu_percent"] = round(usage.percent, 1) if usage else None
             row["memory_bytes"] = usage.memory if usage else None
             row["processes"] = usage.processes if usage else 0
-            row["has_port"] = row["has_port"] or listens(row["pid"], row["port"])
         if given.get("watch") and sys.stdout.isatty() and not given.get("as_json"):
             sys.stdout.buffer.write(_CLEAR_SCREEN)
         show(answer, rows)

@@ -8,6 +8,7 @@ import time
 
 from procman.cli.colors import painted, palette_for, write
 from procman.cli.control.connection import Connection, NoSessionError, names_in, own_options, print_json
+from procman.cli.control.usage import note_ports
 from procman.cli.failures import report
 from procman.core.text.printable import visible
 from procman.core.text.values import format_duration
@@ -52,7 +53,8 @@ def stop_all(invocation: Invocation) -> int:
     for connection, about in sessions:
         _await_answer(connection)
         if not own.get("as_json"):
-            sys.stdout.write(f"{about['procfile']} {'has ended' if waits else 'is stopping'} (pid {about['pid']})\n")
+            name = visible(str(about["procfile"]))
+            sys.stdout.write(f"{name} {'has ended' if waits else 'is stopping'} (pid {about['pid']})\n")
             sys.stdout.flush()
     if own.get("as_json"):
         keys = ("procfile", "root", "pid", "session")
@@ -111,6 +113,7 @@ def _await_answer(connection: Connection) -> None:
 def _row(answer: Record) -> Record:
     instances, since = answer["instances"], answer["since"]
     assert isinstance(instances, list)
+    note_ports(instances)
     assert isinstance(since, (int, float))
     return {
         "folder": answer["root"],

@@ -1,15 +1,19 @@
-"""CPU and memory of process trees, from one snapshot of all processes (psutil)."""
+"""What process trees use: CPU and memory, from one snapshot of all processes (psutil), and their ports."""
 
 from __future__ import annotations
 
 import os
 import time
 
+from procman.core.procfile.formation import url_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import psutil
+
+    from procman.cli.control.connection import Record
 
 
 class Usage:
@@ -43,11 +47,22 @@ def measure(uptimes: Mapping[int, float], before: Mapping[int, Usage]) -> dict[i
     return usages
 
 
-def listens(pid: int | None, port: int | None) -> bool:
+def note_ports(rows: Iterable[Record]) -> None:
+    """Note in rows of ``ps`` that an instance uses its port if it listens on it, although its command does not name it.
+
+    A port that no check mentions either is taken for that of a web server, as if the command named it.
+    """
+    for row in rows:
+        if not row.get("has_port") and _listens(row.get("pid"), row.get("port")):
+            row["has_port"] = True
+            row["url"] = url_of(row["port"])
+
+
+def _listens(pid: object, port: object) -> bool:
     """Return whether a process of this tree listens on the TCP port, as far as the system tells."""
     from procman.runtime.system.port_owner import busy_ports
 
-    if pid is None or port is None or port not in busy_ports((port,)):
+    if not isinstance(pid, int) or not isinstance(port, int) or not busy_ports((port,)):
         return False
     import psutil
 
