@@ -21,7 +21,7 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
         "what the user types",
         {
             "options": ("the table of commands and options,", "and what reads it: help, man page, shells"),
-            "commands": ("start, run, check, export, test, prune:", "what works on a project"),
+            "commands": ("start, run, check, init, export, test:", "what works on a project"),
             "control": ("ps, logs, attach, restart, scale and others:", "clients of the control socket"),
         },
     ),
@@ -61,6 +61,7 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "lifecycle": ("state × event → state,", "actions; the supervisor"),
             "procfile": ("commands, formation,", "ports, environment"),
             "overlay": ("how each type", "is to run"),
+            "detection": ("a first Procfile, from", "files of other tools"),
             "text": ("lines, values, keys,", "the protocol"),
             "model": ("the records that", "all others use"),
         },
@@ -129,7 +130,7 @@ def drawing() -> str:
     runtime_top = MARGIN + height_of(1) + GAP
     output_top = runtime_top + height_of(2) + GAP
     core_top = output_top + height_of(2) + GAP
-    errors_top = core_top + height_of(1) + GAP
+    errors_top = core_top + height_of(2) + GAP
     wide = left * 0.75 - GAP
     parts = [
         *ring("cli", Place(MARGIN, MARGIN, inner, height_of(1)), 3),
@@ -137,7 +138,7 @@ def drawing() -> str:
         *ring("export", Place(WIDTH - MARGIN - right, runtime_top, right, core_top - GAP - runtime_top), 1),
         *ring("output", Place(MARGIN, output_top, wide, height_of(2)), 2),
         *ring("config", Place(MARGIN + wide + GAP, output_top, left - wide - GAP, height_of(2)), 1),
-        *ring("core", Place(MARGIN, core_top, inner, height_of(1)), 5),
+        *ring("core", Place(MARGIN, core_top, inner, height_of(2)), 3),
         *ring("errors", Place(MARGIN, errors_top, inner, height_of(0)), 1),
     ]
     height = errors_top + height_of(0) + MARGIN

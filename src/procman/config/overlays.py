@@ -122,11 +122,16 @@ def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
 
 def watch_installation(prefix: str) -> str:
     """Return the command that installs what ``watch`` needs into the environment that procman runs in."""
+    return installation(prefix, "watchfiles", "pathspec")
+
+
+def installation(prefix: str, *packages: str) -> str:
+    """Return the command that installs packages into the environment that procman runs in."""
     if "/pipx/venvs/" in prefix:
-        return "pipx inject procman-cli watchfiles pathspec"
+        return f"pipx inject procman-cli {' '.join(packages)}"
     if "/uv/tools/" in prefix:
-        return "uv tool install --with watchfiles --with pathspec procman-cli"
-    return "pip install watchfiles pathspec"
+        return f"uv tool install {' '.join(f'--with {package}' for package in packages)} procman-cli"
+    return f"pip install {' '.join(packages)}"
 
 
 def can_watch() -> bool:

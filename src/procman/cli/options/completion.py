@@ -193,7 +193,18 @@ def _command(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 AFTER_DASHES = "procman.after_dashes"  # key of click's `meta`: whether a ``--`` stands before the cursor
 
-_WORDS = {"CHANGES": _changes, "SIGNAL": _signal_and_names, "FORMAT": _format_and_folder, "COMMAND": _command}
+
+def _nothing(_ctx: click.Context, _incomplete: str) -> list[CompletionItem]:
+    return []
+
+
+_WORDS = {
+    "CHANGES": _changes,
+    "SIGNAL": _signal_and_names,
+    "FORMAT": _format_and_folder,
+    "COMMAND": _command,
+    "NOTHING": _nothing,
+}
 
 
 def programs_on_path(beginning: str) -> list[str]:

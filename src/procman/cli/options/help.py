@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 WIDTH = 80  # columns
 _TOGETHER = {  # one row for two: a screen has 24
     "pause": ("pause, resume", "Suspend processes without ending them, or resume them."),
+    "check": ("check, init", "Check the Procfile, or write a first one from what is here."),
     "run": ("run, env", "Run a command with a process's variables, or print them."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("resume", "events", "env")
+_IN_ANOTHER_ROW = ("resume", "events", "env", "init")
 
 
 def overview() -> str:
@@ -58,7 +59,7 @@ def page(command: Command, everything: bool = False) -> str:
 def usage(command: Command) -> str:
     """Return the usage line of a command."""
     words = f"{{{'|'.join(command.words)}}}" if isinstance(command.words, tuple) else _WORDS[command.words]
-    return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}"
+    return f"Usage: procman {command.name} {'[OPTIONS] ' if command.options else ''}{words}".rstrip()
 
 
 _WORDS = {
@@ -67,6 +68,7 @@ _WORDS = {
     "CHANGES": "TYPE=N...",
     "SIGNAL": "SIGNAL NAMES...",
     "FORMAT": "FORMAT [DIR]",
+    "NOTHING": "",
 }
 
 

@@ -84,12 +84,23 @@ class Option:
         return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
 
 
+def everyday(setting: str, flags: str, text: str, kind: str = "switch", metavar: str = "") -> Option:
+    """Return an option that ``--help`` explains, and that is not a key of config files."""
+    return Option(setting, flags, text, kind, metavar, config=False, everyday=True)
+
+
+def long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """Return the options without short flags that a later option has, too: -l and -i are export's own."""
+    last = {flag: option for option in options for flag in option.flags}
+    return tuple(option.without([flag for flag in option.flags if last[flag] is not option]) for option in options)
+
+
 class Command:
     """One command: what performs it, what it takes, its summary and its examples.
 
     ``function`` is "module:function"; the module is imported when the command is performed, and its function takes an
     ``Invocation`` and returns the exit code. ``words`` names the arguments besides the options: "NAMES", "CHANGES",
-    "SIGNAL", "FORMAT", "COMMAND" (then everything after the first word belongs to it) or a tuple of choices.
+    "SIGNAL", "FORMAT", "NOTHING", "COMMAND" (then everything after the first word belongs to it) or a tuple of choices.
     ``examples`` are pairs of a command line and its effect. ``rare`` lists settings that this command's ``--help`` only
     names, although other commands explain them there.
     """

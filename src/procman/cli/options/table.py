@@ -6,15 +6,11 @@ An option's environment variable is PROCMAN_ and its long flag; its config key i
 
 from __future__ import annotations
 
-from procman.cli.options.option import WHEN, Command, Invocation, Option, session_command
+from procman.cli.options.option import WHEN, Command, Invocation, Option, everyday, long_where_taken, session_command
 
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
 SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "path", "PATH")
-
-
-def _everyday(setting: str, flags: str, text: str, kind: str = "switch", metavar: str = "") -> Option:
-    return Option(setting, flags, text, kind, metavar, config=False, everyday=True)
 
 
 OPTIONS = (
@@ -114,23 +110,23 @@ OPTIONS = (
     Option("status", "--status", "show a status line at the bottom of the terminal"),
     Option("status", "--no-status", value=False),
     # what check prints
-    _everyday("json", "--json", "print the plan of start as one JSON object"),
-    _everyday("show_env", "--show-env", "show where each variable comes from"),
-    _everyday("show_values", "--show-values", "also show the values of variables"),
-    _everyday("show_config", "--show-config", "show each setting and where it comes from"),
-    _everyday("target", "--target", "show what this target cannot hold", "text", "NAME"),
+    everyday("json", "--json", "print the plan of start as one JSON object"),
+    everyday("show_env", "--show-env", "show where each variable comes from"),
+    everyday("show_values", "--show-values", "also show the values of variables"),
+    everyday("show_config", "--show-config", "show each setting and where it comes from"),
+    everyday("target", "--target", "show what this target cannot hold", "text", "NAME"),
     # what export writes
-    _everyday("out", "-o --out", "the folder to write to, or - to print", "path", "DIR"),
-    _everyday("app", "-a --app", "the application's name [the folder's]", "text", "NAME"),
-    _everyday("user", "-u --user", "the account to run as; no value means user units", "optional", "USER"),
-    _everyday("image", "-i --image", "the container image", "text", "REF"),
-    _everyday("log", "-l --log", "the folder for log files", "path", "DIR"),
+    everyday("out", "-o --out", "the folder to write to, or - to print", "path", "DIR"),
+    everyday("app", "-a --app", "the application's name [the folder's]", "text", "NAME"),
+    everyday("user", "-u --user", "the account to run as; no value means user units", "optional", "USER"),
+    everyday("image", "-i --image", "the container image", "text", "REF"),
+    everyday("log", "-l --log", "the folder for log files", "path", "DIR"),
     Option("target_dir", "--target-dir", "the application's folder at the target", "path", "DIR", config=False),
     Option("keep_trying", "--keep-trying", "never give up on what keeps failing", config=False),
     Option("numbered", "--numbered", "number the pods of Kubernetes: web.1, web.2", config=False),
-    _everyday("dry_run", "--dry-run", "show what would change"),
-    _everyday("check_files", "--check", "run the target's own validator"),
-    _everyday("list_formats", "--list", "list all formats, including plug-ins"),
+    everyday("dry_run", "--dry-run", "show what would change"),
+    everyday("check_files", "--check", "run the target's own validator"),
+    everyday("list_formats", "--list", "list all formats, including plug-ins"),
 )
 
 _ENVIRONMENT = ("procfile", "root", "env", "os_env_wins", "env_interpolate")
@@ -145,12 +141,6 @@ _CHECKING = ("json", "show_env", "show_values", "show_config", "target")
 
 def _only(*settings: str) -> tuple[Option, ...]:
     return tuple(option for option in OPTIONS if option.setting in settings)
-
-
-def _long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """Return the options without short flags that a later option has, too: -l and -i are export's own."""
-    last = {flag: option for option in options for flag in option.flags}
-    return tuple(option.without([flag for flag in option.flags if last[flag] is not option]) for option in options)
 
 
 READY_TIMEOUT = Option(
@@ -347,11 +337,22 @@ COMMANDS = {
             ),
         ),
         Command(
+            "init",
+            "procman.cli.commands.init:perform",
+            "Write a first Procfile from what the folder shows.",
+            "NOTHING",
+            _only("dry_run"),
+            (
+                ("procman init", "from manage.py, package.json and others; then check it"),
+                ("procman init --dry-run", "print it, and write nothing"),
+            ),
+        ),
+        Command(
             "export",
             "procman.cli.commands.export:perform",
             "Export to another process manager, such as systemd or Compose.",
             "FORMAT",
-            _long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
+            long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
             (
                 ("procman export systemd -o /etc/systemd/system -u shop", "systemd units"),
                 ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),

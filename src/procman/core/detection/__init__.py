@@ -1,0 +1,1 @@
+"""Finds processes in the files of other tools, for a first Procfile."""

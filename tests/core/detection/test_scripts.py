@@ -1,0 +1,89 @@
+"""What package.json shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from procman.core.detection.scripts import of_package, package_manager, words
+
+
+def found(manager: str = "npm", **scripts: object) -> dict[str, str]:
+    data = {"scripts": {name.replace("__", ":"): line for name, line in scripts.items()}}
+    return {one.name: one.command for one in of_package(data, manager) if not one.reason}
+
+
+def test_dev_wins_over_start() -> None:
+    assert found(dev="vite", start="node .", build="x") == {"web": "npm run dev"}
+    assert found(start="node .") == {"web": "npm run start"}
+
+
+def test_workers_and_watchers() -> None:
+    assert found(worker="x", watch__css="y", watch="z") == {
+        "worker": "npm run worker",
+        "watch:css": "npm run watch:css",
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "manager"),
+    [((), "npm"), (("yarn.lock",), "yarn"), (("pnpm-lock.yaml", "package-lock.json"), "pnpm"), (("bun.lockb",), "bun")],
+)
+def test_the_lock_file_names_the_package_manager(files: tuple[str, ...], manager: str) -> None:
+    assert package_manager(files) == manager
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ('concurrently "npm:one" "npm run two"', {"one": "npm run one", "two": "npm run two"}),
+        ("concurrently -k -n a,b --success first 'npm:one' npm:two", {"a": "npm run one", "b": "npm run two"}),
+        ("concurrently --names=a npm:one", {"a": "npm run one"}),
+        ('npx concurrently "vite --host" "node s.js"', {"vite": "npx vite --host", "s": "node s.js"}),
+        ('concurrently "npm:t*"', {"two": "npm run two"}),
+        ('concurrently "cd x && make"', {"cd": "cd x && make"}),
+        ("run-p one two", {"one": "npm run one", "two": "npm run two"}),
+        ("npm-run-all --parallel o*", {"one": "npm run one"}),
+    ],
+)
+def test_a_line_that_runs_others_side_by_side_becomes_its_parts(line: str, parts: dict[str, str]) -> None:
+    assert found(dev=line, one="x", two="y") == parts
+
+
+@pytest.mark.parametrize(
+    "line", ["npm-run-all one two", "A=b concurrently npm:one", "concurrently npm:one && x", 'concurrently "', ""]
+)
+def test_any_other_line_is_run_as_it_is(line: str) -> None:
+    assert found(dev=line, one="x") == {"web": "npm run dev"}
+
+
+def test_a_part_is_not_there_twice() -> None:
+    assert found(dev="run-p watch:*", watch__css="x") == {"watch:css": "npm run watch:css"}
+
+
+def test_a_script_that_starts_a_procfile_is_not_a_line_of_one() -> None:
+    (one,) = of_package({"scripts": {"dev": "npx foreman start -f Procfile"}}, "npm")
+    assert "would start a Procfile" in one.reason
+
+
+@pytest.mark.parametrize("data", [None, [], 3, {}, {"scripts": []}, {"scripts": {"dev": 3, "start": None}}], ids=str)
+def test_a_strange_shape_shows_nothing(data: object) -> None:
+    assert list(of_package(data, "npm")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "split"),
+    [
+        ("a  b", ["a", "b"]),
+        (r'"a b" c\ d', ["a b", "c d"]),
+        (r'"say \"x\""', ['say "x"']),
+        ("'a\"b'c", ['a"bc']),
+        ("", []),
+        ('"open', ["open"]),
+    ],
+)
+def test_words_are_those_of_a_shell(line: str, split: list[str]) -> None:
+    assert words(line) == split
+
+
+def test_a_long_line_takes_no_longer_than_its_length() -> None:
+    assert len(words('"' + "\\" * 100_000 + "a" * 100_000)) >= 1
