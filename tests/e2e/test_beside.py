@@ -267,5 +267,7 @@ def test_test_says_on_a_terminal_what_it_is_waiting_for(place: Place) -> None:
 def test_test_says_nothing_of_that_in_a_pipe(place: Place) -> None:
     place.procfile("db: sleep 0.7; echo open; exec sleep 1000\n")
     place.write("procman.toml", "[process.db]\nready = { log = 'open' }\n")
-    done = place.call("test", "--", "echo", "tested")
+    with taken_port() as port:
+        pass
+    done = place.call("test", "-p", str(port), "--", "echo", "tested")
     assert (done.out, done.err) == ("tested\n", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from procman.errors import UsageError
@@ -80,7 +82,7 @@ def test_the_widest_prefix_is_that_of_the_longest_name_within_the_limit() -> Non
     assert made.width("12:00:00") == NAME_WIDTH + len("worker") + 1
     assert labels("", "a.1").width("12:00:00") == 0
     assert labels(WITH_TIME, "a.1").width("12:00:00") == len("12:00:00 system | ")
-    assert labels("{pid} ").width("") > len("- ")
+    assert labels("{pid} ").width("") == len(f"{os.getpid()} ")
 
 
 @pytest.mark.parametrize(
