@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -68,6 +69,22 @@ def test_a_configuration_file_stays_as_it_is(place: harness.Place) -> None:
     done = place.call("init")
     assert (done.code, "    [process.web]\n    autostart = false\n" in done.out) == (0, True), done
     assert (place.folder / "procman.toml").read_text() == "port = 7000\n"
+
+
+def test_tables_for_pyproject_have_its_names(place: harness.Place) -> None:
+    place.write("pyproject.toml", "[tool.procman]\nport = 7000\n")
+    place.write("mprocs.yaml", "procs:\n  web: {shell: echo hi, autostart: false}\n")
+    done = place.call("init")
+    assert (done.code, "    [tool.procman.process.web]\n" in done.out) == (0, True), done
+    assert names(place) == ["Procfile", "mprocs.yaml", "pyproject.toml"]
+
+
+def test_of_many_at_the_same_time_one_writes(place: harness.Place) -> None:
+    place.write("manage.py", "")
+    with ThreadPoolExecutor(8) as pool:
+        codes = sorted(done.code for done in pool.map(lambda _: place.call("init"), range(8)))
+    assert codes == [0] + [2] * 7
+    assert names(place) == ["Procfile", "manage.py"]
 
 
 def test_a_folder_that_shows_nothing(place: harness.Place) -> None:

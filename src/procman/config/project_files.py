@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import islice
 
 from procman.config.reading import read_text
 from procman.core.detection import languages, listed, scripts
-from procman.core.detection.proposal import Draft, Proposal
+from procman.core.detection.proposal import MOST, Draft, Proposal
 from procman.core.procfile.parser import parse_procfile
 from procman.errors import ConfigError
 
@@ -118,7 +119,7 @@ def procfiles(folder: str) -> list[str]:
 def draft_of(folder: str) -> Draft:
     """Return a draft of a Procfile for the folder. A file that lists processes is the only source then."""
     files = ProjectFiles(folder)
-    proposals = list(_listed(files)) or list(_shown(files))
+    proposals = list(islice(_listed(files), MOST + 1)) or list(islice(_shown(files), MOST + 1))
     draft = Draft(_with_folders(proposals, folder))
     draft.notes = [*files.notes, *draft.notes]
     return draft
@@ -160,7 +161,7 @@ def _shown(files: ProjectFiles) -> Iterator[Proposal]:
         yield from languages.of_go(files.text("go.mod"), files.has("main.go"), commands)
     file = files.first_of(_COMPOSE)
     if file:
-        yield from listed.of_compose(files.parsed(file), file)
+        yield from listed.of_compose(files.parsed(file), file, files.notes)
 
 
 def _python(files: ProjectFiles) -> Iterator[Proposal]:

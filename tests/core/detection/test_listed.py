@@ -8,6 +8,8 @@ import yaml
 from procman.core.detection.listed import mapping, of_compose, of_mprocs, of_process_compose
 
 PROCESS_COMPOSE = """
+version: "0.5"
+shell: {shell_command: bash}
 processes:
   db:
     command: postgres -D $$DATA
@@ -39,7 +41,7 @@ def test_process_compose() -> None:
         "restart": "on-failure",
         "autostart": False,
     }
-    assert notes == ["pc.yaml: processes.web: not carried over: color"]
+    assert notes == ["pc.yaml: not carried over: shell", "pc.yaml: processes.web: not carried over: color"]
 
 
 def test_mprocs() -> None:
@@ -59,13 +61,15 @@ def test_compose() -> None:
     text = """
 x-app: &app {build: .}
 services:
-  web: {<<: *app, command: serve $$PORT, depends_on: [db]}
+  web: {<<: *app, command: serve $$PORT, depends_on: [db], environment: {A: b}}
   jobs: {build: {context: ./}, command: [run, "a b"], depends_on: {web: {condition: service_started}}}
   other: {build: ../other, command: x}
   silent: {build: .}
   db: {image: "postgres:16"}
 """
-    found = {one.name: one for one in of_compose(yaml.load(text, yaml.BaseLoader), "compose.yaml")}
+    notes: list[str] = []
+    found = {one.name: one for one in of_compose(yaml.load(text, yaml.BaseLoader), "compose.yaml", notes)}
+    assert notes == ["compose.yaml: services.web: not carried over: environment"]
     assert (found["web"].command, found["jobs"].command) == ("serve $PORT", "run 'a b'")
     assert found["jobs"].overlay == {"depends_on": {"web": "started"}}
     reasons = {name: one.reason for name, one in found.items() if one.reason}
@@ -81,7 +85,7 @@ def test_a_strange_shape_shows_no_command(inner: object) -> None:
     data = {"processes": inner, "procs": inner, "services": inner}
     assert [one for one in of_process_compose(data, "f", []) if one.command] == []
     assert [one for one in of_mprocs(data, "f", []) if one.command] == []
-    assert [one for one in of_compose(data, "f") if one.command] == []
+    assert [one for one in of_compose(data, "f", []) if one.command] == []
 
 
 def test_merges_within_merges_end() -> None:

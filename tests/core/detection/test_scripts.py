@@ -41,6 +41,7 @@ def test_the_lock_file_names_the_package_manager(files: tuple[str, ...], manager
         ('npx concurrently "vite --host" "node s.js"', {"vite": "npx vite --host", "s": "node s.js"}),
         ('concurrently "npm:t*"', {"two": "npm run two"}),
         ('concurrently "cd x && make"', {"cd": "cd x && make"}),
+        ('concurrently "npm:one -- --fast"', {"one": "npm run one -- --fast"}),
         ("run-p one two", {"one": "npm run one", "two": "npm run two"}),
         ("npm-run-all --parallel o*", {"one": "npm run one"}),
     ],
@@ -54,6 +55,21 @@ def test_a_line_that_runs_others_side_by_side_becomes_its_parts(line: str, parts
 )
 def test_any_other_line_is_run_as_it_is(line: str) -> None:
     assert found(dev=line, one="x") == {"web": "npm run dev"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [("a*", "abc ac a"), ("*c", "abc ac"), ("a*b*c", "abc"), ("*a", "a"), ("ab*bc", ""), ("**b**", "abc b"), ("x", "")],
+)
+def test_a_star_matches_anything(pattern: str, fits: str) -> None:
+    assert list(found(dev=f"run-p {pattern}", abc="1", ac="2", a="3", b="4")) == (fits.split() or ["web"])
+
+
+def test_a_file_made_to_keep_us_busy_ends() -> None:
+    scripts = {f"s{number}": "x" for number in range(100_000)}
+    for line in ("run-p " + "*a*a*a* " * 1000, "run-p " + "s* " * 1_000_000):
+        (one,) = of_package({"scripts": {**scripts, "dev": line}}, "npm")
+        assert one.command == "npm run dev"
 
 
 def test_a_part_is_not_there_twice() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PROCFILE = "Procfile"
 OVERLAY = "procman.toml"
+PYPROJECT = "pyproject.toml"
 
 
 class NothingFoundError(ProcmanError):
@@ -69,7 +70,8 @@ def _print(draft: Draft) -> None:
 
 def _write(draft: Draft) -> None:
     overlay = draft.overlay()
-    with_overlay = bool(overlay) and not os.path.lexists(OVERLAY) and not _has_table_elsewhere()
+    existing = _configuration() if overlay else ""
+    with_overlay = bool(overlay) and not existing
     _create(PROCFILE, draft.procfile())
     if with_overlay:
         try:
@@ -86,17 +88,24 @@ def _write(draft: Draft) -> None:
     if with_overlay:
         sys.stdout.write(f"wrote {OVERLAY}\n")
     elif overlay:
-        sys.stdout.write(
-            "your configuration file stays as it is; these tables belong there or in procman.local.toml:\n"
-        )
-        sys.stdout.write("".join(f"    {line}".rstrip() + "\n" for line in overlay.splitlines()))
+        _print_tables(overlay, existing)
 
 
-def _has_table_elsewhere() -> bool:
-    """Whether pyproject.toml configures procman: with a procman.toml beside it, it would be ignored."""
+def _configuration() -> str:
+    """Return the file that configures procman here; beside a procman.toml, pyproject.toml would be ignored."""
     from procman.config.configfiles import read_config_files
 
-    return any(os.path.basename(file.path) == "pyproject.toml" for file in read_config_files("", []))
+    if os.path.lexists(OVERLAY):
+        return OVERLAY
+    return next((PYPROJECT for file in read_config_files("", []) if os.path.basename(file.path) == PYPROJECT), "")
+
+
+def _print_tables(overlay: str, existing: str) -> None:
+    """Print the tables for a configuration file that is the user's own."""
+    if existing == PYPROJECT:
+        overlay = overlay.replace("\n[process.", "\n[tool.procman.process.")
+    sys.stdout.write(f"{existing} stays as it is; add these tables to it:\n")
+    sys.stdout.write("".join(f"    {line}".rstrip() + "\n" for line in overlay.splitlines()))
 
 
 def _create(path: str, text: str) -> None:

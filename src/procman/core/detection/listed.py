@@ -110,11 +110,13 @@ _PROCESS_KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
     "is_tty": ("pty", _is_true),
     "disabled": ("autostart", lambda value: not _is_true(value)),
 }
+_SILENT = ("processes", "version", "log_level", "log_length", "log_location", "is_strict")  # of the whole file
 _PROCESS_SILENT = ("command", "shutdown", "description", "namespace", "log_location")
 
 
 def of_process_compose(data: object, file: str, notes: list[str]) -> Iterator[Proposal]:
     """Yield the processes of a process-compose file, with what the overlay can say about them."""
+    notes += _left_out(mapping(data), file, _SILENT) if isinstance(data, dict) else []
     for name, value in mapping(mapping(data).get("processes")).items():
         process = mapping(value)
         source = f"{file}: processes.{name}"
@@ -161,7 +163,10 @@ def of_mprocs(data: object, file: str, notes: list[str]) -> Iterator[Proposal]:
 # Compose --------------------------------------------------------------------------------------------------------------
 
 
-def of_compose(data: object, file: str) -> Iterator[Proposal]:
+_SERVICE_KEYS = ("build", "command", "depends_on", "image", "container_name", "restart", "volumes", "networks", "tty")
+
+
+def of_compose(data: object, file: str, notes: list[str]) -> Iterator[Proposal]:
     """Yield the services of a Compose file: those that are built from this folder; the others as comments."""
     for name, value in mapping(mapping(data).get("services")).items():
         service = mapping(value)
@@ -169,6 +174,7 @@ def of_compose(data: object, file: str) -> Iterator[Proposal]:
         command = _command(service.get("command")).replace("$$", "$")
         reason = _reason(name, service, command)
         depends = service.get("depends_on")
+        notes += [] if reason else _left_out(service, source, _SERVICE_KEYS)
         wanted = [_text(one) for one in depends] if isinstance(depends, list) else list(mapping(depends))
         overlay = {"depends_on": dict.fromkeys(wanted, "started")} if wanted else {}
         yield Proposal(name, command if not reason else "", source, overlay, reason)

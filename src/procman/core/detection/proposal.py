@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import KEYS
@@ -56,12 +57,12 @@ class Draft:
     def __init__(self, proposals: Iterable[Proposal]) -> None:
         self.notes: list[str] = []
         self.proposals: list[Proposal] = []
-        all_proposals = list(proposals)
-        if len(all_proposals) > MOST:
-            self.notes.append(f"there are {len(all_proposals)} processes; only the first {MOST} are used")
+        limited = list(islice(proposals, MOST + 1))
+        if len(limited) > MOST:
+            self.notes.append(f"there are more than {MOST} processes; only the first {MOST} are used")
         names: dict[str, str] = {}
         taken: dict[str, str] = {}  # the variable of each name: the source
-        for proposal in all_proposals[:MOST]:
+        for proposal in limited[:MOST]:
             found = _runnable(proposal)
             named = found if found.reason else _named(found, taken)
             names.setdefault(proposal.name, named.name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
-from procman.core.detection.proposal import Proposal
+from procman.core.detection.proposal import MOST, Proposal
 from procman.core.procfile.command import quoted
 from procman.core.procfile.shell_line import base_name
 
@@ -35,6 +36,9 @@ _ON_PATH = frozenset(  # programs that are not installed by a package
         "docker docker-compose podman make sh bash zsh env exec cd echo sleep redis-server postgres stripe ngrok"
     ).split()
 )
+_NAMED = ("dev", "start", "worker")
+_MOST_SCRIPTS = 1000
+_LONGEST_LINE = 10_000  # characters; a longer script is not taken apart
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*')+""", re.DOTALL)
 _PIECE = re.compile(r"""\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'|([^\s"'\\]+)""", re.DOTALL)
 
@@ -47,16 +51,22 @@ def package_manager(files: Sequence[str]) -> str:
 def of_package(data: object, manager: str) -> Iterator[Proposal]:
     """Yield the processes of a parsed package.json: `dev` or else `start`, `worker`, and all of `watch:*`."""
     found = data.get("scripts") if isinstance(data, dict) else None
-    scripts = {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+    scripts = _scripts(found) if isinstance(found, dict) else {}
     main = next((name for name in ("dev", "start") if name in scripts), "")
     done: set[str] = set()
     if main:
-        parts = list(_parts(scripts, main, manager))
+        parts = list(islice(_parts(scripts, main, manager), MOST + 1))
         yield from parts or [_main_script(scripts, main, manager)]
         done = {part.command for part in parts}
     for name in scripts:
         if (name == "worker" or name.startswith("watch:")) and _script(manager, name) not in done:
             yield Proposal(name, _script(manager, name), f"{FILE}: scripts.{name}", other=f"{manager}-{name}")
+
+
+def _scripts(found: Mapping[str, object]) -> dict[str, str]:
+    """Return the scripts: all that a person has written, and not those of a file made to keep us busy."""
+    names = [*_NAMED, *found][:_MOST_SCRIPTS]
+    return {name: text for name in dict.fromkeys(names) if isinstance(text := found.get(name), str)}
 
 
 def _main_script(scripts: Mapping[str, str], name: str, manager: str) -> Proposal:
@@ -90,12 +100,12 @@ def _unquoted(word: str) -> str:
 
 def _parts(scripts: Mapping[str, str], name: str, manager: str) -> Iterator[Proposal]:
     """Yield the parts of a script that only runs others side by side."""
-    line = words(scripts[name])
+    line = words(scripts[name][:_LONGEST_LINE])
     while line and (line[0] in ("npx", "exec", "cross-env") or re.match(r"[A-Za-z_]\w*=", line[0])):
         if "=" in line[0]:
             return  # the parts need this variable: let the script set it
         line = line[1:]
-    if not line or {"&&", "||", "|", ";", "&"} & set(line):
+    if not line or len(scripts[name]) > _LONGEST_LINE or {"&&", "||", "|", ";", "&"} & set(line):
         return
     source = f"{FILE}: scripts.{name}"
     if line[0] in ("concurrently", "conc"):
@@ -118,11 +128,12 @@ def _of_concurrently(scripts: Mapping[str, str], line: Sequence[str], manager: s
         elif not option.startswith("-"):
             commands.append(line[at])
         at += 2 if takes_next else 1
-    for number, command in enumerate(commands):
+    for number, part in enumerate(commands):
         name = names[number].strip() if number < len(names) else ""
-        script = _script_of(command)
+        script = _script_of(part)
         found = list(_matching(scripts, script, manager, source)) if script else []
-        for one in found or [Proposal(_name(command), _with_programs(command, manager), source)]:
+        command = _with_programs(part, manager)
+        for one in found or [Proposal(_name(command), command, source)]:
             yield Proposal(name or one.name, one.command, source)
 
 
@@ -136,10 +147,21 @@ def _script_of(command: str) -> str:
 
 def _matching(scripts: Mapping[str, str], pattern: str, manager: str, source: str) -> Iterator[Proposal]:
     """Yield the scripts that a name means; in a pattern, ``*`` matches anything."""
-    expression = ".*".join(map(re.escape, re.split(r"\*+", pattern)))
-    for name in scripts:
-        if re.fullmatch(expression, name):
+    for name in [pattern] if pattern in scripts else scripts if "*" in pattern else ():
+        if name == pattern or _fits(name, pattern):
             yield Proposal(name, _script(manager, name), source)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    first, *others, last = pattern.split("*")
+    if not name.startswith(first) or not name.endswith(last) or len(name) < len(first) + len(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in others:
+        at = name.find(part, at, end) + len(part)
+        if at < len(part):
+            return False
+    return True
 
 
 def _name(command: str) -> str:
@@ -153,7 +175,8 @@ def _name(command: str) -> str:
 
 def _with_programs(command: str, manager: str) -> str:
     """Return the command so that it finds a program of node_modules/.bin, which is on PATH only within scripts."""
-    program = "".join(words(command)[:1])
+    command = re.sub(r"^(?:npm|pnpm|yarn|bun|node):(?=\S)", f"{manager} run ", command)
+    program = "".join(words(command[:_LONGEST_LINE])[:1])
     if not re.fullmatch(r"[\w@-][\w@.-]*", program) or program in _ON_PATH:
         return command
     return f"{_PROGRAM_RUNNERS[manager]} {command}"
