@@ -87,3 +87,9 @@ def test_go() -> None:
         "send: go run ./cmd/send",
     ]
     assert lines(languages.of_go("", True, [])) == []
+
+
+def test_a_name_is_a_single_argument() -> None:
+    assert lines(languages.of_go("module x\n", False, ["a; b"])) == ["a; b: go run './cmd/a; b'"]
+    bins = {"bin": [{"name": "a b"}, {"name": "c"}]}
+    assert lines(languages.of_cargo(bins, False))[0] == "a b: cargo run --bin 'a b'"

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from procman.core.detection.proposal import MOST, Draft, Proposal, valid_name
+from procman.core.model.dependency import find_cycle
 from procman.core.procfile.parser import parse_procfile
 
 
@@ -93,6 +94,22 @@ def test_dependencies_follow_the_names() -> None:
     draft = Draft([Proposal("web", "run", "f: web", {"depends_on": wanted}), Proposal("my.db", "db", "f: my.db")])
     assert tomllib.loads(draft.overlay()) == {"process": {"web": {"depends_on": {"my-db": "ready"}}}}
     assert draft.notes == ["f: web: it depends on gone, which is not in the Procfile"]
+
+
+def test_a_cycle_is_broken() -> None:
+    edges = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a", "d"]}
+    draft = Draft(
+        Proposal(name, "run", f"f: {name}", {"depends_on": dict.fromkeys(others, "started")})
+        for name, others in edges.items()
+    )
+    tables = tomllib.loads(draft.overlay())["process"]
+    assert not find_cycle({name: table["depends_on"] for name, table in tables.items()})
+    assert "f: c: depends_on is left out, since these wait for one another: a → b → c → a" in draft.notes
+
+
+def test_a_value_that_is_not_utf_8_is_left_out() -> None:
+    draft = Draft([Proposal("web", "run", "f", {"ready": {"log": "a\ud800"}, "cwd": "x"})])
+    assert tomllib.loads(draft.overlay()) == {"process": {"web": {"cwd": "x"}}}
 
 
 def test_there_is_a_limit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from procman.core.detection.proposal import Proposal
+from procman.core.procfile.command import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def of_cargo(data: Mapping[str, object], has_main: bool, others: Sequence[str] =
     if has_main and not any(one.get("path") == "src/main.rs" for one in tables):
         named = {name: "Cargo.toml: package", **named}
     for one, source in named.items():
-        yield Proposal(one, "cargo run" if len(named) == 1 else f"cargo run --bin {one}", source)
+        yield Proposal(one, "cargo run" if len(named) == 1 else f"cargo run --bin {quoted(one)}", source)
 
 
 def of_go(text: str, has_main: bool, commands: Sequence[str]) -> Iterator[Proposal]:
@@ -76,4 +77,4 @@ def of_go(text: str, has_main: bool, commands: Sequence[str]) -> Iterator[Propos
         name = re.sub(r"/v\d+$", "", found[1]).rpartition("/")[2]
         yield Proposal(name, "go run .", "go.mod: module")
     for command in commands:
-        yield Proposal(command, f"go run ./cmd/{command}", f"cmd/{command}/main.go")
+        yield Proposal(command, f"go run {quoted(f'./cmd/{command}')}", f"cmd/{command}/main.go")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from procman.core.model.dependency import find_cycle
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import KEYS
 from procman.core.procfile.formation import port_variable
@@ -69,6 +70,7 @@ class Draft:
             self.proposals.append(named)
         for proposal in self.started:
             self.notes += _settle_overlay(proposal, names, {one.name for one in self.started})
+        self.notes += _without_cycles(self.started)
 
     @property
     def started(self) -> list[Proposal]:
@@ -142,9 +144,28 @@ def _settle_overlay(proposal: Proposal, names: Mapping[str, str], started: set[s
     for key, value in list(proposal.overlay.items()):
         try:
             KEYS[key](value)
+            if any("\ud800" <= char <= "\udfff" for char in _toml(value)):
+                raise WrongValueError("is not valid UTF-8")
         except WrongValueError as error:
             del proposal.overlay[key]
             yield f"{proposal.source}: {'.'.join((key, *error.path))} {error.message}, and is left out"
+
+
+def _without_cycles(proposals: Iterable[Proposal]) -> Iterator[str]:
+    """Break each cycle of dependencies, which `start` would refuse, and yield a note about it."""
+    waiting = {one.name: one for one in proposals}
+    edges = {name: tuple(_dependencies(one)) for name, one in waiting.items()}
+    while cycle := find_cycle(edges):
+        last = waiting[cycle[-1]]
+        del last.overlay["depends_on"]
+        edges[last.name] = ()
+        shown = " → ".join((*cycle, cycle[0]))
+        yield f"{last.source}: depends_on is left out, since these wait for one another: {shown}"
+
+
+def _dependencies(proposal: Proposal) -> list[str]:
+    wanted = proposal.overlay.get("depends_on")
+    return list(wanted) if isinstance(wanted, dict) else []
 
 
 # The two files -------------------------------------------------------------------------------------------------------
