@@ -14,7 +14,7 @@ processes:
   db:
     command: postgres -D $$DATA
     readiness_probe: {exec: {command: pg_isready}, period_seconds: 2}
-    shutdown: {signal: 2, timeout_seconds: 10}
+    shutdown: {signal: 2, timeout_seconds: 10, parent_only: true}
   web:
     command: serve
     working_dir: site
@@ -41,7 +41,11 @@ def test_process_compose() -> None:
         "restart": "on-failure",
         "autostart": False,
     }
-    assert notes == ["pc.yaml: not carried over: shell", "pc.yaml: processes.web: not carried over: color"]
+    assert notes == [
+        "pc.yaml: not carried over: shell",
+        "pc.yaml: processes.db.shutdown: not carried over: parent_only",
+        "pc.yaml: processes.web: not carried over: color",
+    ]
 
 
 def test_mprocs() -> None:

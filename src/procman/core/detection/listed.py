@@ -110,6 +110,7 @@ _PROCESS_KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
     "is_tty": ("pty", _is_true),
     "disabled": ("autostart", lambda value: not _is_true(value)),
 }
+_SHUTDOWN_KEYS = {"signal": "stop_signal", "timeout_seconds": "stop_timeout", "command": "stop_command"}
 _SILENT = ("processes", "version", "log_level", "log_length", "log_location", "is_strict")  # of the whole file
 _PROCESS_SILENT = ("command", "shutdown", "description", "namespace", "log_location")
 
@@ -121,14 +122,11 @@ def of_process_compose(data: object, file: str, notes: list[str]) -> Iterator[Pr
         process = mapping(value)
         source = f"{file}: processes.{name}"
         overlay = _carried_over(process, _PROCESS_KEYS)
-        overlay |= _shutdown(mapping(process.get("shutdown")))
+        shutdown = mapping(process.get("shutdown"))
+        overlay |= {ours: _number(shutdown[theirs]) for theirs, ours in _SHUTDOWN_KEYS.items() if theirs in shutdown}
         notes += _left_out(process, source, (*_PROCESS_KEYS, *_PROCESS_SILENT))
+        notes += _left_out(shutdown, f"{source}.shutdown", tuple(_SHUTDOWN_KEYS))
         yield Proposal(name, _text(process.get("command")).replace("$$", "$"), source, overlay)
-
-
-def _shutdown(shutdown: Mapping[str, object]) -> dict[str, object]:
-    keys = {"signal": "stop_signal", "timeout_seconds": "stop_timeout", "command": "stop_command"}
-    return {ours: _number(shutdown[theirs]) for theirs, ours in keys.items() if theirs in shutdown}
 
 
 def _left_out(process: Mapping[str, object], source: str, known: tuple[str, ...]) -> list[str]:
