@@ -165,6 +165,17 @@ def test_no_port_and_port_zero_are_the_same() -> None:
     assert not settled("start", "-p", "5000", PROCMAN_NO_PORT="1").no_port
 
 
+FIRST_ROWS = {option.setting: option for option in reversed(OPTIONS) if option.config}
+SWITCHES = {setting for setting, option in FIRST_ROWS.items() if option.kind == "switch"} - {"foreman"}  # sets others
+
+
+@pytest.mark.parametrize("setting", sorted(SWITCHES))
+@pytest.mark.parametrize("value", [True, False])
+def test_a_switch_of_a_config_file_is_what_its_key_says(folder: Path, setting: str, value: bool) -> None:
+    (folder / "procman.toml").write_text(f"{setting} = {str(value).lower()}\n")
+    assert getattr(settled(), setting) is value
+
+
 def test_toml_has_its_own_types(folder: Path) -> None:
     (folder / "procman.toml").write_text(
         'env = [".env", "b"]\nexclude = "css,js"\nquiet = []\ncolor = false\ntimestamps = "iso"\nport = false\n'

@@ -117,7 +117,7 @@ def _from_boolean(option: Option, value: object, place: str) -> object:
         return _switched(option, value, place)
     rows = [row for row in OPTIONS if row.setting == option.setting and row.kind == "switch" and row.config]
     if isinstance(value, bool) and all(isinstance(row.value, bool) for row in rows) and option.kind == "switch":
-        return value if option.value else not value
+        return value  # of the key, which a row such as --no-control negates
     if value is False and rows:
         return rows[0].value
     raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
