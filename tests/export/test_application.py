@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.plans import plan_of
+from export.plans import Export, plan_of
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
 from procman.export.application import LASTING, ONCE, RELEASE, Application, application, gate
@@ -70,3 +70,32 @@ def test_the_release_comes_before_all_but_what_it_needs_itself() -> None:
 def test_a_release_that_start_would_not_start_gates_nothing() -> None:
     app = built(release={"autostart": False})
     assert not any(gate(app, service) for service in app.services)
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("web: uvicorn web:app --host 127.0.0.1 --port $PORT", "127.0.0.1"),
+        ("web: uvicorn web:app --host=localhost", "localhost"),
+        ("web: gunicorn shop:app --bind 127.0.0.1:$PORT", "127.0.0.1"),
+        ("web: gunicorn shop:app -b localhost:${PORT}", "localhost"),
+        ("web: puma -b tcp://127.0.0.1:$PORT", "127.0.0.1"),
+        ("web: ./manage.py runserver 127.0.0.1:$PORT", "127.0.0.1"),
+        ("web: ./web --listen '[::1]:8000'", "[::1]"),
+        ("web: uvicorn web:app --host 0.0.0.0 --port $PORT", ""),
+        ("web: ./web --port $PORT --api http://localhost:$PORT/api", ""),
+        ("web: ./web --host 127.0.0.1.example", ""),
+        ("web: ./web --redis localhost:6379", ""),
+        ("worker: ./work --host 127.0.0.1", ""),
+    ],
+)
+def test_an_address_of_this_machine_alone_is_recognized(line: str, address: str) -> None:
+    (service,) = application(plan_of(f"{line}\n"), ExportOptions("app")).services
+    assert service.loopback == address
+
+
+@pytest.mark.parametrize("target", ["compose", "kubernetes", "nomad", "quadlet", "fly", "kamal", "render", "railway"])
+def test_what_no_request_can_reach_is_warned_of(target: str) -> None:
+    warnings = Export(target, plan_of("web: ./web --host 127.0.0.1\nbot: ./bot --host 127.0.0.1\n")).warnings
+    assert len([warning for warning in warnings if "cannot reach web, which listens on 127.0.0.1" in warning]) == 1
+    assert not [warning for warning in warnings if "reach bot" in warning]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import tomllib
@@ -33,6 +34,9 @@ OVERLAY: dict[str, dict[str, object]] = {
 }
 FORMATS = ("fly", "kamal", "render", "railway")
 COMMAND = "exec ./web 'it'\"'\"'s' \"$PORT\""
+
+
+FAULTS: dict[str, object] = {"health": Check("exec", "true"), "stop": StopPolicy(2, command="true")}
 
 
 def shop() -> Plan:
@@ -76,6 +80,58 @@ def test_kamal_has_a_role_for_each_type_and_a_machine_for_each_instance() -> Non
     assert [warning for warning in export.warnings if "Kamal has no release" in warning]
 
 
+@pytest.mark.parametrize(
+    ("image", "server", "name"),
+    [
+        ("ghcr.io/me/app:2", "ghcr.io", "me/app"),
+        ("ghcr.io/me/app", "ghcr.io", "me/app"),
+        ("localhost:5000/app", "localhost:5000", "app"),
+        ("localhost/app:1", "localhost", "app"),
+        ("me/app:2", None, "me/app"),
+        ("app", None, "app"),
+        (f"ghcr.io/me/app@sha256:{'a' * 64}", "ghcr.io", "me/app"),
+        ("ghcr.io:443/me/app:2@sha256:0", "ghcr.io:443", "me/app"),
+        ("", None, "my-app"),
+    ],
+)
+def test_kamal_gets_the_registry_and_the_name_of_the_image(image: str, server: str | None, name: str) -> None:
+    kamal = yaml_of(Export("kamal", shop(), app="My.App", image=image).files["config/deploy.yml"])
+    assert (kamal["image"], kamal["registry"].get("server"), kamal["service"]) == (name, server, "my-app")
+
+
+def test_kamal_runs_nothing_of_a_command_as_ruby() -> None:
+    lines = "web: ./web '<%= `id` %>' <%% $PORT\n"
+    content = Export("kamal", plan_of(lines)).files["config/deploy.yml"]
+    cmd = yaml_of(content)["servers"]["web"]["cmd"]
+    assert shlex.split(cmd.replace("<%%", "<%"))[2] == "exec ./web '<%= `id` %>' <%% $PORT"
+    assert not re.search(r"<%(?!%)", content)
+
+
+@pytest.mark.parametrize(
+    ("lines", "role"),
+    [("web: ./web\nbot: ./bot\n", None), ("bot: ./bot\napi: ./api $PORT\n", "api"), ("bot: ./bot\n", "bot")],
+)
+def test_kamal_knows_its_primary_role(lines: str, role: str | None) -> None:
+    kamal = yaml_of(Export("kamal", plan_of(lines)).files["config/deploy.yml"])
+    assert kamal.get("primary_role") == role
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_what_is_not_exported_has_no_part_in_secrets_and_warnings(format_name: str) -> None:
+    plan = plan_of("web: ./web\nlazy: ./debug\n", {"lazy": {"autostart": False, **FAULTS}})
+    plan.instances[1].lay_under({"DEBUG": "1"})
+    export = Export(format_name, plan)
+    assert "DEBUG" not in "".join(export.files.values())
+    (warning,) = [warning for warning in export.warnings if "lazy" in warning]
+    assert "lazy, which does not run all the time" in warning
+
+
+@pytest.mark.parametrize("format_name", ["fly", "kamal"])
+def test_the_name_of_the_application_is_one_that_the_platform_accepts(format_name: str) -> None:
+    (content,) = Export(format_name, shop(), app="My.App_2").files.values()
+    assert re.search(r"^(app|service)\W+my-app-2\W?$", content, re.MULTILINE)
+
+
 def test_render_has_a_service_for_each_type_and_one_runs_the_release() -> None:
     web, worker = yaml_of(Export("render", shop()).files["render.yaml"])["services"]
     assert (web["type"], worker["type"]) == ("web", "worker")
@@ -113,6 +169,7 @@ def test_a_line_runs_with_or_without_a_shell_around_it() -> None:
         ("web: ./web --port 8000\n", {}, "its line has port 8000 instead of $PORT"),
         ("web: ./web -b 0.0.0.0:8000\n", {}, "its line has port 8000 instead of $PORT"),
         ("api: ./api $PORT\n", {}, "sends requests to web only: api has no port there"),
+        ("web: ./web --host 127.0.0.1 --port $PORT\n", {}, "cannot reach web, which listens on 127.0.0.1"),
         ("bot: ./bot ${PS}\n", {}, "does not set PS, which bot uses"),
         ("bot: ./bot $PROCMAN_INSTANCE\n", {}, "does not set PROCMAN_INSTANCE, which bot uses"),
         ("bot: ./bot\n", {"bot": {"cwd": "/srv/app/bots"}}, "begin its line with cd bots &&"),

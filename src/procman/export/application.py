@@ -27,6 +27,12 @@ _APP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 # Means this machine, and what is exported may run on several.
 _URL_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_URL=http://localhost:\d+")
 _PORT_OF_TYPE = re.compile(r"PROCMAN_[A-Z0-9_]+_PORT")
+# An address for this machine alone, as the value of an option or before the port. A client has it in a URL.
+_LOOPBACK = re.compile(
+    r"""(?:--(?:host|hostname|bind|addr|address|listen|interface|ip)[ =]+|-[bH][ =]?)["']?(?:tcp://)?"""
+    r"(127(?:\.\d+){3}|localhost|\[?::1\]?)(?![\w.])"
+    r"|(?<!http://)(?<!https://)(?<![\w.])(127(?:\.\d+){3}|localhost|\[::1\]):\$\{?PORT\b"
+)
 _MENTIONS_PORT = re.compile(r"\$(?:PORT\b|\{PORT\b)")
 
 
@@ -92,6 +98,12 @@ class Service:
     def serves(self) -> bool:
         """Whether clients connect to its port: the type is called web, or its command mentions PORT."""
         return self.port is not None and (self.name == "web" or bool(_MENTIONS_PORT.search(self.command)))
+
+    @property
+    def loopback(self) -> str:
+        """The address that it serves its port at, if nothing outside of its container can reach that; else empty."""
+        found = _LOOPBACK.search(self.command) if self.serves else None
+        return (found[1] or found[2]) if found else ""
 
 
 @dataclass(frozen=True, slots=True)

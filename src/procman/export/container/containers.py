@@ -32,6 +32,14 @@ def image_warnings(app: Application, options: ExportOptions, target: str) -> Ite
     for service in app.services:
         if service.folder.startswith("/"):
             yield ExportWarning(f"{service.name} runs in {service.folder}, which the image needs to have")
+    for service in app.services:
+        yield from loopback_warnings(service, target)
+
+
+def loopback_warnings(service: Service, target: str) -> Iterator[ExportWarning]:
+    """Yield a warning for a service that listens only inside of its container, where the target cannot reach it."""
+    if address := service.loopback:
+        yield ExportWarning(f"{target} cannot reach {service.name}, which listens on {address}; 0.0.0.0 is everywhere")
 
 
 def log_warning(options: ExportOptions, target: str) -> Iterator[ExportWarning]:

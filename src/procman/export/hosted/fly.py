@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.export.application import application, whole_seconds
+from procman.export.container.containers import dns_label
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import toml, variables
 from procman.export.hosted.platforms import (
@@ -46,17 +47,18 @@ def _sections(app: Application, options: ExportOptions) -> Iterator[str]:
     services = lasting(app)
     counts = " ".join(f"{service.name}={len(service.instances)}" for service in services)
     secrets = secrets_of(app)
+    name = dns_label(app.name)
     yield header(
         "fly",
         app.name,
         "",
-        f"Install:  fly apps create {app.name}",
+        f"Install:  fly apps create {name}",
         *([f"          fly secrets set {' '.join(f'{name}=…' for name in secrets)}"] if secrets else []),
         "          fly deploy",
         f"          fly scale count {counts}",
-        f"Look:     fly status, fly logs -a {app.name}",
+        f"Look:     fly status, fly logs -a {name}",
     )
-    yield f"app = {toml(app.name)}"
+    yield f"app = {toml(name)}"
     if services:
         yield f"kill_signal = {toml(f'SIG{signal_name(services[0].stop.signal_number)}')}"
         grace = max(whole_seconds(service.stop.grace, 1) for service in services)

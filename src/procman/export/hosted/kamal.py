@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from procman.export.application import application, whole_seconds
+from procman.export.container.containers import dns_label, image_of
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, variables, yaml_lines
 from procman.export.hosted.platforms import (
     health_path,
-    image_of,
     lasting,
     line,
     platform_warnings,
@@ -49,21 +49,25 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         "          kamal setup, and kamal deploy for each new version",
         "Look:     kamal app details, kamal app logs -f",
     )
-    yield ExportFile("config/deploy.yml", comment + "\n" + "\n".join(yaml_lines(_data(app, options))) + "\n")
+    content = "\n".join(yaml_lines(_data(app, options)))
+    # Kamal reads it as a template of Ruby, where <% begins code.
+    yield ExportFile("config/deploy.yml", f"{comment}\n{content.replace('<%', '<%%')}\n")
 
 
 def _data(app: Application, options: ExportOptions) -> dict[str, Yaml]:
     services = lasting(app)
-    registry, _, repository = image_of(app, options).rpartition(":")[0].rpartition("/")
+    registry, image = _registry_and_name(image_of(app, options))
     served = [service for service in services if service.serves]
+    primary = [service.name for service in (*served, *services)][:1]
     secrets = secrets_of(app)
     return {
-        "service": Plain(app.name),
-        "image": repository if not registry else f"{registry.partition('/')[2]}/{repository}".lstrip("/"),
+        "service": Plain(dns_label(app.name)),
+        "image": image,
+        **({"primary_role": primary[0]} if primary not in ([], ["web"]) else {}),
         "servers": {service.name: _role(service) for service in services},
         **({"proxy": _proxy(served[0])} if served else {}),
         "registry": {
-            **({"server": registry.partition("/")[0]} if registry else {}),
+            **({"server": registry} if registry else {}),
             "username": ("KAMAL_REGISTRY_USERNAME",),
             "password": ("KAMAL_REGISTRY_PASSWORD",),
         },
@@ -74,6 +78,14 @@ def _data(app: Application, options: ExportOptions) -> dict[str, Yaml]:
         },
         "drain_timeout": max((whole_seconds(service.stop.grace, 1) for service in services), default=30),
     }
+
+
+def _registry_and_name(image: str) -> tuple[str, str]:
+    """Split a reference, without its tag and digest. Its first part is a host if it looks like one, as for Docker."""
+    path, _, last = image.partition("@")[0].rpartition("/")
+    name = f"{path}/{last.partition(':')[0]}".lstrip("/")
+    host, slash, rest = name.partition("/")
+    return (host, rest) if slash and ("." in host or ":" in host or host == "localhost") else ("", name)
 
 
 def _role(service: Service) -> dict[str, Yaml]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from procman.core.model.checks import HTTP
 from procman.core.procfile.command import direct
 from procman.export.application import LASTING, RELEASE, own
+from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
 from procman.export.grammar import sh
 from procman.export.overlay import HEALTH, READY, features_of
@@ -17,17 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from procman.export.application import Application, Service
-    from procman.export.options import ExportOptions
 
 _TERM = 15
 
 
-def platform_warnings(app: Application, platform: str, signal: bool = False) -> Iterator[ExportWarning]:
-    """Yield what the platform lacks. All of them make http checks; ``signal``: it can send any stop signal."""
+def platform_warnings(
+    app: Application, platform: str, signal: bool = False, apart: bool = False
+) -> Iterator[ExportWarning]:
+    """Yield what the platform lacks. All of them make http checks.
+
+    ``signal``: it can send any stop signal; ``apart``: each type has secrets of its own.
+    """
     yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
     for service in app.services:
-        yield from _missing(service, platform, signal)
-        if service.kind != RELEASE and service not in lasting(app):
+        if service in _exported(app):
+            yield from _missing(service, platform, signal)
+            yield from loopback_warnings(service, platform)
+            if service.env and not apart:
+                names = ", ".join(service.env)
+                yield ExportWarning(
+                    f"{platform} gives all types the same secrets: {names} of {service.name} is its own"
+                )
+        else:
             yield ExportWarning(f"not exported to {platform}: {service.name}, which does not run all the time")
 
 
@@ -39,14 +51,15 @@ def _missing(service: Service, platform: str, signal: bool) -> Iterator[ExportWa
         missing.append(f"the stop signal {signal_name(number)}")
     if missing:
         yield ExportWarning(f"not exported to {platform}: {' and '.join(missing)} of {service.name}")
-    if service.env:
-        names = ", ".join(service.env)
-        yield ExportWarning(f"{platform} gives all types the same secrets: {names} of {service.name} is its own")
 
 
 def secrets_of(app: Application) -> list[str]:
     """Return the names of all variables whose values the platform keeps."""
-    return list(dict.fromkeys([*app.secrets, *(name for service in app.services for name in service.env)]))
+    return list(dict.fromkeys([*app.secrets, *(name for service in _exported(app) for name in service.env)]))
+
+
+def _exported(app: Application) -> list[Service]:
+    return [service for service in app.services if service.kind == RELEASE or service in lasting(app)]
 
 
 def lasting(app: Application) -> list[Service]:
@@ -89,8 +102,3 @@ def health_path(service: Service) -> str:
             if (address.port or 80) == service.port:
                 return f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"
     return ""
-
-
-def image_of(app: Application, options: ExportOptions) -> str:
-    """Return the image to run: the given one, else the name of the application."""
-    return options.image or f"{app.name}:latest"

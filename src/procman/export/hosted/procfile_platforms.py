@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from procman.export.application import ONCE, RELEASE
+from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
 from procman.export.overlay import overlay_warnings
 from procman.export.shell import signal_name
@@ -27,6 +28,7 @@ def procfile_warnings(app: Application, platform: str) -> Iterator[ExportWarning
     """Yield what the Procfile, the overlay and the formation say, but the platform does not support."""
     yield from overlay_warnings(app, platform)
     for service in app.services:
+        yield from loopback_warnings(service, platform)
         for sentence in (*_commands(service, platform), *_rules(service, platform), *_counts(service, platform)):
             yield ExportWarning(sentence)
 

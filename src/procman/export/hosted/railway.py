@@ -11,7 +11,6 @@ from procman.export.hosted.platforms import (
     lasting,
     platform_warnings,
     release_line,
-    secrets_of,
 )
 
 TYPE_CHECKING = False
@@ -30,7 +29,7 @@ _POLICIES = {"on-failure": "ON_FAILURE", "always": "ALWAYS", "never": "NEVER"}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield railway.TYPE.toml for each process type that lasts."""
     app = application(plan, options)
-    yield from platform_warnings(app, "Railway")
+    yield from platform_warnings(app, "Railway", apart=True)
     services = lasting(app)
     first = next((service for service in services if service.serves), next(iter(services), None))
     for service in services:
@@ -39,7 +38,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 
 
 def _lines(app: Application, service: Service, release: str) -> Iterator[str]:
-    secrets = secrets_of(app)
+    secrets = [*app.secrets, *service.env]
     yield header(
         "railway",
         app.name,

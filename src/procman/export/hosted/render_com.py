@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from procman.export.application import application, whole_seconds
+from procman.export.container.containers import image_of
 from procman.export.file import ExportFile, ExportWarning, header
 from procman.export.grammar import Plain, variables, yaml_lines
 from procman.export.hosted.platforms import (
     health_path,
-    image_of,
     lasting,
     line,
     platform_warnings,
@@ -33,7 +33,7 @@ _LONGEST_GRACE = 300  # seconds
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield render.yaml, with the names of the secrets, never their values."""
     app = application(plan, options)
-    yield from platform_warnings(app, "Render")
+    yield from platform_warnings(app, "Render", apart=True)
     comment = header(
         "render",
         app.name,
