@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 PROCMAN = str(Path(sys.executable).with_name("procman"))
 LIMIT = 60.0  # seconds; generous, so that only what hangs reaches it on a busy machine
 MARK = "PROCMAN_TEST_MARK"  # every process of a session inherits it: that is how survivors are found
-_FOREIGN = re.compile(r"^(PROCMAN_.*|PYTHON.*|PORT|PS|NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|INVOCATION_ID)$")
+_FOREIGN = re.compile(
+    r"^(PROCMAN_.*|PYTHON.*|PORT|PS|NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|INVOCATION_ID"
+    r"|AGENT|AI_AGENT|CLAUDECODE|CODEX_.*|CURSOR_AGENT|GEMINI_CLI)$"
+)
 
 LISTENER = """import os, socket, time
 server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from procman.cli.commands.agents import text as text_for_agents
+from procman.cli.commands.start import AGENT_VARIABLES
 from procman.cli.options.table import ALIASES, COMMANDS
 from procman.core.procfile.parser import parse_procfile
 
@@ -75,6 +77,12 @@ def test_command_lines_in_documents_use_flags_that_their_command_has() -> None:
         for command, words in re.findall(rf"procman ({'|'.join(FLAGS)})\b([^`\n#|;&]*)", text(document)):
             own = words.partition(" -- ")[0]
             assert set(FLAG.findall(own)) - {"--verbose"} <= FLAGS[command], f"{document}: procman {command}{words}"
+
+
+def test_the_section_for_coding_agents_is_what_the_command_prints() -> None:
+    page = text(Path("docs/background.md"))
+    assert f"```markdown\n{text_for_agents(('web', 'worker'))}```\n" in page
+    assert [name for name in AGENT_VARIABLES if f"`{name}`" not in page] == []
 
 
 def test_the_tests_named_by_the_page_of_reliability_exist() -> None:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
 
+# What coding agents set for their commands: AGENT (Amp, Goose, OpenCode), AI_AGENT (any), Claude Code, Cursor, Gemini
+# CLI, Codex. Not all of CODEX_*: people set CODEX_HOME themselves.
+AGENT_VARIABLES = (
+    *("AGENT", "AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI"),
+    *("CODEX_CI", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"),
+)
 NOT_ADOPTING = "this system refuses prctl, so processes that leave their group are only searched for when procman exits"
 
 
@@ -33,7 +39,13 @@ def perform(invocation: Invocation) -> int:
     settings = settle(invocation)
     open_standard_descriptors()
     joined = join(settings)
-    return start(settings) if joined is None else joined
+    if joined is not None:
+        return joined
+    if any(map(os.environ.get, AGENT_VARIABLES)):
+        from procman.cli.commands.agents import advise
+
+        advise(settings)
+    return start(settings)
 
 
 def start(

@@ -45,6 +45,10 @@ _VARIABLES = (
     ("PORT", "The first port, unless an option sets it. Each process gets its own PORT."),
     ("NO_COLOR, FORCE_COLOR", "Never use colors, or use them even if standard output is not a terminal."),
     ("PROCMAN_WAIT_TIMEOUT", "How long wait and test wait until processes are ready, unless --timeout is given."),
+    (
+        "AGENT, AI_AGENT, CLAUDECODE, CODEX_*, CURSOR_AGENT, GEMINI_CLI",
+        "Set by coding agents: start prints a hint about up, unless standard output is a terminal or CI is set.",
+    ),
     ("PROCMAN_DEBUG", "If 1, an unexpected error in procman shows its traceback."),
 )
 

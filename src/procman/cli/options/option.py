@@ -132,6 +132,18 @@ class Command:
         return function(invocation)
 
 
+def project_command(
+    name: str,
+    summary: str,
+    words: str,
+    options: tuple[Option, ...],
+    *examples: tuple[str, str],
+    rare: tuple[str, ...] = (),
+) -> Command:
+    """Return one of the commands that work on a project; the module that performs it has its name."""
+    return Command(name, f"procman.cli.commands.{name}:perform", summary, words, options, examples, rare)
+
+
 def session_command(
     name: str, summary: str, words: str, options: tuple[Option, ...], *examples: tuple[str, str]
 ) -> Command:

@@ -6,7 +6,16 @@ An option's environment variable is PROCMAN_ and its long flag; its config key i
 
 from __future__ import annotations
 
-from procman.cli.options.option import WHEN, Command, Invocation, Option, everyday, long_where_taken, session_command
+from procman.cli.options.option import (
+    WHEN,
+    Command,
+    Invocation,
+    Option,
+    everyday,
+    long_where_taken,
+    project_command,
+    session_command,
+)
 
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
@@ -275,113 +284,93 @@ _OF_UP = tuple(
 COMMANDS = {
     command.name: command
     for command in (
-        Command(
+        project_command(
             "start",
-            "procman.cli.commands.start:perform",
             "Run the Procfile's processes until they exit or you hit Ctrl-C.",
             "NAMES",
             _OF_START,
-            (
-                ("procman start", "one of each"),
-                ("procman start web worker=2", "only these"),
-                ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
-            ),
+            ("procman start", "one of each"),
+            ("procman start web worker=2", "only these"),
+            ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
             rare=("quiet", "color"),
         ),
-        Command(
+        project_command(
             "up",
-            "procman.cli.commands.up:perform",
             "Start a session in the background; return when it is ready.",
             "NAMES",
             (READY_TIMEOUT, _JSON, *_OF_UP),
-            (
-                ("procman up", "start what is missing; procman down ends the session"),
-                ("procman up web -t 30", "exit status 124 if it takes longer"),
-                ("procman up --for 2h", "end it after two hours"),
-            ),
+            ("procman up", "start what is missing; procman down ends the session"),
+            ("procman up web -t 30", "exit status 124 if it takes longer"),
+            ("procman up --for 2h", "end it after two hours"),
             rare=("detach", "quiet", "color", "exit"),
         ),
-        Command(
+        project_command(
             "run",
-            "procman.cli.commands.run:perform",
             "Run a command or process type in the Procfile's environment.",
             "COMMAND",
             _only(*_ENVIRONMENT),
-            (
-                ("procman run web --verbose", "web's command with an extra argument"),
-                ("procman run -- python manage.py migrate", "any command"),
-                ("procman run -e .env.test env", "print the environment"),
-            ),
+            ("procman run web --verbose", "web's command with an extra argument"),
+            ("procman run -- python manage.py migrate", "any command"),
+            ("procman run -e .env.test env", "print the environment"),
         ),
-        Command(
+        project_command(
             "env",
-            "procman.cli.commands.env:perform",
             "Print the variables that a process gets.",
             "NAMES",
             (_EXPORTS, _JSON, *_only(*_ENVIRONMENT, "formation", "port", "port_step"), SOCKET),
-            (
-                ('eval "$(procman env --export)"', "in a shell"),
-                ("procman env web --json", "those of web, for a program"),
-            ),
+            ('eval "$(procman env --export)"', "in a shell"),
+            ("procman env web --json", "those of web, for a program"),
         ),
-        Command(
+        project_command(
             "check",
-            "procman.cli.commands.check:perform",
             "Check the Procfile and show what start would do.",
             "NAMES",
             _only(*_PLANNING, "primary", "color", *_CHECKING),
-            (
-                ("procman check", "all problems, with line and column"),
-                ("procman check --json -m web=2", "instances and ports, without starting them"),
-                ("procman check --show-env", "which file each variable comes from"),
-            ),
+            ("procman check", "all problems, with line and column"),
+            ("procman check --json -m web=2", "instances and ports, without starting them"),
+            ("procman check --show-env", "which file each variable comes from"),
         ),
-        Command(
+        project_command(
             "init",
-            "procman.cli.commands.init:perform",
             "Write a first Procfile from what the folder shows.",
             "NOTHING",
             _only("dry_run"),
-            (
-                ("procman init", "from manage.py, package.json and others; then check it"),
-                ("procman init --dry-run", "print it, and write nothing"),
-            ),
+            ("procman init", "from manage.py, package.json and others; then check it"),
+            ("procman init --dry-run", "print it, and write nothing"),
         ),
-        Command(
+        project_command(
+            "agents",
+            "Print a section for AGENTS.md: how a coding agent uses procman.",
+            "NOTHING",
+            _only("procfile"),
+            ("procman agents >> AGENTS.md", "with the process types of the Procfile"),
+        ),
+        project_command(
             "export",
-            "procman.cli.commands.export:perform",
             "Export to another process manager, such as systemd or Compose.",
             "FORMAT",
             long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
-            (
-                ("procman export systemd -o /etc/systemd/system -u shop", "systemd units"),
-                ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
-                ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
-            ),
+            ("procman export systemd -o /etc/systemd/system -u shop", "systemd units"),
+            ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
+            ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             rare=("exclude", "timeout", "restart"),
         ),
         *CONTROL_COMMANDS,
-        Command(
+        project_command(
             "test",
-            "procman.cli.commands.test:perform",
             "Run a command, such as your tests, while all processes are up.",
             "COMMAND",
             (*_only(*_PLANNING, "port_conflict"), READY_TIMEOUT),
-            (
-                ("procman test -- pytest", "with everything up"),
-                ("procman test -m web=1,db=1 -- pytest -q", "with only these"),
-            ),
+            ("procman test -- pytest", "with everything up"),
+            ("procman test -m web=1,db=1 -- pytest -q", "with only these"),
         ),
-        Command(
+        project_command(
             "prune",
-            "procman.cli.commands.prune:perform",
             "Stop processes that killed sessions have left running.",
             "NAMES",
             _only("timeout"),
-            (
-                ("procman prune", "all of yours (start warns if there are any)"),
-                ("procman prune web", "only those of web"),
-            ),
+            ("procman prune", "all of yours (start warns if there are any)"),
+            ("procman prune web", "only those of web"),
         ),
         Command(
             "completion",

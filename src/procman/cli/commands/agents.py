@@ -1,0 +1,75 @@
+"""``procman agents``: the section for AGENTS.md, and the hint that ``start`` prints for a coding agent."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from procman.config.files import read_procfile
+from procman.core.text.printable import visible
+from procman.errors import EXIT_OK, UsageError
+from procman.runtime.system.tty import is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procman.cli.options.option import Invocation
+    from procman.core.model.settings import Settings
+
+HEADING = "## Running the application\n\n"
+# docs/background.md shows the same; a test compares them
+INSTRUCTIONS = """\
+- Start everything: `procman up --json`, as often as you like. It starts what is missing, returns when all is ready, and
+  leaves the session in the background. Never start a server yourself, and never use `&` or `nohup`, not even with
+  `procman start`.
+- See states, ports and URLs: `procman ps --json`. Why a process is not up: `procman why NAME`.
+- Read output: `procman logs -n 50 NAME`; without a name, that of all processes. `logs -f` does not return.
+- After a change to code, `.env` or the Procfile: `procman restart NAME`. It returns when the process is ready.
+- Stop everything when you are done: `procman down`. Stop one process: `procman stop NAME`.
+- Exit status: 0 done; 1 failed, or no session is running (then use `procman up`); 2 invalid command line, name or
+  file; 124 not ready in time. If a process fails, `up` shows its last lines and exits with its exit status.
+"""
+HINT = (
+    "procman: hint: procman up returns when everything is ready, and leaves the session in the background;"
+    " procman agents says more\n"
+)
+
+
+def perform(invocation: Invocation) -> int:
+    """Print the section, with the process types of the Procfile if there is one."""
+    from procman.cli.options.precedence import settle
+
+    if invocation.words:
+        raise UsageError("agents takes no names", "what it prints is about all processes")
+    settings = settle(invocation)
+    place = settings.origin.get("procfile", "")
+    there = bool(place) or os.path.lexists(settings.procfile)
+    names = read_procfile(settings.procfile, settings.place("procfile")).names if there else ()
+    sys.stdout.write(text(names, settings.procfile if place.startswith("-") else ""))
+    return EXIT_OK
+
+
+def text(names: Sequence[str], procfile: str = "") -> str:
+    """Return the section for process types of these names. ``procfile`` is a path that each command has to name."""
+    types = f": {', '.join(f'`{name}`' for name in names)}" if names else ""
+    lines = [f"procman runs the processes of the Procfile{types}.\n"]
+    if procfile:
+        lines.append(f"Add `--procfile {visible(shlex.quote(procfile))}` to each of these commands.\n")
+    return "".join((HEADING, *lines, "\n", INSTRUCTIONS))
+
+
+def advise(settings: Settings) -> None:
+    """Print the hint if ``start`` would keep a coding agent waiting.
+
+    It does not if stdout is a terminal, in CI, as PID 1, below another session, and where ``up`` would be refused.
+    """
+    environ = os.environ
+    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+    if in_ci or "PROCMAN_SESSION" in environ or os.getpid() == 1 or not settings.control or is_terminal(1):
+        return
+    try:
+        sys.stderr.write(HINT)
+    except OSError:
+        pass  # no reader: a hint must not keep the session from starting
