@@ -7,6 +7,7 @@ import pytest
 from procman.core.lifecycle.outcome import ASKED
 from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
 from procman.runtime.control.tasks import EXIT_TIMED_OUT, SETTLING_TIME
 from runtime.control.rig import FakeClient, World
@@ -119,7 +120,8 @@ def test_without_waiting_the_answer_comes_at_once(world: World) -> None:
     assert (names(client), answer(client)["ready"]) == (["web.1", "web.2", "worker.1"], False)
 
 
-def test_the_end_of_the_session_is_awaited_and_reported(world: World) -> None:
+def test_the_end_of_the_session_is_awaited_and_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.runtime.control.tasks.clock.monotonic", lambda: world.now)
     world.source.ready["web"] = Check("tcp", "localhost:1")
     world.request("restart", "web.1", wait=False)
     world.end("web.1", code=0)
@@ -145,3 +147,131 @@ def test_a_failure_is_answered_with_its_own_card(world: World) -> None:
     world.end("web.2", code=7)
     client = world.request("ensure", fresh=True)
     assert (answer(client)["cards"], answer(client)["code"]) == ([["web.2 failed"]], 7)
+
+
+# What it leaves alone, and what it says ---------------------------------------------------------------------------
+
+
+def let_worker_wait(world: World) -> None:
+    """Let worker.1 wait for web.1, which does not become ready."""
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    plan = world.source.plan("worker", 1)
+    plan.depends_on = (Dependency("web"),)
+    world.supervisor.replan(world["worker.1"], plan)
+    world.request("restart", "web.1", wait=False)
+    world.end("web.1")
+    world.supervisor.wish(Event.RESTART, [world["worker.1"]], world.now)
+    world.turn()
+    world.end("worker.1")
+    assert (world["web.1"].state, world["worker.1"].state) == (State.STARTING, State.WAITING)
+
+
+@pytest.mark.parametrize("names", [(), ("worker",), ("worker=1",), ("work*",), ("worker.1", "web")])
+def test_what_is_on_its_way_is_left_alone_but_for_what_it_waits_for(names: tuple[str, ...], world: World) -> None:
+    let_worker_wait(world)
+    world.source.commands["worker"] = "another"
+    world.announced.clear()
+    client = world.request("ensure", *names)
+    waits = [said for said in client.said if "worker.1" in said]
+    if names != ("worker=1",):  # a count reads the plans again
+        assert world.announced == []
+        assert waits == client.said
+    assert len(waits) == 1
+    assert "waiting" in waits[0]
+    assert "web.1" in waits[0]
+
+
+def test_the_members_of_a_group_say_what_they_wait_for_too(world: World) -> None:
+    let_worker_wait(world)
+    world["worker.1"].plan.groups = ("front",)
+    groups: dict[str, tuple[str, ...]] = {"front": ("web", "worker")}
+    world.source.groups = lambda: groups  # type: ignore[method-assign]  # the files have changed
+    client = world.request("ensure", "front")
+    assert [said for said in client.said if "worker.1 is waiting" in said]
+
+
+def test_what_no_longer_waits_is_not_said_to_wait(world: World) -> None:
+    let_worker_wait(world)
+    client = world.request("ensure", "web.2")
+    assert client.said == []
+
+
+def test_the_warnings_of_a_fresh_start_are_sent_without_colors(world: World) -> None:
+    lines = [b"\x1b[33mwarning: a port is taken\x1b[0m", b"started", b"warning: \xff"]
+    world.hub.history.last = lambda _name, count: lines[-count:]
+    assert world.request("ensure").said == []
+    assert world.request("ensure", fresh=True).said == ["warning: a port is taken", "warning: \ufffd"]
+
+
+def test_what_was_started_by_name_belongs_to_the_session(world: World) -> None:
+    let_worker_wait(world)
+    worker = world["worker.1"]
+    worker.plan.autostart, worker.started = False, None
+    assert "worker.1" in names(world.request("ensure", wait=False))  # it is wanted
+    world.request("stop", "worker")
+    assert "worker.1" not in names(world.request("ensure", wait=False))
+    worker.started = world.now
+    assert "worker.1" in names(world.request("ensure", wait=False))
+
+
+def test_what_starts_with_the_session_belongs_to_it_even_if_it_has_never_run(world: World) -> None:
+    let_worker_wait(world)
+    world["worker.1"].started = None
+    world.request("stop", "worker")
+    assert "worker.1" in names(world.request("ensure", wait=False))
+
+
+def test_what_is_paused_is_reported_as_paused(world: World) -> None:
+    world.supervisor.pause(world["worker.1"], world.now)
+    client = world.request("ensure")
+    assert [row["state"] for row in answer(client)["instances"]] == ["running", "running", "paused"]
+    assert "worker.1 is paused" in answer(client)["error"]
+
+
+# Codes and cards --------------------------------------------------------------------------------------------------
+
+
+def test_the_first_failure_counts_not_the_first_name(world: World) -> None:
+    world.cards.update({"web.1": ["web.1 failed"], "web.2": ["web.2 failed"]})
+    for name, code in (("web.2", 5), ("web.1", 6)):
+        world.turn(1.0)
+        world[name].plan.restart = RestartPolicy("never")
+        world.end(name, code=code)
+    client = world.request("ensure", fresh=True)
+    assert (answer(client)["code"], answer(client)["cards"]) == (5, [["web.2 failed"], ["web.1 failed"]])
+
+
+def test_what_another_request_has_stopped_is_no_failure(world: World) -> None:
+    world.cards["web.1"] = ["an old one"]
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    world.request("restart", "web.1", wait=False)
+    world.end("web.1")
+    client = world.request("ensure")
+    world.request("stop", "web.1", wait=False)
+    world.end("web.1", code=9)
+    assert (answer(client)["code"], answer(client)["cards"]) == (1, [])
+
+
+def test_a_session_that_ends_gives_its_own_code(world: World) -> None:
+    world["web.2"].plan.restart = RestartPolicy("never")
+    client = world.request("ensure", "worker", "web.2", fresh=True, wait=True)
+    assert client.answer is not None or world.session.tasks
+    world.source.ready["web"] = Check("tcp", "localhost:1")
+    world.request("restart", "web.1", wait=False)
+    world.end("web.1")
+    client = world.request("ensure")
+    world.supervisor.stop_all(ASKED, world.now)
+    world.end("web.2", code=7)
+    world.session.close(world.now, 130)
+    assert (answer(client)["code"], answer(client)["over"]) == (130, True)
+
+
+def test_a_session_that_ends_with_everything_up_has_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.runtime.control.tasks.clock.monotonic", lambda: world.now + SETTLING_TIME)
+    world.request("restart", "worker", wait=False)
+    world.end("worker.1")
+    client = world.request("ensure", "worker")
+    assert client.answer is None
+    world.session.close(world.now, 0)
+    assert "error" not in answer(client)
+    assert (answer(client)["ready"], answer(client)["over"]) == (True, True)

@@ -11,7 +11,6 @@ import time
 from procman.core.lifecycle.outcome import failure_code
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.plan import SYSTEM
-from procman.core.procfile.selection import matches
 from procman.output.messages.sentences import sentence, status_record
 from procman.output.sanitize.escapes import without_color
 from procman.runtime.control.commands import bring_up
@@ -35,16 +34,14 @@ def ensure(session: Session, client: Client, request: Request) -> None:
 
     What has ended by itself with success is not missing, nor is what only starts by name.
     """
-    meant = _meant(session, request.names)
+    waiting = [one for one in session.supervisor.instances.values() if one.state == State.WAITING]
     if request.fresh:
         _send_warnings(session, client)
-    _send_waits(session, client, meant)
-    if request.fresh:
-        chosen = meant
+        chosen = session.chosen(request.names)
     else:
         chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)))
-        chosen = list(dict.fromkeys([*meant, *chosen]))
     chosen = [one for one in chosen if request.names or _belongs(one)]
+    _send_waits(session, client, [one for one in waiting if one in chosen])
     task = UntilEnsured(client, session, chosen, request.timeout)
     if request.wait:
         session.begin(task)
@@ -53,7 +50,7 @@ def ensure(session: Session, client: Client, request: Request) -> None:
 
 
 def _send_waits(session: Session, client: Client, instances: Sequence[Instance]) -> None:
-    """Send what the instances wait for that were waiting before the request."""
+    """Send what the instances wait for that were waiting before the request, and still are."""
     hindrances = session.supervisor.hindrances
     for one in instances:
         if one.state == State.WAITING:
@@ -66,12 +63,6 @@ def _send_warnings(session: Session, client: Client) -> None:
         text = without_color(line + b"\n")[:-1].decode("utf-8", "replace")
         if text.startswith("warning:"):
             client.send({"say": text})
-
-
-def _meant(session: Session, names: Sequence[str]) -> list[Instance]:
-    types = [name.partition("=")[0] for name in names]
-    instances = session.supervisor.instances.values()
-    return [one for one in instances if not names or any(matches(name, one.plan.name) for name in types)]
 
 
 def _missing(instances: Sequence[Instance], named: bool) -> list[Instance]:
