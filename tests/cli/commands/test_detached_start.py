@@ -120,6 +120,18 @@ def test_a_refusal_is_read_to_its_end(spawned: Spawned, start: DetachedStart) ->
     assert (how, error.message, error.hint, error.exit_code) == (b"\2", "no Procfile", "write one", 2)
 
 
+def test_a_refusal_may_come_in_parts(
+    spawned: Spawned, start: DetachedStart, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read_at_most = os.read
+    monkeypatch.setattr(os, "read", lambda fd, _count: read_at_most(fd, 9))
+    spawned.write(b'\xff said\n\2{"error": "a mistake", "hint": "", "code": 2}')
+    spawned.close()
+    spawned.statuses = [2 << 8]
+    assert start.failure(start.wait(FOREVER), 1.0).message == "a mistake"
+    assert capsys.readouterr().err == "\ufffd said\n"
+
+
 def test_a_start_that_ends_without_a_report_has_ended(spawned: Spawned, start: DetachedStart) -> None:
     spawned.close()
     assert start.wait(FOREVER) == ENDED
@@ -171,6 +183,10 @@ def test_each_further_interrupt_is_passed_on(spawned: Spawned, start: DetachedSt
         ([], ["start", "--pty", "--exit=never"]),
         (["--no-pty", "--exit", "all"], ["start", "--no-pty", "--exit=all"]),
         (["-x", "css", "-x", "db", "web"], ["start", "--exclude=css", "--exclude=db", "--pty", "--exit=never", "web"]),
+        (
+            ["-m", "web=2", "--color", "--color=never"],
+            ["start", "--concurrency=web=2", "--color", "--color=never", "--pty", "--exit=never"],
+        ),
         (["--no-wait", "web", "job=2"], ["start", "--pty", "--exit=never", "web", "job=2"]),
     ],
 )
@@ -253,14 +269,14 @@ def test_what_a_start_says_goes_to_the_caller_at_once(
 ) -> None:
     seen: list[bytes] = []
 
-    def start(_settings: Settings, report_move: Any, *_hooks: object) -> int:
-        report_move("port 5000 is taken: web.1 gets 5001 \udcff")
+    def start(_settings: Settings, *_hooks: object) -> int:
+        sys.stderr.write("warning: cannot read \udcff\n")
         seen.append(capfdbinary.readouterr().err)
         return 0
 
     monkeypatch.setattr("procman.cli.commands.start.start", start)
     detached.perform(Invocation("start", {}, ()))
-    assert seen == [b"procman: port 5000 is taken: web.1 gets 5001 \\udcff\n"]
+    assert seen == [b"warning: cannot read \\udcff\n"]
 
 
 def test_a_caller_that_is_gone_does_not_matter() -> None:
@@ -284,7 +300,7 @@ def test_a_session_that_nothing_could_reach_is_refused(
 ) -> None:
     plan: Any = None
     monkeypatch.setattr(socket_claim, "enter", lambda _settings, _plan: SocketClaim(warning="no folder"))
-    with pytest.raises(UsageError, match="a session in the background needs a control socket: no folder"):
+    with pytest.raises(UsageError, match="no folder"):
         detached._claim(Settings(), plan)
     assert capfdbinary.readouterr().err == b""
 

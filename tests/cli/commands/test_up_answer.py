@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NOW = 1000.0
 WEB = {"name": "web.1", "state": "running", "port": 5000, "has_port": True, "url": "http://localhost:5000"}
+SOON = {"name": "db.1", "state": "waiting", "port": None, "has_port": True, "url": None}
 JOB = {"name": "job.1", "state": "failed", "port": 5100, "has_port": False, "url": None}
 ABOUT = {"session": "tag", "pid": 4711, "procfile": "/app/Procfile", "root": "/app", "since": NOW - 125, "over": False}
 TABLE = "NAME   STATE    PORT  URL\nweb.1  running  5000  http://localhost:5000\njob.1  failed   -     -\n"
@@ -152,6 +153,11 @@ def test_a_name_cannot_damage_the_screen(capsys: pytest.CaptureFixture[str]) -> 
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_a_port_that_is_not_chosen_yet_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    an_up()._print({**GOOD, "instances": [SOON]})
+    assert capsys.readouterr().out == "NAME  STATE    PORT  URL\ndb.1  waiting  -     -\n"
+
+
 @pytest.mark.parametrize(
     ("state", "color"), [("running", "32"), ("exited", "32"), ("failed", "31"), ("starting", "33")]
 )
@@ -241,7 +247,8 @@ def test_a_session_that_was_there_gets_the_names(
 ) -> None:
     session = Connection({"stopping": False}, {"say": "hello"}, GOOD)
     call = an_up(names=("web,job", "db"), wait=False)
-    monkeypatch.setattr(up, "report_unused", lambda _settings: None)
+    unused: list[Settings] = []
+    monkeypatch.setattr(up, "report_unused", unused.append)
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(call, "_last_record", lambda _connection, request: sent.append(request))
     monkeypatch.setattr(call, "_find", lambda: None if begun else session)
@@ -254,6 +261,7 @@ def test_a_session_that_was_there_gets_the_names(
     call._ensure()
     fresh = begun is not None
     assert sent == [{"verb": "ensure", "names": names, "wait": False, "fresh": fresh, "timeout": 60.0}]
+    assert unused == ([] if begun else [call._settings])
 
 
 def test_replace_looks_for_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +284,8 @@ def test_the_time_that_is_over_is_not_given_again(monkeypatch: pytest.MonkeyPatc
 
 
 def test_messages_are_shown_until_the_answer_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Connection({"say": "web.1 is waiting"}, {"other": 1}, GOOD, {"say": "too late"})
-    assert an_up()._last_record(session, {"verb": "ensure"}) == GOOD
+    session = Connection({"say": "web.1 is waiting"}, {"other": 1}, BAD, {"say": "too late"})
+    assert an_up()._last_record(session, {"verb": "ensure"}) == BAD
     assert session.unlimited
     assert session.requests == [{"verb": "ensure"}]
     assert capsys.readouterr() == ("", "procman: web.1 is waiting\n")
@@ -308,7 +316,7 @@ def test_a_session_that_is_stopping_is_waited_for(
 
 def test_without_a_place_for_a_socket_there_is_no_session_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     connect_to(monkeypatch, EndpointError("no folder"))
-    with pytest.raises(UsageError, match="a session in the background needs a control socket: no folder"):
+    with pytest.raises(UsageError, match="no folder"):
         an_up()._find()
 
 
@@ -385,7 +393,7 @@ def perform(*words: str) -> int:
 
 
 def test_its_own_options_are_not_for_the_session(made: list[Any]) -> None:
-    assert perform("up", "--json", "-t", "7", "-x", "css", "web") == 0
+    assert perform("up", "--json", "-D", "-t", "7", "-x", "css", "web") == 0
     (call,) = made
     assert (call._timeout, call._until, call._as_json) == (7.0, NOW + 7.0, True)
     assert [option.setting for option in call._inner.given] == ["exclude"]
