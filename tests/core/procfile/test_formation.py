@@ -264,3 +264,8 @@ def test_an_instance_stays_within_the_hundred_of_its_type() -> None:
 @pytest.mark.parametrize("step", [0, 1, 2])
 def test_with_a_small_step_an_instance_still_moves_to_the_next_port(step: int) -> None:
     assert moved_ports(plans(5000), step, {5000}, lambda _port: True) == {"web.1": 5001}
+
+
+def test_an_instance_moves_to_no_port_above_the_last() -> None:
+    with pytest.raises(UsageError, match=r"port 65530 .* so are the ports up to 65535"):
+        moved_ports(plans(65530), 100, {65530}, (65536).__eq__)

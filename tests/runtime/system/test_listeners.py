@@ -1,0 +1,58 @@
+"""Who listens at a port, seen on sockets of this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from procman.runtime.system.listeners import holders, is_local, listening_inodes, owner_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="needs /proc/net")
+OURS = os.getpid()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def inodes_of(listener: socket.socket, address: str = "127.0.0.1") -> frozenset[int]:
+    return listening_inodes(address, listener.getsockname()[1])
+
+
+def test_a_listening_socket_is_found_by_its_address(listener: socket.socket) -> None:
+    inode = int(os.readlink(f"/proc/self/fd/{listener.fileno()}").strip("socket:[]"))
+    assert inodes_of(listener) == {inode}
+    assert inodes_of(listener, "127.0.0.2") == frozenset()
+
+
+def test_a_socket_of_all_addresses_answers_at_each() -> None:
+    with socket.create_server(("", 0)) as made:
+        assert inodes_of(made, "127.0.0.1") == inodes_of(made, "127.0.0.2") != frozenset()
+
+
+def test_a_connected_socket_does_not_listen(listener: socket.socket) -> None:
+    with socket.create_connection(listener.getsockname()) as client:
+        assert is_local(client)
+        assert listening_inodes("127.0.0.1", client.getsockname()[1]) == frozenset()
+
+
+def test_holders_are_those_that_have_the_socket_open(listener: socket.socket) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        assert holders([OURS, other.pid], inodes_of(listener)) == [OURS]
+        other.communicate(b"\n")
+    assert holders([OURS, other.pid], inodes_of(listener)) == [OURS]  # it is gone, and holds nothing
+
+
+def test_the_owner_is_named(listener: socket.socket) -> None:
+    assert owner_of(inodes_of(listener)).startswith(f"pid {OURS} (")
+    assert owner_of(frozenset({0})) == "a process of another user"
