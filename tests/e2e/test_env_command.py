@@ -7,9 +7,7 @@ import subprocess
 
 import pytest
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import harness
+import harness
 
 
 def lines(finished: harness.Finished) -> list[str]:
@@ -57,6 +55,16 @@ def test_a_shell_gets_every_value_byte_for_byte(place: harness.Place) -> None:
     done = subprocess.run(["sh", "-c", f'{exports}\nprintf %s "$ROW$SOFT"'], capture_output=True, text=True, check=True)
     assert done.stdout == "a\tb\033[2Jx\u00ady"
     assert "ROW=a\tb\033[2J" in lines(place.call("env"))
+
+
+@pytest.mark.parametrize("name", ["", "web"])
+def test_the_folder_of_the_processes_is_not_that_of_the_reader(place: harness.Place, name: str) -> None:
+    place.procfile("web: sleep 1000\n")
+    below = place.folder / "below"
+    below.mkdir()
+    printed = lines(harness.call("env", "-d", "..", *filter(None, [name]), cwd=below, env={"PWD": str(below)}))
+    assert "PROCMAN_WEB_PORT=5000" in printed
+    assert not [line for line in printed if line.startswith("PWD=")]
 
 
 def test_a_name_that_is_none_to_a_shell_is_left_out_of_the_exports(place: harness.Place) -> None:

@@ -67,6 +67,7 @@ def _variables(settings: Settings, wanted: str) -> dict[str, str]:
     else:
         variables = {name: text for name, text in plan.instances[0].env.items() if name not in _OF_AN_INSTANCE}
     variables.pop("PROCMAN_SESSION", None)
+    variables.pop("PWD", None)  # of the process; the reader's shell has one of its own
     return {**variables, **_from_session(settings, plan, instance)}
 
 
