@@ -8,13 +8,13 @@ AS := # put before each command of `make pictures`; without this line, make sets
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
-SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name '*.py')
+SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name '*.py' -o -name '*.json')
 
 # The shell must outlive Ctrl-C, for which procman has an end of its own; its status 130 is not an error of make's.
 AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types man pictures dev clean
+.PHONY: help demo test check format lint types man schema pictures dev clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -40,6 +40,9 @@ types: $(INSTALLED) $(TOOLS) ## check the types, strictly
 
 man: $(INSTALLED) ## write the man page from the table of options
 	PYTHONPATH=src $(BIN)/python -m procman.cli.options.manual > man/procman.1
+
+schema: $(INSTALLED) ## write the JSON Schema of procman.toml from the tables of options and keys
+	PYTHONPATH=src $(BIN)/python -m procman.cli.options.schema > src/procman/cli/options/procman.schema.json
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation
 	$(BIN)/python docs/pictures/rooms.py

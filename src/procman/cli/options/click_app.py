@@ -51,6 +51,11 @@ def parse(argv: Sequence[str]) -> Invocation | None:
 
             click.echo(page())
             return None
+        if words[1:] == ["schema"]:
+            from procman.cli.options.schema import line
+
+            click.echo(line())
+            return None
         words = [*words[1:2], "--help"]
     try:
         outcome = application().main(words or ["--help"], prog_name="procman", standalone_mode=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 INTRODUCTION = """\
 A [process.NAME] table in procman.toml sets how one process of the Procfile
-runs. An unknown key is an error. Times are written 90, 500ms, 1m30s or 2h."""
+runs. An unknown key is an error. Times are written 90, 500ms, 1m30s or 2h.
+procman help schema prints a line for the top of the file, for TOML editors."""
 
 EXAMPLE = """\
 [process.web]

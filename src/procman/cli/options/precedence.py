@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Given = dict[str, tuple[object, str]]  # setting → its value and the place that sets it
 
 _announced: list[str] = []  # the project that was found in a folder above, which is reported once
-_CONFIG = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
+CONFIG_KEYS = {option.setting: option for option in reversed(OPTIONS) if option.config}  # the first row of each setting
 
 
 def settle(
@@ -146,7 +146,7 @@ def _from_key(file: ConfigFile, key: str, value: object) -> Given:
     place = file.location(key)
     if key == "process" and not file.is_text:  # the overlay has its own reader, which reports its errors
         return {key: (tuple(value) if isinstance(value, dict) else (key,), place)}
-    option = _CONFIG.get(key.replace("-", "_"))
+    option = CONFIG_KEYS.get(key.replace("-", "_"))
     if option is None:
         raise _unknown(file, key)
     from procman.cli.options.conversion import converted, env_files, from_folder, from_toml
@@ -167,4 +167,4 @@ def _from_key(file: ConfigFile, key: str, value: object) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, (*_CONFIG, "process")))
+    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, (*CONFIG_KEYS, "process")))

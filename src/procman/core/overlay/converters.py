@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_MIN_PERIOD = 0.05  # seconds between two checks
+MIN_PERIOD = 0.05  # seconds between two checks
 # Names of keys in other tools. A key has one name here; these are hints for users who know the other one.
 _OTHER_TOOLS = {
     "command": "commands belong in the Procfile",
@@ -87,15 +87,26 @@ def truth(value: object) -> bool:
     return value
 
 
-def whole(lowest: int, highest: int, what: str) -> Callable[[object], int]:
-    """Return a converter for whole numbers in that range; `what` names them in its message."""
+class WholeNumber:
+    """A converter for whole numbers from `lowest` to `highest`; `what` names them in its message."""
 
-    def convert(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise wrong(f"{what} from {lowest} to {highest}", value)
+    __slots__ = ("highest", "lowest", "what")
+
+    def __init__(self, lowest: int, highest: int, what: str) -> None:
+        self.lowest = lowest
+        self.highest = highest
+        self.what = what
+
+    def __call__(self, value: object) -> int:
+        """Return the number."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.lowest <= value <= self.highest:
+            raise wrong(f"{self.what} from {self.lowest} to {self.highest}", value)
         return value
 
-    return convert
+
+def whole(lowest: int, highest: int, what: str) -> WholeNumber:
+    """Return a converter for whole numbers in that range; `what` names them in its message."""
+    return WholeNumber(lowest, highest, what)
 
 
 def text(value: object) -> str:
@@ -145,22 +156,32 @@ def seconds(value: object) -> float:
 def period(value: object) -> float:
     """Return the seconds between two checks, or the limit of one."""
     time = seconds(value)
-    if time < _MIN_PERIOD:
-        raise wrong(f"a duration of {_MIN_PERIOD:g} seconds or more", value)
+    if time < MIN_PERIOD:
+        raise wrong(f"a duration of {MIN_PERIOD:g} seconds or more", value)
     return time
 
 
-def word(words: tuple[str, ...], aliases: Mapping[str, str]) -> Callable[[object], str]:
-    """Return a converter for one of `words`; `aliases` maps the words of other tools to these."""
+class Word:
+    """A converter for one of `words`; `aliases` maps the words of other tools to these."""
 
-    def convert(value: object) -> str:
-        if isinstance(value, str) and (value in words or value in aliases):
-            return aliases.get(value, value)
-        near = nearest(value, (*words, *aliases)) if isinstance(value, str) else ""
-        *others, last = words
+    __slots__ = ("aliases", "words")
+
+    def __init__(self, words: tuple[str, ...], aliases: Mapping[str, str]) -> None:
+        self.words = words
+        self.aliases = aliases
+
+    def __call__(self, value: object) -> str:
+        """Return the word, or the one that an alias means."""
+        if isinstance(value, str) and (value in self.words or value in self.aliases):
+            return self.aliases.get(value, value)
+        near = nearest(value, (*self.words, *self.aliases)) if isinstance(value, str) else ""
+        *others, last = self.words
         raise wrong(f"{', '.join(others)} or {last}", value, f'did you mean "{near}"?' if near else "")
 
-    return convert
+
+def word(words: tuple[str, ...], aliases: Mapping[str, str]) -> Word:
+    """Return a converter for one of `words`; `aliases` maps the words of other tools to these."""
+    return Word(words, aliases)
 
 
 def table(value: Mapping[str, object], keys: Mapping[str, Callable[[object], T]]) -> dict[str, T]:

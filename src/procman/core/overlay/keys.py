@@ -30,11 +30,13 @@ HIGHEST_PORT = 65535
 MOST_INSTANCES = 10_000
 COLORS = ("cyan", "green", "magenta", "blue", "red", "yellow")  # in the order of the palette
 COLOR_NAMES = (*COLORS, *(f"bright-{color}" for color in COLORS))
+COLOR_ALIASES = {name.replace("-", "_"): name for name in COLOR_NAMES}
 READY_TIMEOUT = 60.0  # seconds to become ready in
 _HEALTH_INTERVAL = 10.0  # seconds
 
-_RESTARTS = {"no": "never", "unless-stopped": "always", "on_failure": "on-failure", "exit_on_failure": "never"}
-_CONDITION_WORDS = {
+RESTARTS = ("on-failure", "always", "never")
+RESTART_ALIASES = {"no": "never", "unless-stopped": "always", "on_failure": "on-failure", "exit_on_failure": "never"}
+CONDITION_ALIASES = {
     "service_started": STARTED,
     "process_started": STARTED,
     "running": STARTED,
@@ -53,7 +55,7 @@ _CONDITION_WORDS = {
 def _restart(value: object) -> str:
     if value is False:
         return "never"
-    return word(("on-failure", "always", "never"), _RESTARTS)(value)
+    return word(RESTARTS, RESTART_ALIASES)(value)
 
 
 def _backoff(value: object) -> tuple[float, float | None]:
@@ -99,7 +101,7 @@ def _dependency(name: str, how: object) -> Dependency:
         keys = how if isinstance(how, dict) else {"condition": how}
         found = table(keys, {"condition": text, "timeout": period})
         given = str(found.get("condition", READY))
-        condition = word(CONDITIONS, _CONDITION_WORDS)(given)
+        condition = word(CONDITIONS, CONDITION_ALIASES)(given)
     except WrongValueError as error:
         raise WrongValueError(error.message, error.hint, (name, *error.path)) from None
     timeout = found.get("timeout")
@@ -129,8 +131,7 @@ def _variable(name: str, value: object) -> str:
 
 
 def _color(value: object) -> int:
-    aliases = {name.replace("-", "_"): name for name in COLOR_NAMES}
-    return COLOR_NAMES.index(word(COLOR_NAMES, aliases)(value))
+    return COLOR_NAMES.index(word(COLOR_NAMES, COLOR_ALIASES)(value))
 
 
 def _primary(value: object) -> int:
@@ -187,8 +188,13 @@ _TARGETS: dict[str, Callable[[object], object]] = {
     EXEC: text,
     DELAY: _delay,
 }
-_READY = {**_TARGETS, "interval": period, "timeout": _timeout, "anyone": truth}
-_HEALTH = {
+READY_KEYS: dict[str, Callable[[object], object]] = {
+    **_TARGETS,
+    "interval": period,
+    "timeout": _timeout,
+    "anyone": truth,
+}
+HEALTH_KEYS: dict[str, Callable[[object], object]] = {
     **{kind: _TARGETS[kind] for kind in (HTTP, TCP, EXEC)},
     "interval": period,
     "timeout": period,
@@ -215,7 +221,7 @@ def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tup
 
 
 def _ready(value: object) -> Check:
-    kind, target, given = _check(value, _READY)
+    kind, target, given = _check(value, READY_KEYS)
     check = Check(kind, target, timeout=None if kind == DELAY else READY_TIMEOUT)
     for key, one in given.items():
         setattr(check, key, one)
@@ -226,7 +232,7 @@ _HEALTH_ATTRIBUTES = {"timeout": "attempt", "failure_threshold": "threshold"}  #
 
 
 def _health(value: object) -> Check:
-    kind, target, given = _check(value, _HEALTH)
+    kind, target, given = _check(value, HEALTH_KEYS)
     check = Check(kind, target, interval=_HEALTH_INTERVAL)
     for key, one in given.items():
         setattr(check, _HEALTH_ATTRIBUTES.get(key, key), one)
