@@ -39,6 +39,7 @@ PURE = {
     "re",
     "string",
     "sys",
+    "warnings",
 }
 
 # Processes of an application come from two places only; the guardian, the watcher of `run` and what looks after them

@@ -9,6 +9,7 @@ import pytest
 
 from procman.core.lifecycle.transitions import Event, Instance
 from procman.core.model.checks import Check
+from procman.core.text.protocol import DEFAULT_LINES
 from procman.runtime.control import log_stream, queries
 from procman.runtime.control.wire import decode
 from runtime.control.rig import World
@@ -156,7 +157,7 @@ def test_wait_without_names_includes_what_was_started_by_name(world: World) -> N
 @pytest.mark.parametrize(
     ("fields", "since", "count"),
     [
-        ({}, None, queries.DEFAULT_LINES),
+        ({}, None, DEFAULT_LINES),
         ({"lines": 7}, None, 7),
         ({"lines": 0}, None, 0),
         ({"since": 60.0}, 4940.0, None),

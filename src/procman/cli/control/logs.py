@@ -8,8 +8,9 @@ import time
 
 from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, session_settings
 from procman.core.text.printable import visible
+from procman.core.text.protocol import DEFAULT_LINES
 from procman.core.text.values import duration
-from procman.errors import UsageError
+from procman.errors import EXIT_OK, UsageError
 from procman.output.palette import Palette, wants_color
 from procman.output.sanitize.escapes import without_color
 from procman.output.sanitize.sanitizer import Sanitizer, guarded
@@ -17,39 +18,96 @@ from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procman.cli.control.connection import Connection, Record
+    from procman.cli.control.log_filter import Selection
     from procman.cli.options.option import Invocation
+
+EXIT_NO_MATCH = 1  # as grep(1)
+EVER = 1 << 30  # seconds, 34 years: all that a session keeps
+_FILTERS = ("grep", "level", "stderr")  # settings
 
 
 def perform(invocation: Invocation) -> int:
     """Print the recent output. With ``--follow`` continue until Ctrl-C or the end of the session."""
     given = own_options(invocation)
+    _require_pattern(given)
     since = _age(str(given["since"])) if "since" in given else None
     connection = connect(invocation)
     color = given.get("color", session_settings(invocation).color)
     printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
     if isinstance(printer, Printer):
         printer.learn(connection.request({"verb": "ps"}))
-    follow = bool(given.get("follow"))
-    connection.send(
-        {"verb": "logs", "names": names_in(invocation), "lines": given.get("lines"), "since": since, "follow": follow}
+    request: Record = {"verb": "logs", "names": names_in(invocation), "follow": bool(given.get("follow"))}
+    if not any(setting in given for setting in _FILTERS):
+        _send(connection, {**request, "lines": given.get("lines"), "since": since})
+        _print_all(connection, printer.print)
+        return EXIT_OK
+    selection = _selection(given, printer)
+    _send(connection, {**request, "since": EVER if since is None else since})
+    if request["follow"]:
+        connection.send({"verb": "hello"})
+    _print_all(connection, selection.add, selection.end_memory if request["follow"] else None)
+    selection.end_memory()
+    if "stderr" in given and not selection.filter.has_seen_stderr:
+        sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
+    return EXIT_OK if selection.found or "grep" not in given else EXIT_NO_MATCH
+
+
+def _require_pattern(given: Record) -> None:
+    """Raise UsageError for an option that changes a filter which is not there."""
+    for setting, flag in (("ignore_case", "--ignore-case"), ("invert", "--invert")):
+        if setting in given and "grep" not in given:
+            raise UsageError(f"{flag} needs --grep")
+    if "context" in given and not any(setting in given for setting in _FILTERS):
+        raise UsageError("--context needs --grep, --level or --stderr")
+
+
+def _selection(given: Record, printer: Printer | JsonPrinter) -> Selection:
+    from procman.cli.control.log_filter import LineFilter, Selection
+
+    pattern, level, around = given.get("grep"), given.get("level"), given.get("context", 0)
+    line_filter = LineFilter(
+        None if pattern is None else str(pattern),
+        ignore_case="ignore_case" in given,
+        invert="invert" in given,
+        level=None if level is None else str(level),
+        only_stderr="stderr" in given,
     )
-    if follow:
+    count = given.get("lines", None if "since" in given else DEFAULT_LINES)
+    assert isinstance(around, int)
+    assert count is None or isinstance(count, int)
+    return Selection(line_filter, printer.print, around, count)
+
+
+def _send(connection: Connection, request: Record) -> None:
+    connection.send(request)
+    if request["follow"]:
         connection.wait_without_limit()
-    return _print_all(connection, printer)
 
 
-def _print_all(connection: Connection, printer: Printer | JsonPrinter) -> int:
+def _print_all(
+    connection: Connection, show: Callable[[Record, bytes], None], end_memory: Callable[[], None] | None = None
+) -> None:
+    """Pass all lines to ``show``. With ``end_memory`` another request follows, whose answer ends the session's memory.
+
+    The session refuses that request, because it is busy, or answers it, because it has refused the first one.
+    """
+    first: Record | None = None
     for record, lines in connection.answers():
         if record.get("done"):
-            sys.stdout.flush()
-            require_success(record)
-            return 0
+            if end_memory is not None and first is None and "error" in record:
+                first = record
+                end_memory()
+                continue
+            require_success(record if "over" in record or first is None else first)
+            break
         if "skipped" in record:
             sys.stderr.write(f"procman: {record['skipped']} lines skipped because they were read too slowly\n")
         else:
-            printer.print(record, lines)
-    return 0
+            show(record, lines)
+    sys.stdout.flush()
 
 
 class Printer:

@@ -84,9 +84,22 @@ class Option:
         return tuple("PROCMAN_" + flag[2:].replace("-", "_").upper() for flag in self.long_flags)
 
 
-def everyday(setting: str, flags: str, text: str, kind: str = "switch", metavar: str = "") -> Option:
+def everyday(
+    setting: str,
+    flags: str,
+    text: str,
+    kind: str = "switch",
+    metavar: str = "",
+    choices: tuple[str, ...] = (),
+    variable: str | None = None,
+) -> Option:
     """Return an option that ``--help`` explains, and that is not a key of config files."""
-    return Option(setting, flags, text, kind, metavar, config=False, everyday=True)
+    return Option(setting, flags, text, kind, metavar, choices, config=False, everyday=True, variable=variable)
+
+
+def one_of(setting: str, flags: str, text: str, *choices: str, everyday: bool = False) -> Option:
+    """Return an option that takes one of the ``choices``."""
+    return Option(setting, flags, text, "choice", choices=choices, everyday=everyday)
 
 
 def long_where_taken(options: tuple[Option, ...]) -> tuple[Option, ...]:

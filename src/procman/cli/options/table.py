@@ -13,6 +13,7 @@ from procman.cli.options.option import (
     Option,
     everyday,
     long_where_taken,
+    one_of,
     project_command,
     session_command,
 )
@@ -20,7 +21,6 @@ from procman.cli.options.option import (
 __all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
 
 SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "path", "PATH")
-
 
 OPTIONS = (
     # what to run
@@ -39,13 +39,7 @@ OPTIONS = (
     Option("port", "-p --port", "the first port; 0 for none [5000]", "port", "PORT", everyday=True),
     Option("port", "--no-port", value=0),
     Option("port_step", "--port-step", "distance between the ports of process types [100]", "whole", "N"),
-    Option(
-        "port_conflict",
-        "--port-conflict",
-        "what to do if a port is taken [warn]",
-        "choice",
-        choices=("warn", "bump", "fail"),
-    ),
+    one_of("port_conflict", "--port-conflict", "what to do if a port is taken [warn]", "warn", "bump", "fail"),
     Option("exclude", "-x --exclude", "start all except these", "list", "NAMES", everyday=True, names=True),
     Option("processes", "-l --processes", "start only these, the same as NAMES", "list", "NAMES", names=True),
     Option("os_env_wins", "--os-env-wins", "let the environment override env files"),
@@ -81,14 +75,7 @@ OPTIONS = (
         "N",
         overrides="max_restarts",
     ),
-    Option(
-        "exit",
-        "--exit",
-        "which exits end the run [all]",
-        "choice",
-        choices=("all", "any", "failure", "never"),
-        everyday=True,
-    ),
+    one_of("exit", "--exit", "which exits end the run [all]", "all", "any", "failure", "never", everyday=True),
     Option("foreman", "--foreman", "like Foreman: --restart never --exit any"),
     Option("lifetime", "--for", "end the session after this time: 90s, 2h", "seconds", "DURATION", config=False),
     # it is needed before any file is read, so it is not a config key
@@ -169,10 +156,10 @@ _ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
 _JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
 _EXPORTS = Option("as_exports", "--export", "print lines for a shell", everyday=True, variable="")
 _ALL = Option("all_sessions", "--all", "all of your sessions", variable="")
+LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 _NO_WAIT = Option("wait", "--no-wait", "return without waiting until it is done", value=False, variable="")
 _WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
 _COLOR = _only("color")
-
 
 CONTROL_COMMANDS = (
     Command(
@@ -232,14 +219,28 @@ CONTROL_COMMANDS = (
         "Show recent output of processes; with -f, follow it live.",
         "NAMES",
         (
-            Option("follow", "-f --follow", "follow live output", variable=""),
-            Option("lines", "-n --lines", "number of lines to show [200]", "whole", "N", variable=""),
-            Option("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
+            everyday("follow", "-f --follow", "follow live output", variable=""),
+            everyday("lines", "-n --lines", "number of lines, or of matches, to show [200]", "whole", "N", variable=""),
+            everyday("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
+            everyday("grep", "--grep", "only lines that match a regular expression", "regex", "REGEX", variable=""),
+            everyday("ignore_case", "-i --ignore-case", "match --grep in any case", variable=""),
+            everyday("invert", "-v --invert", "only lines that --grep does not match", variable=""),
+            everyday(
+                "context", "-C --context", "also N lines of the process before and after", "whole", "N", variable=""
+            ),
+            everyday(
+                "level", "--level", "only JSON/logfmt lines from this level up", "choice", "LEVEL", LEVELS, variable=""
+            ),
+            everyday("stderr", "--stderr", "only stderr, which --format json keeps apart", variable=""),
             *_COLOR,
             _WITHOUT_F,
             *_WHERE[1:],
         ),
-        (("procman logs -f web", "live"), ("procman logs --since 5m -n 1000", "all processes, at most 1000 lines")),
+        (
+            ("procman logs -f web", "live"),
+            ("procman logs --since 5m -n 1000", "all processes, 1000 lines at most"),
+            ("procman logs --grep refused -C 3", "exit status 1 if nothing matches"),
+        ),
     ),
     Command(
         "attach",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REQUEST_LIMIT = 65536  # bytes; enough for ten thousand names
+DEFAULT_LINES = 200  # of `logs`, if neither `lines` nor `since` is given
 _WAIT = ("names", "wait")
 
 VERBS: Mapping[str, tuple[str, ...]] = {

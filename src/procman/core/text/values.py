@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+
 _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
 _DIGITS = 9  # more than any count or port needs, and far below the limit of `int`
@@ -105,10 +109,20 @@ def regex(text: str) -> str:
     import re
 
     try:
-        re.compile(text)
+        compiled(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"a regular expression ({error})") from None
     return text
+
+
+def compiled(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Compile a user's regular expression without Python's warnings about what it may mean one day (``[[a]``)."""
+    import re
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(text, flags)
 
 
 def path(text: str) -> str:

@@ -37,12 +37,17 @@ def _pretty_line(line: bytes, palette: Palette) -> bytes:
     """Return one line laid out; unchanged if it is not structured, not UTF-8, or nested too deeply to be written."""
     try:
         text = line.decode()
-        fields = _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
+        fields = fields_of(text)
         if not fields or not any(key in fields for key in MESSAGES):
             return line
         return _laid_out(fields, palette).encode()
     except (UnicodeDecodeError, RecursionError):
         return line
+
+
+def fields_of(text: str) -> dict[str, object] | None:
+    """Return the fields of a JSON or logfmt line, or None. Raises RecursionError if it is nested too deeply."""
+    return _json_fields(text) if text.startswith("{") else _logfmt_fields(text) if "=" in text else None
 
 
 def _json_fields(text: str) -> dict[str, object] | None:

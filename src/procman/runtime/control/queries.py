@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from procman.core.lifecycle.transitions import State
+from procman.core.text.protocol import DEFAULT_LINES
 from procman.output.messages.sentences import explanation, status_record
 from procman.runtime.control.tasks import Events, UntilUp, is_meant
 from procman.runtime.system.procfs import stat_fields
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from procman.core.text.protocol import Request
     from procman.runtime.control.client import Client
     from procman.runtime.control.session import Session
-
-DEFAULT_LINES = 200  # of history
 
 
 def hello(session: Session, client: Client, _request: Request) -> None:

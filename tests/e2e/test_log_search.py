@@ -1,0 +1,153 @@
+"""`procman logs` shows the lines that match a pattern, a level or a stream."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from harness import Place, Session
+
+PROCFILE = """\
+shop: cat shop.log; exec sleep 1000
+till: echo "till is open"; exec sleep 1000
+"""
+LINES = """\
+start
+{"level": 30, "msg": "one apple"}
+between
+level=warn msg="two Apples"
+\x1b[31mlost\x1b[0m the cart
+aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!
+{"level": "error", "msg": "three apples"}
+end
+"""
+
+
+@pytest.fixture
+def session(place: Place) -> Session:
+    place.procfile(PROCFILE)
+    place.write("shop.log", LINES)
+    session = place.start()
+    session.wait_for("end")
+    assert place.call("wait").code == 0
+    return session
+
+
+def texts(place: Place, *words: str) -> list[str]:
+    done = place.call("logs", *words)
+    assert done.code == 0, done
+    return [line.partition("| ")[2] for line in done.out.splitlines()]
+
+
+def test_a_pattern_chooses_lines_and_n_counts_matches(place: Place, session: Session) -> None:
+    assert texts(place, "--grep", "apple")[0] == '{"level": 30, "msg": "one apple"}'
+    assert texts(place, "-n", "1", "--grep", "apple") == ['{"level": "error", "msg": "three apples"}']
+    assert len(texts(place, "-i", "--grep=apple", "shop")) == 3
+    assert texts(place, "--grep", "open") == ["till is open"]
+    (line,) = texts(place, "--grep", "[et ]", "-v", "--since", "1h", "shop")
+    assert re.fullmatch("a+!", line)
+
+
+def test_colors_do_not_hide_a_match(place: Place, session: Session) -> None:
+    assert texts(place, "--grep", "lost the") == ["lost the cart"]
+    record = json.loads(place.call("logs", "--json", "--grep", "^lost the cart$").out)
+    assert (record["instance"], record["line"]) == ("shop.1", "lost the cart")
+
+
+def test_context_is_lines_of_the_same_process(place: Place, session: Session) -> None:
+    assert texts(place, "--grep", "between", "-C", "1") == [
+        '{"level": 30, "msg": "one apple"}',
+        "between",
+        'level=warn msg="two Apples"',
+    ]
+
+
+def test_a_level_chooses_structured_lines(place: Place, session: Session) -> None:
+    assert texts(place, "--level", "warn") == [
+        'level=warn msg="two Apples"',
+        '{"level": "error", "msg": "three apples"}',
+    ]
+    assert place.call("logs", "--level", "fatal").code == 0
+
+
+def test_the_exit_status_says_whether_the_pattern_matched(place: Place, session: Session) -> None:
+    done = place.call("logs", "--grep", "no such thing")
+    assert (done.code, done.out, done.err) == (1, "", "")
+    assert place.call("logs", "--grep", "lost", "nothing").code == 2
+
+
+def test_a_slow_pattern_ends_this_client_only(place: Place, session: Session) -> None:
+    done = place.call("logs", "--grep", "(a+)+$")
+    assert done.code == 2
+    assert 'takes more than 1 s to search for "(a+)+$"' in done.err
+    assert texts(place, "--grep", "cart") == ["lost the cart"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--grep", "cart("), "unterminated subpattern at position 4"),
+        (("-i",), "--ignore-case needs --grep"),
+        (("--invert",), "--invert needs --grep"),
+        (("-C", "2"), "--context needs --grep, --level or --stderr"),
+        (("--level", "warned"), 'did you mean "warn"?'),
+    ],
+)
+def test_a_mistake_is_named(place: Place, words: tuple[str, ...], error: str) -> None:
+    done = place.call("logs", *words)
+    assert done.code == 2
+    assert error in done.err
+
+
+def test_stderr_alone_where_the_session_keeps_it_apart(place: Place) -> None:
+    place.procfile("shop: echo good; echo bad >&2; exec sleep 1000\n")
+    session = place.start("--format", "json")
+    assert place.call("wait").code == 0
+    session.wait_for('"line": "bad"')
+    done = place.call("logs", "--stderr")
+    assert [line.partition("! ")[2] for line in done.out.splitlines()] == ["bad"]
+
+
+def test_stderr_says_so_where_the_session_does_not(place: Place, session: Session) -> None:
+    done = place.call("logs", "--stderr")
+    assert (done.code, done.out) == (0, "")
+    assert "a session with --format json keeps it apart" in done.err
+
+
+def test_following_shows_the_last_matches_and_then_those_that_come(place: Place, session: Session) -> None:
+    place.write("shop.log", "a new apple\nnothing\nthe last apple\n")
+    follower = place.session("logs", "-f", "-n", "1", "--grep", "apple")
+    follower.wait_for("three apples")
+    assert "one apple" not in follower.text
+    assert place.call("restart", "shop").code == 0
+    follower.wait_for("a new apple")
+    follower.wait_for("the last apple")
+    assert "nothing" not in follower.text
+    assert place.call("stop").code == 0
+    assert follower.wait() == 0
+
+
+def test_following_without_a_match_ends_with_1(place: Place, session: Session) -> None:
+    follower = place.session("logs", "-f", "--grep", "pear|nd")
+    follower.wait_for("end")  # it follows
+    silent = place.session("logs", "-f", "--grep", "pear")
+    assert place.call("stop").code == 0
+    assert (follower.wait(), silent.wait()) == (0, 1)
+
+
+def test_following_an_unknown_name_is_refused(place: Place, session: Session) -> None:
+    done = place.call("logs", "-f", "--grep", "x", "nowhere")
+    assert done.code == 2
+    assert 'there is no process "nowhere"' in done.err
+
+
+def test_an_interrupt_ends_following(place: Place, session: Session) -> None:
+    follower = place.session("logs", "-f", "--grep", "end")
+    follower.wait_for("end")
+    follower.signal(signal.SIGINT)
+    assert follower.wait() == 130
