@@ -317,3 +317,9 @@ def test_the_commands_of_the_headers_show_and_remove_everything() -> None:
     comment = Export("compose", plan_of(LINES)).files["compose.yaml"]
     assert "docker stack deploy --prune -c compose.yaml app" in comment
     assert "docker compose up -d --remove-orphans" in comment
+
+
+def test_a_value_too_long_for_a_line_of_dockers_goes_into_compose_yaml() -> None:
+    files = Export("compose", plan_of(LINES, SHORT="x", LONG="x" * 70_000)).files
+    assert files["app.env"].splitlines()[-1] == "SHORT=x"
+    assert f'LONG: "{"x" * 70_000}"' in files["compose.yaml"]

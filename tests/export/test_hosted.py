@@ -12,6 +12,7 @@ import pytest
 from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.errors import UsageError
 from procman.export.application import application
 from procman.export.hosted.procfile_platforms import procfile_warnings
 from procman.export.options import ExportOptions
@@ -124,6 +125,13 @@ def test_what_is_not_exported_has_no_part_in_secrets_and_warnings(format_name: s
     assert "DEBUG" not in "".join(export.files.values())
     (warning,) = [warning for warning in export.warnings if "lazy" in warning]
     assert "lazy, which does not run all the time" in warning
+
+
+@pytest.mark.parametrize("format_name", [*FORMATS, "app-json"])
+@pytest.mark.parametrize("name", ["A-B", "a.b", '"', "X;touch${IFS}made", "1ST"])
+def test_a_name_that_is_no_variable_is_refused_though_its_value_is_not_written(format_name: str, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot hold a variable called"):
+        Export(format_name, plan_of("web: ./web\n", None, "all=1", **{name: "1"}))
 
 
 @pytest.mark.parametrize("format_name", ["fly", "kamal"])

@@ -14,7 +14,7 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Yaml = str | int | None | tuple["Yaml", ...] | list["Yaml"] | Mapping[str, "Yaml"]
 
@@ -23,6 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _YAML_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|[0-9.]+s")  # a name, or a duration
 _YAML_RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _KUBELET = re.compile(r"\$(?=[$(])")
+_LONGEST_DOCKER_VALUE = 60_000  # bytes; Docker reads lines of 64 KiB at most, with the name
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -40,9 +41,15 @@ def variables(env: Mapping[str, str], target: str, write: Callable[[str], str] =
     return {name: _assignment(name, value, target, lambda _, held: write(held)) for name, value in env.items()}
 
 
+def require_names(names: Iterable[str], target: str) -> None:
+    """Raise UsageError if the target cannot hold a variable of one of these names, whatever its value."""
+    for name in names:
+        if not _VARIABLE_NAME.fullmatch(name):
+            raise UsageError(f'{target} cannot hold a variable called "{name}"', "rename it in the env file")
+
+
 def _assignment(name: str, value: str, target: str, write: Callable[[str, str], str]) -> str:
-    if not _VARIABLE_NAME.fullmatch(name):
-        raise UsageError(f'{target} cannot hold a variable called "{name}"', "rename it in the env file")
+    require_names((name,), target)
     try:
         return write(name, checked(value))
     except GrammarError as error:
@@ -246,7 +253,7 @@ def podman_line(value: str) -> str:
 
 
 def _same_for_both(value: str) -> bool:
-    ordinary = value.isprintable() and value == value.strip()
+    ordinary = value.isprintable() and value == value.strip() and len(value.encode()) < _LONGEST_DOCKER_VALUE
     return ordinary and not any(odd in value for odd in ("$", "#", "\\", "{{", "'", '"', "`"))
 
 

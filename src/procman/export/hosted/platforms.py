@@ -9,7 +9,7 @@ from procman.core.procfile.command import direct
 from procman.export.application import LASTING, RELEASE, own
 from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
-from procman.export.grammar import sh
+from procman.export.grammar import require_names, sh
 from procman.export.overlay import HEALTH, READY, features_of
 from procman.export.shell import in_folder, signal_name
 
@@ -25,10 +25,11 @@ _TERM = 15
 def platform_warnings(
     app: Application, platform: str, signal: bool = False, apart: bool = False
 ) -> Iterator[ExportWarning]:
-    """Yield what the platform lacks. All of them make http checks.
+    """Yield what the platform lacks. All of them make http checks. Raises UsageError for a name that it cannot hold.
 
     ``signal``: it can send any stop signal; ``apart``: each type has secrets of its own.
     """
+    require_names(secrets_of(app), platform)
     yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
     for service in app.services:
         if service in _exported(app):

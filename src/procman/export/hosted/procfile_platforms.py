@@ -7,6 +7,7 @@ import re
 from procman.export.application import ONCE, RELEASE
 from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
+from procman.export.grammar import require_names
 from procman.export.overlay import overlay_warnings
 from procman.export.shell import signal_name
 
@@ -25,7 +26,11 @@ _FIXED_PORT = re.compile(r"(?:--port|--bind|-p|-b|:)[ =:]?(?:[0-9.]+:)?([0-9]{4,
 
 
 def procfile_warnings(app: Application, platform: str) -> Iterator[ExportWarning]:
-    """Yield what the Procfile, the overlay and the formation say, but the platform does not support."""
+    """Yield what the Procfile, the overlay and the formation say, but the platform does not support.
+
+    Raises UsageError for a name of a variable that it cannot hold.
+    """
+    require_names([*app.secrets, *(name for service in app.services for name in service.env)], platform)
     yield from overlay_warnings(app, platform)
     for service in app.services:
         yield from loopback_warnings(service, platform)
