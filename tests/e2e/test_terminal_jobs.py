@@ -230,7 +230,7 @@ def test_a_shell_that_sets_nothing_gets_the_terminal_as_it_was_from_the_last_of_
     _start(terminal)
     roles = _roles(terminal)
     kit.kill(roles["guardian"], roles["watchdog"])
-    kit.wait_until(lambda: not psutil.pid_exists(roles["manager"]), "the end of the manager")
+    kit.wait_until(lambda: roles["manager"] not in terminal.survivors(), "the end of the manager")
     assert termios.tcgetattr(terminal.terminal) == before
     terminal.type(b"echo word=$((6 * 7))\n")
     terminal.see(lambda: "word=42" in terminal.rows, "the shell's answer")

@@ -133,6 +133,19 @@ def test_it_stops_without_a_manager_that_does_not(guard: Guard, kernel: Kernel) 
     assert kernel.now == pytest.approx(1000.5, abs=0.002)
 
 
+def test_it_does_not_stop_if_the_shell_has_continued_it_meanwhile(
+    guard: Guard, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = {signal.SIGCONT}
+    monkeypatch.setattr("_signal.sigpending", lambda: pending)
+    kernel.after(0.1, lambda: guard.manager.take(signal.SIGSTOP))
+    guard.arrives(signal.SIGTTOU, sender=guard.manager.pid)
+    guard.arrives(signal.SIGCONT, before=pending.clear)
+    guard.run()
+    assert kernel.stopped_us == 0
+    assert signal_names(guard.watchdog.got) == ["CONT"]
+
+
 def test_when_the_watchdog_is_killed_the_manager_ends_its_children_first(guard: Guard, kernel: Kernel) -> None:
     child = guard.manager.fork("serve")
     guard.manager.state = "T"
@@ -342,13 +355,16 @@ def test_without_a_second_fork_the_guardian_alone_must_do(forks: Forks) -> None:
 # The manager ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("orphaned", [False, True])
-def test_a_manager_that_is_left_alone_restores_the_terminal_by_itself(
-    forks: Forks, monkeypatch: pytest.MonkeyPatch, orphaned: bool
+@pytest.mark.parametrize("killed", ["", "watchdog", "guardian"])
+def test_a_manager_that_may_be_left_alone_restores_the_terminal_by_itself(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch, killed: str
 ) -> None:
-    parents = [10, 20, 1 if orphaned else 20]  # the guardian's pid is asked for by the watchdog
+    """After the guardian, the watchdog may have been killed, too, and still be a moment from its end."""
+    parents = [10, 20, 1 if killed == "watchdog" else 20]  # the guardian's pid is asked for by the watchdog
     monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
     forks.results = [0]
+    if killed == "guardian":
+        os.close(forks.guardian)
     with pytest.raises(ExitedError) as caught:
         forks.watch(lambda: 5)
     assert caught.value.args == (5,)
@@ -361,7 +377,7 @@ def test_a_manager_that_is_left_alone_restores_the_terminal_by_itself(
     ]
     assert (guardian.guardian_pipe, guardian.guardian_pid) == (forks.reader, 10)
     assert not is_open(forks.writer)
-    assert forks.terminal.restored == [True] * orphaned
+    assert forks.terminal.restored == ([True] if killed else [])
 
 
 def test_the_manager_keeps_the_reading_end_and_what_wakes_the_watchdog(

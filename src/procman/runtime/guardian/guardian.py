@@ -303,9 +303,16 @@ def _manage(run: Callable[[], int], reader: int, guardian: int, tty: SavedTermin
     set_title(MANAGER_NAME, "procman: manager")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
     code = run()
-    if os.getppid() != watchdog_pid:  # it was killed, and the guardian too, or it would have killed us
+    if os.getppid() != watchdog_pid or _is_hung_up(reader):
         terminal.restore(alone=True)
     return code
+
+
+def _is_hung_up(pipe: int) -> bool:
+    """Return whether the guardian has ended. The watchdog may have been killed with it, and be about to end."""
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return bool(poll.poll(0))
 
 
 def obey_early_signals(pipe: int) -> None:
@@ -387,4 +394,5 @@ def _stop_after(manager: int) -> None:
     end = time.monotonic() + MANAGER_LIMIT
     while is_awake(manager) and time.monotonic() < end:
         time.sleep(PAUSE)
-    os.kill(os.getpid(), signal.SIGSTOP)
+    if signal.SIGCONT not in signal.sigpending():  # the stop would discard it, and nothing would continue us again
+        os.kill(os.getpid(), signal.SIGSTOP)
