@@ -229,7 +229,13 @@ CONTROL_COMMANDS = (
                 "context", "-C --context", "also N lines of the process before and after", "whole", "N", variable=""
             ),
             everyday(
-                "level", "--level", "only JSON/logfmt lines from this level up", "choice", "LEVEL", LEVELS, variable=""
+                "level",
+                "--level",
+                "only JSON and logfmt lines that have this level or a higher one",
+                "choice",
+                "LEVEL",
+                LEVELS,
+                variable="",
             ),
             everyday("stderr", "--stderr", "only stderr, which --format json keeps apart", variable=""),
             *_COLOR,
