@@ -196,6 +196,12 @@ def test_a_name_that_no_shell_knows_is_refused(name: str) -> None:
         grammar.assignments({name: "x"}, "systemd", lambda key, value: f"{key}={value}")
 
 
+@pytest.mark.parametrize("line", ["END", "  END", "END "])
+def test_lines_that_would_end_a_heredoc_of_hcl_are_a_quoted_template(line: str) -> None:
+    assert grammar.hcl_lines(f"echo a\n{line}\necho b\n").count("\n") == 0
+    assert grammar.hcl_lines("echo a\nECHO END\n") == "<<END\necho a\nECHO END\nEND"
+
+
 @pytest.mark.parametrize("path", ["/srv/a\\", "/srv/a\nb", "/srv/a "])
 def test_a_path_that_a_unit_cannot_hold_is_refused(path: str) -> None:
     with pytest.raises(GrammarError):

@@ -265,7 +265,8 @@ def hcl(value: str) -> str:
 
 def hcl_lines(value: str) -> str:
     """Write lines as an indented heredoc of HCL 2; as a quoted template if they have unusual characters."""
-    if not all(character.isprintable() or character == "\n" for character in value) or not value.endswith("\n"):
+    printable = all(character.isprintable() or character == "\n" for character in value)
+    if not printable or not value.endswith("\n") or "END" in map(str.strip, value.split("\n")):
         return hcl(value)
     return "<<END\n" + value.replace("${", "$${").replace("%{", "%%{") + "END"
 
