@@ -274,13 +274,14 @@ def test_replace_looks_for_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert attempts == []
 
 
-def test_the_time_that_is_over_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("over", "left"), [(61.0, 0.0), (0.12345, 59.877)])
+def test_the_time_that_is_over_is_not_given_again(over: float, left: float, monkeypatch: pytest.MonkeyPatch) -> None:
     call, session = an_up(), Connection({"stopping": False}, GOOD)
     connect_to(monkeypatch, session)
     monkeypatch.setattr(up, "report_unused", lambda _settings: None)
-    monkeypatch.setattr(time, "monotonic", lambda: NOW + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: NOW + over)
     call._ensure()
-    assert session.requests[-1]["timeout"] == 0.0
+    assert session.requests[-1]["timeout"] == left
 
 
 def test_messages_are_shown_until_the_answer_is_complete(capsys: pytest.CaptureFixture[str]) -> None:

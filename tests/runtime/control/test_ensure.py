@@ -9,6 +9,7 @@ from procman.core.lifecycle.transitions import Event, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
+from procman.core.model.status import ExitStatus
 from procman.runtime.control.tasks import EXIT_TIMED_OUT, SETTLING_TIME
 from runtime.control.rig import FakeClient, World
 
@@ -190,10 +191,15 @@ def test_the_members_of_a_group_say_what_they_wait_for_too(world: World) -> None
     assert [said for said in client.said if "worker.1 is waiting" in said]
 
 
-def test_what_no_longer_waits_is_not_said_to_wait(world: World) -> None:
+def test_what_others_wait_for_is_not_said(world: World) -> None:
     let_worker_wait(world)
     client = world.request("ensure", "web.2")
     assert client.said == []
+
+
+def test_names_count_in_a_fresh_session_too(world: World) -> None:
+    client = world.request("ensure", "worker", fresh=True)
+    assert names(client) == ["worker.1"]
 
 
 def test_the_warnings_of_a_fresh_start_are_sent_without_colors(world: World) -> None:
@@ -241,29 +247,31 @@ def test_the_first_failure_counts_not_the_first_name(world: World) -> None:
     assert (answer(client)["code"], answer(client)["cards"]) == (5, [["web.2 failed"], ["web.1 failed"]])
 
 
-def test_what_another_request_has_stopped_is_no_failure(world: World) -> None:
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_what_another_request_has_stopped_is_no_failure(has_ended: bool, world: World) -> None:
     world.cards["web.1"] = ["an old one"]
-    world.source.ready["web"] = Check("tcp", "localhost:1")
-    world.request("restart", "web.1", wait=False)
-    world.end("web.1")
-    client = world.request("ensure")
     world.request("stop", "web.1", wait=False)
-    world.end("web.1", code=9)
+    if has_ended:
+        world.end("web.1", code=9)
+    client = world.request("ensure", fresh=True)
     assert (answer(client)["code"], answer(client)["cards"]) == (1, [])
+    assert answer(client)["error"] == "another request stopped web.1"
 
 
-def test_a_session_that_ends_gives_its_own_code(world: World) -> None:
+def test_a_session_that_ends_gives_its_own_code_and_the_cards(world: World) -> None:
+    world.cards["web.2"] = ["web.2 failed"]
     world["web.2"].plan.restart = RestartPolicy("never")
-    client = world.request("ensure", "worker", "web.2", fresh=True, wait=True)
-    assert client.answer is not None or world.session.tasks
     world.source.ready["web"] = Check("tcp", "localhost:1")
     world.request("restart", "web.1", wait=False)
     world.end("web.1")
     client = world.request("ensure")
+    world.supervisor.exited(world["web.2"], ExitStatus(code=7), world.now)
     world.supervisor.stop_all(ASKED, world.now)
-    world.end("web.2", code=7)
+    world.turn()
+    assert client.answer is None
     world.session.close(world.now, 130)
     assert (answer(client)["code"], answer(client)["over"]) == (130, True)
+    assert answer(client)["cards"] == [["web.2 failed"]]
 
 
 def test_a_session_that_ends_with_everything_up_has_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,11 +50,10 @@ def ensure(session: Session, client: Client, request: Request) -> None:
 
 
 def _send_waits(session: Session, client: Client, instances: Sequence[Instance]) -> None:
-    """Send what the instances wait for that were waiting before the request, and still are."""
+    """Send what the instances wait for that were waiting before the request: they do not announce it again."""
     hindrances = session.supervisor.hindrances
     for one in instances:
-        if one.state == State.WAITING:
-            client.send({"say": sentence(Action.ANNOUNCE_WAITING, one, time.monotonic(), hindrances)})
+        client.send({"say": sentence(Action.ANNOUNCE_WAITING, one, time.monotonic(), hindrances)})
 
 
 def _send_warnings(session: Session, client: Client) -> None:
