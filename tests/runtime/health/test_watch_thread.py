@@ -157,3 +157,9 @@ def test_elsewhere_there_is_no_such_limit(monkeypatch: pytest.MonkeyPatch) -> No
     libc(monkeypatch, watch=-1, number=errno.ENOSPC)
     monkeypatch.setattr("sys.platform", "darwin")
     assert not limit_is_reached()
+
+
+def test_the_files_of_new_folders_are_found_although_one_of_them_is_gone_again(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "file").touch()
+    assert list(watch_thread._files_in([f"{tmp_path}/gone", f"{tmp_path}/new"])) == [f"{tmp_path}/new/file"]
