@@ -41,7 +41,7 @@ def image() -> bytes:
     programs = attempt(BUSYBOX, "--list").stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in ("bin", "etc", "tmp", "work", "work/mail"):
+        for folder in ("bin", "etc", "tmp", "app", "app/mail"):
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(info)
@@ -51,7 +51,7 @@ def image() -> bytes:
             if program != "busybox":
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
-        _add(tar, "work/witness", WITNESS.encode(), 0o755)
+        _add(tar, "app/witness", WITNESS.encode(), 0o755)
         _add(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644)
     return buffer.getvalue()
 
@@ -159,7 +159,7 @@ class Node:
 
     def load(self, tar: bytes) -> None:
         """Import the image with the witness."""
-        argv = [str(self._program), "-H", self.socket, "import", "--change", "WORKDIR /work", "-", IMAGE]
+        argv = [str(self._program), "-H", self.socket, "import", "--change", "WORKDIR /app", "-", IMAGE]
         subprocess.run(argv, input=tar, check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
 
     def containers(self, every: bool = False) -> Iterator[Container]:

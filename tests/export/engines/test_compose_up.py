@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from export.engines.docker import Node
 
 LINES = """\
-web: sleep 2 && exec busybox httpd -f -p $PORT -h /work
+web: sleep 2 && exec busybox httpd -f -p $PORT -h /app
 mail: pwd; exec ../witness
 multi: (trap 'sleep 0.3; echo a done; exit' TERM; while :; do sleep 0.1; done) & ./witness & wait
 launcher: ./witness & trap 'exit 1' TERM; wait
@@ -92,7 +92,7 @@ def test_it_starts_waits_and_stops_as_start_does(tmp_path: Path, docker: Cluster
         assert states["web"] == "running healthy", "mail waits for it"
         assert states["release"] == "exited "
         assert started(node, "web") > ended(node, "release")
-        assert "/work/mail" in said(node, "mail")
+        assert "/app/mail" in said(node, "mail")
         done = compose(out, "stop")
         assert done.returncode == 0, done.stdout
         for name in ("mail", "multi", "launcher", "always"):

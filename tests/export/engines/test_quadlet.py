@@ -116,7 +116,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         limits.parent.mkdir(parents=True)
         limits.write_text("[Container]\nPodmanArgs=--cgroups=disabled\n")
         (tmp_path / "image.tar").write_bytes(image())
-        machine.call("podman", "import", "--change=WORKDIR=/work", f"{tmp_path}/image.tar", "localhost/shop:1")
+        machine.call("podman", "import", "--change=WORKDIR=/app", f"{tmp_path}/image.tar", "localhost/shop:1")
         yield machine
     finally:
         machine.end()
@@ -138,7 +138,7 @@ def test_podman_starts_and_stops_as_start_does(machine: Machine, tmp_path: Path)
     wait_for(lambda: said("web").count("up") == 2 and "up" in said("mail"), "all are up")
     together = machine.call("journalctl", "--output=cat", "--no-pager", "--unit=shop-*").splitlines()
     assert together.index("migrated") < together.index("up"), "the release has ended before"
-    assert "/work/mail" in said("mail")
+    assert "/app/mail" in said("mail")
     expected = app.expected("web=1,mail=1,release=1")
     for name in ("web", "mail"):
         environ = Container("\n".join(said(name))).environ

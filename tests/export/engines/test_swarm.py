@@ -119,7 +119,7 @@ print(seen)
 
 
 def test_a_slow_start_is_waited_for_and_an_update_loses_no_request(tmp_path: Path, swarm: Cluster, stack: Path) -> None:
-    lines = "web: sleep 3 && exec busybox httpd -f -p $PORT -h /work\nclient: ./witness\n"
+    lines = "web: sleep 3 && exec busybox httpd -f -p $PORT -h /app\nclient: ./witness\n"
     app = Application(tmp_path / "shop", lines)
     (app.folder / "procman.toml").write_text(
         '[process.web]\nready = { http = "/witness", timeout = 60 }\nhealth = { http = "/witness", interval = 1 }\n'

@@ -10,6 +10,7 @@ import time
 from procman.cli.commands.detached import LISTENING, REFUSED, RUNNING
 from procman.cli.control.connection import RefusedError
 from procman.errors import EXIT_FAILURE
+from procman.runtime.control.tasks import EXIT_TIMED_OUT
 from procman.runtime.processes.spawn import spawn_process
 from procman.runtime.system.descriptors import open_null
 from procman.runtime.system.signals import DEFAULT_IN_CHILDREN
@@ -27,7 +28,6 @@ else:
 __all__ = ["LISTENING", "RUNNING", "DetachedStart"]
 
 ENDED, TIMED_OUT = b"", b"timeout"  # further results of `wait`
-EXIT_TIMED_OUT = 124
 _NOT_PASSED_ON = ("wait",)  # settings of the caller alone
 
 

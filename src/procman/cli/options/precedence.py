@@ -36,12 +36,7 @@ def settle(
     folder = _project_folder(near)
     files = read_config_files(folder, mistakes)
     above = ""
-    if (
-        not files
-        and not mistakes
-        and not {"procfile", "root", "socket"} & near.keys()
-        and not os.path.lexists("Procfile")
-    ):
+    if not files and not mistakes and _has_no_project_here(near):
         above = folder = _project_above(invocation.command)
         files = read_config_files(above, mistakes) if above else []
     layers = [_from_config(file, mistakes) for file in reversed(files)]
@@ -65,6 +60,10 @@ def settle(
         option.overrides for option in OPTIONS if option.overrides and settings.is_given_directly(option.setting)
     )
     return settings
+
+
+def _has_no_project_here(near: Given) -> bool:
+    return not {"procfile", "root", "socket"} & near.keys() and not os.path.lexists("Procfile")
 
 
 def wants_guardian(invocation: Invocation, environ: Mapping[str, str] | None = None) -> bool:

@@ -112,7 +112,6 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
         f"Look:     journalctl -f -u '{unit}@*'",
         f"Stop:     {manager} stop '{unit}@*'",
     )
-    wanted_by = "default.target" if options.user_units else "multi-user.target default.target"
     return "\n".join(
         [
             comment,
@@ -134,10 +133,15 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             *restart_lines(service, has_an_end=is_awaited(app, service)),
             f"TimeoutStopSec={seconds(service.stop.grace + 10)}",
             "",
-            *(["[Install]", f"WantedBy={wanted_by}"] if service.starts else [_BY_HAND]),
+            *_install(service, options),
             "",
         ]
     )
+
+
+def _install(service: Service, options: ExportOptions) -> list[str]:
+    wanted_by = "default.target" if options.user_units else "multi-user.target default.target"
+    return ["[Install]", f"WantedBy={wanted_by}"] if service.starts else [_BY_HAND]
 
 
 def _needs(app: Application, service: Service) -> Iterator[str]:
