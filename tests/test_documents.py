@@ -10,7 +10,8 @@ import pytest
 
 from procman.cli.commands.agents import text as text_for_agents
 from procman.cli.commands.start import AGENT_VARIABLES
-from procman.cli.options.table import ALIASES, COMMANDS
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import ALIASES
 from procman.core.procfile.parser import parse_procfile
 
 ROOT = Path(__file__).parents[1]

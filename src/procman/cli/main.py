@@ -9,8 +9,8 @@ import sys
 from procman import __version__
 from procman.cli.failures import safely
 from procman.cli.interrupts import end_by_interrupt, raise_interrupts
-from procman.cli.options.reader import read, with_command_first
-from procman.cli.options.table import ALIASES, COMMANDS, CONTROL_COMMANDS
+from procman.cli.options.reader import find_command, read, with_command_first
+from procman.cli.options.table import ALIASES, PROJECT_COMMANDS
 from procman.errors import EXIT_OK, ProcmanError, UsageError
 
 TYPE_CHECKING = False
@@ -73,10 +73,12 @@ def _perform(invocation: Invocation) -> int:
 
 def _answered(invocation: Invocation) -> int:
     """Perform the command. An answer of another version, which lacks what the command needs, is not a bug."""
+    command = find_command(invocation.command)
+    assert command is not None
     try:
-        return COMMANDS[invocation.command].perform(invocation)
+        return command.perform(invocation)
     except (AssertionError, AttributeError, KeyError, TypeError):
-        if all(invocation.command != command.name for command in CONTROL_COMMANDS) or "PROCMAN_DEBUG" in os.environ:
+        if command.name in PROJECT_COMMANDS or "PROCMAN_DEBUG" in os.environ:
             raise
         from procman.cli.control.connection import StrangerError
 
@@ -110,4 +112,4 @@ def _start_guarded(invocation: Invocation) -> int:
         from procman.cli.commands.detached import perform
 
         return perform(invocation)
-    return COMMANDS["start"].perform(invocation)
+    return PROJECT_COMMANDS["start"].perform(invocation)

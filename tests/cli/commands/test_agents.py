@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from procman.cli.commands.agents import HINT, text
-from procman.cli.options.table import ALIASES, COMMANDS
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import ALIASES
 
 COMMAND = re.compile(r"procman ([a-z]+)((?: -{1,2}[a-z]+)*)")
 

@@ -6,7 +6,7 @@ import pytest
 
 from procman.cli.control import session_commands
 from procman.cli.options.reader import read
-from procman.cli.options.table import COMMANDS
+from procman.cli.options.session_table import COMMANDS
 from procman.core.text.protocol import read_request
 from procman.errors import UsageError
 

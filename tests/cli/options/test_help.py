@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procman.cli.options.help import overview, page
-from procman.cli.options.table import COMMANDS
+from procman.cli.options.session_table import COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from procman.cli.options.manual import manual
-from procman.cli.options.table import COMMANDS, OPTIONS
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import OPTIONS
 
 PAGE = Path(__file__).parents[3] / "man" / "procman.1"
 

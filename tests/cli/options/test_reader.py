@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from procman.cli.options.click_app import parse
 from procman.cli.options.reader import read
-from procman.cli.options.table import COMMANDS, Invocation
+from procman.cli.options.session_table import COMMANDS
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from procman.cli.options.table import Invocation
 
 PLAIN = [name for name, command in COMMANDS.items() if isinstance(command.words, str)]
 

@@ -9,7 +9,8 @@ import pytest
 
 from procman.cli.options.precedence import settle
 from procman.cli.options.reader import read
-from procman.cli.options.table import COMMANDS, OPTIONS
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import OPTIONS
 from procman.config.plan_source import read_plan
 from procman.core.overlay.keys import KEYS
 

@@ -60,7 +60,7 @@ class RefusedError(ProcmanError):
 def own_options(invocation: Invocation) -> dict[str, object]:
     """Return the values of the command's own options, from flags and from their own variables. Raises UsageError."""
     from procman.cli.options.conversion import converted
-    from procman.cli.options.table import COMMANDS
+    from procman.cli.options.session_table import COMMANDS
 
     given: dict[str, object] = {}
     for option in COMMANDS[invocation.command].options:

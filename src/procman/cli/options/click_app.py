@@ -13,7 +13,8 @@ from procman.cli.colors import colored_page, palette_for, write
 from procman.cli.options import help  # noqa: A004 (as click calls it)
 from procman.cli.options.completion import AFTER_DASHES, CompletingType
 from procman.cli.options.reader import leading_flags, with_command_first
-from procman.cli.options.table import ALIASES, COMMANDS, Invocation
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import ALIASES, Invocation
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 

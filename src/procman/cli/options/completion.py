@@ -17,7 +17,8 @@ from click.shell_completion import (
 )
 
 from procman.cli.options.precedence import settle
-from procman.cli.options.table import COMMANDS, CONTROL_COMMANDS, Invocation, Option
+from procman.cli.options.session_table import COMMANDS, SESSION_COMMANDS
+from procman.cli.options.table import Invocation, Option
 from procman.config.files import read_procfile
 from procman.core.model.status import SIGNALS
 from procman.errors import EXIT_OK, ProcmanError
@@ -33,7 +34,7 @@ TIME_LIMIT = 2.0  # seconds; then there are no completions: a file may be a FIFO
 ANSWER_TIMEOUT = 0.3  # seconds
 _FOLDERS = ("root", "log_dir", "out", "log")  # settings whose path is a folder
 _WHICH_PROJECT = ("procfile", "root", "socket")  # settings that matter for names
-_OF_SESSIONS = tuple(command.name for command in CONTROL_COMMANDS)
+_OF_SESSIONS = tuple(SESSION_COMMANDS)
 
 
 def complete(main: Callable[[], object]) -> int:

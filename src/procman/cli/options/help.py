@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from procman.cli.options.table import COMMANDS, CONTROL_COMMANDS
+from procman.cli.options.session_table import COMMANDS, SESSION_COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def overview() -> str:
     """Return the page of ``procman --help``."""
     shown = [command for command in COMMANDS.values() if command.name not in _IN_ANOTHER_ROW]
     rows = {command: _TOGETHER.get(command.name, (command.name, _short(command))) for command in shown}
-    control = [row for command, row in rows.items() if command in CONTROL_COMMANDS]
-    general = [row for command, row in rows.items() if command not in CONTROL_COMMANDS]
+    control = [row for command, row in rows.items() if command.name in SESSION_COMMANDS]
+    general = [row for command, row in rows.items() if command.name not in SESSION_COMMANDS]
     lines = columns([*general, *control])
     return "\n".join(
         (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from procman import __version__
 from procman.cli.options import overlay_reference
 from procman.cli.options.help import rows, usage
-from procman.cli.options.table import COMMANDS, OPTIONS, Command, Option
+from procman.cli.options.session_table import COMMANDS
+from procman.cli.options.table import OPTIONS, Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ It must never read a command line differently from click. If it is not sure, it 
 
 from __future__ import annotations
 
-from procman.cli.options.table import COMMANDS, Invocation, Option
+from procman.cli.options.table import PROJECT_COMMANDS, Invocation, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
 def read(argv: Sequence[str]) -> Invocation | None:
     """Parse a command with its options in the usual forms. Return None for everything else."""
-    command = COMMANDS.get(argv[0]) if argv else None
+    command = find_command(argv[0]) if argv else None
     if command is None or isinstance(command.words, tuple):
         return None
     return _read_command(command, argv)
+
+
+def find_command(name: str) -> Command | None:
+    """Return the command called ``name``, or None if there is none."""
+    if name in PROJECT_COMMANDS:
+        return PROJECT_COMMANDS[name]
+    from procman.cli.options.session_table import SESSION_COMMANDS
+
+    return SESSION_COMMANDS.get(name)
 
 
 def with_command_first(words: Sequence[str]) -> list[str]:
@@ -44,6 +53,8 @@ def with_command_first(words: Sequence[str]) -> list[str]:
 
 def leading_flags() -> dict[str, Option]:
     """Return each flag that may stand before the command, with its option. Those of `start`, the first, win."""
+    from procman.cli.options.session_table import COMMANDS
+
     tables = [table.options for table in reversed(COMMANDS.values())]
     return {
         flag: option for options in tables for option in options if option.kind != "optional" for flag in option.flags

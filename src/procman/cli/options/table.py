@@ -1,6 +1,7 @@
-"""The table of commands and options: what each means, how it is written and where else it can be set.
+"""The table of options and of the commands for a project: what each means and where else it can be set.
 
-The reader, click, the environment, the config files, the man page and the completion all read this table.
+The reader, click, the environment, the config files, the man page and the completion all read this table. The commands
+for running sessions have a table of their own, which `start` does not need.
 An option's environment variable is PROCMAN_ and its long flag; its config key is the name of the setting.
 """
 
@@ -15,10 +16,9 @@ from procman.cli.options.option import (
     long_where_taken,
     one_of,
     project_command,
-    session_command,
 )
 
-__all__ = ["ALIASES", "COMMANDS", "CONTROL_COMMANDS", "OPTIONS", "Command", "Invocation", "Option"]
+__all__ = ["ALIASES", "OPTIONS", "PROJECT_COMMANDS", "Command", "Invocation", "Option"]
 
 SOCKET = Option("socket", "--socket", "the control socket [one per Procfile]", "path", "PATH")
 
@@ -135,7 +135,7 @@ _EXPORTING = (
 _CHECKING = ("json", "show_env", "show_values", "show_config", "target")
 
 
-def _only(*settings: str) -> tuple[Option, ...]:
+def only(*settings: str) -> tuple[Option, ...]:
     return tuple(option for option in OPTIONS if option.setting in settings)
 
 
@@ -150,134 +150,8 @@ READY_TIMEOUT = Option(
     variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is the grace
 )
 
-_PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "path", "FILE")
-_WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
-_ROOT = Option("root", "-d --root", "the folder of the session", "path", "DIR")
-_JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
+JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
 _EXPORTS = Option("as_exports", "--export", "print lines for a shell", everyday=True, variable="")
-_ALL = Option("all_sessions", "--all", "all of your sessions", variable="")
-LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
-_NO_WAIT = Option("wait", "--no-wait", "return without waiting until it is done", value=False, variable="")
-_WHERE = (_PROCFILE, _ROOT, SOCKET, _JSON)
-_COLOR = _only("color")
-
-CONTROL_COMMANDS = (
-    Command(
-        "ps",
-        "procman.cli.control.ps:perform",
-        "Show the status of the processes of a running session.",
-        "NAMES",
-        (_ALL, Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE),
-        (
-            ("procman ps", "all processes; procman status is the same"),
-            ("procman ps --watch web", "only web, refreshed every two seconds"),
-            ("procman ps --all", "the sessions of all folders"),
-        ),
-    ),
-    session_command(
-        "stop",
-        "Stop processes of a running session, or the whole session.",
-        "NAMES",
-        (_ALL, _NO_WAIT, *_WHERE),
-        ("procman stop worker", "all workers; the session continues"),
-        ("procman stop", "end the session; procman down is the same"),
-    ),
-    session_command(
-        "restart",
-        "Restart the named processes of a running session, or all of them.",
-        "NAMES",
-        (Option("rolling", "--rolling", "one at a time, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
-        ("procman restart web.2", "only this instance"),
-        ("procman restart --rolling web", "one at a time, so that some are always up"),
-    ),
-    session_command(
-        "scale",
-        "Change the number of instances of a process type.",
-        "CHANGES",
-        (_NO_WAIT, *_WHERE),
-        ("procman scale web=3", "three instances"),
-        ("procman scale worker+1 web-1", "one more worker, one fewer web"),
-    ),
-    session_command(
-        "signal",
-        "Send a signal to processes of a running session.",
-        "SIGNAL",
-        _WHERE,
-        ("procman signal USR1 web", "reaches the program, not a shell around it"),
-    ),
-    session_command(
-        "pause",
-        "Suspend processes without ending them.",
-        "NAMES",
-        _WHERE,
-        ("procman pause worker", "until procman resume worker"),
-    ),
-    session_command("resume", "Resume paused processes.", "NAMES", _WHERE, ("procman resume", "all of them")),
-    Command(
-        "logs",
-        "procman.cli.control.logs:perform",
-        "Show recent output of processes; with -f, follow it live.",
-        "NAMES",
-        (
-            everyday("follow", "-f --follow", "follow live output", variable=""),
-            everyday("lines", "-n --lines", "number of lines, or of matches, to show [200]", "whole", "N", variable=""),
-            everyday("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
-            everyday("grep", "--grep", "only lines that match a regular expression", "regex", "REGEX", variable=""),
-            everyday("ignore_case", "-i --ignore-case", "match --grep in any case", variable=""),
-            everyday("invert", "-v --invert", "only lines that --grep does not match", variable=""),
-            everyday(
-                "context", "-C --context", "also N lines of the process before and after", "whole", "N", variable=""
-            ),
-            everyday(
-                "level",
-                "--level",
-                "only JSON and logfmt lines that have this level or a higher one",
-                "choice",
-                "LEVEL",
-                LEVELS,
-                variable="",
-            ),
-            everyday("stderr", "--stderr", "only stderr, which --format json keeps apart", variable=""),
-            *_COLOR,
-            _WITHOUT_F,
-            *_WHERE[1:],
-        ),
-        (
-            ("procman logs -f web", "live"),
-            ("procman logs --since 5m -n 1000", "all processes, 1000 lines at most"),
-            ("procman logs --grep refused -C 3", "exit status 1 if nothing matches"),
-        ),
-    ),
-    Command(
-        "attach",
-        "procman.cli.control.attach:perform",
-        "Attach to the terminal of one process; Ctrl-] detaches.",
-        "NAMES",
-        (_PROCFILE, _ROOT, SOCKET),
-        (("procman attach web.1", "to use a debugger, say; connect does the same"),),
-    ),
-    session_command(
-        "wait",
-        "Wait until the named processes, or all of them, are ready.",
-        "NAMES",
-        (READY_TIMEOUT, *_WHERE),
-        ("procman wait web --timeout 30", "exit status 124 if it takes longer"),
-    ),
-    session_command(
-        "why",
-        "Explain the state of a process, such as why it is not ready.",
-        "NAMES",
-        (*_COLOR, *_WHERE),
-        ("procman why web", "what it is waiting for, or when it will restart"),
-    ),
-    session_command(
-        "events",
-        "Follow state changes as they happen.",
-        "NAMES",
-        _WHERE,
-        ("procman events --json", "one JSON object per line"),
-    ),
-)
 
 ALIASES = {"status": "ps", "connect": "attach", "down": "stop"}
 
@@ -288,7 +162,7 @@ _OF_UP = tuple(
     _STOP_TIMEOUT if option.setting == "timeout" else option for option in _OF_START if "--json" not in option.flags
 )
 
-COMMANDS = {
+PROJECT_COMMANDS = {
     command.name: command
     for command in (
         project_command(
@@ -305,7 +179,7 @@ COMMANDS = {
             "up",
             "Start a session in the background; return when it is ready.",
             "NAMES",
-            (READY_TIMEOUT, _JSON, *_OF_UP),
+            (READY_TIMEOUT, JSON, *_OF_UP),
             ("procman up", "start what is missing; procman down ends the session"),
             ("procman up web -t 30", "exit status 124 if it takes longer"),
             ("procman up --for 2h", "end it after two hours"),
@@ -315,7 +189,7 @@ COMMANDS = {
             "run",
             "Run a command or process type in the Procfile's environment.",
             "COMMAND",
-            _only(*_ENVIRONMENT),
+            only(*_ENVIRONMENT),
             ("procman run web --verbose", "web's command with an extra argument"),
             ("procman run -- python manage.py migrate", "any command"),
             ("procman run -e .env.test env", "print the environment"),
@@ -324,7 +198,7 @@ COMMANDS = {
             "env",
             "Print the variables that a process gets.",
             "NAMES",
-            (_EXPORTS, _JSON, *_only(*_ENVIRONMENT, "formation", "port", "port_step"), SOCKET),
+            (_EXPORTS, JSON, *only(*_ENVIRONMENT, "formation", "port", "port_step"), SOCKET),
             ('eval "$(procman env --export)"', "in a shell"),
             ("procman env web --json", "those of web, for a program"),
         ),
@@ -332,7 +206,7 @@ COMMANDS = {
             "check",
             "Check the Procfile and show what start would do.",
             "NAMES",
-            _only(*_PLANNING, "primary", "color", *_CHECKING),
+            only(*_PLANNING, "primary", "color", *_CHECKING),
             ("procman check", "all problems, with line and column"),
             ("procman check --json -m web=2", "instances and ports, without starting them"),
             ("procman check --show-env", "which file each variable comes from"),
@@ -341,7 +215,7 @@ COMMANDS = {
             "init",
             "Write a first Procfile from what the folder shows.",
             "NOTHING",
-            _only("dry_run"),
+            only("dry_run"),
             ("procman init", "from manage.py, package.json and others; then check it"),
             ("procman init --dry-run", "print it, and write nothing"),
         ),
@@ -349,25 +223,24 @@ COMMANDS = {
             "agents",
             "Print a section for AGENTS.md: how a coding agent uses procman.",
             "NOTHING",
-            _only("procfile"),
+            only("procfile"),
             ("procman agents >> AGENTS.md", "with the process types of the Procfile"),
         ),
         project_command(
             "export",
             "Export to another process manager, such as systemd or Compose.",
             "FORMAT",
-            long_where_taken(_only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
+            long_where_taken(only(*_PLANNING, "timeout", "restart", "max_restarts", *_EXPORTING)),
             ("procman export systemd -o /etc/systemd/system -u shop", "systemd units"),
             ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
             ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             rare=("exclude", "timeout", "restart"),
         ),
-        *CONTROL_COMMANDS,
         project_command(
             "test",
             "Run a command, such as your tests, while all processes are up.",
             "COMMAND",
-            (*_only(*_PLANNING, "port_conflict"), READY_TIMEOUT),
+            (*only(*_PLANNING, "port_conflict"), READY_TIMEOUT),
             ("procman test -- pytest", "with everything up"),
             ("procman test -m web=1,db=1 -- pytest -q", "with only these"),
         ),
@@ -375,7 +248,7 @@ COMMANDS = {
             "prune",
             "Stop processes that killed sessions have left running.",
             "NAMES",
-            _only("timeout"),
+            only("timeout"),
             ("procman prune", "all of yours (start warns if there are any)"),
             ("procman prune web", "only those of web"),
         ),
