@@ -50,6 +50,21 @@ def test_wrong_usage_gets_one_sentence_and_a_hint(
     assert hint is None or more == [f"hint: {hint}"]
 
 
+@pytest.mark.parametrize("word", ["", " ", ","])
+@pytest.mark.parametrize("command", ["start", "up", "stop", "restart", "ps", "logs", "check", "wait", "scale"])
+def test_an_empty_name_is_not_everything(place: harness.Place, command: str, word: str) -> None:
+    place.procfile("web: sleep 1000\n")
+    done = place.call(command, "web=1" if command == "scale" else "web", word)
+    assert (done.code, done.out) == (2, "")
+    assert "an empty string is not the name of a process" in done.err
+
+
+def test_an_empty_name_is_an_object_with_json(place: harness.Place) -> None:
+    place.procfile("web: sleep 1000\n")
+    done = place.call("stop", "", "--json")
+    assert json.loads(done.out)["code"] == done.code == 2
+
+
 @pytest.mark.parametrize("word", ["--version", "version", "-v", "-V"])
 def test_version(place: harness.Place, word: str) -> None:
     assert place.call(word).out == f"procman {__version__}\n"

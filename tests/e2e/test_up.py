@@ -424,3 +424,12 @@ def test_a_lack_of_descriptors_is_named_and_leaves_nothing(place: harness.Place,
     assert code == 0 or "too many open files" in session.err.decode().lower()
     if not session.text:
         session.wait_until_gone()
+
+
+def test_a_count_of_0_is_refused_whether_a_session_is_running_or_not(place: harness.Place) -> None:
+    place.procfile(STAY)
+    assert b'"web=0" has no effect' in up(place, "db", "web=0").err
+    assert not is_there(place)
+    session = up(place, "web", "db")
+    assert place.call("up", "web=0").code == 2
+    end(place, session)

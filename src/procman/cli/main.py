@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from procman.cli.options.option import Invocation
 
 DETACHED = "_PROCMAN_DETACHED"  # set by `up` for the `start` that it runs: stderr is a pipe to it, see detached.py
+_NAMED = ("NAMES", "CHANGES", "SIGNAL")  # what the words of a command are
+_OF_ALL = ("start", "stop", "restart", "pause", "resume")
 GC_THRESHOLD = 10_000  # objects; with the default of 700 the collector runs a dozen times, a tenth of the start
 
 
@@ -55,6 +57,7 @@ def _main(words: list[str]) -> int:
 def _perform(invocation: Invocation) -> int:
     """Perform the command. With ``--json`` a session command reports its errors as an object on stdout."""
     if invocation.command == "start":
+        _require_names(invocation)
         end_by_interrupt()
         _require_folder()
         return _start(invocation)
@@ -73,6 +76,7 @@ def _perform(invocation: Invocation) -> int:
 
 def _answered(invocation: Invocation) -> int:
     """Perform the command. An answer of another version, which lacks what the command needs, is not a bug."""
+    _require_names(invocation)
     command = find_command(invocation.command)
     assert command is not None
     try:
@@ -83,6 +87,14 @@ def _answered(invocation: Invocation) -> int:
         from procman.cli.control.connection import StrangerError
 
         raise StrangerError from None
+
+
+def _require_names(invocation: Invocation) -> None:
+    """Raise UsageError for an empty name: without it, ``stop "$NAME"`` would mean everything if NAME is empty."""
+    command = find_command(invocation.command)
+    if command and command.words in _NAMED and not all(word.strip(" ,") for word in invocation.words):
+        hint = f"leave it out to {invocation.command} everything" if invocation.command in _OF_ALL else ""
+        raise UsageError("an empty string is not the name of a process", hint)
 
 
 def _require_folder() -> None:

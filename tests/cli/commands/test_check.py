@@ -160,12 +160,34 @@ def test_json_is_the_dry_run_of_start(
     assert {each["name"]: each["port"] for each in report["instances"]} == instances
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-@pytest.mark.parametrize("settings", [{"formation": "wbe=1"}, {"port": 65536}, {"exclude": ("web",)}])
-def test_what_start_would_refuse_check_refuses(settings: dict[str, Any], as_json: bool) -> None:
+REFUSED: list[dict[str, Any]] = [{"formation": "wbe=1"}, {"port": 65536}, {"exclude": ("web",)}]
+
+
+@pytest.mark.parametrize("settings", REFUSED)
+def test_what_start_would_refuse_check_refuses(settings: dict[str, Any]) -> None:
     write("Procfile", "web: a $PORT\n")
     with pytest.raises(UsageError):
-        check(Settings(json=as_json, **settings))
+        check(Settings(**settings))
+
+
+@pytest.mark.parametrize("settings", REFUSED)
+def test_what_start_would_refuse_is_a_problem_in_json(
+    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("Procfile", "web: a $PORT\n")
+    done = Checked(capsys, json=True, **settings)
+    assert (done.code, done.err, done.report["ok"]) == (2, "", False)
+    assert [each["name"] for each in done.report["process_types"]] == ["web"]
+    assert [(each["severity"], each["line"]) for each in done.report["problems"]] == [("error", 0)]
+
+
+@pytest.mark.parametrize("words", [(), ("-p", "http"), ("--target", "nowhere"), ("-f", "Procfile.dev")])
+def test_a_check_that_cannot_begin_prints_json_too(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert perform_check("--json", *words) == 2
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert (report["ok"], report["instances"], printed.err) == (False, [], "")
+    assert report["problems"][0]["message"]
 
 
 def test_json_gives_values_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,7 +205,14 @@ def test_toml_has_its_own_types(folder: Path) -> None:
         ('procfile = "a\\u0000"\n', "procman.toml:1: procfile must be a string without a NUL", ""),
         ("port = = 1\n", "procman.toml:1:8: invalid value", "it is not TOML; see https://toml.io"),
         ("port = 1\nport = 2\n", "procman.toml:2:9: cannot overwrite a value", "it is not TOML; see https://toml.io"),
-        ("guardian = false\n", 'procman.toml:1: unknown setting "guardian"', None),
+        (
+            "guardian = false\n",
+            'procman.toml:1: unknown setting "guardian"',
+            "--no-guardian is for the command line only",
+        ),
+        ("detach = true\n", 'procman.toml:1: unknown setting "detach"', "--detach is for the command line only"),
+        ("for = '2h'\n", 'procman.toml:1: unknown setting "for"', "--for is for the command line only"),
+        ("no-color = true\n", 'procman.toml:1: unknown setting "no-color"', "the key for --no-color is color"),
         ("names = ['web']\n", 'procman.toml:1: unknown setting "names"', None),
     ],
 )

@@ -14,7 +14,7 @@ from procman.config.plan_source import plan_for
 from procman.core.model.plan import REAL, Layer, merge
 from procman.core.model.settings import NAMES
 from procman.core.planner import formation_of
-from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem, UsageError
+from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem, ProcmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,34 @@ if TYPE_CHECKING:
 
 
 def perform(invocation: Invocation) -> int:
-    """Perform ``procman check``."""
-    return check(settle(invocation, mistakes=[]))
+    """Perform ``procman check``. With ``--json``, whatever is wrong is in the JSON object."""
+    try:
+        settings = settle(invocation, mistakes=[])
+    except ProcmanError as error:
+        if all(option.setting != "json" for option in invocation.given):
+            raise
+        return _print_failure(error)
+    if not settings.json:
+        return check(settings)
+    try:
+        return check(settings)
+    except ProcmanError as error:
+        return _print_failure(error, settings.procfile)
+
+
+def _print_failure(error: ProcmanError, procfile: str = "") -> int:
+    """Print the report of a check that could not look at the Procfile. Returns the exit code."""
+    import json
+
+    empty: dict[str, object] = {"ok": False, "procfile": procfile, "process_types": [], "instances": [], "env": {}}
+    sys.stdout.write(f"{json.dumps({**empty, 'problems': [_error_record(error)]}, indent=2)}\n")
+    return error.exit_code
+
+
+def _error_record(error: ProcmanError) -> dict[str, object]:
+    """Return an error that is not in a line of a file, as a problem of the report."""
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return {"severity": "error", "line": 0, "column": 0, "message": message}
 
 
 def check(settings: Settings) -> int:
@@ -54,7 +80,6 @@ def check(settings: Settings) -> int:
         _print((problem.at(procfile.name) for problem in procfile.problems), settings.color)
     found = _look(settings, procfile, failures)
     if settings.json:
-        _raise_first(found.unlocated)
         sys.stdout.write(f"{_as_json(settings, found)}\n")
     else:
         _print((problem.at(procfile.name) for problem in found.cannot_run), settings.color)
@@ -65,6 +90,8 @@ def check(settings: Settings) -> int:
         _print((f"{limit.severity}: {limit.message}" for limit in found.limits), settings.color)
         _raise_first(found.unlocated)
         _print(_summary(settings, found), settings.color)
+    if found.unlocated:
+        return found.unlocated[0].exit_code
     return EXIT_PROBLEMS if found.has_errors else EXIT_OK
 
 
@@ -216,7 +243,7 @@ def _as_json(settings: Settings, found: _Findings) -> str:
 
     procfile, environment = found.procfile, found.environment
     report = {
-        "ok": not found.has_errors,
+        "ok": not found.has_errors and not found.unlocated,
         "procfile": procfile.name,
         "process_types": [{"name": t.name, "command": t.command, "line": t.line} for t in procfile.process_types],
         "instances": [_instance_record(instance) for instance in found.instances],
@@ -225,7 +252,8 @@ def _as_json(settings: Settings, found: _Findings) -> str:
             {"severity": p.severity, "line": p.line, "column": p.column, "message": p.message}
             for p in procfile.problems
         ]
-        + [p.as_record() for p in found.problems],
+        + [p.as_record() for p in found.problems]
+        + [_error_record(error) for error in found.unlocated],
     }
     if settings.target:
         report["target"] = settings.target

@@ -51,6 +51,7 @@ def perform(invocation: Invocation) -> int:
     inner = Invocation("start", given, invocation.words)
     settings = settle(inner)
     _require_possible(settings)
+    _require_counts(settings)
     timeout = own.get("ready_timeout", READY_TIMEOUT)
     assert isinstance(timeout, (int, float))
     return Up(settings, inner, timeout, bool(own.get("as_json"))).run()
@@ -64,6 +65,15 @@ def _require_possible(settings: Settings) -> None:
             "as PID 1, this command would end the session with it",
             "procman start stays in the foreground, as a container needs",
         )
+
+
+def _require_counts(settings: Settings) -> None:
+    """Raise UsageError for ``web=0``: this command never stops anything, and a session may have web.1."""
+    for word in flatten(settings.names):
+        name, _, count = word.partition("=")
+        if count.strip() == "0":
+            hint = f"procman stop {name} stops it in a running session, -x {name} leaves it out of a new one"
+            raise UsageError(f'up starts processes, so "{word}" has no effect', hint)
 
 
 class Up:

@@ -166,4 +166,16 @@ def _from_key(file: ConfigFile, key: str, value: object) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', did_you_mean(key, (*CONFIG_KEYS, "process")))
+    hint = _hint_of_flag(key) or did_you_mean(key, (*CONFIG_KEYS, "process"))
+    return ConfigError(f'{file.location(key)}: unknown setting "{key}"', hint)
+
+
+def _hint_of_flag(key: str) -> str:
+    """Return what to write in place of a key that is only the name of a flag; empty for any other one."""
+    flag = f"--{key.replace('_', '-')}"
+    option = next((option for option in OPTIONS if flag in option.flags or option.setting == flag[2:]), None)
+    if option is None:
+        return ""
+    if option.setting in CONFIG_KEYS:
+        return f"the key for {flag} is {option.setting}"
+    return f"{option.long_flags[0]} is for the command line only"
