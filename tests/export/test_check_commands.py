@@ -92,6 +92,25 @@ def test_what_only_procman_can_see_still_holds_back_the_health_check() -> None:
     assert probes(service_of(ready=Check(LOG, "listening"))) == {}
 
 
+def test_kubernetes_sends_headers_itself_and_leaves_statuses_to_a_command() -> None:
+    found: Any = probes(service_of(ready=Check(HTTP, "http://localhost:1/", headers=(("Accept", "a"),))))
+    headers = [{"name": "Host", "value": "localhost:1"}, {"name": "Accept", "value": "a"}]
+    assert found["readinessProbe"]["httpGet"]["httpHeaders"] == headers
+    found = probes(service_of(ready=Check(HTTP, "http://localhost:1/", headers=(("host", "shop"),))))
+    assert found["readinessProbe"]["httpGet"]["httpHeaders"] == [{"name": "host", "value": "shop"}]
+    found = probes(service_of(ready=Check(HTTP, "http://localhost:1/", status=(401,))))
+    assert "case $status in 401)" in found["readinessProbe"]["exec"]["command"][2]
+
+
+def test_kubernetes_counts_successes_only_where_it_may_and_waits_before_the_first_attempt() -> None:
+    ready = Check(EXEC, "./is-up", timeout=60.0, successes=3, initial_delay=1.5)
+    found: Any = probes(service_of(ready=ready, health=Check(EXEC, "./is-up", initial_delay=4.0)))
+    assert [found[name].get("successThreshold") for name in found] == [None, 3, None]
+    assert [found[name].get("initialDelaySeconds") for name in found] == [2, 2, 4]
+    warnings = Export("compose", plan_of("worker: ./work\n", {"worker": {"ready": ready}})).warnings
+    assert any("success_threshold of worker" in one for one in warnings)
+
+
 def test_what_serves_a_port_is_ready_when_it_listens() -> None:
     assert probes(service_of("web: ./serve")) == {
         "readinessProbe": {"tcpSocket": {"port": 5000}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
@@ -154,10 +173,12 @@ def test_a_command_runs_in_the_folder_of_its_service(target: str) -> None:
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Answers with the status that the path names."""
+    """Answers with the status that the path names; "/guest" is 204 for the guest that a header names, else 403."""
 
     def do_GET(self) -> None:
-        self.send_response(int(self.path.partition("?")[0][1:]))
+        path = self.path.partition("?")[0][1:]
+        guest = self.headers["Host"], self.headers["X-Guest"]
+        self.send_response((204 if guest == ("shop.test", "it's: me") else 403) if path == "guest" else int(path))
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -202,6 +223,16 @@ def test_http_uses_whatever_the_image_has(tool: str, port: int, free: int, tmp_p
     for path, expected in (("/200", True), ("/204?a=1&b=it's", True), ("/404", False), ("/500", False)):
         assert passes(Check(HTTP, f"http://localhost:{port}{path}"), tmp_path, tool) == expected, path
     assert not passes(Check(HTTP, f"http://localhost:{free}/200"), tmp_path, tool)
+
+
+@pytest.mark.parametrize("tool", ["curl", "bash", "python3", "node"])
+def test_http_sends_headers_and_accepts_the_given_statuses(tool: str, port: int, free: int, tmp_path: Path) -> None:
+    headers = (("X-Guest", "it's: me"), ("Host", "shop.test"))
+    assert passes(Check(HTTP, f"http://localhost:{port}/guest", headers=headers), tmp_path, tool)
+    assert not passes(Check(HTTP, f"http://localhost:{port}/guest", headers=headers[:1]), tmp_path, tool)
+    for path, expected in (("/401", True), ("/500", True), ("/200", False)):
+        assert passes(Check(HTTP, f"http://localhost:{port}{path}", status=(401, 500)), tmp_path, tool) == expected
+    assert not passes(Check(HTTP, f"http://localhost:{free}/401", status=(401,)), tmp_path, tool)
 
 
 def test_http_without_a_tool_fails(port: int, tmp_path: Path) -> None:

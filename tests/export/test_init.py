@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
 import subprocess
 from configparser import ConfigParser
@@ -226,6 +227,18 @@ def test_a_unit_has_started_when_it_is_ready(check: Check, in_script: str) -> No
     assert in_script in export.files["app/web.1.ready"]
     subprocess.run(["sh", "-n"], input=export.files["app/web.1.ready"], text=True, check=True)
     assert not export.warnings
+
+
+def test_a_script_of_systemd_counts_successes_in_a_row(tmp_path: Path) -> None:
+    results = tmp_path / "results"  # of the attempts to come: one is used up by each
+    results.write_text("0\n1\n0\n0\n0\n")
+    command = f'read -r result < {results}; sed -i 1d {results}; exit "$result"'
+    check = Check("exec", command, interval=0.05, successes=2, initial_delay=0.1)
+    script = Export("systemd", plan_of("web: ./web $PORT\n", {"web": {"ready": check}})).files["app/web.1.ready"]
+    assert "\nsleep 0.1\n" in script
+    env = {**os.environ, "MAINPID": str(os.getpid())}
+    subprocess.run(["sh", "-c", script], env=env, check=True, timeout=30)
+    assert results.read_text() == "0\n"
 
 
 def test_readiness_by_a_line_of_the_log_is_warned_of_with_what_waits_for_it() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def check_command(check: Check, folder: str = "") -> str:
     """Return a shell command that succeeds when the check would. A command of the user runs in ``folder``."""
-    command = COMMANDS[check.kind](check.target)
+    command = COMMANDS[check.kind](check)
     return in_folder(command, folder) if check.kind == EXEC else command
 
 
@@ -48,15 +48,43 @@ _TCP_TOOLS = {
 }
 
 
-def _http_command(url: str) -> str:
-    address = urlsplit(url)
+# The same for a check with headers or statuses of its own: they print the status.
+_BASH_STATUS = (
+    r'exec 3<>/dev/tcp/{host}/{port} && printf "GET %s HTTP/1.0\r\n" "$0" >&3'
+    r' && printf "%s\r\n" "$@" "" >&3 && read -r _ status _ <&3 && echo "$status"'
+)
+_PYTHON_STATUS = (
+    'import http.client, sys; server = http.client.HTTPConnection("{host}", {port}, timeout=5);'
+    ' headers = dict(line.split(": ", 1) for line in sys.argv[2:]);'
+    ' server.request("GET", sys.argv[1], headers=headers); print(server.getresponse().status)'
+)
+_NODE_STATUS = (
+    "const [url, ...lines] = process.argv.slice(1);"
+    " const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/)));"
+    ' require("http").get(url, {{ headers }}, (answer) => {{ console.log(answer.statusCode); process.exit(); }})'
+)
+_STATUS_TOOLS = {
+    "curl": "status=$(curl -sS -o /dev/null -w '%{{http_code}}' {options} {url})",
+    "bash": f"status=$(bash -c '{_BASH_STATUS}' {{path}} {{headers}})",
+    "python3": f"status=$(python3 -c '{_PYTHON_STATUS}' {{path}} {{headers}})",
+    "node": f"status=$(node -e '{_NODE_STATUS}' {{url}} {{headers}})",
+}
+
+
+def _http_command(check: Check) -> str:
+    address = urlsplit(check.target)
     path = address.path + (f"?{address.query}" if address.query else "") or "/"
-    known = {"url": sh(url), "path": sh(path), "host": address.hostname or HERE, "port": address.port or 80}
-    return _first_of(_HTTP_TOOLS, known)
+    known = {"url": sh(check.target), "path": sh(path), "host": address.hostname or HERE, "port": address.port or 80}
+    if not check.headers and not check.status:
+        return _first_of(_HTTP_TOOLS, known)
+    headers = [sh(f"{name}: {value}") for name, value in (("Host", check.host_header), *check.other_headers)]
+    known |= {"headers": " ".join(headers), "options": " ".join(f"-H {header}" for header in headers)}
+    good = "|".join(map(str, check.status)) or "[23]??"
+    return Block(f"{_first_of(_STATUS_TOOLS, known)}case $status in {good}) ;; *) exit 1 ;; esac\n")
 
 
-def _tcp_command(address: str) -> str:
-    host, port = split_host(address)
+def _tcp_command(check: Check) -> str:
+    host, port = split_host(check.target)
     host = host.strip("[]")
     if host in (HERE, "::1") or host.startswith("127."):
         # The kernel's own table needs no tool and opens no connection: a local port in the state 0A, LISTEN.
@@ -74,9 +102,9 @@ def _first_of(tools: dict[str, str], known: dict[str, object]) -> str:
     return Block("\n".join([*lines, "else exit 1; fi", ""]))
 
 
-COMMANDS: dict[str, Callable[[str], str]] = {
+COMMANDS: dict[str, Callable[[Check], str]] = {
     HTTP: _http_command,
     TCP: _tcp_command,
-    EXEC: str,
+    EXEC: lambda check: check.target,
     DELAY: lambda _: "true",
 }

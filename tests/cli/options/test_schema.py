@@ -45,6 +45,10 @@ VALUES: list[object] = [
     *({"http": "/", "anyone": True}, {"exec": "x", "anyone": True}, {"tcp": 1, "interval": 0.01}),
     *({"tcp": 1, "timeout": False}, {"tcp": 1, "timeout": True}, {"tcp": 1, "on_fail": "stop"}),
     *({"tcp": 1, "on_fail": "x"}, {"tcp": 1, "failure-threshold": 5}, {"tcp": 1, "failure_threshold": 0}),
+    *({"http": "/", "status": [200, 401]}, {"http": "/", "status": []}, {"http": "/", "status": 99}),
+    *({"tcp": 1, "status": 200}, {"http": "/", "headers": {"A-b": "x"}}, {"http": "/", "headers": {"A b": "x"}}),
+    *({"http": "/", "headers": {"A": "\n"}}, {"http": "/", "headers": {"A": 1}}, {"log": "x", "success_threshold": 2}),
+    *({"exec": "x", "success_threshold": 2}, {"exec": "x", "success_threshold": 0}, {"delay": 1, "initial_delay": 1}),
 ]
 
 UNKNOWN_SIGNALS = ("x", "s", "always", "sometimes", "red", "group", "json", "bump", "elapsed", "yes", ["x"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any
 
 import pytest
@@ -243,6 +244,33 @@ def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str) -> None
     with pytest.raises(WrongValueError, match="belongs to a check with http or tcp, not exec") as refused:
         converted("ready", {"exec": "true", "anyone": True})
     assert refused.value.path == ("anyone",)
+
+
+def test_an_http_check_may_list_statuses_and_headers() -> None:
+    check = converted("ready", {"http": "/", "status": [401, 200, 401], "headers": {"X-Guest": "me"}})
+    assert (check.status, check.headers) == ((401, 200), (("X-Guest", "me"),))
+    assert converted("health", {"http": "/", "status": 401}).status == (401,)
+    moved = converted("ready", {"http": "/", "status": 401, "success_threshold": 2, "initial_delay": 1}).on_port(80)
+    assert (moved.target, moved.status, moved.successes, moved.initial_delay) == ("http://localhost:80/", (401,), 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ({"tcp": 1, "status": 200}, "belongs to a check with http, not tcp"),
+        ({"exec": "x", "headers": {}}, "belongs to a check with http, not exec"),
+        ({"log": "x", "success_threshold": 2}, "belongs to a check with http, tcp or exec, not log"),
+        ({"delay": 1, "initial_delay": 2}, "belongs to a check with http, tcp or exec, not delay"),
+        ({"http": "/", "status": "ok"}, 'must be statuses from 100 to 599, not "ok"'),
+        ({"http": "/", "status": 42}, "must be statuses from 100 to 599, not the number 42"),
+        ({"http": "/", "headers": {"A B": "x"}}, "is not a valid name for a header"),
+        ({"http": "/", "headers": {"A": "x\r\nB: y"}}, "must be a string of printable ASCII"),
+        ({"http": "/", "headers": "A: x"}, "must be a table of headers"),
+    ],
+)
+def test_a_key_of_another_kind_of_check_is_refused(check: dict[str, object], message: str) -> None:
+    with pytest.raises(WrongValueError, match=re.escape(message)):
+        converted("ready", check)
 
 
 @pytest.mark.parametrize(("index", "color"), list(enumerate(["cyan", "green", "magenta", "blue", "red", "yellow"])))

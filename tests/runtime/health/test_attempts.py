@@ -119,6 +119,30 @@ def test_the_status_of_a_page(server: socket.socket, answer: bytes, words: str) 
     assert until(answers, poller, serve) == words
 
 
+def test_a_request_has_the_headers_of_its_check_and_a_status_may_be_good(server: socket.socket) -> None:
+    poller, answers, requests = Poller(), list[str](), list[bytes]()
+    headers = (("X-Guest", "me"), ("host", "shop.test"), ("Accept", "text/plain"))
+    check = Check(HTTP, f"http://{place(server)}/", status=(401, 403), headers=headers)
+    HttpAttempt(tools(poller), web(), check, answers.append)
+    server.setblocking(False)
+
+    def serve() -> None:
+        try:
+            peer = server.accept()[0]
+        except BlockingIOError:
+            return
+        peer.settimeout(LIMIT)
+        requests.append(peer.recv(4096))
+        peer.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        peer.close()
+
+    assert until(answers, poller, serve) == ""
+    lines = requests[0].split(b"\r\n")
+    assert {b"Host: shop.test", b"X-Guest: me", b"Accept: text/plain"} < set(lines)
+    assert len([line for line in lines if line.lower().startswith((b"host:", b"accept:"))]) == 2
+    assert _http_trouble(b"HTTP/1.1 200 OK\r\n", (401, 403)) == "HTTP 200 OK"
+
+
 def test_a_question_that_was_dropped_is_not_answered(server: socket.socket) -> None:
     poller, answers = Poller(), list[str]()
     TcpAttempt(tools(poller), web(), Check(TCP, place(server)), answers.append).drop()
@@ -246,7 +270,7 @@ def test_the_sink_is_in_the_hub_only_while_a_line_is_awaited() -> None:
 
 @pytest.mark.parametrize("response", [b"FTP/1.1 200 OK\r\n", b"220 ready\r\n", b"200\r\n"])
 def test_an_answer_of_another_protocol_is_none(response: bytes) -> None:
-    assert _http_trouble(response) == "the answer is not HTTP"
+    assert _http_trouble(response, attempts.GOOD_STATUS) == "the answer is not HTTP"
 
 
 @pytest.mark.parametrize("own", [False, True])

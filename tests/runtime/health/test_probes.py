@@ -92,6 +92,21 @@ def test_a_check_is_tried_again_ever_more_rarely_up_to_its_interval(kernel: Kern
     assert checked.tries == [0.0, 0.25, 0.75, 1.75, 3.25, 4.75]
 
 
+def test_so_many_successes_in_a_row_make_it_ready(kernel: Kernel) -> None:
+    checked = Checked(kernel, plan(ready=Check("exec", "side-check", interval=0.25, successes=3)))
+    checked.answer = lambda command: command.exit(int(len(checked.tries) == 2))
+    checked.until(4.0)
+    assert checked.tries == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert checked.time("ready") == 1.0
+
+
+def test_the_first_attempt_may_be_put_off(kernel: Kernel) -> None:
+    check = Check("exec", "side-check", initial_delay=2.0)
+    checked = Checked(kernel, plan(ready=check, health=Check("exec", "side-check", initial_delay=0.5, interval=4.0)))
+    checked.until(8.0)
+    assert checked.tries == [2.0, 2.5, 6.5]
+
+
 def test_a_failure_is_kept_as_the_trouble_of_the_instance(kernel: Kernel) -> None:
     checked = Checked(kernel, plan(ready=Check("exec", "side-check")))
     checked.answer = failing()

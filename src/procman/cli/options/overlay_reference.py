@@ -25,10 +25,13 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
         "[NAMES] | { NAME = { condition, timeout } }",
         "start it after these; condition: ready, started, completed, completed_successfully",
     ),
-    "ready": ("CHECK", "it is ready once this passes; also interval, timeout (60 s), anyone"),
+    "ready": (
+        "CHECK",
+        "it is ready once this passes; also interval, initial_delay, timeout (60 s), success_threshold, anyone",
+    ),
     "health": (
         "CHECK",
-        "restart it when this fails; also interval (10 s), timeout, failure_threshold, on_fail, anyone",
+        "restart it when this fails; also interval (10 s), initial_delay, timeout, failure_threshold, on_fail, anyone",
     ),
     "stop_signal": ("SIGNAL", "the signal that stops it, instead of TERM"),
     "stop_timeout": ("TIME", "its grace period, instead of --timeout"),
@@ -49,7 +52,7 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
 }
 
 CHECKS_EXPLAINED = {
-    'http = "/path"': "the status is 200 to 399, on its own port or another",
+    'http = "/path"': "the status is 200 to 399; on its own port or another; also status, headers",
     "tcp = PORT": "the port accepts connections; true means its own port",
     'log = "REGEX"': "a line of its output matches (ready only)",
     'exec = "COMMAND"': "the command exits with 0",

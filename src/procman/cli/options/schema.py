@@ -19,6 +19,7 @@ from procman.core.model.dependency import CONDITIONS
 from procman.core.model.status import HIGHEST_SIGNAL
 from procman.core.overlay import converters
 from procman.core.overlay.keys import (
+    BELONGS_TO,
     COLOR_ALIASES,
     COLOR_NAMES,
     CONDITION_ALIASES,
@@ -203,8 +204,8 @@ def _check(keys: Mapping[str, Callable[[object], object]], own: Mapping[str, For
     """Return the form of a check: one of the kinds, and what goes with it."""
     forms = {key: own.get(key) or _key(key, convert) for key, convert in keys.items()}
     one_kind = [{"required": [kind]} for kind in KINDS if kind in keys]
-    connects = _any({"required": [HTTP]}, {"required": [TCP]})
-    return _table(forms, oneOf=one_kind, dependencies={"anyone": connects})
+    kinds = {key: {"anyOf": [{"required": [kind]} for kind in BELONGS_TO[key]]} for key in BELONGS_TO if key in keys}
+    return _table(forms, oneOf=one_kind, dependencies=kinds)
 
 
 _CONDITION = _words(CONDITIONS, CONDITION_ALIASES)
@@ -216,7 +217,16 @@ _VARIABLES: Form = {
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
 
+_STATUS = _whole(100, 599)
+_HEADERS: Form = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
+    "additionalProperties": {"type": "string", "not": {"pattern": "[^ -~]"}},
+}
+
 _OF_KEYS: dict[str, Form] = {
+    "status": _one_or_more(_STATUS),
+    "headers": _HEADERS,
     "restart": _any(_words(RESTARTS, RESTART_ALIASES), _FALSE),
     "backoff": _any(_time(), _table({"initial": _time(), "max": _time()})),
     "success_exit_codes": _one_or_more(_CODE),

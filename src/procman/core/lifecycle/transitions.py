@@ -215,6 +215,9 @@ def _begin_running(instance: Instance, fact: Fact) -> None:
     instance.ready_at = fact.now
     instance.trouble = ""
     _plan_probe(instance, fact)
+    health = instance.plan.health
+    if health is not None and health.initial_delay is not None:
+        instance.deadline = fact.now + health.initial_delay
 
 
 def _plan_probe(instance: Instance, fact: Fact) -> None:

@@ -20,12 +20,27 @@ class Check:
 
     `kind` says what `target` is: a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds. In the
     plan of an instance ``$PORT`` in it is replaced. `interval` is the time between two attempts, `attempt` the limit of
-    one. `timeout` (readiness only) is the time to become ready, None for no limit. `threshold` (health only) failures
-    in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or "none". `anyone`: the check passes
-    whichever process answers.
+    one, `initial_delay` the time before the first (None: none for readiness, `interval` for health). `timeout`
+    (readiness only) is the time to become ready, None for no limit; `successes` attempts in a row must pass.
+    `threshold` (health only) failures in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or
+    "none". `anyone`: the check passes whichever process answers. For http, `status` holds the good statuses (if it is
+    empty, 200 to 399) and `headers` those of the request.
     """
 
-    __slots__ = ("anyone", "attempt", "interval", "kind", "on_fail", "target", "threshold", "timeout")
+    __slots__ = (
+        "anyone",
+        "attempt",
+        "headers",
+        "initial_delay",
+        "interval",
+        "kind",
+        "on_fail",
+        "status",
+        "successes",
+        "target",
+        "threshold",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -37,6 +52,10 @@ class Check:
         threshold: int = 3,
         on_fail: str = "restart",
         anyone: bool = False,
+        initial_delay: float | None = None,
+        successes: int = 1,
+        status: tuple[int, ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.kind = kind
         self.target = target
@@ -46,6 +65,10 @@ class Check:
         self.threshold = threshold
         self.on_fail = on_fail
         self.anyone = anyone
+        self.initial_delay = initial_delay
+        self.successes = successes
+        self.status = status
+        self.headers = headers
 
     def __repr__(self) -> str:
         return f"Check({self.kind!r}, {self.target!r})"
@@ -63,14 +86,27 @@ class Check:
         text = split_url(self.target)[1] if self.kind == HTTP else split_host(self.target)[1]
         return int(text) if text.isdigit() else None
 
+    @property
+    def host_header(self) -> str:
+        """The value of the header Host of an http check's request: its own, or the host and the port of the URL."""
+        own = next((value for name, value in self.headers if name.lower() == "host"), "")
+        return own or ":".join(split_url(self.target)[:2])
+
+    @property
+    def other_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of an http check's request without Host."""
+        return tuple((name, value) for name, value in self.headers if name.lower() != "host")
+
     def on_port(self, port: int | None) -> Check:
         """Return the check with ``$PORT`` replaced; the same object if its target has none."""
         if not self.needs_port:
             return self
         text = "" if port is None else str(port)
-        target = self.target.replace("${PORT}", text).replace("$PORT", text)
-        rules = self.attempt, self.threshold, self.on_fail, self.anyone
-        return Check(self.kind, target, self.interval, self.timeout, *rules)
+        copy = Check.__new__(Check)
+        for name in Check.__slots__:
+            setattr(copy, name, getattr(self, name))
+        copy.target = self.target.replace("${PORT}", text).replace("$PORT", text)
+        return copy
 
 
 # Targets. Only names and addresses of this machine: a name lookup would block the engine. -----------------------------

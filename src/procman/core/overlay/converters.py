@@ -40,7 +40,8 @@ _OTHER_TOOLS = {
     "start_period": "use a readiness check: the key ready",
     "period_seconds": 'the key is "interval"',
     "timeout_seconds": 'the key is "timeout"',
-    "initial_delay_seconds": "checks start immediately, and a failed one is repeated",
+    "initial_delay_seconds": 'the key is "initial_delay"',
+    "status_code": 'the key is "status"',
     "http_get": 'write http = "/path"',
 }
 

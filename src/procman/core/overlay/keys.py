@@ -181,6 +181,27 @@ def _timeout(value: object) -> float | None:
     return None if value is False else period(value)
 
 
+def _status(value: object) -> tuple[int, ...]:
+    """Return the good statuses, each once."""
+    code = whole(100, 599, "statuses")
+    return tuple(dict.fromkeys(map(code, value if isinstance(value, list) else [value])))
+
+
+def _headers(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise wrong("a table of headers", value, 'for example headers = { Accept = "text/plain" }')
+    return tuple((name, _header(name, one)) for name, one in value.items())
+
+
+def _header(name: str, value: object) -> str:
+    """Return the value of a header. Its name is a token, as RFC 9110, 5.6.2 has it."""
+    if not name.isascii() or not name or not all(letter.isalnum() or letter in "!#$%&'*+-.^_`|~" for letter in name):
+        raise WrongValueError("is not a valid name for a header", "", (name,))
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise WrongValueError(f"must be a string of printable ASCII, not {described(value)}", "", (name,))
+    return value
+
+
 _TARGETS: dict[str, Callable[[object], object]] = {
     HTTP: _http,
     TCP: _tcp,
@@ -188,17 +209,31 @@ _TARGETS: dict[str, Callable[[object], object]] = {
     EXEC: text,
     DELAY: _delay,
 }
+_REPEATED = (HTTP, TCP, EXEC)
+BELONGS_TO: dict[str, tuple[str, ...]] = {  # keys that not all kinds have
+    "anyone": (HTTP, TCP),
+    "status": (HTTP,),
+    "headers": (HTTP,),
+    "initial_delay": _REPEATED,
+    "success_threshold": _REPEATED,
+}
+_OF_ALL_CHECKS: dict[str, Callable[[object], object]] = {
+    "interval": period,
+    "initial_delay": seconds,
+    "anyone": truth,
+    "status": _status,
+    "headers": _headers,
+}
 READY_KEYS: dict[str, Callable[[object], object]] = {
     **_TARGETS,
-    "interval": period,
+    **_OF_ALL_CHECKS,
     "timeout": _timeout,
-    "anyone": truth,
+    "success_threshold": whole(1, 1000, "a number"),
 }
 HEALTH_KEYS: dict[str, Callable[[object], object]] = {
-    **{kind: _TARGETS[kind] for kind in (HTTP, TCP, EXEC)},
-    "interval": period,
+    **{kind: _TARGETS[kind] for kind in _REPEATED},
+    **_OF_ALL_CHECKS,
     "timeout": period,
-    "anyone": truth,
     "failure_threshold": whole(1, 1000, "a number"),
     "on_fail": word(ON_FAIL, {"stop": "fail", "ignore": "none", "warn": "none"}),
 }
@@ -215,8 +250,11 @@ def _check(value: object, keys: Mapping[str, Callable[[object], object]]) -> tup
     if len(given) != 1:
         what = " and ".join(given) if given else "none of them"
         raise WrongValueError(f"needs exactly one of {', '.join(kinds)}, but has {what}", example)
-    if "anyone" in found and given[0] not in (HTTP, TCP):
-        raise WrongValueError(f"belongs to a check with http or tcp, not {given[0]}", "", ("anyone",))
+    for key in found:
+        if given[0] not in BELONGS_TO.get(key, KINDS):
+            *most, last = BELONGS_TO[key]
+            owners = f"{', '.join(most)} or {last}" if most else last
+            raise WrongValueError(f"belongs to a check with {owners}, not {given[0]}", "", (key,))
     return given[0], str(found.pop(given[0])), found
 
 
@@ -224,7 +262,7 @@ def _ready(value: object) -> Check:
     kind, target, given = _check(value, READY_KEYS)
     check = Check(kind, target, timeout=None if kind == DELAY else READY_TIMEOUT)
     for key, one in given.items():
-        setattr(check, key, one)
+        setattr(check, "successes" if key == "success_threshold" else key, one)
     return check
 
 

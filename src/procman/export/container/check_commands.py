@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from procman.export.application import Application, Service
     from procman.export.grammar import Yaml
 
+KUBERNETES = "Kubernetes"
 DAY = 86400.0  # seconds; for a time without limit, since the engines know none
 _FAILURES = 3  # attempts that fail in a row before no request is sent to an instance; Kubernetes' own default
 _STARTUP = 60.0  # seconds to become ready, as in a check without a timeout of its own
@@ -29,6 +30,8 @@ def check_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
         ready, health = service.first.ready, service.first.health
         if ready and ready.kind not in COMMANDS:
             yield ExportWarning(f"not exported to {target}: readiness by {ready.kind} of {service.name}")
+        elif ready and ready.successes > 1 and target != KUBERNETES:
+            yield ExportWarning(f"not exported to {target}: success_threshold of {service.name}, which it cannot count")
         if health and health.on_fail == "none":
             reason = f"{target} would restart what on_fail = none only reports"
             yield ExportWarning(f"not exported to {target}: health check of {service.name} ({reason})")
@@ -85,7 +88,7 @@ def probes(service: Service) -> dict[str, Yaml]:
     first = given if given and given.kind in COMMANDS else health if given else None
     return {
         **(_startup_probe(first, service) if first else {}),
-        **({"readinessProbe": _probe(ready, service, _FAILURES)} if ready and ready.kind != DELAY else {}),
+        **({"readinessProbe": _readiness_probe(ready, service)} if ready and ready.kind != DELAY else {}),
         **({"livenessProbe": _probe(health, service, health.threshold)} if health else {}),
     }
 
@@ -97,9 +100,16 @@ def _startup_probe(check: Check, service: Service) -> dict[str, Yaml]:
     return {"startupProbe": _probe(check, service, ceil(limit / whole_seconds(check.interval, 1)))}
 
 
+def _readiness_probe(check: Check, service: Service) -> dict[str, Yaml]:
+    """Return the probe that lets requests in. The other two may not ask for more than one success."""
+    successes: dict[str, Yaml] = {"successThreshold": check.successes} if check.successes > 1 else {}
+    return {**_probe(check, service, _FAILURES), **successes}
+
+
 def _probe(check: Check, service: Service, failures: int) -> dict[str, Yaml]:
     return {
         **_action(check, service),
+        **({"initialDelaySeconds": whole_seconds(check.initial_delay)} if check.initial_delay else {}),
         "periodSeconds": whole_seconds(check.interval, 1),
         "timeoutSeconds": whole_seconds(check.attempt, 1),
         "failureThreshold": max(1, failures),
@@ -111,11 +121,13 @@ def _action(check: Check, service: Service) -> dict[str, Yaml]:
 
     Its request names the host of the check, as that of `start` does: many applications refuse other names.
     """
-    if check.kind == HTTP:
+    if check.kind == HTTP and not check.status:
         address = urlsplit(check.target)
         path = address.path + (f"?{address.query}" if address.query else "") or "/"
-        host: dict[str, Yaml] = {"name": Plain("Host"), "value": address.netloc}
-        return {"httpGet": {"path": path, "port": address.port or 80, "httpHeaders": [host]}}
+        given = check.headers if any(name.lower() == "host" for name, _ in check.headers) else ()
+        named = given or (("Host", address.netloc), *check.headers)
+        headers: list[Yaml] = [{"name": Plain(name), "value": value} for name, value in named]
+        return {"httpGet": {"path": path, "port": address.port or 80, "httpHeaders": headers}}
     if check.kind == TCP:
         return {"tcpSocket": {"port": int(split_host(check.target)[1])}}
     return {"exec": {"command": ("/bin/sh", "-c", kubelet(check_command(check, service.folder)))}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.export.application import LASTING, RELEASE, application, starts_allowed
-from procman.export.container.check_commands import check_warnings, startup
+from procman.export.container.check_commands import KUBERNETES, check_warnings, startup
 from procman.export.container.containers import image_warnings, labels_of, log_warning
 from procman.export.container.first_process import signal_warnings
 from procman.export.container.manifests import CONTENT, content_hash, document, labels_for, manifest, name_of
@@ -43,7 +43,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from image_warnings(app, options, "Kubernetes")
     yield from log_warning(options, "Kubernetes")
     yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO)
-    yield from check_warnings(app, "Kubernetes")
+    yield from check_warnings(app, KUBERNETES)
     yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)
     yield from _limits(app, options)

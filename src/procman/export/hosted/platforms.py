@@ -96,9 +96,12 @@ def exported(service: Service) -> str:
 
 
 def health_path(service: Service) -> str:
-    """Return the path that an http check of the service's own port requests; empty if it has none."""
+    """Return the path that an http check of the service's own port requests; empty if it has none.
+
+    The platforms send no headers of a check, and have statuses of their own.
+    """
     for check in (service.first.health, service.first.ready):
-        if check and check.kind == HTTP:
+        if check and check.kind == HTTP and not check.headers and not check.status:
             address = urlsplit(check.target)
             if (address.port or 80) == service.port:
                 return f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"

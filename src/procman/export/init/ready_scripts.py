@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procman.core.model.checks import Check
     from procman.core.model.plan import InstancePlan
     from procman.export.application import Application, Service
 
@@ -25,11 +26,17 @@ ready() {{
 
 {first}# A process that ends before it is ready has failed. systemd acts on it when this script has ended.
 while [ -e "/proc/$MAINPID" ]; do
-    (ready) >/dev/null 2>&1 && exit 0
+    {attempt}
     sleep {interval}
 done
 exit 1
 """
+
+
+_ONCE = "(ready) >/dev/null 2>&1 && exit 0"
+_IN_A_ROW = """\
+if (ready) >/dev/null 2>&1; then passed=$((passed + 1)); else passed=0; fi
+    [ "$passed" -lt {successes} ] || exit 0"""
 
 
 def _is_awaited(service: Service) -> bool:
@@ -64,11 +71,19 @@ def ready_script(app: Application, service: Service, instance: InstancePlan) -> 
     comment = header("systemd", app.name, f"{instance.name} is ready, and so it has started, when this succeeds.")
     content = _SCRIPT.format(
         comment=comment,
-        first=f"sleep {seconds(float(ready.target))}\n" if ready.kind == DELAY else "",
+        first=_first(ready),
+        attempt=_IN_A_ROW.format(successes=ready.successes) if ready.successes > 1 else _ONCE,
         check=check_command(ready).rstrip("\n"),
         interval=seconds(ready.interval),
     )
     yield ExportFile(f"{app.name}/{instance.name}.ready", content, SCRIPT)
+
+
+def _first(ready: Check) -> str:
+    """Return what the script does before the first attempt."""
+    delay = float(ready.target) if ready.kind == DELAY else ready.initial_delay
+    pause = f"sleep {seconds(delay)}\n" if delay else ""
+    return f"{pause}passed=0\n" if ready.successes > 1 else pause
 
 
 def ready_warnings(app: Application) -> Iterator[ExportWarning]:

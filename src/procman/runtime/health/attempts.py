@@ -19,7 +19,7 @@ from procman.runtime.system.poller import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from procman.core.model.checks import Check
     from procman.core.model.plan import InstancePlan
@@ -167,21 +167,24 @@ class TcpAttempt(Attempt):
 
 
 class HttpAttempt(TcpAttempt):
-    """A GET request; a status from 200 to 399 is good."""
+    """A GET request; a status from 200 to 399 is good, unless the check lists others."""
 
     def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
-        self._host = self._path = ""
+        self._path = ""
+        self._check = check
         self._response = b""
         super().__init__(tools, plan, check, on_answer)
 
     def place(self, target: str) -> str:
         """See TcpAttempt.place."""
         host, port, self._path = split_url(target)
-        self._host = f"{host}:{port}"
-        return self._host
+        return f"{host}:{port}"
 
     def _on_connected(self, connection: socket.socket) -> None:
-        headers = f"Host: {self._host}\r\nUser-Agent: procman\r\nAccept: */*\r\nConnection: close\r\n"
+        usual = {"user-agent": "procman", "accept": "*/*", "connection": "close"}
+        own = {name.lower(): value for name, value in self._check.other_headers}
+        lines = {"host": self._check.host_header, **usual, **own}
+        headers = "".join(f"{name.title()}: {value}\r\n" for name, value in lines.items())
         try:
             connection.send(f"GET {self._path} HTTP/1.1\r\n{headers}\r\n".encode())  # a fresh socket takes it whole
             self._poller.remove(connection.fileno())
@@ -201,7 +204,7 @@ class HttpAttempt(TcpAttempt):
             return
         self._response += chunk
         if b"\n" in self._response or not chunk or len(self._response) > MAX_STATUS_LINE:
-            self._end(_http_trouble(self._response))
+            self._end(_http_trouble(self._response, self._check.status or GOOD_STATUS))
 
 
 class ExecAttempt(Attempt):
@@ -311,11 +314,11 @@ def _is_own(connection: socket.socket) -> bool:
     return bool(connection.getsockname() == connection.getpeername())
 
 
-def _http_trouble(response: bytes) -> str:
-    """Return what is wrong with an HTTP response, or an empty string."""
+def _http_trouble(response: bytes, good: Container[int]) -> str:
+    """Return what is wrong with an HTTP response, or an empty string if its status is a ``good`` one."""
     words = response.split(b"\r\n", 1)[0].split(b" ", 2)
     code = whole_number(words[1].decode("ascii", "replace")) if len(words) > 1 else None
     if code is None or not words[0].startswith(b"HTTP/"):
         return "the answer is not HTTP" if response else "the server closed the connection without an answer"
     reason = words[2].decode("ascii", "replace").strip() if len(words) > 2 else ""
-    return "" if code in GOOD_STATUS else printable(f"HTTP {code} {reason}".strip())
+    return "" if code in good else printable(f"HTTP {code} {reason}".strip())

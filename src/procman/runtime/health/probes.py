@@ -31,10 +31,11 @@ class Probe:
     """One check of one life of an instance. Times are seconds of the monotonic clock.
 
     ``due`` is when the next attempt begins, ``overdue`` when the one under way has taken too long, ``last_look`` just
-    before the time to become ready is over: a process that the user holds then gets that time once more.
+    before the time to become ready is over: a process that the user holds then gets that time once more. ``left``
+    counts the attempts that still have to pass, one after the other, before it is ready.
     """
 
-    __slots__ = ("attempt", "check", "due", "instance", "kind", "last_look", "overdue", "pause", "pid")
+    __slots__ = ("attempt", "check", "due", "instance", "kind", "last_look", "left", "overdue", "pause", "pid")
 
     def __init__(self, instance: Instance, check: Check, now: float) -> None:
         self.instance = instance
@@ -43,6 +44,9 @@ class Probe:
         self.kind = ATTEMPTS[check.kind]
         self.attempt: Attempt | None = None
         self.due: float | None = now + self.kind.delay(check.target)
+        if self.for_readiness and check.initial_delay:
+            self.due += check.initial_delay
+        self.left = check.successes
         self.overdue: float | None = None
         self.pause = self.kind.first_pause
         self.last_look: float | None = None
@@ -193,7 +197,8 @@ class Probes(QuietComponent):
             probe.last_look = instance.deadline - LAST_LOOK
 
     def _report_readiness(self, probe: Probe, trouble: str, now: float) -> None:
-        if not trouble:
+        probe.left = probe.check.successes if trouble else probe.left - 1
+        if not probe.left:
             del self._probes[probe.instance.name]
             self._supervisor.ready(probe.instance, now)
             return
