@@ -59,6 +59,16 @@ class Kubernetes:
         raise KeyError(name)
 
 
+# Lost nodes -----------------------------------------------------------------------------------------------------------
+
+
+def test_kubernetes_gives_up_a_lost_node_after_half_a_minute() -> None:
+    found = Kubernetes()
+    times = {one["key"]: one["tolerationSeconds"] for one in found.pod("web")["tolerations"]}
+    assert times == {"node.kubernetes.io/not-ready": 30, "node.kubernetes.io/unreachable": 30}
+    assert "tolerations" not in found.pod("release"), "a release must not run twice"
+
+
 # Restarts -------------------------------------------------------------------------------------------------------------
 
 

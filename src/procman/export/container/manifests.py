@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     Manifest = dict[str, Yaml]
 
+VERSION = "procman/version"  # the annotation of a pod with the version that it runs, if the image's tag need not say so
 CONTENT = "procman/content"  # the label of what is named by its content, so that older ones can be found
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
-def document(manifest: Manifest, comment: str = "") -> str:
+def document(manifest: Manifest) -> str:
     """Write one document of a file."""
-    return f"---\n{comment}" + "".join(f"{line}\n" for line in yaml_lines(manifest))
+    return "---\n" + "".join(f"{line}\n" for line in yaml_lines(manifest))
 
 
 def manifest(version: str, kind: str, metadata: Manifest, **more: Yaml) -> Manifest:

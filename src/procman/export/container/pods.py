@@ -21,6 +21,8 @@ SINGLE = "clock"  # a process type of which there must not be two, as on Heroku
 
 # A pod that ends is taken out of its Service at the same time as it gets TERM: for a moment, requests still come in.
 _DRAIN = 2  # seconds
+_LOST_NODE = 30  # seconds
+_LOST_NOTE = f"A node that does not answer for {_LOST_NODE} s is given up, and its pods start elsewhere."
 _FIRST_FREE_PORT = 1024
 _INDEX = "PROCMAN_INDEX"
 _POD_INDEX: Manifest = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}}
@@ -37,6 +39,7 @@ def pod(app: Application, service: Service, labels: Manifest, sources: list[Yaml
         "enableServiceLinks": False,
         "securityContext": _pod_security(service, options),
         **_spread(service, labels),
+        **_tolerance(service),
         "containers": [_container(app, service, str(labels["app.kubernetes.io/component"]), sources, options)],
     }
     return {"metadata": {"labels": labels}, "spec": spec}
@@ -83,6 +86,23 @@ def _spread(service: Service, labels: Manifest) -> Manifest:
         "labelSelector": {"matchLabels": selector(labels)},
     }
     return {"topologySpreadConstraints": [spread]}
+
+
+def _tolerance(service: Service) -> Manifest:
+    """Start another pod soon after a node is lost. Kubernetes' own default is 300 s."""
+    if service.kind != LASTING:
+        return {}
+    taints = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+    tolerations: list[Yaml] = [
+        {
+            "key": Plain(taint),
+            "operator": Plain("Exists"),
+            "effect": Plain("NoExecute"),
+            "tolerationSeconds": _LOST_NODE,
+        }
+        for taint in taints
+    ]
+    return {_LOST_NOTE: None, "tolerations": tolerations}
 
 
 def selector(labels: Manifest) -> Manifest:
