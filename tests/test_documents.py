@@ -81,7 +81,7 @@ def test_command_lines_in_documents_use_flags_that_their_command_has() -> None:
 
 
 def test_the_section_for_coding_agents_is_what_the_command_prints() -> None:
-    page = text(Path("docs/background.md"))
+    page = text(Path("docs/agents.md"))
     assert f"```markdown\n{text_for_agents(('web', 'worker'))}```\n" in page
     assert [name for name in AGENT_VARIABLES if f"`{name}`" not in page] == []
 

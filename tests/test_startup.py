@@ -166,6 +166,14 @@ def test_the_toml_parser_is_imported_only_for_a_file_of_ours(place: harness.Plac
     assert "tomllib" in imported(place.folder, "check")
 
 
+def test_the_sdk_is_imported_for_mcp_only(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    sdk = {"mcp", "mcp_types", "pydantic", "anyio", "asyncio"}
+    for words in (["agents", "--json"], ["check"], ["mcp", "--help"]):
+        assert not sdk & imported(place.folder, *words)
+    assert sdk <= imported(place.folder, "mcp")
+
+
 def test_colorama_is_imported_only_for_colors(place: harness.Place) -> None:
     place.procfile("web: true\n")
     words = ("start", "--restart", "never", "--no-port")

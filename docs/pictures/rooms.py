@@ -21,8 +21,9 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
         "what the user types",
         {
             "options": ("the table of commands and options,", "and what reads it: help, man page, shells"),
-            "commands": ("start, run, check, init, export, test:", "what works on a project"),
-            "control": ("ps, logs, attach, restart, scale and others:", "clients of the control socket"),
+            "commands": ("start, run, check, export, …:", "what works on a project"),
+            "control": ("ps, logs, attach, scale, …:", "clients of the control socket"),
+            "mcp": ("tools for coding agents:", "each runs one of our commands"),
         },
     ),
     "runtime": (
@@ -133,7 +134,7 @@ def drawing() -> str:
     errors_top = core_top + height_of(2) + GAP
     wide = left * 0.75 - GAP
     parts = [
-        *ring("cli", Place(MARGIN, MARGIN, inner, height_of(1)), 3),
+        *ring("cli", Place(MARGIN, MARGIN, inner, height_of(1)), 4),
         *ring("runtime", Place(MARGIN, runtime_top, left, height_of(2)), 4),
         *ring("export", Place(WIDTH - MARGIN - right, runtime_top, right, core_top - GAP - runtime_top), 1),
         *ring("output", Place(MARGIN, output_top, wide, height_of(2)), 2),

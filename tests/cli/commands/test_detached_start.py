@@ -211,7 +211,7 @@ def test_a_project_that_was_found_above_is_not_looked_for_again(place: str, name
 def test_it_is_the_same_procman(own: list[str], given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "orig_argv", [*own, *given])
     monkeypatch.setattr(sys, "argv", [own[-1], *given])
-    assert detached_start._command_prefix() == own
+    assert detached_start.command_prefix() == own
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 
+from procman.cli.options.option import Invocation
 from procman.config.files import read_procfile
 from procman.core.text.printable import visible
 from procman.errors import EXIT_OK, UsageError
@@ -15,11 +16,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from procman.cli.options.option import Invocation
     from procman.core.model.settings import Settings
 
 HEADING = "## Running the application\n\n"
-# docs/background.md shows the same; a test compares them
+# docs/agents.md shows the same; a test compares them
 INSTRUCTIONS = """\
 - Start everything: `procman up --json`, as often as you like. It starts what is missing, returns when all is ready, and
   leaves the session in the background. Never start a server yourself, and never use `&` or `nohup`, not even with
@@ -30,7 +30,11 @@ INSTRUCTIONS = """\
 - Stop everything when you are done: `procman down`. Stop one process: `procman stop NAME`.
 - Exit status: 0 done; 1 failed, or no session is running (then use `procman up`); 2 invalid command line, name or
   file; 124 not ready in time. If a process fails, `up` shows its last lines and exits with its exit status.
+- A client of the Model Context Protocol has tools for all of this, if its configuration has
+  `{"mcpServers": {"procman": {"command": "procman", "args": ["mcp"]}}}`.
 """
+MCP_SERVERS = "mcpServers"  # the key of Claude Code, Cursor, Gemini CLI and most other clients
+
 HINT = (
     "procman: hint: procman up returns when everything is ready, and leaves the session in the background;"
     " procman agents says more\n"
@@ -38,16 +42,21 @@ HINT = (
 
 
 def perform(invocation: Invocation) -> int:
-    """Print the section, with the process types of the Procfile if there is one."""
+    """Print the section, with the process types of the Procfile if there is one, or the JSON for clients of MCP."""
     from procman.cli.options.precedence import settle
 
     if invocation.words:
         raise UsageError("agents takes no names", "what it prints is about all processes")
-    settings = settle(invocation)
+    given = {option: texts for option, texts in invocation.given.items() if option.setting != "as_json"}
+    settings = settle(Invocation(invocation.command, given, ()))
     place = settings.origin.get("procfile", "")
     there = bool(place) or os.path.lexists(settings.procfile)
+    named = settings.procfile if place.startswith("-") else ""
+    if len(given) < len(invocation.given):
+        sys.stdout.write(client_configuration(named))
+        return EXIT_OK
     names = read_procfile(settings.procfile, settings.place("procfile")).names if there else ()
-    sys.stdout.write(text(names, settings.procfile if place.startswith("-") else ""))
+    sys.stdout.write(text(names, named))
     return EXIT_OK
 
 
@@ -58,6 +67,14 @@ def text(names: Sequence[str], procfile: str = "") -> str:
     if procfile:
         lines.append(f"Add `--procfile {visible(shlex.quote(procfile))}` to each of these commands.\n")
     return "".join((HEADING, *lines, "\n", INSTRUCTIONS))
+
+
+def client_configuration(procfile: str = "") -> str:
+    """Return the JSON for a client of the Model Context Protocol. ``procfile`` is a path that it has to name."""
+    import json
+
+    arguments = ["mcp", *(["--procfile", procfile] if procfile else [])]
+    return json.dumps({MCP_SERVERS: {"procman": {"command": "procman", "args": arguments}}}, indent=2) + "\n"
 
 
 def advise(settings: Settings) -> None:

@@ -40,7 +40,7 @@ class DetachedStart:
         self._code: int | None = None
         self._pipe, writer = os.pipe()
         null = open_null()
-        words = [*_command_prefix(), *_command_line(invocation, settings)]
+        words = [*command_prefix(), *_command_line(invocation, settings)]
         actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
@@ -124,7 +124,7 @@ def _split(chunk: bytes) -> tuple[bytes, bytes, bytes]:
     return chunk, b"", b""
 
 
-def _command_prefix() -> list[str]:
+def command_prefix() -> list[str]:
     """Return how this procman was started, without its own words: `python -m procman`, or a script."""
     own = len(sys.orig_argv) - (len(sys.argv) - 1)
     return sys.orig_argv[:own]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 WIDTH = 80  # columns
 _TOGETHER = {  # one row for two: a screen has 24
     "pause": ("pause, resume", "Suspend processes without ending them, or resume them."),
-    "up": ("up, agents", "Start in the background; print a section on it for AGENTS.md."),
+    "up": ("up, agents", "Start in the background; help coding agents, also by mcp."),
     "check": ("check, init", "Check the Procfile, or write a first one from what is here."),
     "run": ("run, env", "Run a command with a process's variables, or print them."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("resume", "events", "env", "init", "agents")
+_IN_ANOTHER_ROW = ("resume", "events", "env", "init", "agents", "mcp")
 
 
 def overview() -> str:

@@ -152,6 +152,7 @@ READY_TIMEOUT = Option(
 
 JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
 _EXPORTS = Option("as_exports", "--export", "print lines for a shell", everyday=True, variable="")
+_READ_ONLY = Option("read_only", "--read-only", "offer only tools that change nothing", everyday=True, variable="")
 
 ALIASES = {"status": "ps", "connect": "attach", "down": "stop"}
 
@@ -221,10 +222,19 @@ PROJECT_COMMANDS = {
         ),
         project_command(
             "agents",
-            "Print a section for AGENTS.md: how a coding agent uses procman.",
+            "Print what coding agents need to know, for AGENTS.md or as JSON.",
             "NOTHING",
-            only("procfile"),
+            (*only("procfile"), JSON),
             ("procman agents >> AGENTS.md", "with the process types of the Procfile"),
+            ("procman agents --json > .mcp.json", "for clients that start procman mcp"),
+        ),
+        project_command(
+            "mcp",
+            "Serve tools to a coding agent, by MCP on standard input and output.",
+            "NOTHING",
+            (*only("procfile", "root"), SOCKET, _READ_ONLY),
+            ("procman mcp", "started by a client; procman agents shows its configuration"),
+            ("procman mcp --read-only", "only status, logs, wait, why and check"),
         ),
         project_command(
             "export",

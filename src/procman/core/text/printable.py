@@ -50,7 +50,7 @@ def masked(name: str, value: str) -> str:
     """Return `value` as it may be shown: in full, without the password of its URL, or masked. If in doubt, mask."""
     if not value:
         return value
-    if _is_secret_name(name) or "\n" in value or holds_secret(value):
+    if is_secret_name(name) or "\n" in value or holds_secret(value):
         return MASK
     scheme, slashes, rest = value.partition("://")
     user, at, host = rest.rpartition("@")
@@ -60,7 +60,8 @@ def masked(name: str, value: str) -> str:
     return f"{scheme}://{account}:{MASK}@{host}" if colon else f"{scheme}://{MASK}@{host}"
 
 
-def _is_secret_name(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of this name holds a secret. If in doubt, it does."""
     words = _words_of(name)
     singular = [word.removesuffix("S") for word in words if not word.endswith("SS")]
     return any(

@@ -1,0 +1,66 @@
+"""Which lines of output fit into one result."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+from procman.cli.mcp.results import Line, Lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Record = dict[str, object]
+
+MAX_SIZE = 16384  # bytes of all lines as JSON
+_MORE = " […]"
+
+
+class LineBudget:
+    """Keeps up to ``count`` lines of at most 16 KiB: the first ones, or the last ones."""
+
+    def __init__(self, count: int, keep_first: bool) -> None:
+        self._count = count
+        self._keep_first = keep_first
+        self._lines: deque[tuple[Line, str, int]] = deque()  # each with its cursor and its size
+        self._size = 0
+        self._truncated = False
+        self._skipped = 0
+        self.error: Record | None = None
+
+    def take(self, record: Record) -> bool:
+        """Take one object that ``logs --json`` has printed. Return False if no more are wanted."""
+        if "error" in record:
+            self.error = record
+        elif "skipped" in record and isinstance(record["skipped"], int):
+            self._skipped += record["skipped"]
+        elif "line" in record:
+            return self._add(record)
+        return self.error is None
+
+    def _add(self, record: Record) -> bool:
+        line, size = self._fitting(record)
+        if self._keep_first and (len(self._lines) == self._count or self._size + size > MAX_SIZE):
+            self._truncated = True
+            return False
+        self._lines.append((line, str(record.get("cursor") or ""), size))
+        self._size += size
+        while len(self._lines) > self._count or self._size > MAX_SIZE:
+            self._truncated = True
+            self._size -= self._lines.popleft()[2]
+        return True
+
+    def _fitting(self, record: Record) -> tuple[Line, int]:
+        """Return a line and its size. One that is too long for a result loses its end."""
+        text = str(record["line"])
+        line = Line(name=str(record["instance"]), time=str(record["time"]), text=text)
+        while (size := len(json.dumps(line.model_dump(), ensure_ascii=False).encode("utf-8", "replace"))) > MAX_SIZE:
+            self._truncated = True
+            text = text[: len(text) * MAX_SIZE // size - 64]
+            line.text = text + _MORE
+        return line, size
+
+    def result(self, after: str | None) -> Lines:
+        """Return the lines, and the cursor of the last one."""
+        cursor = self._lines[-1][1] if self._lines else after
+        lines = [line for line, _, _ in self._lines]
+        return Lines(lines=lines, cursor=cursor or None, truncated=self._truncated, skipped=self._skipped)

@@ -1,0 +1,331 @@
+"""``procman mcp``: its tools by the client of the official SDK, and what else may arrive on stdin."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+import harness
+
+anyio = pytest.importorskip("anyio", reason="the extra mcp is not installed")
+mcp = pytest.importorskip("mcp.client.client", reason="the extra mcp is not installed")  # since version 2
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp import Client
+    from mcp_types import CallToolResult
+
+    Work = Callable[[Client], Awaitable[None]]
+
+READING = {"status", "logs", "wait", "why", "check"}
+ALL = READING | {"up", "stop", "restart"}
+STAY = "web: echo hello; exec sleep 1000\ndb: sleep 1000\n"
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+def served(place: harness.Place, work: Work, *words: str, env: dict[str, str] | None = None) -> harness.Session:
+    """Run ``work`` with a client. What the tools start has the mark of the session that is returned."""
+    holder = place.session("1000", program="/bin/sleep")
+    surroundings = harness.environment({**(env or {}), harness.MARK: holder.mark})
+    server = mcp.StdioServerParameters(
+        command=harness.PROCMAN,
+        args=["mcp", *words],
+        cwd=place.folder,
+        env=surroundings,
+        encoding_error_handler="strict",
+    )
+
+    failures: list[BaseException] = []
+
+    async def main() -> None:
+        async with mcp.Client(server, read_timeout_seconds=harness.LIMIT) as client:
+            try:
+                await work(client)
+            except Exception as error:
+                failures.append(error)  # not in the groups of the client
+
+    anyio.run(main)
+    if failures:
+        raise failures[0]
+    return holder
+
+
+async def given(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
+    """Call a tool that must succeed, and return its structured result."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result
+    assert isinstance(result.structured_content, dict)
+    return result.structured_content
+
+
+async def refused(client: Client, tool: str, **arguments: object) -> str:
+    """Call a tool that must fail, and return the message."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, result
+    return message_of(result)
+
+
+def message_of(result: CallToolResult) -> str:
+    return "\n".join(str(getattr(part, "text", "")) for part in result.content)
+
+
+def piped(*messages: object) -> bytes:
+    return b"".join(json.dumps(message).encode() + b"\n" for message in (INITIALIZE, INITIALIZED, *messages))
+
+
+def call(number: int, tool: str, **arguments: object) -> dict[str, object]:
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+
+def started(place: harness.Place, *words: str) -> harness.Session:
+    session = place.start(*words)
+    session.wait_for("hello")
+    return session
+
+
+def test_an_agent_starts_waits_reads_restarts_and_stops(place: harness.Place) -> None:
+    place.procfile(STAY)
+
+    async def work(client: Client) -> None:
+        assert "call the tool up" in await refused(client, "status")
+        up = await given(client, "up")
+        assert (up["ready"], up["begun"]) == (True, True)
+        assert [row["name"] for row in up["processes"]] == ["web.1", "db.1"]
+        assert not (await given(client, "up", names=["web"]))["begun"]
+        status = await given(client, "status", names=["web"])
+        assert [(row["name"], row["state"]) for row in status["processes"]] == [("web.1", "running")]
+        assert (await given(client, "wait", timeout=30))["ready"]
+        assert ("web.1", "hello") in [(line["name"], line["text"]) for line in (await given(client, "logs"))["lines"]]
+        assert "stopping web.1" in (await given(client, "restart", names=["web"]))["messages"]
+        assert not (await given(client, "stop", names=["db"]))["session_ended"]
+        assert "stopped by you" in (await given(client, "why", names=["db"]))["processes"][0]["why"]
+        assert (await given(client, "stop"))["session_ended"]
+        assert "no session" in await refused(client, "logs")
+
+    served(place, work)
+    assert place.call("ps").code == 1
+
+
+def test_every_tool_says_whether_it_changes_something_and_what_it_returns(place: harness.Place) -> None:
+    async def work(client: Client) -> None:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == ALL
+        assert all(tool.output_schema and tool.description for tool in tools.values())
+        kinds = {name: tool.annotations for name, tool in tools.items()}
+        assert {name for name, kind in kinds.items() if kind and kind.read_only_hint} == READING
+        assert {name for name, kind in kinds.items() if kind and kind.destructive_hint} == {"stop", "restart"}
+
+    served(place, work)
+
+
+def test_read_only_offers_only_tools_that_change_nothing(place: harness.Place) -> None:
+    place.procfile(STAY)
+
+    async def work(client: Client) -> None:
+        assert {tool.name for tool in (await client.list_tools()).tools} == READING
+        assert "procman up starts it" in await refused(client, "status")
+        assert "nknown tool" in await refused(client, "up")
+
+    served(place, work, "--read-only")
+
+
+def test_a_failure_arrives_with_its_last_lines(place: harness.Place) -> None:
+    place.procfile("web: echo the reason; exit 3\n")
+    place.write("procman.toml", "max_restarts = 1\n")
+
+    async def work(client: Client) -> None:
+        message = await refused(client, "up")
+        assert "web.1" in message
+        assert "the reason" in message
+        assert (await given(client, "stop"))["session_ended"]
+
+    served(place, work)
+
+
+def test_a_wait_that_ends_in_vain_returns_the_reasons(place: harness.Place) -> None:
+    place.procfile("web: echo hello; exec sleep 1000\n")
+    place.write("procman.toml", "process.web.ready = { exec = 'false' }\n")
+    session = started(place)
+
+    async def work(client: Client) -> None:
+        found = await given(client, "wait", timeout=0.1)
+        assert (found["ready"], found["processes"][0]["name"]) == (False, "web.1")
+        assert "not ready" in found["message"]
+        assert "less than or equal to 55" in await refused(client, "wait", timeout=56)
+        assert 'no process "wbe"' in await refused(client, "wait", names=["wbe"], timeout=50)
+
+    served(place, work)
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
+@pytest.mark.parametrize("name", ["--replace", "--procfile=other", "-f", "", "web\n"])
+def test_a_name_never_becomes_an_option(place: harness.Place, name: str) -> None:
+    place.procfile(STAY)
+
+    async def work(client: Client) -> None:
+        for tool in sorted(ALL - {"check"}):
+            assert "invalid name" in await refused(client, tool, names=[name])
+
+    served(place, work)
+
+
+def test_lines_are_searched_and_bounded(place: harness.Place) -> None:
+    place.write(
+        "web.py", "print('x' * 40000)\nfor n in range(100):\n    print(n, 'y' * 300)\nprint('hello', flush=True)\n"
+    )
+    place.procfile(f"web: {sys.executable} web.py; exec sleep 1000\n")
+    session = started(place)
+
+    async def work(client: Client) -> None:
+        found = await given(client, "logs", names=["web"], lines=200)
+        assert (found["truncated"], found["lines"][-1]["text"]) == (True, "hello")
+        assert len(json.dumps(found["lines"])) < 17000
+        alone = await given(client, "logs", grep="^7 ")
+        assert [line["text"][:2] for line in alone["lines"]] == ["7 "]
+        assert not (await given(client, "logs", grep="nothing like this"))["lines"]
+        long = await given(client, "logs", grep="xxx")
+        assert long["truncated"]
+        assert len(json.dumps(long["lines"])) < 17000
+        assert "--grep" in await refused(client, "logs", grep="(")
+        assert "200" in await refused(client, "logs", lines=201)
+
+    served(place, work)
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
+def test_no_result_has_a_secret(place: harness.Place) -> None:
+    secrets = {"API_TOKEN": "t0ken-of-the-env-file", "DB_PASSWORD": "in-the-overlay", "SHELL_SECRET": "in-the-shell"}
+    place.procfile(
+        "web: echo $API_TOKEN $DB_PASSWORD $SHELL_SECRET $DATABASE_URL hello; test -e go && exec sleep 1000\n"
+    )
+    place.write(".env", "API_TOKEN=t0ken-of-the-env-file\nDATABASE_URL=postgres://ada:pass-of-the-url@db/shop\n")
+    place.write("procman.toml", "max_restarts = 1\nprocess.web.env = { DB_PASSWORD = 'in-the-overlay' }\n")
+    found: list[str] = []
+
+    async def work(client: Client) -> None:
+        found.append(await refused(client, "up"))
+        place.write("go", "")
+        for tool in ("up", "restart", "status", "logs", "why", "check", "stop"):
+            result = await client.call_tool(tool, {})
+            found.append(json.dumps(result.model_dump(mode="json")))
+
+    served(place, work, env={"SHELL_SECRET": "in-the-shell"})
+    text = "\n".join(found)
+    assert "******** ******** ******** postgres://ada:********@db/shop hello" in text
+    assert [value for value in (*secrets.values(), "pass-of-the-url") if value in text] == []
+
+
+def test_the_end_of_stdin_leaves_the_session_alone(place: harness.Place) -> None:
+    place.procfile(STAY)
+    session = started(place)
+    done = place.call("mcp", stdin=piped(call(1, "status"), call(2, "wait", timeout=0)))
+    assert done.code == 0, done
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert sorted(answer["id"] for answer in answers) == [0, 1, 2]
+    assert place.call("ps").code == 0
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
+def test_the_end_of_stdin_does_not_wait_for_a_call_that_takes_long(place: harness.Place) -> None:
+    place.procfile("web: echo hello; exec sleep 1000\n")
+    place.write("procman.toml", "process.web.ready = { exec = 'false' }\n")
+    holder = place.session("1000", program="/bin/sleep")
+    begun = time.monotonic()
+    env = {harness.MARK: holder.mark}
+    done = place.call("mcp", stdin=piped(call(1, "up", timeout=55)), env=env)
+    assert done.code == 0, done
+    assert time.monotonic() - begun < 40
+    assert place.call("wait", "--timeout", "0").code in (1, 124)
+
+
+def test_it_ends_quietly_when_nobody_reads_its_answers(place: harness.Place) -> None:
+    place.procfile(STAY)
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen(
+        [harness.PROCMAN, "mcp"],
+        cwd=place.folder,
+        env=harness.environment(),
+        stdin=subprocess.PIPE,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    _, err = process.communicate(piped(), timeout=harness.LIMIT)
+    assert (process.returncode, err) == (141, b"")
+
+
+def _noise(chance: random.Random) -> bytes:
+    """Return something that may arrive on stdin: garbage, halves of messages, wrong types, far too much."""
+    number: Any = chance.choice([1, "a", None, 1.5, [], 2**80, -1])
+    method = chance.choice(["tools/call", "tools/list", "nope", "initialize", "notifications/cancelled", 7, None])
+    params: Any = chance.choice([{}, [], None, 3, {"name": "status", "arguments": {"names": 7}}, {"name": "\ud800"}])
+    message = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
+    return chance.choice(
+        [
+            chance.randbytes(80).replace(b"\n", b"") + b"\n",
+            b"[" * chance.randrange(50_000) + b"\n",
+            b"x" * 2_500_000 + b"\n",
+            b"\0" * 100 + b"\n\r\n \n",
+            message + b"\n",
+            message[: chance.randrange(len(message))] + b"\n",
+            b'{"jsonrpc": "2.0", "id": 77, "result": {}}\n',
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_arrives_a_request_after_it_is_answered(place: harness.Place, seed: int) -> None:
+    place.procfile(STAY)
+    chance = random.Random(seed)
+    noise = b"".join(_noise(chance) for _ in range(40))
+    request = json.dumps(call(4711, "check")).encode()
+    done = place.call("mcp", stdin=piped() + noise + request + b"\n" + noise + b'{"half')
+    assert (done.code, done.err) == (0, ""), done.err[-2000:]
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [answer["result"]["structuredContent"]["ok"] for answer in answers if answer["id"] == 4711] == [True]
+
+
+def test_it_takes_no_names(place: harness.Place) -> None:
+    done = place.call("mcp", "web")
+    assert (done.code, done.out, "mcp takes no names" in done.err) == (2, "", True), done
+
+
+@pytest.mark.parametrize(
+    ("prefix", "command"),
+    [
+        ("/home/ada/.local/share/pipx/venvs/procman-cli", "pipx inject procman-cli 'mcp>=2'"),
+        ("/home/ada/.local/share/uv/tools/procman-cli", "uv tool install --with 'mcp>=2' procman-cli"),
+        ("/home/ada/shop/.venv", "pip install 'mcp>=2'"),
+    ],
+)
+def test_without_the_sdk_one_sentence_says_how_to_install_it(place: harness.Place, prefix: str, command: str) -> None:
+    code = (
+        f"import sys; sys.modules['mcp'] = None; sys.prefix = {prefix!r};"
+        " from procman.cli.main import main; sys.exit(main(['mcp']))"
+    )
+    session = place.session("-c", code, program=sys.executable)
+    assert session.wait() == 2
+    assert session.text == ""
+    expected = f"procman: procman mcp needs the MCP SDK, which is not installed; `{command}` installs it\n"
+    assert session.err.decode() == expected
