@@ -333,3 +333,48 @@ def test_a_value_too_long_for_a_line_of_dockers_goes_into_compose_yaml() -> None
     files = Export("compose", plan_of(LINES, SHORT="x", LONG="x" * 70_000)).files
     assert files["app.env"].splitlines()[-1] == "SHORT=x"
     assert f'LONG: "{"x" * 70_000}"' in files["compose.yaml"]
+
+
+def test_nomad_makes_the_checks_of_a_port_that_is_served() -> None:
+    lines = "web: ./serve $PORT\nworker: ./work\n"
+    overlay: Overlay = {
+        "web": {
+            "ready": Check("http", "http://localhost:5000/up?deep=1", timeout=30.0),
+            "health": Check("tcp", "localhost:5000", interval=0.2, threshold=4),
+        },
+        "worker": {"health": Check("exec", "./healthy")},
+    }
+    export = Export("nomad", plan_of(lines, overlay))
+    web = " ".join(export.files["app.nomad.hcl"].split())
+    assert 'name = "health" type = "tcp" interval = "1s"' in web, "Nomad takes no shorter interval"
+    assert 'check_restart { limit = 4 grace = "30s" }' in web
+    assert 'name = "ready" type = "http" path = "/up?deep=1"' in web
+    assert web.count("check_restart") == 1, "what is not ready is not restarted"
+    assert web.count("service {") == 1
+    assert any("health check of worker" in warning for warning in export.warnings)
+
+
+def test_a_health_check_that_only_reports_restarts_nothing_on_nomad() -> None:
+    overlay: Overlay = {"web": {"health": Check("tcp", "localhost:5000", on_fail="none")}}
+    assert "check_restart" not in Export("nomad", plan_of(LINES, overlay)).files["app.nomad.hcl"]
+
+
+@pytest.mark.parametrize("command", ["echo '<<procman:'", "true"])
+def test_a_template_of_nomad_has_delimiters_that_occur_in_no_value(command: str) -> None:
+    plan = plan_of(f"web: {command}\n", None, "all=1", A="<<procman: x :procman>>", B="<<procman1:")
+    (content,) = (text for path, text in Export("nomad", plan).files.items() if path.endswith(".hcl"))
+    assert '"<<procman2:"' in content
+    assert 'left_delimiter  = "<<procman:"' not in content
+
+
+def test_quadlet_has_the_health_check_but_not_one_that_only_reports() -> None:
+    check = Check("exec", "./healthy %h", interval=2.0, threshold=5)
+    export = Export("quadlet", plan_of(LINES, {"web": {"health": check}}, "all=1,web=2"))
+    unit = export.files["app-web@.container"]
+    assert "HealthCmd=${PROCMAN_HEALTH_CHECK}\n" in unit
+    assert "--env=PROCMAN_HEALTH_CHECK" not in unit
+    assert "HealthInterval=2s\nHealthTimeout=5s\nHealthRetries=5\nHealthOnFailure=kill\n" in unit
+    assert "./healthy %h" in export.files["app/web.2.env"]
+    silent = Export("quadlet", plan_of(LINES, {"web": {"health": Check("exec", "./healthy", on_fail="none")}}))
+    assert "Health" not in silent.files["app-web@.container"]
+    assert any("on_fail = none" in warning for warning in silent.warnings)

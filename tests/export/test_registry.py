@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import harness
+from export.plans import Export, plan_of
 from procman.errors import UsageError
-from procman.export.registry import BUILT_IN, find
+from procman.export.options import ExportOptions
+from procman.export.registry import BUILT_IN, find, unused_options
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "exporter-plugin"
 
@@ -68,3 +70,28 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="sytemd") as caught:
         find("sytemd")
     assert "systemd" in caught.value.hint
+
+
+GIVEN = {"user": "1000", "image": "shop:2", "log": "/var/log/shop", "target_dir": "/opt/shop"}
+SWITCHES = {"keep_trying": True, "numbered": True}
+ALWAYS = {("kubernetes", "keep_trying"), ("launchd", "keep_trying")}  # they do it anyway
+
+
+@pytest.mark.parametrize("option", [*GIVEN, *SWITCHES])
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_option_either_changes_the_files_or_is_warned_of(name: str, option: str) -> None:
+    plan = plan_of("web: ./serve $PORT\nworker: ./work\n", formation="all=2")
+    given = {**GIVEN, **SWITCHES}[option]
+    without, with_it = Export(name, plan), Export(name, plan, **{option: given})
+    changed = without.files != with_it.files
+    warned = unused_options(name, ExportOptions("app", **{option: given}))  # type: ignore[arg-type]
+    flag = option.replace("_", "-")
+    assert warned == ([] if changed or (name, option) in ALWAYS else [f"--{flag} has no effect for {name}"])
+
+
+def test_an_unused_option_is_a_warning_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("web: ./web\n")
+    done = harness.call("export", "fly", "-", "--user", "me", "--numbered", "--log", "logs", cwd=tmp_path)
+    assert done.code == 0
+    for flag in ("--user", "--numbered", "--log"):
+        assert f"warning: {flag} has no effect for fly\n" in done.err

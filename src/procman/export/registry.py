@@ -39,6 +39,29 @@ BUILT_IN = {
 }
 
 
+_MACHINE = ("user", "target_dir", "keep_trying")
+_CONTAINER = ("user", "image", "keep_trying")
+# The options besides --app that each built-in format uses. Kubernetes and launchd never give up, with or without one.
+USED_OPTIONS = {
+    "systemd": _MACHINE,
+    "supervisord": (*_MACHINE, "log"),
+    "runit": (*_MACHINE, "log"),
+    "s6": (*_MACHINE, "log"),
+    "compose": _CONTAINER,
+    "kubernetes": (*_CONTAINER, "numbered"),
+    "nomad": _CONTAINER,
+    "quadlet": _CONTAINER,
+    "launchd": (*_MACHINE, "log"),
+    "upstart": _MACHINE,
+    "fly": ("image",),
+    "kamal": ("image",),
+    "render": ("image",),
+    "railway": (),
+    "app-json": (),
+}
+_OPTIONS = ("user", "image", "log", "target_dir", "keep_trying", "numbered")
+
+
 def find(name: str) -> Render:
     """Return the exporter called ``name``. Raises UsageError if unknown, ProcmanError if its plug-in is broken."""
     if name in BUILT_IN:
@@ -51,6 +74,13 @@ def find(name: str) -> Render:
     raise UsageError(
         f'unknown export format "{name}"', did_you_mean(name, known) or "procman export --list shows the formats"
     )
+
+
+def unused_options(name: str, options: ExportOptions) -> list[str]:
+    """Return a sentence for each option that is given, and that the exporter called ``name`` does not use."""
+    used = USED_OPTIONS.get(name, _OPTIONS)  # what a plug-in uses is not known
+    given = [option for option in _OPTIONS if getattr(options, option)]
+    return [f"--{option.replace('_', '-')} has no effect for {name}" for option in given if option not in used]
 
 
 def stop_commands(name: str, removed: Sequence[str], options: ExportOptions) -> list[str]:

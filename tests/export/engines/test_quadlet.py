@@ -147,3 +147,28 @@ def test_podman_starts_and_stops_as_start_does(machine: Machine, tmp_path: Path)
     assert (said("web").count("bye"), said("mail").count("bye")) == (2, 1)
     for name in ("web", "mail"):
         assert machine.attempt("systemctl", "is-active", f"shop-{name}@1").stdout.split()[-1] == "inactive"
+
+
+def test_podman_kills_what_is_unhealthy_and_systemd_starts_it_again(machine: Machine, tmp_path: Path) -> None:
+    lines = "web: ./witness\nsite: exec busybox httpd -f -p $PORT -h /app\n"
+    app = Application(tmp_path / "shop", lines, {"SICK": 'say "%h" $HOME'})
+    (app.folder / "procman.toml").write_text(
+        "[process.web]\n"
+        'health = { exec = \'[ ! -e /app/sick ] && [ "$SICK" = "say \\"%h\\" \\$HOME" ]\', interval = 1,'
+        " failure_threshold = 2 }\n"
+        '[process.site]\nhealth = { http = "/witness", interval = 1 }\n'
+    )
+    app.export(
+        "quadlet", machine.folder / "etc/containers/systemd", "--image", "localhost/shop:1", "-m", "web=1,site=2"
+    )
+    machine.call("systemctl", "daemon-reload")
+    machine.call("systemctl", "start", "shop-web@1", "shop-site@1", "shop-site@2")
+
+    def lives() -> int:
+        journal = machine.call("journalctl", "--output=cat", "--no-pager", "--unit=shop-web@1").splitlines()
+        return journal.count("up")
+
+    wait_for(lambda: lives() == 1, "it is up")
+    wait_for(lambda: machine.call("podman", "ps", "--format={{.Status}}").count("(healthy)") == 3, "all checks pass")
+    machine.call("podman", "exec", "shop-web-1", "touch", "/app/sick")
+    wait_for(lambda: lives() == 2, "it has been restarted")

@@ -15,7 +15,7 @@ from procman.errors import EXIT_OK, ConfigError, UsageError
 from procman.export.application import app_name
 from procman.export.file import ExportFile
 from procman.export.options import ExportOptions
-from procman.export.registry import find, stop_commands, summaries
+from procman.export.registry import find, stop_commands, summaries, unused_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     options = _options(settings, plan, format_name, out)
     rendered = list(render(plan, options))
     files = [item for item in rendered if isinstance(item, ExportFile)]
-    for warning in (*plan.warnings, *(item.message for item in rendered if not isinstance(item, ExportFile))):
+    unused = unused_options(format_name, options)
+    for warning in (*plan.warnings, *unused, *(item.message for item in rendered if not isinstance(item, ExportFile))):
         sys.stderr.write(f"warning: {visible(warning)}\n")
     _require_utf_8(files)
     if settings.check_files:

@@ -27,11 +27,18 @@ _STARTUP = 60.0  # seconds to become ready, as in a check without a timeout of i
 def check_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
     """Yield a warning for each check, and each rule of one, that the engine does not have."""
     for service in app.services:
-        ready, health = service.first.ready, service.first.health
+        ready = service.first.ready
         if ready and ready.kind not in COMMANDS:
             yield ExportWarning(f"not exported to {target}: readiness by {ready.kind} of {service.name}")
         elif ready and ready.successes > 1 and target != KUBERNETES:
             yield ExportWarning(f"not exported to {target}: success_threshold of {service.name}, which it cannot count")
+    yield from health_warnings(app, target)
+
+
+def health_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
+    """Yield a warning for each health check whose failure should not be followed by a restart."""
+    for service in app.services:
+        health = service.first.health
         if health and health.on_fail == "none":
             reason = f"{target} would restart what on_fail = none only reports"
             yield ExportWarning(f"not exported to {target}: health check of {service.name} ({reason})")

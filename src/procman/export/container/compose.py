@@ -29,7 +29,6 @@ from procman.export.container.containers import (
     image_of,
     image_warnings,
     labels_of,
-    log_warning,
     own_environment,
 )
 from procman.export.container.first_process import container_argv, script_name, signal_warnings
@@ -94,7 +93,6 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield compose.yaml, the file that only Compose reads, and the env files."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
-    yield from log_warning(options, "Docker")
     yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_COMMAND, STOP_TO)
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)

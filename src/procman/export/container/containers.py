@@ -42,12 +42,6 @@ def loopback_warnings(service: Service, target: str) -> Iterator[ExportWarning]:
         yield ExportWarning(f"{target} cannot reach {service.name}, which listens on {address}; 0.0.0.0 is everywhere")
 
 
-def log_warning(options: ExportOptions, target: str) -> Iterator[ExportWarning]:
-    """Yield a warning for ``--log``, which has no effect on engines that keep the logs themselves."""
-    if options.log:
-        yield ExportWarning(f"logs go to {target}: --log is ignored")
-
-
 def dns_label(name: str) -> str:
     """Turn a name into a DNS label (RFC 1123). Raises UsageError if that is not possible."""
     label = re.sub(r"[_.]+", "-", name.lower()).strip("-")

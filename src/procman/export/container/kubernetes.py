@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procman.export.application import LASTING, RELEASE, application
 from procman.export.container.check_commands import KUBERNETES, check_warnings
-from procman.export.container.containers import image_warnings, log_warning
+from procman.export.container.containers import image_warnings
 from procman.export.container.first_process import signal_warnings
 from procman.export.container.kubernetes_objects import Objects
 from procman.export.container.manifests import CONTENT, document
@@ -32,7 +32,6 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
-    yield from log_warning(options, "Kubernetes")
     yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO)
     yield from check_warnings(app, KUBERNETES)
     yield from by_hand_warnings(app)

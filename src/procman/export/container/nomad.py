@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
+from urllib.parse import urlsplit
+
+from procman.core.model.checks import HTTP
 from procman.export.application import (
     LASTING,
     ONCE,
@@ -12,35 +16,35 @@ from procman.export.application import (
     seconds,
     starts_allowed,
 )
-from procman.export.container.containers import image_of, image_warnings, labels_of, log_warning, own_environment
+from procman.export.container.check_commands import startup
+from procman.export.container.containers import dns_label, image_of, image_warnings, labels_of, own_environment
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
-from procman.export.overlay import STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procman.core.model.checks import Check
     from procman.core.model.plan import Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
 SUMMARY = "jobs for Nomad"
 
-# Nomad expands ${…} in env and in arguments, and {{ }} in templates. With delimiters that do not occur in the data, a
-# template expands nothing.
-_LEFT, _RIGHT = "<<procman:", ":procman>>"
+_SHORTEST = 1.0  # seconds; Nomad refuses shorter intervals and limits of checks
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Nomad", STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Nomad", READY, HEALTH, STOP_COMMAND, STOP_TO)
+    yield from _check_warnings(app)
     yield from image_warnings(app, options, "Nomad")
     yield from signal_warnings(app)
-    yield from log_warning(options, "Nomad")
     yield ExportWarning("this job has not been run on Nomad yet: check it with `nomad job validate`", True)
     yield from by_hand_warnings(app)
     if any(service.kind == LASTING for service in app.services):
@@ -99,10 +103,68 @@ def _group(app: Application, service: Service, label: str, options: ExportOption
     return (
         f"  group {hcl(label)} {{\n    {_count(service)}\n\n"
         + (f'    network {{\n      port "http" {{\n        to = {port}\n      }}\n    }}\n\n' if port else "")
+        + _registration(app, service, label)
         + _restart(service, options.keep_trying)
         + f"\n    task {hcl(label)} {{\n"
         + _task(app, service, options)
         + "    }\n  }\n"
+    )
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_warnings(app: Application) -> Iterator[ExportWarning]:
+    """Yield a warning for each check that Nomad cannot make without Consul, and each rule that it does not have."""
+    for service in app.services:
+        for what, check in ((READY, service.first.ready), (HEALTH, service.first.health)):
+            if check and not _is_made(service, check):
+                reason = "Nomad itself makes only http and tcp checks of a port that is served"
+                yield ExportWarning(f"not exported to Nomad: {what} of {service.name} ({reason})")
+        ready, health = service.first.ready, service.first.health
+        if ready and ready.successes > 1 and _is_made(service, ready):
+            yield ExportWarning(f"not exported to Nomad: success_threshold of {service.name}, which it cannot count")
+        if health and health.on_fail == "fail" and _is_made(service, health):
+            yield ExportWarning(f"Nomad restarts {service.name} when it is unhealthy: on_fail = fail is not exported")
+
+
+def _is_made(service: Service, check: Check) -> bool:
+    return service.kind == LASTING and service.serves and check.port == service.port
+
+
+def _registration(app: Application, service: Service, label: str) -> str:
+    """Return the block that makes the port known, with the checks of it; empty without a check that Nomad can make."""
+    ready, health = service.first.ready, service.first.health
+    checks = [
+        *([_check("health", health, startup(service))] if health and _is_made(service, health) else []),
+        *([_check("ready", ready)] if ready and _is_made(service, ready) else []),
+    ]
+    if not checks:
+        return ""
+    name = hcl(f"{dns_label(app.name)}-{label}")
+    return f'    service {{\n      name     = {name}\n      provider = "nomad"\n      port     = "http"\n\n' + (
+        "\n".join(checks) + "    }\n\n"
+    )
+
+
+def _check(name: str, check: Check, grace: float = 0.0) -> str:
+    """Return a check. Only failures of the health check restart a task, as far as ``on_fail`` allows it."""
+    address = urlsplit(check.target)
+    path = address.path + (f"?{address.query}" if address.query else "") or "/"
+    restarts = name == "health" and check.on_fail != "none"
+    return (
+        f"      check {{\n        name     = {hcl(name)}\n        type     = {hcl(check.kind)}\n"
+        + (f"        path     = {hcl(path)}\n" if check.kind == HTTP else "")
+        + f"        interval = {hcl(f'{seconds(check.interval, _SHORTEST)}s')}\n"
+        f"        timeout  = {hcl(f'{seconds(check.attempt, _SHORTEST)}s')}\n"
+        + (f"        header {{\n          Host = [{hcl(address.netloc)}]\n        }}\n" if check.kind == HTTP else "")
+        + (
+            f"        check_restart {{\n          limit = {max(1, check.threshold)}\n"
+            f"          grace = {hcl(f'{seconds(grace, _SHORTEST)}s')}\n        }}\n"
+            if restarts
+            else ""
+        )
+        + "      }\n"
     )
 
 
@@ -142,7 +204,7 @@ def _task(app: Application, service: Service, options: ExportOptions) -> str:
         f'      config {{\n        image   = {hcl(image_of(app, options))}\n        command = "/bin/sh"\n'
         f'        args    = ["/local/command"]\n{ports}      }}\n\n'
         f"      # The command is in a file because Nomad would expand ${{PORT}} in args.\n"
-        f"{_template('local/command', data)}\n      env {{\n{_environment(app, service)}      }}\n"
+        f"{_template(app, 'local/command', data)}\n      env {{\n{_environment(app, service)}      }}\n"
         + _secrets(app, service)
     )
 
@@ -157,12 +219,22 @@ def _environment(app: Application, service: Service) -> str:
 def _secrets(app: Application, service: Service) -> str:
     files = [f"{app.name}.env"] if app.secrets else []
     files += [f"{app.name}-{service.name}.env"] if service.env else []
-    return "".join(f"\n{_template(f'secrets/{name}', f'file({hcl(name)})', is_env=True)}" for name in files)
+    return "".join(f"\n{_template(app, f'secrets/{name}', f'file({hcl(name)})', is_env=True)}" for name in files)
 
 
-def _template(destination: str, data: str, is_env: bool = False) -> str:
+def _template(app: Application, destination: str, data: str, is_env: bool = False) -> str:
+    left, right = _delimiters(app)
     return (
         f"      template {{\n        destination     = {hcl(destination)}\n        data            = {data}\n"
         + ("        env             = true\n" if is_env else "")
-        + f"        left_delimiter  = {hcl(_LEFT)}\n        right_delimiter = {hcl(_RIGHT)}\n      }}\n"
+        + f"        left_delimiter  = {hcl(left)}\n        right_delimiter = {hcl(right)}\n      }}\n"
     )
+
+
+def _delimiters(app: Application) -> tuple[str, str]:
+    """Return delimiters of templates that occur in no command and no value, so that a template expands nothing."""
+    texts = [*app.secrets.values()]
+    for service in app.services:
+        texts += [service.command, service.folder, service.stop.command, *service.env.values()]
+    number = next(n for n in count() if not any(f"<<procman{n or ''}:" in text for text in texts))
+    return f"<<procman{number or ''}:", f":procman{number or ''}>>"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from procman.core.model.dependency import SUCCEEDED
-from procman.export.application import application, install_folder, own, seconds, whole_seconds
-from procman.export.container.containers import image_of, image_warnings, log_warning
+from procman.export.application import LASTING, application, install_folder, own, seconds, whole_seconds
+from procman.export.container.check_commands import health_warnings, liveness, startup
+from procman.export.container.containers import image_of, image_warnings
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Block, assignments, escaped, podman_line, systemd_lines, systemd_path, systemd_word
 from procman.export.overlay import (
     DEPENDENCIES,
+    HEALTH,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -19,6 +22,7 @@ from procman.export.overlay import (
     overlay_warnings,
 )
 from procman.export.shell import signal_name
+from procman.export.shell_checks import check_command
 from procman.export.units import (
     ONE_SHOT,
     environment_lines,
@@ -35,7 +39,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from procman.core.model.plan import Plan
+    from procman.core.model.checks import Check
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
@@ -46,6 +51,7 @@ _PODMANS_OWN = re.compile(
     "NOTIFY_SOCKET|LISTEN_(FDS|FDNAMES|PID)|(CONTAINERS?|DOCKER|PODMAN|STORAGE|REGISTRY|XDG|LD)_.*"
     "|DBUS_SESSION_BUS_ADDRESS|GODEBUG|HOME|PATH|TMPDIR"
 )
+_CHECK = "PROCMAN_HEALTH_CHECK"  # systemd puts it into the unit; the container does not get it
 _BY_HAND = "# autostart = false: it does not start by itself, not even at boot."
 USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 
@@ -53,19 +59,20 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, HEALTH, STOP_COMMAND, STOP_TO)
+    yield from health_warnings(app, "Podman")
     yield from readiness_warnings(app)
     yield from by_hand_warnings(app)
     yield from image_warnings(app, options, "Quadlet")
     yield from signal_warnings(app)
-    yield from log_warning(options, "the journal")
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
     for service in app.services:
         unit = f"{app.name}-{service.name}"
         yield ExportFile(f"{unit}@.container", _unit(app, service, options, f"{folder}/{app.name}"))
         for instance in service.instances:
             yield ExportFile(f"{unit}@{instance.number}.container", link=f"{unit}@.container")
-            yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
+            variables = own(instance) | _check_variable(service, instance)
+            yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, variables), SECRET)
         if service.env:
             yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
         if kept := _podmans_own({**app.shared, **service.env}):
@@ -170,7 +177,35 @@ def _container(app: Application, service: Service, options: ExportOptions, folde
         f"PodmanArgs=--stop-signal=SIG{signal_name(service.stop.signal_number)}",
         f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
         *(["PublishPort=${PORT}:${PORT}"] if service.serves else []),
+        *_health(service),
     ]
+
+
+def _health(service: Service) -> list[str]:
+    """Return the health check. Podman kills what fails it, and systemd then starts it again."""
+    check = _condemning(service)
+    if check is None:
+        return []
+    first = startup(service) if service.first.ready else 0.0
+    return [
+        f"HealthCmd=${{{_CHECK}}}",
+        f"HealthInterval={seconds(check.interval)}s",
+        f"HealthTimeout={whole_seconds(check.attempt, 1)}s",
+        f"HealthRetries={max(1, check.threshold)}",
+        *([f"HealthStartPeriod={seconds(first)}s"] if first else []),
+        "HealthOnFailure=kill",
+    ]
+
+
+def _condemning(service: Service) -> Check | None:
+    return liveness(service) if service.kind == LASTING else None
+
+
+def _check_variable(service: Service, instance: InstancePlan) -> dict[str, str]:
+    """Return the variable with the health check of an instance, which has a port of its own; empty without a check."""
+    if _condemning(service) is None or instance.health is None:
+        return {}
+    return {_CHECK: json.dumps(["/bin/sh", "-c", check_command(instance.health, service.folder)])}
 
 
 def _word(argument: str) -> str:

@@ -39,8 +39,6 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield ExportWarning(
         "Upstart is no longer maintained: these files are tested only as text, and have not been run", True
     )
-    if options.log:
-        yield ExportWarning("logs go to /var/log/upstart: --log is ignored")
     folder = install_folder(options.location, _FOLDERS)
     yield ExportFile(f"{app.name}.conf", _master(app, folder))
     for service in app.services:

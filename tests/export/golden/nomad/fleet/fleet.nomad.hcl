@@ -18,6 +18,38 @@ job "fleet" {
       }
     }
 
+    service {
+      name     = "fleet-web"
+      provider = "nomad"
+      port     = "http"
+
+      check {
+        name     = "health"
+        type     = "http"
+        path     = "/health"
+        interval = "3s"
+        timeout  = "5s"
+        header {
+          Host = ["localhost:5000"]
+        }
+        check_restart {
+          limit = 3
+          grace = "60s"
+        }
+      }
+
+      check {
+        name     = "ready"
+        type     = "http"
+        path     = "/health"
+        interval = "1s"
+        timeout  = "5s"
+        header {
+          Host = ["localhost:5000"]
+        }
+      }
+    }
+
     restart {
       attempts = 4
       interval = "81s"

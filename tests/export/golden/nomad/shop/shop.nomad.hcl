@@ -17,6 +17,23 @@ job "shop" {
       }
     }
 
+    service {
+      name     = "shop-web"
+      provider = "nomad"
+      port     = "http"
+
+      check {
+        name     = "ready"
+        type     = "http"
+        path     = "/health"
+        interval = "1s"
+        timeout  = "5s"
+        header {
+          Host = ["localhost:5000"]
+        }
+      }
+    }
+
     restart {
       attempts = 4
       interval = "81s"
