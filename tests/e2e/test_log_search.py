@@ -151,3 +151,83 @@ def test_an_interrupt_ends_following(place: Place, session: Session) -> None:
     follower.wait_for("end")
     follower.signal(signal.SIGINT)
     assert follower.wait() == 130
+
+
+TALKERS = """\
+shop: while read -r line; do echo "sold $line"; done < orders; exec sleep 1000
+till: echo open; exec sleep 1000
+"""
+
+
+def records(place: Place, *words: str) -> list[dict[str, str]]:
+    done = place.call("logs", "--json", *words)
+    assert done.code == 0, done
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+@pytest.fixture
+def talkers(place: Place) -> Session:
+    place.procfile(TALKERS)
+    place.write("orders", "".join(f"{number}\n" for number in range(100)))
+    session = place.start()
+    session.wait_for("sold 99")
+    assert place.call("wait").code == 0
+    return session
+
+
+def test_each_line_has_a_cursor_and_what_comes_after_it_can_be_read(place: Place, talkers: Session) -> None:
+    everything = records(place)
+    assert len({record["cursor"] for record in everything}) == len(everything)
+    for at in (0, 1, len(everything) // 2, len(everything) - 1):
+        assert records(place, "--after", everything[at]["cursor"]) == everything[at + 1 :]
+    third = everything[3]["cursor"]
+    assert records(place, "--after", third, "-n", "7") == everything[4:11]
+    sold = [record for record in everything[4:] if record["instance"] == "shop.1"]
+    assert records(place, "--after", third, "-n", "5", "shop") == sold[:5]
+    assert (
+        records(place, "--after", third, "-n", "2", "--grep", "sold .7")
+        == [record for record in everything[4:] if re.search("sold .7", record["line"])][:2]
+    )
+
+
+def test_following_after_a_cursor_shows_what_was_missed_and_then_what_comes(place: Place, talkers: Session) -> None:
+    *_, last = records(place, "-n", "1")
+    place.write("orders", "of bread\n")
+    assert place.call("restart", "shop").code == 0
+    follower = place.session("logs", "-f", "--json", "--after", last["cursor"], "shop")
+    follower.wait_for("sold of bread")
+    place.write("orders", "of cake\n")
+    assert place.call("restart", "shop").code == 0
+    follower.wait_for("sold of cake")
+    assert place.call("stop").code == 0
+    assert follower.wait() == 0
+    lines = [json.loads(line)["line"] for line in follower.text.splitlines()]
+    assert [line for line in lines if line.startswith("sold")] == ["sold of bread", "sold of cake"]
+
+
+def test_output_that_is_no_longer_there_is_counted_first(place: Place) -> None:
+    place.procfile("flood: cat large; exec sleep 1000\n")
+    place.write("large", "".join(f"{number:01000}\n" for number in range(1000)))
+    session = place.start()
+    session.wait_for("0999$")
+    assert place.call("wait").code == 0
+    first = records(place, "-n", "1", "system")[0]["cursor"].rpartition(":")[0] + ":0"
+    skipped, *rest = records(place, "--after", first, "flood")
+    assert skipped["unit"] == "bytes"
+    assert int(skipped["skipped"]) + sum(len(record["line"]) + 1 for record in rest) == 1000 * 1001
+    start = int(rest[0]["cursor"].rpartition(":")[2]) - 1001  # a line ends with its cursor
+    assert int(skipped["cursor"].rpartition(":")[2]) <= start
+    assert "no longer there" in place.call("logs", "--after", first, "flood", "-n", "1").err
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--after", "yesterday"), 'must be a cursor of logs --json, such as 1a2b-0123456789ab:4096, not "yesterday"'),
+        (("--after", "a-1:2", "-f", "-n", "3"), "--lines with --after means the first lines"),
+    ],
+)
+def test_a_mistake_with_a_cursor_is_named(place: Place, words: tuple[str, ...], error: str) -> None:
+    done = place.call("logs", *words)
+    assert done.code == 2
+    assert error in done.err

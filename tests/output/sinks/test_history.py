@@ -283,3 +283,82 @@ def test_an_unfinished_line_is_kept_until_its_line_comes() -> None:
     assert times.history.unfinished("web.1") == b""
     times.history.forget("web.1")
     assert times.entries() == []
+
+
+def recalled(history: History, after: int = 0, count: int | None = None) -> list[tuple[str, int, list[int], bytes]]:
+    entries = history.recall(lambda _name: True, None, count, after)
+    return [(entry.name, entry.at, list(entry.marks), entry.lines) for entry in entries]
+
+
+def test_every_byte_has_a_position() -> None:
+    times = Times()
+    times.publish(b"a\n", b"bcd\n")
+    times.history.publish_parts("web.1", "stdout", b"e", b"f\nrest", 2)
+    times.history.announce("web.1 é")
+    assert times.history.position == 2 + 4 + 3 + 9
+    assert recalled(times.history) == [
+        ("web.1", 0, [], b"a\nbcd\n"),
+        ("web.1", 6, [], b"ef\n"),
+        ("system", 9, [], "web.1 é\n".encode()),
+    ]
+
+
+def test_lines_that_join_an_entry_after_those_of_another_are_marked() -> None:
+    times = Times()
+    for name, lines in (("web.1", b"a\n"), ("db.1", b"b\n"), ("web.1", b"c\n"), ("web.1", b"d\n"), ("db.1", b"e\n")):
+        times.publish(lines, name=name)
+    assert recalled(times.history) == [("web.1", 0, [2, 4], b"a\nc\nd\n"), ("db.1", 2, [2, 8], b"b\ne\n")]
+    assert [entry.end for entry in times.history.recall(lambda _: True, None, None)] == [8, 10]
+
+
+def test_only_what_ends_after_a_position_is_recalled() -> None:
+    times = Times()
+    times.publish(b"a\n", b"b\n", b"c\n", seconds=1.0)
+    assert [at for _, at, _, _ in recalled(times.history, after=2)] == [2, 4]
+    assert [at for _, at, _, _ in recalled(times.history, after=3)] == [2, 4]
+    assert recalled(times.history, after=6) == []
+
+
+def test_the_last_lines_come_with_those_that_alternate_with_them() -> None:
+    times = Times()
+    for number in range(6):
+        times.publish(b"%d\n" % number, name=("web.1", "db.1")[number % 2])
+    assert [name for name, *_ in recalled(times.history, count=2)] == ["web.1", "db.1"]
+    times.now += 1.0
+    times.publish(b"6\n7\n8\n")
+    assert recalled(times.history, count=2) == [("web.1", 14, [], b"7\n8\n")]
+
+
+def test_what_is_missing_is_known() -> None:
+    times = Times(10**6)
+    for _ in range(4):
+        times.publish(b"x" * 4095 + b"\n", name="web.1")
+        times.publish(b"y\n", name="db.1")
+    history = times.history
+    assert history.lost(lambda name: name == "db.1") == (0, 0)
+    end, size = history.lost(lambda _name: True)
+    assert (end, size) == (4096 + 2 + 4096, 2 * 4096)
+    assert history.lost(lambda _name: True, after=4098) == (end, 4096)
+    assert history.lost(lambda _name: True, after=end) == (end, 0)
+
+
+def test_output_of_an_instance_that_is_gone_is_missing() -> None:
+    times = Times()
+    times.publish(b"a\n", name="db.1")
+    times.publish(b"b\n")
+    times.history.forget("db.1")
+    assert times.history.lost(lambda _name: True) == (2, 2)
+    assert times.history.lost(lambda name: name == "web.1") == (0, 0)
+    times.publish(b"c\n", name="db.1")  # scaled up again
+    times.history.forget("db.1")
+    times.history.forget("nothing.1")
+    assert times.history.lost(lambda _name: True) == (6, 4)
+
+
+def test_the_output_of_a_life_begins_where_its_child_does() -> None:
+    times = Times()
+    for pid in (1, 2, 3):
+        times.history.child_started("web.1", pid)
+        times.publish(b"a\n")
+    assert times.history.lives(lambda _name: True) == {"web.1": (2, 4)}
+    assert len(times.entries()) == 3  # no entry holds lines of two lives

@@ -10,6 +10,7 @@ from procman.core.lifecycle.transitions import Action, Instance
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.core.text.protocol import Request
+from procman.output.sinks.history import History
 from procman.runtime.control.session import Session
 from procman.runtime.control.tasks import SETTLING_TIME
 from procman.runtime.control.verbs import handle
@@ -110,6 +111,10 @@ class FakePlanSource:
         return f"{name} was left out"
 
 
+class OpenHistory(History):
+    """A history whose methods a test can replace."""
+
+
 class World:
     """A session with web.1, web.2 and worker.1. Everything launched runs until the test ends it."""
 
@@ -119,17 +124,10 @@ class World:
         self.supervisor = Supervisor([self.source.plan(*slot) for slot in (("web", 1), ("web", 2), ("worker", 1))])
         self.announced: list[str] = []
         self.stopped: list[str] = []
-        self.history: list[Any] = []
         self.sinks: list[Any] = []
-        history = SimpleNamespace(
-            make_room=lambda _count: None,
-            recall=lambda meant, _since, _count: [entry for entry in self.history if meant(entry.name)],
-            last=lambda _name, _count: [],
-            unfinished=lambda _name: b"",
-        )
         self.hub: Any = SimpleNamespace(
             announce=self.announced.append,
-            history=history,
+            history=OpenHistory(),
             taps={},
             passthrough=None,
             add=self.sinks.append,

@@ -10,6 +10,7 @@ import pytest
 from procman.core.lifecycle.transitions import Event, Instance
 from procman.core.model.checks import Check
 from procman.core.text.protocol import DEFAULT_LINES
+from procman.output.sinks.history import History
 from procman.runtime.control import log_stream, queries
 from procman.runtime.control.wire import decode
 from runtime.control.rig import World
@@ -55,20 +56,20 @@ def test_why_of_absent_types_alone_lists_no_instances(world: World) -> None:
 
 
 def test_logs_send_the_history_of_the_named_instances_and_end(world: World) -> None:
-    world.history += [
-        SimpleNamespace(name="web.1", stream="stdout", time=1.0, lines=b"one\ntwo\n"),
-        SimpleNamespace(name="worker.1", stream="stderr", time=2.0, lines=b"three\n"),
-    ]
-    entry, last = world.request("logs", "web").fed
+    world.hub.history._clock = lambda: 1.0
+    world.hub.history.publish("web.1", "stdout", b"one\ntwo\n")
+    world.hub.history.publish("worker.1", "stderr", b"three\n")
+    first, entry, last = world.request("logs", "web").fed
+    assert decode(first) == {"cursor": "tag:14", "lost": 0, "missing": 0, "lives": {}}
     head, _, lines = entry.partition(b"\n")
-    assert decode(head) == {"log": "web.1", "stream": "stdout", "time": 1.0, "size": 8}
+    assert decode(head) == {"log": "web.1", "stream": "stdout", "time": 1.0, "at": 0, "size": 8}
     assert lines == b"one\ntwo\n"
-    assert decode(last) == {"done": True, "code": 0}
+    assert decode(last) == {"done": True, "code": 0, "cursor": "tag:14"}
 
 
 def test_followed_logs_go_on_until_the_client_leaves(world: World) -> None:
     client = world.request("logs", "web", follow=True)
-    assert client.fed == []
+    assert [decode(line) for line in client.fed[1:]] == [{"live": True}]
     (sink,) = world.sinks
     sink.publish("worker.1", "stdout", b"no\n")
     sink.publish("web.1", "stderr", b"yes\n")
@@ -109,7 +110,7 @@ def test_a_log_sink_looks_once_whether_an_instance_is_meant() -> None:
         asked.append(name)
         return True
 
-    sink = log_stream._ClientSink(client, is_meant)
+    sink = log_stream._ClientSink(client, History(), is_meant)
     sink.publish("web.1", "stdout", b"one\n")
     sink.publish("web.1", "stdout", b"two\n")
     client.closed = True
@@ -162,6 +163,7 @@ def test_wait_without_names_includes_what_was_started_by_name(world: World) -> N
         ({"lines": 0}, None, 0),
         ({"since": 60.0}, 4940.0, None),
         ({"since": 60.0, "lines": 7}, 4940.0, 7),
+        ({"after": 0}, None, None),
     ],
 )
 def test_logs_are_limited_by_lines_or_by_time(
@@ -169,7 +171,7 @@ def test_logs_are_limited_by_lines_or_by_time(
 ) -> None:
     recalled: list[tuple[float | None, int | None]] = []
 
-    def recall(_meant: object, since: float | None, count: int | None) -> list[Any]:
+    def recall(_meant: object, since: float | None, count: int | None, _after: int) -> list[Any]:
         recalled.append((since, count))
         return []
 

@@ -417,7 +417,7 @@ def test_logs_come_from_the_history(serve: Serve, kernel: Kernel) -> None:
     answer, last = run.ask(2.0, "logs", names=["web"]), run.ask(2.0, "logs", names=["web"], lines=1)
     run.until(3.0)
     assert b"".join(record.get("bytes", b"") for record in answer) == b"one\ntwo\n"
-    assert done(answer) == {"done": True, "code": 0}
+    assert done(answer) == {"done": True, "code": 0, "cursor": answer[0]["cursor"]}
     assert b"".join(record.get("bytes", b"") for record in last) == b"two\n"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Record = dict[str, object]
-    Kept = tuple[int, Record, bytes]  # the line's number, its record, the line
+    Kept = tuple[int, Record, int, bytes]  # the line's number, its record, its position, the line
 
 _ACTIVE = re.compile(rb"[\x00-\x08\x0b-\x1f]")  # what a terminal acts upon, except for tabs
 
@@ -48,6 +48,8 @@ class LineFilter:
         self.has_seen_stderr = self.has_seen_stderr or stream == "stderr"
         if self._only_stderr and stream != "stderr":
             return [False] * len(lines)
+        if self._search is None and not self._lowest:
+            return [True] * len(lines)
         texts = [shown(line) for line in lines]
         found = self._found(texts)
         if self._lowest:
@@ -80,36 +82,57 @@ def shown(line: bytes) -> str:
 class Selection:
     """Shows the lines that match, with some lines of the same instance before and after each.
 
-    Lines of the session's memory are held back until it is complete, because only the last ``count`` matches of them
-    are shown. ``found`` is whether any line has matched.
+    Of the session's memory only the last ``count`` matches are shown, so its lines are held back until it is complete;
+    or, with ``first``, the first ``count`` matches. ``found`` is whether any line has matched, ``complete`` whether no
+    further line will be shown.
     """
 
     def __init__(
-        self, line_filter: LineFilter, show: Callable[[Record, bytes], None], around: int = 0, count: int | None = None
+        self,
+        line_filter: LineFilter,
+        show: Callable[[Record, bytes], None],
+        around: int = 0,
+        count: int | None = None,
+        first: bool = False,
     ) -> None:
         self.found = False
         self.filter = line_filter
         self._show = show
         self._around = around
-        self._count = count
+        self._count = None if first else count
+        self._left = count if first else None  # matches until it is complete
+        self.complete = self._left == 0
         self._number = 0  # of the latest line
-        self._recalled: deque[tuple[Kept, bool]] | None = deque(maxlen=None if around else count)
+        self._recalled: deque[tuple[Kept, bool]] | None = None if first else deque(maxlen=None if around else count)
         self._before: dict[object, deque[Kept]] = {}  # lines of an instance that may come before a match
         self._after: dict[object, int] = {}  # how many lines of an instance are still to be shown
 
     def add(self, record: Record, lines: bytes) -> None:
         """Take lines of one instance, and show what is chosen of them."""
         split = lines[:-1].split(b"\n")
+        at = record.get("at", 0)
+        assert isinstance(at, int)
         chosen: list[Kept] = []
         for line, match in zip(split, self.filter.matches(str(record["stream"]), split), strict=True):
             self._number += 1
             self.found = self.found or match
-            kept = self._number, record, line
+            kept = self._number, record, at, line
+            at += len(line) + 1
             if self._recalled is None:
+                if match and self._has_enough():
+                    break
                 chosen += self._chosen(kept, match)
             elif match or self._around:
                 self._recalled.append((kept, match))
         self._show_all(chosen)
+
+    def _has_enough(self) -> bool:
+        """Count a match; return whether there were enough before it, or enough with it if no lines around it count."""
+        if self._left is None:
+            return False
+        self.complete = self._left == 0
+        self._left -= 1
+        return self.complete
 
     def end_memory(self) -> None:
         """Show what is chosen of the session's memory. Whatever is added later is shown as it arrives."""
@@ -145,8 +168,9 @@ class Selection:
         """Show lines, all that follow each other in one record together."""
         at = 0
         while at < len(chosen):
-            record, end = chosen[at][1], at
-            while end < len(chosen) and chosen[end][1] is record:
+            number, record, position, _ = chosen[at]
+            end = at
+            while end < len(chosen) and chosen[end][1] is record and chosen[end][0] - number == end - at:
                 end += 1
-            self._show(record, b"".join(line + b"\n" for _, _, line in chosen[at:end]))
+            self._show({**record, "at": position}, b"".join(line + b"\n" for *_, line in chosen[at:end]))
             at = end

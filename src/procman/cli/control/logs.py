@@ -6,7 +6,8 @@ import os
 import sys
 import time
 
-from procman.cli.control.connection import connect, names_in, own_options, print_json, require_success, session_settings
+from procman.cli.control.connection import connect, names_in, own_options, print_json, session_settings
+from procman.cli.control.log_source import Query, live_output, read_cursor
 from procman.core.text.printable import visible
 from procman.core.text.protocol import DEFAULT_LINES
 from procman.core.text.values import duration
@@ -18,10 +19,9 @@ from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from procman.cli.control.connection import Connection, Record
+    from procman.cli.control.connection import Record
     from procman.cli.control.log_filter import Selection
+    from procman.cli.control.log_source import Output
     from procman.cli.options.option import Invocation
 
 EXIT_NO_MATCH = 1  # as grep(1)
@@ -33,26 +33,37 @@ def perform(invocation: Invocation) -> int:
     """Print the recent output. With ``--follow`` continue until Ctrl-C or the end of the session."""
     given = own_options(invocation)
     _require_pattern(given)
-    since = _age(str(given["since"])) if "since" in given else None
+    query = _query(given, names_in(invocation))
     connection = connect(invocation)
+    if "after" in given:
+        query.after = _position(given, str(connection.request({"verb": "hello"}).get("session")))
     color = given.get("color", session_settings(invocation).color)
     printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
     if isinstance(printer, Printer):
         printer.learn(connection.request({"verb": "ps"}))
-    request: Record = {"verb": "logs", "names": names_in(invocation), "follow": bool(given.get("follow"))}
-    if not any(setting in given for setting in _FILTERS):
-        _send(connection, {**request, "lines": given.get("lines"), "since": since})
-        _print_all(connection, printer.print)
-        return EXIT_OK
     selection = _selection(given, printer)
-    _send(connection, {**request, "since": EVER if since is None else since})
-    if request["follow"]:
-        connection.send({"verb": "hello"})
-    _print_all(connection, selection.add, selection.end_memory if request["follow"] else None)
-    selection.end_memory()
+    _print_all(live_output(connection, query), printer, selection)
     if "stderr" in given and not selection.filter.has_seen_stderr:
         sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
     return EXIT_OK if selection.found or "grep" not in given else EXIT_NO_MATCH
+
+
+def _query(given: Record, names: list[str]) -> Query:
+    """Return what to request. With a filter that is the whole memory, of which the last matches are shown."""
+    query = Query(names)
+    query.follow = bool(given.get("follow"))
+    query.since = _age(str(given["since"])) if "since" in given else None
+    if any(setting in given for setting in _FILTERS):
+        query.since = EVER if query.since is None else query.since
+    elif "after" not in given:
+        lines = given.get("lines")
+        query.lines = lines if isinstance(lines, int) else None
+    return query
+
+
+def _position(given: Record, current: str) -> int:
+    session, position = read_cursor(str(given["after"]), "--after")
+    return position if session == current else 0
 
 
 def _require_pattern(given: Record) -> None:
@@ -60,6 +71,10 @@ def _require_pattern(given: Record) -> None:
     for setting, flag in (("ignore_case", "--ignore-case"), ("invert", "--invert")):
         if setting in given and "grep" not in given:
             raise UsageError(f"{flag} needs --grep")
+    if "after" in given:
+        read_cursor(str(given["after"]), "--after")
+        if "follow" in given and "lines" in given:
+            raise UsageError("--lines with --after means the first lines, which --follow cannot end with")
     if "context" in given and not any(setting in given for setting in _FILTERS):
         raise UsageError("--context needs --grep, --level or --stderr")
 
@@ -75,38 +90,24 @@ def _selection(given: Record, printer: Printer | JsonPrinter) -> Selection:
         level=None if level is None else str(level),
         only_stderr="stderr" in given,
     )
-    count = given.get("lines", None if "since" in given else DEFAULT_LINES)
+    limited = "since" in given or "after" in given
+    count = given.get("lines", None if limited else DEFAULT_LINES)
     assert isinstance(around, int)
     assert count is None or isinstance(count, int)
-    return Selection(line_filter, printer.print, around, count)
+    return Selection(line_filter, printer.print, around, count, first="after" in given)
 
 
-def _send(connection: Connection, request: Record) -> None:
-    connection.send(request)
-    if request["follow"]:
-        connection.wait_without_limit()
-
-
-def _print_all(
-    connection: Connection, show: Callable[[Record, bytes], None], end_memory: Callable[[], None] | None = None
-) -> None:
-    """Pass all lines to ``show``. With ``end_memory`` another request follows, whose answer ends the session's memory.
-
-    The session refuses that request, because it is busy, or answers it, because it has refused the first one.
-    """
-    first: Record | None = None
-    for record, lines in connection.answers():
-        if record.get("done"):
-            if end_memory is not None and first is None and "error" in record:
-                first = record
-                end_memory()
-                continue
-            require_success(record if "over" in record or first is None else first)
-            break
+def _print_all(output: Output, printer: Printer | JsonPrinter, selection: Selection) -> None:
+    for record, lines in output:
         if "skipped" in record:
-            sys.stderr.write(f"procman: {record['skipped']} lines skipped because they were read too slowly\n")
+            printer.report_skipped(record)
+        elif "live" in record:
+            selection.end_memory()
         else:
-            show(record, lines)
+            selection.add(record, lines)
+            if selection.complete:
+                break
+    selection.end_memory()
     sys.stdout.flush()
 
 
@@ -152,6 +153,14 @@ class Printer:
         sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", end + head) + end)
         sys.stdout.buffer.flush()
 
+    def report_skipped(self, record: Record) -> None:
+        """Say on stderr how much is missing."""
+        if record.get("unit") == "bytes":
+            words = f"up to {record['skipped']:,} bytes of output after this cursor are no longer there"
+        else:
+            words = f"{record['skipped']} lines skipped because they were read too slowly"
+        sys.stderr.write(f"procman: {words}\n")
+
 
 def safe(lines: bytes) -> bytes:
     """Return whole lines without what could act on the terminal: a session with --raw, or a stranger, may send it."""
@@ -167,9 +176,16 @@ class JsonPrinter:
         moment, name = record["time"], str(record["log"])
         assert isinstance(moment, (int, float))
         head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
-        for line in without_color(lines)[:-1].split(b"\n"):
-            text = line.decode("utf-8", "replace")
-            print_json({**head, "line": text})
+        at = record["at"]
+        assert isinstance(at, int)
+        for line in lines[:-1].split(b"\n"):
+            at += len(line) + 1
+            text = without_color(line).decode("utf-8", "replace")
+            print_json({**head, "line": text, "cursor": f"{record['session']}:{at}"})
+
+    def report_skipped(self, record: Record) -> None:
+        """Print an object that says how much is missing."""
+        print_json({"skipped": record["skipped"], "unit": record.get("unit", "lines"), "cursor": record.get("cursor")})
 
 
 def _palette(color: object) -> Palette:

@@ -75,6 +75,7 @@ _ROWS = (
             everyday("follow", "-f --follow", "follow live output", variable=""),
             everyday("lines", "-n --lines", "number of lines, or of matches, to show [200]", "whole", "N", variable=""),
             everyday("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
+            everyday("after", "--after", "only output after this cursor of --json", "text", "CURSOR", variable=""),
             everyday("grep", "--grep", "only lines that match a regular expression", "regex", "REGEX", variable=""),
             everyday("ignore_case", "-i --ignore-case", "match --grep in any case", variable=""),
             everyday("invert", "-v --invert", "only lines that --grep does not match", variable=""),

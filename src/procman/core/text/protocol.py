@@ -27,7 +27,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "signal": ("names", "text"),
     "pause": ("names",),
     "resume": ("names",),
-    "logs": ("names", "lines", "since", "follow"),
+    "logs": ("names", "lines", "since", "after", "follow"),
     "attach": ("text", "rows", "columns"),
     "keys": ("text",),
     "resize": ("rows", "columns"),
@@ -45,11 +45,13 @@ class ProtocolError(Exception):
 class Request:
     """A client's request.
 
-    `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys. `fresh`: the client has just
-    begun the session, so everything is on its way up already.
+    `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys. `after` is a position in the
+    output: the number of bytes before it. `fresh`: the client has just begun the session, so everything is on its way
+    up already.
     """
 
     __slots__ = (
+        "after",
         "columns",
         "follow",
         "fresh",
@@ -73,6 +75,7 @@ class Request:
         self.rolling = False
         self.fresh = False
         self.lines: int | None = None
+        self.after: int | None = None
         self.rows = 24
         self.columns = 80
         self.since: float | None = None
@@ -87,12 +90,14 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "rolling": bool,
     "fresh": bool,
     "lines": int,
+    "after": int,
     "rows": int,
     "columns": int,
     "since": (int, float),
     "timeout": (int, float),
 }
-_LARGEST = 1 << 31
+_LARGEST = {"after": 1 << 63}
+_LARGEST_OF_OTHERS = 1 << 31
 
 
 def read_request(record: object) -> Request:
@@ -119,6 +124,6 @@ def _checked(field: str, value: object) -> object:
         if not all(isinstance(name, str) for name in value):
             raise ProtocolError(f"{field} must be a list of strings")
         return tuple(value)
-    if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST:
+    if isinstance(value, (int, float)) and not -1 <= value <= _LARGEST.get(field, _LARGEST_OF_OTHERS):
         raise ProtocolError(f"{field} is out of range")
     return value

@@ -21,18 +21,28 @@ MIN_SIZE = 8 << 10  # bytes per instance, however many there are: enough for the
 MAX_JOINED = 4096  # bytes: smaller lines of one moment share an entry, because an object costs more than a line
 MOMENT = 0.1  # seconds
 ENTRY_OVERHEAD = 160  # bytes that an entry costs in addition to its lines
+MARK_OVERHEAD = 80  # bytes that a mark of an entry costs
 SYSTEM = "system"
+NO_MARKS: list[int] = []  # shared by entries that nothing joins
 
 
 class Entry:
-    """Whole lines of one moment. ``time`` is seconds since the epoch, ``size`` roughly the bytes of memory used."""
+    """Whole lines of one moment. ``time`` is seconds since the epoch, ``size`` roughly the bytes of memory used.
 
-    __slots__ = ("name", "parts", "size", "stream", "time")
+    ``at`` is the position of the first line in the output of the session: how many bytes came before it; ``end`` is
+    that after the last line. If output of other instances came between its lines, ``marks`` holds, for each later
+    piece, its offset here and its position.
+    """
 
-    def __init__(self, name: str, moment: float, stream: str, *parts: Buffer) -> None:
+    __slots__ = ("at", "end", "marks", "name", "parts", "size", "stream", "time")
+
+    def __init__(self, name: str, moment: float, stream: str, at: int, end: int, *parts: Buffer) -> None:
         self.name = name
         self.time = moment
         self.stream = stream
+        self.at = at
+        self.end = end
+        self.marks = NO_MARKS
         self.parts = parts
         self.size = sum(map(len, parts)) + ENTRY_OVERHEAD
 
@@ -45,12 +55,17 @@ class Entry:
 class InstanceHistory:
     """The entries of one instance, oldest first, and its unfinished line.
 
-    Short lines of one ``stream`` join the latest entry, ``recent``, until its moment is over.
+    Short lines of one ``stream`` join the latest entry, ``recent``, until its moment is over. ``lives`` are the
+    positions at which the latest two children started; ``lost`` is where the latest dropped entry ended, and
+    ``lost_size`` how many bytes of lines were dropped.
     """
 
-    __slots__ = ("entries", "partial", "recent", "size", "stream", "until")
+    __slots__ = ("entries", "lives", "lost", "lost_size", "partial", "recent", "size", "stream", "until")
 
     def __init__(self) -> None:
+        self.lives: tuple[int, ...] = ()
+        self.lost = 0
+        self.lost_size = 0
         self.entries: deque[Entry] = deque()
         self.size = 0  # bytes of all entries except the latest
         self.partial = b""
@@ -58,15 +73,17 @@ class InstanceHistory:
         self.stream = ""
         self.until = 0.0
 
-    def begin(self, name: str, now: float, stream: str, lines: bytes) -> None:
+    def begin(self, name: str, now: float, stream: str, end: int, lines: bytes) -> None:
         """Start an entry. Later short lines may join short ones; a large chunk is kept as it is."""
         if len(lines) < MAX_JOINED:
             self.recent = bytearray(lines)
             self.stream, self.until = stream, now + MOMENT
-            self.add(Entry(name, now, stream, self.recent))
+            entry = Entry(name, now, stream, end - len(lines), end, self.recent)
+            entry.marks = []
+            self.add(entry)
         else:
             self.until = 0.0
-            self.add(Entry(name, now, stream, lines))
+            self.add(Entry(name, now, stream, end - len(lines), end, lines))
 
     def add(self, entry: Entry) -> None:
         """Append an entry, and count the previous one, which nothing joins any more."""
@@ -79,18 +96,31 @@ class InstanceHistory:
         latest = self.entries[-1].size - ENTRY_OVERHEAD
         while self.size > limit and self.size + latest - (oldest := self.entries[0].size) >= limit:
             self.size -= oldest
-            self.entries.popleft()
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Drop the oldest entry, and note what is lost."""
+        entry = self.entries.popleft()
+        self.lost = entry.end
+        self.lost_size += sum(map(len, entry.parts)) if entry.marks else entry.end - entry.at
 
 
 class History(Sink):
-    """Keeps about MAX_SIZE bytes of each instance. A large chunk is kept as it is, not copied."""
+    """Keeps about MAX_SIZE bytes of each instance. A large chunk is kept as it is, not copied.
 
-    __slots__ = ("_clock", "_instances", "_limit")
+    ``position`` counts the bytes of all output of the session so far. It is the position of what is published next, so
+    that of a line is the same for every reader that wants colors.
+    """
+
+    __slots__ = ("_clock", "_forgotten", "_instances", "_latest", "_limit", "position")
 
     def __init__(self, instances: int = 1, clock: Callable[[], float] = time.time) -> None:
         """``instances``: how many share the memory."""
         self._clock = clock
+        self.position = 0
         self._instances: dict[str, InstanceHistory] = {}
+        self._latest: InstanceHistory | None = None  # whose lines were the last ones
+        self._forgotten: dict[str, tuple[int, int]] = {}  # where the output of instances ended, and its bytes
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
@@ -103,11 +133,21 @@ class History(Sink):
         history.partial = b""
         recent = history.recent
         now = self._clock()
-        if now < history.until and stream == history.stream and len(recent) < MAX_JOINED > len(lines):
+        size = len(lines)
+        at = self.position
+        self.position = end = at + size
+        if now < history.until and stream == history.stream and len(recent) < MAX_JOINED > size:
+            entry = history.entries[-1]
+            if self._latest is not history:
+                self._latest = history
+                entry.marks += (len(recent), at)
+                size += MARK_OVERHEAD
             recent += lines
-            history.entries[-1].size += len(lines)
+            entry.size += size
+            entry.end = end
             return
-        history.begin(name, now, stream, lines)
+        self._latest = history
+        history.begin(name, now, stream, end, lines)
         history.shrink(self._limit)
 
     def publish_parts(self, name: str, stream: str, before: bytes, chunk: bytes, end: int) -> None:
@@ -115,7 +155,10 @@ class History(Sink):
         history = self._of(name)
         history.partial = b""
         history.until = 0.0
-        entry = Entry(name, self._clock(), stream, before, memoryview(chunk)[:end])
+        at = self.position
+        self.position = last = at + len(before) + end
+        self._latest = history
+        entry = Entry(name, self._clock(), stream, at, last, before, memoryview(chunk)[:end])
         entry.size += len(chunk) - end  # the unused rest of the chunk stays in memory as well
         history.add(entry)
         history.shrink(self._limit)
@@ -128,6 +171,12 @@ class History(Sink):
     def announce(self, text: str) -> None:
         """Keep a line of ``system``."""
         self.publish(SYSTEM, SYSTEM, text.encode("utf-8", "replace") + b"\n")
+
+    def child_started(self, name: str, pid: int) -> None:
+        """Note where the output of a new child begins."""
+        history = self._of(name)
+        history.until = 0.0  # its lines do not join those of the previous child
+        history.lives = (*history.lives[-1:], self.position)
 
     def last(self, name: str, count: int) -> list[bytes]:
         """Return at most ``count`` of the latest lines, oldest first, without their newlines."""
@@ -148,10 +197,13 @@ class History(Sink):
         history = self._instances.get(name)
         return history.partial if history else b""
 
-    def recall(self, is_meant: Callable[[str], bool], since: float | None, count: int | None) -> list[Entry]:
-        """Return the entries of all instances that ``is_meant`` accepts, oldest first.
+    def recall(
+        self, is_meant: Callable[[str], bool], since: float | None, count: int | None, after: int = 0
+    ) -> list[Entry]:
+        """Return the entries of all instances that ``is_meant`` accepts, by position.
 
-        ``since`` leaves out older entries (seconds since the epoch), ``count`` all but the last lines.
+        ``since`` leaves out older entries (seconds since the epoch), ``after`` those that end before that position,
+        ``count`` those that only hold lines before the last ones.
         """
         histories = [history for name, history in self._instances.items() if is_meant(name)]
         for history in histories:
@@ -159,27 +211,48 @@ class History(Sink):
         entries = [entry for history in histories for entry in history.entries]
         if since is not None:
             entries = [entry for entry in entries if entry.time >= since]
-        entries.sort(key=lambda entry: entry.time)
+        if after:
+            entries = [entry for entry in entries if entry.end > after]
+        entries.sort(key=lambda entry: entry.at)
         return entries if count is None else _tail(entries, count)
+
+    def lost(self, is_meant: Callable[[str], bool], after: int = 0) -> tuple[int, int]:
+        """Return up to which position lines of these instances are missing, and at most how many bytes ``after`` it.
+
+        Nothing is missing after that position, so it is 0 if everything is still here.
+        """
+        ends = [(history.lost, history.lost_size) for name, history in self._instances.items() if is_meant(name)]
+        ends += [lost for name, lost in self._forgotten.items() if is_meant(name)]
+        end = max((end for end, _ in ends), default=0)
+        return end, sum(min(size, max(0, end - after)) for end, size in ends)
+
+    def lives(self, is_meant: Callable[[str], bool]) -> dict[str, tuple[int, ...]]:
+        """Return where the output of the latest two children of each instance begins."""
+        return {name: history.lives for name, history in self._instances.items() if history.lives and is_meant(name)}
 
     def _of(self, name: str) -> InstanceHistory:
         return self._instances.get(name) or self._instances.setdefault(name, InstanceHistory())
 
     def forget(self, name: str) -> None:
         """Drop everything of an instance that is gone for good."""
-        self._instances.pop(name, None)
+        history = self._instances.pop(name, None)
+        if history is not None:
+            while history.entries:
+                history.drop_oldest()
+            end, size = self._forgotten.get(name, (0, 0))
+            self._forgotten[name] = max(end, history.lost), size + history.lost_size
 
 
 def _tail(entries: list[Entry], count: int) -> list[Entry]:
-    taken: list[Entry] = []
-    for entry in reversed(entries):
-        if count <= 0:
-            break
-        lines = entry.lines.split(b"\n")[:-1]
-        count -= len(lines)
-        if count < 0:
-            kept = b"\n".join(lines[-count:]) + b"\n"
-            entry = Entry(entry.name, entry.time, entry.stream, kept)  # noqa: PLW2901 (the last one needed)
-        taken.append(entry)
-    taken.reverse()
-    return taken
+    """Return the last ``count`` lines, and possibly more: those of an entry with marks, and what alternates with it."""
+    start = len(entries)
+    while start > 0 and count > 0:
+        start -= 1
+        count -= entries[start].lines.count(b"\n")
+    if start == len(entries):
+        return []
+    first = entries[start]
+    if count < 0 and not first.marks:
+        kept = b"".join(line + b"\n" for line in first.lines.split(b"\n")[-count:-1])
+        first = Entry(first.name, first.time, first.stream, first.end - len(kept), first.end, kept)
+    return [first if at == start else entry for at, entry in enumerate(entries) if entry.end > first.at]

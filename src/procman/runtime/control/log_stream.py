@@ -10,21 +10,23 @@ from procman.runtime.control.wire import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from procman.output.hub import Hub
-    from procman.output.sinks.history import Entry
+    from procman.output.sinks.history import Entry, History
     from procman.runtime.control.client import Client
 
 
-def recalled(entries: Sequence[Entry], is_all: bool) -> Iterator[bytes]:
-    """Yield each entry as a record and its bytes, made when there is room for it, and the last record if ``is_all``."""
+def recalled(head: Mapping[str, object], entries: Sequence[Entry], last: Mapping[str, object]) -> Iterator[bytes]:
+    """Yield ``head``, each entry as a record and its bytes, made when there is room for it, and then ``last``."""
+    yield encode(head)
     for entry in entries:
         lines = entry.lines
-        head = {"log": entry.name, "stream": entry.stream, "time": round(entry.time, 3), "size": len(lines)}
-        yield encode(head) + lines
-    if is_all:
-        yield encode({"done": True, "code": 0})
+        record = {"log": entry.name, "stream": entry.stream, "time": round(entry.time, 3), "at": entry.at}
+        if entry.marks:
+            record["marks"] = entry.marks
+        yield encode({**record, "size": len(lines)}) + lines
+    yield encode(last)
 
 
 class Follower(Task):
@@ -33,7 +35,7 @@ class Follower(Task):
     def __init__(self, client: Client, hub: Hub, names: Sequence[str]) -> None:
         super().__init__(client)
         self._hub = hub
-        self._sink = _ClientSink(client, lambda name: is_meant(names, name))
+        self._sink = _ClientSink(client, hub.history, lambda name: is_meant(names, name))
         hub.add(self._sink)
 
     def drop(self) -> None:
@@ -42,12 +44,16 @@ class Follower(Task):
 
 
 class _ClientSink(Sink):
-    """Sends lines to one client. A client that reads too slowly misses lines and is told how many."""
+    """Sends lines to one client. A client that reads too slowly misses lines and is told how many.
 
-    __slots__ = ("_client", "_is_meant", "_meant")
+    The history, which is before it in the hub, has just counted the lines.
+    """
 
-    def __init__(self, client: Client, is_meant: Callable[[str], bool]) -> None:
+    __slots__ = ("_client", "_history", "_is_meant", "_meant")
+
+    def __init__(self, client: Client, history: History, is_meant: Callable[[str], bool]) -> None:
         self._client = client
+        self._history = history
         self._is_meant = is_meant
         self._meant: dict[str, bool] = {}
 
@@ -63,7 +69,8 @@ class _ClientSink(Sink):
             client.skipped += lines.count(b"\n")
             return
         client.report_skipped()
-        client.send({"log": name, "stream": stream, "time": round(time.time(), 3)}, lines)
+        at = self._history.position - len(lines)
+        client.send({"log": name, "stream": stream, "time": round(time.time(), 3), "at": at}, lines)
 
     def announce(self, text: str) -> None:
         """Send a line of procman's own."""

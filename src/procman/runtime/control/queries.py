@@ -79,14 +79,28 @@ def events(session: Session, client: Client, request: Request) -> None:
 
 
 def logs(session: Session, client: Client, request: Request) -> None:
-    """Send output from the history, and with ``follow`` live output, too. ``system`` means procman's own lines."""
+    """Send output from the history, and with ``follow`` live output, too. ``system`` means procman's own lines.
+
+    The first record says what the history has: up to which position lines of these instances are ``lost``, and at most
+    how many bytes of them are ``missing`` that the client asked for; and where the latest two ``lives`` began. With
+    ``lines``, some more may come: those that alternate with the last ones of another instance.
+    """
     from procman.runtime.control.log_stream import Follower, recalled
 
     if any(name != "system" for name in request.names):
         session.chosen(name for name in request.names if name != "system")  # refuses unknown names
-    count = DEFAULT_LINES if request.lines is None and request.since is None else request.lines
+    history, after = session.hub.history, request.after or 0
+    limited = request.lines is not None or request.since is not None or request.after is not None
     since = None if request.since is None else time.time() - request.since
-    entries = session.hub.history.recall(lambda name: is_meant(request.names, name), since, count)
-    client.feed(recalled(entries, is_all=not request.follow))
+
+    def is_chosen(name: str) -> bool:
+        return is_meant(request.names, name)
+
+    entries = history.recall(is_chosen, since, request.lines if limited else DEFAULT_LINES, after)
+    lost, missing = history.lost(is_chosen, after)
+    cursor = f"{session.plan_source.session}:{history.position}"
+    head = {"cursor": cursor, "lost": lost, "missing": missing, "lives": history.lives(is_chosen)}
+    last = {"live": True} if request.follow else {"done": True, "code": 0, "cursor": cursor}
+    client.feed(recalled(head, entries, last))
     if request.follow:
         session.begin(Follower(client, session.hub, request.names))

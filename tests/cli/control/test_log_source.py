@@ -1,0 +1,99 @@
+"""The output of a session in the order in which it was published, and cursors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procman.cli.control.log_source import Query, in_order, lines_after, live_output, pieces, read_cursor
+from procman.errors import UsageError
+from procman.output.sinks.history import History
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.control.log_source import Record
+
+
+def record(name: str = "web.1", at: int = 0, time: float = 1.0, **more: object) -> Record:
+    return {"log": name, "stream": "stdout", "time": time, "at": at, **more}
+
+
+def test_a_cursor_is_a_session_and_a_position() -> None:
+    assert read_cursor("1a2b-0123456789ab:4096", "--after") == ("1a2b-0123456789ab", 4096)
+
+
+@pytest.mark.parametrize("text", ["", "x", "x:", ":7", "x:-1", "x:1e3", "x:٣", "x:" + "9" * 19, "x:1 "])
+def test_anything_else_is_not_a_cursor(text: str) -> None:
+    with pytest.raises(UsageError, match="--after must be a cursor"):
+        read_cursor(text, "--after")
+
+
+def test_lines_that_others_came_between_are_taken_apart() -> None:
+    assert pieces(record(at=3, marks=[2, 9, 4, 20]), b"a\nb\ncd\n") == [
+        (record(at=3), b"a\n"),
+        (record(at=9), b"b\n"),
+        (record(at=20), b"cd\n"),
+    ]
+    assert pieces(record(at=3), b"a\n") == [(record(at=3), b"a\n")]
+
+
+def test_no_time_is_a_moment_before_the_one_above_it() -> None:
+    memory = [(record(at=at, time=time), b"x\n") for at, time in ((0, 5.0), (2, 4.95), (4, 5.1), (6, 2.0), (8, 2.05))]
+    assert [one["time"] for one, _ in in_order(memory, "s")] == [5.0, 5.0, 5.1, 2.0, 2.05]  # 2.0: the clock was set
+
+
+@pytest.mark.parametrize(("size", "rest"), [(0, b"ab\ncd\n"), (3, b"cd\n"), (1, b"cd\n"), (4, b""), (6, b""), (7, b"")])
+def test_a_cursor_inside_of_a_line_means_the_next_one(size: int, rest: bytes) -> None:
+    assert lines_after(b"ab\ncd\n", size) == rest
+
+
+class FakeConnection:
+    """Answers a request from a history."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._request: Record = {}
+
+    def send(self, request: Record) -> None:
+        self._request = request
+
+    def answers(self) -> Any:
+        after: Any = self._request["after"]
+        lost, missing = self._history.lost(lambda _name: True, after)
+        yield {"cursor": f"s:{self._history.position}", "lost": lost, "missing": missing}, b""
+        for entry in self._history.recall(lambda _name: True, None, None, after):
+            yield record(entry.name, entry.at, entry.time, marks=entry.marks or None), entry.lines
+        yield {"done": True, "code": 0}, b""
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["web.1", "db.1", "mail.1"]), st.integers(1, 3000), st.booleans()), max_size=60),
+    st.lists(st.integers(0, 59), max_size=5),
+)
+def test_asking_with_the_last_cursor_gets_every_line_once(
+    chunks: list[tuple[str, int, bool]], asked: list[int]
+) -> None:
+    now = [1000.0]
+    history = History(10**6, lambda: now[0])  # little memory
+    connection: Any = FakeConnection(history)
+    query = Query([])
+    query.after, got, skipped, published = 0, b"", 0, b""
+    for number, (name, size, pause) in enumerate(chunks):
+        lines = b"%d %s\n" % (number, b"x" * size)
+        history.publish(name, "stdout", lines)
+        published += lines
+        now[0] += pause
+        if number in asked or number == len(chunks) - 1:
+            for one, text in live_output(connection, query):
+                if "skipped" in one:
+                    skipped += int(str(one["skipped"]))
+                else:
+                    assert published[int(str(one["at"])) :].startswith(text)
+                    assert query.after <= int(str(one["at"]))
+                    query.after = int(str(one["at"])) + len(text)
+                    got += text
+    assert len(got) + skipped == len(published)
+    assert skipped or got == published
