@@ -206,3 +206,64 @@ def test_warnings_of_the_config_files_come_first() -> None:
     settings.notes = ("a note",)
     plan = make_plan(PROCFILE, merge([]), settings, warnings=("a warning",))
     assert plan.warnings == ("a note", "a warning")
+
+
+# Worktrees
+
+
+def in_worktree(slot: int, origin: dict[str, str] | None = None, **given: Any) -> Plan:
+    """Return the plan in the linked worktree with this slot; `env` is the contents of .env, `real` the environment."""
+    layers = [Layer("environment", given.pop("real", {})), Layer(".env", given.pop("env", {}), {"PORT": 1})]
+    settings = Settings(origin, root="/app", **given)
+    settings.slot = slot
+    settings.checkout = "fix"
+    return make_plan(PROCFILE, merge(layers), settings, session="s1")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "web.1:8000 worker.1:8100 clock.1:8200"),
+        ({"port": 3000, "origin": {"port": "procman.toml:1"}}, "web.1:6000 worker.1:6100 clock.1:6200"),
+        ({"port": 40000, "origin": {"port": "procman.toml:1"}}, "web.1:37000 worker.1:37100 clock.1:37200"),
+        ({"port": 3000, "origin": {"port": "--port"}}, "web.1:3000 worker.1:3100 clock.1:3200"),
+        ({"port": 3000, "origin": {"port": "PROCMAN_PORT"}}, "web.1:3000 worker.1:3100 clock.1:3200"),
+        ({"env": {"PORT": "7000"}}, "web.1:7000 worker.1:7100 clock.1:7200"),
+        (
+            {"env": {"PORT": "7000"}, "origin": {"port_offset": "--port-offset"}},
+            "web.1:10000 worker.1:10100 clock.1:10200",
+        ),
+        ({"real": {"PORT": "7000"}}, "web.1:7000 worker.1:7100 clock.1:7200"),
+        ({"port_offset": 0, "origin": {"port_offset": "--port-offset"}}, "web.1:5000 worker.1:5100 clock.1:5200"),
+        ({"port_offset": 250, "env": {"PORT": "7000"}}, "web.1:7250 worker.1:7350 clock.1:7450"),
+        ({"port": 0}, "web.1:None worker.1:None clock.1:None"),
+    ],
+)
+def test_a_linked_worktree_moves_the_base_unless_it_is_fixed(given: dict[str, Any], expected: str) -> None:
+    assert ports(in_worktree(3, **given)) == expected
+
+
+@pytest.mark.parametrize("slot", range(1, 27))
+@pytest.mark.parametrize("base", [1, 80, 5000, 32767, 32768, 60000, 65000])
+def test_every_base_has_valid_ports_in_every_worktree(slot: int, base: int) -> None:
+    assert len(in_worktree(slot, {"port": "procman.toml:1"}, port=base).instances) == 3
+
+
+def test_an_offset_too_large_is_refused_with_a_hint() -> None:
+    with pytest.raises(UsageError, match=r"^web.1 would get port 70000, outside 1-65535$") as caught:
+        in_worktree(0, port_offset=65000)
+    assert caught.value.hint == "choose a lower base with -p, or a smaller --port-offset"
+
+
+def test_a_port_in_an_env_file_is_a_warning_in_a_worktree_only() -> None:
+    (warning,) = in_worktree(3, env={"PORT": "7000"}).warnings
+    assert warning.startswith(".env:1: PORT gives this worktree the ports of the other checkouts; ")
+    assert in_worktree(0, env={"PORT": "7000"}).warnings == ()
+    assert in_worktree(3, real={"PORT": "7000"}).warnings == ()
+    assert in_worktree(3, {"port_offset": "--port-offset"}, env={"PORT": "7000"}).warnings == ()
+
+
+def test_each_process_has_the_name_of_the_checkout() -> None:
+    environments = [instance.env for instance in in_worktree(3, env={"PROCMAN_CHECKOUT": "mine"}).instances]
+    assert {env["PROCMAN_CHECKOUT"] for env in environments} == {"fix"}
+    assert "PROCMAN_CHECKOUT" not in planned().instances[0].env

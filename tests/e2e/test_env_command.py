@@ -16,10 +16,12 @@ def lines(finished: harness.Finished) -> list[str]:
 
 
 def test_without_a_name_it_prints_what_all_have_in_common(place: harness.Place) -> None:
-    place.procfile("web: sleep 1000\ndb: sleep 1000\n")
-    place.write(".env", "GREETING='good morning'\nHOME_TOWN=Ulm\n")
-    assert lines(place.call("env", "-p", "7000", env={"HOME_TOWN": "Ulm", "PYTHONUNBUFFERED": "1"})) == [
+    place.write("bakery/Procfile", "web: sleep 1000\ndb: sleep 1000\n")
+    place.write("bakery/.env", "GREETING='good morning'\nHOME_TOWN=Ulm\n")
+    bakery = harness.Place(place.folder / "bakery")
+    assert lines(bakery.call("env", "-p", "7000", env={"HOME_TOWN": "Ulm", "PYTHONUNBUFFERED": "1"})) == [
         "GREETING=good morning",  # HOME_TOWN is in the caller's environment already
+        "PROCMAN_CHECKOUT=bakery",
         "PROCMAN_DB_PORT=7100",
         "PROCMAN_WEB_PORT=7000",
         "PROCMAN_DB_URL=http://localhost:7100",

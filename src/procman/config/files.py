@@ -100,12 +100,12 @@ def read_env_files(
     files = [(path, parse_env(_read_env(path, settings.place("env")), path)) for path in paths]
     layers = [Layer(path, file.values, file.lines) for path, file in files]
     if settings.env_interpolate:
-        from procman.config.interpolation import expand, port_variables
+        from procman.config.interpolation import expand, session_variables
 
         real = Layer(REAL, environ)
         merged = merge((*layers, real) if settings.os_env_wins else (real, *layers))
         over = environ if settings.os_env_wins else {}
-        values = expand(files, environ, over, lambda: port_variables(settings, procfile, merged, moved))
+        values = expand(files, environ, over, lambda: session_variables(settings, procfile, merged, moved))
         layers = [Layer(path, values[at], file.lines) for at, (path, file) in enumerate(files)]
     return layers, [warning for _, file in files for warning in file.warnings]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from procman.config.configfiles import project_folder, read_config_files
 from procman.core.planner import first_ports
-from procman.core.procfile.formation import in_range
-from procman.core.procfile.formation import port_variables as variables_of
+from procman.core.procfile.formation import in_range, port_variables
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -20,21 +19,23 @@ if TYPE_CHECKING:
     Definition = tuple[str, str, str]  # location, name, and the value as it is written
 
 MAX_DEPTH = 100  # values that lead from one to the next
+_DECIDED = ("_PORT", "_URL", "_CHECKOUT")  # how the names of `session_variables` end
 MAX_LENGTH = 1 << 20  # characters of a value; the kernel takes no more than 128 KiB, and doubling grows fast
 
 
-def port_variables(
+def session_variables(
     settings: Settings,
     procfile: Procfile | None,
     environment: Environment,
     moved: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT and _URL of every process type of the Procfile, as the processes get them.
+    """Return PROCMAN_CHECKOUT, and PROCMAN_<TYPE>_PORT and _URL of every process type, as the processes get them.
 
     `moved` are the ports of instances that got others than usual, see `make_plan`.
     """
+    checkout = {"PROCMAN_CHECKOUT": settings.checkout} if settings.checkout else {}
     if procfile is None:
-        return {}
+        return checkout
     ports = first_ports(procfile, settings, environment)
     for file in reversed(read_config_files(project_folder(settings))):
         tables = file.values.get("process")
@@ -43,22 +44,22 @@ def port_variables(
             if name in ports and isinstance(port, int):
                 ports[name] = port or None
     ports |= {name: (moved or {}).get(f"{name}.1", port) for name, port in ports.items()}
-    return variables_of({name: port for name, port in ports.items() if port and in_range(port)})
+    return {**checkout, **port_variables({name: port for name, port in ports.items() if port and in_range(port)})}
 
 
 def expand(
     files: Sequence[tuple[str, EnvFile]],
     under: Mapping[str, str],
     over: Mapping[str, str],
-    ports: Callable[[], Mapping[str, str]],
+    decided: Callable[[], Mapping[str, str]],
 ) -> list[dict[str, str]]:
     """Return the expanded values of each file, in order. Every file has a name, and later files win over earlier ones.
 
-    `under` are variables that the files win over, `over` those that win over the files; both are literal. `ports` are
-    the variables PROCMAN_<TYPE>_PORT, which win over everything. They are looked up only if a value mentions one.
+    `under` are variables that the files win over, `over` those that win over the files; both are literal. `decided`
+    returns the `session_variables`, which win over everything. It is called only if a value mentions one.
     Raises ConfigError for values that are too long, or nested too deep.
     """
-    expansion = _Expansion(files, under, over, ports)
+    expansion = _Expansion(files, under, over, decided)
     expanded: list[dict[str, str]] = []
     at = 0
     for _, file in files:
@@ -78,12 +79,12 @@ class _Expansion:
         files: Sequence[tuple[str, EnvFile]],
         under: Mapping[str, str],
         over: Mapping[str, str],
-        ports: Callable[[], Mapping[str, str]],
+        decided: Callable[[], Mapping[str, str]],
     ) -> None:
         self._under = under
         self._over = over
-        self._ports = ports
-        self._known_ports: Mapping[str, str] | None = None
+        self._decide = decided
+        self._decided: Mapping[str, str] | None = None
         self._definitions: list[Definition] = []
         self._before: list[int | None] = []  # the definition of the same name before this one
         self._winners: dict[str, int] = {}
@@ -126,8 +127,8 @@ class _Expansion:
 
         In the value of the same name, it means the previous value.
         """
-        if name.startswith("PROCMAN_") and name.endswith(("_PORT", "_URL")) and (port := self._port(name)):
-            return port
+        if name.startswith("PROCMAN_") and name.endswith(_DECIDED) and (text := self._decided_value(name)):
+            return text
         if name in self._over:
             return self._over[name]
         found = self._before[number] if name == self._definitions[number][1] else self._winners.get(name)
@@ -135,10 +136,10 @@ class _Expansion:
             found = self._before[found]
         return self.value(found) if found is not None else self._under.get(name)
 
-    def _port(self, name: str) -> str | None:
-        if self._known_ports is None:
-            self._known_ports = self._ports()
-        return self._known_ports.get(name)
+    def _decided_value(self, name: str) -> str | None:
+        if self._decided is None:
+            self._decided = self._decide()
+        return self._decided.get(name)
 
 
 class _Known:

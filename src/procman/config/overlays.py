@@ -39,9 +39,9 @@ def read_overlay(
     """
 
     def ports() -> Mapping[str, str]:
-        from procman.config.interpolation import port_variables
+        from procman.config.interpolation import session_variables
 
-        return port_variables(settings, procfile, environment, moved)
+        return session_variables(settings, procfile, environment, moved)
 
     overlay = parse_overlay([_table(file) for file in _files(settings)], procfile)
     for process in overlay.processes.values():

@@ -69,6 +69,7 @@ class PlanSource:
         self._moved = dict(plan.moved)
         self.procfile = plan.procfile_path
         self.root = plan.root
+        self.checkout = settings.checkout
         self._environ = environ
         self._here = here
 

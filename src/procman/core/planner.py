@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from procman.core.model.plan import SYSTEM, InstancePlan, Plan, RestartPolicy, StopPolicy
+from procman.core.model.plan import REAL, SYSTEM, InstancePlan, Plan, RestartPolicy, StopPolicy
 from procman.core.procfile.formation import (
+    base_in_worktree,
     base_port,
     check_ports,
     flatten,
@@ -47,7 +48,7 @@ def make_plan(
     quiet, only = (_known_names(settings, procfile, overlay, name) for name in ("quiet", "only"))
     moved = moved or {}
     known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
-    shared = shared_environment(environment, session, _known_ports(known))
+    shared = shared_environment(environment, session, _known_ports(known), settings.checkout)
     rules = RestartPolicy(settings.restart, settings.max_restarts), StopPolicy(grace=settings.timeout)
     instances = tuple(
         _instance(type_, number, _port(type_.name, number, firsts, moved), settings.root, rules, shared)
@@ -59,7 +60,7 @@ def make_plan(
 
         adjust_all(instances, overlay, settings.names)
     check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
-    warnings = (*settings.notes, *warnings, *lost, *lacking)
+    warnings = (*settings.notes, *warnings, *lost, *lacking, *_pinned_by_file(settings, environment))
     return Plan(
         procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only, moved
     )
@@ -149,18 +150,59 @@ def first_ports(procfile: Procfile, settings: Settings, environment: Environment
     types = procfile.process_types
     if settings.no_port:
         return {type_.name: None for type_ in types}
-    base = base_port(settings.port, environment)
+    base = base_port(settings.port, environment) + offset_of(settings, environment)
     return {type_.name: port_of(base, settings.port_step, type_.index, 1) for type_ in types}
+
+
+def offset_of(settings: Settings, environment: Environment) -> int:
+    """Return what is added to the base: by the user's wish, or in a linked worktree. Raises UsageError, see
+    `base_port`.
+    """
+    if settings.port_offset is not None:
+        return settings.port_offset
+    base = base_port(settings.port, environment)
+    return 0 if pin_of(settings, environment) else base_in_worktree(base, settings.slot) - base
+
+
+def pin_of(settings: Settings, environment: Environment) -> str:
+    """Return what fixes the base, so that a worktree does not move it: a flag or the place of PORT; empty if nothing
+    does.
+
+    A port in a config file does not: all checkouts have the same file.
+    """
+    if "port_offset" in settings.origin:
+        return ""
+    if settings.port is not None:
+        return settings.origin["port"] if settings.is_given_directly("port") else ""
+    return environment.origin["PORT"] if environment.values.get("PORT", "").strip() else ""
+
+
+def _pinned_by_file(settings: Settings, environment: Environment) -> list[str]:
+    """Return a warning if an env file fixes the ports of a worktree."""
+    pin = pin_of(settings, environment)
+    if not settings.slot or not pin or settings.port is not None or pin == REAL:
+        return []
+    return [
+        f"{pin}: PORT gives this worktree the ports of the other checkouts; "
+        "--port-offset worktree moves it, --port-offset none keeps it without this warning"
+    ]
 
 
 def _known_ports(firsts: Mapping[str, int | None]) -> dict[str, int]:
     return {name: port for name, port in firsts.items() if port is not None and in_range(port)}
 
 
-def shared_environment(environment: Environment, session: str, ports: dict[str, int]) -> dict[str, str]:
-    """Return what all children of a session share: the layers, its id, the port of each type's first instance."""
+def shared_environment(
+    environment: Environment, session: str, ports: dict[str, int], checkout: str = ""
+) -> dict[str, str]:
+    """Return what all children of a session share: the layers, its id, the port of each type's first instance.
+
+    `checkout` is the name of the checkout, if it is known.
+    """
     shared = {"PYTHONUNBUFFERED": "1", **environment.values}
     shared["PROCMAN_SESSION"] = session
+    if checkout:
+        shared["PROCMAN_CHECKOUT"] = checkout
     return {**shared, **port_variables(ports)}
 
 

@@ -73,7 +73,7 @@ class FakeClient:
 class FakePlanSource:
     """The files of an application with the process types web, worker and clock, of which the session has no clock."""
 
-    procfile, root, session = "/app/Procfile", "/app", "tag"
+    procfile, root, session, checkout = "/app/Procfile", "/app", "tag", "main"
 
     def __init__(self) -> None:
         self.ready: dict[str, Check] = {}

@@ -27,6 +27,7 @@ class Files:
     procfile = "Procfile"
     root = "/srv/app"
     session = "s1"
+    checkout = "main"
 
     def __init__(self) -> None:
         self.commands: Mapping[str, str] = {}  # what has changed since the start, by type

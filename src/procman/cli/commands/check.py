@@ -8,12 +8,13 @@ import sys
 from procman.cli.colors import palette_for, with_severity, write
 from procman.cli.failures import visible
 from procman.cli.options.precedence import settle
+from procman.config.checkout import at_checkout
 from procman.config.configfiles import collected
 from procman.config.files import env_paths, read_environment, read_procfile, uses_overlay
 from procman.config.plan_source import plan_for
 from procman.core.model.plan import REAL, Layer, merge
 from procman.core.model.settings import NAMES
-from procman.core.planner import formation_of
+from procman.core.planner import formation_of, offset_of
 from procman.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Problem, ProcmanError, UsageError
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def perform(invocation: Invocation) -> int:
     """Perform ``procman check``. With ``--json``, whatever is wrong is in the JSON object."""
     try:
-        settings = settle(invocation, mistakes=[])
+        settings = at_checkout(settle(invocation, mistakes=[]), os.environ)
     except ProcmanError as error:
         if all(option.setting != "json" for option in invocation.given):
             raise
@@ -106,6 +107,7 @@ class _Findings:
         self.advice: list[tuple[str, str]] = []  # "warning" or "hint", and the sentence
         self.problems: list[OverlayProblem] = []  # of the config files
         self.limits: list[Problem] = []  # what the target cannot hold
+        self.offset = 0  # what is added to the usual ports
         self.unlocated: list[UsageError] = []  # errors that do not come from a line of a config file
 
     @property
@@ -125,17 +127,19 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
         collected(lambda: formation_of(settings, procfile), failures)  # which needs no overlay
     elif not procfile.errors:
         plan = collected(lambda: plan_for(settings, procfile, environment, overlay=overlay), failures)
+    located, found.unlocated = _located(failures)
+    found.problems = [*located, *(overlay.problems if overlay else ())]
+    reported = {f"{problem.location}: {problem.message}" for problem in found.problems}
+    notes = plan.warnings if plan else settings.notes
+    found.advice = [("warning", text) for text in dict.fromkeys((*warnings, *notes)) if text not in reported]
     if plan is not None:
         found.instances = plan.instances
         found.cannot_run = list(_cannot_run(plan))
         found.procfile = procfile.with_problems(found.cannot_run)
         if settings.target:
             found.limits = list(_limits(settings, settings.target))
-    located, found.unlocated = _located(failures)
-    found.problems = [*located, *(overlay.problems if overlay else ())]
-    reported = {f"{problem.location}: {problem.message}" for problem in found.problems}
-    notes = plan.warnings if plan else settings.notes
-    found.advice = [("warning", text) for text in dict.fromkeys((*warnings, *notes)) if text not in reported]
+        found.offset = offset_of(settings, environment)
+        found.advice += _fixed_ports(settings, overlay)
     if read:
         found.advice += _env_advice(settings, overlay)
     return found
@@ -213,12 +217,29 @@ def _env_advice(settings: Settings, overlay: Overlay | None) -> list[Advice]:
     return env_advice(settings, overlay)
 
 
+def _fixed_ports(settings: Settings, overlay: Overlay | None) -> list[Advice]:
+    """Return a hint about each port of the overlay in a linked worktree: it stays where the others move."""
+    if not settings.slot or overlay is None:
+        return []
+    return [
+        (
+            "hint",
+            f'{process.location("port")}: port {process.port} of "{process.name}" is the same in all worktrees; '
+            "--port-conflict bump moves it if it is taken",
+        )
+        for process in overlay.processes.values()
+        if process.port
+    ]
+
+
 def _summary(settings: Settings, found: _Findings) -> list[str]:
     lines = []
     procfile = found.procfile
     if not found.has_errors:
         names = procfile.names
         lines.append(f"{procfile.name}: ok — {len(names)} process type{'s'[: len(names) > 1]} ({', '.join(names)})")
+        if found.offset and settings.slot:
+            lines.append(f"{settings.checkout}: a linked worktree, so its ports are moved by {found.offset}")
     if settings.show_env or settings.show_values:
         lines += _table(_variables(settings, found.environment)) or ["no env file sets any variable"]
     return lines
@@ -255,6 +276,9 @@ def _as_json(settings: Settings, found: _Findings) -> str:
         + [p.as_record() for p in found.problems]
         + [_error_record(error) for error in found.unlocated],
     }
+    if found.offset:
+        report["checkout"] = settings.checkout
+        report["port_offset"] = found.offset
     if settings.target:
         report["target"] = settings.target
         report["limits"] = [{"severity": limit.severity, "message": limit.message} for limit in found.limits]

@@ -9,6 +9,7 @@ import sys
 from procman.cli.control.connection import Connection, own_options, print_json
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
+from procman.config.checkout import at_checkout
 from procman.config.envfile import is_shell_name
 from procman.config.plan_source import read_plan
 from procman.core.procfile.formation import port_variables
@@ -18,6 +19,7 @@ from procman.runtime.control.endpoint import find, socket_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procman.cli.control.connection import Record
     from procman.core.model.plan import InstancePlan, Plan
     from procman.core.model.settings import Settings
 
@@ -60,7 +62,10 @@ def _write(text: str) -> None:
 
 
 def _variables(settings: Settings, wanted: str) -> dict[str, str]:
-    plan = read_plan(settings, os.environ)
+    settings = at_checkout(settings, os.environ)
+    session = _session(settings)
+    settings.checkout = str(session.get("checkout") or settings.checkout)
+    plan = read_plan(settings, os.environ, moved=_ports(session))
     instance = _instance(plan, wanted) if wanted else None
     if instance is not None:
         variables = instance.env
@@ -68,7 +73,7 @@ def _variables(settings: Settings, wanted: str) -> dict[str, str]:
         variables = {name: text for name, text in plan.instances[0].env.items() if name not in _OF_AN_INSTANCE}
     variables.pop("PROCMAN_SESSION", None)
     variables.pop("PWD", None)  # of the process; the reader's shell has one of its own
-    return {**variables, **_from_session(settings, plan, instance)}
+    return {**variables, **_decided(session, instance)}
 
 
 def _instance(plan: Plan, wanted: str) -> InstancePlan:
@@ -79,17 +84,30 @@ def _instance(plan: Plan, wanted: str) -> InstancePlan:
     raise UsageError(f'{plan.procfile.name} has no process "{wanted}"', did_you_mean(wanted, tuple(known)))
 
 
-def _from_session(settings: Settings, plan: Plan, instance: InstancePlan | None) -> dict[str, str]:
-    """Return what the running session has decided: its id and its ports, which may differ from the usual ones."""
+def _session(settings: Settings) -> Record:
+    """Return the answer of the running session to `ps`; nothing if there is none, or if it does not answer."""
+    paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
     try:
-        found = find(socket_paths(plan.procfile_path, plan.root, settings.socket, os.environ), bool(settings.socket))
-        answer = Connection(found).request({"verb": "ps"}) if found is not None else {}
+        found = find(paths, bool(settings.socket))
+        return Connection(found).request({"verb": "ps"}) if found is not None else {}
     except ProcmanError:  # it is suspended, for example
         return {}
-    rows = answer.get("instances", [])
+
+
+def _rows(session: Record) -> list[Record]:
+    rows = session.get("instances", [])
     assert isinstance(rows, list)
-    session = {"PROCMAN_SESSION": str(answer["session"])} if "session" in answer else {}
-    ports = {row["name"]: row["port"] for row in rows if row["port"] is not None}
+    return [row for row in rows if row["port"] is not None]
+
+
+def _ports(session: Record) -> dict[str, int]:
+    return {str(row["name"]): int(str(row["port"])) for row in _rows(session)}
+
+
+def _decided(session: Record, instance: InstancePlan | None) -> dict[str, str]:
+    """Return what the running session has decided: its id, and its ports, also those of types that are not planned."""
+    known = {"PROCMAN_SESSION": str(session["session"])} if "session" in session else {}
+    ports = _ports(session)
     own = {"PORT": str(ports[instance.name])} if instance is not None and instance.name in ports else {}
-    firsts = {row["type"]: row["port"] for row in rows if row["port"] is not None and row["number"] == 1}
-    return {**session, **port_variables(firsts), **own}
+    firsts = {str(row["type"]): ports[str(row["name"])] for row in _rows(session) if row["number"] == 1}
+    return {**known, **port_variables(firsts), **own}

@@ -70,7 +70,12 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
 
 
 def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
-    """Read what ``start`` would read, except that only PORT is taken from the real environment."""
+    """Read what ``start`` would read, except that only PORT is taken from the real environment.
+
+    The ports are those of every checkout, wherever the export is made.
+    """
+    settings = settings.but(port_offset=0)
+    settings.checkout = ""
     procfile = read_procfile(settings.procfile)
     require_sound(procfile)
     layers, warnings = read_env_files(settings, environ, procfile)

@@ -7,6 +7,7 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
+from procman.config.checkout import at_checkout
 from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
 from procman.core.procfile.command import is_shell_word, needs_shell
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
@@ -35,10 +36,15 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
     Raises CommandError (126, 127) if they cannot be run, ConfigError if a file cannot be read.
     """
     words = invocation.words
+    settings = at_checkout(settings, os.environ)
+    decided = os.environ if "PROCMAN_SESSION" in os.environ else _decided_by_session(settings)
+    settings.checkout = decided.get("PROCMAN_CHECKOUT") or settings.checkout
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile and not invocation.after_dashes else None
     environment, _warnings = read_environment(settings, os.environ, procfile)  # `check` shows the warnings
-    env = {"PYTHONUNBUFFERED": "1", **environment.values, **_ports(settings, procfile, environment), **(more or {})}
+    own = _of_session(settings, procfile, environment)
+    own = {name: decided.get(name, text) for name, text in own.items()}
+    env = {"PYTHONUNBUFFERED": "1", **environment.values, **own, **(more or {})}
     if process is not None and procfile is not None:
         _warn(procfile, process)
         cwd = os.path.abspath(root_of(settings))
@@ -60,30 +66,26 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
         raise _cannot_run(argv[0], _search(environment, env, cwd), error) from None
 
 
-def _ports(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT and _URL of each type, as `start` sets them, or as the running session has."""
-    if procfile is None or settings.no_port:
-        return {}
-    from procman.config.interpolation import port_variables
+def _of_session(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
+    """Return PROCMAN_CHECKOUT, and PROCMAN_<TYPE>_PORT and _URL of each type, as `start` sets them."""
+    from procman.config.interpolation import session_variables
 
     try:
-        ports = port_variables(settings, procfile, environment)
+        return session_variables(settings, None if settings.no_port else procfile, environment)
     except UsageError:  # PORT is not a port, which only `start` needs
-        return {}
-    inside = os.environ if "PROCMAN_SESSION" in os.environ else _ports_that_moved(settings)
-    return {name: inside.get(name, port) for name, port in ports.items()}
+        return session_variables(settings, None, environment)
 
 
-def _ports_that_moved(settings: Settings) -> Mapping[str, str]:
-    """Return the variables for the ports of the running session, which may have moved; nothing if none answers."""
+def _decided_by_session(settings: Settings) -> Mapping[str, str]:
+    """Return the variables that the running session has decided, such as ports that moved; nothing if none answers."""
     from procman.runtime.control.endpoint import socket_paths
 
     paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
     if not any(map(os.path.lexists, paths)):
         return {}
-    from procman.cli.control.connection import ports_of
+    from procman.cli.control.connection import variables_of
 
-    return ports_of(paths, given=settings.socket is not None)
+    return variables_of(paths, given=settings.socket is not None)
 
 
 def _procfile(settings: Settings) -> Procfile | None:

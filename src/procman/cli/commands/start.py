@@ -8,9 +8,11 @@ import sys
 from procman.cli.commands.socket_claim import enter, join
 from procman.cli.commands.started_run import StartedRun, wants_terminals
 from procman.cli.options.precedence import settle
+from procman.config.checkout import at_checkout
 from procman.config.plan_source import read_plan
 from procman.errors import ProcmanError
 from procman.output.palette import wants_color
+from procman.runtime.guardian import guardian
 from procman.runtime.system.descendants import become_subreaper, kill_until_empty
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
 from procman.runtime.system.signals import block_signals
@@ -61,6 +63,7 @@ def start(
     """
     open_standard_descriptors()
     environ = _environ(settings)
+    settings = _placed(settings, environ)
     plan = read_plan(settings, environ, _new_session())
     close_inherited_on_exec()
     adopts = become_subreaper() or os.getpid() == 1 or sys.platform == "darwin"
@@ -78,6 +81,13 @@ def start(
         end_marked(plan.session, settings.timeout)
     block_signals()
     return code
+
+
+def _placed(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with what the checkout decides. On a server, where others know the ports, they stay."""
+    if not guardian.is_needed() and "port_offset" not in settings.origin:
+        settings = settings.but(port_offset=0)
+    return at_checkout(settings, environ)
 
 
 def _with_free_ports(

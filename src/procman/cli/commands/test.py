@@ -49,7 +49,7 @@ def perform(invocation: Invocation) -> int:
         connection = _connect(socket, background, log)
         _wait(connection, socket, timeout, settings)
         before = _deaths(_rows(connection))
-        code = run(settings, invocation, _ports(connection))
+        code = run(settings, invocation, _variables(connection))
         code = _finish(socket, code, before, settings)
         if Ending.by_key:
             raise KeyboardInterrupt
@@ -104,11 +104,12 @@ def _wait(connection: Connection, socket: str, timeout: object, settings: Settin
         raise RefusedError(f"{error.message}; nothing was tested", "", error.exit_code) from None
 
 
-def _ports(connection: Connection) -> dict[str, str]:
-    """Return the variables with the processes' ports, which the processes themselves get, too."""
+def _variables(connection: Connection) -> dict[str, str]:
+    """Return what the session has decided, which the processes themselves get, too: the checkout and the ports."""
     rows = _rows(connection)
     first = [row for row in rows if row["number"] == 1 and row["port"] is not None]
-    return port_variables({str(row["type"]): int(str(row["port"])) for row in first})
+    checkout = {"PROCMAN_CHECKOUT": str(connection.request({"verb": "hello"})["checkout"])}
+    return {**checkout, **port_variables({str(row["type"]): int(str(row["port"])) for row in first})}
 
 
 def _finish(socket: str, code: int, before: dict[str, int], settings: Settings) -> int:

@@ -133,8 +133,10 @@ def _procfile_at(path: str) -> str:
         return ""
 
 
-def ports_of(paths: list[str], given: bool) -> dict[str, str]:
-    """Return PROCMAN_<TYPE>_PORT and _URL of each type in a session; nothing if it does not answer soon."""
+def variables_of(paths: list[str], given: bool) -> dict[str, str]:
+    """Return what a session has decided: PROCMAN_CHECKOUT, and PROCMAN_<TYPE>_PORT and _URL of each type; nothing if
+    it does not answer soon.
+    """
     try:
         connection = find(paths, given)
         answer = Connection(connection, HINT_TIMEOUT).request({"verb": "ps"}) if connection is not None else {}
@@ -142,7 +144,8 @@ def ports_of(paths: list[str], given: bool) -> dict[str, str]:
         return {}
     rows = answer.get("instances")
     first = [row for row in rows if row["number"] == 1 and row["port"] is not None] if isinstance(rows, list) else []
-    return port_variables({str(row["type"]): int(row["port"]) for row in first})
+    checkout = {"PROCMAN_CHECKOUT": str(answer["checkout"])} if answer.get("checkout") else {}
+    return {**checkout, **port_variables({str(row["type"]): int(row["port"]) for row in first})}
 
 
 class Connection:

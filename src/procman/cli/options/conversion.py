@@ -64,6 +64,7 @@ def _checked(convert: Callable[[str], object], text: str, place: str, choices: t
 _CONVERTERS: dict[str, Callable[[str], object]] = {
     "whole": values.whole,
     "port": values.port,
+    "offset": values.offset,
     "seconds": values.duration,
     "path": values.path,
     "regex": values.regex,
@@ -105,7 +106,7 @@ def from_toml(option: Option, value: object, place: str) -> object:
         return tuple(value)
     if option.setting == "formation" and isinstance(value, dict):
         return ",".join(f"{name}={count}" for name, count in value.items())
-    wanted = {"whole": int, "port": int, "seconds": (int, float, str)}.get(option.kind, str)
+    wanted = {"whole": int, "port": int, "offset": (int, str), "seconds": (int, float, str)}.get(option.kind, str)
     if not isinstance(value, wanted):  # type: ignore[arg-type]
         raise UsageError(f"{place} must be {_described_kind(option)}, not {_described(value)}")
     return converted(option, [str(value)], place)
@@ -131,7 +132,8 @@ def from_folder(option: Option, value: object, folder: str) -> object:
 
 
 def _described_kind(option: Option) -> str:
-    kinds = {"switch": "true or false", "whole": "a whole number", "port": "a port", "seconds": values.DURATION}
+    kinds = {"switch": "true or false", "whole": "a whole number", "port": "a port", "offset": values.OFFSET}
+    kinds["seconds"] = values.DURATION
     return kinds.get(option.kind, "a list of strings" if option.kind == "list" else "a string")
 
 

@@ -13,12 +13,13 @@ WHEN = {"auto": None, "always": True, "never": False}  # what a switch with choi
 class Option:
     """One option.
 
-    ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "seconds", "list", "choice", "switch" or
-    "optional" (a string that may be left out). A switch stores ``value``; one with ``choices`` may also take one of
-    WHEN after a "=". A row without help belongs to the row before it ("--color / --no-color"). ``everyday`` options are
-    explained by ``--help``, the others by ``--help-all`` and the man page. ``names``: the values are names of process
-    types, which completion offers. ``config``: the option is a key in config files, too. ``variable`` replaces the
-    usual environment variable (PROCMAN_ and the long flag), if another option has that; an empty string means none.
+    ``kind`` is "text", "path", "regex", "stamp", "template", "whole", "port", "offset", "seconds", "list", "choice",
+    "switch" or "optional" (a string that may be left out). A switch stores ``value``; one with ``choices`` may also
+    take one of WHEN after a "=". A row without help belongs to the row before it ("--color / --no-color"). ``everyday``
+    options are explained by ``--help``, the others by ``--help-all`` and the man page. ``names``: the values are names
+    of process types, which completion offers. ``config``: the option is a key in config files, too. ``variable``
+    replaces the usual environment variable (PROCMAN_ and the long flag), if another option has that; an empty string
+    means none.
     """
 
     __slots__ = (

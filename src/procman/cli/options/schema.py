@@ -159,6 +159,7 @@ def _setting(option: Option) -> Form:
 _OF_KINDS: dict[str, Form] = {
     "whole": _whole(0, _MOST_WHOLE),
     "port": _PORT,
+    "offset": _any(_words(("none", "worktree")), _whole(0, _MOST_WHOLE), {"type": "string", "pattern": "^[0-9]{1,9}$"}),
     "seconds": _time(),
     "list": _one_or_more(_STRING),
     "path": _PATH,

@@ -27,6 +27,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     port: int | None = None  # the base; 0: processes get no PORT
     port_step: int = 100
+    port_offset: int | None = None  # what is added to the base; None: what moves a linked git worktree
     port_conflict: str = "warn"  # or "bump", "fail": what to do if another process listens on a port
     os_env_wins: bool = False
     env_interpolate: bool = False
@@ -95,6 +96,8 @@ class Settings:
         self.notes: tuple[str, ...] = ()  # warnings about the config files
         self.mistakes: tuple[UsageError, ...] = ()  # in the config files; any command but `check` raises them
         self.project = ""  # the folder of the config files; empty for the current one
+        self.checkout = ""  # the name for PROCMAN_CHECKOUT; empty: it is not set
+        self.slot = 0  # the number of this linked git worktree among those of the user; 0: its ports do not move
         if "procfile" not in given and "root" in given:
             self.procfile = f"{self.root.rstrip('/')}/Procfile"
         if "root" not in given:

@@ -18,6 +18,7 @@ MOST_INSTANCES = 10_000
 DEFAULT_PORT = 5000
 DEFAULT_STEP = 100
 HIGHEST_PORT = 65535
+WORKTREE_STEP = 1000  # from the ports of one checkout to those of the next
 EXAMPLE = "write a formation as web=2,worker=4 or all=1"
 
 
@@ -183,6 +184,12 @@ def base_port(port: int | None, environment: Environment) -> int:
     raise UsageError(message, "a port is a number from 1 to 65535; use -p for another base, --no-port for none")
 
 
+def base_in_worktree(base: int, slot: int) -> int:
+    """Return the base in the linked worktree that has this slot. A base in the upper half of all ports moves down."""
+    distance = WORKTREE_STEP * slot
+    return base + distance if base <= HIGHEST_PORT // 2 else base - distance
+
+
 def moved_ports(
     instances: Iterable[InstancePlan], step: int, busy: Collection[int], is_free: Callable[[int], bool]
 ) -> dict[str, int]:
@@ -214,7 +221,8 @@ def check_ports(ports: Iterable[tuple[str, int]]) -> None:
     owners: dict[int, str] = {}
     for name, port in ports:
         if not in_range(port):
-            raise UsageError(f"{name} would get port {port}, outside 1-65535", "choose a lower base with -p")
+            hint = "choose a lower base with -p, or a smaller --port-offset"
+            raise UsageError(f"{name} would get port {port}, outside 1-65535", hint)
         owner = owners.setdefault(port, name)
         if owner != name:
             hint = "choose a larger --port-step, or fewer instances"

@@ -10,6 +10,7 @@ _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
 _DIGITS = 9  # more than any count or port needs, and far below the limit of `int`
 HIGHEST_PORT = 65535
+OFFSET = "none, worktree or a whole number"
 DURATION = "a duration such as 30, 500ms or 1m30s"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
 _FOREVER = 1e9  # seconds, 31 years; deadlines and time formats stay far from their limits
@@ -27,6 +28,15 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= HIGHEST_PORT):
         raise ValueError(f"a port from 1 to {HIGHEST_PORT}, or 0 for none")
     return int(text)
+
+
+def offset(text: str) -> int | None:
+    """Return what is added to the first port, 0 for ``none``, and None for ``worktree``."""
+    if text == "worktree":
+        return None
+    if text != "none" and not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise ValueError(OFFSET)
+    return 0 if text == "none" else int(text)
 
 
 def duration(text: str) -> float:

@@ -61,6 +61,7 @@ class Session:
             "pid": self._pid(),
             "procfile": self.plan_source.procfile,
             "root": self.plan_source.root,
+            "checkout": self.plan_source.checkout,
             "session": self.plan_source.session,
             "version": __version__,
             "since": round(self._began, 3),
