@@ -8,6 +8,7 @@ import subprocess
 from configparser import ConfigParser
 
 import pytest
+import yaml
 
 import harness
 from export.plans import Export, plan_of
@@ -227,6 +228,18 @@ def test_a_unit_has_started_when_it_is_ready(check: Check, in_script: str) -> No
     assert in_script in export.files["app/web.1.ready"]
     subprocess.run(["sh", "-n"], input=export.files["app/web.1.ready"], text=True, check=True)
     assert not export.warnings
+
+
+def test_a_restart_that_follows_another_is_what_the_target_calls_it_or_a_warning() -> None:
+    overlay: dict[str, dict[str, object]] = {"web": {"depends_on": (Dependency("api", restart=True), Dependency("db"))}}
+    plan = plan_of("web: ./web\napi: ./api\ndb: ./db\n", overlay)
+    assert unit(Export("systemd", plan))["PartOf"] == ["app-web.target", "app-api@1.service"]
+    services = yaml.safe_load(Export("compose", plan).files["compose.override.yaml"])["services"]
+    started = {"condition": "service_started"}
+    assert services["web"]["depends_on"] == {"api": {**started, "restart": True}, "db": started}
+    for target in ("kubernetes", "nomad", "supervisord", "runit", "upstart"):
+        warnings = Export(target, plan).warnings
+        assert any("restarts with its dependencies" in one for one in warnings), target
 
 
 def test_a_script_of_systemd_counts_successes_in_a_row(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
+RESTART_WITH = "restarts with its dependencies"
 
 
 def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
@@ -32,6 +33,8 @@ def features_of(service: Service) -> Iterator[str]:
         yield HEALTH
     if plan.depends_on:
         yield DEPENDENCIES
+    if any(needed.restart for needed in plan.depends_on):
+        yield RESTART_WITH
     if service.stop.command:
         yield STOP_COMMAND
     if service.stop.to:

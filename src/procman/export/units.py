@@ -123,6 +123,20 @@ def first_lines(how: str, units: list[str]) -> list[str]:
     return [line for unit in units for line in (f"{how}={unit}", f"After={unit}")]
 
 
+def restart_with_lines(app: Application, service: Service) -> list[str]:
+    """Return the lines that restart ``service`` with the dependencies whose restart is to be followed."""
+    followed = {needed.type for needed in service.first.depends_on if needed.restart}
+    units = [
+        unit for other, _ in dependencies_of(app, service) if other.name in followed for unit in units_of(app, other)
+    ]
+    if not units:
+        return []
+    return [
+        "# It restarts with them. For systemd, that means that it is also stopped with them.",
+        *(f"PartOf={unit}" for unit in units),
+    ]
+
+
 def release_lines(app: Application, service: Service) -> list[str]:
     """Return the lines that start the release before ``service``."""
     release = gate(app, service)

@@ -246,6 +246,12 @@ def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str) -> None
     assert refused.value.path == ("anyone",)
 
 
+def test_a_dependency_may_bring_its_restarts_along() -> None:
+    (one,) = converted("depends_on", {"api": {"restart": True}})
+    assert (one.type, one.condition, one.restart) == ("api", "ready", True)
+    assert not converted("depends_on", {"api": "started"})[0].restart
+
+
 def test_an_http_check_may_list_statuses_and_headers() -> None:
     check = converted("ready", {"http": "/", "status": [401, 200, 401], "headers": {"X-Guest": "me"}})
     assert (check.status, check.headers) == ((401, 200), (("X-Guest", "me"),))

@@ -255,6 +255,19 @@ def test_what_waits_for_readiness_starts_after_it(machine: Machine, place: Path)
     assert state(machine, "web.1") == "active"
 
 
+def test_a_crash_restarts_the_dependent_that_wants_it(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "api: ./witness\nweb: ./witness\nother: ./witness\n")
+    (app.folder / "procman.toml").write_text(
+        "[process.api]\nbackoff = 0.2\n"
+        "[process.web]\ndepends_on = { api = { restart = true } }\n[process.other]\ndepends_on = ['api']\n"
+    )
+    install(machine, app)
+    before = {name: app.pid(f"{name}.1") for name in ("api", "web", "other")}
+    os.kill(outside(machine, before["api"]), signal.SIGKILL)
+    wait_for(lambda: app.pid("api.1") != before["api"] and app.pid("web.1") != before["web"], "both are up again")
+    assert app.pid("other.1") == before["other"]
+
+
 @pytest.mark.parametrize(("command", "timeout"), [("exit 0", 300), ("exec sleep 1000", 0.5)])
 def test_what_is_never_ready_has_failed(machine: Machine, place: Path, command: str, timeout: float) -> None:
     app = Application(place / "shop", f"web: echo x >>seen/lives; {command}\n")

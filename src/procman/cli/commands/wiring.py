@@ -224,7 +224,7 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
 def _lazy_components(
     supervisor: Supervisor, hub: Hub, children: Children, reload: Reload, log_dir: str
 ) -> list[Component]:
-    """Return the components for checks and for watched files, each made when the first plan needs it."""
+    """Return the components for checks, watched files and restarts of dependents, made when a plan needs them."""
 
     def probes() -> Component:
         from procman.runtime.health.probes import Probes
@@ -236,7 +236,13 @@ def _lazy_components(
 
         return Watch(supervisor, hub, reload, log_dir)
 
+    def dependents() -> Component:
+        from procman.runtime.health.dependents import Dependents
+
+        return Dependents(supervisor, hub)
+
     return [
         LazyComponent(lambda plan: plan.ready is not None or plan.health is not None, probes),
         LazyComponent(lambda plan: bool(plan.watch), watch),
+        LazyComponent(lambda plan: any(needed.restart for needed in plan.depends_on), dependents),
     ]

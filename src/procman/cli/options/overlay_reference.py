@@ -22,8 +22,9 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
     "success_exit_codes": ("[CODES]", "exit codes besides 0 that mean success; a signal's name means 128 + its number"),
     "can_die": ("true", "it may exit without ending the run or affecting its exit status"),
     "depends_on": (
-        "[NAMES] | { NAME = { condition, timeout } }",
-        "start it after these; condition: ready, started, completed, completed_successfully",
+        "[NAMES] | { NAME = { condition, timeout, restart } }",
+        "start it after these; condition: ready, started, completed, completed_successfully; "
+        "restart = true: restart it after each restart of that one",
     ),
     "ready": (
         "CHECK",

@@ -211,7 +211,10 @@ def _check(keys: Mapping[str, Callable[[object], object]], own: Mapping[str, For
 
 _CONDITION = _words(CONDITIONS, CONDITION_ALIASES)
 _CODE = _any(_whole(0, 255), _SIGNAL_NAME)
-_DEPENDENCY = _any(_CONDITION, _table({"condition": _CONDITION, "timeout": _time(converters.MIN_PERIOD)}))
+_DEPENDENCY = _any(
+    _CONDITION,
+    _table({"condition": _CONDITION, "timeout": _time(converters.MIN_PERIOD), "restart": _SWITCH}),
+)
 _VARIABLES: Form = {
     "type": "object",
     "propertyNames": {"pattern": "^[^=]+$", "not": {"const": "PORT"}},

@@ -19,10 +19,10 @@ class Dependency:
     """A process type that another one waits for, until all its instances meet `condition`.
 
     `timeout` is in seconds, or None. `healthy` means that the condition was written in Compose's word, so a health
-    check also counts as a readiness check.
+    check also counts as a readiness check. `restart`: each later life of the type restarts the one that depends on it.
     """
 
-    __slots__ = ("condition", "healthy", "timeout", "type")
+    __slots__ = ("condition", "healthy", "restart", "timeout", "type")
 
     def __init__(
         self,
@@ -30,11 +30,13 @@ class Dependency:
         condition: str = READY,
         timeout: float | None = None,
         healthy: bool = False,
+        restart: bool = False,
     ) -> None:
         self.type = type
         self.healthy = healthy
         self.condition = condition
         self.timeout = timeout
+        self.restart = restart
 
     def __repr__(self) -> str:
         return f"Dependency({self.type!r}, {self.condition!r})"

@@ -99,13 +99,14 @@ def _depends_on(value: object) -> tuple[Dependency, ...]:
 def _dependency(name: str, how: object) -> Dependency:
     try:
         keys = how if isinstance(how, dict) else {"condition": how}
-        found = table(keys, {"condition": text, "timeout": period})
+        found = table(keys, {"condition": text, "timeout": period, "restart": truth})
         given = str(found.get("condition", READY))
         condition = word(CONDITIONS, CONDITION_ALIASES)(given)
     except WrongValueError as error:
         raise WrongValueError(error.message, error.hint, (name, *error.path)) from None
     timeout = found.get("timeout")
-    return Dependency(name, condition, timeout if isinstance(timeout, float) else None, given.endswith("healthy"))
+    limit = timeout if isinstance(timeout, float) else None
+    return Dependency(name, condition, limit, given.endswith("healthy"), bool(found.get("restart")))
 
 
 def _port(value: object) -> int:

@@ -50,6 +50,7 @@ from procman.export.overlay import (
     DEPENDENCIES,
     HEALTH,
     READY,
+    RESTART_WITH,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -93,7 +94,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield compose.yaml, the file that only Compose reads, and the env files."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
-    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, RESTART_WITH, STOP_COMMAND, STOP_TO)
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
@@ -307,8 +308,13 @@ def _local(app: Application, service: Service) -> Part:
 
 
 def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -> Part:
+    followed = {needed.type for needed in service.first.depends_on if needed.restart}
     found: Part = {
-        labels[other.name]: {"condition": _condition(other, wanted)} for other, wanted in dependencies_of(app, service)
+        labels[other.name]: {
+            "condition": _condition(other, wanted),
+            **({"restart": True} if other.name in followed else {}),
+        }
+        for other, wanted in dependencies_of(app, service)
     }
     release = gate(app, service)
     if release:

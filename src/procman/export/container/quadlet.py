@@ -15,6 +15,7 @@ from procman.export.grammar import Block, assignments, escaped, podman_line, sys
 from procman.export.overlay import (
     DEPENDENCIES,
     HEALTH,
+    RESTART_WITH,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -32,6 +33,7 @@ from procman.export.units import (
     readiness_warnings,
     release_lines,
     restart_lines,
+    restart_with_lines,
     units_of,
 )
 
@@ -59,7 +61,7 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, HEALTH, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, HEALTH, RESTART_WITH, STOP_COMMAND, STOP_TO)
     yield from health_warnings(app, "Podman")
     yield from readiness_warnings(app)
     yield from by_hand_warnings(app)
@@ -153,6 +155,7 @@ def _install(service: Service, options: ExportOptions) -> list[str]:
 
 def _needs(app: Application, service: Service) -> Iterator[str]:
     yield from release_lines(app, service)
+    yield from restart_with_lines(app, service)
     for other, condition in dependencies_of(app, service):
         yield from first_lines("Requires" if condition == SUCCEEDED else "Wants", units_of(app, other))
 

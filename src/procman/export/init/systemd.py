@@ -11,6 +11,7 @@ from procman.export.init.ready_scripts import ready_lines, ready_script, ready_w
 from procman.export.overlay import (
     DEPENDENCIES,
     READY,
+    RESTART_WITH,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -26,6 +27,7 @@ from procman.export.units import (
     limit_lines,
     release_lines,
     restart_lines,
+    restart_with_lines,
     signal_word,
     units_of,
 )
@@ -81,7 +83,7 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES, READY, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES, RESTART_WITH, READY, STOP_COMMAND, STOP_TO)
     yield from by_hand_warnings(app)
     yield from ready_warnings(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
@@ -218,6 +220,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
 
 def _needs(app: Application, service: Service) -> Iterator[str]:
     yield from release_lines(app, service)
+    yield from restart_with_lines(app, service)
     for other, condition in dependencies_of(app, service):
         if condition == SUCCEEDED:
             yield from first_lines("Requires", units_of(app, other))
