@@ -23,7 +23,8 @@ ARROWS: dict[str, set[str]] = {
     "config": {"core", "errors"},
     "runtime": {"config", "output", "core", "errors"},
     "export": {"core", "errors"},
-    "cli": {"config", "runtime", "output", "core", "errors", "export", "procman"},
+    "engines": {"export", "core", "errors"},
+    "cli": {"config", "runtime", "output", "core", "errors", "export", "engines", "procman"},
     "procman": {"cli"},
 }
 PURE = {
@@ -42,9 +43,14 @@ PURE = {
     "warnings",
 }
 
-# Processes of an application come from two places only; the guardian, the watcher of `run` and what looks after them
-# are ours, and fork without executing anything.
-SPAWNERS = {"runtime/processes/fork_exec.py", "runtime/processes/spawn.py", "runtime/guardian/foreground_run.py"}
+# Processes of an application come from two places only, commands of engines from a third; the
+# guardian, the watcher of `run` and what looks after them are ours, and fork without executing anything.
+SPAWNERS = {
+    "runtime/processes/fork_exec.py",
+    "runtime/processes/spawn.py",
+    "runtime/guardian/foreground_run.py",
+    "engines/runner.py",
+}
 FORKERS = {"runtime/guardian/guardian.py", "runtime/guardian/run_watcher.py", "runtime/guardian/background.py"}
 EXECUTING = ("os.posix_spawn", "os.exec", "os.spawn", "os.system", "os.popen", "os.forkpty")
 
@@ -205,7 +211,7 @@ def test_only_the_outlet_writes_to_standard_output(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if own_ring(path) != "cli"], ids=name_of)
-def test_only_three_files_create_application_processes(path: Path) -> None:
+def test_only_these_files_start_programs(path: Path) -> None:
     names = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
     if name_of(path) not in SPAWNERS:
         assert not [name for name in names if name.startswith(EXECUTING)]

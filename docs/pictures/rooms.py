@@ -21,8 +21,9 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
         "what the user types",
         {
             "options": ("the table of commands and options,", "and what reads it: help, man page, shells"),
-            "commands": ("start, run, check, export, …:", "what works on a project"),
-            "control": ("ps, logs, attach, scale, …:", "clients of the control socket"),
+            "commands": ("start, run, check, init, export, test:", "what works on a project"),
+            "control": ("ps, logs, attach, restart, scale and others:", "clients of the control socket"),
+            "remote": ("deploy, and the same commands", "at a destination"),
             "mcp": ("tools for coding agents:", "each runs one of our commands"),
         },
     ),
@@ -38,6 +39,7 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "system": ("the kernel, wrapped:", "poller, signals, /proc"),
         },
     ),
+    "engines": ("deploy to other machines", {}),
     "export": (
         "for other process managers",
         {
@@ -69,7 +71,10 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
     ),
     "errors": ("the exceptions that everything shares", {}),
 }
-NOTES = {"config": ("Procfile, env files,", "configuration files,", "overlays")}  # for a ring without rooms
+NOTES = {  # for a ring without rooms
+    "config": ("Procfile, env files,", "configuration files,", "overlays, destinations"),
+    "engines": ("pure: an engine's commands, and what", "its answers mean; one runner", "performs them"),
+}
 
 
 class Place:
@@ -128,15 +133,17 @@ def drawing() -> str:
     """Return the whole picture."""
     inner = WIDTH - 2 * MARGIN
     left, right = inner * 0.72 - GAP, inner * 0.28
-    runtime_top = MARGIN + height_of(1) + GAP
+    runtime_top = MARGIN + height_of(2) + GAP
     output_top = runtime_top + height_of(2) + GAP
     core_top = output_top + height_of(2) + GAP
+    export_top = runtime_top + height_of(1) + GAP
     errors_top = core_top + height_of(2) + GAP
     wide = left * 0.75 - GAP
     parts = [
-        *ring("cli", Place(MARGIN, MARGIN, inner, height_of(1)), 4),
+        *ring("cli", Place(MARGIN, MARGIN, inner, height_of(2)), 3),
         *ring("runtime", Place(MARGIN, runtime_top, left, height_of(2)), 4),
-        *ring("export", Place(WIDTH - MARGIN - right, runtime_top, right, core_top - GAP - runtime_top), 1),
+        *ring("engines", Place(WIDTH - MARGIN - right, runtime_top, right, height_of(1)), 1),
+        *ring("export", Place(WIDTH - MARGIN - right, export_top, right, core_top - GAP - export_top), 1),
         *ring("output", Place(MARGIN, output_top, wide, height_of(2)), 2),
         *ring("config", Place(MARGIN + wide + GAP, output_top, left - wide - GAP, height_of(2)), 1),
         *ring("core", Place(MARGIN, core_top, inner, height_of(2)), 3),

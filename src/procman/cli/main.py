@@ -49,14 +49,18 @@ def _main(words: list[str]) -> int:
         invocation = parse(words)
     if invocation is None:
         return EXIT_OK
-    if invocation.command == "start" and any(option.setting == "detach" for option in invocation.given):
+    if (
+        invocation.command == "start"
+        and not _is_remote(invocation)
+        and any(option.setting == "detach" for option in invocation.given)
+    ):
         return _main(["up", *words[1:]])  # word for word the same
     return _perform(invocation)
 
 
 def _perform(invocation: Invocation) -> int:
     """Perform the command. With ``--json`` a session command reports its errors as an object on stdout."""
-    if invocation.command == "start":
+    if invocation.command == "start" and not _is_remote(invocation):
         _require_names(invocation)
         end_by_interrupt()
         _require_folder()
@@ -74,11 +78,24 @@ def _perform(invocation: Invocation) -> int:
         return error.exit_code
 
 
+def _is_remote(invocation: Invocation) -> bool:
+    """Whether the command is about a destination and not about this machine."""
+    if "PROCMAN_ON" not in os.environ and all(option.setting != "on" for option in invocation.given):
+        return False
+    from procman.cli.remote.dispatch import is_remote
+
+    return is_remote(invocation)
+
+
 def _answered(invocation: Invocation) -> int:
     """Perform the command. An answer of another version, which lacks what the command needs, is not a bug."""
     _require_names(invocation)
     command = find_command(invocation.command)
     assert command is not None
+    if _is_remote(invocation):
+        from procman.cli.remote.dispatch import perform
+
+        return perform(invocation)
     try:
         return command.perform(invocation)
     except (AssertionError, AttributeError, KeyError, TypeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from procman.core.model.dependency import COMPLETED, SUCCEEDED
@@ -53,6 +53,7 @@ class Service:
     starts: bool = True
     folder: str = ""
     root: str = ""
+    wanted: int | None = None  # how many the target starts, if not all of the plan
 
     @property
     def first(self) -> InstancePlan:
@@ -72,6 +73,8 @@ class Service:
     @property
     def replicas(self) -> int:
         """How many instances the target starts."""
+        if self.wanted is not None:
+            return self.wanted
         return len(self.instances) if self.starts else 0
 
     @property
@@ -149,7 +152,10 @@ def application(plan: Plan, options: ExportOptions) -> Application:
     types = dict.fromkeys(instance.type for instance in plan.instances)
     started = _started(plan)
     root = options.target_dir or plan.root
-    services = tuple(_service(name, plan, shared, name in started, root) for name in types)
+    services = tuple(
+        replace(_service(name, plan, shared, name in started, root), wanted=options.replicas.get(name))
+        for name in types
+    )
     return Application(options.app, services, shared)
 
 

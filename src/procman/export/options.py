@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from procman.export.file import ExportWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class ExportOptions:
     printed. ``log`` is the folder for log files; if it is empty, the target's default applies. ``user_units`` asks for
     units of a user's own service manager. ``target_dir`` is the folder of the application at the target, empty if it is
     the same as on this machine. With ``keep_trying``, what keeps failing is restarted forever, whatever the restart
-    budget. With ``numbered``, the pods of Kubernetes have the numbers of instances.
+    budget. With ``numbered``, the pods of Kubernetes have the numbers of instances. ``replicas`` holds
+    counts that differ from the plan's, such as 0 for a type that can be scaled later.
     """
 
     app: str
@@ -34,6 +35,7 @@ class ExportOptions:
     target_dir: str = ""
     keep_trying: bool = False
     numbered: bool = False
+    replicas: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def account(self) -> str:

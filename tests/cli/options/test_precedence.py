@@ -30,7 +30,7 @@ def settled(*argv: str, **environ: str) -> Settings:
 
 def test_every_option_has_its_setting_and_every_setting_its_option() -> None:
     # words of the command line, tables of a config file, and the entries of `env` that are tables
-    elsewhere = {"names", "process", "env_optional"}
+    elsewhere = {"names", "process", "on", "env_optional"}
     assert {option.setting for option in OPTIONS} - {"foreman", "processes"} == set(NAMES) - elsewhere
 
 

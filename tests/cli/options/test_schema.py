@@ -77,7 +77,7 @@ def test_it_is_a_schema_of_draft_7() -> None:
 def test_it_has_every_key_each_with_its_meaning() -> None:
     root = json.loads(rendered())
     process = root["properties"]["process"]["additionalProperties"]
-    assert set(root["properties"]) == {*CONFIG_KEYS, "process"}
+    assert set(root["properties"]) == {*CONFIG_KEYS, "process", "on"}
     assert list(process["properties"]) == list(KEYS)
     assert all(form["description"] for form in (*root["properties"].values(), *process["properties"].values()))
     assert set(KINDS) <= set(process["properties"]["ready"]["properties"])

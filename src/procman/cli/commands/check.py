@@ -127,8 +127,9 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
         collected(lambda: formation_of(settings, procfile), failures)  # which needs no overlay
     elif not procfile.errors:
         plan = collected(lambda: plan_for(settings, procfile, environment, overlay=overlay), failures)
+    destinations = collected(lambda: _destination_problems(settings), failures) or []
     located, found.unlocated = _located(failures)
-    found.problems = [*located, *(overlay.problems if overlay else ())]
+    found.problems = [*located, *(overlay.problems if overlay else ()), *destinations]
     reported = {f"{problem.location}: {problem.message}" for problem in found.problems}
     notes = plan.warnings if plan else settings.notes
     found.advice = [("warning", text) for text in dict.fromkeys((*warnings, *notes)) if text not in reported]
@@ -207,6 +208,17 @@ def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -
     from procman.config.overlays import read_overlay
 
     return read_overlay(settings, procfile, environment)
+
+
+def _destination_problems(settings: Settings) -> list[OverlayProblem]:
+    """Return the mistakes in the destinations of `deploy`, if there are any destinations."""
+    if not settings.on:
+        return []
+    from procman.config.destinations import read_destinations
+    from procman.engines.engine_registry import unknown_engines
+
+    destinations = read_destinations(settings)
+    return [*destinations.problems, *unknown_engines(destinations.found.values())]
 
 
 def _env_advice(settings: Settings, overlay: Overlay | None) -> list[Advice]:

@@ -19,6 +19,8 @@ from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procman.cli.control.connection import Record
     from procman.cli.control.log_filter import Selection
     from procman.cli.control.log_source import Output
@@ -32,7 +34,7 @@ _FILTERS = ("grep", "level", "stderr")  # settings
 def perform(invocation: Invocation) -> int:
     """Print the recent output. With ``--follow`` continue until Ctrl-C or the end of the session."""
     given = own_options(invocation)
-    _require_pattern(given)
+    require_pattern(given)
     query = _query(given, names_in(invocation))
     connection = connect(invocation)
     if "after" in given:
@@ -41,7 +43,7 @@ def perform(invocation: Invocation) -> int:
     printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
     if isinstance(printer, Printer):
         printer.learn(connection.request({"verb": "ps"}))
-    selection = _selection(given, printer)
+    selection = selection_of(given, printer.print)
     _print_all(live_output(connection, query), printer, selection)
     if "stderr" in given and not selection.filter.has_seen_stderr:
         sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
@@ -52,8 +54,8 @@ def _query(given: Record, names: list[str]) -> Query:
     """Return what to request. With a filter that is the whole memory, of which the last matches are shown."""
     query = Query(names)
     query.follow = bool(given.get("follow"))
-    query.since = _age(str(given["since"])) if "since" in given else None
-    if any(setting in given for setting in _FILTERS):
+    query.since = age(str(given["since"])) if "since" in given else None
+    if has_filter(given):
         query.since = EVER if query.since is None else query.since
     elif "after" not in given:
         lines = given.get("lines")
@@ -66,7 +68,7 @@ def _position(given: Record, current: str) -> int:
     return position if session == current else 0
 
 
-def _require_pattern(given: Record) -> None:
+def require_pattern(given: Record) -> None:
     """Raise UsageError for an option that changes a filter which is not there."""
     for setting, flag in (("ignore_case", "--ignore-case"), ("invert", "--invert")):
         if setting in given and "grep" not in given:
@@ -75,11 +77,17 @@ def _require_pattern(given: Record) -> None:
         read_cursor(str(given["after"]), "--after")
         if "follow" in given and "lines" in given:
             raise UsageError("--lines with --after means the first lines, which --follow cannot end with")
-    if "context" in given and not any(setting in given for setting in _FILTERS):
+    if "context" in given and not has_filter(given):
         raise UsageError("--context needs --grep, --level or --stderr")
 
 
-def _selection(given: Record, printer: Printer | JsonPrinter) -> Selection:
+def has_filter(given: Record) -> bool:
+    """Whether the options choose among the lines."""
+    return any(setting in given for setting in _FILTERS)
+
+
+def selection_of(given: Record, show: Callable[[Record, bytes], None]) -> Selection:
+    """Return what shows the lines that the options choose."""
     from procman.cli.control.log_filter import LineFilter, Selection
 
     pattern, level, around = given.get("grep"), given.get("level"), given.get("context", 0)
@@ -94,7 +102,7 @@ def _selection(given: Record, printer: Printer | JsonPrinter) -> Selection:
     count = given.get("lines", None if limited else DEFAULT_LINES)
     assert isinstance(around, int)
     assert count is None or isinstance(count, int)
-    return Selection(line_filter, printer.print, around, count, first="after" in given)
+    return Selection(line_filter, show, around, count, first="after" in given)
 
 
 def _print_all(output: Output, printer: Printer | JsonPrinter, selection: Selection) -> None:
@@ -192,7 +200,8 @@ def _palette(color: object) -> Palette:
     return Palette(wants_color(color if isinstance(color, bool) else None, os.environ, sys.stdout.isatty()))
 
 
-def _age(text: str) -> float:
+def age(text: str) -> float:
+    """Return the seconds of ``--since``. Raises UsageError."""
     try:
         return duration(text)
     except ValueError:

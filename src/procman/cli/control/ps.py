@@ -94,7 +94,7 @@ def _cells(row: Record) -> tuple[str, ...]:
         str(row["name"]),
         str(row["state"]),
         _or_dash(row["pid"]),
-        _duration(row["uptime"]),
+        duration_text(row["uptime"]),
         str(row["restarts"]),
         str(row["crashes"]),
         _or_dash(row["port"] if row["has_port"] else None),
@@ -108,7 +108,7 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _duration(seconds: object) -> str:
+def duration_text(seconds: object) -> str:
     """Return a duration as ``45s``, ``3m05s``, ``2h07m`` or ``4d02h``."""
     if not isinstance(seconds, (int, float)):
         return "-"

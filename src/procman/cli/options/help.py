@@ -18,9 +18,11 @@ _TOGETHER = {  # one row for two: a screen has 24
     "up": ("up, agents", "Start in the background; help coding agents, also by mcp."),
     "check": ("check, init", "Check the Procfile, or write a first one from what is here."),
     "run": ("run, env", "Run a command with a process's variables, or print them."),
+    "test": ("test, prune", "Run a command while all are up; stop what killed sessions left."),
+    "stop": ("stop, down", "Stop processes, or end the whole session."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("resume", "events", "env", "init", "agents", "mcp")
+_IN_ANOTHER_ROW = ("resume", "events", "env", "init", "agents", "mcp", "prune", "down")
 
 
 def overview() -> str:

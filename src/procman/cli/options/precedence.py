@@ -143,7 +143,7 @@ def _collected_key(file: ConfigFile, key: str, mistakes: list[UsageError] | None
 def _from_key(file: ConfigFile, key: str, value: object) -> Given:
     """Return what one key of a config file sets. Raises UsageError, ConfigError for an unknown key."""
     place = file.location(key)
-    if key == "process" and not file.is_text:  # the overlay has its own reader, which reports its errors
+    if key in ("process", "on") and not file.is_text:  # overlay and destinations have readers that report errors
         return {key: (tuple(value) if isinstance(value, dict) else (key,), place)}
     option = CONFIG_KEYS.get(key.replace("-", "_"))
     if option is None:
@@ -166,7 +166,7 @@ def _from_key(file: ConfigFile, key: str, value: object) -> Given:
 def _unknown(file: ConfigFile, key: str) -> ConfigError:
     from procman.core.text.suggest import did_you_mean
 
-    hint = _hint_of_flag(key) or did_you_mean(key, (*CONFIG_KEYS, "process"))
+    hint = _hint_of_flag(key) or did_you_mean(key, (*CONFIG_KEYS, "process", "on"))
     return ConfigError(f'{file.location(key)}: unknown setting "{key}"', hint)
 
 

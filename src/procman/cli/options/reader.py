@@ -52,13 +52,15 @@ def with_command_first(words: Sequence[str]) -> list[str]:
 
 
 def leading_flags() -> dict[str, Option]:
-    """Return each flag that may stand before the command, with its option. Those of `start`, the first, win."""
+    """Return each flag that may stand before the command, with its option. Those of `start`, the first, win.
+
+    ``--version`` there is procman's own.
+    """
     from procman.cli.options.session_table import COMMANDS
 
     tables = [table.options for table in reversed(COMMANDS.values())]
-    return {
-        flag: option for options in tables for option in options if option.kind != "optional" for flag in option.flags
-    }
+    usual = [option for options in tables for option in options if option.kind != "optional"]
+    return {flag: option for option in usual for flag in option.flags if flag != "--version"}
 
 
 def _read_command(command: Command, argv: Sequence[str]) -> Invocation | None:

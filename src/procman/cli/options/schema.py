@@ -14,6 +14,7 @@ from pathlib import Path
 from procman.cli.options.overlay_reference import KEYS_EXPLAINED
 from procman.cli.options.precedence import CONFIG_KEYS
 from procman.cli.options.table import OPTIONS
+from procman.config import destinations
 from procman.core.model.checks import DELAY, HTTP, KINDS, LOG, TCP
 from procman.core.model.dependency import CONDITIONS
 from procman.core.model.status import HIGHEST_SIGNAL
@@ -71,8 +72,15 @@ def schema() -> Form:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "procman.toml",
         "description": "Settings of procman, and how the processes of the Procfile run.",
-        **_table({**settings, "process": processes}),
+        **_table({**settings, "process": processes, destinations.KEY: _destinations()}),
     }
+
+
+def _destinations() -> Form:
+    forms = {key: _DESTINATION.get(key) or _OF_CONVERTERS[convert] for key, convert in destinations.KEYS.items()}
+    keys = {key: {"description": destinations.KEYS_EXPLAINED[key], **form} for key, form in forms.items()}
+    table = {"description": "a destination of deploy", **_table(keys, required=["engine"])}
+    return {"type": "object", "description": "where deploy brings the application", "additionalProperties": table}
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------
@@ -243,6 +251,9 @@ _OF_KEYS: dict[str, Form] = {
 }
 _OF_KEYS["ready"] = _check(READY_KEYS, {**_ADDRESSES, "timeout": _any(_time(converters.MIN_PERIOD), _FALSE)})
 _OF_KEYS["health"] = _check(HEALTH_KEYS, _ADDRESSES)
+_DESTINATION: dict[str, Form] = {
+    "formation": _any(_STRING, {"type": "object", "additionalProperties": {"type": ["integer", "string"]}}),
+}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.cli.options.option import Command, Option, everyday, session_command
-from procman.cli.options.table import JSON, PROJECT_COMMANDS, READY_TIMEOUT, SOCKET, only
+from procman.cli.options.table import JSON, ON, PROJECT_COMMANDS, READY_TIMEOUT, SOCKET, only
 
 _PROCFILE = Option("procfile", "-f --procfile", "the Procfile of the session", "path", "FILE")
 _WITHOUT_F = Option("procfile", "--procfile", "the Procfile of the session", "path", "FILE")
@@ -20,7 +20,7 @@ _ROWS = (
         "procman.cli.control.ps:perform",
         "Show the status of the processes of a running session.",
         "NAMES",
-        (_ALL, Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE),
+        (_ALL, Option("watch", "-w --watch", "refresh every two seconds", variable=""), *_COLOR, *_WHERE, ON),
         (
             ("procman ps", "all processes; procman status is the same"),
             ("procman ps --watch web", "only web, refreshed every two seconds"),
@@ -31,15 +31,31 @@ _ROWS = (
         "stop",
         "Stop processes of a running session, or the whole session.",
         "NAMES",
-        (_ALL, _NO_WAIT, *_WHERE),
+        (_ALL, _NO_WAIT, *_WHERE, ON),
         ("procman stop worker", "all workers; the session continues"),
         ("procman stop", "end the session; procman down is the same"),
+    ),
+    Command(
+        "down",
+        "procman.cli.control.session_commands:stop",
+        "End the running session, or remove what is deployed.",
+        "NAMES",
+        (_ALL, _NO_WAIT, *_WHERE, ON),
+        (
+            ("procman down", "end the session"),
+            ("procman down --on production", "stop and remove everything there"),
+        ),
     ),
     session_command(
         "restart",
         "Restart the named processes of a running session, or all of them.",
         "NAMES",
-        (Option("rolling", "--rolling", "one at a time, each ready before the next", variable=""), _NO_WAIT, *_WHERE),
+        (
+            Option("rolling", "--rolling", "one at a time, each ready before the next", variable=""),
+            _NO_WAIT,
+            *_WHERE,
+            ON,
+        ),
         ("procman restart web.2", "only this instance"),
         ("procman restart --rolling web", "one at a time, so that some are always up"),
     ),
@@ -47,7 +63,7 @@ _ROWS = (
         "scale",
         "Change the number of instances of a process type.",
         "CHANGES",
-        (_NO_WAIT, *_WHERE),
+        (_NO_WAIT, *_WHERE, ON),
         ("procman scale web=3", "three instances"),
         ("procman scale worker+1 web-1", "one more worker, one fewer web"),
     ),
@@ -95,6 +111,7 @@ _ROWS = (
             *_COLOR,
             _WITHOUT_F,
             *_WHERE[1:],
+            ON,
         ),
         (
             ("procman logs -f web", "live"),
@@ -121,7 +138,7 @@ _ROWS = (
         "why",
         "Explain the state of a process, such as why it is not ready.",
         "NAMES",
-        (*_COLOR, *_WHERE),
+        (*_COLOR, *_WHERE, ON),
         ("procman why web", "what it is waiting for, or when it will restart"),
     ),
     session_command(

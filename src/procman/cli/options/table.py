@@ -151,11 +151,12 @@ READY_TIMEOUT = Option(
     variable="PROCMAN_WAIT_TIMEOUT",  # PROCMAN_TIMEOUT is the grace
 )
 
+ON = Option("on", "--on", "at this destination, not here", "text", "NAME", config=False, variable="PROCMAN_ON")
 JSON = Option("as_json", "--json", "print JSON", everyday=True, variable="")
 _EXPORTS = Option("as_exports", "--export", "print lines for a shell", everyday=True, variable="")
 _READ_ONLY = Option("read_only", "--read-only", "offer only tools that change nothing", everyday=True, variable="")
 
-ALIASES = {"status": "ps", "connect": "attach", "down": "stop"}
+ALIASES = {"status": "ps", "connect": "attach"}
 
 # -t is how long to wait, as for `wait` and `test`
 _STOP_TIMEOUT = Option("timeout", "--stop-timeout", "the grace [5]", "seconds", "SECONDS", variable="PROCMAN_TIMEOUT")
@@ -171,7 +172,7 @@ PROJECT_COMMANDS = {
             "start",
             "Run the Procfile's processes until they exit or you hit Ctrl-C.",
             "NAMES",
-            _OF_START,
+            (*_OF_START, ON),
             ("procman start", "one of each"),
             ("procman start web worker=2", "only these"),
             ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
@@ -191,7 +192,7 @@ PROJECT_COMMANDS = {
             "run",
             "Run a command or process type in the Procfile's environment.",
             "COMMAND",
-            only(*_ENVIRONMENT),
+            (*only(*_ENVIRONMENT), ON),
             ("procman run web --verbose", "web's command with an extra argument"),
             ("procman run -- python manage.py migrate", "any command"),
             ("procman run -e .env.test env", "print the environment"),
@@ -246,6 +247,35 @@ PROJECT_COMMANDS = {
             ("procman export compose -o . -m web=2,worker=4", "for Docker and Swarm"),
             ("procman export kubernetes -o - -i shop:1.2", "print the manifests"),
             rare=("exclude", "timeout", "restart"),
+        ),
+        Command(
+            "deploy",
+            "procman.cli.remote.deploy:perform",
+            "Deploy to a destination, such as a swarm or a cluster.",
+            "NOTHING",
+            (
+                ON,
+                everyday(
+                    "version", "--version", "the version [what git describe says]", "text", "VERSION", variable=""
+                ),
+                everyday(
+                    "timeout",
+                    "-t --timeout",
+                    "how long it may take to come up [120]",
+                    "seconds",
+                    "SECONDS",
+                    variable="",
+                ),
+                everyday("unlock", "--unlock", "remove the lock of a deployment that was killed", variable=""),
+                *only("image", "dry_run"),
+                JSON,
+                *only("formation", "procfile", "root", "env", "color"),
+            ),
+            (
+                ("procman deploy", "to the only destination in procman.toml, or the default"),
+                ("procman deploy --on production --dry-run", "show what would change"),
+                ("procman deploy --image shop:1.2 -m web=3", "a given image and formation"),
+            ),
         ),
         project_command(
             "test",

@@ -43,6 +43,7 @@ class Settings:
 
     # what is given for single process types; a table of a config file can say more, see core/overlay/keys.py
     process: tuple[str, ...] = ()  # the process types that have a table
+    on: tuple[str, ...] = ()  # the destinations of `deploy` that have a table
     auto_restart: tuple[str, ...] = ()  # names, or "all": restart = "always"
     stop_signals: tuple[str, ...] = ()  # "web=INT"
     can_die: tuple[str, ...] = ()

@@ -208,7 +208,7 @@ def _command(service: Service) -> tuple[Yaml, ...]:
 def _replicas(service: Service) -> Part:
     if service.kind == RELEASE:
         return {_RELEASE_NOTE: None, "replicas": 0}
-    if service.starts:
+    if service.starts or service.replicas:
         return {"replicas": service.replicas}
     return {"autostart = false: docker compose up --scale, or docker service scale, starts it.": None, "replicas": 0}
 

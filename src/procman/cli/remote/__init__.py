@@ -1,0 +1,1 @@
+"""The commands that work at a destination: what is deployed, on other machines."""

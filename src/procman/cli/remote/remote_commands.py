@@ -1,0 +1,196 @@
+"""The short commands at a destination: ``ps``, ``scale``, ``restart``, ``stop``, ``start``, ``down``, ``why``."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from procman.cli.colors import painted, palette_for, write
+from procman.cli.control.connection import names_in, print_json
+from procman.cli.remote.display import record_of
+from procman.cli.remote.remote_target import Remote
+from procman.core.procfile.selection import changed_count, matches, parse_change
+from procman.core.text.printable import visible
+from procman.core.text.suggest import did_you_mean
+from procman.engines.interface import EngineError
+from procman.engines.waiting import wait_or_explain
+from procman.errors import EXIT_OK, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from procman.cli.options.option import Invocation
+    from procman.engines.calls import Steps
+
+WATCH_INTERVAL = 2.0  # seconds
+_CLEAR_SCREEN = b"\x1b[H\x1b[J"
+
+
+def ps(invocation: Invocation) -> int:
+    """Print the table of instances once, or with ``--watch`` until Ctrl-C."""
+    remote = _remote(invocation)
+    remote.require("ps")
+    names = names_in(invocation)
+    while True:
+        began = time.monotonic()
+        every = remote.perform(remote.engine.instances())
+        _require_known(names, [one.name for one in every], remote)
+        found = [one for one in every if not names or any(matches(name, one.name) for name in names)]
+        if remote.given.get("as_json"):
+            rows = [record_of(one, time.time()) for one in remote.display.sorted(found)]
+            print_json({"destination": remote.destination.name, "app": remote.app, "instances": rows})
+        else:
+            if remote.given.get("watch") and sys.stdout.isatty():
+                sys.stdout.buffer.write(_CLEAR_SCREEN)
+            remote.display.print_instances(found)
+        if not remote.given.get("watch"):
+            return EXIT_OK
+        time.sleep(max(0.0, began + WATCH_INTERVAL - time.monotonic()))
+
+
+def scale(invocation: Invocation) -> int:
+    """Change counts: ``web=3``, ``worker+1``, ``web-1``."""
+    remote = _remote(invocation)
+    remote.require("scale")
+    changes = [parse_change(word) for word in names_in(invocation)]
+    if not changes:
+        raise UsageError("missing process type and count", "for example: procman scale web=3 worker+1")
+
+    def steps() -> Steps[dict[str, int]]:
+        counts = yield from _counts(remote)
+        _require_known([name for name, _, _ in changes], counts, remote)
+        targets: dict[str, int] = {}
+        for name, sign, number in changes:
+            targets[name] = changed_count(sign, number, targets.get(name, counts[name]))
+        yield from remote.engine.scale(targets)
+        yield from _wait(remote, targets)
+        return targets
+
+    targets = remote.perform(steps())
+    return _done(remote, "scaled: " + ", ".join(f"{name}={count}" for name, count in targets.items()), counts=targets)
+
+
+def restart(invocation: Invocation) -> int:
+    """Restart the named types or instances, or all: together, or one by one with ``--rolling``."""
+    remote = _remote(invocation)
+    remote.require("restart")
+    names = names_in(invocation)
+    rolling = bool(remote.given.get("rolling"))
+
+    def steps() -> Steps[None]:
+        counts = yield from _chosen_counts(remote, names)
+        yield from remote.engine.restart(names, rolling=rolling)
+        yield from _wait(remote, counts)
+
+    remote.perform(steps())
+    return _done(remote, f"restarted: {', '.join(names) or 'all'}")
+
+
+def stop(invocation: Invocation) -> int:
+    """Stop the named types or instances, or all, until `start`; the destination keeps what is deployed."""
+    remote = _remote(invocation)
+    remote.require("stop")
+    names = names_in(invocation)
+
+    def steps() -> Steps[None]:
+        yield from _chosen_counts(remote, names)
+        yield from remote.engine.stop(names)
+
+    remote.perform(steps())
+    return _done(remote, f"stopped: {', '.join(names) or 'all'}")
+
+
+def start(invocation: Invocation) -> int:
+    """Start what `stop` has stopped."""
+    remote = _remote(invocation)
+    remote.require("start")
+    names = names_in(invocation)
+
+    def steps() -> Steps[None]:
+        yield from _chosen_counts(remote, names)
+        yield from remote.engine.start(names)
+        yield from _wait(remote, (yield from _chosen_counts(remote, names)))
+
+    remote.perform(steps())
+    return _done(remote, f"started: {', '.join(names) or 'all'}")
+
+
+def down(invocation: Invocation) -> int:
+    """Stop and remove everything that is deployed."""
+    remote = _remote(invocation)
+    remote.require("down")
+    if invocation.words:
+        raise UsageError("down removes everything at a destination", "procman stop stops single process types")
+    remote.perform(remote.engine.down())
+    return _done(remote, f"{remote.app} is removed from {remote.destination.name}")
+
+
+def why(invocation: Invocation) -> int:
+    """Print the reason for the state of the named instances, or of all."""
+    remote = _remote(invocation)
+    remote.require("why")
+    names = names_in(invocation)
+    reasons = remote.perform(remote.engine.why(names))
+    _require_known(names, [one.name for one in reasons], remote)
+    if remote.given.get("as_json"):
+        print_json(
+            [{"name": one.name, "state": one.state, "why": one.why, "node": one.node or None} for one in reasons]
+        )
+        return EXIT_OK
+    palette = palette_for(sys.stdout, remote.settings.color)
+    for one in reasons:
+        color = palette.failure if one.state == "failed" else palette.bold
+        write(sys.stdout, f"{painted(visible(one.name), color, palette)}: {visible(one.why)}\n")
+    return EXIT_OK
+
+
+# Parts ----------------------------------------------------------------------------------------------------------------
+
+
+def _remote(invocation: Invocation) -> Remote:
+    remote = Remote(invocation)
+    if remote.given.get("all_sessions"):
+        raise UsageError("--all and --on contradict each other", "leave one of them out")
+    return remote
+
+
+def _counts(remote: Remote) -> Steps[Mapping[str, int]]:
+    deployed = yield from remote.engine.deployed()
+    if deployed is None:
+        raise EngineError(
+            f"{remote.app} is not deployed to {remote.destination.name}", "procman deploy brings it there"
+        )
+    return deployed.counts
+
+
+def _chosen_counts(remote: Remote, names: Sequence[str]) -> Steps[dict[str, int]]:
+    """Return the counts of the types that the names mean. Raises UsageError for an unknown name."""
+    counts = yield from _counts(remote)
+    types = [name.rpartition(".")[0] if name.rpartition(".")[2].isdecimal() else name for name in names]
+    _require_known(types, counts, remote)
+    if types != list(names):
+        remote.require("instances", "naming single instances")
+    return {name: count for name, count in counts.items() if not types or name in types}
+
+
+def _require_known(names: Iterable[str], known: Iterable[str], remote: Remote) -> None:
+    present = list(known)
+    for name in names:
+        if not any(matches(name, one) for one in present):
+            types = tuple(dict.fromkeys([one.partition(".")[0] for one in present] + present))
+            message = f'there is no process "{name}" at {remote.destination.name}'
+            raise UsageError(message, did_you_mean(name, types))
+
+
+def _wait(remote: Remote, counts: Mapping[str, int]) -> Steps[None]:
+    if remote.given.get("wait", True):
+        yield from wait_or_explain(remote.engine, counts, remote.timeout)
+
+
+def _done(remote: Remote, sentence: str, **more: object) -> int:
+    if remote.given.get("as_json"):
+        print_json({"ok": True, "destination": remote.destination.name, "said": remote.display.said, **more})
+    else:
+        sys.stdout.write(f"{sentence}\n")
+    return EXIT_OK

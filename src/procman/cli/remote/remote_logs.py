@@ -1,0 +1,76 @@
+"""``procman logs --on NAME``: the output of what is deployed, as the local command shows it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from procman.cli.colors import palette_for
+from procman.cli.control.connection import names_in, print_json
+from procman.cli.control.logs import EXIT_NO_MATCH, Printer, age, has_filter, require_pattern, selection_of
+from procman.cli.remote.remote_target import Remote
+from procman.core.text.protocol import DEFAULT_LINES
+from procman.errors import EXIT_OK
+from procman.output.sanitize.escapes import without_color
+from procman.output.stamp import utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.cli.control.connection import Record
+    from procman.cli.options.option import Invocation
+    from procman.engines.records import LogLine
+
+
+def logs(invocation: Invocation) -> int:
+    """Print the last lines; with ``--follow`` continue until Ctrl-C or until nothing is left that writes."""
+    remote = Remote(invocation)
+    remote.require("logs")
+    given = remote.given
+    require_pattern(given)
+    since = age(str(given["since"])) if "since" in given else None
+    show = _printer(remote)
+    selection = selection_of(given, show) if has_filter(given) else None
+    remote.display.show_line = lambda line: _add(line, selection.add if selection else show)
+    lines = given.get("lines", DEFAULT_LINES if since is None else None)
+    found = remote.perform(
+        remote.engine.logs(
+            names_in(invocation),
+            follow=bool(given.get("follow")),
+            lines=lines if isinstance(lines, int) and selection is None else _MANY,
+            since=since,
+        )
+    )
+    for line in found:
+        remote.display.show_line(line)
+    if selection:
+        selection.end_memory()
+    sys.stdout.flush()
+    return EXIT_NO_MATCH if selection and "grep" in given and not selection.found else EXIT_OK
+
+
+_MANY = 1_000_000  # lines: all that an engine keeps
+
+
+def _add(line: LogLine, add: Callable[[Record, bytes], None]) -> None:
+    moment = time.time() if line.time is None else line.time
+    record: Record = {"time": moment, "log": line.instance, "stream": line.stream, "node": line.node}
+    add(record, line.line + b"\n")
+
+
+def _printer(remote: Remote) -> Callable[[Record, bytes], None]:
+    if remote.given.get("as_json"):
+        return _print_json
+    printer = Printer(palette_for(sys.stdout, remote.settings.color))
+    rows = [{"name": f"{name}.1", "type": name, "index": index} for index, name in enumerate(remote.types)]
+    printer.learn({"instances": rows})
+    return printer.print
+
+
+def _print_json(record: Record, lines: bytes) -> None:
+    moment, name = record["time"], str(record["log"])
+    assert isinstance(moment, (int, float))
+    head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
+    for line in without_color(lines)[:-1].split(b"\n"):
+        print_json({**head, "node": record["node"] or None, "line": line.decode("utf-8", "replace")})

@@ -1,0 +1,51 @@
+"""``procman run --on NAME``: a line of the Procfile, or any command, in the environment of what is deployed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from procman.cli.remote.remote_target import Remote, note
+from procman.config.files import read_procfile, require_sound
+from procman.core.procfile.command import with_arguments
+from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.options.option import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """Run a command there, and return its exit code."""
+    remote = Remote(invocation)
+    remote.require("run")
+    if not invocation.words:
+        raise UsageError("missing command", "for example: procman run --on production -- env")
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    reason = remote.engine.refuses.get("terminal", "")
+    if reason and (terminal or not _has_no_input()):
+        note(f"the command gets no terminal and no input: {reason}")
+    return remote.perform(remote.engine.run(_command(remote, invocation), terminal=terminal and not reason))
+
+
+def _has_no_input() -> bool:
+    """Whether standard input is /dev/null or closed."""
+    import os
+    import stat
+
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return True
+    return stat.S_ISCHR(mode) and not os.isatty(0)
+
+
+def _command(remote: Remote, invocation: Invocation) -> str:
+    """Return a line for a shell: the Procfile's with more arguments, or the words themselves."""
+    first, *others = invocation.words
+    procfile = read_procfile(remote.settings.procfile)
+    process = None if invocation.after_dashes else procfile.get(first)
+    if process is None:
+        return shlex.join(invocation.words)
+    require_sound(procfile)
+    return with_arguments(process.command, tuple(others))

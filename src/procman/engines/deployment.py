@@ -1,0 +1,176 @@
+"""The one order of a deployment, whatever the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from procman.engines.calls import Call, Report, run
+from procman.engines.interface import EngineError
+from procman.engines.waiting import wait, wait_or_explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any, TypeVar
+
+    from procman.core.model.destination import Destination
+    from procman.engines.calls import Step, Steps
+    from procman.engines.interface import Engine, Release
+    from procman.engines.records import Deployed, InstanceState
+
+    T = TypeVar("T")
+
+    # Reads the project's files: from what runs now, and a version, to what is to run.
+    MakeRelease = Callable[[Deployed | None, str], Release]
+
+GIT = "git"
+_LOCK_SPARE = 120.0  # seconds, beside the times of the release phase and of the wait
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user has ordered: ``version`` is empty if the destination decides.
+
+    ``owner`` names who holds the lock. ``builds`` is whether to run the destination's build and push commands.
+    """
+
+    destination: Destination
+    make_release: MakeRelease
+    folder: str
+    owner: str
+    version: str = ""
+    builds: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a deployment has done: the version before it (empty: none) and the new one with its instances."""
+
+    before: str
+    version: str
+    image: str
+    instances: tuple[InstanceState, ...]
+
+
+def difference(engine: Engine, order: Order) -> Steps[str]:
+    """Return what a deployment would change, and change nothing."""
+    yield from engine.check()
+    version = yield from _version(order)
+    before = yield from engine.deployed()
+    return (yield from engine.diff(order.make_release(before, version), before))
+
+
+def deploy(engine: Engine, order: Order) -> Steps[Deployment]:
+    """Deploy. If the new version fails, what ran before runs again, and EngineError says so."""
+    yield from engine.check()
+    version = yield from _version(order)
+    release = order.make_release(None, version)  # a mistake in a file is found before anything is built
+    if order.builds:
+        yield from _build(order, release)
+    valid = 2 * release.timeout + _LOCK_SPARE
+    return (yield from _finally(_locked(engine, order, version, valid), lambda: engine.unlock(order.owner)))
+
+
+def _locked(engine: Engine, order: Order, version: str, valid: float) -> Steps[Deployment]:
+    yield from engine.lock(order.owner, valid)
+    before = yield from engine.deployed()
+    release = order.make_release(before, version)
+    try:
+        yield from engine.ship(release, before)
+        yield from engine.release(release)
+    except KeyboardInterrupt:
+        yield Report(f"interrupted; {_still(before)}")
+        raise
+    except EngineError as error:
+        raise EngineError(f"{error.message}; {_still(before)}", error.hint, error.exit_code) from None
+    try:
+        look = yield from _switched(engine, release, before)
+    except KeyboardInterrupt:
+        yield Report(f"interrupted; the rollout of {release.version} continues: deploy again, or see procman ps")
+        raise
+    yield from engine.prune(release)
+    return Deployment(before.version if before else "", release.version, release.image, look)
+
+
+def _still(before: Deployed | None) -> str:
+    if before is None:
+        return "nothing runs yet"
+    return f"{before.version or 'what ran before'} still runs"
+
+
+def _switched(engine: Engine, release: Release, before: Deployed | None) -> Steps[tuple[InstanceState, ...]]:
+    """Switch to the new version and wait for it. After a failure, the old one runs again."""
+    try:
+        yield from engine.apply(release, before)
+        return (yield from wait_or_explain(engine, release.counts, release.timeout)).instances
+    except EngineError as error:
+        if before is None:
+            hint = error.hint or f"deploy again, or remove it with procman down --on {release.destination}"
+            raise EngineError(error.message, hint, error.exit_code) from None
+        old = before.version or "what ran before"
+        yield Report(f"{error.message}; restoring {old}")
+        yield from engine.restore(before, release)
+        restored = yield from _restored(engine, before, release)
+        raise EngineError(f"{error.message}; {old} {restored}", error.hint, error.exit_code) from None
+
+
+def _restored(engine: Engine, before: Deployed, release: Release) -> Steps[str]:
+    try:
+        yield from wait(engine, before.counts, release.timeout)
+    except EngineError as error:
+        return f"was restored, but {error.message}"
+    return "runs again"
+
+
+# What the user's own commands do --------------------------------------------------------------------------------------
+
+
+def _version(order: Order) -> Steps[str]:
+    """Return the version: the given one, else what git says about the folder, else none."""
+    wanted = order.version or order.destination.version
+    if wanted and wanted != GIT:
+        return wanted
+    call = Call((GIT, "describe", "--always", "--dirty"), cwd=order.folder)
+    try:
+        outcome = yield from run(call)
+    except EngineError:
+        if wanted:
+            raise
+        return ""  # without git, and it is not required
+    if not outcome.ok and wanted:
+        raise EngineError(f"git cannot name the version: {outcome.complaint}", "name it with --version")
+    return outcome.text.strip() if outcome.ok else ""
+
+
+def _build(order: Order, release: Release) -> Steps[None]:
+    names = {"version": release.version, "image": release.image}
+    for what, command in (("build", order.destination.build), ("push", order.destination.push)):
+        if not command:
+            continue
+        line = filled(command, names)
+        yield Report(f"{what}: {line}")
+        outcome = yield from run(
+            Call(("/bin/sh", "-c", line), timeout=None, cwd=order.folder, shown=what, passes_output=True)
+        )
+        if not outcome.ok:
+            raise EngineError(f"{what} failed with exit code {outcome.code}; nothing has changed", line)
+
+
+def filled(text: str, names: dict[str, str]) -> str:
+    """Return text with ``{version}`` and ``{image}`` replaced; any other brace stays."""
+    for name, value in names.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _finally(work: Steps[T], clean: Callable[[], Steps[None]]) -> Generator[Step, Any, T]:
+    """Do the work, then clean up, however the work ends, unless the runner abandons it and performs nothing more."""
+    try:
+        result = yield from work
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield from clean()
+        raise
+    yield from clean()
+    return result

@@ -1,0 +1,93 @@
+"""What engines say about an application, in the words of the local commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUNNING = "running"  # up, and ready where that is known
+STARTING = "starting"
+WAITING = "waiting"  # for a place to run, an image, a volume
+BACKOFF = "backoff"  # it will be started again
+STOPPING = "stopping"
+EXITED = "exited"  # down, and at rest
+FAILED = "failed"  # down, and the engine gave up
+STATES = (RUNNING, STARTING, WAITING, BACKOFF, STOPPING, EXITED, FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """One instance as an engine sees it.
+
+    ``name`` is that of the local commands: ``web.1``. ``state`` is one of ``STATES``. ``since`` is when that state
+    began, in seconds since the epoch. ``exit`` says how its last life ended, as local ``ps`` does: "1", "SIGKILL".
+    ``reason`` is what the engine says about its state, in a sentence. ``id`` is the engine's own name for it.
+    """
+
+    name: str
+    state: str
+    node: str = ""
+    version: str = ""
+    since: float | None = None
+    restarts: int | None = None
+    port: int | None = None
+    exit: str = ""
+    reason: str = ""
+    id: str = ""
+
+    @property
+    def type(self) -> str:
+        """The process type: ``web``."""
+        return self.name.rpartition(".")[0] or self.name
+
+    @property
+    def number(self) -> int:
+        """The number among the instances of its type; 0 if its name has none."""
+        last = self.name.rpartition(".")[2]
+        return int(last) if last.isdecimal() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of output. ``time`` is in seconds since the epoch, None if the engine does not say."""
+
+    instance: str
+    line: bytes
+    time: float | None = None
+    stream: str = "stdout"
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What runs now: its version, and the count of each process type, stopped ones with 0.
+
+    ``stopped`` are the counts that stopped types had. ``restorable`` is whatever the engine needs to restore it.
+    """
+
+    version: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    restorable: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a rollout: every instance, whether all is as it should be, and what has failed for good."""
+
+    instances: tuple[InstanceState, ...]
+    is_done: bool = False
+    failed: tuple[InstanceState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an instance is in its state: a sentence, as local ``why`` prints it."""
+
+    name: str
+    state: str
+    why: str
+    node: str = ""

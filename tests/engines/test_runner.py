@@ -1,0 +1,128 @@
+"""The runner: commands, streams, time limits, Ctrl-C, and what is missing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, run
+from procman.engines.interface import EngineError
+from procman.engines.records import LogLine
+from procman.engines.runner import Runner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.engines.calls import Step, Steps
+
+shown: list[object] = []
+
+
+def perform(step: Step) -> object:
+    """Perform a single step."""
+
+    def steps() -> Steps[object]:
+        answer: object = yield step
+        return answer
+
+    shown.clear()
+    return Runner(shown.append).perform(steps())
+
+
+def shell(script: str, **more: object) -> Call:
+    return Call(("/bin/sh", "-c", script), **more)  # type: ignore[arg-type]
+
+
+def test_a_call_has_its_input_its_output_and_its_code() -> None:
+    outcome = perform(shell("cat; echo no >&2; exit 3", stdin=b"x" * 300_000))
+    assert outcome == Outcome(3, b"x" * 300_000, b"no\n")
+
+
+def test_input_that_is_not_wanted_is_not_an_error() -> None:
+    assert perform(shell("exit 0", stdin=b"x" * 300_000)) == Outcome(0)
+
+
+def test_a_signal_has_the_code_of_a_shell() -> None:
+    assert perform(shell("kill -9 $$")) == Outcome(128 + 9)
+
+
+def test_variables_and_the_folder_are_those_of_the_call(tmp_path: object) -> None:
+    outcome = perform(shell("echo $A; pwd", env={"A": "b c"}, cwd=str(tmp_path)))
+    assert outcome == Outcome(0, f"b c\n{os.path.realpath(str(tmp_path))}\n".encode())
+
+
+def test_what_takes_too_long_is_killed_with_all_that_it_has_started() -> None:
+    outcome = perform(shell("sleep 600 & sleep 600", timeout=0.2, shown="docker service ls"))
+    assert isinstance(outcome, Outcome)
+    assert outcome.code == 124
+    assert outcome.complaint == "docker service ls did not answer within 0.2 s"
+
+
+def test_calls_together_run_at_the_same_time(tmp_path: object) -> None:
+    one, other = f"{tmp_path}/one", f"{tmp_path}/other"
+    meet = "mkfifo %s; : > %s"
+    os.mkfifo(one)
+    os.mkfifo(other)
+    outcomes = perform(Together((shell(f": >{one}; cat {other}"), shell(f"cat {one}; echo hi >{other}"))))
+    assert outcomes == [Outcome(0, b"hi\n"), Outcome(0)], meet
+
+
+def test_a_missing_command_is_said_in_a_sentence_where_it_was_called() -> None:
+    def steps() -> Steps[str]:
+        try:
+            yield from run(Call(("no-such-engine", "ps")))
+        except EngineError as error:
+            return error.message
+        return ""
+
+    assert Runner(shown.append).perform(steps()) == '"no-such-engine" is not installed, or not on PATH'
+
+
+def test_an_interrupt_ends_the_command_and_lets_the_work_clean_up() -> None:
+    seen = []
+
+    def steps() -> Steps[None]:
+        try:
+            yield shell(f"trap 'exit 0' TERM; kill -INT {os.getpid()}; sleep 600 & wait")
+        except KeyboardInterrupt:
+            seen.append((yield from run(shell("echo cleaned"))).text)
+            raise
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Runner(shown.append).perform(steps())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["cleaned\n"]
+
+
+def test_lines_are_followed_and_may_name_more_to_follow() -> None:
+    def read(call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
+        yield LogLine("web.1", line, stream=stream)
+        if line == b"more":
+            yield shell("printf 'no newline'")
+
+    perform(Follow((shell("echo one; echo two >&2; echo more"),), read))
+    assert sorted((line.stream, line.line) for line in shown if isinstance(line, LogLine)) == [
+        ("stderr", b"two"),
+        ("stdout", b"more"),
+        ("stdout", b"no newline"),
+        ("stdout", b"one"),
+    ]
+
+
+def test_a_terminal_is_passed_on_and_the_code_returned() -> None:
+    assert perform(Interactive(Call((sys.executable, "-c", "raise SystemExit(7)")))) == 7
+
+
+def test_pauses_and_reports() -> None:
+    assert perform(Pause(0.0)) is None
+    assert isinstance(perform(Now()), float)
+    report = Report("pushing")
+    assert perform(report) is None
+    assert shown == [report]
