@@ -107,6 +107,8 @@ def _resolve(
 ) -> None:
     process.cwd = _absolute(process, "cwd", process.cwd)
     process.log_file = _absolute(process, "log_file", process.log_file)
+    for socket in process.listen:
+        socket.address = _absolute(process, "listen", socket.address) if socket.is_path else socket.address
     if process.cwd and not os.path.isdir(process.cwd):
         problems.append(OverlayProblem(process.location("cwd"), f"cwd: {process.cwd}: no such folder"))
     _read_env_files(process, settings, environment, ports, problems)

@@ -59,7 +59,7 @@ def make_plan(
         from procman.core.overlay.apply import adjust_all
 
         adjust_all(instances, overlay, settings.names)
-    check_ports((instance.name, instance.port) for instance in instances if instance.port is not None)
+    check_ports((instance.name, instance.own_port) for instance in instances if instance.own_port is not None)
     warnings = (*settings.notes, *warnings, *lost, *lacking, *_pinned_by_file(settings, environment))
     return Plan(
         procfile, settings.procfile, settings.root, session, instances, environment, warnings, quiet, only, moved

@@ -14,14 +14,36 @@ if TYPE_CHECKING:
 READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
 RESTART_WITH = "restarts with its dependencies"
+SOCKETS = "kept sockets"
+# What takes connections at a target while a process restarts, or how it passes sockets.
+_INSTEAD_OF_SOCKETS = {
+    "Kubernetes": "a Service sends requests to the pods that are ready",
+    "Nomad": "service discovery, such as Consul, or a load balancer finds the ready allocations",
+    "Compose": "in a swarm, the virtual IP of a service leads to the tasks that run",
+    "Quadlet": "a .socket unit beside the container's passes sockets through Podman",
+    "launchd": "the key Sockets passes them by launch_activate_socket(3), not by LISTEN_FDS",
+    "supervisord": "only a program of its FastCGI kind gets a socket",
+    "s6": "s6-fdholder can keep sockets",
+    "Upstart": "its socket bridge passes one as UPSTART_FDS",
+}
 
 
 def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
     """Yield a warning per service for what its overlay says and ``supported`` does not list."""
     for service in app.services:
-        missing = [what for what in features_of(service) if what not in supported]
+        missing = [what for what in features_of(service) if what not in (*supported, SOCKETS)]
         if missing:
             yield ExportWarning(f"not exported to {target}: {' and '.join(missing)} of {service.name}")
+
+        if service.first.listen and SOCKETS not in supported:
+            yield sockets_warning(service, target)
+
+
+def sockets_warning(service: Service, target: str) -> ExportWarning:
+    """Return the warning for a target that does not pass sockets to processes."""
+    instead = _INSTEAD_OF_SOCKETS.get(target)
+    own = f"{SOCKETS} of {service.name}, whose command has to open them itself there"
+    return ExportWarning(f"not exported to {target}: {own}{f'; {instead}' if instead else ''}")
 
 
 def features_of(service: Service) -> Iterator[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Reload = Callable[[list[Instance]], list[str]]  # gives these instances their new plans; returns what changed
 
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
-_RULES = ("restart", "stop", "ready", "health", "depends_on")
+_RULES = ("restart", "stop", "ready", "health", "depends_on", "listen")
 _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
 
 
@@ -125,8 +125,9 @@ def plans_on_free_ports(
 
 def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> dict[int, str]:
     """Return the ports that processes outside of the session have, each with the instance that needs it."""
-    held = {instance.plan.port for instance in supervisor.instances.values() if instance.pid is not None}
-    needed = {plan.port: plan.name for plan in plans if plan.port is not None and plan.port not in held}
+    instances = supervisor.instances.values()
+    held = {one.plan.port for one in instances if one.pid is not None or one.plan.listen is not None}
+    needed = {plan.own_port: plan.name for plan in plans if plan.own_port is not None and plan.own_port not in held}
     busy = busy_ports(needed)
     return {port: name for port, name in needed.items() if port in busy}
 
@@ -138,14 +139,14 @@ def _require_own_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], en
     """
     free = {instance.name for instance in ending}
     taken = {
-        instance.plan.port: instance.name
+        instance.plan.own_port: instance.name
         for instance in supervisor.instances.values()
-        if instance.plan.port is not None
+        if instance.plan.own_port is not None
         and instance.name not in free
         and (instance.wanted or instance.pid is not None)
     }
     for plan in plans:
-        owner = taken.get(plan.port, plan.name) if plan.port is not None else plan.name
+        owner = taken.get(plan.own_port, plan.name) if plan.own_port is not None else plan.name
         if owner != plan.name:
             message = f"the Procfile now gives {plan.name} port {plan.port}, which {owner} is using"
             raise UsageError(message, "procman restart without names restarts all, with their new ports")

@@ -690,7 +690,7 @@ def test_time_in_which_everything_stood_still_moves_an_ordered_shutdown_on() -> 
 @pytest.mark.parametrize("awaited", ["db.1", "web.1", ""])
 def test_a_run_waits_for_what_something_can_still_start(awaited: str) -> None:
     supervisor = a_supervisor("db.1", "web.1")
-    supervisor.is_awaited = lambda instance: instance.name == awaited
+    supervisor.awaited_by.append(lambda instance: instance.name == awaited)
     for instance in supervisor.instances.values():
         supervisor.exited(instance, GOOD, 1.0)
     told(supervisor)

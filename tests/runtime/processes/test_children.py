@@ -14,7 +14,8 @@ from procman.core.lifecycle.transitions import Event
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes import children as children_module
-from procman.runtime.processes.children import Children, SpawnError
+from procman.runtime.processes.children import Children
+from procman.runtime.processes.spawn import SpawnError
 from runtime.fakes import FIRST_PID, RLIMIT_LOCKS, Kernel, Process, Run, a_plan, open_descriptors, signal_names
 
 TYPE_CHECKING = False

@@ -25,7 +25,7 @@ def with_free_ports(
     ``on_moved`` gets a sentence about each of them; by default the sentences are warnings of the plan. Raises
     UsageError if the settings refuse that, or if no port is free.
     """
-    names = {instance.port: instance.name for instance in plan.instances if instance.port is not None}
+    names = {instance.own_port: instance.name for instance in plan.instances if instance.own_port is not None}
     busy = busy_ports(names)
     if not busy:
         return plan

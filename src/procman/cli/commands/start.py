@@ -73,6 +73,8 @@ def start(
     if settings.port_conflict != "warn":
         plan = _with_free_ports(plan, settings, environ, socket_claim, on_moved)
     run = StartedRun(plan, settings, environ, socket_claim)
+    if any(instance.listen for instance in plan.instances):
+        _open_sockets(run)
     run.warnings += [] if adopts else [NOT_ADOPTING]
     code = _run(run, on_begun)
     if not adopts:
@@ -88,6 +90,16 @@ def _placed(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if not guardian.is_needed() and "port_offset" not in settings.origin:
         settings = settings.but(port_offset=0)
     return at_checkout(settings, environ)
+
+
+def _open_sockets(run: StartedRun) -> None:
+    """Open the sockets that are kept for instances. Raises UsageError if another process has one of them."""
+    try:
+        run.children.kept_sockets.open_all(run.plan.instances)
+    except ProcmanError:
+        if run.socket_claim.endpoint is not None:
+            run.socket_claim.endpoint.close()
+        raise
 
 
 def _with_free_ports(

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
-    from procman.runtime.control.session import Session
+    from procman.runtime.control.session import Remark, Session
+    from procman.runtime.health.socket_keeper import SocketKeeper
     from procman.runtime.loop.component import Component
     from procman.runtime.processes.children import Children
     from procman.runtime.reload import Reload
@@ -70,8 +71,10 @@ def wire(run: StartedRun) -> Engine:
     components.append(LeftoverNotice(hub.announce))
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
+    keeper, remark = _socket_keeper(run)
+    components.append(keeper)
     components += _lifetime(run)
-    components += _control(run, plan_source, announcer)
+    components += _control(run, plan_source, announcer, [remark])
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
 
 
@@ -97,7 +100,9 @@ def _lifetime(run: StartedRun) -> list[Component]:
     return [Lifetime(run.supervisor, run.settings.lifetime)]
 
 
-def _control(run: StartedRun, plan_source: Callable[[], PlanSource], announcer: Announcer) -> list[Component]:
+def _control(
+    run: StartedRun, plan_source: Callable[[], PlanSource], announcer: Announcer, remarks: list[Remark]
+) -> list[Component]:
     """Return what serves the control socket. The session that answers is made when the first client connects."""
     endpoint, began = run.socket_claim.endpoint, time.time()
 
@@ -107,7 +112,7 @@ def _control(run: StartedRun, plan_source: Callable[[], PlanSource], announcer: 
     def session() -> Session:
         from procman.runtime.control.session import Session
 
-        return Session(run.supervisor, run.children, run.hub, plan_source(), pid, began, announcer.cards)
+        return Session(run.supervisor, run.children, run.hub, plan_source(), pid, began, announcer.cards, remarks)
 
     return [] if endpoint is None else [Control(endpoint, session)]
 
@@ -219,6 +224,24 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
             raise ConfigError(f"cannot read the files again: {(error.strerror or str(error)).lower()}") from None
 
     return reload
+
+
+def _socket_keeper(run: StartedRun) -> tuple[Component, Remark]:
+    """Return what looks after kept sockets, made when the first plan has one, and what it knows about an instance."""
+    made: list[SocketKeeper] = []
+
+    def make() -> Component:
+        from procman.runtime.health.socket_keeper import SocketKeeper
+
+        made.append(SocketKeeper(run.supervisor, run.hub, run.children.kept_sockets))
+        return made[0]
+
+    def remark(instance: Instance) -> tuple[str, str]:
+        return made[0].remark(instance) if made else ("", "")
+
+    if any(instance.listen for instance in run.plan.instances):
+        return make(), remark
+    return LazyComponent(lambda plan: plan.listen is not None, make), remark
 
 
 def _lazy_components(

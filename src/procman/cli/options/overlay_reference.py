@@ -43,6 +43,13 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
     "env_file": ("[PATHS]", "env files that override .env; an entry { path, required = false } may be missing"),
     "cwd": ("FOLDER", "the folder to run it in"),
     "port": ("PORT | false", "port of its first instance; the second gets the next one"),
+    "listen": (
+        "true | { NAME = ADDRESS }",
+        "sockets that procman opens and keeps over restarts; the process gets them from descriptor 3 on",
+    ),
+    "share": ("true", "one socket, and one port, for all of its instances"),
+    "start_on": ("connection | start", "start it at the first connection to a socket of listen"),
+    "hold": ("TIME", "close its sockets during a longer pause before a restart (10 s)"),
     "formation": ("NUMBER", "how many to run, unless --formation is given"),
     "autostart": ("false", "start it only by name, or when another process depends on it"),
     "pty": ("true | false", "whether it gets a terminal of its own"),

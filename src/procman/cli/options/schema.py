@@ -17,6 +17,7 @@ from procman.cli.options.table import OPTIONS
 from procman.config import destinations
 from procman.core.model.checks import DELAY, HTTP, KINDS, LOG, TCP
 from procman.core.model.dependency import CONDITIONS
+from procman.core.model.listen import MOST_SOCKETS
 from procman.core.model.status import HIGHEST_SIGNAL
 from procman.core.overlay import converters
 from procman.core.overlay.keys import (
@@ -45,6 +46,10 @@ PATH = Path(__file__).absolute().with_name("procman.schema.json")
 
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _DURATION = rf"^({_NUMBER}(ms|s|m|h|d))*{_NUMBER}(ms|s|m|h|d)?$"
+_SOCKET = (  # a path that has a slash or no colon, or an address with a port
+    r"/.*[^/\s]\s*$|^\s*[^:/\s]([^:/]*[^:/\s])?\s*$"
+    r"|^\s*(localhost|\[?[0-9A-Fa-f.:]+\]?):([0-9]{1,5}|\$PORT|\$\{PORT\})\s*$"
+)
 _MOST_WHOLE = 999_999_999  # of a setting: nine digits
 
 
@@ -244,6 +249,16 @@ _OF_KEYS: dict[str, Form] = {
     "success_exit_codes": _one_or_more(_CODE),
     "depends_on": _any(_one_or_more(_TEXT), {"type": "object", "additionalProperties": _DEPENDENCY}),
     "port": _any(_PORT, _FALSE),
+    "listen": _any(
+        _SWITCH,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": MOST_SOCKETS,
+            "propertyNames": {"pattern": "^[_-]*[A-Za-z0-9][A-Za-z0-9_-]*$"},
+            "additionalProperties": {"type": "string", "pattern": _SOCKET},
+        },
+    ),
     "env": _VARIABLES,
     "color": _words(COLOR_NAMES, COLOR_ALIASES),
     "groups": _one_or_more({"type": "string", "pattern": "^[_-]*[A-Za-z0-9][A-Za-z0-9_-]*$"}),

@@ -35,7 +35,7 @@ class Supervisor:
         self.outcome = Outcome()
         self.revision = 0  # counts the steps of all instances: if it has not changed, neither have they
         self.on_removed: Callable[[str], None] = _ignore_removal  # gets the name of what was scaled away
-        self.is_awaited: Callable[[Instance], bool] = _never  # whether something can still start it when it is down
+        self.awaited_by: list[Callable[[Instance], bool]] = []  # each says whether it can still start what is down
         self._jitter = jitter
         self._order: Order | None = None
         self._changed: list[Instance] = []  # instances whose dependents have not been checked since they changed
@@ -277,7 +277,7 @@ class Supervisor:
         if self.stopping is not None:
             return True
         stays = self.exit_rule == "never" or held or not self.instances
-        return not (stays or any(map(self.is_awaited, self.instances.values())))
+        return not (stays or any(any(map(may_start, self.instances.values())) for may_start in self.awaited_by))
 
     @property
     def waiting_for(self) -> list[Instance]:
@@ -388,11 +388,6 @@ class Supervisor:
             return True
         success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
         return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
-
-
-def _never(_instance: Instance) -> bool:
-    """Return False: nothing starts an instance but a wish, unless a component says so."""
-    return False
 
 
 def _ignore_removal(_name: str) -> None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.checks import Check
     from procman.core.model.dependency import Dependency
+    from procman.core.model.listen import Listen
     from procman.core.model.procfile import Procfile
 
 REAL = "environment"  # the source of the variables that procman inherited
@@ -93,7 +94,8 @@ class InstancePlan:
 
     The other attributes have their defaults here, and the overlay sets them, see core/overlay: `can_die` (its end never
     ends the run), `pty` (None: like the others), `color` (an index that wins over `index`, or None), `log_file` (an
-    absolute path, or empty), `watch` (globs below `cwd` whose changes restart it).
+    absolute path, or empty), `watch` (globs below `cwd` whose changes restart it), `listen` (the sockets that are kept
+    open for it, or None).
     """
 
     __slots__ = (
@@ -108,6 +110,7 @@ class InstancePlan:
         "groups",
         "health",
         "index",
+        "listen",
         "log_file",
         "name",
         "names_port",
@@ -153,6 +156,7 @@ class InstancePlan:
         self.depends_on: tuple[Dependency, ...] = ()
         self.groups: tuple[str, ...] = ()
         self.health: Check | None = None
+        self.listen: Listen | None = None
         self.log_file = ""
         self.names_port = False  # whether the overlay gives it its port
         self.primary = False
@@ -168,6 +172,16 @@ class InstancePlan:
     def lay_under(self, variables: Mapping[str, str]) -> None:
         """Add variables for the child; those that identify the instance win over them."""
         self._own = {**variables, **self._own}
+
+    def borrow_port(self, port: int | None) -> None:
+        """Take the port of another instance, whose socket this one shares."""
+        self.port = port
+        self._own = self._own if port is None else {**self._own, "PORT": str(port)}
+
+    @property
+    def own_port(self) -> int | None:
+        """The port that no other instance has; None if it has none or borrows that of the first instance."""
+        return None if self.listen is not None and self.listen.is_borrower else self.port
 
     @property
     def shown_port(self) -> int | None:

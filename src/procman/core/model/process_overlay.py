@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.checks import Check
     from procman.core.model.dependency import Dependency
+    from procman.core.model.listen import ListeningSocket
 
 Path = tuple[str, ...]  # ("web", "ready", "interval"): the name of a table, its key, and the keys below it
 COMMAND_LINE = "the command line"
@@ -106,6 +107,11 @@ class ProcessOverlay:
         self.env_file: tuple[tuple[str, bool], ...] = ()  # each path with whether the file must exist
         self.cwd = ""
         self.port: int | None = None  # 0: no port
+        # which sockets procman keeps open for it
+        self.listen: tuple[ListeningSocket, ...] = ()
+        self.share = False
+        self.start_on: str | None = None
+        self.hold: float | None = None
         # how it is shown
         self.pty: bool | None = None
         self.primary = 0  # the number of the instance that gets the terminal of `start`; 0: none

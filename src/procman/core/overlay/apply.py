@@ -74,6 +74,13 @@ def adjust_all(instances: Iterable[InstancePlan], overlay: Overlay, names: tuple
         process = overlay.get(plan.type)
         if process is not None:
             adjust(plan, process, running, plan.type in named)
+    if any(process.listen for process in overlay.processes.values()):
+        from procman.core.overlay.listening import listen_all, require_distinct
+
+        for process in overlay.processes.values():
+            if process.listen:
+                listen_all([plan for plan in plans if plan.type == process.name], process)
+        require_distinct(plans)
 
 
 def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check, http_target, tcp_target
 from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
+from procman.core.model.listen import CONNECTION, MOST_SOCKETS, OWN_ADDRESS, ListeningSocket, listen_address
 from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
 from procman.core.overlay.converters import (
     WrongValueError,
@@ -146,6 +147,32 @@ def _groups(value: object) -> tuple[str, ...]:
         if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
             raise WrongValueError(f'"{name}" is not a valid name for a group', 'use letters, digits, "_" and "-"')
     return names
+
+
+# Sockets ------------------------------------------------------------------------------------------------------------
+
+
+def _listen(value: object) -> tuple[ListeningSocket, ...]:
+    """Return the sockets in their order. That of ``true`` has no name yet."""
+    if isinstance(value, bool):
+        return (ListeningSocket("", OWN_ADDRESS),) if value else ()
+    example = 'for example { http = "127.0.0.1:$PORT" }'
+    if not isinstance(value, dict) or not value:
+        raise wrong("true, or a table of names and addresses", value, example)
+    if len(value) > MOST_SOCKETS:
+        raise WrongValueError(f"has {len(value)} sockets, and at most {MOST_SOCKETS} are possible")
+    return tuple(_socket(name, one) for name, one in value.items())
+
+
+def _socket(name: str, value: object) -> ListeningSocket:
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+        raise WrongValueError("is not a valid name for a socket", 'use letters, digits, "_" and "-"', (name,))
+    try:
+        return ListeningSocket(name, listen_address(text(value)))
+    except ValueError as error:
+        raise WrongValueError(f"must be {error}, not {described(value)}", "", (name,)) from None
+    except WrongValueError as error:
+        raise WrongValueError(error.message, error.hint, (name,)) from None
 
 
 # Checks -------------------------------------------------------------------------------------------------------------
@@ -297,6 +324,10 @@ KEYS: dict[str, Callable[[object], object]] = {
     "env_file": env_files,
     "cwd": text,
     "port": _port,
+    "listen": _listen,
+    "share": truth,
+    "start_on": word((CONNECTION, "start"), {}),
+    "hold": seconds,
     "formation": whole(0, MOST_INSTANCES, "a number"),
     "autostart": truth,
     "pty": truth,

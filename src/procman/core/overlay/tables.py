@@ -93,6 +93,7 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
     for process in overlay.processes.values():
         yield from _wrong_dependencies(process, overlay, procfile)
         _borrow_health(process, overlay)
+        yield from _sockets(process, procfile)
         for group in process.groups:
             if procfile.get(group) is not None or group == "all":
                 message = f'the group "{group}" has the name of a process type'
@@ -104,6 +105,15 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
         location = overlay.processes[cycle[0]].location("depends_on")
         yield OverlayProblem(location, f"these wait for one another: {circle}", "one of them must start first")
     yield from _primaries(overlay)
+
+
+def _sockets(process: ProcessOverlay, procfile: Procfile) -> Iterator[OverlayProblem]:
+    if process.sources.keys().isdisjoint(("listen", "share", "start_on", "hold")):
+        return
+    from procman.core.overlay.listening import contradictions
+
+    type_ = procfile.get(process.name)
+    yield from contradictions(process, type_.command if type_ else "")
 
 
 def _primaries(overlay: Overlay) -> Iterator[OverlayProblem]:

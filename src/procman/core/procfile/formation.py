@@ -197,7 +197,7 @@ def moved_ports(
 
     Raises UsageError if none of them is free.
     """
-    ports = {instance.port: instance for instance in instances if instance.port is not None}
+    ports = {instance.own_port: instance for instance in instances if instance.own_port is not None}
     moved: dict[str, int] = {}
     for port in sorted(busy):
         instance = ports[port]

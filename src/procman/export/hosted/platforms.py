@@ -10,7 +10,7 @@ from procman.export.application import LASTING, RELEASE, own
 from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
 from procman.export.grammar import require_names, sh
-from procman.export.overlay import HEALTH, READY, features_of
+from procman.export.overlay import HEALTH, READY, features_of, sockets_warning
 from procman.export.shell import in_folder, signal_name
 
 TYPE_CHECKING = False
@@ -52,6 +52,8 @@ def _missing(service: Service, platform: str, signal: bool) -> Iterator[ExportWa
         missing.append(f"the stop signal {signal_name(number)}")
     if missing:
         yield ExportWarning(f"not exported to {platform}: {' and '.join(missing)} of {service.name}")
+    if service.first.listen:
+        yield sockets_warning(service, platform)
 
 
 def secrets_of(app: Application) -> list[str]:

@@ -8,10 +8,12 @@ from procman.export.application import RELEASE, application, install_folder, own
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit
+from procman.export.init.systemd_sockets import socket_files, socket_lines, socket_warnings, starts_on_connection
 from procman.export.overlay import (
     DEPENDENCIES,
     READY,
     RESTART_WITH,
+    SOCKETS,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -83,7 +85,8 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES, RESTART_WITH, READY, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "systemd", DEPENDENCIES, RESTART_WITH, READY, SOCKETS, STOP_COMMAND, STOP_TO)
+    yield from socket_warnings(app)
     yield from by_hand_warnings(app)
     yield from ready_warnings(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
@@ -95,12 +98,14 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield ExportFile(f"{app.name}.slice", _comment(app) + _SLICE.format(app=app.name))
     for service in app.services:
         yield from _service_files(app, service, options, f"{folder}/{app.name}")
+        yield from socket_files(app, service, options, plan.root)
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
 
 
 def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
     """Return the command that stops the instances whose links an export removes."""
-    units = [path.rpartition("/")[2] for path in removed if ".wants/" in path and "@" in path]
+    names = dict.fromkeys(path.rpartition("/")[2] for path in removed if ".wants/" in path or path.endswith(".socket"))
+    units = [name for name in names if "@" in name or name.endswith(".socket")]
     manager = "systemctl --user" if options.user_units else "systemctl"
     return [f"{manager} stop {' '.join(units)}"] if units else []
 
@@ -114,7 +119,8 @@ def _service_files(
     if service.starts:
         yield ExportFile(f"{app.name}.target.wants/{unit}.target", link=f"../{unit}.target")
     for instance in service.instances:
-        yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
+        if not starts_on_connection(service):
+            yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
         yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
         yield from ready_script(app, service, instance)
     if service.env:
@@ -212,6 +218,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         f"EnvironmentFile={folder}/{app.name}.env",
         *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
         f"EnvironmentFile=-{folder}/{service.name}.%i.env",
+        *socket_lines(app, service),
         f"ExecStart=/bin/sh -c {command}",
         *ready_lines(service, folder),
         f"SyslogIdentifier={app.name}-{service.name}.%i",

@@ -172,6 +172,9 @@ class Announcer:
     def _taken_ports(self, instance: Instance, last_lines: Sequence[bytes]) -> Iterator[str]:
         """Yield what listens on the ports that it wanted: those of its checks, its own if its output mentions it."""
         text = b"\n".join(last_lines)
+        if instance.plan.listen is not None and any(words in text for words in _IN_USE):
+            yield "procman keeps its socket open (listen): the server has to accept on descriptor 3, not to bind"
+            return
         own = instance.plan.port
         ports = {check.port for check in (instance.plan.ready, instance.plan.health) if check is not None}
         if own is not None and (str(own).encode() in text or any(words in text for words in _IN_USE)):

@@ -29,7 +29,8 @@ def ps(session: Session, client: Client, request: Request) -> None:
     rows = []
     for instance in session.chosen(request.names):
         row = status_record(instance, now, session.supervisor.is_paused(instance))
-        rows.append({**row, "state": "stopped"} if _is_stopped(session, instance) else row)
+        state = "stopped" if _is_stopped(session, instance) else session.remark(instance)[0]
+        rows.append({**row, "state": state} if state else row)
     client.finish({**session.about(), "instances": rows})
 
 
@@ -53,7 +54,10 @@ def why(session: Session, client: Client, request: Request) -> None:
         paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
         words = explanation(instance, now, session.supervisor.is_held(instance), paused, hindrances)
-        row = {**status_record(instance, now, paused), "why": words}
+        state, clause = session.remark(instance)
+        words = clause if state else "; ".join(filter(None, (words, clause)))
+        row = status_record(instance, now, paused)
+        row = {**row, "state": state or row["state"], "why": words}
         if _is_stopped(session, instance):
             resume = f"`procman resume {instance.name}` resumes it"
             row = {**row, "state": "stopped", "why": f"stopped by a signal, such as SIGSTOP or SIGTTIN; {resume}"}

@@ -9,7 +9,7 @@ from procman.runtime.control.names import NameResolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from procman.runtime.control.client import Client
     from procman.runtime.control.tasks import Task
     from procman.runtime.processes.children import Children
+
+    # Returns the state that a component knows better than the lifecycle, and a clause for `why`; each may be empty.
+    Remark = Callable[[Instance], tuple[str, str]]
 
 
 class NotRunningError(ProcmanError):
@@ -30,7 +33,7 @@ class Session:
     """The session.
 
     ``pid`` returns the one that a user sees: the guardian's, if there is one. ``began`` is in seconds since the epoch;
-    ``cards`` are the lines that explain the latest failure of each instance.
+    ``cards`` are the lines that explain the latest failure of each instance, ``remarks`` what components know about it.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Session:
         pid: Callable[[], int],
         began: float,
         cards: Mapping[str, list[str]],
+        remarks: Sequence[Remark] = (),
     ) -> None:
         self.supervisor = supervisor
         self.children = children
@@ -51,6 +55,7 @@ class Session:
         self._pid = pid
         self._began = began
         self.cards = cards
+        self._remarks = remarks
         self._changed = False
         self._revision = 0  # of the supervisor when the tasks were checked: a wish need not lead to an event
 
@@ -67,6 +72,11 @@ class Session:
             "since": round(self._began, 3),
             "stopping": stopping.words if stopping else None,
         }
+
+    def remark(self, instance: Instance) -> tuple[str, str]:
+        """Return the state of an instance as a component names it, or an empty string, and clauses for `why`."""
+        found = [remark(instance) for remark in self._remarks]
+        return next((state for state, _ in found if state), ""), "; ".join(words for _, words in found if words)
 
     def make_room(self, more: int) -> None:
         """Prepare for ``more`` instances."""

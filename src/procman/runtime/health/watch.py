@@ -61,7 +61,7 @@ class Watch(QuietComponent):
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         poller.add(self._reader, self._on_changes)
-        self._supervisor.is_awaited = self._may_start
+        self._supervisor.awaited_by.append(self._may_start)
         self._watch({_root(instance) for instance in self._watching()})
 
     def _may_start(self, instance: Instance) -> bool:

@@ -6,10 +6,8 @@ a group is only signalled while its leader is unreaped, so a signal never hits a
 
 from __future__ import annotations
 
-import errno
 import os
 
-from procman.core.model.status import ExitStatus
 from procman.runtime.processes.spawn import SilentStdin, start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descendants import (
@@ -32,24 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from procman.core.model.plan import InstancePlan
+    from procman.core.model.status import ExitStatus
+    from procman.runtime.processes.kept_sockets import KeptSockets
     from procman.runtime.processes.pty import Pty
     from procman.runtime.processes.session_leader import SessionLeaders
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
-    from procman.runtime.processes.spawn import FileAction
+    from procman.runtime.processes.spawn import FileAction, SpawnError
 else:
     import _signal as signal  # without the enums: see signals.py
 
 MAX_REAPED_PER_TURN = 256  # a process that forks faster than we reap must not block the loop
-TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
-
-
-class SpawnError(Exception):
-    """A child could not be spawned. `status` is what a shell would exit with, or None if trying again may help."""
-
-    def __init__(self, reason: str, status: ExitStatus | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.status = status
 
 
 class Child:
@@ -85,6 +75,7 @@ class Children:
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._side_commands: SideCommands | None = None
+        self._kept_sockets: KeptSockets | None = None
         self._session_leaders: SessionLeaders | None = None
         self.announce: Callable[[str], None] = _announce_nothing
 
@@ -103,10 +94,13 @@ class Children:
         try:
             actions = self._actions(pty, self.limit.lower_numbers(ends))
             env = plan.env if pty is None else _without_size(plan.env)
-            pid = start_command(plan.command, plan.cwd, self._here, env, actions, self.limit)
-        except OSError as error:
+            before = "" if plan.listen is None else self.kept_sockets.equip(plan, env, actions)
+            pid = start_command(plan.command, plan.cwd, self._here, env, actions, self.limit, before)
+        except BaseException as error:
             _close_all(fd for _, fd in outputs)
-            raise _spawn_error(plan, error) from None
+            if isinstance(error, OSError):
+                raise _spawn_error(plan, error) from None
+            raise
         finally:
             self.limit.release()
             _close_all(ends)
@@ -232,6 +226,15 @@ class Children:
 
             self._side_commands = SideCommands(self._null, self._here, self._tags, self.limit)
         return self._side_commands
+
+    @property
+    def kept_sockets(self) -> KeptSockets:
+        """The sockets that are kept open for instances; created when the first one is opened."""
+        if self._kept_sockets is None:
+            from procman.runtime.processes.kept_sockets import KeptSockets
+
+            self._kept_sockets = KeptSockets(self.limit)
+        return self._kept_sockets
 
     def send_all(self, number: int, besides: Sequence[str] = ()) -> None:
         """Send `number` to every group, except those of the instances `besides`, and every adopted orphan."""
@@ -360,13 +363,9 @@ def _announce_nothing(_text: str) -> None:
 
 
 def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
-    """Return the error for a failed spawn, with the status that a shell would exit with."""
-    what = error.strerror or str(error)
-    if error.errno in TEMPORARY_ERRORS:
-        return SpawnError(f"cannot start: {what}", None)
-    if error.errno == errno.ENOENT:
-        return SpawnError(_missing(plan), ExitStatus(code=127))
-    return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
+    from procman.runtime.processes.diagnosis import spawn_error
+
+    return spawn_error(plan, error)
 
 
 def _without_size(env: dict[str, str]) -> dict[str, str]:
@@ -375,15 +374,6 @@ def _without_size(env: dict[str, str]) -> dict[str, str]:
         if name in env and env[name] == os.environ.get(name):
             del env[name]
     return env
-
-
-def _missing(plan: InstancePlan) -> str:
-    """Return why a file that PATH has is missing: it is a script, and its interpreter is what is missing."""
-    from procman.runtime.processes.diagnosis import Search
-
-    name = plan.command.split()[0]
-    trouble = Search(plan.env.get("PATH"), plan.cwd).trouble_of(name)
-    return trouble.message if trouble is not None and not trouble.missing else f"{name}: not found"
 
 
 def _close_all(fds: Iterable[int]) -> None:

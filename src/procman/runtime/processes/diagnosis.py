@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from procman.core.procfile.command import is_shell_word
 from procman.core.procfile.shell_line import ShellLine, is_assignment
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND
-from procman.runtime.processes.spawn import candidates, find_program, is_executable
+from procman.runtime.processes.spawn import SpawnError, candidates, find_program, is_executable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.procfile.shell_line import SimpleCommand, Word
 
+TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 MAX_READ = 4096  # bytes of a script that are looked at
 _FOLDERS = {  # where projects keep their own programs, and how they are usually run
     ".venv/bin": "activate the virtual environment, or write {path}",
@@ -221,3 +223,22 @@ def _beginning(path: str) -> bytes:
         return b""
     finally:
         os.close(fd)
+
+
+def spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
+    """Return the error for a failed spawn, with the status that a shell would exit with."""
+    from procman.core.model.status import ExitStatus  # `check`, which only looks for programs, needs none
+
+    what = error.strerror or str(error)
+    if error.errno in TEMPORARY_ERRORS:
+        return SpawnError(f"cannot start: {what}", None)
+    if error.errno == errno.ENOENT:
+        return SpawnError(_missing(plan), ExitStatus(code=127))
+    return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
+
+
+def _missing(plan: InstancePlan) -> str:
+    """Return why a file that PATH has is missing: it is a script, and its interpreter is what is missing."""
+    name = plan.command.split()[0]
+    trouble = Search(plan.env.get("PATH"), plan.cwd).trouble_of(name)
+    return trouble.message if trouble is not None and not trouble.missing else f"{name}: not found"

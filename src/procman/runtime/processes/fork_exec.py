@@ -24,7 +24,7 @@ def fork_exec(
     new_session: bool,
 ) -> int:
     """Do the same as `spawn_process`. Raises OSError with the error of the child, which arrives through a pipe."""
-    reader, writer = os.pipe()  # close-on-exec: its end of file says that the program runs
+    reader, writer = _pipe_above(actions)  # close-on-exec: its end of file says that the program runs
     try:
         pid = os.fork()
         if pid == 0:
@@ -40,6 +40,20 @@ def fork_exec(
         os.waitpid(pid, 0)
         raise OSError(int(number), os.strerror(int(number)), program)
     return pid
+
+
+def _pipe_above(actions: Sequence[FileAction]) -> tuple[int, int]:
+    """Return the ends of a pipe, whose writing end has a number that no action replaces."""
+    reader, low = os.pipe()
+    highest = max((action[2] if len(action) == 3 else action[1] for action in actions), default=0)
+    if low > highest:
+        return reader, low
+    import fcntl
+
+    try:
+        return reader, fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, highest + 1)
+    finally:
+        os.close(low)
 
 
 def _become(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from procman.core.lifecycle.transitions import State
-from procman.runtime.processes.children import SpawnError
+from procman.runtime.processes.spawn import SpawnError
 from procman.runtime.system.descriptors import PER_INSTANCE
 
 TYPE_CHECKING = False

@@ -12,9 +12,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from procman.core.model.status import ExitStatus
     from procman.runtime.system.descriptors import DescriptorLimit
 
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
+
+
+class SpawnError(Exception):
+    """A child could not be spawned. `status` is what a shell would exit with, or None if trying again may help."""
+
+    def __init__(self, reason: str, status: ExitStatus | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
 
 
 class SilentStdin:
@@ -37,19 +47,21 @@ class SilentStdin:
         return (os.POSIX_SPAWN_DUP2, self._reader, 0)
 
 
-def launch(command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+def launch(
+    command: str, path_value: str | None, cwd: str, arguments: tuple[str, ...] = (), before: str = ""
+) -> tuple[str, list[str]]:
     """Return the file to execute and its argument vector, for a line of the Procfile followed by ``arguments``.
 
     A plain command whose program is on ``path_value`` (the child's PATH) is executed directly. Anything else goes to
     ``sh -c``, which reports by itself what it cannot find; with ``exec`` if it would start only one program. The path
     is absolute, or relative to ``cwd``. A script without ``#!`` makes the spawn fail with ENOEXEC. A shell would run
-    it, and so may the caller, with `through_shell`.
+    it, and so may the caller, with `through_shell`. ``before`` is for a shell to do first.
     """
-    if not needs_shell(command):
+    if not before and not needs_shell(command):
         words = argv(command)
         if program := find_program(words[0], path_value, cwd):
             return program, [*words, *arguments]
-    return SHELL, through_shell(with_arguments(_with_exec(command, path_value, cwd), arguments))
+    return SHELL, through_shell(before + with_arguments(_with_exec(command, path_value, cwd), arguments))
 
 
 def _with_exec(command: str, path_value: str | None, cwd: str) -> str:
@@ -66,9 +78,17 @@ def _with_exec(command: str, path_value: str | None, cwd: str) -> str:
 
 
 def start_command(
-    command: str, cwd: str, here: str, env: Mapping[str, str], actions: Sequence[FileAction], limit: DescriptorLimit
+    command: str,
+    cwd: str,
+    here: str,
+    env: Mapping[str, str],
+    actions: Sequence[FileAction],
+    limit: DescriptorLimit,
+    before: str = "",
 ) -> int:
     """Spawn the command in a new session; return its pid. Raises OSError. ``here`` is the current folder.
+
+    ``before``: see `launch`.
 
     posix_spawn uses vfork: half a millisecond, whatever the size of our heap.
     """
@@ -80,7 +100,7 @@ def start_command(
     def spawn() -> int:
         return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
 
-    program, words = launch(command, env.get("PATH"), cwd)
+    program, words = launch(command, env.get("PATH"), cwd, before=before)
     try:
         return spawn()
     except OSError as error:

@@ -28,6 +28,7 @@ class DescriptorLimit:
         self._old: int | None = None  # the soft limit that we were given, if it was raised
         self._null = null
         self._low: tuple[int, ...] = ()
+        self._copies: list[int] = []
         self.make_room(instances)
 
     def make_room(self, instances: int) -> None:
@@ -81,9 +82,21 @@ class DescriptorLimit:
             os.dup2(end, low, inheritable=False)
         return self._low[: len(ends)]
 
+    def lower_copies(self, fds: Sequence[int], above: int) -> Sequence[int]:
+        """Do the same for further descriptors, with numbers from `above` on, which are reserved at the first call."""
+        if not self._low:
+            return fds
+        import fcntl
+
+        while len(self._copies) < len(fds):
+            self._copies.append(fcntl.fcntl(self._null, fcntl.F_DUPFD_CLOEXEC, above))
+        for fd, low in zip(fds, self._copies, strict=False):
+            os.dup2(fd, low, inheritable=False)
+        return self._copies[: len(fds)]
+
     def release(self) -> None:
-        """Close our copies of the child's streams."""
-        for low in self._low:
+        """Close our copies of the child's descriptors."""
+        for low in (*self._low, *self._copies):
             os.dup2(self._null, low, inheritable=False)
 
     def spawn(self, start: Callable[[], int]) -> int:

@@ -40,6 +40,19 @@ def listening_inodes(address: str, port: int) -> frozenset[int]:
     return frozenset()
 
 
+def unix_inodes(path: str) -> frozenset[int]:
+    """Return the listening sockets that are bound to a path; empty if that cannot be seen."""
+    try:
+        with open("/proc/net/unix", "rb") as file:
+            rows = [line.split(maxsplit=7) for line in file]
+    except OSError:
+        return frozenset()
+    accepts = b"00010000"  # __SO_ACCEPTCON, include/linux/net.h
+    return frozenset(
+        int(row[6]) for row in rows if len(row) == 8 and row[3] == accepts and row[7][:-1] == os.fsencode(path)
+    )
+
+
 def _rows(path: str, port: bytes) -> Iterable[tuple[bytes, int]]:
     """Yield address and inode of each listening socket on the port."""
     try:

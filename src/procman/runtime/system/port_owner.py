@@ -18,7 +18,7 @@ _MAX_COMMAND = 60  # characters of the other process's command line that are sho
 
 def port_warnings(instances: Iterable[InstancePlan]) -> list[str]:
     """Return a sentence for each instance whose port is already taken."""
-    wanted = {instance.port: instance.name for instance in instances if instance.port is not None}
+    wanted = {instance.own_port: instance.name for instance in instances if instance.own_port is not None}
     busy = busy_ports(wanted)
     return [f"port {port} of {wanted[port]} is taken by {owner(port)}" for port in sorted(busy)]
 
