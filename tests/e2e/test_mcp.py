@@ -117,7 +117,6 @@ def test_an_agent_starts_waits_reads_restarts_and_stops(place: harness.Place) ->
         assert not (await given(client, "stop", names=["db"]))["session_ended"]
         assert "stopped by you" in (await given(client, "why", names=["db"]))["processes"][0]["why"]
         assert (await given(client, "stop"))["session_ended"]
-        assert "no session" in await refused(client, "logs")
 
     served(place, work)
     assert place.call("ps").code == 1
@@ -206,6 +205,29 @@ def test_lines_are_searched_and_bounded(place: harness.Place) -> None:
         assert len(json.dumps(long["lines"])) < 17000
         assert "--grep" in await refused(client, "logs", grep="(")
         assert "200" in await refused(client, "logs", lines=201)
+
+    served(place, work)
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
+def test_the_cursor_of_a_result_leads_to_every_later_line_once(place: harness.Place) -> None:
+    place.write("web.py", "for n in range(1000):\n    print(n, 'y' * 50)\nprint('hello', flush=True)\n")
+    place.procfile(f"web: {sys.executable} web.py; while test ! -e more; do sleep 0.05; done; echo later; sleep 1000\n")
+    session = started(place)
+
+    async def work(client: Client) -> None:
+        found = await given(client, "logs", names=["web"], grep="^0 ")
+        numbers = []
+        while (found := await given(client, "logs", names=["web"], after=found["cursor"], lines=200))["lines"]:
+            numbers += [line["text"].partition(" ")[0] for line in found["lines"]]
+            assert found["truncated"] or numbers[-1] == "hello"
+        assert numbers == [*map(str, range(1, 1000)), "hello"]
+        place.write("more", "")
+        session.wait_for("later")
+        later = await given(client, "logs", names=["web"], after=found["cursor"])
+        assert [line["text"] for line in later["lines"]] == ["later"]
+        assert "--after" in await refused(client, "logs", after="nonsense")
 
     served(place, work)
     session.signal(signal.SIGINT)

@@ -24,18 +24,24 @@ class LineBudget:
         self._lines: deque[tuple[Line, str, int]] = deque()  # each with its cursor and its size
         self._size = 0
         self._truncated = False
-        self._skipped = 0
+        self._skipped = 0  # bytes
+        self._cursor = ""  # where what is missing ends
         self.error: Record | None = None
 
     def take(self, record: Record) -> bool:
         """Take one object that ``logs --json`` has printed. Return False if no more are wanted."""
         if "error" in record:
             self.error = record
-        elif "skipped" in record and isinstance(record["skipped"], int):
-            self._skipped += record["skipped"]
+        elif "skipped" in record:
+            self._skip(record)
         elif "line" in record:
             return self._add(record)
         return self.error is None
+
+    def _skip(self, record: Record) -> None:
+        count = record["skipped"]
+        self._skipped += count if isinstance(count, int) else 0
+        self._cursor = str(record.get("cursor") or self._cursor)
 
     def _add(self, record: Record) -> bool:
         line, size = self._fitting(record)
@@ -61,6 +67,6 @@ class LineBudget:
 
     def result(self, after: str | None) -> Lines:
         """Return the lines, and the cursor of the last one."""
-        cursor = self._lines[-1][1] if self._lines else after
+        cursor = self._lines[-1][1] if self._lines else self._cursor or after
         lines = [line for line, _, _ in self._lines]
-        return Lines(lines=lines, cursor=cursor or None, truncated=self._truncated, skipped=self._skipped)
+        return Lines(lines=lines, cursor=cursor or None, truncated=self._truncated, skipped_bytes=self._skipped)

@@ -98,8 +98,11 @@ class OwnCommands:
 
     async def read(
         self, command: str, flags: Sequence[str], names: Sequence[str], limit: float, take: Callable[[Record], bool]
-    ) -> None:
-        """Run a command and pass each object that it prints to ``take``, until that returns False."""
+    ) -> int:
+        """Run a command and pass each object that it prints to ``take``, until that returns False.
+
+        Return its exit code, 0 if it was ended early.
+        """
         words = self._words(command, flags, names)
         with anyio.move_on_after(limit):
             async with await anyio.open_process(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -110,7 +113,9 @@ class OwnCommands:
                     for line in whole:
                         if not take(parsed(line.decode("utf-8", "replace"))):
                             process.kill()
-                            return
+                            return 0
+                return await process.wait()
+        return 0
 
     def _words(self, command: str, flags: Sequence[str], names: Sequence[str] | None) -> list[str]:
         """Return the words of a command; without ``names`` it takes none. A name cannot become an option."""

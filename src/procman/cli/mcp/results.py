@@ -98,7 +98,7 @@ class Lines(BaseModel):
     lines: list[Line]
     cursor: str | None = Field(description="pass it as after, to get only what is written later")
     truncated: bool = Field(description="whether there are more lines, or longer ones, than this result holds")
-    skipped: int = Field(description="lines after the cursor that are not kept any more")
+    skipped_bytes: int = Field(description="how much output after the cursor is not kept any more")
 
 
 class Finding(BaseModel):

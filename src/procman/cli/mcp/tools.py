@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from procman.cli.control.logs import EXIT_NO_MATCH
 from procman.cli.mcp.line_budget import LineBudget
 from procman.cli.mcp.own_commands import Finished, OwnCommands, ToolFailedError
 from procman.cli.mcp.results import (
@@ -77,15 +78,15 @@ class Tools:
         lines: Annotated[int, Field(ge=1, le=200)] = 50,
     ) -> Lines:
         """Read output. Without after, the latest lines; with it, the lines that follow the cursor, the oldest first."""
-        flags = [
-            "--json",
-            *([f"--after={after}"] if after else [f"--lines={lines}"]),
-            *([f"--grep={grep}"] if grep else []),
-        ]
+        flags = ["--json", f"--lines={lines + 1}"]  # one more, to see whether there are more
+        flags += [f"--after={after}"] if after is not None else []
+        flags += [f"--grep={grep}"] if grep is not None else []
         budget = LineBudget(lines, keep_first=after is not None)
-        await self._session.read("logs", flags, names, QUICK_LIMIT, budget.take)
+        code = await self._session.read("logs", flags, names, QUICK_LIMIT, budget.take)
         if budget.error:
             raise self._explained(ToolFailedError(str(budget.error["error"]), str(budget.error.get("hint") or "")))
+        if code not in (0, EXIT_NO_MATCH):
+            raise ToolFailedError(f"procman logs has failed with exit status {code}")
         return budget.result(after)
 
     async def wait(self, names: Names = [], timeout: Timeout = 30.0) -> Readiness:  # noqa: B006 (see status)
