@@ -48,7 +48,7 @@ def at_checkout(settings: Settings, environ: Mapping[str, str]) -> Settings:
     checkout = find_checkout(os.path.realpath(root), environ)
     placed = settings.but()
     placed.checkout = slug(checkout.name)
-    if checkout.is_linked and settings.port_offset is None and not settings.no_port:
+    if checkout.is_linked and settings.port_offset is None and not settings.no_port and not settings.isolated:
         from procman.config.worktree_slots import slot_of
 
         placed.slot, warning = slot_of(checkout.folder, settings.port, environ)

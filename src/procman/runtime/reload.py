@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.core.procfile.formation import moved_ports
 from procman.core.text.printable import holds_secret, masked
 from procman.errors import UsageError
-from procman.runtime.system.port_owner import busy_ports, owner
+from procman.runtime.system.port_owner import busy_ports, owner, reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
 _RULES = ("restart", "stop", "ready", "health", "depends_on", "listen")
+_RESERVED = "reserved by another session"
 _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
 
 
@@ -106,30 +107,41 @@ def plans_on_free_ports(
     """
     plans = [plan for plan in plan_source.instances(counts, wanted) if plan.name in names]
     _require_own_ports(supervisor, plans, ending)
-    busy = _taken(supervisor, plans)
-    if not busy:
+    taken = _taken(supervisor, plans)
+    if not taken:
         return plans, []
-    sentences = {name: f"port {port} of {name} is taken by {owner(port)}" for port, name in busy.items()}
     rule = plan_source.settings.port_conflict
+    if rule == "warn":  # what is only reserved may never be used
+        taken = [(plan, how) for plan, how in taken if how != _RESERVED]
+    sentences = {plan.name: f"port {plan.port} of {plan.name} is {how}" for plan, how in taken}
     if rule == "fail":
         raise UsageError("; ".join(sentences.values()), "--port-conflict fail refuses that; bump takes the next port")
     if rule == "bump":
         used = [instance.plan for instance in supervisor.instances.values() if instance.name not in names]
         step = plan_source.settings.port_step
-        moved = moved_ports([*used, *plans], step, busy, lambda port: not busy_ports([port]))
+        busy = [plan.own_port for plan, _ in taken if plan.own_port is not None]
+        moved = moved_ports([*used, *plans], step, busy, lambda port: not busy_ports([port]) and reserve(port))
         plan_source.move(moved)
         plans = [plan for plan in plan_source.instances(counts, wanted) if plan.name in names]
         sentences = {name: f"{text}; {name} gets port {moved[name]}" for name, text in sentences.items()}
     return plans, [f"warning: {text}" for text in sentences.values()]
 
 
-def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> dict[int, str]:
-    """Return the ports that processes outside of the session have, each with the instance that needs it."""
+def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> list[tuple[InstancePlan, str]]:
+    """Return the plans whose ports are those of processes outside of the session, and how; reserve the other ports.
+
+    A port that is only reserved by another session counts if the plan seems to use it.
+    """
     instances = supervisor.instances.values()
     held = {one.plan.port for one in instances if one.pid is not None or one.plan.listen is not None}
-    needed = {plan.own_port: plan.name for plan in plans if plan.own_port is not None and plan.own_port not in held}
+    needed = {plan.own_port: plan for plan in plans if plan.own_port is not None and plan.own_port not in held}
     busy = busy_ports(needed)
-    return {port: name for port, name in needed.items() if port in busy}
+    reserved = {port for port in needed if port not in busy and not reserve(port)}
+    return [
+        (plan, f"taken by {owner(port)}" if port in busy else _RESERVED)
+        for port, plan in needed.items()
+        if port in busy or (port in reserved and plan.shown_port is not None)
+    ]
 
 
 def _require_own_ports(supervisor: Supervisor, plans: Iterable[InstancePlan], ending: Iterable[Instance]) -> None:

@@ -20,6 +20,7 @@ from procman.runtime.system.port_owner import busy_ports, owner, port_warnings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ADDRESSES = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, ""), (socket.AF_INET6, "::1"), (socket.AF_INET6, "")]
 
@@ -235,3 +236,87 @@ def test_an_instance_of_a_living_session_is_named_with_it(
 ) -> None:
     seen.words, seen.environ, seen.folder = ["serve"], environ, folder
     assert port_owner.described(7) == described
+
+
+# Reservations
+
+
+class Other:
+    """A process with reservations of its own: it takes one port, answers whether it has it, and waits."""
+
+    SCRIPT = (
+        "import sys; from procman.runtime.system.port_owner import *; "
+        "open_reservations(sys.argv[1]); print(reserve(int(sys.argv[2])), flush=True); sys.stdin.read()"
+    )
+
+    def __init__(self, folder: Path, port: int) -> None:
+        words = [sys.executable, "-c", self.SCRIPT, str(folder), str(port)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.has_it = self.process.stdout.readline() == "True\n"
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def reservations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(port_owner, "_reservations", None)
+    port_owner.open_reservations(str(tmp_path))
+    yield tmp_path
+    if port_owner._reservations is not None:
+        os.close(port_owner._reservations)
+
+
+def test_a_port_is_reserved_by_one_session_until_it_ends(reservations: Path) -> None:
+    other = Other(reservations, 5000)
+    assert other.has_it
+    assert not port_owner.reserve(5000)
+    assert port_owner.reserve(5001)
+    other.end()
+    assert port_owner.reserve(5000)
+    late = Other(reservations, 5000)
+    assert not late.has_it
+    late.end()
+
+
+def test_a_session_may_reserve_its_own_port_again_and_release_it(reservations: Path) -> None:
+    assert port_owner.reserve(5000)
+    assert port_owner.reserve(5000)
+    port_owner.release(5000)
+    other = Other(reservations, 5000)
+    assert other.has_it
+    other.end()
+
+
+def test_what_is_forked_does_not_release_a_reservation(reservations: Path) -> None:
+    assert port_owner.reserve(5000)
+    child = os.fork()
+    if not child:
+        os.close(port_owner._reservations or -1)
+        os._exit(0)
+    os.waitpid(child, 0)
+    other = Other(reservations, 5000)
+    assert not other.has_it
+    other.end()
+
+
+def test_the_file_stays_empty_and_private(reservations: Path) -> None:
+    port_owner.reserve(65535)
+    (file,) = reservations.iterdir()
+    assert (file.stat().st_size, file.stat().st_mode & 0o777) == (0, 0o600)
+
+
+@pytest.mark.parametrize("kind", ["missing", "link", "folder"])
+def test_without_the_file_nothing_is_reserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(port_owner, "_reservations", None)
+    monkeypatch.setattr(port_owner, "_network", lambda: "")
+    folder = tmp_path / "gone" if kind == "missing" else tmp_path
+    if kind == "link":
+        (tmp_path / "ports").symlink_to(tmp_path / "elsewhere")
+    elif kind == "folder":
+        (tmp_path / "ports").mkdir()
+    port_owner.open_reservations(str(folder))
+    assert port_owner.reserve(5000)
+    assert not (tmp_path / "elsewhere").exists()

@@ -12,9 +12,11 @@ from procman.config.checkout import at_checkout
 from procman.config.plan_source import read_plan
 from procman.errors import ProcmanError
 from procman.output.palette import wants_color
+from procman.runtime.control.endpoint import common_folder
 from procman.runtime.guardian import guardian
 from procman.runtime.system.descendants import become_subreaper, kill_until_empty
 from procman.runtime.system.descriptors import close_inherited_on_exec, open_standard_descriptors
+from procman.runtime.system.port_owner import open_reservations, reserve
 from procman.runtime.system.signals import block_signals
 from procman.runtime.system.tty import is_terminal
 
@@ -70,8 +72,7 @@ def start(
     socket_claim = claim(settings, plan)
     if socket_claim.code is not None:
         return socket_claim.code
-    if settings.port_conflict != "warn":
-        plan = _with_free_ports(plan, settings, environ, socket_claim, on_moved)
+    plan, settings = _with_ports(plan, settings, environ, socket_claim, on_moved)
     run = StartedRun(plan, settings, environ, socket_claim)
     if any(instance.listen for instance in plan.instances):
         _open_sockets(run)
@@ -87,6 +88,10 @@ def start(
 
 def _placed(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """Return the settings with what the checkout decides. On a server, where others know the ports, they stay."""
+    if settings.isolated:
+        from procman.cli.commands.port_conflicts import require_no_base
+
+        require_no_base(settings)
     if not guardian.is_needed() and "port_offset" not in settings.origin:
         settings = settings.but(port_offset=0)
     return at_checkout(settings, environ)
@@ -102,17 +107,30 @@ def _open_sockets(run: StartedRun) -> None:
         raise
 
 
-def _with_free_ports(
+def _with_ports(
     plan: Plan,
     settings: Settings,
     environ: Mapping[str, str],
     socket_claim: SocketClaim,
     on_moved: Callable[[str], None] | None,
-) -> Plan:
-    from procman.cli.commands.port_conflicts import with_free_ports
+) -> tuple[Plan, Settings]:
+    """Reserve the ports, or choose others if the settings say so. Returns the plan, and the settings that make it."""
+    try:
+        open_reservations(common_folder())
+    except (ProcmanError, OSError):
+        pass  # another user has made it, for example
+    if settings.port_conflict == "warn" and not settings.isolated:
+        for instance in plan.instances:
+            if instance.port is not None:
+                reserve(instance.port)
+        return plan, settings
+    from procman.cli.commands.port_conflicts import isolated, with_free_ports
 
     try:
-        return with_free_ports(plan, settings, environ, on_moved)
+        if settings.isolated:
+            settings = isolated(plan, settings)
+            plan = read_plan(settings, environ, plan.session)
+        return with_free_ports(plan, settings, environ, on_moved), settings
     except ProcmanError:
         if socket_claim.endpoint is not None:
             socket_claim.endpoint.close()

@@ -29,6 +29,7 @@ class Settings:
     port_step: int = 100
     port_offset: int | None = None  # what is added to the base; None: what moves a linked git worktree
     port_conflict: str = "warn"  # or "bump", "fail": what to do if another process listens on a port
+    isolated: bool = False  # free ports, whatever the usual ones are
     os_env_wins: bool = False
     env_interpolate: bool = False
 

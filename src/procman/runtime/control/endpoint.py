@@ -324,6 +324,15 @@ def _link(endpoint: Endpoint, place: str) -> None:
         return  # it is found where the environment is the same
 
 
+def common_folder() -> str:
+    """Return the folder that is the same for all sessions of the user, and make it. Raises EndpointError and OSError
+    if it cannot be used.
+    """
+    folder = _shared_folder(os.geteuid())
+    _make_folder(folder)
+    return folder
+
+
 def _make_folder(folder: str) -> None:
     try:
         os.mkdir(folder, 0o700)

@@ -1,4 +1,4 @@
-"""Finds ports that are already taken, and the processes that listen on them."""
+"""Finds ports that are already taken, and the processes that listen on them; reserves those of this session."""
 
 from __future__ import annotations
 
@@ -52,6 +52,54 @@ def _is_busy(port: int) -> bool:
         finally:
             trial.close()
     return False
+
+
+# Between the choice of a port and the moment when its process listens, seconds may pass. So each session of a user
+# locks the byte at the number of each of its ports, in a file that stays empty. Such a lock belongs to the process
+# (fcntl(2), "record locks"): what is forked does not have it, and none is left when the session ends in any way.
+_reservations: int | None = None  # the descriptor of the file
+
+
+def open_reservations(folder: str) -> None:
+    """Reserve ports in this folder from now on. Where the file cannot be opened, none are reserved."""
+    global _reservations  # noqa: PLW0603 (a process has one session, and closing a second descriptor drops all locks)
+    if _reservations is not None:
+        return
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        _reservations = os.open(f"{folder}/ports{_network()}", flags, 0o600)
+    except OSError:
+        pass
+
+
+def _network() -> str:
+    """Return what identifies the network namespace: each has its own ports, but two may share a folder."""
+    try:
+        return f"-{os.stat('/proc/self/ns/net').st_ino}"
+    except OSError:
+        return ""
+
+
+def reserve(port: int) -> bool:
+    """Reserve a port until this session ends. Return whether it is not reserved by another session of this user."""
+    return _lock(port, release=False)
+
+
+def release(port: int) -> None:
+    """Give up the reservation of a port."""
+    _lock(port, release=True)
+
+
+def _lock(port: int, *, release: bool) -> bool:
+    if _reservations is None:
+        return True
+    import fcntl
+
+    try:
+        fcntl.lockf(_reservations, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError as error:  # other errors are those of a file system without locks
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
 
 
 def owner(port: int) -> str:
