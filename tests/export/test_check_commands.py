@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
 import pytest
 
 from export.plans import Export, plan_of
 from export.rig import LIMIT
+from procman.core.model.autoscale import Autoscale
 from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, TCP, Check
 from procman.export.application import application
 from procman.export.container.check_commands import probes
@@ -109,6 +111,29 @@ def test_kubernetes_counts_successes_only_where_it_may_and_waits_before_the_firs
     assert [found[name].get("initialDelaySeconds") for name in found] == [2, 2, 4]
     warnings = Export("compose", plan_of("worker: ./work\n", {"worker": {"ready": ready}})).warnings
     assert any("success_threshold of worker" in one for one in warnings)
+
+
+def test_kubernetes_follows_the_cpu_in_use_and_no_command() -> None:
+    validator = import_module("kubernetes_validate")
+    import yaml
+
+    rules = {"web": {"autoscale": Autoscale("", 0.8, 4, 2, 300.0)}, "worker": {"autoscale": Autoscale("./n", 9.0, 4)}}
+    export = Export("kubernetes", plan_of("web: ./serve $PORT\nworker: ./work\n", rules, formation="web=2,worker=1"))
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(export.files["app.yaml"])}
+    found = objects["HorizontalPodAutoscaler", "app-web"]
+    validator.validate(found, "1.32", strict=True)
+    spec = found["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app-web"}
+    assert spec["metrics"][0]["resource"]["target"] == {"type": "AverageValue", "averageValue": "800m"}
+    assert spec["behavior"] == {"scaleDown": {"stabilizationWindowSeconds": 300}}
+    assert "replicas" not in objects["Deployment", "app-web"]["spec"]  # each new version would set it back
+    assert ("HorizontalPodAutoscaler", "app-worker") not in objects
+    assert objects["Deployment", "app-worker"]["spec"]["replicas"] == 1
+    assert "not exported to Kubernetes: autoscale of worker, which it cannot measure" in export.warnings
+    for target in ("compose", "nomad", "systemd", "fly"):
+        warnings = Export(target, plan_of("web: ./serve $PORT\n", {"web": rules["web"]})).warnings
+        assert any("autoscale" in one and "web" in one for one in warnings), target
 
 
 def test_what_serves_a_port_is_ready_when_it_listens() -> None:

@@ -237,7 +237,7 @@ def test_a_restart_that_follows_another_is_what_the_target_calls_it_or_a_warning
     services = yaml.safe_load(Export("compose", plan).files["compose.override.yaml"])["services"]
     started = {"condition": "service_started"}
     assert services["web"]["depends_on"] == {"api": {**started, "restart": True}, "db": started}
-    for target in ("kubernetes", "nomad", "supervisord", "runit", "upstart"):
+    for target in ("kubernetes", "nomad", "supervisord", "runit", "upstart"):  # they have no such thing
         warnings = Export(target, plan).warnings
         assert any("restarts with its dependencies" in one for one in warnings), target
 

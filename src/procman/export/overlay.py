@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
-RESTART_WITH = "restarts with its dependencies"
+RESTART_WITH, AUTOSCALE = "restarts with its dependencies", "autoscale"
 SOCKETS = "kept sockets"
 # What takes connections at a target while a process restarts, or how it passes sockets.
 _INSTEAD_OF_SOCKETS = {
@@ -57,6 +57,8 @@ def features_of(service: Service) -> Iterator[str]:
         yield DEPENDENCIES
     if any(needed.restart for needed in plan.depends_on):
         yield RESTART_WITH
+    if plan.autoscale:
+        yield AUTOSCALE
     if service.stop.command:
         yield STOP_COMMAND
     if service.stop.to:

@@ -48,6 +48,8 @@ VALUES: list[object] = [
     *({"http": "/", "status": [200, 401]}, {"http": "/", "status": []}, {"http": "/", "status": 99}),
     *({"tcp": 1, "status": 200}, {"http": "/", "headers": {"A-b": "x"}}, {"http": "/", "headers": {"A b": "x"}}),
     *({"http": "/", "headers": {"A": "\n"}}, {"http": "/", "headers": {"A": 1}}, {"log": "x", "success_threshold": 2}),
+    *({"exec": "x", "per_instance": 5, "max": 3}, {"cpu": 80, "max": 4, "min": 2, "cooldown": "5m"}, {"cpu": 80}),
+    *({"exec": "x", "per_instance": 0, "max": 3}, {"cpu": 1, "exec": "x", "per_instance": 1, "max": 2}, {"max": 2}),
     *({"exec": "x", "success_threshold": 2}, {"exec": "x", "success_threshold": 0}, {"delay": 1, "initial_delay": 1}),
 ]
 

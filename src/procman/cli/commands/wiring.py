@@ -39,12 +39,7 @@ if TYPE_CHECKING:
 def wire(run: StartedRun) -> Engine:
     """Return the engine of a run that has begun, with its components."""
     supervisor, children, hub, settings = run.supervisor, run.children, run.hub, run.settings
-
-    def plan_source() -> PlanSource:
-        from procman.config.plan_source import PlanSource
-
-        return PlanSource(settings, run.plan, run.environ, run.here)
-
+    plan_source = _plan_source(run)
     supervisor.on_removed = hub.history.forget
     reload = _reloading(supervisor, plan_source)
     job_control = JobControl(1, hub)
@@ -74,8 +69,22 @@ def wire(run: StartedRun) -> Engine:
     keeper, remark = _socket_keeper(run)
     components.append(keeper)
     components += _lifetime(run)
-    components += _control(run, plan_source, announcer, [remark])
+    session = _session(run, plan_source, announcer, [remark])
+    components.append(_autoscaling(run, session))
+    if run.socket_claim.endpoint is not None:
+        components.append(Control(run.socket_claim.endpoint, session))
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
+
+
+def _plan_source(run: StartedRun) -> Callable[[], PlanSource]:
+    """Return a function that makes what plans the next lives: it reads the files again."""
+
+    def plan_source() -> PlanSource:
+        from procman.config.plan_source import PlanSource
+
+        return PlanSource(run.settings, run.plan, run.environ, run.here)
+
+    return plan_source
 
 
 def _detachment(run: StartedRun, job_control: JobControl, requests: SignalRequests) -> OnRequest:
@@ -100,21 +109,41 @@ def _lifetime(run: StartedRun) -> list[Component]:
     return [Lifetime(run.supervisor, run.settings.lifetime)]
 
 
-def _control(
+def _session(
     run: StartedRun, plan_source: Callable[[], PlanSource], announcer: Announcer, remarks: list[Remark]
-) -> list[Component]:
-    """Return what serves the control socket. The session that answers is made when the first client connects."""
-    endpoint, began = run.socket_claim.endpoint, time.time()
+) -> Callable[[], Session]:
+    """Return a function for the session that answers clients. It is made when it is needed for the first time."""
+    began = time.time()
+    made: list[Session] = []
 
     def pid() -> int:
         return guardian.visible_pid
 
     def session() -> Session:
-        from procman.runtime.control.session import Session
+        if not made:
+            from procman.runtime.control.session import Session
 
-        return Session(run.supervisor, run.children, run.hub, plan_source(), pid, began, announcer.cards, remarks)
+            cards = announcer.cards
+            made.append(Session(run.supervisor, run.children, run.hub, plan_source(), pid, began, cards, remarks))
+        return made[0]
 
-    return [] if endpoint is None else [Control(endpoint, session)]
+    return session
+
+
+def _autoscaling(run: StartedRun, session: Callable[[], Session]) -> Component:
+    """Return what changes the number of instances by itself; it works like a client that sends `scale`."""
+
+    def resize(type_: str, count: int) -> None:
+        from procman.runtime.control import commands
+
+        commands.resize(session(), {type_: count}, run.hub.announce)
+
+    def make() -> Component:
+        from procman.runtime.health.autoscaler import Autoscaler
+
+        return Autoscaler(run.supervisor, run.hub, run.children, resize)
+
+    return LazyComponent(lambda plan: plan.autoscale is not None, make)
 
 
 def _taken_by(port: int) -> str:

@@ -51,6 +51,10 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
     "start_on": ("connection | start", "start it at the first connection to a socket of listen"),
     "hold": ("TIME", "close its sockets during a longer pause before a restart (10 s)"),
     "formation": ("NUMBER", "how many to run, unless --formation is given"),
+    "autoscale": (
+        "{ exec | cpu, per_instance, min, max, cooldown }",
+        "how many to run: what exec prints divided by per_instance, or by CPU in percent",
+    ),
     "autostart": ("false", "start it only by name, or when another process depends on it"),
     "pty": ("true | false", "whether it gets a terminal of its own"),
     "color": ("COLOR", "color of its name: cyan, green, bright-red and others"),

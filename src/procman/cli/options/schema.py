@@ -20,6 +20,7 @@ from procman.core.model.dependency import CONDITIONS
 from procman.core.model.listen import MOST_SOCKETS
 from procman.core.model.status import HIGHEST_SIGNAL
 from procman.core.overlay import converters
+from procman.core.overlay.autoscaling import AUTOSCALE_KEYS
 from procman.core.overlay.keys import (
     BELONGS_TO,
     COLOR_ALIASES,
@@ -264,6 +265,12 @@ _OF_KEYS: dict[str, Form] = {
     "groups": _one_or_more({"type": "string", "pattern": "^[_-]*[A-Za-z0-9][A-Za-z0-9_-]*$"}),
     "primary": _SWITCH,
 }
+_OF_KEYS["per_instance"] = {"type": "number", "exclusiveMinimum": 0}
+_OF_KEYS["autoscale"] = _table(
+    {key: _key(key, convert) for key, convert in AUTOSCALE_KEYS.items()},
+    required=["max"],
+    oneOf=[{"required": ["exec"]}, {"required": ["cpu"]}],
+)
 _OF_KEYS["ready"] = _check(READY_KEYS, {**_ADDRESSES, "timeout": _any(_time(converters.MIN_PERIOD), _FALSE)})
 _OF_KEYS["health"] = _check(HEALTH_KEYS, _ADDRESSES)
 _DESTINATION: dict[str, Form] = {

@@ -245,6 +245,10 @@ class Supervisor:
         """Whether the user stopped it by name."""
         return instance.held
 
+    def is_leaving(self, instance: Instance) -> bool:
+        """Whether it was scaled away, and is removed once it is at rest."""
+        return instance.name in self._retiring
+
     def is_paused(self, instance: Instance) -> bool:
         """Whether the present child of `instance` is paused; one that replaced a paused child is not."""
         return instance.paused

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from procman.core.model.autoscale import Autoscale
     from procman.core.model.checks import Check
     from procman.core.model.dependency import Dependency
     from procman.core.model.listen import Listen
@@ -95,12 +96,13 @@ class InstancePlan:
     The other attributes have their defaults here, and the overlay sets them, see core/overlay: `can_die` (its end never
     ends the run), `pty` (None: like the others), `color` (an index that wins over `index`, or None), `log_file` (an
     absolute path, or empty), `watch` (globs below `cwd` whose changes restart it), `listen` (the sockets that are kept
-    open for it, or None).
+    open for it, or None), `autoscale` (how the number of instances of its type follows a measurement, or None).
     """
 
     __slots__ = (
         "_own",
         "_shared",
+        "autoscale",
         "autostart",
         "can_die",
         "color",
@@ -150,6 +152,7 @@ class InstancePlan:
         self.index = index
         self._own = env
         self._shared = shared_env
+        self.autoscale: Autoscale | None = None
         self.autostart = True
         self.can_die = False
         self.color: int | None = None

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from procman.core.model.autoscale import Autoscale
     from procman.core.model.checks import Check
     from procman.core.model.dependency import Dependency
     from procman.core.model.listen import ListeningSocket
@@ -92,6 +93,7 @@ class ProcessOverlay:
         self.can_die = False
         self.autostart = True
         self.formation: int | None = None
+        self.autoscale: Autoscale | None = None
         self.depends_on: tuple[Dependency, ...] = ()
         self.watch: tuple[str, ...] = ()
         self.groups: tuple[str, ...] = ()

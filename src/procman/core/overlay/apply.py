@@ -97,6 +97,7 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.health = _on_port(plan, process, "health", process.health)
     plan.names_port = bool(process.port)
     plan.autostart = named or process.autostart
+    plan.autoscale = process.autoscale
     plan.can_die = process.can_die
     plan.primary = plan.number == process.primary
     plan.pty = process.pty

@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from procman.core.model.autoscale import Autoscale
+
 HIGHEST_PORT = 65535
 MOST_INSTANCES = 10_000
 COLORS = ("cyan", "green", "magenta", "blue", "red", "yellow")  # in the order of the palette
@@ -108,6 +110,12 @@ def _dependency(name: str, how: object) -> Dependency:
     timeout = found.get("timeout")
     limit = timeout if isinstance(timeout, float) else None
     return Dependency(name, condition, limit, given.endswith("healthy"), bool(found.get("restart")))
+
+
+def _autoscale(value: object) -> Autoscale:
+    from procman.core.overlay.autoscaling import autoscale  # few overlays have it
+
+    return autoscale(value)
 
 
 def _port(value: object) -> int:
@@ -329,6 +337,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "start_on": word((CONNECTION, "start"), {}),
     "hold": seconds,
     "formation": whole(0, MOST_INSTANCES, "a number"),
+    "autoscale": _autoscale,
     "autostart": truth,
     "pty": truth,
     "color": _color,

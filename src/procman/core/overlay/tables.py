@@ -94,6 +94,7 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
         yield from _wrong_dependencies(process, overlay, procfile)
         _borrow_health(process, overlay)
         yield from _sockets(process, procfile)
+        yield from _wrong_count(process)
         for group in process.groups:
             if procfile.get(group) is not None or group == "all":
                 message = f'the group "{group}" has the name of a process type'
@@ -122,6 +123,13 @@ def _primaries(overlay: Overlay) -> Iterator[OverlayProblem]:
         first = f'"{primaries[0].name}" is, at {primaries[0].location("primary")}'
         message = f'"{process.name}" cannot be primary: {first}'
         yield OverlayProblem(process.location("primary"), message, "only one process can have the terminal")
+
+
+def _wrong_count(process: ProcessOverlay) -> Iterator[OverlayProblem]:
+    rule, count = process.autoscale, process.formation
+    if rule is not None and count is not None and not rule.lowest <= count <= rule.highest:
+        message = f"formation = {count} is outside of what autoscale allows: {rule.lowest} to {rule.highest}"
+        yield OverlayProblem(process.location("formation"), message, "change one of them")
 
 
 def _wrong_dependencies(process: ProcessOverlay, overlay: Overlay, procfile: Procfile) -> Iterator[OverlayProblem]:

@@ -6,11 +6,11 @@ from procman.export.application import LASTING, RELEASE, application
 from procman.export.container.check_commands import KUBERNETES, check_warnings
 from procman.export.container.containers import image_warnings
 from procman.export.container.first_process import signal_warnings
-from procman.export.container.kubernetes_objects import Objects
+from procman.export.container.kubernetes_objects import Objects, is_autoscaled
 from procman.export.container.manifests import CONTENT, document
 from procman.export.container.pods import SINGLE, TERM, is_single
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.overlay import HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import AUTOSCALE, HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
-    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO, AUTOSCALE)
     yield from check_warnings(app, KUBERNETES)
     yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)
@@ -60,6 +60,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
 def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]:
     """Yield a warning for whatever `procman start` does and Kubernetes does not."""
     lasting = [service for service in app.services if service.kind == LASTING]
+    for service in app.services:
+        if service.first.autoscale and not (service.kind == LASTING and is_autoscaled(service)):
+            yield ExportWarning(f"not exported to Kubernetes: autoscale of {service.name}, which it cannot measure")
     strict = sorted({service.restart.mode for service in lasting} - {"always"})
     if strict:
         yield ExportWarning(
@@ -99,7 +102,7 @@ def _comment(export: Objects, release: Service | None) -> str:
     component = "app.kubernetes.io/component"
     old = (
         f"kubectl delete configmap,secret,job {where},{CONTENT},'{CONTENT} notin ({contents})'",
-        f"kubectl delete deploy,sts,svc,pdb {where},{component},'{component} notin ({types})'",
+        f"kubectl delete deploy,sts,svc,pdb,hpa {where},{component},'{component} notin ({types})'",
     )
     return header(
         "kubernetes",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Manifest = dict[str, Yaml]
 
 _DAY = 86400  # seconds after which a release's Job and its log are deleted
+_LONGEST_WINDOW = 3600  # seconds; Kubernetes refuses more
+_AUTOSCALED_NOTE = "No number of replicas: each new version would set it back, and the autoscaler decides."
 _PROGRESS = 600  # seconds that Kubernetes gives a rollout
 _SINGLE_NOTE = "Two would do everything twice, so the old one ends before the new one starts."
 _NUMBERED_NOTE = "Numbers from 1 on, as in web.1. All start at the same time, and the highest goes first."
@@ -102,6 +104,21 @@ class Objects:
         if service.replicas > 1 and not is_single(service):
             budget: Manifest = {"maxUnavailable": 1, "selector": {"matchLabels": chosen}}
             yield manifest("policy/v1", "PodDisruptionBudget", metadata, spec=budget)
+        if is_autoscaled(service):
+            kind = "StatefulSet" if is_numbered(service, self.options) else "Deployment"
+            yield manifest("autoscaling/v2", "HorizontalPodAutoscaler", metadata, spec=self._autoscaler(service, kind))
+
+    def _autoscaler(self, service: Service, kind: str) -> Manifest:
+        rule = service.first.autoscale
+        assert rule is not None
+        cpu: Manifest = {"type": Plain("AverageValue"), "averageValue": f"{round(rule.per_instance * 1000)}m"}
+        return {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": Plain(kind), "name": name_of(self.app, service)},
+            "minReplicas": rule.lowest,
+            "maxReplicas": rule.highest,
+            "metrics": [{"type": Plain("Resource"), "resource": {"name": Plain("cpu"), "target": cpu}}],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": min(round(rule.cooldown), _LONGEST_WINDOW)}},
+        }
 
     def job_name(self, service: Service) -> str:
         """Return the name of the Job of ``service``: it ends with a hash of what it runs."""
@@ -135,6 +152,8 @@ class Objects:
         }
 
     def _replicas(self, service: Service, kind: str) -> Manifest:
+        if is_autoscaled(service):
+            return {_AUTOSCALED_NOTE: None}
         by_hand = f"autostart = false: kubectl scale {kind} {name_of(self.app, service)} --replicas=1 starts it."
         count = min(1, service.replicas) if is_single(service) else service.replicas
         return {**({} if service.starts else {by_hand: None}), "replicas": count}
@@ -166,6 +185,12 @@ class Objects:
         sources += [("secretRef", self._named(None, self.app.secrets))] if self.app.secrets else []
         sources += [("secretRef", self._named(service, service.env))] if service.env else []
         return [{kind: {"name": name}} for kind, name in sources]
+
+
+def is_autoscaled(service: Service) -> bool:
+    """Whether Kubernetes can follow the rule of its overlay: it measures CPU time, and runs no command."""
+    rule = service.first.autoscale
+    return rule is not None and not rule.exec and service.starts and not is_single(service)
 
 
 def _strategy(service: Service) -> Manifest:

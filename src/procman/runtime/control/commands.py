@@ -43,7 +43,7 @@ def bring_up(
     selected = select(chosen)
     _reload(session, client, [instance for instance in selected if instance.pid is None])
     now = time.monotonic()
-    added = _grow(session, client, resolver, counts, now)
+    added = _grow(session, _speaker(session, client), resolver, counts, now)
     for instance in selected:
         if instance.pid is not None and instance.state != State.STOPPING:
             client.send({"say": f"{instance.name} is already running (pid {instance.pid})"})
@@ -62,7 +62,7 @@ def _requested_counts(session: Session, resolver: NameResolver, words: Iterable[
 
 
 def _grow(
-    session: Session, client: Client, resolver: NameResolver, counts: Mapping[str, int], now: float
+    session: Session, say: Callable[[str], None], resolver: NameResolver, counts: Mapping[str, int], now: float
 ) -> list[Instance]:
     """Add instances until each type has its count. Raises UsageError, without any change, if that is impossible."""
     if not counts:
@@ -70,7 +70,8 @@ def _grow(
     wanted = {**resolver.counts, **counts}
     names = {f"{name}.{number}" for name, count in counts.items() for number in range(1, count + 1)}
     plans, warnings = plans_on_free_ports(session.supervisor, session.plan_source, wanted, counts, names)
-    _say(session, client, warnings)
+    for warning in warnings:
+        say(warning)
     session.make_room(len(plans))
     return session.supervisor.add(plans, now)
 
@@ -100,29 +101,42 @@ def restart(session: Session, client: Client, request: Request) -> None:
 
 
 def _reload(session: Session, client: Client, chosen: Iterable[Instance], one_by_one: bool = False) -> None:
-    _say(session, client, reload_plans(session.supervisor, session.plan_source, chosen, one_by_one=one_by_one))
+    say = _speaker(session, client)
+    for change in reload_plans(session.supervisor, session.plan_source, chosen, one_by_one=one_by_one):
+        say(change)
 
 
-def _say(session: Session, client: Client, sentences: Iterable[str]) -> None:
-    for sentence in sentences:
+def _speaker(session: Session, client: Client) -> Callable[[str], None]:
+    """Return a function that announces a sentence to the user and to the client."""
+
+    def say(sentence: str) -> None:
         session.hub.announce(sentence)
         client.send({"say": sentence})
+
+    return say
 
 
 def scale(session: Session, client: Client, request: Request) -> None:
     """Change counts: the highest numbers leave, and new instances get what ``start -m`` would have given them."""
     session.require_not_stopping()
-    resolver = session.resolver()
-    targets = _targets(session, resolver, request.names)
-    now = time.monotonic()
+    targets = _targets(session, session.resolver(), request.names)
+    kept, leaving = resize(session, targets, _speaker(session, client))
+    _begin(session, request, Scaled(client, session.supervisor, kept, leaving))
+
+
+def resize(
+    session: Session, targets: Mapping[str, int], say: Callable[[str], None]
+) -> tuple[list[Instance], list[Instance]]:
+    """Give each type its number of instances; return those that stay and those that leave. Raises UsageError."""
+    resolver, now = session.resolver(), time.monotonic()
     more = {name: count for name, count in targets.items() if count > resolver.counts.get(name, 0)}
-    kept = _grow(session, client, resolver, more, now)
+    kept = _grow(session, say, resolver, more, now)
     present = list(session.supervisor.instances.values())
     leaving = [i for i in present if i.plan.number > targets.get(i.plan.type, i.plan.number)]
     kept += [i for i in present if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
     session.supervisor.wish(Event.START, kept, now)
     session.supervisor.retire(leaving, now)
-    _begin(session, request, Scaled(client, session.supervisor, kept, leaving))
+    return kept, leaving
 
 
 def _targets(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:
