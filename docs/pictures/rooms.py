@@ -39,7 +39,7 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "system": ("the kernel, wrapped:", "poller, signals, /proc"),
         },
     ),
-    "engines": ("deploy to other machines", {}),
+    "engines": ("deploy to other machines", {"kubernetes": ("through kubectl",)}),
     "export": (
         "for other process managers",
         {

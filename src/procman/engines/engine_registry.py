@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from procman.engines.interface import Engine
 
 GROUP = "procman.engines"
-BUILT_IN: dict[str, str] = {}  # the module, and the class in it
+BUILT_IN: dict[str, str] = {  # the module, and the class in it
+    "kubernetes": "procman.engines.kubernetes.kubernetes_engine:Kubernetes",
+}
 
 
 def find(name: str) -> type[Engine]:

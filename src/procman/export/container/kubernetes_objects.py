@@ -6,7 +6,7 @@ from procman.export.application import LASTING, RELEASE, starts_allowed
 from procman.export.container.check_commands import startup
 from procman.export.container.containers import labels_of
 from procman.export.container.manifests import CONTENT, VERSION, content_hash, labels_for, manifest, name_of
-from procman.export.container.pods import is_numbered, is_single, pod, selector
+from procman.export.container.pods import has_several, is_numbered, is_single, pod, selector
 from procman.export.grammar import Plain, variables
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ class Objects:
         if service.serves:
             port = {"name": Plain("http"), "port": service.port, "targetPort": Plain("http")}
             yield manifest("v1", "Service", metadata, spec={"selector": chosen, "ports": [port]})
-        if service.replicas > 1 and not is_single(service):
+        if has_several(service, self.options):
             budget: Manifest = {"maxUnavailable": 1, "selector": {"matchLabels": chosen}}
             yield manifest("policy/v1", "PodDisruptionBudget", metadata, spec=budget)
         if is_autoscaled(service):
@@ -132,7 +132,7 @@ class Objects:
 
     def _job_spec(self, service: Service) -> Manifest:
         tries = starts_allowed(service.restart) if service.is_restarted else 1
-        by_hand = not service.starts and service.kind != RELEASE
+        by_hand = not service.replicas and service.kind != RELEASE
         return {
             **({"autostart = false: it does not start by itself.": None, "suspend": True} if by_hand else {}),
             "backoffLimit": tries - 1,
@@ -156,7 +156,7 @@ class Objects:
             return {_AUTOSCALED_NOTE: None}
         by_hand = f"autostart = false: kubectl scale {kind} {name_of(self.app, service)} --replicas=1 starts it."
         count = min(1, service.replicas) if is_single(service) else service.replicas
-        return {**({} if service.starts else {by_hand: None}), "replicas": count}
+        return {**({} if service.starts or self.options.replicas else {by_hand: None}), "replicas": count}
 
     def _deployment(self, service: Service) -> Manifest:
         limit = round(startup(service))

@@ -38,7 +38,7 @@ def pod(app: Application, service: Service, labels: Manifest, sources: list[Yaml
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _pod_security(service, options),
-        **_spread(service, labels),
+        **(_spread(labels) if has_several(service, options) else {}),
         **_tolerance(service),
         "containers": [_container(app, service, str(labels["app.kubernetes.io/component"]), sources, options)],
     }
@@ -75,10 +75,17 @@ def _is_restricted(options: ExportOptions) -> bool:
     return options.user.isdecimal() and int(options.user) > 0
 
 
-def _spread(service: Service, labels: Manifest) -> Manifest:
+def has_several(service: Service, options: ExportOptions) -> bool:
+    """Whether there are, or can be, several instances.
+
+    What is deployed with ``options.replicas`` is scaled later, and must not change with its count.
+    """
+    can_be = service.kind == LASTING and not is_single(service)
+    return can_be and (len(service.instances) > 1 or service.name in options.replicas)
+
+
+def _spread(labels: Manifest) -> Manifest:
     """Spread several instances over the nodes, so that the end of one node does not end all of them."""
-    if service.replicas < 2 or service.kind != LASTING or is_single(service):
-        return {}
     spread: Manifest = {
         "maxSkew": 1,
         "topologyKey": Plain("kubernetes.io/hostname"),
@@ -139,8 +146,7 @@ def _env(service: Service, options: ExportOptions) -> list[Yaml]:
         names: dict[str, str] = own_environment(service, f"{service.name}.$({_INDEX})")
         values = {name: value if value.endswith(f"$({_INDEX})") else kubelet(value) for name, value in names.items()}
         return [{"name": Plain(_INDEX), **_POD_INDEX}, *({"name": Plain(n), "value": v} for n, v in values.items())]
-    several = len(service.instances) > 1 and service.kind == LASTING and not is_single(service)
-    by_pod = ("PS", "PROCMAN_INSTANCE") if several else ()
+    by_pod = ("PS", "PROCMAN_INSTANCE") if has_several(service, options) else ()
     return [
         {"name": Plain(name), **(_POD_NAME if name in by_pod else {"value": kubelet(value)})}
         for name, value in own_environment(service, service.first.name).items()

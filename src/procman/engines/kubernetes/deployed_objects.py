@@ -1,0 +1,79 @@
+"""What is deployed: workloads by process type, their counts, and what is needed to bring them back."""
+
+from __future__ import annotations
+
+from procman.engines.kubernetes.kubectl import name_of
+from procman.engines.kubernetes.pod_states import version_of
+from procman.engines.records import Deployed
+from procman.export.application import RELEASE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from procman.engines.kubernetes.pod_states import TypeNames
+
+    Object = dict[str, Any]
+
+WORKLOADS = ("deployments", "statefulsets", "jobs")
+RUNNABLE = (*WORKLOADS, "services", "poddisruptionbudgets")  # what a rollout changes
+EVERYTHING = (*RUNNABLE, "configmaps", "secrets")
+COUNT = "procman/count"  # the annotation of a stopped workload: how many it had
+
+
+class Workloads:
+    """The workloads of an application by process type."""
+
+    def __init__(self, objects: Iterable[Object], types: TypeNames) -> None:
+        self.by_type: dict[str, Object] = {}
+        kinds = ("Deployment", "StatefulSet", "Job")
+        for one in sorted(objects, key=lambda one: str(one["metadata"].get("creationTimestamp", ""))):
+            if one["kind"] in kinds and types.of(one) != RELEASE:
+                self.by_type[types.of(one)] = one  # of several Jobs, the latest one
+
+    def deployed(self, objects: Sequence[Object]) -> Deployed | None:
+        """Return what runs now; None if there is nothing."""
+        if not self.by_type:
+            return None
+        stopped = {name: count for name, one in self.by_type.items() if (count := stopped_count(one))}
+        versions = [version_of(one["spec"]["template"]["metadata"]) for one in self.by_type.values()]
+        counts = {name: count_of(one) for name, one in self.by_type.items()}
+        return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects))
+
+
+def count_of(workload: Object) -> int:
+    """Return how many instances a workload wants."""
+    if workload["kind"] == "Job":
+        return 0 if workload["spec"].get("suspend") else 1
+    return int(workload["spec"].get("replicas", 1))
+
+
+def stopped_count(workload: Object) -> int:
+    """Return how many instances a stopped workload had; 0 if it is not stopped."""
+    return int(workload["metadata"].get("annotations", {}).get(COUNT, "0"))
+
+
+def again(found: Object) -> Object:
+    """Return an object so that it can be applied again, without what the cluster has added to its metadata."""
+    metadata = found["metadata"]
+    kept = {key: metadata[key] for key in ("name", "labels") if key in metadata}
+    return {"apiVersion": found["apiVersion"], "kind": found["kind"], "metadata": kept, "spec": found["spec"]}
+
+
+def as_json(manifest: Mapping[str, Any]) -> Object:
+    """Return a manifest of the export without its comments."""
+    return {key: _value(value) for key, value in manifest.items() if value is not None}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, dict):
+        return as_json(value)
+    if isinstance(value, list | tuple):
+        return [_value(one) for one in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def names_of(objects: Iterable[Object]) -> set[str]:
+    """Return the names of objects as commands know them."""
+    return {name_of(one) for one in objects}

@@ -1,0 +1,106 @@
+"""Commands for kubectl: each names the context and the namespace, and may not wait forever for the cluster."""
+
+from __future__ import annotations
+
+import json
+
+from procman.engines.calls import TIMEOUT, Call, run
+from procman.engines.kubernetes.kubectl_errors import error_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.interface import EngineError
+
+    Object = dict[str, Any]  # as the API returns it
+
+OWNER = "procman"  # who manages the fields of an object, for server-side apply
+_ANSWER = 20  # seconds that one request may take
+
+
+class Kubectl:
+    """kubectl for one namespace of one cluster."""
+
+    def __init__(self, context: str, namespace: str) -> None:
+        self.context = context
+        self.namespace = namespace
+        self._is_settled = bool(context and namespace)
+
+    def settle(self) -> Steps[None]:
+        """Find out which context and namespace apply if they are not given.
+
+        The current context of a kubeconfig can change at any time, and a deployment must not end in another cluster.
+        """
+        if self._is_settled:
+            return
+        self._is_settled = True
+        where = ("--context", self.context) if self.context else ()
+        outcome = yield from run(Call(("kubectl", *where, "config", "view", "--minify", "-o", "json")))
+        if not outcome.ok and self.context:
+            raise error_of(outcome, self.context)
+        if outcome.ok:
+            config = json.loads(outcome.text)
+            used: Object = next(
+                (one for one in config.get("contexts") or () if one["name"] == config["current-context"]), {}
+            )
+            self.context = self.context or used.get("name", "")
+            self.namespace = self.namespace or used.get("context", {}).get("namespace", "")
+        self.namespace = self.namespace or "default"
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        """Return a command in this namespace."""
+        where = ("--context", self.context) if self.context else ()
+        return ("kubectl", *where, "--namespace", self.namespace or "default", *words)
+
+    def call(self, *words: str, stdin: bytes = b"", timeout: float = TIMEOUT) -> Call:
+        """Return a call that asks the cluster something."""
+        return Call(self.argv(f"--request-timeout={_ANSWER}s", *words), stdin, timeout, shown=f"kubectl {words[0]}")
+
+    def error(self, outcome: Outcome) -> EngineError:
+        """Return what went wrong, as an error for the user."""
+        return error_of(outcome, self.context, self.namespace)
+
+    def ask(self, *words: str, stdin: bytes = b"") -> Steps[Outcome]:
+        """Run a command. Raises EngineError if it fails."""
+        yield from self.settle()
+        outcome = yield from run(self.call(*words, stdin=stdin))
+        if not outcome.ok:
+            raise self.error(outcome)
+        return outcome
+
+    def listed(self, kinds: Sequence[str], selector: str) -> Steps[list[Object]]:
+        """Return all objects of some kinds that have these labels."""
+        outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", "json")
+        items: list[Object] = json.loads(outcome.text)["items"]
+        return items
+
+    def found(self, name: str) -> Steps[Object | None]:
+        """Return one object, called ``KIND/NAME``; None if it does not exist."""
+        outcome = yield from self.ask("get", name, "--ignore-not-found", "-o", "json")
+        item: Object | None = json.loads(outcome.text) if outcome.text.strip() else None
+        return item
+
+    def apply(self, objects: Iterable[Object], *flags: str) -> Steps[Outcome]:
+        """Apply objects. Their text goes through standard input, since it may hold secrets."""
+        words = ("apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", *flags, "-f", "-")
+        return (yield from self.ask(*words, stdin=as_list(objects)))
+
+    def delete(self, names: Sequence[str]) -> Steps[None]:
+        """Delete objects, called ``KIND/NAME``, without waiting for their end."""
+        if names:
+            yield from self.ask("delete", *names, "--wait=false", "--ignore-not-found")
+
+
+def as_list(objects: Iterable[Object]) -> bytes:
+    """Return objects as one that kubectl reads."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}).encode()
+
+
+def name_of(found: Object) -> str:
+    """Return the name of an object for a command: ``deployment.apps/shop-web``."""
+    group = found["apiVersion"].rpartition("/")[0]
+    kind = found["kind"].lower()
+    return f"{kind}{f'.{group}' if group else ''}/{found['metadata']['name']}"

@@ -1,0 +1,343 @@
+"""The engine for Kubernetes: Deployments, StatefulSets and Jobs, through kubectl."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from procman.core.procfile.selection import matches
+from procman.engines.calls import Pause, Report, now, run
+from procman.engines.interface import EngineError
+from procman.engines.kubernetes.deployed_objects import (
+    COUNT,
+    EVERYTHING,
+    RUNNABLE,
+    WORKLOADS,
+    Workloads,
+    again,
+    as_json,
+    names_of,
+    stopped_count,
+)
+from procman.engines.kubernetes.differences import difference
+from procman.engines.kubernetes.explanations import explained
+from procman.engines.kubernetes.kubectl import Kubectl, name_of
+from procman.engines.kubernetes.kubectl_errors import warnings_of
+from procman.engines.kubernetes.leases import Lock
+from procman.engines.kubernetes.one_offs import ONE_OFF, run_once
+from procman.engines.kubernetes.pod_logs import PodLogs
+from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
+from procman.engines.kubernetes.release_jobs import run_release
+from procman.engines.kubernetes.rollouts import KINDS, Rollout
+from procman.engines.records import EXITED, InstanceState, LogLine
+from procman.errors import EXIT_CANNOT_EXECUTE
+from procman.export.application import RELEASE, application, starts_allowed
+from procman.export.container.containers import dns_label
+from procman.export.container.kubernetes_objects import Objects
+from procman.export.container.pods import SINGLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from procman.engines.calls import Steps
+    from procman.engines.interface import Release, Target
+    from procman.engines.records import Deployed, Look, Reason
+
+    Object = dict[str, Any]
+
+_OLDEST_KUBECTL = 24  # 1.24 has all the options that are used here
+_OLDEST_SERVER = 22  # 1.22 applies on the server's side
+_SKEW = 1  # minor versions between kubectl and the cluster that Kubernetes supports
+_CRASHES = 3  # of an instance of a new version; a first deployment gets the whole budget of the process
+_INTERVAL = 0.5  # seconds between two looks
+_DOWN = 120.0  # seconds that pods may take to end, beside their own grace
+
+
+class Kubernetes:
+    """One application in one namespace."""
+
+    refuses: Mapping[str, str] = {}
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._kubectl = Kubectl(target.destination.context, target.destination.namespace)
+        self._label = dns_label(target.app)
+        self._types = TypeNames({name: dns_label(name) for name in target.types})
+        self._labels = {"app.kubernetes.io/name": target.app, "app.kubernetes.io/managed-by": "procman"}
+        self._selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
+        self._pods = f"{self._selector},!{ONE_OFF}"
+        self._lock = Lock(self._kubectl, target.app, self._label)
+        self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
+        self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
+
+    # A deployment -----------------------------------------------------------------------------------------------------
+
+    def check(self) -> Steps[None]:
+        """Raise EngineError unless kubectl is there and new enough, and the cluster answers."""
+        outcome = yield from self._kubectl.ask("version", "-o", "json")
+        versions = json.loads(outcome.text)
+        client, server = (_minor(versions.get(f"{which}Version", {})) for which in ("client", "server"))
+        if client < _OLDEST_KUBECTL:
+            raise EngineError(f"kubectl 1.{client} is too old", f"procman needs 1.{_OLDEST_KUBECTL}")
+        if server < _OLDEST_SERVER:
+            raise EngineError(f"Kubernetes 1.{server} is too old", f"procman needs 1.{_OLDEST_SERVER}")
+        if abs(client - server) > _SKEW:
+            yield Report(f"kubectl 1.{client} is not made for Kubernetes 1.{server}")
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock of deployments. Creates the namespace if there is none."""
+        return (yield from self._lock.take(owner, valid))
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """Release the lock if it is the owner's."""
+        return (yield from self._lock.release(owner))
+
+    def deployed(self) -> Steps[Deployed | None]:
+        """Return what runs now; None if there is nothing."""
+        objects = yield from self._kubectl.listed(RUNNABLE, self._selector)
+        return Workloads(objects, self._types).deployed(objects)
+
+    def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
+        """Return what would change, as the cluster says in a trial. Values of Secrets are masked."""
+        wanted = self._everything(release)
+        if before is None:  # perhaps there is no namespace yet, which a trial needs
+            return difference((), wanted, ())
+        outcome = yield from self._kubectl.apply(wanted, "--dry-run=server", "-o", "json")
+        found = json.loads(outcome.text)
+        live = yield from self._kubectl.listed(EVERYTHING, self._selector)
+        return difference(live, wanted, found["items"] if found["kind"] == "List" else [found])
+
+    def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Let the cluster try everything, so that it refuses before anything changes; then bring the values there."""
+        environment = self._environment(release)
+        outcome = yield from self._kubectl.apply(self._everything(release), "--dry-run=server")
+        for warning in dict.fromkeys(warnings_of(outcome)):
+            hint = f'; user = "1000" in [on.{release.destination}] may help' if "PodSecurity" in warning else ""
+            yield Report(f"the cluster warns: {warning}{hint}")
+        if before is not None and release.version.endswith("-dirty") and before.version == release.version:
+            yield Report(f"{release.version} is deployed already, and a node does not pull the same image twice")
+        if environment:
+            yield from self._kubectl.apply(environment)
+
+    def release(self, release: Release) -> Steps[None]:
+        """Run the release phase of the Procfile, if it has one."""
+        for job in self._release_job(release):
+            yield from run_release(self._kubectl, job, release.timeout)
+
+    def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Start the switch to the new version."""
+        for instance in release.plan.instances:
+            budget = starts_allowed(instance.restart)
+            self._budgets[instance.type] = budget if before is None else min(_CRASHES, budget)
+        yield from self._kubectl.apply(self._workloads(release))
+
+    def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
+        """Look once whether all these types are up."""
+        objects = yield from self._kubectl.listed(KINDS, self._pods)
+        return self._rollout.look(objects, wanted, (yield from now()))
+
+    def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
+        """Return the last lines that an instance wrote: of its former life if it has just begun another one."""
+        lives = ((), ("--previous",)) if instance.restarts else ((),)
+        for life in lives:
+            outcome = yield from run(self._kubectl.call("logs", f"pod/{instance.id}", f"--tail={count}", *life))
+            if outcome.ok and outcome.out.strip():
+                return outcome.text.splitlines()
+        return []
+
+    def restore(self, before: Deployed, release: Release) -> Steps[None]:
+        """Apply what ran before. `rollout undo` would make kubectl own the fields, so that no later version could
+        remove them."""
+        del release
+        self._budgets.clear()
+        objects = _restorable(before)
+        yield from self._kubectl.apply([again(one) for one in objects if one["kind"] != "Job"])
+        there = yield from self._kubectl.listed(RUNNABLE, self._selector)
+        yield from self._kubectl.delete(sorted(_lasting(there) - names_of(objects)))
+
+    def prune(self, release: Release) -> Steps[None]:
+        """Remove what the new version no longer has: types, and older values and Jobs."""
+        outcome = yield from self._kubectl.ask("get", ",".join(EVERYTHING), "-l", self._selector, "-o", "name")
+        yield from self._kubectl.delete(sorted(set(outcome.text.split()) - names_of(self._everything(release))))
+
+    # What runs --------------------------------------------------------------------------------------------------------
+
+    def instances(self) -> Steps[Sequence[InstanceState]]:
+        """Return all instances. Raises EngineError if nothing is deployed."""
+        workloads, pods = yield from self._found()
+        stopped = [
+            InstanceState(f"{name}.{number}", EXITED, restarts=None, reason="stopped")
+            for name, one in workloads.items()
+            for number in range(1, stopped_count(one) + 1)
+        ]
+        return [*(instance_of(name, pod) for name, pod in pods), *stopped]
+
+    def scale(self, counts: Mapping[str, int]) -> Steps[None]:
+        """Start to change the counts of some types."""
+        workloads, _ = yield from self._found()
+        for name, count in counts.items():
+            if name not in workloads or workloads[name]["kind"] == "Job":
+                raise self._refusal(f"{name} is a Job, which runs once", "procman run runs its command again")
+            if name == SINGLE and count > 1:
+                raise self._refusal(f"{name} runs once only: two would do everything twice")
+        for name, count in counts.items():
+            yield from self._set_count(workloads[name], count)
+
+    def _set_count(self, workload: Object, count: int) -> Steps[None]:
+        name = name_of(workload)
+        yield from self._kubectl.ask("scale", name, f"--replicas={count}")
+        if stopped_count(workload):
+            yield from self._kubectl.ask("annotate", name, f"{COUNT}-")
+
+    def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
+        """Start to restart. Kubernetes restarts a whole type one after the other, whether or not it is ``rolling``."""
+        del rolling
+        workloads, pods = yield from self._found()
+        single = [name for name in names if name not in workloads]
+        if single:
+            of_names = {name: pod for name, pod in pods if name in single}
+            if missing := [name for name in single if name not in of_names]:
+                raise EngineError(f"{missing[0]} does not run", "procman ps shows what runs")
+            yield from self._kubectl.delete([f"pod/{pod['metadata']['name']}" for pod in of_names.values()])
+        chosen = [one for name, one in workloads.items() if name in names or not names]
+        again = [name_of(one) for one in chosen if one["kind"] != "Job" and one["spec"].get("replicas", 1)]
+        if again:
+            yield from self._kubectl.ask("rollout", "restart", *again)
+        elif not single:
+            raise self._refusal("there is nothing to restart: a Job runs once, and stopped types have no instances")
+
+    def stop(self, names: Sequence[str]) -> Steps[None]:
+        """Stop whole types, and wait until their pods are gone. An annotation keeps their counts."""
+        for _, workload in (yield from self._chosen(names)):
+            if workload["kind"] == "Job":
+                yield from self._suspend(workload, suspend=True)
+                continue
+            if count := workload["spec"].get("replicas", 1):
+                yield from self._kubectl.ask("annotate", name_of(workload), f"{COUNT}={count}", "--overwrite")
+                yield from self._kubectl.ask("scale", name_of(workload), "--replicas=0")
+        yield from self._wait_for_end(names)
+
+    def start(self, names: Sequence[str]) -> Steps[None]:
+        """Start what ``stop`` has stopped."""
+        for _, workload in (yield from self._chosen(names)):
+            if workload["kind"] == "Job":
+                yield from self._suspend(workload, suspend=False)
+            elif count := stopped_count(workload):
+                yield from self._set_count(workload, count)
+
+    def down(self) -> Steps[None]:
+        """Remove everything but the namespace, and wait until the pods are gone."""
+        outcome = yield from self._kubectl.ask(
+            "get", ",".join((*EVERYTHING, "pods")), "-l", self._selector, "-o", "name"
+        )
+        names = outcome.text.split()
+        if not names:
+            raise self._absence()
+        yield from self._kubectl.delete([name for name in names if not name.startswith("pod/") or "-run-" in name])
+        yield from self._wait_for_end(())
+
+    def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
+        """Return the last lines of all together, or follow them."""
+        reader = PodLogs(self._kubectl, self._pods, self._types)
+        if not follow:
+            return (yield from reader.last(names, lines, since))
+        yield from reader.follow(names, lines, since)
+        return []
+
+    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+        """Run a shell command once in the environment of what is deployed, and return its exit code."""
+        workloads, _ = yield from self._found()
+        template = next(iter(workloads.values()))["spec"]["template"]
+        return (yield from run_once(self._kubectl, self._label, self._labels, template, command, terminal=terminal))
+
+    def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
+        """Explain the state of instances, with what the cluster has reported about them."""
+        _, pods = yield from self._found()
+        chosen = [(name, pod) for name, pod in pods if not names or any(matches(one, name) for one in names)]
+        outcome = yield from self._kubectl.ask("get", "events", "--field-selector", "type=Warning", "-o", "json")
+        events = json.loads(outcome.text)["items"]
+        moment = yield from now()
+        return [explained(instance_of(name, pod), events, moment) for name, pod in chosen]
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def _objects(self, release: Release) -> Objects:
+        return Objects(application(release.plan, release.options), release.options, release.version)
+
+    def _environment(self, release: Release) -> list[Object]:
+        return [as_json(one) for one in self._objects(release).environment()]
+
+    def _release_job(self, release: Release) -> list[Object]:
+        """Return the Job of the release phase, if there is one. The cluster ends it after its time."""
+        job = as_json(self._objects(release).release() or {})
+        if job:
+            job["spec"]["activeDeadlineSeconds"] = max(1, round(release.timeout))
+        return [job] if job else []
+
+    def _workloads(self, release: Release) -> list[Object]:
+        return [as_json(one) for one in self._objects(release).workloads()]
+
+    def _everything(self, release: Release) -> list[Object]:
+        return [*self._environment(release), *self._release_job(release), *self._workloads(release)]
+
+    def _found(self) -> Steps[tuple[dict[str, Object], list[tuple[str, Object]]]]:
+        """Return the workloads by type, and the pods with their names. Raises EngineError if nothing is deployed."""
+        objects = yield from self._kubectl.listed((*WORKLOADS, "pods"), self._pods)
+        workloads = Workloads(objects, self._types).by_type
+        if not workloads:
+            raise self._absence()
+        pods = (one for one in objects if one["kind"] == "Pod" and self._types.of(one) != RELEASE)
+        return workloads, list(numbered(pods, self._types))
+
+    def _chosen(self, names: Sequence[str]) -> Steps[list[tuple[str, Object]]]:
+        """Return the workloads of whole types."""
+        workloads, _ = yield from self._found()
+        if single := [name for name in names if name not in workloads]:
+            raise self._refusal(f"Kubernetes would start {single[0]} again", "stop its type, or scale it")
+        return [(name, one) for name, one in workloads.items() if not names or name in names]
+
+    def _suspend(self, job: Object, *, suspend: bool) -> Steps[None]:
+        if bool(job["spec"].get("suspend")) != suspend and not job.get("status", {}).get("completionTime"):
+            patch = json.dumps({"spec": {"suspend": suspend}})
+            yield from self._kubectl.ask("patch", name_of(job), "--type=merge", "-p", patch)
+
+    def _wait_for_end(self, names: Iterable[str]) -> Steps[None]:
+        """Wait until the types have no pods that run."""
+        end = (yield from now()) + _DOWN
+        types = set(names)
+        while True:
+            pods = yield from self._kubectl.listed(["pods"], self._pods)
+            left = [pod for pod in pods if not types or self._types.of(pod) in types]
+            left = [pod for pod in left if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+            if not left:
+                return
+            if (yield from now()) >= end:
+                name = next(name for name, _ in numbered(left, self._types))
+                raise EngineError(f"{name} has not ended within {_DOWN:g} s", "is its node lost?", 124)
+            yield Pause(_INTERVAL)
+
+    def _absence(self) -> EngineError:
+        message = f"{self._target.app} is not deployed to {self._target.destination.name}"
+        return EngineError(message, "procman deploy brings it there")
+
+    @staticmethod
+    def _refusal(message: str, hint: str = "") -> EngineError:
+        return EngineError(message, hint, EXIT_CANNOT_EXECUTE)
+
+
+def _restorable(before: Deployed) -> Sequence[Object]:
+    assert isinstance(before.restorable, tuple)
+    return before.restorable
+
+
+def _lasting(objects: Iterable[Object]) -> set[str]:
+    """Return the names of what is not named by its content: it belongs to a process type."""
+    return names_of(one for one in objects if "procman/content" not in one["metadata"].get("labels", {}))
+
+
+def _minor(version: Object) -> int:
+    """Return the minor version; clouds write ``29+``."""
+    found = re.match(r"\d+", version.get("minor", ""))
+    return int(found[0]) if found else 0

@@ -1,0 +1,92 @@
+"""The lock of deployments: a Lease, which the cluster creates for one of several at the same time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from procman.engines.calls import Report, now, run
+from procman.engines.interface import EngineError
+from procman.engines.kubernetes.kubectl_errors import is_conflict, is_missing_namespace
+from procman.engines.kubernetes.pod_states import epoch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.kubernetes.kubectl import Kubectl
+
+    Object = dict[str, Any]
+
+
+class Lock:
+    """The lock of one application in one namespace."""
+
+    def __init__(self, kubectl: Kubectl, app: str, label: str) -> None:
+        self._kubectl = kubectl
+        self._app = app
+        self._name = f"{label[:56]}-deploy"
+
+    def take(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock. Raises EngineError if another owner has it. Creates the namespace if there is none."""
+        moment = yield from now()
+        lease = self._lease(owner, moment, valid)
+        outcome = yield from self._write("create", lease)
+        if not outcome.ok and is_missing_namespace(self._kubectl.error(outcome)):
+            yield from self._kubectl.ask("create", "namespace", self._kubectl.namespace)
+            yield Report(f"the namespace {self._kubectl.namespace} is created")
+            outcome = yield from self._write("create", lease)
+        if outcome.ok:
+            return
+        if not is_conflict(outcome):
+            raise self._kubectl.error(outcome)
+        yield from self._take_over(lease, moment)
+
+    def _take_over(self, lease: Object, moment: float) -> Steps[None]:
+        """Replace a lock that has expired, unless another one does so first."""
+        found = yield from self._kubectl.found(f"lease/{self._name}")
+        if found is None:  # it has just been released
+            outcome = yield from self._write("create", lease)
+        else:
+            spec = found["spec"]
+            holder = spec.get("holderIdentity") or "another one"
+            began = epoch(spec.get("acquireTime", "")) or 0.0
+            if moment < began + spec.get("leaseDurationSeconds", 0):
+                raise self._locked(holder, began, moment)
+            yield Report(f"the lock of {holder} has expired and is taken over")
+            lease["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
+            outcome = yield from self._write("replace", lease)
+        if not outcome.ok and is_conflict(outcome):
+            raise EngineError(f"another deployment of {self._app} has just begun", "wait for its end")
+        if not outcome.ok:
+            raise self._kubectl.error(outcome)
+
+    def _locked(self, holder: str, began: float, moment: float) -> EngineError:
+        message = f"{holder} has been deploying {self._app} for {max(0, round(moment - began))} s"
+        return EngineError(message, "wait for its end, or remove a lock that is left over with deploy --unlock")
+
+    def release(self, owner: str) -> Steps[None]:
+        """Delete the lock if it is the owner's; of any owner, if none is given."""
+        found = yield from self._kubectl.found(f"lease/{self._name}")
+        if found and owner in ("", found["spec"].get("holderIdentity")):
+            yield from self._kubectl.delete([f"lease/{self._name}"])
+
+    def _write(self, verb: str, lease: Object) -> Steps[Outcome]:
+        yield from self._kubectl.settle()
+        return (yield from run(self._kubectl.call(verb, "-f", "-", stdin=json.dumps(lease).encode())))
+
+    def _lease(self, owner: str, moment: float, valid: float) -> Object:
+        time = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        labels = {"app.kubernetes.io/name": self._app, "app.kubernetes.io/managed-by": "procman"}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "labels": labels},
+            "spec": {
+                "holderIdentity": owner,
+                "acquireTime": time,
+                "renewTime": time,
+                "leaseDurationSeconds": max(1, round(valid)),
+            },
+        }

@@ -1,0 +1,170 @@
+"""The output of pods: the last lines of all together, and what comes later, also of pods that are born later."""
+
+from __future__ import annotations
+
+import re
+
+from procman.core.procfile.selection import matches
+from procman.engines.calls import Call, Follow, now
+from procman.engines.kubernetes.pod_states import numbered
+from procman.engines.records import LogLine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from procman.engines.calls import Steps
+    from procman.engines.kubernetes.kubectl import Kubectl
+    from procman.engines.kubernetes.pod_states import TypeNames
+
+    Object = dict[str, Any]
+
+_MOST = 1000  # pods
+_LINE = re.compile(rb"(?:\[pod/([^/]+)/[^\]]+\] )?(\S+Z) ?(.*)", re.DOTALL)
+_COLUMNS = ",".join(
+    (
+        "NAME:.metadata.name",
+        "TYPE:.metadata.labels.app\\.kubernetes\\.io/component",
+        "INDEX:.metadata.labels.apps\\.kubernetes\\.io/pod-index",
+        "STARTED:.status.containerStatuses[*].state.running.startedAt",
+        "NODE:.spec.nodeName",
+        "ENDING:.metadata.deletionTimestamp",
+    )
+)
+_NONE = "<none>"
+
+
+class PodLogs:
+    """Reads the output of the pods that ``selector`` finds."""
+
+    def __init__(self, kubectl: Kubectl, selector: str, types: TypeNames) -> None:
+        self._kubectl = kubectl
+        self._selector = selector
+        self._types = types
+
+    def last(self, names: Sequence[str], lines: int, since: float | None) -> Steps[list[LogLine]]:
+        """Return the last lines of all together, in the order of their times."""
+        found = yield from self._read(names, lines, since)
+        return _latest([line for of_pod in found.values() for line in of_pod], lines)
+
+    def _read(self, names: Sequence[str], lines: int, since: float | None) -> Steps[dict[str, list[LogLine]]]:
+        """Return the last lines of each pod."""
+        pods = yield from self._kubectl.listed(["pods"], self._selector)
+        found: dict[str, list[LogLine]] = {}
+        sources = {
+            pod["metadata"]["name"]: (name, pod["spec"].get("nodeName", ""))
+            for name, pod in numbered(pods, self._types)
+            if not names or any(matches(wanted, name) for wanted in names)
+        }
+        if not sources:
+            return found
+        words = ["--prefix", "--timestamps", "--ignore-errors", f"--tail={lines}", f"--max-log-requests={_MOST}"]
+        if since is not None:
+            words.append(f"--since={max(1, round(since))}s")
+        outcome = yield from self._kubectl.ask("logs", "-l", self._selector, *words)
+        for line in outcome.out.split(b"\n"):
+            match = _LINE.fullmatch(line)
+            pod = match[1].decode() if match and match[1] else ""
+            if match and pod in sources:
+                found.setdefault(pod, []).append(_log_line(*sources[pod], match[2], match[3]))
+        return found
+
+    def follow(self, names: Sequence[str], lines: int, since: float | None) -> Steps[None]:
+        """Show the last lines, then each line as it comes."""
+        moment = yield from now()
+        before = yield from self._read(names, lines, since)
+        pods = yield from self._kubectl.listed(["pods"], self._selector)
+        history = _latest([line for of_pod in before.values() for line in of_pod], lines)
+        reader = _Reader(self._kubectl, self._types, names, history)
+        for name, pod in numbered(pods, self._types):
+            seen = before.get(pod["metadata"]["name"])
+            reader.learn(pod["metadata"]["name"], name, (seen[-1].time if seen else None) or moment)
+        words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
+        yield Follow((Call(self._kubectl.argv(*words), timeout=None),), reader.read)
+
+
+def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
+    return sorted(lines, key=lambda one: one.time or 0.0)[-count:] if count else []
+
+
+class _Reader:
+    """Follows each life of each pod. Lines that have been shown already are left out."""
+
+    def __init__(self, kubectl: Kubectl, types: TypeNames, names: Sequence[str], before: Sequence[LogLine]) -> None:
+        self._kubectl = kubectl
+        self._types = types
+        self._wanted = names
+        self._before = before
+        self._names: dict[str, str] = {}  # of instances, by pod
+        self._ending: set[str] = set()  # pods
+        self._nodes: dict[str, str] = {}
+        self._lives: set[tuple[str, str]] = set()
+        self._shown: dict[str, float] = {}  # the time of the latest line, by pod
+        self._followed: dict[tuple[str, ...], str] = {}
+
+    def learn(self, pod: str, name: str, shown: float = 0.0) -> None:
+        """Remember the name of an instance, and the time of its latest line that has been shown."""
+        self._names[pod] = name
+        self._shown[pod] = shown
+
+    def read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
+        """Return what a line means: new lines of output, and new pods to follow."""
+        yield from self._before
+        self._before = ()
+        if stream == "stderr":
+            return
+        pod = self._followed.get(call.argv, "")
+        if not pod:
+            yield from self._changed(*line.decode("utf-8", "replace").split())
+            return
+        match = _LINE.match(line)
+        if not match:
+            return
+        found = _log_line(self._names[pod], self._nodes[pod], match[2], match[3])
+        if (found.time or 0.0) > self._shown[pod]:
+            self._shown[pod] = found.time or 0.0
+            yield found
+
+    def _changed(self, pod: str, label: str, index: str, started: str, node: str, ending: str) -> Iterator[Call]:
+        """Follow a pod in whose container a life begins."""
+        if ending != _NONE:
+            self._ending.add(pod)
+        if pod not in self._names:
+            self.learn(pod, self._new_name(self._types.of_label(label), index))
+        name = self._names[pod]
+        if started == _NONE or (pod, started) in self._lives:
+            return
+        if self._wanted and not any(matches(wanted, name) for wanted in self._wanted):
+            return
+        self._lives.add((pod, started))
+        self._nodes[pod] = "" if node == _NONE else node
+        since = () if not self._shown[pod] else (f"--since-time={_stamp(self._shown[pod])}",)
+        call = Call(self._kubectl.argv("logs", "--follow", "--timestamps", *since, f"pod/{pod}"), timeout=None)
+        self._followed[call.argv] = pod
+        yield call
+
+    def _new_name(self, kind: str, index: str) -> str:
+        """Return the number of a StatefulSet, or the lowest one that no living pod has."""
+        if index != _NONE:
+            return f"{kind}.{index}"
+        taken = {name for pod, name in self._names.items() if pod not in self._ending}
+        return next(name for number in range(1, _MOST) if (name := f"{kind}.{number}") not in taken)
+
+
+def _log_line(instance: str, node: str, stamp: bytes, line: bytes) -> LogLine:
+    return LogLine(instance, line, _seconds(stamp.decode()), node=node)
+
+
+def _seconds(stamp: str) -> float:
+    """Return the seconds of a time with nanoseconds: ``2026-01-02T03:04:05.123456789Z``."""
+    from datetime import datetime
+
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def _stamp(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,105 @@
+"""One look at a rollout: which pods are of the version that is applied, and whether they are all up."""
+
+from __future__ import annotations
+
+from procman.engines.kubernetes.pod_states import instance_of, numbered, state_of
+from procman.engines.records import BACKOFF, EXITED, RUNNING, WAITING, InstanceState, Look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from procman.engines.kubernetes.pod_states import TypeNames
+
+    Object = dict[str, Any]
+
+KINDS = ("deployments", "statefulsets", "replicasets", "jobs", "pods")
+WORKLOADS = ("Deployment", "StatefulSet", "Job")
+PATIENCE = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
+_REVISION = "deployment.kubernetes.io/revision"
+
+
+class Rollout:
+    """Looks at objects again and again. It remembers since when a pod has been stuck.
+
+    ``crashes`` says how often a new instance of a type may crash before the rollout has failed.
+    """
+
+    def __init__(self, types: TypeNames, crashes: Callable[[str], int]) -> None:
+        self._types = types
+        self._crashes = crashes
+        self._stuck_since: dict[str, float] = {}
+
+    def look(self, objects: Sequence[Object], wanted: Mapping[str, int], now: float) -> Look:
+        """Return the instances of the new version of all types in ``wanted``."""
+        instances: list[InstanceState] = []
+        failed: list[InstanceState] = []
+        done = True
+        for name in wanted:
+            ours = [one for one in objects if self._types.of(one) == name]
+            new = dict(numbered(_new_pods(ours), self._types))
+            found = [instance_of(key, pod) for key, pod in new.items()]
+            found += self._refused(name, ours, found)
+            instances += found
+            failed += [one for one in found if self._has_failed(one, new.get(one.name), now)]
+            done = done and _is_done(ours, list(new.values()))
+        return Look(tuple(instances), done and not failed, tuple(failed))
+
+    def _has_failed(self, instance: InstanceState, pod: Object | None, now: float) -> bool:
+        if pod is None:  # it has been refused
+            return self._is_stuck(instance.name, now)
+        state = state_of(pod)
+        if state.word == BACKOFF and (instance.restarts or 0) + 1 >= self._crashes(instance.type):
+            return True
+        if not state.stuck:
+            self._stuck_since.pop(instance.id, None)
+        return state.final or (state.stuck and self._is_stuck(instance.id, now))
+
+    def _is_stuck(self, key: str, now: float) -> bool:
+        return now - self._stuck_since.setdefault(key, now) >= PATIENCE
+
+    @staticmethod
+    def _refused(name: str, objects: Iterable[Object], found: Sequence[InstanceState]) -> list[InstanceState]:
+        """Return an instance for a workload whose pods the cluster does not take: a quota, a rule of the namespace."""
+        for one in objects:
+            for condition in one.get("status", {}).get("conditions") or ():
+                if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                    number = max((instance.number for instance in found), default=0) + 1
+                    return [InstanceState(f"{name}.{number}", WAITING, reason=condition.get("message", ""))]
+        return []
+
+
+def _new_pods(objects: Sequence[Object]) -> list[Object]:
+    """Return the pods of the version that is applied, without those that are about to end."""
+    revisions = {_revision(one) for one in objects if one["kind"] == "Deployment"}
+    labels: set[tuple[str, str]] = set()
+    for one in objects:
+        if one["kind"] == "ReplicaSet" and _revision(one) in revisions:
+            labels.add(("pod-template-hash", one["metadata"]["labels"]["pod-template-hash"]))
+        elif one["kind"] == "StatefulSet":
+            labels.add(("controller-revision-hash", one.get("status", {}).get("updateRevision", "")))
+        elif one["kind"] == "Job" and not one["spec"].get("suspend"):
+            labels.add(("job-name", one["metadata"]["name"]))
+    pods = (one for one in objects if one["kind"] == "Pod" and "deletionTimestamp" not in one["metadata"])
+    return [pod for pod in pods if labels & set(pod["metadata"]["labels"].items())]
+
+
+def _revision(found: Object) -> str:
+    return str(found["metadata"].get("annotations", {}).get(_REVISION, ""))
+
+
+def _is_done(objects: Sequence[Object], pods: Sequence[Object]) -> bool:
+    """Whether a type is as its workload says. Pods count, too: what has just been deleted is still in the status."""
+    words = [state_of(pod).word for pod in pods]
+    for one in objects:
+        status, count = one.get("status", {}), one["spec"].get("replicas", 1)
+        if one["kind"] in ("Deployment", "StatefulSet"):
+            ready = words.count(RUNNING) == count == status.get("replicas", 0) == status.get("updatedReplicas", 0)
+            if status.get("observedGeneration", 0) < one["metadata"]["generation"] or not ready:
+                return False
+            if status.get("availableReplicas", 0) != count:
+                return False
+        elif one["kind"] == "Job" and not one["spec"].get("suspend") and not {RUNNING, EXITED} & set(words):
+            return False
+    return any(one["kind"] in WORKLOADS for one in objects)

@@ -1,0 +1,89 @@
+"""The output of pods: merged by time, and followed over the lives and the births of pods."""
+
+from __future__ import annotations
+
+from engines.driver import Driver, said
+from engines.kubernetes.rig import Rig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.engines.calls import Call, Outcome
+
+
+def deployed() -> Rig:
+    rig = Rig(lines="web: ./serve --port $PORT\nworker: ./work\n")
+    rig.deploy("1")
+    for second, pod in enumerate(rig.cluster.pods()):
+        lines = [f"2026-01-02T03:00:{second:02}.{part}00000000Z line {part}" for part in range(2)]
+        rig.cluster.logs[pod["metadata"]["name"]] = lines
+    return rig
+
+
+def test_lines_of_all_pods_are_in_the_order_of_their_times() -> None:
+    rig = deployed()
+    pods = [pod["metadata"]["name"] for pod in rig.cluster.pods()]
+    rig.cluster.logs[pods[0]] = ["2026-01-02T03:00:09.5Z late", "no time: it is left out"]
+    found = rig.driver.perform(rig.engine().logs([], follow=False, lines=3, since=None))
+    assert [line.line for line in found] == [b"line 0", b"line 1", b"late"]
+    assert {line.node for line in found} == {"n1"}
+    assert found[-1].time is not None
+    assert found[-1].time % 60 == 9.5
+    words = rig.cluster.commands[-1].split()
+    assert {"--prefix", "--timestamps", "--tail=3", "--max-log-requests=1000", "--ignore-errors"} <= set(words)
+
+
+def test_names_and_a_time_choose_lines() -> None:
+    rig = deployed()
+    found = rig.driver.perform(rig.engine().logs(["web.2"], follow=False, lines=10, since=90.0))
+    assert {line.instance for line in found} == {"web.2"}
+    assert "--since=90s" in rig.cluster.commands[-1]
+    assert rig.driver.perform(rig.engine().logs(["web.2"], follow=False, lines=0, since=None)) == []
+
+
+def test_what_is_followed_begins_after_the_last_lines() -> None:
+    rig = deployed()
+    rig.driver.perform(rig.engine().logs(["web"], follow=True, lines=1, since=None))
+    assert [(line.instance, line.line) for line in rig.driver.lines] == [("web.2", b"line 1")], "no line comes twice"
+    follow = [command for command in rig.driver.commands if "--follow" in command]
+    assert len(follow) == 2
+    assert all("--since-time=2026-01-02T03:00:0" in command for command in follow)
+    assert not any("--request-timeout" in command for command in follow), "it would end after 20 s"
+
+
+def test_pods_that_are_born_later_are_followed_from_their_first_line() -> None:
+    rig = deployed()
+    (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
+    rows = (
+        f"{web}   web   <none>   2026-01-02T03:00:00Z   n1   <none>\n"
+        f"{web}   web   <none>   2026-01-02T03:00:00Z   n1   2026-01-02T03:01:00Z\n"
+        "shop-web-new   web   <none>   <none>   <none>   <none>\n"
+        "shop-web-new   web   <none>   2026-01-02T03:02:00Z   n2   <none>\n"
+        "shop-web-new   web   <none>   2026-01-02T03:02:00Z   n2   <none>\n"
+    )
+    rig.cluster.logs["shop-web-new"] = ["2026-01-02T03:02:00.1Z hello"]
+
+    def answer(call: Call) -> Outcome:
+        return said(rows) if "--watch" in call.argv else rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None))
+    (line,) = rig.driver.lines
+    assert (line.instance, line.line, line.node) == ("web.1", b"hello", "n2"), "the number of the one that ends is free"
+
+
+def test_a_second_life_of_a_container_is_followed_too() -> None:
+    rig = deployed()
+    (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
+    row = f"{web}   web   <none>   2026-01-02T03:0{{}}:00Z   n1   <none>\n"
+    lives = [["2026-01-02T03:00:00.0Z line 0", "2026-01-02T03:00:00.1Z line 1"], ["2026-01-02T03:05:00.1Z again"]]
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            return said(row.format(0) + row.format(5))
+        if "--follow" in call.argv:
+            return said("".join(f"{line}\n" for line in lives.pop(0)))
+        return rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    rig.driver.perform(rig.engine().logs(["web.1"], follow=True, lines=0, since=None))
+    assert [line.line for line in rig.driver.lines][-1] == b"again"
