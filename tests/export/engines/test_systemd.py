@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import tempfile
 from functools import partial
 from itertools import pairwise
@@ -354,3 +355,69 @@ def test_the_verifier_of_this_machine_is_asked_by_check(app: Application) -> Non
     service = out / "shop-web@.service"
     service.write_text(service.read_text().replace("KillMode=", "KilMode="))
     assert attempt("systemd-analyze", "verify", "--man=no", service).stdout
+
+
+# Perl is in every Debian. It answers each connection with its instance, and needs a moment to start.
+ACCEPTING = r"""#!/usr/bin/perl
+use Socket;
+exit 9 unless $ENV{LISTEN_PID} == $$ && $ENV{LISTEN_FDS} == 1 && $ENV{LISTEN_FDNAMES} eq "web";
+select(undef, undef, undef, 0.3);
+my $over = 0;
+$SIG{TERM} = sub { $over = 1; exit 0 unless $busy };
+open(my $server, "+<&=", 3) or exit 8;
+while (!$over) {
+    accept(my $client, $server) or next;
+    local $busy = 1;
+    syswrite($client, "$ENV{PS} $$");
+    close($client);
+}
+"""
+
+
+def answer(path: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(60)
+        client.connect(str(path))
+        return client.recv(100).decode()
+
+
+def listening(place: Path, overlay: str) -> tuple[Application, Path]:
+    app = Application(place / "shop", "web: ./accepting\n")
+    app.add("accepting", ACCEPTING)
+    (app.folder / "procman.toml").write_text(f"[process.web]\nlisten = {{ web = 'web.sock' }}\n{overlay}\n")
+    return app, app.folder / "web.sock"
+
+
+def test_a_socket_stays_open_over_restarts_and_crashes(machine: Machine, place: Path) -> None:
+    app, path = listening(place, "backoff = 0.2")
+    install(machine, app)
+    first = answer(path)
+    assert first.startswith("web.1 ")
+    machine.call("systemctl", "restart", "--no-block", "shop-web@1.service")
+    answers = {first}
+    while len(answers) < 2:
+        answers.add(answer(path))  # never refused
+    wait_for(lambda: state(machine, "web.1") == "active", "the service is active again")
+    current = answer(path)
+    machine.call("systemctl", "kill", "--signal=KILL", "shop-web@1.service")
+    wait_for(lambda: state(machine, "web.1") != "active", "the service has been killed")
+    assert answer(path) not in {*answers, current}
+    machine.call("systemctl", "stop", "shop.target")
+    wait_for(lambda: not path.exists(), "the socket is gone with the target")
+
+
+def test_a_shared_socket_goes_to_every_instance(machine: Machine, place: Path) -> None:
+    app, path = listening(place, "share = true")
+    install(machine, app, "-m", "web=3")
+    seen: set[str] = set()
+    while len(seen) < 3:
+        seen.add(answer(path).split()[0])
+    assert seen == {"web.1", "web.2", "web.3"}
+
+
+def test_the_first_connection_starts_the_service(machine: Machine, place: Path) -> None:
+    app, path = listening(place, 'start_on = "connection"')
+    install(machine, app)
+    assert state(machine, "web.1") == "inactive"
+    assert answer(path).startswith("web.1 ")
+    assert state(machine, "web.1") == "active"
