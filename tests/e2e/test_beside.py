@@ -231,6 +231,24 @@ def test_a_process_is_not_ready_because_another_one_answers(place: Place) -> Non
         assert place.call("wait", "--timeout", "30").code == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("spelling", ["$PORT", "$PROCMAN_WEB_PORT", "{port}"])
+def test_nor_does_a_command_make_it_ready_that_reaches_another_one(place: Place, spelling: str) -> None:
+    place.write("connect.py", "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])))")
+    place.procfile("web: exec sleep 1000\n")
+    with taken_port() as port:
+        check = f"exec = '{sys.executable} connect.py {spelling.format(port=port)}', interval = 0.05"
+        place.write("procman.toml", f"[process.web]\nready = {{ {check} }}\n")
+        session = place.start("-p", str(port))
+        session.wait_for("web.1 started")
+        assert place.call("wait", "--timeout", "1.5").code == 124
+        answer = place.call("why", "web").out
+        assert re.search(rf"port {port} is answered by pid {os.getpid()} \(.*\), not by web\.1", answer), answer
+        place.write("procman.toml", f"[process.web]\nready = {{ {check}, anyone = true }}\n")
+        assert place.call("restart", "web").code == 0
+        assert place.call("wait", "--timeout", "30").code == 0
+
+
 def test_a_server_that_its_shell_or_its_daemon_started_is_its_own(place: Place) -> None:
     place.write("server.py", SERVER)
     place.write("daemon.py", f"import subprocess, sys; subprocess.Popen([{sys.executable!r}, 'server.py'])")

@@ -237,12 +237,12 @@ def test_how_often_a_check_may_fail_has_a_range() -> None:
         converted("health", {"tcp": 1, "failure_threshold": 1001})
 
 
-@pytest.mark.parametrize("kind", ["http", "tcp"])
-def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str) -> None:
-    assert converted("ready", {kind: 1, "anyone": True}).anyone is True
-    assert converted("health", {kind: 1}).anyone is False
-    with pytest.raises(WrongValueError, match="belongs to a check with http or tcp, not exec") as refused:
-        converted("ready", {"exec": "true", "anyone": True})
+@pytest.mark.parametrize(("kind", "target"), [("http", 1), ("tcp", 1), ("exec", "curl localhost:$PORT")])
+def test_only_a_check_that_connects_may_be_answered_by_anyone(kind: str, target: object) -> None:
+    assert converted("ready", {kind: target, "anyone": True}).anyone is True
+    assert converted("health", {kind: target}).anyone is False
+    with pytest.raises(WrongValueError, match="belongs to a check with http, tcp or exec, not log") as refused:
+        converted("ready", {"log": "x", "anyone": True})
     assert refused.value.path == ("anyone",)
 
 

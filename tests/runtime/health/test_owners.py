@@ -25,6 +25,7 @@ class World:
         self.looks = self.named = 0
         monkeypatch.setattr(owners, "is_local", lambda _connection: self.local)
         monkeypatch.setattr(owners, "listening_inodes", self._look)
+        monkeypatch.setattr(owners, "all_inodes", lambda port: self._look("127.0.0.1", port))
         monkeypatch.setattr(owners, "holders", lambda pids, _inodes: [pid for pid in pids if pid in self.holders])
         monkeypatch.setattr(owners, "owner_of", self._name)
         children: Any = SimpleNamespace(of=self.children.get, tree=lambda child: [child.pid])
@@ -41,6 +42,11 @@ class World:
 
     def stranger(self, name: str = "web.1", command: str = "serve") -> str:
         return self.owners.stranger(a_plan(name, command), CONNECTION)
+
+    def stranger_at_port(self, name: str = "web.1", command: str = "serve") -> str:
+        plan = a_plan(name, command)
+        plan.port = 5000
+        return self.owners.stranger_at_port(plan)
 
 
 @pytest.fixture
@@ -98,3 +104,21 @@ def test_what_cannot_be_seen_is_trusted(world: World) -> None:
 )
 def test_a_client_of_a_container_engine_does_not_answer_by_itself(world: World, command: str, client: bool) -> None:
     assert (world.stranger(command=command) == "") is client
+
+
+def test_what_listens_on_its_port_is_looked_at_like_what_answers(world: World) -> None:
+    assert world.stranger_at_port() == "pid 1"
+    assert world.stranger_at_port(command="docker run db") == ""
+    world.inodes = frozenset()
+    assert world.stranger_at_port("db.1") == ""
+    world.inodes = frozenset({1})
+    world.owners.forget("web.1")
+    world.holders = [7]
+    looks = world.looks
+    assert [world.stranger_at_port(), world.stranger()] == ["", ""]
+    assert world.looks == looks + 1  # the port is that of the instance for both kinds
+
+
+def test_without_a_port_there_is_no_stranger(world: World) -> None:
+    assert world.owners.stranger_at_port(a_plan("web.1", "serve")) == ""
+    assert world.looks == 0

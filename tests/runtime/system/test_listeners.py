@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from procman.runtime.system.listeners import holders, is_local, listening_inodes, owner_of
+from procman.runtime.system.listeners import all_inodes, holders, is_local, listening_inodes, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def test_a_listening_socket_is_found_by_its_address(listener: socket.socket) -> 
     inode = int(os.readlink(f"/proc/self/fd/{listener.fileno()}").strip("socket:[]"))
     assert inodes_of(listener) == {inode}
     assert inodes_of(listener, "127.0.0.2") == frozenset()
+
+
+def test_what_listens_on_a_port_is_found_at_any_address(listener: socket.socket) -> None:
+    assert all_inodes(listener.getsockname()[1]) == inodes_of(listener)
 
 
 def test_a_socket_of_all_addresses_answers_at_each() -> None:

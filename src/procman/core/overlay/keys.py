@@ -247,7 +247,7 @@ _TARGETS: dict[str, Callable[[object], object]] = {
 }
 _REPEATED = (HTTP, TCP, EXEC)
 BELONGS_TO: dict[str, tuple[str, ...]] = {  # keys that not all kinds have
-    "anyone": (HTTP, TCP),
+    "anyone": (HTTP, TCP, EXEC),
     "status": (HTTP,),
     "headers": (HTTP,),
     "initial_delay": _REPEATED,

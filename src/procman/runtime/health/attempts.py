@@ -11,6 +11,7 @@ import re
 import socket
 
 from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, TCP, addresses, split_host, split_url
+from procman.core.model.plan import speaks_of_port
 from procman.core.procfile.formation import whole_number
 from procman.core.text.printable import printable
 from procman.output.sink import Sink
@@ -153,7 +154,7 @@ class TcpAttempt(Attempt):
             if not stranger:
                 self._on_connected(self._socket)
                 return
-            self._trouble = f"port {self._port} is answered by {stranger}, not by {self._plan.name}"
+            self._trouble = _answered_by(stranger, self._port, self._plan)
         self._note(number)
         self.drop()
         self._try_next()
@@ -208,13 +209,21 @@ class HttpAttempt(TcpAttempt):
 
 
 class ExecAttempt(Attempt):
-    """A command; exit code 0 is good."""
+    """A command; exit code 0 is good.
+
+    If it mentions the port of the instance, it has probably connected to it, so the same holds as for a connection.
+    """
 
     first_pause = 0.25  # each attempt is a process, so there are fewer
 
     def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
         def finished(status: ExitStatus, last_line: str) -> None:
-            on_answer("" if status.ok else last_line or f"the check {status.words()}")
+            if not status.ok:
+                on_answer(last_line or f"the check {status.words()}")
+                return
+            connects = not check.anyone and speaks_of_port(check.target, plan.port, plan.type)
+            stranger = tools.owners.stranger_at_port(plan) if connects else ""
+            on_answer(_answered_by(stranger, plan.port, plan) if stranger else "")
 
         self._side_command = tools.side_commands.run(plan, check.target, finished)
 
@@ -307,6 +316,10 @@ class LogLines(Sink):
         """Look at an unfinished line, too: it may be a prompt."""
         self.publish(name, stream, tail)
         return False
+
+
+def _answered_by(stranger: str, port: int | None, plan: InstancePlan) -> str:
+    return f"port {port} is answered by {stranger}, not by {plan.name}"
 
 
 def _is_own(connection: socket.socket) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-from procman.runtime.system.listeners import holders, is_local, listening_inodes, owner_of
+from procman.runtime.system.listeners import all_inodes, holders, is_local, listening_inodes, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.children import Children
@@ -34,14 +35,24 @@ class Owners:
 
         The result is empty as well if the system does not say.
         """
-        address = connection.getpeername()
+        address, port = connection.getpeername()[:2]
+        return self._stranger(
+            plan, port, lambda: listening_inodes(address, port) if is_local(connection) else frozenset()
+        )
+
+    def stranger_at_port(self, plan: InstancePlan) -> str:
+        """Return what listens on the port of the instance, at any address, if no process of the instance does."""
+        port = plan.port
+        return "" if port is None else self._stranger(plan, port, lambda: all_inodes(port))
+
+    def _stranger(self, plan: InstancePlan, port: int, look: Callable[[], frozenset[int]]) -> str:
         child = self._children.of(plan.name)
-        if child is None or self._trusted.get((plan.name, address[1])) == child.pid:
+        if child is None or self._trusted.get((plan.name, port)) == child.pid:
             return ""
-        inodes = listening_inodes(address[0], address[1]) if is_local(connection) else frozenset()
+        inodes = look()
         if inodes and not holders(self._children.tree(child), inodes) and not _is_container_client(plan.command):
             return self._name(inodes)
-        self._trusted[plan.name, address[1]] = child.pid
+        self._trusted[plan.name, port] = child.pid
         return ""
 
     def forget(self, name: str) -> None:

@@ -53,6 +53,11 @@ def unix_inodes(path: str) -> frozenset[int]:
     )
 
 
+def all_inodes(port: int) -> frozenset[int]:
+    """Return the sockets that listen on a port, at any address; empty if that cannot be seen."""
+    return frozenset(inode for path in ("/proc/net/tcp", "/proc/net/tcp6") for _, inode in _rows(path, b":%04X" % port))
+
+
 def _rows(path: str, port: bytes) -> Iterable[tuple[bytes, int]]:
     """Yield address and inode of each listening socket on the port."""
     try:
