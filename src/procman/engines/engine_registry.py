@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUP = "procman.engines"
 BUILT_IN: dict[str, str] = {  # the module, and the class in it
+    "compose": "procman.engines.compose_engine:Compose",
     "kubernetes": "procman.engines.kubernetes.kubernetes_engine:Kubernetes",
 }
 

@@ -46,15 +46,20 @@ class Project:
     """A project of Compose 2 on a daemon of its own."""
 
     def __init__(self, daemon: str) -> None:
-        own = str(root("trixie") / "usr/bin/docker-compose")
-        program = next((one for one in (shutil.which("docker-compose"), own) if one and _is_new(one)), None)
-        if program is None:
-            cannot("Compose 2 is not installed")
-        self.argv = [program]
+        self.argv = [compose_program()]
         self.env = {**os.environ, "DOCKER_HOST": daemon}
 
     def __call__(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return attempt(*self.argv, *words, cwd=folder, env=self.env, limit=2 * LIMIT)
+
+
+def compose_program() -> str:
+    """Return the path of Compose 2: the one that is installed, else that of a Debian system in a folder."""
+    own = str(root("trixie") / "usr/bin/docker-compose")
+    program = next((one for one in (shutil.which("docker-compose"), own) if one and _is_new(one)), None)
+    if program is None:
+        cannot("Compose 2 is not installed")
+    return program
 
 
 def _is_new(program: str) -> bool:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from math import ceil
 from urllib.parse import urlsplit
 
-from procman.core.model.checks import DELAY, HERE, HTTP, TCP, Check, split_host
-from procman.export.application import whole_seconds
+from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, TCP, Check, split_host
+from procman.export.application import seconds, whole_seconds
 from procman.export.file import ExportWarning
 from procman.export.grammar import Plain, kubelet
 from procman.export.shell_checks import COMMANDS, check_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procman.export.application import Application, Service
     from procman.export.grammar import Yaml
@@ -81,6 +81,43 @@ def _startup(ready: Check | None) -> float:
 def attempts(total: float, check: Check) -> int:
     """Return how many attempts of ``check`` fill the time ``total`` in seconds."""
     return max(1, ceil(total / check.interval))
+
+
+# As Docker runs it ----------------------------------------------------------------------------------------------------
+
+
+def healthcheck(service: Service, write: Callable[[str], str] = str, before: str = "") -> dict[str, Yaml]:
+    """Return the health check, else the readiness check, since a container can have only one; empty without either.
+
+    Swarm replaces a container that fails it. `start` checks readiness only once, so later failures get as much time as
+    at the start; a check that is not in the overlay never condemns a container. ``write`` writes the command for the
+    target. One of the user's runs after the shell line ``before``, which gives it its environment.
+    """
+    health, ready, limit = liveness(service), readiness(service), startup(service)
+    check = health or ready
+    if check is None:
+        return {}
+    delay = check.kind == DELAY
+    retries = health.threshold if health else 1 if delay else attempts(limit if service.first.ready else DAY, check)
+    command = check_command(check, service.folder)
+    counts = limit and not delay and not _at_once(service)
+    return {
+        "test": ["CMD-SHELL", write(before + command if check.kind == EXEC and before else command)],
+        "interval": duration(limit if delay else check.interval, 0.001),
+        "timeout": duration(check.attempt, 0.001),
+        "retries": max(1, retries),
+        **({"start_period": duration(limit)} if counts else {}),
+    }
+
+
+def duration(value: float, least: float = 0.0) -> Plain:
+    """Write a duration as Docker reads it: ``1.5s``."""
+    return Plain(f"{seconds(value, least)}s")
+
+
+def _at_once(service: Service) -> bool:
+    """Whether the health check counts from the start, since nothing else says when an instance is ready."""
+    return liveness(service) is not None and service.first.ready is None
 
 
 # As a probe -----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from procman.core.model.checks import DELAY
 from procman.core.model.dependency import COMPLETED, SUCCEEDED
 from procman.core.model.dependency import READY as READY_CONDITION
 from procman.export.application import (
@@ -14,16 +13,12 @@ from procman.export.application import (
     average_backoff,
     budget_window,
     gate,
-    seconds,
     starts_allowed,
 )
 from procman.export.container.check_commands import (
-    DAY,
-    attempts,
     check_warnings,
-    liveness,
-    readiness,
-    startup,
+    duration,
+    healthcheck,
 )
 from procman.export.container.containers import (
     image_of,
@@ -58,7 +53,6 @@ from procman.export.overlay import (
     overlay_warnings,
 )
 from procman.export.shell import signal_name
-from procman.export.shell_checks import check_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,7 +175,7 @@ def _service(app: Application, service: Service, options: ExportOptions) -> Part
         **_ports(service),
         **_health(service),
         "stop_signal": Plain(f"SIG{signal_name(service.stop.signal_number)}"),
-        "stop_grace_period": _duration(service.stop.grace),
+        "stop_grace_period": duration(service.stop.grace),
         "logging": Alias("logging"),
         "deploy": {
             **_replicas(service),
@@ -213,10 +207,6 @@ def _replicas(service: Service) -> Part:
     return {"autostart = false: docker compose up --scale, or docker service scale, starts it.": None, "replicas": 0}
 
 
-def _duration(value: float, least: float = 0.0) -> Plain:
-    return Plain(f"{seconds(value, least)}s")
-
-
 def _environment(app: Application, service: Service) -> Part:
     """Return what differs between instances, what all share, and the values that an env file cannot hold."""
     names = own_environment(service, f"{service.name}.{{{{.Task.Slot}}}}")
@@ -235,32 +225,8 @@ def _ports(service: Service) -> Part:
 
 
 def _health(service: Service) -> Part:
-    """Return the health check, else the readiness check: a container can have only one.
-
-    Swarm replaces a container that fails it. `start` checks readiness only once, so later failures get as much time as
-    at the start; a check that is not in the overlay never condemns a container.
-    """
-    health, ready, limit = liveness(service), readiness(service), startup(service)
-    check = health or ready
-    if check is None:
-        return {}
-    delay = check.kind == DELAY
-    retries = health.threshold if health else 1 if delay else attempts(limit if service.first.ready else DAY, check)
-    command = check_command(check, service.folder)
-    return {
-        "healthcheck": {
-            "test": ["CMD-SHELL", no_expansion(command)],
-            "interval": _duration(limit if delay else check.interval, 0.001),
-            "timeout": _duration(check.attempt, 0.001),
-            "retries": max(1, retries),
-            **({"start_period": _duration(limit)} if limit and not delay and not _at_once(service) else {}),
-        }
-    }
-
-
-def _at_once(service: Service) -> bool:
-    """Whether the health check counts from the start, since nothing else says when an instance is ready."""
-    return liveness(service) is not None and service.first.ready is None
+    check = healthcheck(service, no_expansion)
+    return {"healthcheck": check} if check else {}
 
 
 def _restart(service: Service, keep_trying: bool) -> Part:
@@ -268,14 +234,14 @@ def _restart(service: Service, keep_trying: bool) -> Part:
     condition = {"condition": Plain(_RESTART_CONDITIONS[policy.mode])}
     if not service.is_restarted:
         return {"condition": Plain(_RESTART_CONDITIONS["never"])}
-    delay = {"delay": _duration(average_backoff(policy))}
+    delay = {"delay": duration(average_backoff(policy))}
     if policy.mode == "always" or keep_trying:  # Compose refuses a number beside "any"
         return {**condition, **delay}
     return {
         **condition,
         **delay,
         "max_attempts": starts_allowed(policy) - 1,
-        "window": _duration(budget_window(policy)),
+        "window": duration(budget_window(policy)),
     }
 
 
@@ -311,7 +277,7 @@ def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -
     followed = {needed.type for needed in service.first.depends_on if needed.restart}
     found: Part = {
         labels[other.name]: {
-            "condition": _condition(other, wanted),
+            "condition": condition(other, wanted),
             **({"restart": True} if other.name in followed else {}),
         }
         for other, wanted in dependencies_of(app, service)
@@ -322,7 +288,7 @@ def _depends_on(app: Application, service: Service, labels: Mapping[str, str]) -
     return {"depends_on": found} if found else {}
 
 
-def _condition(other: Service, wanted: str) -> Plain:
+def condition(other: Service, wanted: str) -> Plain:
     """Return the condition for Compose, which cannot wait for the health of a service without a check."""
-    condition = _CONDITIONS.get(wanted, _STARTED)
-    return Plain(condition if wanted != READY_CONDITION or _health(other) else _STARTED)
+    found = _CONDITIONS.get(wanted, _STARTED)
+    return Plain(found if wanted != READY_CONDITION or _health(other) else _STARTED)

@@ -93,6 +93,18 @@ def container_argv(service: Service, sent_signal: int = 0) -> list[str]:
     ]
 
 
+def sourcing_argv(service: Service, path: str) -> list[str]:
+    """Return the same argument vector, where the command first reads its environment from the file ``path``."""
+    argv = container_argv(service)
+    places = [len(argv) - 1] if len(argv) == len(("sh", "-c", "")) else [3, *([7] if service.stop.command else [])]
+    return [source(path) + word if at in places else word for at, word in enumerate(argv)]
+
+
+def source(path: str) -> str:
+    """Return the line that reads an environment from a file."""
+    return f". {path}\n"
+
+
 def _script(service: Service, sent_signal: int) -> str:
     stop = service.stop
     behind = _BEHIND if stop.to == "program" and not is_simple(service.command) else ""

@@ -1,0 +1,147 @@
+"""The command lines of `docker` and `docker compose`, and which of them are there."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+
+from procman.engines.calls import TIMEOUT, Call, Report, interact, run
+from procman.engines.compose_project import APP, ENVIRONMENT, TYPE, project_name
+from procman.engines.interface import EngineError
+from procman.errors import EXIT_NOT_FOUND
+from procman.export.container.first_process import source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.compose_project import Project
+
+_OLDEST = (2, 23, 1)  # the first that copies the content of a config into containers
+_INSTALL = "install Docker's plugin docker-compose-plugin, or docker-compose 2 of your distribution"
+_PULL_TIMEOUT = 1800.0  # seconds
+_PROJECT_LABEL = "com.docker.compose.project"
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+class Commands:
+    """Makes calls for one application, at the daemon of a context of Docker; without one, of this environment."""
+
+    def __init__(self, app: str, context: str) -> None:
+        self._app = app
+        self._name = project_name(app)
+        self._compose: tuple[str, ...] = ()
+        # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.
+        self._env = {"COMPOSE_PROFILES": "", **({"DOCKER_CONTEXT": context, "DOCKER_HOST": ""} if context else {})}
+
+    def docker(self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT) -> Call:
+        """Return a call of Docker's command."""
+        return Call(("docker", *words), stdin, timeout, self._env, shown=f"docker {words[0]}")
+
+    def compose(self, *words: str, config: bytes = b"", timeout: float | None) -> Steps[Call]:
+        """Return a call of Compose, with its configuration on standard input.
+
+        It reads no file of a folder: the values of `.env` are in the configuration.
+        """
+        yield from self.find_compose()
+        file = ("--file=-",) if config else ()
+        options = (*file, "--env-file=/dev/null", f"--project-name={self._name}", "--ansi=never")
+        return Call(
+            (*self._compose, *options, *words), config, timeout, self._env, cwd="/", shown=f"docker compose {words[0]}"
+        )
+
+    def require_docker(self) -> Steps[None]:
+        """Raise EngineError unless the daemon answers."""
+        require_answer((yield from run(self.docker("version", "--format={{.Server.Version}}"))))
+
+    def find_compose(self) -> Steps[None]:
+        """Find Compose: Docker's plugin, or a command of its own. Raises EngineError if it is missing or too old."""
+        if self._compose:
+            return
+        for words in (("docker", "compose"), ("docker-compose",)):
+            try:
+                found = yield from run(Call((*words, "version", "--short"), env=self._env))
+            except EngineError:
+                continue  # it is not installed
+            version = _VERSION.search(found.text) if found.ok else None
+            if version is None:
+                continue
+            if tuple(map(int, version.groups())) < _OLDEST:
+                oldest = ".".join(map(str, _OLDEST))
+                raise EngineError(
+                    f"Compose {version[0].lstrip('v')} is too old: deploy needs {oldest} or newer", _INSTALL
+                )
+            self._compose = words
+            return
+        raise EngineError("Docker Compose is not installed", _INSTALL, EXIT_NOT_FOUND)
+
+    def image_id(self, image: str, *, is_built_there: bool) -> Steps[str]:
+        """Return the ID of an image, after a pull unless it has been built there. Raises EngineError without one."""
+        pulled = None
+        if not is_built_there:
+            yield Report(f"pulling {image}")
+            pulled = yield from run(self.docker("pull", "--quiet", image, timeout=_PULL_TIMEOUT))
+        found = yield from run(self.docker("image", "inspect", "--format={{.Id}}", image))
+        if found.ok:
+            if pulled and not pulled.ok:
+                yield Report(f"{image} cannot be pulled, so the one that is there is used: {pulled.complaint}")
+            return found.text.strip()
+        complaint = pulled.complaint if pulled else found.complaint
+        raise EngineError(f"there is no image {image}: {complaint}", "build and push it, or check its name")
+
+    def instance_ids(self) -> Call:
+        """Return the call that prints the IDs of all containers of instances."""
+        filters = (f"label={_PROJECT_LABEL}={self._name}", f"label={TYPE}", "label=com.docker.compose.oneoff=False")
+        return self.docker("ps", "--all", "--quiet", "--no-trunc", *(f"--filter={one}" for one in filters))
+
+    def logs(self, container: str, lines: int, since: float | None, *, follow: bool = False) -> Call:
+        """Return the call that prints the output of a container, each line with its time."""
+        options = [f"--tail={lines}", *([f"--since={since:g}s"] if since is not None else [])]
+        return self.docker("logs", "--timestamps", *options, *(["--follow"] if follow else []), container, timeout=None)
+
+    def starts(self) -> Call:
+        """Return the call that prints a line for each container that starts, until it is ended."""
+        filters = ("type=container", "event=start", f"label={_PROJECT_LABEL}={self._name}", f"label={TYPE}")
+        return self.docker("events", "--format={{json .}}", *(f"--filter={one}" for one in filters), timeout=None)
+
+    def one_off(self, project: Project, command: str, *, terminal: bool) -> Steps[int]:
+        """Run a shell command in a container of its own, and return its exit code. The container is then gone."""
+        one = project.one_off
+        script = project.scripts.get(str(one["script"]), "")
+        environment = one["environment"]
+        assert isinstance(environment, dict)
+        created = yield from run(
+            self.docker(
+                *("create", "--pull=never", "--rm", "--interactive", *(["--tty"] if terminal else [])),
+                *(f"--label={APP}={self._app}", f"--network={project.name}_default"),
+                *([f"--user={one['user']}"] if one["user"] else []),
+                *(f"--env={name}={value}" for name, value in environment.items()),
+                *(str(one["image"]), "/bin/sh", "-c", f"{source(ENVIRONMENT) if script else ''}{command}"),
+            )
+        )
+        if not created.ok:
+            raise EngineError(f"the command cannot be run: {created.complaint}")
+        container = created.text.strip()
+        if script:
+            copied = yield from run(self.docker("cp", "-", f"{container}:/", stdin=_tar(ENVIRONMENT, script)))
+            if not copied.ok:
+                yield from run(self.docker("rm", "--force", container))
+                raise EngineError(f"the command gets no environment: {copied.complaint}")
+        return (yield from interact(self.docker("start", "--attach", "--interactive", container)))
+
+
+def require_answer(outcome: Outcome) -> None:
+    """Raise EngineError if the daemon has not answered."""
+    if not outcome.ok:
+        hint = "docker context ls lists the contexts; DOCKER_HOST names a daemon"
+        raise EngineError(f"Docker does not answer: {outcome.complaint}", hint)
+
+
+def _tar(path: str, text: str) -> bytes:
+    """Return a tar file with one file, which any user of the container can read."""
+    data, buffer = text.encode(), io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo(path.lstrip("/"))
+        info.size, info.mode = len(data), 0o444
+        tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,374 @@
+"""Docker Compose as an engine: one machine, here or behind a context of Docker."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+
+from procman.core.procfile.selection import matches
+from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
+from procman.engines.compose_commands import Commands, require_answer
+from procman.engines.compose_logs import following, merged
+from procman.engines.compose_project import described, make_project
+from procman.engines.compose_records import containers, reason_of
+from procman.engines.compose_store import Store
+from procman.engines.interface import EngineError
+from procman.engines.records import FAILED, Deployed, InstanceState, Look
+from procman.engines.waiting import INTERVAL, NotReadyError, cards
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from procman.engines.calls import Steps
+    from procman.engines.compose_project import Project
+    from procman.engines.compose_records import Container
+    from procman.engines.interface import Release, Target
+    from procman.engines.records import LogLine, Reason
+
+_LOOKS = 3  # looks that an instance without a check has to survive
+_ROLLING_TIME = 120.0  # seconds that one instance may take in a rolling restart
+_RELEASE = "release.1"
+_RELEASE_LINES = 20
+
+
+class Compose:
+    """The verbs at a Docker daemon, by `docker` and `docker compose`."""
+
+    refuses: Mapping[str, str] = {}
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._commands = Commands(target.app, target.destination.context)
+        self._store = Store(target.app, self._commands.docker)
+        self._project: Project | None = None  # the one that is applied, or being applied
+        self._alive: dict[str, tuple[float | None, int]] = {}  # by ID: the start of a life, and how many looks saw it
+
+    # Before and around a deployment
+
+    def check(self) -> Steps[None]:
+        """See Engine.check."""
+        yield from self._commands.require_docker()
+        yield from self._commands.find_compose()
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """See Engine.lock."""
+        yield from self._store.lock(owner, valid)
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """See Engine.unlock."""
+        yield from self._store.unlock(owner)
+
+    def deployed(self) -> Steps[Deployed | None]:
+        """See Engine.deployed. After a first deployment that failed, there are only containers, without a project."""
+        project = yield from self._store.read()
+        if project is not None:
+            return Deployed(project.version, project.counts, project.stopped, project)
+        found = yield from self._containers()
+        counts: dict[str, int] = {}
+        for one in found:
+            counts[one.state.type] = counts.get(one.state.type, 0) + 1
+        return Deployed(found[0].state.version, counts) if found else None
+
+    def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
+        """See Engine.diff."""
+        yield from ()
+        old = before.restorable if before else None
+        project = make_project(release, release.image, before.stopped if before else {})
+        lines = unified_diff(described(old), described(project, old), "deployed", "new", n=0, lineterm="")  # type: ignore[arg-type]
+        return "".join(f"{line}\n" for line in lines if not line.startswith("@@"))
+
+    def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """See Engine.ship: the image is there."""
+        if not release.image:
+            raise EngineError(
+                "Compose needs an image", 'write image = "shop:{version}" in the table of the destination'
+            )
+        image_id = yield from self._commands.image_id(release.image, is_built_there=self._is_built_there())
+        self._project = make_project(release, image_id, before.stopped if before else {})
+
+    def _is_built_there(self) -> bool:
+        destination = self._target.destination
+        return bool(destination.build) and not destination.push
+
+    def release(self, release: Release) -> Steps[None]:
+        """See Engine.release."""
+        project = self._applied()
+        if not project.has_release:
+            return
+        yield Report("release: it runs before the new version")
+        yield from run(
+            self._commands.docker("rm", "--force", f"{project.name}-release")
+        )  # of a deployment that was killed
+        call = yield from self._commands.compose(
+            *("run", "--rm", "--no-TTY", f"--name={project.name}-release"),
+            *(() if project.needs.get("release") else ("--no-deps",)),
+            "release",
+            config=project.config(),
+            timeout=release.timeout,
+        )
+        outcome = yield from run(call)
+        if not outcome.ok:
+            yield from run(self._commands.docker("rm", "--force", f"{project.name}-release"))
+            lines = (outcome.out + outcome.err).decode("utf-8", "replace").splitlines()[-_RELEASE_LINES:]
+            yield Card(InstanceState(_RELEASE, FAILED, version=project.version, exit=str(outcome.code)), tuple(lines))
+            raise EngineError(f"the release failed with exit code {outcome.code}", exit_code=1)
+
+    # The switch
+
+    def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """See Engine.apply.
+
+        What serves a port and has several instances is replaced in two halves, so that one half always serves.
+        """
+        project = self._applied()
+        found = yield from self._containers()
+        yield from self._remove(_in_the_way(project, found))
+        first = _first_half(project, found)
+        if first:
+            yield from self._up(first, release.timeout)
+            if not (yield from self._come_up(first, release.timeout)):
+                return  # the wait that follows says what failed
+        yield from self._up((), release.timeout)
+
+    def restore(self, before: Deployed, release: Release) -> Steps[None]:
+        """See Engine.restore."""
+        project = before.restorable
+        if project is None:
+            raise EngineError("what ran before cannot be restored, since nothing is noted about it", "deploy again")
+        self._project = project  # type: ignore[assignment]
+        yield from self._remove(_surplus(self._applied(), (yield from self._containers())))
+        yield from self._up((), release.timeout)
+
+    def prune(self, release: Release) -> Steps[None]:
+        """See Engine.prune. Only now is the new project the one that can be restored."""
+        project = self._applied()
+        yield from self._remove(_surplus(project, (yield from self._containers())))
+        yield from self._store.write(project)
+
+    def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
+        """See Engine.look."""
+        project = yield from self._noted()
+        found = [one for one in (yield from self._containers()) if one.state.type in wanted]
+        current = [one for one in found if one.hash == project.hash_of(one.state.type)]
+        expected = {f"{name}.{number}" for name, count in wanted.items() for number in range(1, count + 1)}
+        ready = {one.state.name for one in current if one.is_ready and self._is_settled(one)}
+        failed = tuple(one.state for one in current if one.has_failed and one.state.name in expected)
+        is_done = ready == expected == {one.state.name for one in found}
+        return Look(tuple(one.state for one in found), is_done, failed)
+
+    def _is_settled(self, one: Container) -> bool:
+        """Whether it is ready by its check, or without one, has been up in a few looks in a row."""
+        began, looks = self._alive.get(one.id, (None, 0))
+        looks = looks + 1 if began == one.state.since else 1
+        self._alive[one.id] = one.state.since, looks
+        return one.is_checked or looks >= _LOOKS
+
+    def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
+        """See Engine.last_lines."""
+        if not instance.id:
+            return []
+        outcome = yield from run(self._commands.docker("logs", "--timestamps", f"--tail={count}", instance.id))
+        return [line.line.decode("utf-8", "replace") for line in merged([(instance, outcome)])[-count:]]
+
+    # What the other commands do
+
+    def instances(self) -> Steps[Sequence[InstanceState]]:
+        """See Engine.instances."""
+        found = yield from self._containers()
+        if not found:
+            yield from self._noted()
+        return [one.state for one in found]
+
+    def scale(self, counts: Mapping[str, int]) -> Steps[None]:
+        """See Engine.scale."""
+        project = yield from self._noted()
+        stopped = {name: count for name, count in project.stopped.items() if not counts.get(name)}
+        self._project = project = project.with_counts({**project.counts, **counts}, stopped)
+        found = [one for one in (yield from self._containers()) if one.state.type in counts]
+        yield from self._remove(_surplus(project, found))
+        yield from self._start([name for name in counts if counts[name]])
+        yield from self._store.write(project)
+
+    def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
+        """See Engine.restart."""
+        chosen = _chosen((yield from self._containers()), names)
+        calls = [self._commands.docker("restart", one.id, timeout=None) for one in chosen]
+        if not rolling:
+            for one, outcome in zip(chosen, (yield from run_together(calls)), strict=True):
+                _require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+            return
+        limit = _ROLLING_TIME if self._target.destination.timeout is None else self._target.destination.timeout
+        for one, call in zip(chosen, calls, strict=True):
+            outcome = yield from run(call)
+            _require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+            if not (yield from self._come_up([one.state.name], limit)):
+                error = NotReadyError(
+                    f"{one.state.name} did not come up again; the rest has not been restarted", [one.state]
+                )
+                yield from cards(self, error)
+                raise error
+
+    def stop(self, names: Sequence[str]) -> Steps[None]:
+        """See Engine.stop."""
+        project = yield from self._noted()
+        found = yield from self._containers()
+        chosen = _chosen(found, names)
+        if chosen:
+            yield from self._succeed(
+                self._commands.docker("stop", *(one.id for one in chosen), timeout=None), "cannot stop"
+            )
+        whole = [name for name, count in project.counts.items() if count and (not names or name in names)]
+        stopped = {**project.stopped, **{name: project.counts[name] for name in whole}}
+        self._project = project.with_counts({**project.counts, **dict.fromkeys(whole, 0)}, stopped)
+        yield from self._store.write(self._project)
+
+    def start(self, names: Sequence[str]) -> Steps[None]:
+        """See Engine.start."""
+        project = yield from self._noted()
+        back = {name: count for name, count in project.stopped.items() if not names or name in names}
+        stopped = {name: count for name, count in project.stopped.items() if name not in back}
+        self._project = project = project.with_counts({**project.counts, **back}, stopped)
+        yield from self._store.write(project)
+        types = {name.partition(".")[0] for name in names} | set(back)
+        lasting = [name for name in project.counts if project.lasts(name)]
+        yield from self._start([name for name in project.counts if name in types or (not names and name in lasting)])
+
+    def down(self) -> Steps[None]:
+        """See Engine.down."""
+        yield from self._commands.require_docker()
+        call = yield from self._commands.compose("down", "--remove-orphans", timeout=None)
+        yield from self._succeed(call, "cannot remove everything")
+        yield from self._store.remove()
+
+    def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
+        """See Engine.logs."""
+        chosen = [one.state for one in _chosen((yield from self._containers()), names)]
+        if follow:
+            yield following(self._commands, names, chosen, lines, since)
+            return []
+        calls = [self._commands.logs(one.id, lines, since) for one in chosen]
+        outcomes = yield from run_together(calls)
+        found = merged(zip(chosen, outcomes, strict=True))
+        return found[len(found) - lines :] if len(found) > lines else found
+
+    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+        """See Engine.run."""
+        project = yield from self._noted()
+        return (yield from self._commands.one_off(project, command, terminal=terminal))
+
+    def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
+        """See Engine.why."""
+        return [reason_of(one) for one in _chosen((yield from self._containers()), names)]
+
+    # Parts
+
+    def _applied(self) -> Project:
+        assert self._project is not None
+        return self._project
+
+    def _noted(self) -> Steps[Project]:
+        """Return the project that is applied, or was. Raises EngineError if there is none."""
+        if self._project is None:
+            self._project = yield from self._store.read()
+        if self._project is None:
+            name, app = self._target.destination.name, self._target.app
+            raise EngineError(f"{app} is not deployed to {name}", f"procman deploy --on {name} brings it there")
+        return self._project
+
+    def _containers(self) -> Steps[list[Container]]:
+        """Return the containers of all instances."""
+        found = yield from run(self._commands.instance_ids())
+        require_answer(found)
+        ids = found.text.split()
+        if not ids:
+            return []
+        inspected = yield from run(self._commands.docker("inspect", *ids))  # one that has just gone is left out
+        return containers(inspected.text or "[]", self._target.destination.context)
+
+    def _up(self, names: Iterable[str], timeout: float) -> Steps[None]:
+        """Create or replace the named instances, or all, and start them. Yields cards and raises EngineError."""
+        project = self._applied()
+        services = [project.service_of(name) for name in names]
+        if not services and not any(project.counts.values()):
+            return
+        yield from self._compose_up(*services, timeout=timeout)
+
+    def _start(self, types: Iterable[str]) -> Steps[None]:
+        """Start what is missing of these types, and leave everything else alone."""
+        project = self._applied()
+        services = [project.service(name, one) for name in types for one in range(1, project.counts[name] + 1)]
+        if services:
+            yield from self._compose_up("--no-recreate", "--no-deps", *services, timeout=_ROLLING_TIME)
+
+    def _compose_up(self, *words: str, timeout: float) -> Steps[None]:
+        call = yield from self._commands.compose(
+            *("up", "--detach", "--no-build", *words), config=self._applied().config(), timeout=timeout
+        )
+        outcome = yield from run(call)
+        if not outcome.ok:
+            found = yield from self._containers()
+            error = NotReadyError(
+                outcome.complaint, [one.state for one in found if one.has_failed], exit_code=outcome.code
+            )
+            yield from cards(self, error)
+            raise EngineError(outcome.complaint)
+
+    def _come_up(self, names: Iterable[str], timeout: float) -> Steps[bool]:
+        """Wait until the named instances are ready. Return False if one fails, or not in time."""
+        wanted = set(names)
+        end = (yield from now()) + timeout
+        while True:
+            found = [one for one in (yield from self._containers()) if one.state.name in wanted]
+            if any(one.has_failed for one in found) or (yield from now()) >= end:
+                return False
+            if {one.state.name for one in found if one.is_ready} == wanted:
+                return True
+            yield Pause(INTERVAL)
+
+    def _remove(self, found: Iterable[Container]) -> Steps[None]:
+        """Stop containers, and remove them."""
+        ids = [one.id for one in found]
+        if ids:
+            yield from self._succeed(self._commands.docker("stop", *ids, timeout=None), "cannot stop what is to go")
+            yield from self._succeed(self._commands.docker("rm", "--force", *ids), "cannot remove what is to go")
+
+    def _succeed(self, call: Call, message: str) -> Steps[None]:
+        outcome = yield from run(call)
+        _require(outcome.ok, f"{message}: {outcome.complaint}")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise EngineError(message)
+
+
+def _chosen(found: Iterable[Container], names: Sequence[str]) -> list[Container]:
+    return [one for one in found if not names or any(matches(name, one.state.name) for name in names)]
+
+
+def _surplus(project: Project, found: Iterable[Container]) -> list[Container]:
+    """Return the containers that the project does not have: of other types, and with too high a number."""
+    return [one for one in found if one.state.number > project.counts.get(one.state.type, 0)]
+
+
+def _in_the_way(project: Project, found: Iterable[Container]) -> list[Container]:
+    """Return what has to go before the switch: too high a number, or a port that something else is to have."""
+    ports = project.published()
+    return [
+        one
+        for one in found
+        if (one.state.type in project.counts and one.state.number > project.counts[one.state.type])
+        or any(ports.get(port, one.state.name) != one.state.name for port in one.published)
+    ]
+
+
+def _first_half(project: Project, found: Iterable[Container]) -> list[str]:
+    """Return the instances to replace first: half of each type that serves a port, if more than one is there."""
+    ready = [one.state for one in found if one.is_ready]
+    names: list[str] = []
+    for type_ in project.ports:
+        half = project.counts.get(type_, 0) // 2
+        present = {one.number for one in ready if one.type == type_}
+        if set(range(1, half + 1)) < present:
+            names += [f"{type_}.{number}" for number in range(1, half + 1)]
+    return names

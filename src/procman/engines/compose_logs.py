@@ -1,0 +1,72 @@
+"""The output of the containers of a Compose project: merged by time, or followed."""
+
+from __future__ import annotations
+
+import json
+
+from procman.core.procfile.selection import matches
+from procman.engines.calls import Follow
+from procman.engines.compose_project import NUMBER, TYPE
+from procman.engines.compose_records import log_line
+from procman.engines.records import RUNNING, InstanceState, LogLine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from procman.engines.calls import Call, Outcome
+    from procman.engines.compose_commands import Commands
+
+
+def merged(outputs: Iterable[tuple[InstanceState, Outcome]]) -> list[LogLine]:
+    """Return the lines of several containers, both streams, in the order of their times."""
+    lines = [
+        log_line(instance, line, stream)
+        for instance, outcome in outputs
+        for stream, data in (("stdout", outcome.out), ("stderr", outcome.err))
+        for line in data.splitlines()
+    ]
+    return sorted(lines, key=lambda line: line.time or 0.0)
+
+
+def following(
+    commands: Commands, names: Sequence[str], instances: Sequence[InstanceState], lines: int, since: float | None
+) -> Follow:
+    """Return the step that follows the output of instances, also of those that start later."""
+    return _Follower(commands, names).step(instances, lines, since)
+
+
+class _Follower:
+    def __init__(self, commands: Commands, names: Sequence[str]) -> None:
+        self._commands = commands
+        self._names = names
+        self._events = commands.starts()
+        self._of: dict[str, InstanceState] = {}  # instances by the container that a call follows
+
+    def step(self, instances: Sequence[InstanceState], lines: int, since: float | None) -> Follow:
+        """Follow these instances, and whatever starts."""
+        calls = []
+        for one in instances:
+            self._of[one.id] = one
+            calls.append(self._commands.logs(one.id, lines, since, follow=True))
+        return Follow((self._events, *calls), self._read)
+
+    def _read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
+        if call is not self._events:
+            yield log_line(self._of[call.argv[-1]], line, stream)
+        elif stream == "stdout":
+            yield from self._started(json.loads(line))
+
+    def _started(self, event: dict[str, object]) -> Iterator[Call]:
+        """Follow the output of a new life, from its start on."""
+        actor = event["Actor"]
+        assert isinstance(actor, dict)
+        labels = actor["Attributes"]
+        name = f"{labels[TYPE]}.{labels[NUMBER]}"
+        if not self._names or any(matches(pattern, name) for pattern in self._names):
+            container = str(actor["ID"])[:12]
+            self._of[container] = InstanceState(name, RUNNING, id=container)
+            nanoseconds = event["timeNano"]
+            assert isinstance(nanoseconds, int)
+            since = f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09}"
+            yield self._commands.docker("logs", "--timestamps", f"--since={since}", "--follow", container, timeout=None)

@@ -1,0 +1,133 @@
+"""What a deployment leaves at a Docker daemon besides its containers: the deployed project, and the lock.
+
+The project is a file in a volume, since it holds secrets, which labels would show. A container that never runs reads
+and writes the volume. The lock is such a container, too: its name can be taken only once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+from procman.engines.calls import Call, Report, now, run
+from procman.engines.compose_project import APP, Project, project_from_json, project_name
+from procman.engines.interface import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procman.engines.calls import Outcome, Steps
+
+_EMPTY_IMAGE = "procman-empty:1"  # made of nothing: the containers here never run
+_EMPTY_TAR = bytes(10240)
+_FOLDER = "/procman"
+_FILE = "project.json"
+_OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
+_TAKEN = "is already in use"
+
+
+class Store:
+    """The volume and the lock of an application. ``docker`` makes a call of Docker's command."""
+
+    def __init__(self, app: str, docker: Callable[..., Call]) -> None:
+        self._app = app
+        self._docker = docker
+        self._volume = f"{project_name(app)}_procman"
+        self._lock = f"{project_name(app)}-procman-lock"
+        self._helper = f"{project_name(app)}-procman"
+
+    def read(self) -> Steps[Project | None]:
+        """Return the deployed project; None if there is none that can be read."""
+        found = yield from run(self._docker("volume", "inspect", self._volume))
+        if not found.ok:
+            return None
+        yield from self._create(self._helper)
+        copied = yield from run(self._docker("cp", f"{self._helper}:{_FOLDER}/{_FILE}", "-"))
+        yield from run(self._docker("rm", self._helper))
+        if not copied.ok:
+            return None
+        try:
+            with tarfile.open(fileobj=io.BytesIO(copied.out)) as tar:
+                file = tar.extractfile(_FILE)
+                return project_from_json(file.read() if file else b"")
+        except (tarfile.TarError, ValueError):
+            yield Report("what was deployed cannot be read: it was written by another version of procman")
+            return None
+
+    def write(self, project: Project) -> Steps[None]:
+        """Keep the deployed project."""
+        yield from self._create(self._helper)
+        copied = yield from run(
+            self._docker("cp", "-", f"{self._helper}:{_FOLDER}", stdin=_tar(_FILE, project.as_json()))
+        )
+        yield from run(self._docker("rm", self._helper))
+        if not copied.ok:
+            raise EngineError(f"what is deployed cannot be noted: {copied.complaint}")
+
+    def remove(self) -> Steps[None]:
+        """Remove the volume and the lock."""
+        yield from run(self._docker("rm", "--force", self._helper, self._lock))
+        yield from run(self._docker("volume", "rm", "--force", self._volume))
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock. Raises EngineError if another one has it."""
+        until = (yield from now()) + valid
+        labels = (f"--label={_OWNER}={owner}", f"--label={_UNTIL}={until:.0f}")
+        taken = yield from self._try_to_create(self._lock, *labels)
+        if not taken.ok and _TAKEN in taken.complaint:
+            yield from self._take_over(owner)
+            taken = yield from self._try_to_create(self._lock, *labels)
+        if not taken.ok:
+            raise EngineError(f"the lock cannot be taken: {taken.complaint}")
+
+    def _take_over(self, owner: str) -> Steps[None]:
+        """Remove an expired lock. Raises EngineError if it is valid and of another owner."""
+        holder, until = yield from self._holder()
+        left = until - (yield from now())
+        if holder != owner and left > 0:
+            hint = "procman deploy --unlock removes the lock, if nothing runs there any more"
+            raise EngineError(f"{holder} is deploying {self._app}; the lock expires in {left:.0f} s", hint)
+        yield Report(f"the lock of {holder} has expired, and is taken over")
+        yield from run(self._docker("rm", self._lock))
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """Release the lock if it is the owner's; any lock, if ``owner`` is empty."""
+        holder, _ = yield from self._holder()
+        if holder and owner in ("", holder):
+            yield from run(self._docker("rm", "--force", self._lock))
+
+    def _holder(self) -> Steps[tuple[str, float]]:
+        """Return the owner of the lock, and until when it is valid; empty if it is free."""
+        found = yield from run(self._docker("inspect", "--format", "{{json .Config.Labels}}", self._lock))
+        labels = json.loads(found.text) if found.ok else {}
+        return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+
+    def _create(self, name: str) -> Steps[None]:
+        """Create the container that reaches the volume."""
+        created = yield from self._try_to_create(name, f"--volume={self._volume}:{_FOLDER}")
+        if not created.ok and _TAKEN in created.complaint:  # of a procman that was killed
+            yield from run(self._docker("rm", "--force", name))
+            created = yield from self._try_to_create(name, f"--volume={self._volume}:{_FOLDER}")
+        if not created.ok:
+            raise EngineError(f"Docker cannot create a container: {created.complaint}")
+
+    def _try_to_create(self, name: str, *options: str) -> Steps[Outcome]:
+        """Create a container that never runs, and its image, if it is missing."""
+        words = ("create", "--pull=never", f"--name={name}", f"--label={APP}={self._app}", *options, _EMPTY_IMAGE, "x")
+        created = yield from run(self._docker(*words))
+        if not created.ok and "No such image" in created.complaint:
+            yield from run(self._docker("import", "-", _EMPTY_IMAGE, stdin=_EMPTY_TAR))
+            created = yield from run(self._docker(*words))
+        return created
+
+
+def _tar(name: str, data: bytes) -> bytes:
+    """Return a tar file with one file, which only root can read."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(data), 0o600
+        tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,295 @@
+"""The engine for Docker Compose: what it runs, and what it reads in recorded answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from engines.driver import Driver, said
+from export.plans import plan_of
+from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
+from procman.core.model.destination import Destination
+from procman.core.model.plan import RestartPolicy
+from procman.engines.calls import Outcome
+from procman.engines.compose_engine import Compose
+from procman.engines.compose_project import described, make_project, project_from_json
+from procman.engines.compose_records import containers, log_line, reason_of
+from procman.engines.interface import EngineError, Release, Target
+from procman.engines.records import InstanceState
+from procman.export.options import ExportOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from export.plans import Overlay
+    from procman.engines.calls import Call
+    from procman.engines.compose_project import Project
+
+STATES = (Path(__file__).parent / "compose" / "states.json").read_text()
+LINES = "web: ./serve $PORT\nmail_er: ./mail\nrelease: ./migrate\n"
+
+
+def release_of(
+    lines: str = LINES, overlay: Overlay | None = None, counts: Mapping[str, int] | None = None, **values: str
+) -> Release:
+    given = dict(counts or {"web": 2, "mail_er": 1})
+    formation = ",".join(f"{name}={max(1, count)}" for name, count in given.items())
+    plan = plan_of(lines, overlay, f"all=1,{formation}", **values)
+    options = ExportOptions("shop", image="shop:2", replicas=given)
+    return Release("here", "2", "shop:2", plan, options, given, 10.0)
+
+
+def project_of(*words: Any, **more: Any) -> Project:
+    return make_project(release_of(*words, **more), "sha256:12", {})
+
+
+def services(project: Project) -> Any:
+    return project.configuration()["services"]
+
+
+def engine(context: str = "") -> Compose:
+    destination = Destination("here")
+    destination.engine, destination.context = "compose", context
+    return Compose(Target(destination, "shop", ("web", "mail_er"), "/srv/shop"))
+
+
+# The project ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_instance_is_a_service_with_its_own_name_and_port() -> None:
+    found = services(project_of())
+    assert set(found) == {"web-1", "web-2", "mail-er-1", "release"}
+    assert [found[name]["environment"]["PS"] for name in ("web-1", "web-2", "mail-er-1")] == [
+        "web.1",
+        "web.2",
+        "mail_er.1",
+    ]
+    assert [found[name].get("ports") for name in ("web-1", "web-2")] == [["5000:5000"], ["5001:5000"]]
+    assert "ports" not in found["mail-er-1"]
+    assert found["web-2"]["networks"] == {"default": {"aliases": ["web"]}}, "others find all of them by the type's name"
+    assert found["web-1"]["restart"] == "unless-stopped"
+
+
+def test_only_run_starts_the_release() -> None:
+    found = services(project_of())
+    assert found["release"]["profiles"] == ["procman-release"]
+    assert found["release"]["restart"] == "no"
+    assert "release" not in str(found["web-1"].get("depends_on"))
+
+
+def test_a_type_with_the_count_0_can_be_scaled_later() -> None:
+    project = project_of(counts={"web": 0, "mail_er": 1})
+    assert set(services(project)) == {"mail-er-1", "release"}
+    assert "web-2" in services(project.with_counts({"web": 2, "mail_er": 1}, {}))
+
+
+def test_values_are_in_a_script_whose_name_changes_with_them() -> None:
+    first, second = project_of(KEY="it's $x"), project_of(KEY="other")
+    ((name, script),) = first.scripts.items()
+    assert script == "export KEY='it'\\''s $x'\n"
+    assert services(first)["web-1"]["configs"] == [{"source": name, "target": "/run/procman.env"}]
+    assert list(second.scripts) != [name]
+    assert "it's" not in json.dumps(services(first)["web-1"])
+    assert services(first)["web-1"]["command"][3].startswith(". /run/procman.env\n")
+    assert first.hash_of("web") != second.hash_of("web")
+
+
+def test_what_a_shell_cannot_set_is_set_by_docker() -> None:
+    project = project_of(UID="7", KEY="x")
+    assert services(project)["web-1"]["environment"]["UID"] == "7"
+    assert "UID" not in "".join(project.scripts.values())
+
+
+def test_a_check_and_a_stop_command_have_the_environment_too() -> None:
+    overlay: Overlay = {"web": {"health": Check("exec", "./healthy $KEY")}}
+    check = services(project_of(overlay=overlay, KEY="x"))["web-1"]["healthcheck"]
+    assert check["test"] == ["CMD-SHELL", ". /run/procman.env\n./healthy $KEY"]
+
+
+def test_dependencies_are_on_every_instance_and_not_on_what_is_not_there() -> None:
+    overlay: Overlay = {
+        "web": {"depends_on": (Dependency("mail_er", "started"), Dependency("once", "completed_successfully"))},
+        "once": {"restart": RestartPolicy("never")},
+    }
+    lines = f"{LINES}once: ./import\n"
+    found = services(project_of(lines, overlay, {"web": 1, "mail_er": 2, "once": 0}))
+    assert found["web-1"]["depends_on"] == {
+        "mail-er-1": {"condition": "service_started"},
+        "mail-er-2": {"condition": "service_started"},
+    }
+
+
+@pytest.mark.parametrize("value", ["$HOME ${X} $$", "größe ✓ 🚀 \u2028", 'say "hi"\\ud83d\\ude80', "a\nb\tc\x85\x7f"])
+def test_a_value_arrives_whatever_is_in_it(value: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    read = yaml.safe_load(project_of(KEY=value).config())
+    ((_, config),) = read["configs"].items()
+    quoted = "'" + value.replace("'", "'\\''") + "'"
+    assert config["content"].replace("$$", "$") == f"export KEY={quoted}\n"
+
+
+def test_a_project_can_be_read_again() -> None:
+    project = project_of(KEY="x")
+    assert project_from_json(project.as_json()) == project
+    with pytest.raises(ValueError, match="unexpected"):
+        project_from_json(b'{"something": "else"}')
+
+
+def test_a_difference_names_what_changes_and_shows_no_value() -> None:
+    old, new = project_of(KEY="secret", SAME="x"), project_of(counts={"web": 3, "mail_er": 1}, KEY="other", SAME="x")
+    lines = [line for line in described(new, old) if line not in described(old)]
+    assert lines == ["web: 3 instances", "KEY=******** (changed)"]
+    assert not any("secret" in line or "other" in line for line in (*described(old), *described(new, old)))
+
+
+# What Docker says -----------------------------------------------------------------------------------------------------
+
+
+def test_the_states_of_containers_are_ours() -> None:
+    found = {one.state.name: one for one in containers(STATES, "prod")}
+    assert {name: one.state.state for name, one in found.items()} == {
+        "web.1": "starting",
+        "web.2": "running",
+        "worker.1": "failed",
+        "once.1": "exited",
+        "once.2": "failed",
+        "bad.1": "failed",
+        "old.1": "exited",
+    }
+    assert [name for name, one in found.items() if one.is_ready] == ["once.1", "web.2"]
+    assert [name for name, one in found.items() if one.has_failed] == ["bad.1", "once.2", "web.1", "worker.1"]
+    assert (found["web.2"].state.port, found["web.2"].state.node, found["web.2"].state.version) == (5901, "prod", "v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("web.1", "it is running, but not ready: its health check failed 33 times: refused"),
+        ("web.2", "it is running"),
+        ("worker.1", "it has crashed 7 times"),
+        ("once.1", "it has ended with 0"),
+        ("once.2", "it ended with 3"),
+        ("old.1", "it is stopped; its last life ended with SIGKILL"),
+    ],
+)
+def test_why_is_a_sentence(name: str, sentence: str) -> None:
+    (found,) = (reason_of(one).why for one in containers(STATES) if one.state.name == name)
+    assert found == sentence
+
+
+def test_a_line_of_output_has_its_time() -> None:
+    line = log_line(InstanceState("web.1", "running"), b"2026-11-30T03:09:34.250000000Z hi  there", "stderr")
+    assert (line.line, line.stream, line.time) == (b"hi  there", "stderr", 1796008174.25)
+    assert log_line(InstanceState("web.1", "running"), b"no time", "stdout").line == b"no time"
+
+
+# What it runs ---------------------------------------------------------------------------------------------------------
+
+
+class Docker:
+    """Answers calls: those whose words contain a key get its value, all others succeed and say nothing."""
+
+    def __init__(self, **answers: Outcome | Callable[[Call], Outcome]) -> None:
+        self.answers = {key.replace("_", " "): value for key, value in answers.items()}
+        self.driver = Driver(self._answer)
+
+    def _answer(self, call: Call) -> Outcome | BaseException:
+        words = " ".join(call.argv)
+        for key, value in self.answers.items():
+            if key in words:
+                return value if isinstance(value, Outcome) else value(call)
+        return said("2.26.1-4") if "version --short" in words else said()
+
+
+def stored(project: Project) -> Outcome:
+    """Return what `docker cp` prints for a project that is deployed."""
+    buffer, data = io.BytesIO(), project.as_json()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo("project.json")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return Outcome(0, buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("1.29.2", "Compose 1.29.2 is too old"), ("v2.20.3", "Compose 2.20.3 is too old"), ("", "is not installed")],
+)
+def test_an_old_compose_is_refused(version: str, message: str) -> None:
+    docker = Docker()
+    docker.answers = {"version --short": said(version, 0 if version else 1)}
+    with pytest.raises(EngineError, match=message):
+        docker.driver.perform(engine().check())
+
+
+def test_a_context_wins_over_a_host_of_the_environment() -> None:
+    docker = Docker()
+    docker.driver.perform(engine("prod").check())
+    assert all(call.env["DOCKER_CONTEXT"] == "prod" and call.env["DOCKER_HOST"] == "" for call in docker.driver.calls)
+
+
+def test_no_secret_is_in_an_argument() -> None:
+    release = release_of(KEY="hunter2-hunter2")
+    docker = Docker(image_inspect=said("sha256:12"), cp=stored(project_of(KEY="hunter2-hunter2")))
+    compose = engine()
+    docker.driver.perform(compose.ship(release, None))
+    docker.driver.perform(compose.release(release))
+    docker.driver.perform(compose.apply(release, None))
+    docker.driver.perform(compose.prune(release))
+    docker.driver.perform(engine().run("env", terminal=False))
+    assert any(b"hunter2" in call.stdin for call in docker.driver.calls)
+    assert not any("hunter2" in word for call in docker.driver.calls for word in call.argv)
+    assert not any("hunter2" in value for call in docker.driver.calls for value in call.env.values())
+
+
+def test_a_release_that_fails_has_a_card() -> None:
+    docker = Docker(image_inspect=said("sha256:12"), release=said("migrating\nno column\n", 4))
+    compose = engine()
+    docker.driver.perform(compose.ship(release_of(), None))
+    with pytest.raises(EngineError, match="the release failed with exit code 4"):
+        docker.driver.perform(compose.release(release_of()))
+    assert docker.driver.cards[0].lines == ("migrating", "no column")
+
+
+def test_scaling_starts_only_what_is_missing() -> None:
+    docker = Docker(cp=stored(project_of()))
+    docker.driver.perform(engine().scale({"mail_er": 2}))
+    (up,) = (line for line in docker.driver.commands if " up " in line)
+    assert up.endswith("up --detach --no-build --no-recreate --no-deps mail-er-1 mail-er-2")
+
+
+def test_a_lock_of_somebody_else_is_respected_until_it_expires() -> None:
+    holder = {"procman.lock.owner": "me@there", "procman.lock.until": "1000060"}
+    taken = said("", 1, 'The container name "/shop-procman-lock" is already in use by container "12"')
+    docker = Docker(inspect=said(json.dumps(holder)), create=taken)
+    with pytest.raises(EngineError, match="me@there is deploying shop; the lock expires in 60 s"):
+        docker.driver.perform(engine().lock("you@here", 100.0))
+    docker.driver.time += 61
+    docker.answers["create"] = lambda _: said() if "docker rm shop-procman-lock" in docker.driver.commands else taken
+    docker.driver.perform(engine().lock("you@here", 100.0))
+    assert docker.driver.said == ["the lock of me@there has expired, and is taken over"]
+
+
+def test_a_lock_of_somebody_else_is_not_released() -> None:
+    docker = Docker(inspect=said(json.dumps({"procman.lock.owner": "me", "procman.lock.until": "1"})))
+    docker.driver.perform(engine().unlock("you"))
+    assert not any(" rm " in line for line in docker.driver.commands)
+    docker.driver.perform(engine().unlock(""))
+    assert "docker rm --force shop-procman-lock" in docker.driver.commands
+
+
+def test_what_starts_later_is_followed_too() -> None:
+    labels = {"procman.type": "web", "procman.number": "2"}
+    event = {"Actor": {"ID": "ab" * 32, "Attributes": labels}, "timeNano": 1796008174250000000}
+    docker = Docker(events=said(json.dumps(event)), abab=said("2026-11-30T03:09:34.3Z new\n"), ps=said("12"))
+    docker.answers["docker inspect"] = said("[]")
+    docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
+    assert [(line.instance, line.line) for line in docker.driver.lines] == [("web.2", b"new")]
+    assert "--since=1796008174.250000000" in docker.driver.commands[-1]
