@@ -86,7 +86,7 @@ def read_destinations(settings: Settings) -> Destinations:
     """Read what the config files say about destinations. Problems are kept. Raises ConfigError for invalid TOML."""
     known = list(settings.mistakes) or None  # reported already, so they are no reason to stop here
     files = [file for file in read_config_files(project_folder(settings), known) if KEY in file.values]
-    return parse_destinations([_table(file) for file in files if not file.is_text])
+    return parse_destinations([table_of(file) for file in files if not file.is_text])
 
 
 def parse_destinations(tables: Sequence[Table]) -> Destinations:
@@ -114,7 +114,8 @@ def require_sound_destinations(destinations: Destinations) -> None:
         raise ConfigError(f"{first.location}: {first.message}{others}", hint)
 
 
-def _table(file: ConfigFile) -> Table:
+def table_of(file: ConfigFile) -> Table:
+    """Return the table [on] of a file, with its lines."""
     prefix = ("tool", "procman") if os.path.basename(file.path) == "pyproject.toml" else ()
     return Table(file.path, file.folder, file.values[KEY], lines_below(file.text, (*prefix, KEY)))
 

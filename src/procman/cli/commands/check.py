@@ -211,14 +211,15 @@ def _overlay(settings: Settings, procfile: Procfile, environment: Environment) -
 
 
 def _destination_problems(settings: Settings) -> list[OverlayProblem]:
-    """Return the mistakes in the destinations of `deploy`, if there are any destinations."""
+    """Return the mistakes in the destinations of `deploy` and in the commands for events, if there are any."""
     if not settings.on:
         return []
     from procman.config.destinations import read_destinations
+    from procman.config.event_commands import read_hooks
     from procman.engines.engine_registry import unknown_engines
 
     destinations = read_destinations(settings)
-    return [*destinations.problems, *unknown_engines(destinations.found.values())]
+    return [*destinations.problems, *unknown_engines(destinations.found.values()), *read_hooks(settings)[1]]
 
 
 def _env_advice(settings: Settings, overlay: Overlay | None) -> list[Advice]:

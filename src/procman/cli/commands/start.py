@@ -67,6 +67,7 @@ def start(
     environ = _environ(settings)
     settings = _placed(settings, environ)
     plan = read_plan(settings, environ, _new_session())
+    hooks = _hooks(settings)
     close_inherited_on_exec()
     adopts = become_subreaper() or os.getpid() == 1 or sys.platform == "darwin"
     socket_claim = claim(settings, plan)
@@ -74,6 +75,7 @@ def start(
         return socket_claim.code
     plan, settings = _with_ports(plan, settings, environ, socket_claim, on_moved)
     run = StartedRun(plan, settings, environ, socket_claim)
+    run.hooks = hooks
     if any(instance.listen for instance in plan.instances):
         _open_sockets(run)
     run.warnings += [] if adopts else [NOT_ADOPTING]
@@ -95,6 +97,14 @@ def _placed(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if not guardian.is_needed() and "port_offset" not in settings.origin:
         settings = settings.but(port_offset=0)
     return at_checkout(settings, environ)
+
+
+def _hooks(settings: Settings) -> Mapping[str, str]:
+    if not settings.on:
+        return {}
+    from procman.config.event_commands import sound_hooks
+
+    return sound_hooks(settings)
 
 
 def _open_sockets(run: StartedRun) -> None:

@@ -39,6 +39,7 @@ class StartedRun:
         "children",
         "environ",
         "here",
+        "hooks",
         "hub",
         "launcher",
         "outlet",
@@ -61,6 +62,7 @@ class StartedRun:
         lends = bool(self.primary)
         self.hub = hub = open_output(plan, settings, self.outlet, os.environ, is_terminal(1), lends)
         self.warnings = [*_warnings(plan), *filter(None, (socket_claim.warning, lack))]  # besides the Procfile's own
+        self.hooks: Mapping[str, str] = {}  # commands by event
         self.here = os.getcwd()
         os.chdir(plan.root)
         self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)

@@ -68,7 +68,7 @@ def wire(run: StartedRun) -> Engine:
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
     keeper, remark = _socket_keeper(run)
     components.append(keeper)
-    components += _lifetime(run)
+    components += _rarely_given(run)
     session = _session(run, plan_source, announcer, [remark])
     components.append(_autoscaling(run, session))
     if run.socket_claim.endpoint is not None:
@@ -101,12 +101,18 @@ def _detachment(run: StartedRun, job_control: JobControl, requests: SignalReques
     return OnRequest(detach)
 
 
-def _lifetime(run: StartedRun) -> list[Component]:
-    if run.settings.lifetime is None:
-        return []
-    from procman.runtime.loop.lifetime import Lifetime
+def _rarely_given(run: StartedRun) -> list[Component]:
+    """Return what ends the session after its lifetime, and what runs the user's commands for events."""
+    found: list[Component] = []
+    if run.settings.lifetime is not None:
+        from procman.runtime.loop.lifetime import Lifetime
 
-    return [Lifetime(run.supervisor, run.settings.lifetime)]
+        found.append(Lifetime(run.supervisor, run.settings.lifetime))
+    if run.hooks:
+        from procman.runtime.health.hooks import Hooks
+
+        found.append(Hooks(run.hooks, run.plan.root, run.supervisor, run.hub, run.children))
+    return found
 
 
 def _session(

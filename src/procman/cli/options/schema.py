@@ -15,6 +15,7 @@ from procman.cli.options.overlay_reference import KEYS_EXPLAINED
 from procman.cli.options.precedence import CONFIG_KEYS
 from procman.cli.options.table import OPTIONS
 from procman.config import destinations
+from procman.config.event_commands import EVENTS_EXPLAINED
 from procman.core.model.checks import DELAY, HTTP, KINDS, LOG, TCP
 from procman.core.model.dependency import CONDITIONS
 from procman.core.model.listen import MOST_SOCKETS
@@ -86,7 +87,10 @@ def _destinations() -> Form:
     forms = {key: _DESTINATION.get(key) or _OF_CONVERTERS[convert] for key, convert in destinations.KEYS.items()}
     keys = {key: {"description": destinations.KEYS_EXPLAINED[key], **form} for key, form in forms.items()}
     table = {"description": "a destination of deploy", **_table(keys, required=["engine"])}
-    return {"type": "object", "description": "where deploy brings the application", "additionalProperties": table}
+    either = _any({"type": "string", "minLength": 1}, table)
+    events = {event: {"description": text, **either} for event, text in EVENTS_EXPLAINED.items()}
+    description = "where deploy brings the application, and commands for events"
+    return {"type": "object", "description": description, "properties": events, "additionalProperties": table}
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------
