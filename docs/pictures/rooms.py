@@ -39,7 +39,10 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "system": ("the kernel, wrapped:", "poller, signals, /proc"),
         },
     ),
-    "engines": ("deploy to other machines", {"kubernetes": ("through kubectl",)}),
+    "engines": (
+        "deploy to other machines",
+        {"kubernetes": ("through kubectl",), "hosts": ("systemd by ssh",)},
+    ),
     "export": (
         "for other process managers",
         {
@@ -73,7 +76,6 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
 }
 NOTES = {  # for a ring without rooms
     "config": ("Procfile, env files,", "configuration files,", "overlays, destinations"),
-    "engines": ("pure: an engine's commands, and what", "its answers mean; one runner", "performs them"),
 }
 
 
@@ -142,7 +144,7 @@ def drawing() -> str:
     parts = [
         *ring("cli", Place(MARGIN, MARGIN, inner, height_of(2)), 3),
         *ring("runtime", Place(MARGIN, runtime_top, left, height_of(2)), 4),
-        *ring("engines", Place(WIDTH - MARGIN - right, runtime_top, right, height_of(1)), 1),
+        *ring("engines", Place(WIDTH - MARGIN - right, runtime_top, right, height_of(1)), 2),
         *ring("export", Place(WIDTH - MARGIN - right, export_top, right, core_top - GAP - export_top), 1),
         *ring("output", Place(MARGIN, output_top, wide, height_of(2)), 2),
         *ring("config", Place(MARGIN + wide + GAP, output_top, left - wide - GAP, height_of(2)), 1),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, Report, Together
+from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
+from procman.engines.records import LogLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from procman.engines.calls import Step, Steps
-    from procman.engines.records import LogLine
 
     T = TypeVar("T")
 
@@ -59,13 +59,21 @@ class Driver:
                 self.time += step.seconds
             case Now():
                 found = self.time
-            case Report():
-                self.said.append(f"{step.instance.name} {step.instance.state}" if step.instance else step.text)
-            case Card():
-                self.cards.append(step)
+            case PrivateFolder():
+                found = "/run/user/1000/procman"
             case Follow():
                 self._follow(list(step.calls), step)
+            case Report() | LogLine() | Card():
+                self._note(step)
         return (None, found) if isinstance(found, BaseException) else (found, None)
+
+    def _note(self, step: Report | LogLine | Card) -> None:
+        if isinstance(step, Card):
+            self.cards.append(step)
+        elif isinstance(step, LogLine):
+            self.lines.append(step)
+        else:
+            self.said.append(f"{step.instance.name} {step.instance.state}" if step.instance else step.text)
 
     def _call(self, call: Call) -> Outcome | BaseException:
         self.calls.append(call)

@@ -97,7 +97,7 @@ def test_a_first_version_that_fails_stays_to_be_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("release", "interrupted; 1 still runs"), ("look", "interrupted; the rollout of 2 continues")],
+    [("release", "interrupted; 1 still runs"), ("look", "interrupted while 2 is rolled out")],
 )
 def test_an_interrupt_unlocks_and_says_what_runs(name: str, sentence: str) -> None:
     driver = failing(name, KeyboardInterrupt())

@@ -55,6 +55,9 @@ KEYS: dict[str, Callable[[object], object]] = {
     "hosts": texts,
     "folder": text,
     "user": text,
+    "user_units": truth,
+    "ssh_config": text,
+    "setup": text,
     "image": text,
     "version": text,
     "build": text,
@@ -72,6 +75,9 @@ KEYS_EXPLAINED = {
     "hosts": "the machines, as ssh knows them",
     "folder": "the application's folder on the hosts",
     "user": "the account that the processes run as",
+    "user_units": "units of the user who logs in, without root",
+    "ssh_config": "a configuration file for ssh, instead of yours",
+    "setup": "a command to run on each host in the new code",
     "image": "the container image; {version} is replaced",
     "version": "the version, or git for what git describe says [git]",
     "build": "a command to build {image}, run here",
@@ -149,6 +155,8 @@ def _set(destination: Destination, key: str, value: object, folder: str) -> None
         assert isinstance(converted, tuple)
         paths = ((os.path.join(folder, os.path.expanduser(path)), required) for path, required in converted)
         destination.env_file = tuple(paths)
+    elif key == "ssh_config":
+        destination.ssh_config = os.path.join(folder, os.path.expanduser(str(converted)))
     else:
         setattr(destination, key, converted)
 

@@ -9,11 +9,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from procman.engines.records import LogLine
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from procman.engines.records import InstanceState, LogLine
+    from procman.engines.records import InstanceState
 
 T = TypeVar("T")
 
@@ -93,6 +95,11 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateFolder:
+    """The answer is the path of a folder that no other user may enter, for sockets; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Progress to show: a sentence, or the new state of an instance (then ``text`` may add something to it)."""
 
@@ -130,7 +137,7 @@ class Interactive:
     call: Call
 
 
-Step = Call | Together | Pause | Now | Report | Card | Follow | Interactive
+Step = Call | Together | Pause | Now | PrivateFolder | Report | LogLine | Card | Follow | Interactive
 
 
 # So that the type of an answer is known: outcome = yield from run(Call(…))
@@ -152,6 +159,12 @@ def now() -> Steps[float]:
     """Return the time, in seconds since the epoch."""
     moment: float = yield Now()
     return moment
+
+
+def private_folder() -> Steps[str]:
+    """Return a folder for sockets, empty if none is safe."""
+    folder: str = yield PrivateFolder()
+    return folder
 
 
 def interact(call: Call) -> Steps[int]:

@@ -86,7 +86,8 @@ def _locked(engine: Engine, order: Order, version: str, valid: float) -> Steps[D
     try:
         look = yield from _switched(engine, release, before)
     except KeyboardInterrupt:
-        yield Report(f"interrupted; the rollout of {release.version} continues: deploy again, or see procman ps")
+        what = release.version or "the new version"
+        yield Report(f"interrupted while {what} is rolled out: deploy again to complete it, or see procman ps")
         raise
     yield from engine.prune(release)
     return Deployment(before.version if before else "", release.version, release.image, look)

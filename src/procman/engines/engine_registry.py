@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GROUP = "procman.engines"
 BUILT_IN: dict[str, str] = {  # the module, and the class in it
     "compose": "procman.engines.compose_engine:Compose",
+    "systemd": "procman.engines.hosts.systemd_engine:Systemd",
     "kubernetes": "procman.engines.kubernetes.kubernetes_engine:Kubernetes",
 }
 

@@ -15,7 +15,8 @@ BACKOFF = "backoff"  # it will be started again
 STOPPING = "stopping"
 EXITED = "exited"  # down, and at rest
 FAILED = "failed"  # down, and the engine gave up
-STATES = (RUNNING, STARTING, WAITING, BACKOFF, STOPPING, EXITED, FAILED)
+UNKNOWN = "unknown"  # its machine does not answer
+STATES = (RUNNING, STARTING, WAITING, BACKOFF, STOPPING, EXITED, FAILED, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,15 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a rollout: every instance, whether all is as it should be, and what has failed for good."""
+    """One look at a rollout: every instance, whether all is as it should be, and what has failed for good.
+
+    ``groups`` is how many groups are still to come, if the engine changes one group of instances after the other.
+    """
 
     instances: tuple[InstanceState, ...]
     is_done: bool = False
     failed: tuple[InstanceState, ...] = ()
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, Report, Together
+from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.private_folder import private_folder
+from procman.engines.records import LogLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from typing import IO, TypeVar
 
     from procman.engines.calls import Step, Steps
-    from procman.engines.records import LogLine
 
     T = TypeVar("T")
 
@@ -63,7 +64,9 @@ class Runner:
                 time.sleep(step.seconds)
             case Now():
                 return time.time()
-            case Report() | Card():
+            case PrivateFolder():
+                return private_folder(os.environ)
+            case Report() | LogLine() | Card():
                 self._show(step)
             case Follow():
                 _Follower(step, self._show).run()

@@ -29,9 +29,9 @@ class NotReadyError(EngineError):
 def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Look]:
     """Wait until all types in ``wanted`` have that many ready instances. Raises NotReadyError.
 
-    Each new state of an instance is reported once.
+    Each new state of an instance is reported once. Each group of instances has the whole time.
     """
-    end = (yield from now()) + timeout
+    end, groups = (yield from now()) + timeout, 0
     states: dict[str, tuple[str, str]] = {}
     while True:
         look = yield from engine.look(wanted)
@@ -44,6 +44,9 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
             raise NotReadyError(f"{names(look.failed)} did not come up", look.failed)
         if look.is_done:
             return look
+        if look.groups < groups:
+            end = (yield from now()) + timeout
+        groups = look.groups
         if (yield from now()) >= end:
             late = _late(look, wanted)
             message = f"{names(late) or 'not everything'} did not come up within {timeout:g} s"

@@ -16,7 +16,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "proc
 BUILD_LIMIT = 420.0  # seconds; it takes one minute with a fast mirror
 PACKAGES = {
     "bookworm": "systemd,libpam-systemd,dbus,dbus-user-session",
-    "trixie": "systemd,libpam-systemd,dbus,dbus-user-session,docker-compose,podman,crun,busybox-static",
+    "trixie": "systemd,libpam-systemd,dbus,dbus-user-session,docker-compose,podman,crun,busybox-static,"
+    "openssh-server,sudo",
 }
 
 
@@ -54,14 +55,18 @@ def _build(suite: str, folder: Path, packages: str) -> None:
 class Machine:
     """A Debian system with systemd as PID 1 in its own namespaces. Its changes stay in memory and end with it."""
 
-    def __init__(self, suite: str, shared: Path) -> None:
-        """Boot the system. ``shared`` is one of our folders, which the machine sees under the same name."""
+    def __init__(self, suite: str, shared: Path, bridge: str = "") -> None:
+        """Boot the system. ``shared`` is one of our folders, which the machine sees under the same name.
+
+        With a ``bridge``, it has a network interface there, called host0 inside.
+        """
         need("systemd-nspawn", "nsenter", root=True)
         self.console = shared / "console.log"
         self.grows = suite != "bookworm"  # whether its systemd (254 or later) can wait longer after each failure
         self.name = f"procman-{uuid.uuid4().hex[:12]}"
         argv = [
-            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--volatile=overlay"),
+            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--volatile=overlay"),
+            f"--network-bridge={bridge}" if bridge else "--private-network",
             *(f"--machine={self.name}", f"--directory={root(suite)}", f"--bind={shared}", "--boot"),
         ]
         with self.console.open("wb") as console:

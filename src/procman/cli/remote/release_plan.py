@@ -15,12 +15,13 @@ from procman.export.options import ExportOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from procman.cli.remote.remote_target import Remote
     from procman.core.model.destination import Destination
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
+    from procman.engines.interface import Engine
     from procman.engines.records import Deployed
 
 
@@ -36,7 +37,7 @@ def make_release(remote: Remote, before: Deployed | None, version: str) -> Relea
     if before is not None and not is_fixed:
         counts.update({name: count for name, count in before.counts.items() if name in counts})
     image = _image(remote.settings.image or destination.image, version, destination)
-    plan = _plan_of_all(settings, counts)
+    plan = _plan_of_all(settings, counts, remote.engine)
     options = ExportOptions(
         app=remote.app, user=destination.user, image=image, target_dir=destination.folder, replicas=counts
     )
@@ -72,8 +73,22 @@ def _counts(plan: Plan, types: tuple[str, ...]) -> dict[str, int]:
     return {name: started[name] for name in types if name != RELEASE}
 
 
-def _plan_of_all(settings: Settings, counts: Mapping[str, int]) -> Plan:
-    """Return a plan with at least one instance of each process type, since each can be scaled later."""
+def _plan_of_all(settings: Settings, counts: Mapping[str, int], engine: Engine) -> Plan:
+    """Return a plan with at least one instance of each process type, since each can be scaled later.
+
+    An engine that scales without the project's files says by ``room`` how many there have to be. If that many have no
+    place, such as in the ports, the plan has those that are wanted.
+    """
+    room: Callable[[int], int] | None = getattr(engine, "room", None)
+    if room is not None:
+        try:
+            return _plan_with(settings, {name: room(count) for name, count in counts.items()})
+        except UsageError:
+            pass
+    return _plan_with(settings, counts)
+
+
+def _plan_with(settings: Settings, counts: Mapping[str, int]) -> Plan:
     formation = {**{name: max(1, count) for name, count in counts.items()}, "all": 1}
     text = ",".join(f"{name}={count}" for name, count in formation.items())
     return read_plan(settings.but(formation=text, names=(), exclude=()), os.environ)

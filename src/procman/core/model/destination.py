@@ -13,8 +13,9 @@ class Destination:
     """One destination: an attribute for each key of its table, and where the table is.
 
     Empty strings and tuples mean that a key is not given. `env_file` holds paths that start from the current folder,
-    each with whether the file must exist. `formation` is a string such as "web=2"; `host_formations` holds one for each
-    host instead, if the destination places the instances itself. `timeout` is in seconds.
+    each with whether the file must exist; `ssh_config` is such a path, too. `formation` is a string such as "web=2";
+    `host_formations` holds one for each host instead, if the destination places the instances itself. `timeout`
+    is in seconds.
     """
 
     def __init__(self, name: str, location: str = "") -> None:
@@ -29,6 +30,9 @@ class Destination:
         self.hosts: tuple[str, ...] = ()
         self.folder = ""  # of the application, on the hosts
         self.user = ""  # the account that the processes run as
+        self.user_units = False  # units of the user who logs in, for which no root is needed
+        self.ssh_config = ""  # a configuration file for ssh, instead of the user's
+        self.setup = ""  # a command, run on each host in the new code
         # what runs there
         self.image = ""
         self.version = ""  # "git", or the version itself

@@ -1,0 +1,99 @@
+"""The record of what is deployed. Each host has a copy beside the environment files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+
+from procman.engines.hosts.placement import Placement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILE = "deployed.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is deployed: the version, and the name of its folder on the hosts.
+
+    ``room`` says how many instances of each type have files, so that it can be scaled to. ``ports`` are those of the
+    first instances. ``stopped`` are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done
+    then. ``serial`` counts the changes. ``types``, ``hosts`` and ``given`` place the instances.
+    """
+
+    app: str
+    version: str
+    release: str
+    counts: Mapping[str, int]
+    room: Mapping[str, int]
+    hosts: tuple[str, ...]
+    types: tuple[str, ...]
+    given: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    serial: int = 1
+
+    @cached_property
+    def placement(self) -> Placement:
+        """The rule that places the instances."""
+        return Placement(self.hosts, self.types, self.given)
+
+    @cached_property
+    def instances(self) -> dict[str, str]:
+        """The host of each instance, by name."""
+        return self.placement.instances(self.counts)
+
+    @cached_property
+    def used_hosts(self) -> list[str]:
+        """The hosts that have files of the application."""
+        used = set(self.placement.instances(self.room).values())
+        return [host for host in self.hosts if host in used]
+
+    def on(self, host: str) -> list[str]:
+        """Return the names of the instances on a host."""
+        return [name for name, other in self.instances.items() if other == host]
+
+    def links(self, host: str) -> list[str]:
+        """Return the names of the instances that start with the host."""
+        return [name for name in self.on(host) if name not in self.stopped]
+
+    def port(self, name: str) -> int | None:
+        """Return the port of an instance."""
+        type_, _, number = name.rpartition(".")
+        return self.ports[type_] + int(number) - 1 if type_ in self.ports else None
+
+    def scaled(self, counts: Mapping[str, int]) -> Record:
+        """Return the record with other counts of some types, whose instances all run then."""
+        stopped = tuple(name for name in self.stopped if name.rpartition(".")[0] not in counts)
+        return replace(self, counts={**self.counts, **counts}, stopped=stopped, serial=self.serial + 1)
+
+    def with_stopped(self, names: Iterable[str]) -> Record:
+        """Return the record with other stopped instances."""
+        return replace(self, stopped=tuple(names), serial=self.serial + 1)
+
+    def json(self) -> bytes:
+        """Return the file's content."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+
+
+def unit(app: str, name: str) -> str:
+    """Return the unit of an instance: ``shop-web@1.service``."""
+    type_, _, number = name.rpartition(".")
+    return f"{app}-{type_}@{number}.service"
+
+
+def read(data: str) -> Record | None:
+    """Return the record in a file; None if there is none, or if another version of procman has written it."""
+    try:
+        found = json.loads(data)
+        record = Record(**found)
+        hosts, types = tuple(record.hosts), tuple(record.types)
+        record = replace(record, hosts=hosts, types=types, stopped=tuple(record.stopped), once=tuple(record.once))
+        record.instances  # noqa: B018 (raises if something is missing)
+    except (ValueError, TypeError, AttributeError, IndexError):
+        return None
+    return record

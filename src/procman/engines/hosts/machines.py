@@ -1,0 +1,273 @@
+"""The hosts of a destination: calls to all of them, what each of them is, and what runs there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+from procman.engines.calls import private_folder, run, run_together
+from procman.engines.hosts import host_scripts
+from procman.engines.hosts.deployed_record import read, unit
+from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
+from procman.engines.hosts.unit_states import parse
+from procman.engines.interface import EngineError
+from procman.engines.records import EXITED, UNKNOWN, InstanceState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from procman.engines.calls import Call, Outcome, Steps
+    from procman.engines.hosts.deployed_record import Record
+    from procman.engines.hosts.unit_states import Look, UnitState
+    from procman.engines.interface import Target
+
+    Words = Mapping[str, Sequence[str]] | Sequence[str]  # the same for all hosts, or by host
+
+STOPPED = "procman stop has stopped it"
+OLDEST = 240  # of systemd: the first with Type=exec
+_SYSTEM_UNITS, _USER_UNITS = "/etc/systemd/system", "%E/systemd/user"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a host is: the account of the login, its home, and the application's folder."""
+
+    name: str
+    login: str
+    home: str
+    folder: str
+
+
+class Machines:
+    """The hosts. ``record`` is what is deployed, as far as that is known."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.app = target.app
+        self.hosts = target.destination.hosts
+        self.as_user = target.destination.user_units
+        self.known: dict[str, Host] = {}
+        self.record: Record | None = None
+        self.lost: dict[str, EngineError] = {}
+        self._ssh: Ssh | None = None
+
+    @property
+    def folder(self) -> str:
+        """The application's folder, absolute except for units of a user, where it starts from the home."""
+        return self.target.destination.folder or (self.app if self.as_user else f"/srv/{self.app}")
+
+    @property
+    def units(self) -> str:
+        """The folder of the units, as the exporter knows it."""
+        return _USER_UNITS if self.as_user else _SYSTEM_UNITS
+
+    def account(self, host: str) -> str:
+        """Return the account that the processes of a host run as; empty for that of the service manager."""
+        if self.as_user:
+            return ""
+        login = self.known[host].login
+        return self.target.destination.user or ("" if login == "root" else login)
+
+    def node(self, host: str) -> str:
+        """Return the short name of a host, if that is not ambiguous."""
+        short = node(host)
+        hosts = (*self.hosts, *(self.record.hosts if self.record else ()))
+        return short if [node(other) for other in dict.fromkeys(hosts)].count(short) < 2 else host
+
+    # Calls ------------------------------------------------------------------------------------------------------------
+
+    def ssh(self) -> Steps[Ssh]:
+        """Return what makes the calls."""
+        if self._ssh is None:
+            folder = yield from private_folder()
+            self._ssh = Ssh(folder, config=self.target.destination.ssh_config, as_user=self.as_user)
+        return self._ssh
+
+    def _call(self, ssh: Ssh, host: str, body: str, words: Sequence[str], stdin: bytes, timeout: float | None) -> Call:
+        script = host_scripts.script(body, as_user=self.as_user)
+        return ssh.call(host, script, self.app, self.folder, *words, stdin=stdin, timeout=timeout)
+
+    def calls(
+        self,
+        hosts: Iterable[str],
+        body: str,
+        words: Words = (),
+        stdin: Mapping[str, bytes] | bytes = b"",
+        timeout: float | None = 60.0,
+    ) -> Steps[dict[str, Call]]:
+        """Return the call of a script for each host. Words and input may differ between them."""
+        ssh = yield from self.ssh()
+        return {
+            host: self._call(
+                ssh,
+                host,
+                body,
+                words[host] if isinstance(words, dict) else cast("Sequence[str]", words),
+                stdin[host] if isinstance(stdin, dict) else cast("bytes", stdin),
+                timeout,
+            )
+            for host in hosts
+        }
+
+    def attempt(
+        self,
+        hosts: Iterable[str],
+        body: str,
+        words: Words = (),
+        stdin: Mapping[str, bytes] | bytes = b"",
+        timeout: float | None = 60.0,
+    ) -> Steps[dict[str, Outcome]]:
+        """Run a script on all hosts at the same time."""
+        calls = yield from self.calls(hosts, body, words, stdin, timeout)
+        outcomes = yield from run_together(calls.values())
+        return dict(zip(calls, outcomes, strict=True))
+
+    def each(
+        self,
+        what: str,
+        hosts: Iterable[str],
+        body: str,
+        words: Words = (),
+        stdin: Mapping[str, bytes] | bytes = b"",
+        timeout: float | None = 60.0,
+    ) -> Steps[dict[str, Outcome]]:
+        """Run a script on all hosts, which must succeed. ``what`` names it in the error."""
+        outcomes = yield from self.attempt(hosts, body, words, stdin, timeout)
+        for host, outcome in outcomes.items():
+            if not outcome.ok:
+                raise failure(host, outcome, what)
+        return outcomes
+
+    def on(self, host: str, body: str, *words: str, timeout: float | None = 60.0) -> Steps[Outcome]:
+        """Run a script on one host."""
+        ssh = yield from self.ssh()
+        return (yield from run(self._call(ssh, host, body, words, b"", timeout)))
+
+    def terminal(self, host: str, body: str, words: Sequence[str], terminal: bool) -> Steps[Call]:
+        """Return the call of a script that has our terminal, or our own standard streams."""
+        ssh = yield from self.ssh()
+        script = host_scripts.script(body, as_user=self.as_user)
+        return ssh.terminal(host, script, self.app, self.folder, *words, terminal=terminal)
+
+    # What the hosts are -----------------------------------------------------------------------------------------------
+
+    def probe(self, hosts: Iterable[str]) -> Steps[None]:
+        """Learn what the hosts are. Raises EngineError if one of them cannot be used."""
+        outcomes = yield from self.each("the check", hosts, host_scripts.PROBE)
+        for host, outcome in outcomes.items():
+            values = dict(line.split("=", 1) for line in outcome.text.splitlines() if "=" in line)
+            self._require(host, values)
+            home = values.get("home", "")
+            folder = self.folder if self.folder.startswith("/") else f"{home}/{self.folder}"
+            self.known[host] = Host(host, values.get("login", ""), home, folder)
+
+    def _require(self, host: str, values: Mapping[str, str]) -> None:
+        version = values.get("systemd", "")
+        if "systemd" not in values:
+            raise EngineError(f"{host} does not run systemd", "the engine systemd needs it as PID 1")
+        if not version.isdecimal() or int(version) < OLDEST:
+            raise EngineError(f"systemd {version or '?'} on {host} is too old", f"it has to be {OLDEST} or later")
+        if "tar" not in values:
+            raise EngineError(f"{host} has no tar", "install it there")
+        if values.get("folder") in ("full", "file"):
+            raise EngineError(
+                f"{self.folder} on {host} exists, and procman has not made it",
+                "move it away, or choose another folder: procman puts a link there",
+            )
+        if self.as_user and values.get("linger") != "yes":
+            login = values.get("login", "")
+            message = f"the processes of {login} on {host} would end with its last session"
+            raise EngineError(message, f"let them stay, on {node(host)}: sudo loginctl enable-linger {login}")
+
+    # What runs --------------------------------------------------------------------------------------------------------
+
+    def look(self, *, tolerant: bool = False) -> Steps[dict[str, Look]]:
+        """Look at all hosts once, and learn the newest record.
+
+        With ``tolerant``, a host that is not reached is left out, and ``lost`` says why.
+        """
+        hosts = list(dict.fromkeys((*self.hosts, *(self.record.hosts if self.record else ()))))
+        outcomes = yield from self.attempt(hosts, host_scripts.SHOW)
+        looks: dict[str, Look] = {}
+        self.lost = {}
+        for host, outcome in outcomes.items():
+            if outcome.ok:
+                looks[host] = parse(outcome.out, self.node(host))
+            elif tolerant and is_lost(outcome):
+                self.lost[host] = failure(host, outcome, "the look")
+            else:
+                raise failure(host, outcome, "the look")
+        if not looks and self.lost:
+            raise next(iter(self.lost.values()))
+        records = [record for look in looks.values() if (record := read(look.record)) and record.app == self.app]
+        records += [self.record] if self.record else []  # what is just being installed is not on all hosts yet
+        self.record = max(records, key=lambda record: record.serial, default=None)
+        return looks
+
+    def require_record(self) -> Record:
+        """Return what is deployed. Raises EngineError if nothing is."""
+        if self.record is None:
+            name = self.target.destination.name
+            raise EngineError(f"{self.app} is not deployed to {name}", f"deploy it with procman deploy --on {name}")
+        return self.record
+
+    def state(self, name: str, looks: Mapping[str, Look]) -> tuple[InstanceState, UnitState | None]:
+        """Return the state of an instance of the record, and what systemd says about it."""
+        record = self.require_record()
+        host = record.instances[name]
+        node_name = self.node(host)
+        if host not in looks:
+            reason = self.lost[host].message if host in self.lost else f"{host} was not asked"
+            return InstanceState(name, UNKNOWN, node_name, port=record.port(name), reason=reason), None
+        found = looks[host].units.get(unit(self.app, name))
+        stopped = STOPPED if name in record.stopped else ""
+        if found is None:
+            return InstanceState(name, EXITED, node_name, port=record.port(name), reason=stopped), None
+        state = replace(
+            found.state,
+            name=name,
+            version=_version(found.release, record),
+            port=record.port(name),
+            reason=(stopped if found.state.state == EXITED else "") or found.state.reason,
+        )
+        return state, found
+
+    def stop(self, gone: Mapping[str, str], left: Mapping[str, str]) -> Steps[None]:
+        """Stop instances and wait until they are down. Both mappings hold hosts by instance."""
+        units = stop_units(self.app, gone, left)
+        yield from self.each("stopping", units, host_scripts.STOP, units, timeout=None)
+
+    def placed(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the units of instances by host."""
+        record = self.require_record()
+        found: dict[str, list[str]] = {}
+        for name in names:
+            found.setdefault(record.instances[name], []).append(unit(self.app, name))
+        return found
+
+
+def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the units to stop on each host: those of instances, and their sockets, which would start them again.
+
+    ``gone`` and ``left`` hold hosts by instance. Sockets that instances share stay open for those that are left.
+    """
+    used = {(host, name.rpartition(".")[0]) for name, host in left.items()}
+    found: dict[str, dict[str, None]] = {}
+    for name, host in gone.items():
+        type_, _, number = name.rpartition(".")
+        sockets = f"{app}-{type_}.*@{number}.socket" if (host, type_) in used else f"{app}-{type_}.*.socket"
+        found.setdefault(host, {}).update(dict.fromkeys((unit(app, name), sockets)))
+    return {host: list(units) for host, units in found.items()}
+
+
+def release_id(stamp: str, version: str) -> str:
+    """Return the name of a release's folder."""
+    safe = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in version)
+    return f"{stamp}-{safe}" if safe else stamp
+
+
+def _version(folder: str, record: Record) -> str:
+    """Return the version of a process by its folder: ``/srv/shop.releases/20260102T030405-v1/app``."""
+    name = folder.partition(".releases/")[2].partition("/")[0]
+    return record.version if name in ("", record.release) else name.partition("-")[2]

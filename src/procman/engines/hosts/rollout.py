@@ -1,0 +1,249 @@
+"""A rollout over the hosts: bring a release there, switch to it in two halves, and go back if it fails."""
+
+from __future__ import annotations
+
+import time
+
+from procman.engines.calls import Call, Card, Report, now, run
+from procman.engines.hosts import host_scripts, shipped_files
+from procman.engines.hosts.deployed_record import Record, unit
+from procman.engines.hosts.host_files import (
+    RELEASE_ENV,
+    below,
+    first_ports,
+    once,
+    options_for,
+    release_instance,
+    render_host,
+    room,
+)
+from procman.engines.hosts.machines import release_id
+from procman.engines.hosts.placement import Placement
+from procman.engines.hosts.ssh import failure, is_lost
+from procman.engines.interface import EngineError
+from procman.engines.records import FAILED, InstanceState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.hosts.host_files import HostFiles
+    from procman.engines.hosts.machines import Machines
+    from procman.engines.interface import Release
+    from procman.export.options import ExportOptions
+
+_STAMP = "%Y%m%dT%H%M%S"
+
+
+class Rollout:
+    """One rollout of a release. ``id`` is the name of its folder on the hosts, once it is shipped."""
+
+    def __init__(self, machines: Machines, release: Release) -> None:
+        self.machines = machines
+        self.release = release
+        destination = machines.target.destination
+        self.placement = Placement(destination.hosts, machines.target.types, release.hosts)
+        self.id = ""
+
+    def files(self) -> dict[str, HostFiles]:
+        """Return the files of each host that has any."""
+        names: dict[str, list[str]] = {}
+        for name, host in self.placement.instances(room(self.release)).items():
+            names.setdefault(host, []).append(name)
+        found = {host: render_host(self.release, names[host], self._options(host), host) for host in names}
+        return {host: files for host, files in found.items() if files.files}
+
+    def _options(self, host: str) -> ExportOptions:
+        machines = self.machines
+        return options_for(
+            self.release,
+            account=machines.account(host),
+            as_user=machines.as_user,
+            folder=machines.known[host].folder,
+            units=machines.units,
+        )
+
+    # Ship -------------------------------------------------------------------------------------------------------------
+
+    def ship(self) -> Steps[None]:
+        """Bring code and units to the hosts, beside those that run."""
+        stamp = time.strftime(_STAMP, time.gmtime((yield from now())))
+        self.id = release_id(stamp, self.release.version)
+        files = self.files()
+        for warning in dict.fromkeys(warning for one in files.values() for warning in one.warnings):
+            yield Report(f"warning: {warning}")
+        code = yield from self._code()
+        machines = self.machines
+        words = {host: (self.id, machines.account(host) or machines.known[host].login) for host in files}
+        yield from machines.each("copying the code", files, host_scripts.UNPACK_CODE, words, code, timeout=None)
+        tars = {host: one.tar() for host, one in files.items()}
+        yield from machines.each("copying the units", files, host_scripts.UNPACK_UNITS, (self.id,), tars)
+        yield from self._set_up(files)
+
+    def _code(self) -> Steps[bytes]:
+        folder = self.machines.target.folder
+        found, how = yield from _listed(folder)
+        env_files = [path for path, _ in self.machines.target.destination.env_file]
+        found = shipped_files.without_secrets(found, env_files)
+        yield Report(f"ship: {len(found)} files, {how}, to {', '.join(self.machines.hosts)}")
+        call = Call(
+            shipped_files.TAR,
+            stdin=shipped_files.tar_input(found),
+            timeout=None,
+            env={"COPYFILE_DISABLE": "1"},  # macOS would add files of its own
+            cwd=folder,
+            shown="tar",
+        )
+        outcome = yield from run(call)
+        if outcome.code > 1 or (outcome.code and b"changed as we read it" not in outcome.err):
+            raise EngineError(f"tar failed: {outcome.complaint}")
+        return outcome.out
+
+    def _set_up(self, hosts: Iterable[str]) -> Steps[None]:
+        command = self.machines.target.destination.setup
+        if not command:
+            return
+        yield Report(f"setup: {command}")
+        name = f"{self.machines.app}-setup"
+        words = {host: self._words(host, name, "run.env", "", command) for host in hosts}
+        try:
+            outcomes = yield from self.machines.attempt(hosts, host_scripts.EXECUTE, words, timeout=None)
+        except KeyboardInterrupt:
+            yield from self.machines.attempt(hosts, host_scripts.END, (f"{name}.service",))
+            raise
+        for host, outcome in outcomes.items():
+            if not outcome.ok:
+                if is_lost(outcome):
+                    raise failure(host, outcome, "setup")
+                state = InstanceState("setup", FAILED, self.machines.node(host), exit=str(outcome.code))
+                yield Card(state, _lines(outcome))
+                raise EngineError(f"setup failed on {host} with exit code {outcome.code}", command)
+
+    def _words(self, host: str, name: str, env: str, folder: str, command: str) -> tuple[str, ...]:
+        return self.id, env, name, self.machines.account(host), folder, "--quiet", command
+
+    def run_release(self) -> Steps[None]:
+        """Run the release phase on the first host, in the new code and the new environment."""
+        first = release_instance(self.release)
+        if first is None:
+            return
+        machines = self.machines
+        host, name = machines.hosts[0], f"{machines.app}-{first.name}"
+        yield Report(f"release: {first.command}")
+        words = self._words(host, name, RELEASE_ENV, below(self.release, first), first.command)
+        try:
+            outcome = yield from machines.on(host, host_scripts.EXECUTE, *words, timeout=None)
+        except KeyboardInterrupt:
+            yield from machines.on(host, host_scripts.END, f"{name}.service")
+            raise
+        if outcome.ok:
+            return
+        if is_lost(outcome):
+            raise failure(host, outcome, "the release")
+        state = InstanceState(first.name, FAILED, machines.node(host), exit=str(outcome.code))
+        yield Card(state, _lines(outcome))
+        raise EngineError(f"release failed with exit code {outcome.code}")
+
+    # Switch -----------------------------------------------------------------------------------------------------------
+
+    def new_record(self, before: Record | None) -> Record:
+        """Return the record of this release. What was stopped stays so."""
+        counts = {name: count for name, count in self.release.counts.items() if name in room(self.release)}
+        stopped: list[str] = []
+        if before is not None:
+            for type_, count in list(counts.items()):
+                names = [name for name in before.stopped if name.rpartition(".")[0] == type_]
+                if count == 0 and len(names) == before.counts.get(type_):
+                    counts[type_] = len(names)
+                stopped += [name for name in names if int(name.rpartition(".")[2]) <= counts[type_]]
+        return Record(
+            app=self.machines.app,
+            version=self.release.version,
+            release=self.id,
+            counts=counts,
+            room=room(self.release),
+            hosts=self.placement.hosts,
+            types=self.placement.types,
+            given=self.placement.given,
+            ports=first_ports(self.release),
+            stopped=tuple(stopped),
+            once=once(self.release),
+            serial=before.serial + 1 if before is not None else 1,
+        )
+
+    def switch(self, before: Record | None) -> Steps[None]:
+        """Install the new units on all hosts. What goes is stopped first; the rest still runs what it ran."""
+        yield from install(self.machines, self.new_record(before), before, list(self.files()))
+
+
+def install(machines: Machines, record: Record, before: Record | None, hosts: Iterable[str]) -> Steps[None]:
+    """Stop what is not in ``record``, install its units on ``hosts``, and make it the one that is deployed.
+
+    Hosts of ``before`` that have nothing any more are emptied.
+    """
+    chosen = list(hosts)
+    if before is not None:
+        gone = {name: host for name, host in before.instances.items() if record.instances.get(name) != host}
+        left = {name: host for name, host in before.instances.items() if name not in gone}
+        yield from machines.stop({name: host for name, host in gone.items() if host in record.hosts}, left)
+        yield from _leave(machines, before, [host for host in before.hosts if host not in chosen])
+    words = {host: (record.release, *_links(record, host)) for host in chosen}
+    machines.record = record
+    yield from machines.each("the installation", chosen, host_scripts.INSTALL, words, record.json())
+
+
+def _leave(machines: Machines, before: Record, hosts: list[str]) -> Steps[None]:
+    """Remove everything from hosts that are no longer used. They may be gone already."""
+    units = {host: [unit(machines.app, name) for name in before.on(host)] for host in hosts}
+    outcomes = yield from machines.attempt(hosts, host_scripts.REMOVE, units, timeout=None)
+    for host, outcome in outcomes.items():
+        if not outcome.ok:
+            yield Report(f"warning: {failure(host, outcome, 'the removal').message}; what is deployed there stays")
+
+
+def _links(record: Record, host: str) -> list[str]:
+    return [
+        unit(record.app, name).removeprefix(f"{record.app}-").removesuffix(".service") for name in record.links(host)
+    ]
+
+
+def link(machines: Machines, record: Record) -> Steps[None]:
+    """Let the instances of ``record`` start with their hosts, and make it the one that is deployed."""
+    words = {host: _links(record, host) for host in record.used_hosts}
+    machines.record = record
+    yield from machines.each("the change", record.used_hosts, host_scripts.LINK, words, record.json())
+
+
+def _lines(outcome: Outcome) -> tuple[str, ...]:
+    """Return the last lines of a command that failed, or what systemd-run says if it could not run it."""
+    return tuple(outcome.text.splitlines()) or tuple(outcome.err.decode("utf-8", "replace").splitlines()[-1:])
+
+
+def halves(names: Iterable[str]) -> list[list[str]]:
+    """Return the first half of the instances of each type, and the rest: half of them always serve."""
+    types: dict[str, list[str]] = {}
+    for name in names:
+        types.setdefault(name.rpartition(".")[0], []).append(name)
+    first = [name for found in types.values() for name in found[: (len(found) + 1) // 2]]
+    second = [name for found in types.values() for name in found[(len(found) + 1) // 2 :]]
+    return [half for half in (first, second) if half]
+
+
+def _listed(folder: str) -> Steps[tuple[list[bytes], str]]:
+    """Return the files to ship, and how they were found."""
+    try:
+        listed = yield from run(Call(shipped_files.GIT_LIST, cwd=folder))
+    except EngineError:  # there is no git
+        listed = None
+    if listed is not None and listed.ok and listed.out:
+        deleted = yield from run(Call(shipped_files.GIT_DELETED, cwd=folder))
+        gone = set(shipped_files.names(deleted.out))
+        return [name for name in shipped_files.names(listed.out) if name not in gone], "as git lists them"
+    found = yield from run(Call(shipped_files.FIND, cwd=folder))
+    if not found.ok:
+        raise EngineError(f"the files of {folder} cannot be listed: {found.complaint}")
+    patterns = yield from run(Call(("cat", ".dockerignore"), cwd=folder))
+    ignored = shipped_files.Ignored(patterns.text if patterns.ok else "")
+    how = "all but those in .dockerignore" if patterns.ok else "the whole folder"
+    return [name for name in shipped_files.names(found.out) if name not in ignored], how

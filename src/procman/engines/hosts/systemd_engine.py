@@ -1,0 +1,330 @@
+"""The engine systemd: units on machines that ssh reaches. A machine that is lost stays lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from procman.engines.calls import Report, interact, now
+from procman.engines.hosts import host_scripts, journal
+from procman.engines.hosts.deployed_record import unit
+from procman.engines.hosts.host_files import RUN_ENV
+from procman.engines.hosts.machines import Machines
+from procman.engines.hosts.reasons import reason_for
+from procman.engines.hosts.rollout import Rollout, halves, install, link
+from procman.engines.hosts.ssh import failure
+from procman.engines.hosts.unit_differences import differences
+from procman.engines.interface import EngineError
+from procman.engines.records import EXITED, FAILED, RUNNING, WAITING, Deployed, Look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.hosts.deployed_record import Record
+    from procman.engines.hosts.unit_states import UnitState
+    from procman.engines.interface import Release, Target
+    from procman.engines.records import InstanceState, LogLine, Reason
+
+_SETTLED = 1.0  # seconds that a process without a readiness check has to run before it counts as up
+_SETTLED_AGAIN = 10.0  # the same after a restart by systemd
+_INTERRUPTED = (130, 143, 255)  # exit codes after which the command may still run
+_SPARES = 16
+
+
+class Systemd:
+    """The engine. Its verbs are those of the interface."""
+
+    refuses: Mapping[str, str] = {}
+
+    def __init__(self, target: Target) -> None:
+        self._machines = Machines(target)
+        self._rollout: Rollout | None = None
+        self._before: Record | None = None
+        # Instance → when it was started by its host: seconds since the boot, and since the epoch.
+        self._started: dict[str, tuple[float, float]] = {}
+        self._waves: list[list[str]] = []  # what is still to be restarted, group by group
+
+    @staticmethod
+    def room(count: int) -> int:
+        """Return how many instances get files, so that it can be scaled without the project's files."""
+        return max(2 * count, _SPARES)
+
+    # Deployment -------------------------------------------------------------------------------------------------------
+
+    def check(self) -> Steps[None]:
+        """Raise EngineError unless all hosts are reached, run systemd, and may be changed."""
+        machines = self._machines
+        destination = machines.target.destination
+        if not destination.hosts:
+            raise EngineError(f"{destination.location}: [on.{destination.name}] has no hosts", 'hosts = ["deploy@a"]')
+        if not machines.folder.startswith("/") and not machines.as_user:
+            raise EngineError(f"{destination.location}: folder must be absolute", 'folder = "/srv/shop"')
+        yield from machines.probe(destination.hosts)
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock: a folder on the first host."""
+        machines = self._machines
+        host = machines.hosts[0]
+        outcome = yield from machines.on(host, host_scripts.LOCK, owner, str(round(valid)))
+        other, _, since = outcome.text.strip().partition("\n")
+        if outcome.code == 3:
+            age = (yield from now()) - float(since or 0)
+            hint = f"since {age:.0f} s; if it is dead: procman deploy --unlock --on {machines.target.destination.name}"
+            raise EngineError(f"{other} is deploying to {machines.target.destination.name}", hint)
+        if not outcome.ok:
+            raise failure(host, outcome, "the lock")
+        if other:
+            yield Report(f"the lock of {other} had expired and is taken over")
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """Release the lock if it is the owner's, or anyone's for an empty name."""
+        yield from self._machines.on(self._machines.hosts[0], host_scripts.UNLOCK, owner)
+
+    def deployed(self) -> Steps[Deployed | None]:
+        """Return what runs now."""
+        yield from self._machines.look()
+        record = self._machines.record
+        if record is None:
+            return None
+        types = {name: _stopped(record, name) for name in record.counts}
+        counts = {name: 0 if types[name] == count else count for name, count in record.counts.items()}
+        stopped = {name: count for name, count in types.items() if count and not counts[name]}
+        return Deployed(record.version, counts, stopped, record)
+
+    def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
+        """Return what would change: the version, the placement of instances, and the units."""
+        rollout = Rollout(self._machines, release)
+        old = _record(before)
+        new = rollout.new_record(old)
+        return (yield from differences(self._machines, rollout.files(), old, new))
+
+    def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Bring code and units to the hosts."""
+        self._before = _record(before)
+        self._rollout = Rollout(self._machines, release)
+        yield from self._rollout.ship()
+
+    def release(self, release: Release) -> Steps[None]:
+        """Run the release phase on the first host."""
+        assert self._rollout is not None
+        yield from self._rollout.run_release()
+
+    def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Install the new units, start what is new, and restart the first half of the rest. ``look`` continues."""
+        assert self._rollout is not None
+        yield from self._rollout.switch(self._before)
+        record = self._machines.require_record()
+        old = self._before.instances if self._before is not None else {}
+        stay = [name for name in self._wanted() if old.get(name) == record.instances[name]]
+        yield from self._start_targets([name for name in self._wanted() if name not in stay])
+        yield from self._restart_in(halves(stay))
+
+    def restore(self, before: Deployed, release: Release) -> Steps[None]:
+        """Install the old units again, and restart all instances whose process is not of the old version."""
+        record = _record(before)
+        assert record is not None
+        failed, self._waves, self._started = self._machines.record, [], {}
+        record = replace(record, serial=(failed.serial if failed else record.serial) + 1)  # newer than what has failed
+        yield from install(self._machines, record, failed, record.used_hosts)
+        yield from self._start_targets([])
+        yield from self._launch("restart", self._wanted())
+
+    def prune(self, release: Release) -> Steps[None]:
+        """Remove all releases but the deployed one and the one before it."""
+        kept = [record.release for record in (self._machines.record, self._before) if record is not None]
+        yield from self._machines.each("removing old releases", self._machines.hosts, host_scripts.PRUNE, kept)
+
+    # Looking ----------------------------------------------------------------------------------------------------------
+
+    def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
+        """Look once at all instances of some types, and restart the next group of a rollout when one is up."""
+        looks = yield from self._machines.look()
+        record = self._machines.require_record()
+        states, failed, late = [], [], []
+        for name in record.instances:
+            if name.rpartition(".")[0] not in wanted:
+                continue
+            state, seen = self._machines.state(name, looks)
+            ahead = any(name in wave for wave in self._waves)
+            states.append(replace(state, state=WAITING) if ahead and state.state == EXITED else state)
+            if name in record.stopped or ahead:
+                continue
+            if self._has_failed(name, state, seen):
+                failed.append(state if state.reason else replace(state, reason=reason_for(state, seen).why))
+            elif not self._is_up(name, state, seen):
+                late.append(name)
+        if not late and not failed and self._waves:
+            yield from self._launch("restart", self._waves.pop(0))
+            late = ["the next group"]
+        return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves))
+
+    def _is_up(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
+        if seen is None or self._is_old(name, seen):
+            return False
+        if seen.succeeded:
+            return state.type in self._machines.require_record().once
+        return state.state == RUNNING and seen.age >= (_SETTLED_AGAIN if state.restarts else _SETTLED)
+
+    def _has_failed(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
+        if seen is None or self._is_old(name, seen):
+            return False
+        lasts = state.type not in self._machines.require_record().once
+        return state.state == FAILED or (seen.succeeded and lasts)
+
+    def _is_old(self, name: str, seen: UnitState) -> bool:
+        """Whether it is still the life before a restart."""
+        return seen.pending or seen.started < self._started.get(name, (0.0, 0.0))[0]
+
+    def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
+        """Return the last lines that an instance wrote."""
+        machines = self._machines
+        host = machines.require_record().instances.get(instance.name, machines.hosts[0])
+        since = self._started.get(instance.name, (0.0, 0.0))[1]
+        return (yield from journal.last_lines(machines, host, f"{machines.app}-{instance.name}", count, since))
+
+    def instances(self) -> Steps[Sequence[InstanceState]]:
+        """Return all instances. Those of a host that is not reached are unknown."""
+        looks = yield from self._machines.look(tolerant=True)
+        record = self._machines.require_record()
+        for error in self._machines.lost.values():
+            yield Report(f"warning: {error.message}")
+        return [self._machines.state(name, looks)[0] for name in record.instances]
+
+    def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
+        """Explain the state of instances."""
+        looks = yield from self._machines.look(tolerant=True)
+        chosen = self._chosen(names, exact=False)
+        return [reason_for(*self._machines.state(name, looks)) for name in chosen]
+
+    # Changing what runs -----------------------------------------------------------------------------------------------
+
+    def scale(self, counts: Mapping[str, int]) -> Steps[None]:
+        """Change counts with the files that are on the hosts: the highest numbers go, or the next ones come."""
+        machines = self._machines
+        record = yield from self._record()
+        for type_, count in counts.items():
+            if count > record.room.get(type_, 0):
+                most = f"{type_} has files for {record.room.get(type_, 0)} instances"
+                raise EngineError(most, f"deploy with the formation {type_}={count}")
+        new = record.scaled(counts)
+        gone = {name: host for name, host in record.instances.items() if name not in new.instances}
+        yield from machines.stop(gone, new.instances)
+        yield from link(machines, new)
+        yield from self._launch("start", [name for name in new.instances if name.rpartition(".")[0] in counts])
+
+    def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
+        """Restart: all together, or one after the other. ``look`` restarts the next one."""
+        yield from self._record()
+        chosen = [name for name in self._chosen(names) if name in self._wanted()]
+        yield from self._restart_in([[name] for name in chosen] if rolling else [chosen])
+
+    def stop(self, names: Sequence[str]) -> Steps[None]:
+        """Stop, and do not start with the hosts, until ``start``."""
+        record = yield from self._record()
+        chosen = self._chosen(names)
+        gone = {name: host for name, host in record.instances.items() if name in chosen}
+        left = {name: host for name, host in record.instances.items() if name not in (*record.stopped, *chosen)}
+        yield from self._machines.stop(gone, left)
+        stopped = [name for name in record.instances if name in record.stopped or name in chosen]
+        yield from link(self._machines, record.with_stopped(stopped))
+
+    def start(self, names: Sequence[str]) -> Steps[None]:
+        """Start what ``stop`` has stopped."""
+        record = yield from self._record()
+        chosen = self._chosen(names)
+        stopped = [name for name in record.stopped if name not in chosen]
+        yield from link(self._machines, record.with_stopped(stopped))
+        yield from self._launch("start", chosen)
+        yield from self._start_targets([])
+
+    def down(self) -> Steps[None]:
+        """Remove the application from all hosts. One that is not reached keeps what it has, and that is an error."""
+        machines = self._machines
+        yield from machines.look(tolerant=True)
+        record = machines.require_record()
+        hosts = [host for host in dict.fromkeys((*machines.hosts, *record.hosts)) if host not in machines.lost]
+        units = {host: [unit(machines.app, name) for name in record.on(host)] for host in hosts}
+        yield from machines.each("the removal", hosts, host_scripts.REMOVE, units, timeout=None)
+        for error in machines.lost.values():
+            raise EngineError(f"{error.message}; what is deployed there stays, the other hosts are empty", error.hint)
+
+    # Output and commands ----------------------------------------------------------------------------------------------
+
+    def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
+        """Return the last lines of all hosts by time, or show those that come."""
+        yield from self._machines.look(tolerant=True)
+        for error in self._machines.lost.values():
+            yield Report(f"warning: {error.message}")
+        if not follow:
+            return (yield from journal.read(self._machines, names, lines, since))
+        yield from journal.follow(self._machines, names, lines, since)
+        return ()
+
+    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+        """Run a shell command on the first host, in the code and the environment of what is deployed."""
+        machines = self._machines
+        yield from self._record()
+        host = machines.hosts[0]
+        yield from machines.probe([host])
+        moment = yield from now()
+        name = f"{machines.app}-run-{moment * 1000:.0f}"
+        words = ("", RUN_ENV, name, machines.account(host), "", "--pty" if terminal else "--pipe", command)
+        code = yield from interact((yield from machines.terminal(host, host_scripts.EXECUTE, words, terminal)))
+        if code in _INTERRUPTED:
+            yield from machines.on(host, host_scripts.END, f"{name}.service")
+        return code
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def _record(self) -> Steps[Record]:
+        yield from self._machines.look()
+        return self._machines.require_record()
+
+    def _wanted(self) -> list[str]:
+        """Return the instances that are to run."""
+        record = self._machines.require_record()
+        return [name for name in record.instances if name not in record.stopped]
+
+    def _chosen(self, names: Sequence[str], *, exact: bool = True) -> list[str]:
+        """Return the instances of the types and instances in ``names``, or all. Raises EngineError for unknown ones."""
+        every = list(self._machines.require_record().instances)
+        for name in names:
+            if exact and not any(name in (one, one.rpartition(".")[0]) for one in every):
+                raise EngineError(f'there is no instance "{name}"', f"there are {', '.join(every)}")
+        return [one for one in every if not names or one in names or one.rpartition(".")[0] in names]
+
+    def _restart_in(self, waves: list[list[str]]) -> Steps[None]:
+        """Restart the first group. ``look`` continues with the others."""
+        if waves:
+            first, *self._waves = waves
+            yield from self._launch("restart", first)
+
+    def _launch(self, verb: str, names: Sequence[str]) -> Steps[None]:
+        units = self._machines.placed(names)
+        words = {host: [verb, *found] for host, found in units.items()}
+        outcomes = yield from self._machines.each(f"the {verb}", units, host_scripts.LAUNCH, words)
+        if verb == "restart":
+            self._note_start(names, outcomes)
+
+    def _start_targets(self, new: Sequence[str]) -> Steps[None]:
+        """Start the targets and what is new. Stopping a target affects all of its instances only if it is active."""
+        units = self._machines.placed(new)
+        words = {host: units.get(host, []) for host in self._machines.require_record().used_hosts}
+        outcomes = yield from self._machines.each("the start", words, host_scripts.TARGETS, words)
+        self._note_start(new, outcomes)
+
+    def _note_start(self, names: Iterable[str], outcomes: Mapping[str, Outcome]) -> None:
+        """Note the hosts' clocks: what was started before is the life that ends."""
+        record = self._machines.require_record()
+        for name in names:
+            uptime, moment = outcomes[record.instances[name]].text.split()[:2]
+            self._started[name] = float(uptime), float(moment)
+
+
+def _stopped(record: Record, type_: str) -> int:
+    return sum(name.rpartition(".")[0] == type_ for name in record.stopped)
+
+
+def _record(before: Deployed | None) -> Record | None:
+    return before.restorable if before is not None else None  # type: ignore[return-value]  # the engine's own

@@ -1,0 +1,270 @@
+"""The verbs of the engine systemd on recorded hosts."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from engines.driver import Driver, said
+from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engine, release
+from procman.engines.calls import Outcome
+from procman.engines.deployment import Order, deploy, difference
+from procman.engines.interface import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.engines.hosts.systemd_engine import Systemd
+    from procman.engines.interface import Release
+
+
+def order(system: Systemd, new: Release) -> Order:
+    destination = system._machines.target.destination
+    return Order(destination, lambda before, version: new, "/home/me/shop", "me@here", "v2")
+
+
+def test_a_deployment_takes_its_steps_in_the_safe_order() -> None:
+    hosts = FakeHosts()
+    system = engine()
+    work = driver(hosts)
+    work.perform(deploy(system, order(system, release({"web": 2, "worker": 1, "job": 1}, SECRET="hush"))))
+    assert hosts.scripts("SHOW") == [
+        *("PROBE", "LOCK", "UNPACK_CODE", "UNPACK_UNITS", "EXECUTE", "STOP", "INSTALL", "TARGETS"),
+        *("LAUNCH", "PRUNE", "UNLOCK"),
+    ]
+    assert hosts.words("STOP", "deploy@a") == ("shop-sick@1.service", "shop-sick.*.socket")
+    name = hosts.words("INSTALL", "deploy@a")[0]
+    assert name.endswith("-v2")
+    assert hosts.words("INSTALL", "deploy@b")[1:] == ("web@2", "worker@1", "job@1")
+    assert hosts.words("PRUNE", "deploy@a") == (name, "20261130T032921-v1")
+    launched = [words for script, _, words in hosts.log if script == "LAUNCH"]
+    assert launched == [
+        ("restart", "shop-web@1.service"),
+        ("restart", "shop-worker@1.service", "shop-job@1.service"),
+        ("restart", "shop-web@2.service"),
+    ]
+
+
+def test_secrets_travel_as_files_that_only_the_service_manager_reads() -> None:
+    hosts = FakeHosts()
+    system = engine()
+    work = driver(hosts)
+    work.perform(deploy(system, order(system, release(None, SECRET="hush"))))
+    assert not [command for command in work.commands if "hush" in command]
+    with tarfile.open(fileobj=io.BytesIO(hosts.inputs["UNPACK_UNITS", "deploy@a"])) as archive:
+        modes = {member.name: member.mode for member in archive.getmembers()}
+        found = {name: archive.extractfile(name) for name in modes if name.endswith(".env")}
+        secret = {name for name, file in found.items() if file and b"hush" in file.read()}
+    assert secret == {"shop/shop.env", "shop/release.env", "shop/run.env"}
+    assert {modes[name] for name in found} == {0o600}
+    assert "shop/web.1.env" in modes
+    assert "shop/web.2.env" not in modes
+    tar = next(call for call in work.calls if call.argv[0] == "tar")
+    assert tar.stdin == b"./Procfile\0./web\0./.env.production\0"
+
+
+def test_a_failed_release_has_a_card_and_nothing_is_installed() -> None:
+    hosts = FakeHosts({"EXECUTE": Outcome(7, b"migrating\nno such table\n", b"noise\n")})
+    system = engine()
+    work = driver(hosts)
+    with pytest.raises(EngineError, match="release failed with exit code 7; v1 still runs"):
+        work.perform(deploy(system, order(system, release())))
+    assert work.cards[0].lines == ("migrating", "no such table")
+    assert hosts.scripts("SHOW")[-2:] == ["EXECUTE", "UNLOCK"]
+    assert hosts.words("EXECUTE", "deploy@a")[1:] == (
+        "release.env",
+        "shop-release.1",
+        "deploy",
+        "",
+        "--quiet",
+        "./migrate",
+    )
+
+
+def test_an_interrupt_ends_the_release() -> None:
+    hosts = FakeHosts()
+    system = engine()
+
+    def answer(call: object) -> Outcome | BaseException:
+        outcome = hosts(call)  # type: ignore[arg-type]
+        return KeyboardInterrupt() if hosts.log and hosts.log[-1][0] == "EXECUTE" else outcome
+
+    with pytest.raises(KeyboardInterrupt):
+        Driver(answer).perform(deploy(system, order(system, release())))
+    assert hosts.scripts()[-2:] == ["END", "UNLOCK"]
+    assert hosts.words("END", "deploy@a") == ("shop-release.1.service",)
+
+
+def test_what_fails_is_taken_back_with_the_units_of_before() -> None:
+    hosts = FakeHosts()
+    system = engine()
+    work = driver(hosts)
+    with pytest.raises(EngineError, match=r"sick.1 did not come up; v1 was restored, but sick.1 did not come up"):
+        work.perform(deploy(system, order(system, release({"web": 2, "sick": 1}))))
+    installed = [words[0] for script, host, words in hosts.log if (script, host) == ("INSTALL", "deploy@a")]
+    assert [name.partition("-")[2] for name in installed] == ["v2", "v1"]
+    assert json.loads(hosts.inputs["INSTALL", "deploy@a"])["version"] == "v1"
+    assert [card.instance.name for card in work.cards] == ["sick.1"]
+
+
+def test_a_lost_host_in_the_middle_is_an_error_with_a_name() -> None:
+    hosts = FakeHosts({("INSTALL", "deploy@b"): LOST})
+    system = engine()
+    with pytest.raises(EngineError, match="deploy@b does not answer"):
+        driver(hosts).perform(deploy(system, order(system, release())))
+    assert hosts.scripts()[-1] == "UNLOCK"
+
+
+def test_the_instances_of_a_lost_host_are_unknown() -> None:
+    hosts = FakeHosts({("SHOW", "deploy@b"): LOST})
+    work = driver(hosts)
+    states = {one.name: (one.state, one.node) for one in work.perform(engine().instances())}
+    assert states == {
+        "web.1": ("running", "a"),
+        "web.2": ("unknown", "b"),
+        "worker.1": ("unknown", "b"),
+        "sick.1": ("failed", "a"),
+        "job.1": ("unknown", "b"),
+    }
+    assert work.said == ["warning: deploy@b does not answer"]
+    why = {one.name: one.why for one in work.perform(engine().why(()))}
+    assert why["web.2"] == "its state is unknown, since deploy@b does not answer"
+    assert why["sick.1"] == "it exited with code 3"
+    assert why["web.1"] == "it runs"
+
+
+def test_if_no_host_answers_that_is_an_error() -> None:
+    with pytest.raises(EngineError, match="deploy@a does not answer"):
+        driver(FakeHosts({"SHOW": LOST})).perform(engine().instances())
+
+
+@pytest.mark.parametrize(
+    ("probed", "message"),
+    [
+        (PROBED.replace("systemd=257\n", ""), "deploy@a does not run systemd"),
+        (PROBED.replace("257", "239"), "systemd 239 on deploy@a is too old"),
+        (PROBED.replace("tar=yes\n", ""), "deploy@a has no tar"),
+        (PROBED.replace("folder=link", "folder=full"), "/srv/shop on deploy@a exists, and procman has not made it"),
+    ],
+)
+def test_a_host_that_cannot_be_used_is_refused(probed: str, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        driver(FakeHosts({"PROBE": said(probed)})).perform(engine().check())
+
+
+def test_mistakes_in_the_table_have_their_place() -> None:
+    for keys, message in (({"hosts": ()}, "has no hosts"), ({"folder": "srv"}, "folder must be absolute")):
+        with pytest.raises(EngineError, match=f"procman.toml:1: .*{message}"):
+            driver(FakeHosts()).perform(engine(**keys).check())
+
+
+def test_processes_of_a_user_have_to_stay_after_the_last_session() -> None:
+    with pytest.raises(EngineError, match="would end with its last session"):
+        driver(FakeHosts()).perform(engine(user_units=True).check())
+    hosts = FakeHosts({"PROBE": said(PROBED.replace("linger=no", "linger=yes"))})
+    driver(hosts).perform(engine(user_units=True, folder="").check())
+
+
+def test_the_lock_names_its_owner() -> None:
+    hosts = FakeHosts({"LOCK": said("bob@there, process 7\n1796009300\n", 3)})
+    with pytest.raises(EngineError, match="bob@there, process 7 is deploying to lan") as raised:
+        driver(hosts).perform(engine().lock("me@here", 300))
+    assert raised.value.hint == "since 70 s; if it is dead: procman deploy --unlock --on lan"
+    work = driver(FakeHosts({"LOCK": said("bob@there\n")}))
+    work.perform(engine().lock("me@here", 300))
+    assert work.said == ["the lock of bob@there had expired and is taken over"]
+
+
+def test_scaling_uses_the_files_that_are_there() -> None:
+    hosts = FakeHosts()
+    driver(hosts).perform(engine().scale({"web": 3, "worker": 0}))
+    assert hosts.scripts() == ["SHOW", "STOP", "LINK", "LAUNCH"]
+    assert hosts.words("STOP", "deploy@b") == ("shop-worker@1.service", "shop-worker.*.socket")
+    assert hosts.words("LINK", "deploy@a") == ("web@1", "web@3", "sick@1")
+    assert json.loads(hosts.inputs["LINK", "deploy@b"])["counts"]["web"] == 3
+    with pytest.raises(EngineError, match="web has files for 16 instances"):
+        driver(FakeHosts()).perform(engine().scale({"web": 17}))
+
+
+def test_a_rolling_restart_waits_for_each() -> None:
+    hosts = FakeHosts()
+    system, work = engine(), driver(hosts)
+    work.perform(system.restart(["web"], rolling=True))
+    assert hosts.words("LAUNCH", "deploy@a") == ("restart", "shop-web@1.service")
+    look = work.perform(system.look({"web": 2}))
+    assert (look.is_done, look.groups) == (False, 0)
+    assert hosts.words("LAUNCH", "deploy@b") == ("restart", "shop-web@2.service")
+    assert work.perform(system.look({"web": 2})).is_done
+
+
+def test_the_life_before_a_restart_does_not_count() -> None:
+    hosts = FakeHosts({"LAUNCH": said("25200.0 1796009460\n")})
+    system, work = engine(), driver(hosts)
+    work.perform(system.restart(["web.1"], rolling=False))
+    assert not work.perform(system.look({"web": 2})).is_done
+
+
+def test_logs_are_followed_after_the_last_line_of_each_host() -> None:
+    recorded: dict[object, Outcome] = {
+        ("JOURNAL", f"deploy@{node}"): Outcome(0, (HERE / f"journal_{node}.txt").read_bytes()) for node in "ab"
+    }
+    hosts = FakeHosts(recorded)
+    lines = driver(hosts).perform(engine().logs((), follow=False, lines=2, since=None))
+    assert [line.instance for line in lines] == ["sick.1", "web.1"]
+    assert "SYSLOG_IDENTIFIER=shop-web.1" in hosts.words("JOURNAL", "deploy@a")
+    work = driver(hosts)
+    with pytest.raises(EngineError, match="no longer send"):
+        work.perform(engine().logs(("web",), follow=True, lines=1, since=None))
+    assert [line.instance for line in work.lines] == ["web.1"]
+    words = hosts.words("JOURNAL", "deploy@a")
+    assert "--since=@1796009372.650765" in words
+    assert not [word for word in words if "shop-worker" in word]
+
+
+def test_a_command_has_the_environment_of_what_is_deployed() -> None:
+    hosts = FakeHosts({"EXECUTE": said("", 3)})
+    assert driver(hosts).perform(engine().run("env", terminal=False)) == 3
+    words = hosts.words("EXECUTE", "deploy@a")
+    assert (words[:2], words[3:]) == (("", "run.env"), ("deploy", "", "--pipe", "env"))
+    hosts = FakeHosts({"EXECUTE": said("", 255)})
+    assert driver(hosts).perform(engine(user="shop").run("env", terminal=True)) == 255
+    assert hosts.words("EXECUTE", "deploy@a")[3:] == ("shop", "", "--pty", "env")
+    assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
+
+
+def test_what_would_change_is_shown_without_secrets() -> None:
+    installed = said("abc  shop.target\ndef  shop/shop.env\nfed  shop-old@.service\n")
+    hosts = FakeHosts({"INSTALLED": installed, "READ": said("4\nold\n")})
+    system = engine()
+    text = driver(hosts).perform(difference(system, order(system, release({"web": 1}, SECRET="hush"))))
+    assert "-version v1\n+version v2\n" in text
+    assert "-web.2 on deploy@b\n" in text
+    assert "--- a, b: shop.target\n+++ a, b: shop.target\n" in text
+    assert "a, b: shop/shop.env would change (secret: not shown)" in text
+    assert "a, b: shop-old@.service would be removed" in text
+    assert "hush" not in text
+    assert "web.3.env" not in text
+
+
+def test_down_empties_the_hosts_that_it_reaches() -> None:
+    hosts = FakeHosts({("SHOW", "deploy@b"): LOST})
+    with pytest.raises(EngineError, match="deploy@b does not answer; what is deployed there stays"):
+        driver(hosts).perform(engine().down())
+    assert hosts.words("REMOVE", "deploy@a") == ("shop-web@1.service", "shop-sick@1.service")
+
+
+def test_a_host_that_left_is_emptied() -> None:
+    hosts = FakeHosts()
+    system = engine(hosts=("deploy@a",))
+    driver(hosts).perform(deploy(system, order(system, release({"web": 1}))))
+    assert hosts.words("REMOVE", "deploy@b") == ("shop-web@2.service", "shop-worker@1.service", "shop-job@1.service")
+
+
+def test_nothing_deployed_is_an_error_that_says_so() -> None:
+    nothing = FakeHosts({"SHOW": Outcome(0, b"\n--\n100.5 1796009370\n\n--\n")})
+    for verb in (engine().instances, engine().down):
+        with pytest.raises(EngineError, match="shop is not deployed to lan"):
+            driver(nothing).perform(verb())
+    assert driver(nothing).perform(engine().deployed()) is None

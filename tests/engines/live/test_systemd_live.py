@@ -1,0 +1,386 @@
+"""``procman deploy`` and its fellows with the engine systemd, on two machines that ssh reaches."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+
+import pytest
+
+import harness
+from engines.live.machines import Host, Machines
+from export.rig import HOSTILE, PROCFILE, WITNESS, Application, parse_environ, wait_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UNITS = "etc/systemd/system"
+TABLE = """
+[on.lan]
+engine = "systemd"
+hosts = ["deploy@a", "deploy@b"]
+timeout = 60
+"""
+
+# Says what it is given, and runs until TERM. It fails if a file says so.
+SERVE = r"""#!/bin/sh
+trap 'echo "bye $PS"; exit 0' TERM
+echo "up $PS port $PORT version $VERSION"
+[ ! -e broken ] || { echo "no flux today"; exit 3; }
+[ ! -e never ] || touch not-ready
+while :; do sleep 0.1 & wait $!; done
+"""
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    found = Machines()
+    yield found
+    found.end()
+
+
+class Shop:
+    """A project called shop in a git repository, and the hosts that it is deployed to."""
+
+    def __init__(self, folder: Path, machines: Machines, procfile: str, table: str = TABLE) -> None:
+        self.folder = folder
+        self.machines = machines
+        self.a, self.b = machines.hosts
+        folder.mkdir()
+        self.write("Procfile", procfile)
+        self.write("serve", SERVE, 0o755)
+        self.write(".env", "VERSION=one\n", 0o600)
+        self.write(".gitignore", ".env\n")
+        self.write("procman.toml", table)
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+
+    def write(self, name: str, text: str, mode: int = 0o644) -> None:
+        """Write a file of the project."""
+        (self.folder / name).write_text(text)
+        (self.folder / name).chmod(mode)
+
+    def call(self, *words: str, code: int = 0, stdin: bytes = b"") -> harness.Finished:
+        """Run a command, which must end with this exit code. Its words come before ``--on lan``."""
+        first, *others = words
+        done = harness.call(first, "--on", "lan", *others, cwd=self.folder, env=self.machines.env, stdin=stdin)
+        assert done.code == code, done
+        return done
+
+    def deploy(self, version: str, *words: str, code: int = 0) -> harness.Finished:
+        """Deploy with a value in the environment that tells versions apart."""
+        self.write(".env", f"VERSION={version}\n", 0o600)
+        return self.call("deploy", "--version", version, *words, code=code)
+
+    def session(self, *words: str, pty: bool = False) -> harness.Session:
+        """Start a command that the test speaks with."""
+        return harness.Session(words[0], "--on", "lan", *words[1:], cwd=self.folder, env=self.machines.env, pty=pty)
+
+    def ps(self) -> dict[str, tuple[str, str, str]]:
+        """Return node, state and version of each instance."""
+        rows = json.loads(self.call("ps", "--json").out)["instances"]
+        return {row["name"]: (row["node"], row["state"], row["version"]) for row in rows}
+
+    def active(self, host: Host) -> list[str]:
+        """Return the active instances on a host."""
+        shown = host.machine.call("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "shop-*@*")
+        units = (line.split()[0].removesuffix(".service") for line in shown.splitlines())
+        return sorted(unit.removeprefix("shop-").replace("@", ".") for unit in units)
+
+    def clear(self) -> None:
+        """Remove everything from the hosts, whatever a test has left."""
+        for host in self.machines.hosts:
+            host.machine.attempt("systemctl", "kill", "-s", "KILL", "shop-*.service")
+            host.machine.attempt("systemctl", "stop", "shop.target", "shop-*.target", "shop-*.service")
+            call = "rm -rf /etc/systemd/system/*shop* /etc/systemd/system/.shop* /srv/shop /srv/shop.releases"
+            host.machine.call("sh", "-c", call)
+            host.machine.call("systemctl", "daemon-reload")
+            host.machine.attempt("systemctl", "reset-failed")
+
+
+@pytest.fixture
+def shop(machines: Machines, tmp_path: Path) -> Iterator[Shop]:
+    found = Shop(tmp_path / "shop", machines, "web: ./serve\nworker: ./serve\n")
+    yield found
+    found.clear()
+
+
+def test_every_instance_gets_the_environment_of_start_byte_for_byte(machines: Machines, tmp_path: Path) -> None:
+    app = Application(tmp_path / "app", PROCFILE.replace("LONG", "long"))
+    app.add("witness", WITNESS)
+    (app.seen / "keep").touch()
+    (app.folder / "procman.toml").write_text(TABLE + 'app = "shop"\n')
+    shop = Shop.__new__(Shop)
+    shop.folder, shop.machines, (shop.a, shop.b) = app.folder, machines, machines.hosts
+    try:
+        shop.call("deploy", "-m", "web=3,worker=1,clock=1")
+        where = {"web.1": shop.a, "web.2": shop.b, "web.3": shop.a, "worker.1": shop.b, "clock.1": shop.a}
+        assert {name: row[0] for name, row in shop.ps().items()} == {name: host.name for name, host in where.items()}
+        for name, env in app.expected("web=3,worker=1,clock=1").items():
+            seen = where[name].root / "srv/shop/seen"
+            wait_for((seen / f"{name}.pid").exists, f"{name} is up")
+            found = parse_environ((seen / f"{name}.environ").read_bytes())
+            assert {key: value for key, value in env.items() if found.get(key) != value} == {}
+        assert shop.call("run", "--", "sh", "-c", 'printf %s "$H_QUOTES|$H_NEWLINE"; exit 7', code=7).out == (
+            f"{HOSTILE['H_QUOTES']}|{HOSTILE['H_NEWLINE']}"
+        )
+        assert not [path for path in (shop.a.root / UNITS / "shop").glob("*.env") if path.stat().st_mode & 0o077]
+        assert not (shop.a.root / "srv/shop/.env").exists()
+    finally:
+        shop.clear()
+
+
+def test_the_counts_stay_and_what_goes_is_the_highest(shop: Shop) -> None:
+    done = shop.deploy("v1", "-m", "web=2,worker=1")
+    assert "ship: " in done.err
+    assert "files, as git lists them" in done.err
+    assert "lan: v1 is deployed: web 2, worker 1" in done.out
+    shop.call("scale", "web=5")
+    assert (shop.active(shop.a), shop.active(shop.b)) == (["web.1", "web.3", "web.5"], ["web.2", "web.4", "worker.1"])
+    shop.call("scale", "web-4", "worker+1")
+    assert (shop.active(shop.a), shop.active(shop.b)) == (["web.1", "worker.2"], ["worker.1"])
+    assert "with the formation web=99" in shop.call("scale", "web=99", code=1).err
+    assert "is deployed (was v1): web 1, worker 2" in shop.deploy("v2").out
+    assert shop.ps() == {
+        "web.1": ("a", "running", "v2"),
+        "worker.1": ("b", "running", "v2"),
+        "worker.2": ("a", "running", "v2"),
+    }
+    releases = shop.a.machine.call("ls", "/srv/shop.releases").split()
+    assert [name.partition("-")[2] for name in releases] == ["v1", "v2"]
+
+
+def test_what_is_stopped_stays_so_until_start(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=1,worker=2")
+    shop.call("stop", "worker")
+    assert {name: row[1] for name, row in shop.ps().items()} == {
+        "web.1": "running",
+        "worker.1": "exited",
+        "worker.2": "exited",
+    }
+    assert "procman stop has stopped it" in shop.call("why", "worker").out
+    shop.deploy("v2")
+    assert shop.ps()["worker.1"][1] == "exited"
+    shop.call("start", "worker")
+    assert {row[1:] for row in shop.ps().values()} == {("running", "v2")}
+
+
+def test_a_failed_release_changes_nothing(shop: Shop) -> None:
+    shop.write("Procfile", 'web: ./serve\nrelease: echo "migrates $VERSION as $PS"; [ ! -e broken ]\n')
+    shop.deploy("v1")
+    shop.write("broken", "")
+    done = shop.deploy("v2", code=1)
+    assert "release.1 FAILED: ended with 1" in done.err
+    assert "  migrates v2 as release.1\n" in done.err
+    assert "release failed with exit code 1; v1 still runs" in done.err
+    assert shop.ps() == {"web.1": ("a", "running", "v1")}
+    assert "version one" not in shop.call("logs", "web").out
+    assert "migrates v1 as release.1" in shop.call("logs", "release").out
+
+
+def test_what_does_not_come_up_leaves_half_of_each_type_alone_and_is_taken_back(shop: Shop) -> None:
+    shop.write("procman.toml", f"{TABLE}[process.web]\nmax_restarts = 2\nbackoff = 0.2\n")
+    shop.deploy("v1", "-m", "web=2,worker=1")
+    shop.write("broken", "")
+    done = shop.deploy("v2", "-m", "web=2,worker=1", code=1)
+    assert "web.1 FAILED: " in done.err
+    assert "  no flux today\n" in done.err
+    assert "did not come up; v1 runs again" in done.err
+    assert shop.ps() == {
+        "web.1": ("a", "running", "v1"),
+        "web.2": ("b", "running", "v1"),
+        "worker.1": ("b", "running", "v1"),
+    }
+    log = shop.call("logs", "web.2").out
+    assert "version v2" not in log
+    assert shop.a.machine.call("cat", "/srv/shop/.gitignore") == ".env\n"
+    assert not (shop.a.root / "srv/shop/broken").exists()
+
+
+def test_a_check_decides_when_it_is_ready_and_the_time_limit_is_an_exit_code(shop: Shop) -> None:
+    shop.write(
+        "procman.toml",
+        f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e not-ready ]", interval = 0.2, timeout = 90 }}\n',
+    )
+    shop.deploy("v1", "-m", "web=1,worker=0")
+    shop.write("never", "")
+    done = shop.deploy("v2", "-t", "2", code=124)
+    assert "web.1 did not come up within 2 s; v1 runs again" in done.err
+
+
+def test_ctrl_c_lets_the_next_deploy_mend_it(shop: Shop) -> None:
+    shop.write("procman.toml", f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e not-ready ]", interval = 0.2 }}\n')
+    shop.write("never", "")
+    session = shop.session("deploy", "--version", "v1", "-m", "web=2")
+    session.wait_for("web.1 is starting", stream="err")
+    session.signal(signal.SIGINT)
+    assert session.wait() == 130
+    assert "interrupted while v1 is rolled out" in session.err.decode()
+    (shop.folder / "never").unlink()
+    shop.deploy("v2", "-m", "web=2")
+    assert {row[1:] for row in shop.ps().values()} == {("running", "v2")}
+
+
+def test_a_rolling_restart_takes_one_after_the_other(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2")
+    done = shop.call("restart", "--rolling", "web")
+    assert "restarted: web" in done.out
+    lines = [line.split("| ")[1] for line in shop.call("logs", "-n", "4", "web").out.splitlines()]
+    assert [line.split()[0] for line in lines] == ["bye", "up"] * 2
+
+
+def test_logs_of_all_hosts_are_followed_together(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2")
+    session = shop.session("logs", "-f", "-n", "1")
+    try:
+        session.wait_for(r"web\.\d +\| up web")
+        shop.call("restart", "web")
+        seen = {session.wait_for(r"(web\.\d) +\| bye (web\.\d)")[1] for _ in range(2)}
+        assert seen == {"web.1", "web.2"}
+        session.signal(signal.SIGINT)
+        assert session.wait() == 130
+    finally:
+        session.kill()
+
+
+def test_run_has_the_input_or_the_terminal(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=1,worker=0")
+    done = shop.call("run", "--", "sh", "-c", "cat; pwd; id -un; echo $VERSION; exit 3", code=3, stdin=b"in\n")
+    assert re.fullmatch(r"in\n/srv/shop.releases/[^/]+/app\ndeploy\nv1\n", done.out)
+    assert shop.call("run", "--", "sh", "-c", "kill -KILL $$", code=137).out == ""
+    session = shop.session("run", "--", "sh", "-c", "tty; read answer; exit $answer", pty=True)
+    session.wait_for("/dev/pts/")
+    session.type(b"5\r")
+    assert session.wait() == 5
+
+
+def test_a_dry_run_shows_what_would_change_without_secrets(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2")
+    assert "lan: nothing would change" in shop.call("deploy", "--dry-run", "--version", "v1").out
+    shop.write(".env", "VERSION=v1\nSECRET=hush\n", 0o600)
+    shop.write("Procfile", "web: ./serve now\nworker: ./serve\n")
+    out = shop.call("deploy", "--dry-run", "--version", "v2", "-m", "web=1").out
+    assert "-version v1\n+version v2\n" in out
+    assert "-web.2 on deploy@b\n" in out
+    assert '-ExecStart=/bin/sh -c "exec ./serve"\n+ExecStart=/bin/sh -c "exec ./serve now"\n' in out
+    assert "a, b: shop/shop.env would change (secret: not shown)" in out
+    assert "hush" not in out
+
+
+def test_one_deploys_at_a_time(shop: Shop) -> None:
+    lock = shop.a.root / "srv/shop.releases/lock"
+    lock.mkdir(parents=True)
+    (lock / "owner").write_text("bob@elsewhere, process 1\n1000000000\n9999999999\n")
+    assert "bob@elsewhere, process 1 is deploying to lan" in shop.deploy("v1", code=1).err
+    shop.call("deploy", "--unlock")
+    assert not lock.exists()
+    lock.mkdir()
+    (lock / "owner").write_text("bob@elsewhere, process 1\n1000000000\n1000000001\n")
+    assert "the lock of bob@elsewhere, process 1 had expired" in shop.deploy("v1").err
+    assert not lock.exists()
+
+
+def test_a_lost_machine_stays_lost(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2")
+    shop.machines.disconnect()
+    shop.b.unplug()
+    try:
+        done = shop.call("ps")
+        assert "deploy@b does not answer" in done.err
+        assert re.search(r"web\.1 +running +a", done.out)
+        assert re.search(r"web\.2 +unknown +b", done.out)
+        assert "deploy@b does not answer" in shop.deploy("v2", code=1).err
+    finally:
+        shop.b.plug_in()
+    wait_for(lambda: shop.ps()["web.2"] == ("b", "running", "v1"), "b is there again")
+
+
+def test_a_full_disk_changes_nothing(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2")
+    releases = "/srv/shop.releases"
+    shop.write("large", "x" * 3_000_000)
+    shop.b.machine.call(
+        "sh", "-c", "mkdir /full && mount -t tmpfs -o size=1m full /full && mv /srv/shop.releases /full/r"
+    )
+    shop.b.machine.call("ln", "-s", "/full/r", releases)
+    try:
+        assert "the disk of deploy@b is full" in shop.deploy("v2", code=1).err
+        assert {row[1:] for row in shop.ps().values()} == {("running", "v1")}
+        assert shop.b.machine.call("ls", "/full/r").split() == [shop.b.machine.call("ls", "/full/r").split()[0]]
+    finally:
+        shop.b.machine.call("sh", "-c", "rm /srv/shop.releases && mv /full/r /srv/shop.releases && umount /full")
+
+
+def test_a_host_that_cannot_be_used_is_named_with_the_reason(shop: Shop) -> None:
+    shop.write("procman.toml", TABLE.replace("deploy@b", "alice@b"))
+    assert "alice@b may not use sudo without a password" in shop.deploy("v1", code=1).err
+    shop.write("procman.toml", TABLE.replace("deploy@b", "mallory@b"))
+    assert "mallory@b refuses the login" in shop.deploy("v1", code=1).err
+    shop.write("procman.toml", TABLE.replace("deploy@b", "deploy@nowhere.invalid"))
+    assert "deploy@nowhere.invalid has a name that cannot be resolved" in shop.deploy("v1", code=1).err
+    config, known = shop.machines.folder / "ssh_config", shop.machines.folder / "known_hosts"
+    (shop.folder / "ssh_config").write_text(config.read_text().replace(str(known), str(shop.folder / "known")))
+    (shop.folder / "known").write_text("")
+    shop.write("procman.toml", f'{TABLE}ssh_config = "ssh_config"\n')
+    shop.machines.disconnect()
+    assert "deploy@a has a host key that is not known here" in shop.deploy("v1", code=1).err
+    other = known.read_text().split()[2]
+    (shop.folder / "known").write_text(known.read_text().replace(other, other[:-4] + "AAAA"))
+    assert "deploy@a has another host key than before" in shop.deploy("v1", code=1).err
+    (shop.a.root / "srv/shop").mkdir()
+    (shop.a.root / "srv/shop/file").touch()
+    shop.write("procman.toml", TABLE)
+    assert "/srv/shop on deploy@a exists, and procman has not made it" in shop.deploy("v1", code=1).err
+
+
+def test_counts_for_each_host_and_a_host_that_leaves(shop: Shop) -> None:
+    shop.write("procman.toml", f'{TABLE}[on.lan.formation]\n"deploy@a" = "web=2"\n"deploy@b" = "web=1,worker=1"\n')
+    shop.deploy("v1")
+    assert {name: row[0] for name, row in shop.ps().items()} == {
+        "web.1": "a",
+        "web.2": "a",
+        "web.3": "b",
+        "worker.1": "b",
+    }
+    shop.write("procman.toml", TABLE.replace(', "deploy@b"', ""))
+    shop.deploy("v2")
+    assert (shop.active(shop.a), shop.active(shop.b)) == (["web.1", "web.2", "web.3", "worker.1"], [])
+    assert not (shop.b.root / "srv/shop").is_symlink()
+
+
+def test_setup_prepares_the_code_on_each_host(shop: Shop) -> None:
+    shop.write("procman.toml", f'{TABLE}setup = "id -un >made; [ ! -e broken ]"\n')
+    shop.deploy("v1", "-m", "web=2")
+    assert [host.machine.call("cat", "/srv/shop/made") for host in (shop.a, shop.b)] == ["deploy\n"] * 2
+    shop.write("broken", "")
+    assert "setup failed on deploy@a with exit code 1; v1 still runs" in shop.deploy("v2", code=1).err
+
+
+def test_units_of_a_user_need_no_root(shop: Shop) -> None:
+    shop.write("procman.toml", TABLE.replace("deploy@", "alice@") + "user_units = true\n")
+    assert "sudo loginctl enable-linger alice" in shop.deploy("v1", code=1).err
+    for host in (shop.a, shop.b):
+        host.machine.call("loginctl", "enable-linger", "alice")
+        (host.root / "var/log/journal").mkdir(exist_ok=True)
+        host.machine.call("systemctl", "restart", "systemd-journald")
+    shop.deploy("v1", "-m", "web=2")
+    assert shop.ps() == {"web.1": ("a", "running", "v1"), "web.2": ("b", "running", "v1")}
+    assert re.fullmatch(r"/home/alice/shop.releases/.*\n", shop.call("run", "pwd").out)
+    wait_for(lambda: "up web.2" in shop.call("logs").out, "the journal of the user")
+    shop.call("scale", "web=1")
+    shop.call("down")
+    assert not (shop.a.root / "home/alice/shop.releases").exists()
+
+
+def test_down_leaves_nothing(shop: Shop) -> None:
+    shop.deploy("v1", "-m", "web=2,worker=2")
+    assert "shop is removed from lan" in shop.call("down").out
+    for host in (shop.a, shop.b):
+        assert shop.active(host) == []
+        left = "find /etc/systemd /srv -name '*shop*'; systemctl list-units --all --plain --no-legend 'shop*'"
+        assert host.machine.call("sh", "-c", left) == ""
+    assert "shop is not deployed to lan" in shop.call("ps", code=1).err
+    shop.deploy("v2", "-m", "web=1")
