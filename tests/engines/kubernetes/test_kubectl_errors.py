@@ -103,8 +103,8 @@ def test_a_complaint_becomes_a_sentence(complaint: str, message: str) -> None:
 
 
 def test_a_time_out_of_ours_is_one() -> None:
-    error = error_of(Outcome(124, b"", b"\nkubectl get did not answer within 60 s\n"), "prod")
-    assert error.message == "kubectl: kubectl get did not answer within 60 s"
+    error = error_of(Outcome(124, b"", b"\nkubectl get did not answer within 30 s\n"), "prod")
+    assert (error.message, error.exit_code) == ("the API server of prod does not answer", 124)
 
 
 def test_a_missing_namespace_is_told_apart() -> None:

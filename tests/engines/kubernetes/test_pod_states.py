@@ -166,3 +166,12 @@ def test_of_the_pods_of_a_job_the_latest_counts() -> None:
         one["metadata"]["labels"]["job-name"] = "shop-clock"
         one["metadata"]["creationTimestamp"] = f"2026-11-30T03:0{number}:00Z"
     assert [(name, one is second) for name, one in numbered([second, first], TYPES)] == [("clock.1", True)]
+
+
+@pytest.mark.parametrize(("code", "word"), [(0, "exited"), (3, "failed")])
+def test_what_is_not_restarted_has_ended_when_its_container_has(code: int, word: str) -> None:
+    (pod,) = (one for one in recorded("running") if one["kind"] == "Pod" and "clock" in one["metadata"]["name"])
+    pod["spec"]["restartPolicy"] = "Never"
+    ended = {"exitCode": code, "finishedAt": "2026-11-30T03:20:00Z"}
+    pod["status"]["containerStatuses"][0]["state"] = {"terminated": ended}
+    assert (pod["status"]["phase"], state_of(pod).word, state_of(pod).exit) == ("Running", word, str(code))

@@ -21,6 +21,7 @@ _STATES = {
     EXITED: "it has ended",
     FAILED: "it is not restarted",
 }
+_SETTLED = (RUNNING, STOPPING, EXITED)  # warnings about these are about the past
 
 
 def explained(instance: InstanceState, events: Sequence[Object], now: float) -> Reason:
@@ -28,7 +29,7 @@ def explained(instance: InstanceState, events: Sequence[Object], now: float) -> 
     parts = [_STATES.get(instance.state, "it waits"), instance.reason, _restarts(instance)]
     if instance.since is not None and instance.state == RUNNING:
         parts[0] = f"{parts[0]}, and has been up for {max(0, round(now - instance.since))} s"
-    if instance.state != RUNNING and "no node takes it" not in instance.reason:
+    if instance.state not in _SETTLED and "no node takes it" not in instance.reason:
         parts.append(_warning(instance.id, events))
     text = "; ".join(dict.fromkeys(filter(None, parts)))
     return Reason(instance.name, instance.state, f"{instance.state}: {text}", instance.node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from procman.engines.calls import TIMEOUT, Call, run
+from procman.engines.calls import Call, run
 from procman.engines.kubernetes.kubectl_errors import error_of
 
 TYPE_CHECKING = False
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     Object = dict[str, Any]  # as the API returns it
 
 OWNER = "procman"  # who manages the fields of an object, for server-side apply
-_ANSWER = 20  # seconds that one request may take
+_ANSWER = 10  # seconds that one request may take
+_PATIENCE = 30.0  # seconds that a command may take: it tries to reach the cluster several times
 
 
 class Kubectl:
@@ -55,9 +56,9 @@ class Kubectl:
         where = ("--context", self.context) if self.context else ()
         return ("kubectl", *where, "--namespace", self.namespace or "default", *words)
 
-    def call(self, *words: str, stdin: bytes = b"", timeout: float = TIMEOUT) -> Call:
-        """Return a call that asks the cluster something."""
-        return Call(self.argv(f"--request-timeout={_ANSWER}s", *words), stdin, timeout, shown=f"kubectl {words[0]}")
+    def call(self, *words: str, stdin: bytes = b"") -> Call:
+        """Return a call that requests something from the cluster."""
+        return Call(self.argv(f"--request-timeout={_ANSWER}s", *words), stdin, _PATIENCE, shown=f"kubectl {words[0]}")
 
     def error(self, outcome: Outcome) -> EngineError:
         """Return what went wrong, as an error for the user."""

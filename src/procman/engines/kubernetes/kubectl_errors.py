@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from procman.engines.interface import EngineError
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def error_of(outcome: Outcome, context: str, namespace: str = "default") -> Engi
     """Return the error for a call that failed."""
     said = (outcome.err or outcome.out).decode("utf-8", "replace")
     names = {"context": context or "this machine", "namespace": namespace}
+    if outcome.code == EXIT_TIMEOUT:
+        return EngineError(f"the API server of {names['context']} does not answer", _REACH, EXIT_TIMEOUT)
     if forbidden := _FORBIDDEN.findall(said):
         return _refusal(forbidden, names["context"])
     for pattern, message, hint in _KNOWN:

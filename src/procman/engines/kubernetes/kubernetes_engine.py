@@ -51,6 +51,7 @@ _OLDEST_KUBECTL = 24  # 1.24 has all the options that are used here
 _OLDEST_SERVER = 22  # 1.22 applies on the server's side
 _SKEW = 1  # minor versions between kubectl and the cluster that Kubernetes supports
 _CRASHES = 3  # of an instance of a new version; a first deployment gets the whole budget of the process
+_SPARE = 30  # seconds after our own time limit, when the cluster ends a release: so that its pod can still say why
 _INTERVAL = 0.5  # seconds between two looks
 _DOWN = 120.0  # seconds that pods may take to end, beside their own grace
 
@@ -256,8 +257,9 @@ class Kubernetes:
         """Explain the state of instances, with what the cluster has reported about them."""
         _, pods = yield from self._found()
         chosen = [(name, pod) for name, pod in pods if not names or any(matches(one, name) for one in names)]
-        outcome = yield from self._kubectl.ask("get", "events", "--field-selector", "type=Warning", "-o", "json")
-        events = json.loads(outcome.text)["items"]
+        words = ("get", "events", "--field-selector", "type=Warning", "-o", "json")
+        outcome = yield from run(self._kubectl.call(*words))
+        events = json.loads(outcome.text)["items"] if outcome.ok else ()  # not everyone may read them
         moment = yield from now()
         return [explained(instance_of(name, pod), events, moment) for name, pod in chosen]
 
@@ -273,7 +275,7 @@ class Kubernetes:
         """Return the Job of the release phase, if there is one. The cluster ends it after its time."""
         job = as_json(self._objects(release).release() or {})
         if job:
-            job["spec"]["activeDeadlineSeconds"] = max(1, round(release.timeout))
+            job["spec"]["activeDeadlineSeconds"] = round(release.timeout) + _SPARE
         return [job] if job else []
 
     def _workloads(self, release: Release) -> list[Object]:

@@ -65,6 +65,10 @@ def state_of(pod: Object) -> State:
     current = container.get("state", {})
     if "running" in current:
         return _running(pod, current["running"].get("startedAt", ""), ending, _why_ended(last))
+    if "terminated" in current and pod["spec"].get("restartPolicy") == "Never":  # the phase follows in a moment
+        has_failed = last.get("exitCode") != 0
+        word, why = (FAILED, _why_ended(last)) if has_failed else (EXITED, "")
+        return State(word, last.get("finishedAt", ""), ending, why, final=has_failed)
     if "terminated" in current:
         return State(BACKOFF, last.get("finishedAt", ""), ending, _why_ended(last), final=_cannot_start(last))
     if current.get("waiting", {}).get("reason"):
