@@ -60,11 +60,12 @@ long-worker_2: FOO='a b' ./work "$(date +%s)" \\ %h
 
 
 def tuned() -> Plan:
-    """Build an application without ports and env files, and with its own restart and stop policies."""
+    """Build an application without ports and env files, and with its own restart and stop policies, and limits."""
     plan = make_plan(parse_procfile(b"bot: ./bot\n"), Environment({}, {}), Settings(root="/opt/bot", port=0))
     for instance in plan.instances:
         instance.restart = RestartPolicy("always", max_restarts=3, backoff=0.5, success_codes=(0, 3))
         instance.stop = StopPolicy(3, 0.5)
+        instance.memory_max, instance.cpu_max, instance.pids_max = 256 << 20, 1.5, 64
     return plan
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
+MEMORY_MAX, CPU_MAX, PIDS_MAX = "memory_max", "cpu_max", "pids_max"
 RESTART_WITH, AUTOSCALE = "restarts with its dependencies", "autoscale"
 SOCKETS = "kept sockets"
 # What takes connections at a target while a process restarts, or how it passes sockets.
@@ -63,6 +64,7 @@ def features_of(service: Service) -> Iterator[str]:
         yield STOP_COMMAND
     if service.stop.to:
         yield STOP_TO
+    yield from (name for name in (MEMORY_MAX, CPU_MAX, PIDS_MAX) if getattr(plan, name) is not None)
 
 
 def by_hand_warnings(app: Application) -> Iterator[ExportWarning]:

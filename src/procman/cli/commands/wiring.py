@@ -66,6 +66,7 @@ def wire(run: StartedRun) -> Engine:
     components.append(LeftoverNotice(hub.announce))
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
+    components.append(_limits(run))
     keeper, remark = _socket_keeper(run)
     components.append(keeper)
     components += _rarely_given(run)
@@ -277,6 +278,18 @@ def _socket_keeper(run: StartedRun) -> tuple[Component, Remark]:
     if any(instance.listen for instance in run.plan.instances):
         return make(), remark
     return LazyComponent(lambda plan: plan.listen is not None, make), remark
+
+
+def _limits(run: StartedRun) -> Component:
+    """Return what holds processes to their limits, made when a plan has one."""
+
+    def make() -> Component:
+        from procman.runtime.health.limits_enforcer import LimitsEnforcer
+
+        pid = guardian.visible_pid or os.getpid()
+        return LimitsEnforcer(run.supervisor, run.hub, run.children, run.plan.session, pid)
+
+    return LazyComponent(lambda plan: plan.is_limited, make)
 
 
 def _lazy_components(

@@ -61,6 +61,9 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
     "log_file": ("PATH", "also append its output to this file; {instance} becomes web.1"),
     "groups": ("[NAMES]", "commands accept a group's name for all its processes"),
     "primary": ("true", "it gets your terminal"),
+    "memory_max": ("SIZE", "how much memory it may use, all of its processes together: 512m, 1.5g"),
+    "cpu_max": ("NUMBER", "how many CPUs it may use, 1.5 for example"),
+    "pids_max": ("NUMBER", "how many processes and threads it may have"),
 }
 
 CHECKS_EXPLAINED = {

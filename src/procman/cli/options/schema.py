@@ -27,12 +27,16 @@ from procman.core.overlay.keys import (
     COLOR_ALIASES,
     COLOR_NAMES,
     CONDITION_ALIASES,
+    FEWEST_CPUS,
     HEALTH_KEYS,
     HIGHEST_PORT,
     KEYS,
+    LARGEST_MEMORY,
+    MOST_CPUS,
     READY_KEYS,
     RESTART_ALIASES,
     RESTARTS,
+    SMALLEST_MEMORY,
     signal,
 )
 
@@ -52,6 +56,7 @@ _SOCKET = (  # a path that has a slash or no colon, or an address with a port
     r"/.*[^/\s]\s*$|^\s*[^:/\s]([^:/]*[^:/\s])?\s*$"
     r"|^\s*(localhost|\[?[0-9A-Fa-f.:]+\]?):([0-9]{1,5}|\$PORT|\$\{PORT\})\s*$"
 )
+_SIZE = rf"^\s*({_NUMBER}\s*[KkMmGgTt]([Ii]?[Bb])?|[0-9]{{7,15}}\s*[Bb]?)\s*$"
 _MOST_WHOLE = 999_999_999  # of a setting: nine digits
 
 
@@ -268,6 +273,13 @@ _OF_KEYS: dict[str, Form] = {
     "color": _words(COLOR_NAMES, COLOR_ALIASES),
     "groups": _one_or_more({"type": "string", "pattern": "^[_-]*[A-Za-z0-9][A-Za-z0-9_-]*$"}),
     "primary": _SWITCH,
+    "memory_max": {
+        "type": ["integer", "string"],
+        "minimum": SMALLEST_MEMORY,
+        "maximum": LARGEST_MEMORY,
+        "pattern": _SIZE,
+    },
+    "cpu_max": {"type": "number", "minimum": FEWEST_CPUS, "maximum": MOST_CPUS},
 }
 _OF_KEYS["per_instance"] = {"type": "number", "exclusiveMinimum": 0}
 _OF_KEYS["autoscale"] = _table(

@@ -95,8 +95,9 @@ class InstancePlan:
 
     The other attributes have their defaults here, and the overlay sets them, see core/overlay: `can_die` (its end never
     ends the run), `pty` (None: like the others), `color` (an index that wins over `index`, or None), `log_file` (an
-    absolute path, or empty), `watch` (globs below `cwd` whose changes restart it), `listen` (the sockets that are kept
-    open for it, or None), `autoscale` (how the number of instances of its type follows a measurement, or None).
+    absolute path, or empty), `memory_max` (bytes), `cpu_max` (CPUs), `pids_max` (None: no limit), `watch` (globs below
+    `cwd` whose changes restart it), `listen` (the sockets that are kept open for it, or None), `autoscale` (how the
+    number of instances of its type follows a measurement, or None).
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class InstancePlan:
         "can_die",
         "color",
         "command",
+        "cpu_max",
         "cwd",
         "depends_on",
         "groups",
@@ -114,9 +116,11 @@ class InstancePlan:
         "index",
         "listen",
         "log_file",
+        "memory_max",
         "name",
         "names_port",
         "number",
+        "pids_max",
         "port",
         "primary",
         "pty",
@@ -154,6 +158,7 @@ class InstancePlan:
         self._shared = shared_env
         self.autoscale: Autoscale | None = None
         self.autostart = True
+        self.cpu_max: float | None = None
         self.can_die = False
         self.color: int | None = None
         self.depends_on: tuple[Dependency, ...] = ()
@@ -161,7 +166,9 @@ class InstancePlan:
         self.health: Check | None = None
         self.listen: Listen | None = None
         self.log_file = ""
+        self.memory_max: int | None = None
         self.names_port = False  # whether the overlay gives it its port
+        self.pids_max: int | None = None
         self.primary = False
         self.pty: bool | None = None
         self.ready: Check | None = None
@@ -203,6 +210,11 @@ class InstancePlan:
                 return "/".join(check.target.split("/")[:3])  # without the path
         port_alone = any(check.kind == "tcp" for check in checks) and self.type != "web"
         return None if self.shown_port is None or port_alone else f"http://localhost:{self.shown_port}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it may use only so much memory, CPU time or processes."""
+        return not (self.memory_max is None and self.cpu_max is None and self.pids_max is None)
 
     @property
     def fails_unhealthy(self) -> bool:

@@ -82,6 +82,7 @@ class ProcessOverlay:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._set_no_limits()
         self.sources: dict[str, Table] = {}
         self.variables: dict[str, str] = {}  # of its env files and its env, once the files are read
         # when it runs
@@ -119,6 +120,11 @@ class ProcessOverlay:
         self.primary = 0  # the number of the instance that gets the terminal of `start`; 0: none
         self.color: int | None = None
         self.log_file = ""
+
+    def _set_no_limits(self) -> None:
+        self.memory_max: int | None = None  # bytes
+        self.cpu_max: float | None = None  # CPUs
+        self.pids_max: int | None = None
 
     def location(self, key: str) -> str:
         """Return the location of a key: ``procman.toml:3``."""

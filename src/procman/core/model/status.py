@@ -63,13 +63,18 @@ def signal_number(name: str) -> int | None:
 
 
 class ExitStatus:
-    """How a child ended: with exit code `code` (0 to 255), or killed by the signal with the number `signal`."""
+    """How a child ended: with exit code `code` (0 to 255), or killed by the signal with the number `signal`.
 
-    __slots__ = ("code", "signal")
+    `cause` says what a SIGKILL came from, as in "killed by the kernel: out of memory". An empty one is known to be
+    something other than a lack of memory; None is unknown.
+    """
+
+    __slots__ = ("cause", "code", "signal")
 
     def __init__(self, code: int | None = None, signal: int | None = None) -> None:
         self.code = code
         self.signal = signal
+        self.cause: str | None = None
 
     @property
     def shell_code(self) -> int:
@@ -83,6 +88,8 @@ class ExitStatus:
 
     def words(self, asked: bool = False) -> str:
         """Describe the end, for a sentence. With `asked` procman sent the signal itself, so no reason is guessed."""
+        if self.cause and not asked:
+            return self.cause
         if self.code is None:
             return self._signal_words(asked)
         if self.code == 127:
@@ -91,13 +98,17 @@ class ExitStatus:
             return "exited with code 126 (cannot be executed)"
         if not asked and 128 < self.code <= 128 + 64 and signal_name(self.code - 128).startswith("SIG"):
             name = signal_name(self.code - 128)
-            return f"exited with code {self.code} ({name}{_reason(name)})"
+            return f"exited with code {self.code} ({name}{self._reason(name)})"
         return f"exited with code {self.code}"
 
     def _signal_words(self, asked: bool) -> str:
         name = signal_name(self.signal or 0)
-        reason = "" if asked or not _reason(name) else f" ({_REASONS[name]})"
-        return f"killed by {name}{reason}"
+        reason = "" if asked else self._reason(name)
+        return f"killed by {name}{f' ({reason[2:]})' if reason else ''}"
+
+    def _reason(self, name: str) -> str:
+        """Return what the signal suggests, after a comma, unless something better is known."""
+        return f", {_REASONS[name]}" if name in _REASONS and self.cause is None else ""
 
     def __repr__(self) -> str:
         return f"ExitStatus({self.words(asked=True)})"
@@ -107,7 +118,3 @@ class ExitStatus:
 
     def __hash__(self) -> int:
         return hash((self.code, self.signal))
-
-
-def _reason(name: str) -> str:
-    return f", {_REASONS[name]}" if name in _REASONS else ""

@@ -102,6 +102,9 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.primary = plan.number == process.primary
     plan.pty = process.pty
     plan.color = process.color
+    plan.memory_max = process.memory_max
+    plan.cpu_max = process.cpu_max
+    plan.pids_max = process.pids_max
     plan.watch = process.watch
     plan.log_file = process.log_file
     variables = process.variables

@@ -21,7 +21,7 @@ from procman.core.overlay.converters import (
     wrong,
 )
 from procman.core.text.suggest import nearest
-from procman.core.text.values import regex
+from procman.core.text.values import SIZE, regex, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ COLORS = ("cyan", "green", "magenta", "blue", "red", "yellow")  # in the order o
 COLOR_NAMES = (*COLORS, *(f"bright-{color}" for color in COLORS))
 COLOR_ALIASES = {name.replace("-", "_"): name for name in COLOR_NAMES}
 READY_TIMEOUT = 60.0  # seconds to become ready in
+SMALLEST_MEMORY, LARGEST_MEMORY = 1_000_000, (1 << 50) - 1  # bytes
+FEWEST_CPUS, MOST_CPUS = 0.01, 1024.0  # systemd and Linux know hundredths of a CPU
 _HEALTH_INTERVAL = 10.0  # seconds
 
 RESTARTS = ("on-failure", "always", "never")
@@ -147,6 +149,30 @@ def _color(value: object) -> int:
 def _primary(value: object) -> int:
     """Return the number of the instance that gets the terminal: the first one, or 0 for none."""
     return int(truth(value))
+
+
+def memory(value: object) -> int:
+    """Return a size in bytes, from a number or a string such as ``512m``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    elif isinstance(value, float) and value.is_integer():
+        value = str(int(value))
+    if not isinstance(value, str):
+        raise wrong(SIZE, value)
+    try:
+        found = size(value.strip())
+    except ValueError as error:
+        raise wrong(str(error), value) from None
+    if not SMALLEST_MEMORY <= found <= LARGEST_MEMORY:
+        raise wrong("at least 1m and less than 1024t", value, "no program runs in less")
+    return found
+
+
+def cpus(value: object) -> float:
+    """Return how many CPUs, 1.5 for example."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not FEWEST_CPUS <= value <= MOST_CPUS:
+        raise wrong(f"a number of CPUs from {FEWEST_CPUS:g} to {MOST_CPUS:g}", value, "for example 1.5")
+    return float(value)
 
 
 def _groups(value: object) -> tuple[str, ...]:
@@ -344,4 +370,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "log_file": text,
     "groups": _groups,
     "primary": _primary,
+    "memory_max": memory,
+    "cpu_max": cpus,
+    "pids_max": whole(1, 4_194_304, "a number"),  # the most that Linux has
 }

@@ -13,6 +13,8 @@ HIGHEST_PORT = 65535
 OFFSET = "none, worktree or a whole number"
 DURATION = "a duration such as 30, 500ms or 1m30s"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
+SIZE = "a size in bytes, or with a unit: 512m, 1g, 1.5GiB"
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # in bytes
 _FOREVER = 1e9  # seconds, 31 years; deadlines and time formats stay far from their limits
 
 
@@ -66,6 +68,28 @@ def format_duration(seconds: float) -> str:
     if total < 3600:
         return f"{total // 60} min {total % 60} s"
     return f"{total // 3600} h {total % 3600 // 60} min"
+
+
+def size(text: str) -> int:
+    """Return a size in bytes: ``4096``, ``512k``, ``1.5g``, ``64MiB``, ``2 GB``. A unit is a power of 1024."""
+    number = text[: len(text) - len(text.lstrip("0123456789."))]
+    unit = text[len(number) :].strip().lower().removesuffix("b").removesuffix("i")
+    is_number = text.isascii() and number.replace(".", "", 1).isdigit() and len(number) <= 2 * _DIGITS
+    if not is_number or unit not in _SIZES:
+        raise ValueError(SIZE)
+    return int(float(number) * _SIZES[unit])
+
+
+def format_size(size: int) -> str:
+    """Return a size for a sentence: ``512 B``, ``1.5 MiB``, ``2.0 GiB``."""
+    if size < 1024:
+        return f"{size} B"
+    amount, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if amount < 1023.95:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}"
 
 
 def truth(text: str) -> bool:

@@ -42,8 +42,11 @@ from procman.export.grammar import (
     yaml_lines,
 )
 from procman.export.overlay import (
+    CPU_MAX,
     DEPENDENCIES,
     HEALTH,
+    MEMORY_MAX,
+    PIDS_MAX,
     READY,
     RESTART_WITH,
     STOP_COMMAND,
@@ -58,7 +61,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from procman.core.model.plan import Plan
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.grammar import Yaml
     from procman.export.options import ExportOptions
@@ -67,6 +70,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "compose.yaml for Docker Compose and `docker stack deploy` (Swarm)"
 
+_SUPPORTED = (
+    *(READY, HEALTH, DEPENDENCIES, RESTART_WITH, STOP_COMMAND, STOP_TO),
+    *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
+)
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
 # The driver's own default keeps everything forever.
 _LOGGING = """\
@@ -88,12 +95,15 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield compose.yaml, the file that only Compose reads, and the env files."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
-    yield from overlay_warnings(app, "Compose", READY, HEALTH, DEPENDENCIES, RESTART_WITH, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Compose", *_SUPPORTED)
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
     if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
         yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
+    for service in app.services:
+        if service.first.pids_max is not None:
+            yield ExportWarning(f"Swarm does not support {PIDS_MAX} of {service.name}, which Compose does")
     yield from _numbering(app)
     values = [pair for _, env in _env_files(app) for pair in env.items()]
     odd = dict.fromkeys(name for name, value in values if not can_hold(docker_line, value))
@@ -181,8 +191,17 @@ def _service(app: Application, service: Service, options: ExportOptions) -> Part
             **_replicas(service),
             **({"update_config": _update(service)} if service.kind == LASTING else {}),
             "restart_policy": _restart(service, options.keep_trying),
+            **_limits(service.first),
         },
     }
+
+
+def _limits(plan: InstancePlan) -> Part:
+    limits: Part = {
+        **({"cpus": f"{plan.cpu_max:g}"} if plan.cpu_max is not None else {}),
+        **({"memory": Plain(f"{plan.memory_max}b")} if plan.memory_max is not None else {}),
+    }
+    return {"resources": {"limits": limits}} if limits else {}
 
 
 def _update(service: Service) -> Part:
@@ -262,8 +281,17 @@ def _only_here(app: Application, service: Service) -> Part:
         "environment": _local(app, service),
         "security_opt": ("no-new-privileges:true",),
         **_depends_on(app, service, labels_of(app)),
-        **({"deploy": {"replicas": 1}} if service.kind == RELEASE and service.starts else {}),
+        **_deploy_here(service),
     }
+
+
+def _deploy_here(service: Service) -> Part:
+    pids = service.first.pids_max
+    found: Part = {
+        **({"replicas": 1} if service.kind == RELEASE and service.starts else {}),
+        **({"resources": {"limits": {"pids": pids}}} if pids is not None else {}),
+    }
+    return {"deploy": found} if found else {}
 
 
 def _local(app: Application, service: Service) -> Part:

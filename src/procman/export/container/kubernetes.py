@@ -10,7 +10,17 @@ from procman.export.container.kubernetes_objects import Objects, is_autoscaled
 from procman.export.container.manifests import CONTENT, document
 from procman.export.container.pods import SINGLE, TERM, is_single
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
-from procman.export.overlay import AUTOSCALE, HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import (
+    AUTOSCALE,
+    CPU_MAX,
+    HEALTH,
+    MEMORY_MAX,
+    READY,
+    STOP_COMMAND,
+    STOP_TO,
+    by_hand_warnings,
+    overlay_warnings,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +42,8 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
-    yield from overlay_warnings(app, "Kubernetes", READY, HEALTH, STOP_COMMAND, STOP_TO, AUTOSCALE)
+    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, AUTOSCALE)
+    yield from overlay_warnings(app, "Kubernetes", *held)
     yield from check_warnings(app, KUBERNETES)
     yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)

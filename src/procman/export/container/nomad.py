@@ -21,7 +21,17 @@ from procman.export.container.containers import dns_label, image_of, image_warni
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
-from procman.export.overlay import HEALTH, READY, STOP_COMMAND, STOP_TO, by_hand_warnings, overlay_warnings
+from procman.export.overlay import (
+    CPU_MAX,
+    HEALTH,
+    MEMORY_MAX,
+    PIDS_MAX,
+    READY,
+    STOP_COMMAND,
+    STOP_TO,
+    by_hand_warnings,
+    overlay_warnings,
+)
 from procman.export.shell import signal_name
 
 TYPE_CHECKING = False
@@ -41,7 +51,10 @@ _SHORTEST = 1.0  # seconds; Nomad refuses shorter intervals and limits of checks
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Nomad", READY, HEALTH, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Nomad", READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, PIDS_MAX)
+    for service in app.services:
+        if service.first.cpu_max is not None:
+            yield ExportWarning(f"not exported to Nomad: cpu_max of {service.name}; Nomad shares out MHz, not CPUs")
     yield from _check_warnings(app)
     yield from image_warnings(app, options, "Nomad")
     yield from signal_warnings(app)
@@ -202,11 +215,21 @@ def _task(app: Application, service: Service, options: ExportOptions) -> str:
         + (f"      user         = {hcl(options.user)}\n" if options.user else "")
         + f"      kill_signal  = {stop}\n      kill_timeout = {hcl(f'{seconds(service.stop.grace)}s')}\n\n"
         f'      config {{\n        image   = {hcl(image_of(app, options))}\n        command = "/bin/sh"\n'
-        f'        args    = ["/local/command"]\n{ports}      }}\n\n'
+        f'        args    = ["/local/command"]\n{ports}{_pids(service)}      }}\n\n{_resources(service)}'
         f"      # The command is in a file because Nomad would expand ${{PORT}} in args.\n"
         f"{_template(app, 'local/command', data)}\n      env {{\n{_environment(app, service)}      }}\n"
         + _secrets(app, service)
     )
+
+
+def _pids(service: Service) -> str:
+    return "" if service.first.pids_max is None else f"        pids_limit = {service.first.pids_max}\n"
+
+
+def _resources(service: Service) -> str:
+    """Return the block with the memory in MiB, which Nomad reserves and the driver holds it to."""
+    memory = service.first.memory_max
+    return "" if memory is None else f"      resources {{\n        memory = {max(10, memory >> 20)}\n      }}\n\n"
 
 
 def _environment(app: Application, service: Service) -> str:

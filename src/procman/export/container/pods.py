@@ -128,11 +128,22 @@ def _container(app: Application, service: Service, label: str, sources: list[Yam
         **({"envFrom": sources} if sources else {}),
         **(probes(service) if service.kind == LASTING else {}),
         **(_drain_hook() if _drains(service) else {}),
+        **_limits(service),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             **({"capabilities": {"drop": (Plain("ALL"),)}} if _is_restricted(options) else {}),
         },
     }
+
+
+def _limits(service: Service) -> Manifest:
+    """Return the limits. Kubernetes reserves as much on a node unless something else says less."""
+    memory, cpus = service.first.memory_max, service.first.cpu_max
+    limits: Manifest = {
+        **({"cpu": Plain(f"{round(cpus * 1000)}m")} if cpus is not None else {}),
+        **({"memory": str(memory)} if memory is not None else {}),
+    }
+    return {"resources": {"limits": limits}} if limits else {}
 
 
 def _drain_hook() -> Manifest:

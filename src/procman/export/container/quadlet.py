@@ -13,8 +13,11 @@ from procman.export.container.first_process import container_argv, signal_warnin
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import Block, assignments, escaped, podman_line, systemd_lines, systemd_path, systemd_word
 from procman.export.overlay import (
+    CPU_MAX,
     DEPENDENCIES,
     HEALTH,
+    MEMORY_MAX,
+    PIDS_MAX,
     RESTART_WITH,
     STOP_COMMAND,
     STOP_TO,
@@ -48,6 +51,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "container units for Podman Quadlet"
 
+_SUPPORTED = (
+    *(DEPENDENCIES, HEALTH, RESTART_WITH, STOP_COMMAND, STOP_TO),
+    *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
+)
 SYSTEM_FOLDERS = ("/etc/containers/systemd", "/run/containers/systemd", "/usr/share/containers/systemd")
 _PODMANS_OWN = re.compile(
     "NOTIFY_SOCKET|LISTEN_(FDS|FDNAMES|PID)|(CONTAINERS?|DOCKER|PODMAN|STORAGE|REGISTRY|XDG|LD)_.*"
@@ -61,7 +68,7 @@ USER_FOLDERS = ("%E/containers/systemd", "/etc/containers/systemd/users")
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the container units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Quadlet", DEPENDENCIES, HEALTH, RESTART_WITH, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "Quadlet", *_SUPPORTED)
     yield from health_warnings(app, "Podman")
     yield from readiness_warnings(app)
     yield from by_hand_warnings(app)
@@ -181,7 +188,18 @@ def _container(app: Application, service: Service, options: ExportOptions, folde
         f"PodmanArgs=--stop-timeout={whole_seconds(service.stop.grace)}",
         *(["PublishPort=${PORT}:${PORT}"] if service.serves else []),
         *_health(service),
+        *_limits(service.first),
     ]
+
+
+def _limits(plan: InstancePlan) -> Iterator[str]:
+    """Yield the limits, for the container: of the unit, they would count Podman's own processes, too."""
+    if plan.memory_max is not None:
+        yield f"PodmanArgs=--memory={plan.memory_max}b"
+    if plan.cpu_max is not None:
+        yield f"PodmanArgs=--cpus={plan.cpu_max:g}"
+    if plan.pids_max is not None:
+        yield f"PodmanArgs=--pids-limit={plan.pids_max}"
 
 
 def _health(service: Service) -> list[str]:

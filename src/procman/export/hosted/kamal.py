@@ -35,7 +35,7 @@ _TERM = 15
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield config/deploy.yml, with an invented machine for each instance."""
     app = application(plan, options)
-    yield from platform_warnings(app, "Kamal", signal=True)
+    yield from platform_warnings(app, "Kamal", signal=True, limits=True)
     yield ExportWarning("Kamal runs one container of a role on a machine: replace the names of the hosts", True)
     if release_line(app):
         yield ExportWarning(
@@ -89,14 +89,23 @@ def _registry_and_name(image: str) -> tuple[str, str]:
 
 
 def _role(service: Service) -> dict[str, Yaml]:
-    options: dict[str, Yaml] = {}
-    if service.stop.signal_number != _TERM:
-        options = {"options": {"stop-signal": signal_name(service.stop.signal_number)}}
+    options = {"options": found} if (found := _docker_options(service)) else {}
     return {
         "hosts": [f"{service.name}-{instance.number}.example" for instance in service.instances],
         "cmd": line(service),
         "env": {"clear": variables(variables_of(service), "Kamal")},
         **options,
+    }
+
+
+def _docker_options(service: Service) -> dict[str, Yaml]:
+    """Return the options of docker run."""
+    plan, number = service.first, service.stop.signal_number
+    return {
+        **({"stop-signal": signal_name(number)} if number != _TERM else {}),
+        **({"memory": Plain(f"{plan.memory_max}b")} if plan.memory_max is not None else {}),
+        **({"cpus": f"{plan.cpu_max:g}"} if plan.cpu_max is not None else {}),
+        **({"pids-limit": plan.pids_max} if plan.pids_max is not None else {}),
     }
 
 

@@ -10,7 +10,7 @@ from procman.export.application import LASTING, RELEASE, own
 from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
 from procman.export.grammar import require_names, sh
-from procman.export.overlay import HEALTH, READY, features_of, sockets_warning
+from procman.export.overlay import CPU_MAX, HEALTH, MEMORY_MAX, PIDS_MAX, READY, features_of, sockets_warning
 from procman.export.shell import in_folder, signal_name
 
 TYPE_CHECKING = False
@@ -23,17 +23,18 @@ _TERM = 15
 
 
 def platform_warnings(
-    app: Application, platform: str, signal: bool = False, apart: bool = False
+    app: Application, platform: str, signal: bool = False, apart: bool = False, limits: bool = False
 ) -> Iterator[ExportWarning]:
     """Yield what the platform lacks. All of them make http checks. Raises UsageError for a name that it cannot hold.
 
-    ``signal``: it can send any stop signal; ``apart``: each type has secrets of its own.
+    ``signal``: it can send any stop signal; ``apart``: each type has secrets of its own;
+    ``limits``: it takes those for memory, CPUs and processes.
     """
     require_names(secrets_of(app), platform)
     yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
     for service in app.services:
         if service in _exported(app):
-            yield from _missing(service, platform, signal)
+            yield from _missing(service, platform, signal, limits)
             yield from loopback_warnings(service, platform)
             if service.env and not apart:
                 names = ", ".join(service.env)
@@ -44,9 +45,10 @@ def platform_warnings(
             yield ExportWarning(f"not exported to {platform}: {service.name}, which does not run all the time")
 
 
-def _missing(service: Service, platform: str, signal: bool) -> Iterator[ExportWarning]:
+def _missing(service: Service, platform: str, signal: bool, limits: bool) -> Iterator[ExportWarning]:
     checks = (READY, HEALTH) if service.serves and health_path(service) else ()
-    missing = [feature for feature in features_of(service) if feature not in checks]
+    held = (*checks, *((MEMORY_MAX, CPU_MAX, PIDS_MAX) if limits else ()))
+    missing = [feature for feature in features_of(service) if feature not in held]
     number = service.stop.signal_number
     if number != _TERM and not signal:
         missing.append(f"the stop signal {signal_name(number)}")

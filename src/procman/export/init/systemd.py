@@ -10,7 +10,10 @@ from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit
 from procman.export.init.systemd_sockets import socket_files, socket_lines, socket_warnings, starts_on_connection
 from procman.export.overlay import (
+    CPU_MAX,
     DEPENDENCIES,
+    MEMORY_MAX,
+    PIDS_MAX,
     READY,
     RESTART_WITH,
     SOCKETS,
@@ -38,12 +41,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from procman.core.model.plan import Plan
+    from procman.core.model.plan import InstancePlan, Plan
     from procman.export.application import Application, Service
     from procman.export.options import ExportOptions
 
 SUMMARY = "units for systemd: of the system, or with --user alone, of a user"
 
+_SUPPORTED = (
+    *(DEPENDENCIES, RESTART_WITH, READY, SOCKETS, STOP_COMMAND, STOP_TO),
+    *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
+)
 SYSTEM_FOLDERS = (
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -85,7 +92,7 @@ SystemCallArchitectures=native
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the units, the links that choose the instances, and the environment files."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "systemd", DEPENDENCIES, RESTART_WITH, READY, SOCKETS, STOP_COMMAND, STOP_TO)
+    yield from overlay_warnings(app, "systemd", *_SUPPORTED)
     yield from socket_warnings(app)
     yield from by_hand_warnings(app)
     yield from ready_warnings(app)
@@ -221,8 +228,19 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         *socket_lines(app, service),
         f"ExecStart=/bin/sh -c {command}",
         *ready_lines(service, folder),
+        *_limits(service.first),
         f"SyslogIdentifier={app.name}-{service.name}.%i",
     ]
+
+
+def _limits(plan: InstancePlan) -> Iterator[str]:
+    """Yield the limits of one instance. If memory runs out, all of its processes are killed, as under `start`."""
+    if plan.memory_max is not None:
+        yield from (f"MemoryMax={plan.memory_max}", "OOMPolicy=kill")
+    if plan.cpu_max is not None:
+        yield f"CPUQuota={plan.cpu_max * 100:g}%"
+    if plan.pids_max is not None:
+        yield f"TasksMax={plan.pids_max}"
 
 
 def _needs(app: Application, service: Service) -> Iterator[str]:

@@ -43,6 +43,9 @@ def signal(session: Session, client: Client, request: Request) -> None:
     if not request.names:
         raise UsageError("missing process", "for example: procman signal USR1 web")
     for instance, pid in session.alive(request.names):
+        child = session.children.of(instance.name)
+        if child is not None and number == signals.SIGKILL:
+            child.cause = "killed by procman signal"
         pids = send_to_program(pid, number)
         _note(session, instance, number)
         shown = f"pid{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"

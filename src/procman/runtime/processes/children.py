@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
     from procman.runtime.processes.kept_sockets import KeptSockets
+    from procman.runtime.processes.kill_causes import KillCauses
     from procman.runtime.processes.pty import Pty
     from procman.runtime.processes.session_leader import SessionLeaders
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
+KILLED = 128 + 9  # what a shell exits with if SIGKILL has ended what it was running
 MAX_REAPED_PER_TURN = 256  # a process that forks faster than we reap must not block the loop
 
 
 class Child:
     """One life of an instance: its pid, the descriptors to read it by, and its status once it has ended."""
 
-    __slots__ = ("asked", "group_asked", "name", "outputs", "pid", "pty", "status", "stopper")
+    __slots__ = ("asked", "cause", "group_asked", "name", "outputs", "pid", "pty", "status", "stopper")
 
     def __init__(self, name: str, pid: int, outputs: tuple[tuple[str, int], ...], pty: Pty | None) -> None:
         self.name = name
@@ -53,6 +55,7 @@ class Child:
         self.outputs = outputs  # (stream, descriptor)
         self.pty = pty
         self.status: ExitStatus | None = None  # known before it is reaped: a zombie
+        self.cause = ""  # what a SIGKILL comes from, if that is known: see ExitStatus
         self.stopper: SideCommand | None = None  # the stop command under way
         self.asked: list[int] = []  # the processes that alone have got the stop signal
         self.group_asked = False  # all of its group has got it
@@ -77,6 +80,7 @@ class Children:
         self._side_commands: SideCommands | None = None
         self._kept_sockets: KeptSockets | None = None
         self._session_leaders: SessionLeaders | None = None
+        self._kill_causes: KillCauses | None = None
         self.announce: Callable[[str], None] = _announce_nothing
 
     def __len__(self) -> int:
@@ -260,7 +264,18 @@ class Children:
                 child.status = peek(child.pid)
                 if child.status is not None:
                     dead.append(child)
+        if killed := [child for child in dead if child.status is not None and child.status.shell_code == KILLED]:
+            self.kill_causes.explain(killed)
         return dead
+
+    @property
+    def kill_causes(self) -> KillCauses:
+        """What SIGKILL comes from; created at the first one."""
+        if self._kill_causes is None:
+            from procman.runtime.processes.kill_causes import KillCauses
+
+            self._kill_causes = KillCauses()
+        return self._kill_causes
 
     def reap(self, child: Child) -> None:
         """Release the child's numbers. Nothing may be signalled by them any more."""

@@ -26,6 +26,11 @@ job "tuned" {
         image   = "registry.example/tuned:1"
         command = "/bin/sh"
         args    = ["/local/command"]
+        pids_limit = 64
+      }
+
+      resources {
+        memory = 256
       }
 
       # The command is in a file because Nomad would expand ${PORT} in args.
