@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 PROCMAN = str(Path(sys.executable).with_name("procman"))
+STATE = f"{tempfile.gettempdir()}/procman-tests-{os.geteuid()}-state"  # the records of all sessions in the background
 LIMIT = 60.0  # seconds; generous, so that only what hangs reaches it on a busy machine
 MARK = "PROCMAN_TEST_MARK"  # every process of a session inherits it: that is how survivors are found
 _FOREIGN = re.compile(
@@ -57,7 +58,7 @@ class Finished:
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """The environment for a command under test: ours, without what would change its behavior; None takes one out."""
     kept = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-    kept |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    kept |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "XDG_STATE_HOME": STATE}
     for name, value in (changes or {}).items():
         kept.pop(name, None) if value is None else kept.update({name: value})
     return kept

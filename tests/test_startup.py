@@ -174,6 +174,14 @@ def test_the_sdk_is_imported_for_mcp_only(place: harness.Place) -> None:
     assert sdk <= imported(place.folder, "mcp")
 
 
+def test_the_record_is_imported_only_for_a_session_that_is_recorded(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    words = ("start", "--restart", "never", "--no-port")
+    recording = {"procman.output.sinks.record", "procman.runtime.loop.recorder", "json"}
+    assert not recording & imported(place.folder, *words)
+    assert recording <= imported(place.folder, *words, "--record", "always")
+
+
 def test_colorama_is_imported_only_for_colors(place: harness.Place) -> None:
     place.procfile("web: true\n")
     words = ("start", "--restart", "never", "--no-port")

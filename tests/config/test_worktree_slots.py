@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from procman.config import worktree_slots
-from procman.config.worktree_slots import SLOTS, slot_of, state_folder
+from procman.config.state_folder import state_folder
+from procman.config.worktree_slots import SLOTS, slot_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

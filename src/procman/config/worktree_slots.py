@@ -10,6 +10,7 @@ import errno
 import os
 import time
 
+from procman.config.state_folder import state_folder
 from procman.core.procfile.formation import DEFAULT_PORT, base_in_worktree
 
 TYPE_CHECKING = False
@@ -48,20 +49,6 @@ def slot_of(worktree: str, port: int | None, environ: Mapping[str, str]) -> tupl
     other = next(_others(known, worktree, slot), "")
     shared = f"all ranges of ports for worktrees are taken, so this one has the ports of {other}"
     return slot, shared if other else ""
-
-
-def state_folder(environ: Mapping[str, str]) -> str:
-    """Return the folder for what procman remembers. Raises OSError if it is another user's: root can have that HOME."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    state = environ.get("XDG_STATE_HOME", "")
-    parents = [state]
-    if not state.startswith("/"):  # others are invalid, by the specification
-        state = f"{home}/.local/state"
-        parents = [state, home]
-    owner = next((os.stat(path).st_uid for path in (f"{state}/procman", *parents) if os.path.lexists(path)), None)
-    if owner not in (None, os.geteuid()):
-        raise PermissionError(errno.EPERM, f"{state} belongs to another user")
-    return f"{state}/procman"
 
 
 def _settle(folder: str, worktree: str, base: int) -> int:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procman.cli.control.log_source import Query, in_order, lines_after, live_output, pieces, read_cursor
+from procman.cli.control.log_query import Query, lines_after, read_cursor
+from procman.cli.control.log_source import in_order, live_output, pieces
 from procman.errors import UsageError
 from procman.output.sinks.history import History
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procman.cli.control.log_source import Record
+    from procman.cli.control.log_query import Record
 
 
 def record(name: str = "web.1", at: int = 0, time: float = 1.0, **more: object) -> Record:
@@ -45,7 +46,9 @@ def test_no_time_is_a_moment_before_the_one_above_it() -> None:
     assert [one["time"] for one, _ in in_order(memory, "s")] == [5.0, 5.0, 5.1, 2.0, 2.05]  # 2.0: the clock was set
 
 
-@pytest.mark.parametrize(("size", "rest"), [(0, b"ab\ncd\n"), (3, b"cd\n"), (1, b"cd\n"), (4, b""), (6, b""), (7, b"")])
+@pytest.mark.parametrize(
+    ("size", "rest"), [(-5, b"ab\ncd\n"), (0, b"ab\ncd\n"), (3, b"cd\n"), (1, b"cd\n"), (4, b""), (6, b""), (7, b"")]
+)
 def test_a_cursor_inside_of_a_line_means_the_next_one(size: int, rest: bytes) -> None:
     assert lines_after(b"ab\ncd\n", size) == rest
 

@@ -52,7 +52,10 @@ def perform(invocation: Invocation) -> int:
     pipe = io.BufferedWriter(_CallerPipe(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(pipe, "utf-8", "backslashreplace", line_buffering=True)
     try:
-        return start(settle(invocation), None, _claim, lambda: replace_by_null(2))
+        settings = settle(invocation)
+        if settings.record == "auto":
+            settings = settings.but(record="always")
+        return start(settings, None, _claim, lambda: replace_by_null(2))
     except AlreadyRunningError:
         _report(RUNNING)
         return EXIT_OK

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procman.cli.commands.socket_claim import SocketClaim
     from procman.core.model.plan import Plan
     from procman.core.model.settings import Settings
+    from procman.output.sinks.record import Record
     from procman.runtime.processes.pty import Window
 
 JITTER = 0.1  # fraction of a backoff, so that instances that died together do not restart together
@@ -45,6 +46,7 @@ class StartedRun:
         "outlet",
         "plan",
         "primary",
+        "record",
         "settings",
         "signals",
         "socket_claim",
@@ -64,6 +66,7 @@ class StartedRun:
         self.warnings = [*_warnings(plan), *filter(None, (socket_claim.warning, lack))]  # besides the Procfile's own
         self.hooks: Mapping[str, str] = {}  # commands by event
         self.here = os.getcwd()
+        self.record = self._begin_record()
         os.chdir(plan.root)
         self.supervisor = Supervisor(plan.instances, settings.exit or _default_exit_rule(), _jitter)
         self.children = Children(plan.session, len(plan.instances), separate_streams=settings.format == "json")
@@ -71,6 +74,15 @@ class StartedRun:
         self.signals = SignalPipe()
         room = window(plan, settings, self.primary, hub.prefix_width)
         self.launcher = Launcher(self.supervisor, self.children, room)
+
+    def _begin_record(self) -> Record | None:
+        if self.settings.record != "always" or not self.settings.record_limit:
+            return None
+        from procman.cli.commands.record_start import begin
+
+        record, why = begin(self.plan, self.settings, self.hub, self.here)
+        self.warnings += [why] if why else []
+        return record
 
     def begin(self) -> None:
         """Start the first instances, then show the warnings.

@@ -69,7 +69,7 @@ def _settings(invocation: Invocation, socket: str) -> Settings:
     settings = settle(Invocation(invocation.command, given, ()))
     if settings.port_conflict == "warn" and not settings.is_given_directly("port_conflict"):
         settings = settings.but(port_conflict="bump")
-    return settings.but(socket=socket, control=True, exit="never", color=False, status=False, pty=False)
+    return settings.but(socket=socket, control=True, exit="never", color=False, status=False, pty=False, record="never")
 
 
 def _start(settings: Settings, stderr: int) -> int:

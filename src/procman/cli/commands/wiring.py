@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from procman.runtime.control.session import Remark, Session
     from procman.runtime.health.socket_keeper import SocketKeeper
     from procman.runtime.loop.component import Component
+    from procman.runtime.loop.recorder import Recorder
     from procman.runtime.processes.children import Children
     from procman.runtime.reload import Reload
     from procman.runtime.system.poller import Poller
@@ -48,8 +49,9 @@ def wire(run: StartedRun) -> Engine:
     )
     announcer = _announcer(run)
     components = [announcer, *_reporters(run)]
+    recorders = _recorders(run)
+    detachment = _detachment(run, job_control, requests, recorders)
     if run.primary:
-        detachment = _detachment(run, job_control, requests)
         components[:0] = _primary_terminal(
             run.primary, hub, supervisor, children, requests, job_control, reload, detachment.request
         )
@@ -58,7 +60,6 @@ def wire(run: StartedRun) -> Engine:
     elif hub.has_footer:
         if settings.status is not False:
             lend = _lending(hub, supervisor, children, requests, reload)
-            detachment = _detachment(run, job_control, requests)
             always = settings.status is True
             components += _status_line(hub, supervisor, job_control, reload, lend, detachment.request, always)
             components.append(detachment)
@@ -74,6 +75,7 @@ def wire(run: StartedRun) -> Engine:
     components.append(_autoscaling(run, session))
     if run.socket_claim.endpoint is not None:
         components.append(Control(run.socket_claim.endpoint, session))
+    components += recorders
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
 
 
@@ -88,7 +90,19 @@ def _plan_source(run: StartedRun) -> Callable[[], PlanSource]:
     return plan_source
 
 
-def _detachment(run: StartedRun, job_control: JobControl, requests: SignalRequests) -> OnRequest:
+def _recorders(run: StartedRun) -> list[Recorder]:
+    """Return what drives the record, if there is one, or may be one once the session is detached."""
+    may_detach = run.hub.has_footer and run.settings.record == "auto" and run.settings.record_limit
+    if run.record is None and not may_detach:
+        return []
+    from procman.runtime.loop.recorder import Recorder
+
+    return [Recorder(run.supervisor, run.record)]
+
+
+def _detachment(
+    run: StartedRun, job_control: JobControl, requests: SignalRequests, recorders: list[Recorder]
+) -> OnRequest:
     """Return what detaches the session from its terminal on request, or announces why that is impossible."""
 
     def detach(poller: Poller) -> None:
@@ -97,9 +111,25 @@ def _detachment(run: StartedRun, job_control: JobControl, requests: SignalReques
         if why := detachment.obstacle(run.supervisor, run.socket_claim.endpoint is not None):
             run.hub.announce(f"not detached: {why}")
         else:
+            for one in recorders:
+                _begin_record(run, one)
             detachment.detach(run.hub, run.outlet, job_control, requests, poller)
 
     return OnRequest(detach)
+
+
+def _begin_record(run: StartedRun, recorder: Recorder) -> None:
+    """Record what the session remembers, and everything from now on."""
+    if recorder.record is not None:
+        return
+    from procman.cli.commands.record_start import begin
+
+    recorder.record, why = begin(run.plan, run.settings, run.hub, run.here)
+    if why:
+        run.hub.announce(why)
+    if recorder.record is not None:
+        history = run.hub.history
+        recorder.record.recall(history.recall(lambda _name: True, None, None), history.lives(lambda _name: True))
 
 
 def _rarely_given(run: StartedRun) -> list[Component]:

@@ -1,66 +1,61 @@
-"""The output of a session for ``logs``, in the order in which it was published: from its memory, then live.
-
-A position is a number of bytes: those of all output of the session before it. A cursor names a session and a position,
-that after a line; so each line has one.
-"""
+"""The output of a session for ``logs``, in the order in which it was published: from its memory, then live."""
 
 from __future__ import annotations
 
+import itertools
+
 from procman.cli.control.connection import StrangerError, require_success
-from procman.errors import UsageError
+from procman.cli.control.log_query import lines_after
+from procman.errors import ProcmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from procman.cli.control.connection import Connection
+    from procman.cli.control.log_query import Output, Piece, Query, Record
+    from procman.cli.control.recorded import Recording
 
-    Record = dict[str, object]
-    Output = Iterator[tuple[Record, bytes]]
-
+EVER = 1 << 30  # seconds, 34 years: all that a session keeps
 MOMENT = 0.1  # seconds; lines that the session keeps together have one time, that of the first
 
 
-class Query:
-    """Which output is wanted. ``after`` is a position, ``since`` an age in seconds, ``lines`` a number at the end."""
+class NoLifeError(ProcmanError):
+    """No instance has had two lives."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-        self.after: int | None = None
-        self.since: float | None = None
-        self.lines: int | None = None
-        self.follow = False
+    exit_code = 1
 
 
-def read_cursor(text: str, flag: str) -> tuple[str, int]:
-    """Return the session and the position of a cursor. Raises UsageError if it is not one."""
-    session, _, position = text.rpartition(":")
-    if not (session and position.isascii() and position.isdigit() and len(position) <= 18):
-        raise UsageError(f'{flag} must be a cursor of logs --json, such as 1a2b-0123456789ab:4096, not "{text[:100]}"')
-    return session, int(position)
+def live_output(
+    connection: Connection, query: Query, recording_of: Callable[[str], Recording | None] = lambda _session: None
+) -> Output:
+    """Yield the output of a running session as records and their lines; between memory and live output ``live``.
 
-
-def live_output(connection: Connection, query: Query) -> Output:
-    """Yield the output of a running session as records and their lines; between memory and live output ``live``."""
-    request = {"verb": "logs", "names": query.names, "since": query.since, "lines": query.lines, "after": query.after}
-    connection.send({**request, "follow": query.follow})
+    What its memory has dropped comes from its recording, if there is one. A gap is a record with ``skipped``.
+    """
+    since = EVER if query.lines is None and query.since is None else query.since
+    request = {"verb": "logs", "names": query.names, "since": since, "after": query.after}
+    connection.send({**request, "lines": query.lines, "follow": query.follow})
     if query.follow:
         connection.wait_without_limit()
     answers = connection.answers()
     head = _next(answers)
-    session, _, _ = str(head.get("cursor", "")).rpartition(":")
-    if query.after is not None and head.get("missing"):
-        yield {"skipped": head["missing"], "unit": "bytes", "cursor": f"{session}:{head['lost']}"}, b""
-    memory: list[tuple[Record, bytes]] = []
+    session, _, _ = str(head["cursor"]).rpartition(":")
+    memory: list[Piece] = []
+    last: Record = {"done": True}
     for record, lines in answers:
         if "log" not in record:
-            yield from in_order(memory, session, query.after or 0)
-            if record.get("done"):
-                require_success(record)
-                return
-            yield record, b""
+            last = record
             break
-        memory += pieces(record, lines)
+        if query.until is None or query.is_wanted(str(record["log"]), _time(record)):
+            memory += pieces(record, lines)
+    older = _older(head, memory, query, recording_of(session) if head.get("lost") else None)
+    output = itertools.chain(older, in_order(memory, session, query.after or 0))
+    yield from of_previous_life(output, head.get("lives")) if query.previous else output
+    if last.get("done"):
+        require_success(last)
+        return
+    yield last, b""
     yield from _followed(answers, session)
 
 
@@ -73,6 +68,38 @@ def _next(answers: Output) -> Record:
     return head
 
 
+def _older(head: Record, memory: list[Piece], query: Query, recording: Recording | None) -> Output:
+    """Return what the memory has dropped, and take what comes before that out of the memory."""
+    lost = head["lost"]
+    assert isinstance(lost, int)
+    start = query.after or 0
+    if recording is None or not recording.head or lost <= start:
+        gap = {
+            "skipped": head["missing"],
+            "unit": "bytes",
+            "cursor": f"{str(head['cursor']).rpartition(':')[0]}:{lost}",
+        }
+        return iter([(gap, b"")] if query.after is not None and head.get("missing") else [])
+    complete = [piece for piece in memory if _position(piece[0]) >= lost]
+    missing = None if query.lines is None else query.lines - sum(lines.count(b"\n") for _, lines in complete)
+    if missing is not None and missing <= 0:
+        return iter(())
+    memory[:] = complete
+    return recording.output(query, lost) if missing is None else recording.tail(query, missing, lost)
+
+
+def of_previous_life(output: Output, lives: object) -> Output:
+    """Yield what each instance has published in the life before the latest. Raises NoLifeError if there is none."""
+    known = lives if isinstance(lives, dict) else {}
+    ranges = {name: starts for name, starts in known.items() if len(starts) > 1}
+    if not ranges:
+        raise NoLifeError("there is no previous life: each of these has started once at most")
+    for record, lines in output:
+        start, end = ranges.get(record.get("log"), (0, 0))
+        if "skipped" in record or start <= _position(record) < end:
+            yield record, lines
+
+
 def _followed(answers: Output, session: str) -> Output:
     for record, lines in answers:
         if record.get("done"):
@@ -81,7 +108,7 @@ def _followed(answers: Output, session: str) -> Output:
         yield {**record, "session": session} if "log" in record else record, lines
 
 
-def pieces(record: Record, lines: bytes) -> list[tuple[Record, bytes]]:
+def pieces(record: Record, lines: bytes) -> list[Piece]:
     """Return the pieces of lines that belong together, but between which lines of other instances came."""
     marks = record.pop("marks", None)
     if not isinstance(marks, list):
@@ -91,13 +118,12 @@ def pieces(record: Record, lines: bytes) -> list[tuple[Record, bytes]]:
     return [({**record, "at": at}, lines[start:end]) for (start, at), end in zip(starts, ends, strict=True)]
 
 
-def in_order(memory: list[tuple[Record, bytes]], session: str, after: int = 0) -> Output:
+def in_order(memory: list[Piece], session: str, after: int = 0) -> Output:
     """Yield pieces by their positions, without what comes before ``after``. No time is a moment before the last one."""
     last = 0.0
     for record, lines in sorted(memory, key=lambda piece: _position(piece[0])):
-        time = record["time"]
-        assert isinstance(time, (int, float))
-        last = last if last - MOMENT <= time < last else time
+        moment = _time(record)
+        last = last if last - MOMENT <= moment < last else moment
         at = _position(record)
         if at < after:
             rest = lines_after(lines, after - at)
@@ -107,13 +133,11 @@ def in_order(memory: list[tuple[Record, bytes]], session: str, after: int = 0) -
             yield {**record, "session": session, "time": last, "at": at}, lines
 
 
-def lines_after(lines: bytes, size: int) -> bytes:
-    """Return the lines after the first ``size`` bytes; a line that begins before them is left out."""
-    if 0 < size < len(lines) and lines[size - 1] != 10:
-        size = lines.index(b"\n", size) + 1
-    return lines[size:]
-
-
 def _position(record: Record) -> int:
     at = record.get("at")
     return at if isinstance(at, int) else 0
+
+
+def _time(record: Record) -> float:
+    moment = record.get("time")
+    return moment if isinstance(moment, (int, float)) else 0.0

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 
-from procman.cli.control.connection import connect, names_in, own_options, print_json, session_settings
-from procman.cli.control.log_source import Query, live_output, read_cursor
+from procman.cli.control.connection import names_in, own_options, print_json, session_settings
+from procman.cli.control.log_query import Query, read_cursor
+from procman.cli.control.log_sessions import LogSessions, until_position
 from procman.core.text.printable import visible
 from procman.core.text.protocol import DEFAULT_LINES
 from procman.core.text.values import duration
@@ -23,49 +24,67 @@ if TYPE_CHECKING:
 
     from procman.cli.control.connection import Record
     from procman.cli.control.log_filter import Selection
-    from procman.cli.control.log_source import Output
+    from procman.cli.control.log_query import Output
     from procman.cli.options.option import Invocation
 
 EXIT_NO_MATCH = 1  # as grep(1)
-EVER = 1 << 30  # seconds, 34 years: all that a session keeps
+_LIMITS = ("since", "after", "until", "previous")  # settings that limit the output already
 _FILTERS = ("grep", "level", "stderr")  # settings
 
 
 def perform(invocation: Invocation) -> int:
     """Print the recent output. With ``--follow`` continue until Ctrl-C or the end of the session."""
     given = own_options(invocation)
-    require_pattern(given)
+    _require_sense(given)
     query = _query(given, names_in(invocation))
-    connection = connect(invocation)
-    if "after" in given:
-        query.after = _position(given, str(connection.request({"verb": "hello"}).get("session")))
+    sessions = LogSessions(invocation, given)
     color = given.get("color", session_settings(invocation).color)
     printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
     if isinstance(printer, Printer):
-        printer.learn(connection.request({"verb": "ps"}))
+        printer.learn(sessions.rows)
     selection = selection_of(given, printer.print)
-    _print_all(live_output(connection, query), printer, selection)
+    output = sessions.output(query)
+    if _is_cursor(given.get("until")):
+        output = until_position(output, *read_cursor(str(given["until"]), "--until"))
+    _print_all(output, printer, selection)
+    if ending := sessions.ending():
+        sys.stderr.write(f"procman: {ending}\n")
     if "stderr" in given and not selection.filter.has_seen_stderr:
         sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
     return EXIT_OK if selection.found or "grep" not in given else EXIT_NO_MATCH
 
 
 def _query(given: Record, names: list[str]) -> Query:
-    """Return what to request. With a filter that is the whole memory, of which the last matches are shown."""
+    """Return what to request. With a filter that is everything, of which the last matches are shown."""
     query = Query(names)
     query.follow = bool(given.get("follow"))
+    query.previous = bool(given.get("previous"))
+    query.after = 0 if "after" in given else None  # which one, is up to the sessions
     query.since = age(str(given["since"])) if "since" in given else None
-    if has_filter(given):
-        query.since = EVER if query.since is None else query.since
-    elif "after" not in given:
-        lines = given.get("lines")
+    if "until" in given and not _is_cursor(given["until"]):
+        query.until = age(str(given["until"]), "--until")
+    lines = given.get("lines", DEFAULT_LINES)
+    if not has_filter(given) and not any(setting in given for setting in _LIMITS):
         query.lines = lines if isinstance(lines, int) else None
     return query
 
 
-def _position(given: Record, current: str) -> int:
-    session, position = read_cursor(str(given["after"]), "--after")
-    return position if session == current else 0
+def _is_cursor(text: object) -> bool:
+    return isinstance(text, str) and ":" in text
+
+
+def _require_sense(given: Record) -> None:
+    """Raise UsageError for options that exclude each other, or change a filter which is not there."""
+    require_pattern(given)
+    if "after" in given:
+        read_cursor(str(given["after"]), "--after")
+        if "follow" in given and "lines" in given:
+            raise UsageError("--lines with --after means the first lines, which --follow cannot end with")
+        if "session" in given:
+            raise UsageError("--after names a session already", "leave --session out")
+    for setting in ("until", "previous", "session"):
+        if "follow" in given and setting in given:
+            raise UsageError(f"--follow cannot be combined with --{setting}, which is about the past")
 
 
 def require_pattern(given: Record) -> None:
@@ -73,10 +92,6 @@ def require_pattern(given: Record) -> None:
     for setting, flag in (("ignore_case", "--ignore-case"), ("invert", "--invert")):
         if setting in given and "grep" not in given:
             raise UsageError(f"{flag} needs --grep")
-    if "after" in given:
-        read_cursor(str(given["after"]), "--after")
-        if "follow" in given and "lines" in given:
-            raise UsageError("--lines with --after means the first lines, which --follow cannot end with")
     if "context" in given and not has_filter(given):
         raise UsageError("--context needs --grep, --level or --stderr")
 
@@ -98,7 +113,7 @@ def selection_of(given: Record, show: Callable[[Record, bytes], None]) -> Select
         level=None if level is None else str(level),
         only_stderr="stderr" in given,
     )
-    limited = "since" in given or "after" in given
+    limited = any(setting in given for setting in _LIMITS)
     count = given.get("lines", None if limited else DEFAULT_LINES)
     assert isinstance(around, int)
     assert count is None or isinstance(count, int)
@@ -129,12 +144,10 @@ class Printer:
         self._indexes: dict[str, int] = {}
         self._heads: dict[tuple[object, object], bytes] = {}
 
-    def learn(self, answer: Record) -> None:
-        """Take the width of the names and the colors of the process types from the answer to ``ps``."""
-        rows = answer["instances"]
-        assert isinstance(rows, list)
-        self._width = max((self._width, *(len(row["name"]) for row in rows)))
-        self._indexes = {row["type"]: row["index"] for row in rows}
+    def learn(self, rows: list[Record]) -> None:
+        """Take the width of the names and the colors of the process types from rows of ``ps``."""
+        self._width = max((self._width, *(len(str(row["name"])) for row in rows)))
+        self._indexes = {str(row["type"]): int(str(row["index"])) for row in rows}
 
     def print(self, record: Record, lines: bytes) -> None:
         """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
@@ -163,7 +176,9 @@ class Printer:
 
     def report_skipped(self, record: Record) -> None:
         """Say on stderr how much is missing."""
-        if record.get("unit") == "bytes":
+        if record["skipped"] is None:
+            words = "the session of this cursor is not recorded, so its later output is missing"
+        elif record.get("unit") == "bytes":
             words = f"up to {record['skipped']:,} bytes of output after this cursor are no longer there"
         else:
             words = f"{record['skipped']} lines skipped because they were read too slowly"
@@ -200,9 +215,9 @@ def _palette(color: object) -> Palette:
     return Palette(wants_color(color if isinstance(color, bool) else None, os.environ, sys.stdout.isatty()))
 
 
-def age(text: str) -> float:
-    """Return the seconds of ``--since``. Raises UsageError."""
+def age(text: str, flag: str = "--since") -> float:
+    """Return the seconds of an option. Raises UsageError, which names its ``flag``."""
     try:
         return duration(text)
     except ValueError:
-        raise UsageError(f'--since must be a duration like 30s, 5m or 2h, not "{text}"') from None
+        raise UsageError(f'{flag} must be a duration like 30s, 5m or 2h, not "{text}"') from None

@@ -31,7 +31,7 @@ def list_all(invocation: Invocation) -> int:
     """Print a row for each session: its folder, its age, how many of its processes are up, and their ports."""
     _require_alone(invocation)
     own = own_options(invocation)
-    sessions, code = _sessions({"verb": "ps"})
+    sessions, code = reach_all({"verb": "ps"})
     rows = sorted((_row(answer) for _, answer in sessions), key=lambda row: str(row["folder"]))
     if own.get("as_json"):
         print_json({"sessions": rows})
@@ -47,7 +47,7 @@ def stop_all(invocation: Invocation) -> int:
     _require_alone(invocation)
     own = own_options(invocation)
     waits = bool(own.get("wait", True))
-    sessions, code = _sessions({"verb": "hello"})
+    sessions, code = reach_all({"verb": "hello"})
     for connection, _ in sessions:
         connection.send({"verb": "stop", "wait": waits})
     for connection, about in sessions:
@@ -71,7 +71,7 @@ def _require_alone(invocation: Invocation) -> None:
         raise UsageError(f"--all means every session and cannot be combined with {others[0]}", "leave one of them out")
 
 
-def _sessions(request: Record) -> tuple[Sessions, int]:
+def reach_all(request: Record) -> tuple[Sessions, int]:
     """Send a request to every session. Return their answers and the exit code: 1 if one cannot answer, which is shown.
 
     Only the user's usual folders are searched. A session with a --socket elsewhere is found only by that.

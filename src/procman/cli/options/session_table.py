@@ -92,6 +92,9 @@ _ROWS = (
             everyday("lines", "-n --lines", "number of lines, or of matches, to show [200]", "whole", "N", variable=""),
             everyday("since", "--since", "only output of the last 30s, 5m or 2h", "text", "AGE", variable=""),
             everyday("after", "--after", "only output after this cursor of --json", "text", "CURSOR", variable=""),
+            everyday("until", "--until", "only output older than 5m, or up to this cursor", "text", "AGE", variable=""),
+            everyday("previous", "--previous", "only output of the life before the latest", variable=""),
+            everyday("session", "--session", "a recorded session, or the last one", "text", "ID", variable=""),
             everyday("grep", "--grep", "only lines that match a regular expression", "regex", "REGEX", variable=""),
             everyday("ignore_case", "-i --ignore-case", "match --grep in any case", variable=""),
             everyday("invert", "-v --invert", "only lines that --grep does not match", variable=""),
@@ -101,7 +104,7 @@ _ROWS = (
             everyday(
                 "level",
                 "--level",
-                "only JSON and logfmt lines that have this level or a higher one",
+                "only JSON and logfmt lines of this level or above",
                 "choice",
                 "LEVEL",
                 LEVELS,
@@ -115,9 +118,10 @@ _ROWS = (
         ),
         (
             ("procman logs -f web", "live"),
-            ("procman logs --since 5m -n 1000", "all processes, 1000 lines at most"),
+            ("procman logs --previous web", "before its last restart"),
             ("procman logs --grep refused -C 3", "exit status 1 if nothing matches"),
         ),
+        rare=("color",),
     ),
     Command(
         "attach",
@@ -147,6 +151,17 @@ _ROWS = (
         "NAMES",
         _WHERE,
         ("procman events --json", "one JSON object per line"),
+    ),
+    Command(
+        "sessions",
+        "procman.cli.control.recorded_sessions:perform",
+        "List the sessions whose output can be read, recorded or running.",
+        "NOTHING",
+        (*_COLOR, JSON),
+        (
+            ("procman sessions", "those of all folders"),
+            ("procman logs --session ID", "the output of one; --session last: the one that ended last"),
+        ),
     ),
 )
 

@@ -105,6 +105,9 @@ OPTIONS = (
     Option("highlight", "--highlight", "highlight matching text", "regex", "REGEX"),
     Option("pretty", "--pretty", "pretty-print JSON and logfmt lines"),
     Option("log_dir", "--log-dir", "also write a log file for each process", "path", "DIR"),
+    one_of("record", "--record", "keep the output for logs [auto: in the background]", "auto", "always", "never"),
+    Option("record_limit", "--record-limit", "how much of it to keep, in MiB [64]", "whole", "MIB"),
+    Option("record_keep", "--record-keep", "for how many sessions of a Procfile [5]", "whole", "N"),
     Option("status", "--status", "show a status line at the bottom of the terminal"),
     Option("status", "--no-status", value=False),
     # what check prints
@@ -174,7 +177,6 @@ PROJECT_COMMANDS = {
             "Run the Procfile's processes until they exit or you hit Ctrl-C.",
             "NAMES",
             (*_OF_START, ON),
-            ("procman start", "one of each"),
             ("procman start web worker=2", "only these"),
             ("procman start -m all=1,worker=3 -x clock -p 8000", "a formation"),
             rare=("quiet", "color"),

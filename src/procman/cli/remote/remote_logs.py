@@ -64,7 +64,7 @@ def _printer(remote: Remote) -> Callable[[Record, bytes], None]:
         return _print_json
     printer = Printer(palette_for(sys.stdout, remote.settings.color))
     rows = [{"name": f"{name}.1", "type": name, "index": index} for index, name in enumerate(remote.types)]
-    printer.learn({"instances": rows})
+    printer.learn(rows)
     return printer.print
 
 

@@ -68,6 +68,9 @@ class Settings:
     highlight: str | None = None  # regular expression
     pretty: bool = False
     log_dir: str | None = None
+    record: str = "auto"  # or "always", "never": the output of the session, for `logs`; "auto": in the background
+    record_limit: int = 64  # MiB of one session; 0: none
+    record_keep: int = 5  # sessions of one Procfile
     status: bool | None = None  # the status line; None: the output decides
 
     # what check prints

@@ -51,6 +51,12 @@ class Entry:
         """All lines, joined."""
         return b"".join(self.parts)
 
+    def pieces(self) -> list[tuple[int, bytes]]:
+        """Return the pieces between which output of other instances came, each with its position."""
+        lines, marks = self.lines, self.marks
+        starts, places = (0, *marks[::2]), (self.at, *marks[1::2])
+        return [(at, lines[start:end]) for start, end, at in zip(starts, (*starts[1:], None), places, strict=True)]
+
 
 class InstanceHistory:
     """The entries of one instance, oldest first, and its unfinished line.

@@ -1,0 +1,48 @@
+"""Begins the record of a session, if its settings ask for one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from procman import __version__
+from procman.config.state_folder import make_private, state_folder
+from procman.output.sinks.record import Record
+from procman.output.sinks.record_files import FOLDER, next_files
+from procman.runtime.control.endpoint import session_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.core.model.plan import Plan
+    from procman.core.model.settings import Settings
+    from procman.output.hub import Hub
+
+MEBIBYTE = 1 << 20  # bytes
+
+
+def begin(plan: Plan, settings: Settings, hub: Hub, here: str) -> tuple[Record | None, str]:
+    """Record everything from now on. Return the record; or None, and a warning why there is none.
+
+    ``here`` is the folder that relative paths in the settings start from.
+    """
+    about = {
+        "session": plan.session,
+        "procfile": plan.procfile_path,
+        "root": plan.root,
+        "socket": settings.socket and os.path.join(here, settings.socket),
+        "began": round(time.time(), 3),
+        "version": __version__,
+        "names": [instance.name for instance in plan.instances],
+        "groups": {instance.type: list(instance.groups) for instance in plan.instances if instance.groups},
+    }
+    try:
+        folder = f"{state_folder(os.environ)}/{FOLDER}"
+        make_private(folder)
+        name = session_name(os.path.realpath(plan.root), os.path.realpath(plan.procfile_path))
+        files = next_files(folder, name, plan.session, settings.record_keep)
+        limit = settings.record_limit * MEBIBYTE
+        record = Record(files, hub.history, about, limit, hub.announce)
+    except OSError as error:
+        return None, f"the output of this session is not recorded: {(error.strerror or str(error)).lower()}"
+    hub.add(record)
+    return record, ""
