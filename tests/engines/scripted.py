@@ -101,7 +101,7 @@ class Scripted:
         yield from self._do("logs")
         return [LogLine("web.1", b"hello", 5.0, node="a")]
 
-    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         outcome = yield from run(Call(("run", command)))
         return outcome.code
 

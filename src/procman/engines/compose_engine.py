@@ -251,7 +251,7 @@ class Compose:
         found = merged(zip(chosen, outcomes, strict=True))
         return found[len(found) - lines :] if len(found) > lines else found
 
-    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """See Engine.run."""
         project = yield from self._noted()
         return (yield from self._commands.one_off(project, command, terminal=terminal))

@@ -136,8 +136,11 @@ class Engine(Protocol):
         ``lines`` is their number at most; ``since``: no older than so many seconds.
         """
 
-    def run(self, command: str, *, terminal: bool) -> Steps[int]:
-        """Run a shell command once in the environment of what is deployed, and return its exit code."""
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
+        """Run a shell command once in the environment of what is deployed, and return its exit code.
+
+        ``process`` is the process type whose environment it gets; empty if it is not a line of the Procfile.
+        """
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
         """Explain the state of instances."""

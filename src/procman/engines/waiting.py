@@ -49,8 +49,8 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
         groups = look.groups
         if (yield from now()) >= end:
             late = _late(look, wanted)
-            message = f"{names(late) or 'not everything'} did not come up within {timeout:g} s"
-            raise NotReadyError(message, late, exit_code=EXIT_TIMEOUT)
+            message = f"{names(late)} did not come up" if late else "the change was not complete"
+            raise NotReadyError(f"{message} within {timeout:g} s", late, exit_code=EXIT_TIMEOUT)
         yield Pause(INTERVAL)
 
 

@@ -227,6 +227,9 @@ def _translated(error: click.UsageError, words: list[str]) -> UsageError:
     name = f"procman {command.name}" if command else "procman"
     if isinstance(error, click.NoSuchOption) and command is None and _is_option(error.option_name):
         return UsageError("missing command", f"for example: {shlex.join(['procman', *words, 'start'])}")
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--on":
+        possible = [other for other, row in COMMANDS.items() if any(option.setting == "on" for option in row.options)]
+        return UsageError(f"{name} is not possible at a destination", f"possible are {', '.join(possible)}")
     if isinstance(error, click.NoSuchOption):
         known = [flag for option in command.options for flag in option.long_flags] if command else ["--version"]
         hint = did_you_mean(error.option_name, (*known, "--help"))

@@ -22,16 +22,12 @@ _RIGHT_ALIGNED = (4, 5, 6)  # columns with numbers
 _INDENT = "  "
 
 
-def print_nothing(_line: LogLine) -> None:
-    """Ignore a log line: only `logs` shows them."""
-
-
 class Display:
     """Shows reports and cards on stderr while an engine works; with ``--json``, keeps them for the final object."""
 
     def __init__(self, types: Sequence[str], color: bool | None, *, as_json: bool) -> None:
         self.said: list[str] = []
-        self.show_line: Callable[[LogLine], None] = print_nothing
+        self.show_line: Callable[[LogLine], None] = self._say_line
         self._types = tuple(types)
         self._as_json = as_json
         self._palette = palette_for(sys.stderr, color)
@@ -55,6 +51,10 @@ class Display:
         version = f" ({instance.version})" if instance.version else ""
         more = report.text or ("" if instance.state == RUNNING else instance.reason)
         self._say(f"{instance.name} is {instance.state}{where}{version}{f': {more}' if more else ''}", instance)
+
+    def _say_line(self, line: LogLine) -> None:
+        """Show a line of a release phase. `logs` and `run` have a way of their own."""
+        self._say(f"{line.instance} | {line.line.decode('utf-8', 'replace')}")
 
     def _say(self, text: str, instance: InstanceState | None = None) -> None:
         self.said.append(text)

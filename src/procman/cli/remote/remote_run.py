@@ -13,6 +13,7 @@ from procman.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.options.option import Invocation
+    from procman.engines.records import LogLine
 
 
 def run(invocation: Invocation) -> int:
@@ -25,7 +26,17 @@ def run(invocation: Invocation) -> int:
     reason = remote.engine.refuses.get("terminal", "")
     if reason and (terminal or not _has_no_input()):
         note(f"the command gets no terminal and no input: {reason}")
-    return remote.perform(remote.engine.run(_command(remote, invocation), terminal=terminal and not reason))
+    command, process = _command(remote, invocation)
+    remote.display.show_line = _write
+    return remote.perform(remote.engine.run(command, process=process, terminal=terminal and not reason))
+
+
+def _write(line: LogLine) -> None:
+    """Pass a line of the command on as it is."""
+    stream = sys.stderr if line.stream == "stderr" else sys.stdout
+    stream.flush()
+    stream.buffer.write(line.line + b"\n")
+    stream.buffer.flush()
 
 
 def _has_no_input() -> bool:
@@ -40,12 +51,12 @@ def _has_no_input() -> bool:
     return stat.S_ISCHR(mode) and not os.isatty(0)
 
 
-def _command(remote: Remote, invocation: Invocation) -> str:
-    """Return a line for a shell: the Procfile's with more arguments, or the words themselves."""
+def _command(remote: Remote, invocation: Invocation) -> tuple[str, str]:
+    """Return a line for a shell, the Procfile's with more arguments or the words themselves, and the process type."""
     first, *others = invocation.words
     procfile = read_procfile(remote.settings.procfile)
     process = None if invocation.after_dashes else procfile.get(first)
     if process is None:
-        return shlex.join(invocation.words)
+        return shlex.join(invocation.words), ""
     require_sound(procfile)
-    return with_arguments(process.command, tuple(others))
+    return with_arguments(process.command, tuple(others)), process.name

@@ -261,7 +261,7 @@ class Systemd:
         yield from journal.follow(self._machines, names, lines, since)
         return ()
 
-    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a shell command on the first host, in the code and the environment of what is deployed."""
         machines = self._machines
         yield from self._record()

@@ -247,7 +247,7 @@ class Kubernetes:
         yield from reader.follow(names, lines, since)
         return []
 
-    def run(self, command: str, *, terminal: bool) -> Steps[int]:
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a shell command once in the environment of what is deployed, and return its exit code."""
         workloads, _ = yield from self._found()
         template = next(iter(workloads.values()))["spec"]["template"]

@@ -1,0 +1,69 @@
+"""The docker command: its calls at a context, and its errors as sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from procman.engines.calls import TIMEOUT, Call
+from procman.engines.interface import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procman.core.model.destination import Destination
+    from procman.engines.calls import Outcome
+
+_REFUSALS = (  # what docker says, what we say, a hint
+    ("cannot connect to the docker daemon", "the Docker daemon {where} does not answer", "is it running?"),
+    ("error during connect", "the Docker daemon {where} does not answer", "check the address and the way to it"),
+    ("permission denied while trying to connect", "you may not use the Docker daemon {where}", "join the group docker"),
+    ("context not found", "docker has no context {context}", "docker context ls lists them"),
+    ("this node is not a swarm manager", "the Docker daemon {where} is not a manager of a swarm", "docker swarm init"),
+    ("the swarm does not have a leader", "the swarm has no leader", "more than half of its managers must be up"),
+)
+_NO_CONTEXT = ('context "', "not found")
+_NO_NETWORK = re.compile(r"network \S+ not found")
+
+
+class Docker:
+    """Makes calls of the docker command for a destination, and errors of their outcomes.
+
+    The context of the destination is the name of a context, or an address such as ssh://deploy@host.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        context = destination.context
+        self._prefix = ("docker", "--host" if "://" in context else "--context", context) if context else ("docker",)
+
+    def __call__(self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT) -> Call:
+        """Return a call of docker with these words."""
+        return Call((*self._prefix, *words), stdin, timeout, shown=" ".join(("docker", *words[:2])))
+
+    def require(self, outcome: Outcome, what: str) -> Outcome:
+        """Return the outcome. Raises EngineError if the call failed: ``what`` begins its sentence."""
+        if outcome.ok:
+            return outcome
+        raise self.error(outcome, what)
+
+    def error(self, outcome: Outcome, what: str) -> EngineError:
+        """Return the error for a call that failed."""
+        text = (outcome.err or outcome.out).decode("utf-8", "replace").lower()
+        context = self._destination.context
+        where = f"at {context}" if context else "here"
+        for sign, sentence, hint in _REFUSALS:
+            if sign in text:
+                return EngineError(sentence.format(where=where, context=context), hint)
+        if all(sign in text for sign in _NO_CONTEXT):
+            return EngineError(f'docker has no context "{context}"', "docker context ls lists them")
+        if _NO_NETWORK.search(text):
+            hint = "restart this Docker daemon, or choose another name with app in the destination's table"
+            return EngineError(f"the Docker daemon {where} has kept a network that the swarm does not have", hint)
+        return EngineError(f"{what}: {outcome.complaint}", exit_code=124 if outcome.code == 124 else 1)
+
+
+def json_lines(text: str) -> Iterator[dict[str, object]]:
+    """Yield the objects that docker prints, a line each, with ``--format {{json .}}``."""
+    return (json.loads(line) for line in text.splitlines() if line.startswith("{"))

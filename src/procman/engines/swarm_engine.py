@@ -1,0 +1,373 @@
+"""Docker Swarm: a stack, whose services are the process types, through the docker command of any manager."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from procman.core.procfile.selection import matches
+from procman.engines.calls import Card, Follow, Pause, now, run, run_together
+from procman.engines.docker_cli import Docker
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
+from procman.engines.swarm_jobs import Job, perform_job
+from procman.engines.swarm_reasons import reasons
+from procman.engines.swarm_records import (
+    Service,
+    log_line,
+    moment,
+    services,
+)
+from procman.engines.swarm_stack import APP, ENVIRONMENT, Stack, filled, make_stack, stack_name
+from procman.engines.swarm_store import Kept, SwarmStore
+from procman.engines.swarm_view import SwarmView, nothing_deployed, service_name
+from procman.export.application import RELEASE
+from procman.export.container.containers import dns_label
+from procman.export.container.first_process import source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from procman.engines.calls import Call, Steps
+    from procman.engines.interface import Release, Target
+    from procman.engines.records import Reason
+
+NAMESPACE = "com.docker.stack.namespace"
+OLDEST_API = (1, 41)  # Docker 20.10
+_STOP_LIMIT = 180.0  # seconds
+_INTERVAL = 0.3  # seconds
+_START_LIMIT = 60.0  # seconds until a command of `run` runs
+
+
+@dataclass(frozen=True, slots=True)
+class Restorable:
+    """What a deployment needs to restore: the file, and the images by label, which Swarm has pinned."""
+
+    kept: Kept
+    images: Mapping[str, str]
+
+
+class Swarm:
+    """The engine."""
+
+    refuses: Mapping[str, str] = {
+        "instances": "Swarm treats all instances of a process type alike",
+        "terminal": "Swarm cannot attach to a task on another machine",
+    }
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._name = stack_name(target.app)
+        self._docker = Docker(target.destination)
+        self._store = SwarmStore(self._docker, self._name)
+        self._view = SwarmView(self._docker, self._name, target)
+
+    # A deployment -----------------------------------------------------------------------------------------------------
+
+    def check(self) -> Steps[None]:
+        """Raise EngineError unless docker reaches a manager that is new enough."""
+        words = ("version", "--format", "{{.Server.APIVersion}}")
+        version, swarm = yield from run_together([self._docker(*words), self._docker("node", "ls", "--quiet")])
+        self._docker.require(version, "docker does not answer")
+        self._docker.require(swarm, "the swarm does not answer")
+        found = tuple(int(part) for part in version.text.strip().split(".") if part.isdecimal())
+        if found and found < OLDEST_API:
+            raise EngineError(
+                f"Docker with the API {version.text.strip()} is too old", "20.10 is the oldest that works"
+            )
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock, a config object."""
+        return self._store.lock(owner, valid)
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """Release the lock."""
+        return self._store.unlock(owner)
+
+    def deployed(self) -> Steps[Deployed | None]:
+        """Return the version and the counts."""
+        listed, configs = yield from run_together([self._list_services(), self._store.listing()])
+        self._docker.require(listed, "Swarm does not list its services")
+        if not (ids := listed.text.split()):
+            return None
+        names = self._store.names_in(configs)
+        calls = [self._docker("service", "inspect", *ids), *(self._store.reading(name) for name in names[-1:])]
+        inspected, *files = yield from run_together(calls)
+        found = services(inspected.text)
+        kept = self._store.kept(names[-1], files[0]) if files else None
+        version = kept.version if kept else found[0].version
+        stopped = {one.type: one.stopped for one in found if one.stopped and not one.replicas}
+        images = {dns_label(one.type): str(one.spec["ContainerSpec"]["Image"]) for one in found}
+        restorable = Restorable(kept, images) if kept else None
+        return Deployed(version, {one.type: one.replicas for one in found}, stopped, restorable)
+
+    def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
+        """Return the difference of the two files. Secrets are only named in them."""
+        yield from ()
+        stack = self._stack(release, before)
+        kept = before.restorable if before else None
+        old = filled(kept.kept.template, _by_label(before.counts)) if before and isinstance(kept, Restorable) else ""
+        new = filled(stack.template(), _by_label(release.counts))
+        names = (before.version if before else "", release.version)
+        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="")
+        return "".join(f"{line}\n" for line in lines)
+
+    def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Create the secrets that are new, and the network, which the release phase needs."""
+        stack = self._stack(release, before)
+        listed = yield from self._listed("secret")
+        for secret in stack.secrets.values():
+            if secret.name not in listed:
+                words = ("secret", "create", f"--label={APP}={self._name}", secret.name, "-")
+                outcome = yield from run(self._docker(*words, stdin=secret.content))
+                if b"already exists" not in outcome.err:
+                    self._docker.require(outcome, f"the secret {secret.name} cannot be created")
+        if stack.phase and before is None:
+            words = ("network", "create", "--driver=overlay", "--scope=swarm", f"--label={NAMESPACE}={self._name}")
+            outcome = yield from run(self._docker(*words, self._network))
+            if b"already exists" not in outcome.err:
+                self._docker.require(outcome, "the network cannot be created")
+
+    def release(self, release: Release) -> Steps[None]:
+        """Run the release phase as a job."""
+        stack = self._stack(release, None)
+        if not stack.phase:
+            return
+        job = Job(f"{RELEASE}.1", stack.phase, release.timeout)
+        ended = yield from perform_job(self._docker, self._name, self._network, job)
+        if ended.code:
+            what = f"exited with code {ended.code}" if ended.task.code else ended.task.error
+            yield Card(InstanceState(job.instance, FAILED, version=release.version, reason=what), ended.lines)
+            raise EngineError(f"the release phase failed: {what}")
+
+    def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
+        """Deploy the stack. Services that it no longer has stay until ``prune``."""
+        stack = self._stack(release, before)
+        yield from self._store.write(stack, release.version, release.image)
+        yield from self._deploy_stack(filled(stack.template(), _by_label(release.counts)), "--resolve-image=always")
+
+    def _deploy_stack(self, text: str, *more: str) -> Steps[None]:
+        words = ("stack", "deploy", "--with-registry-auth", *more, "--compose-file=-")
+        outcome = yield from run(self._docker(*words, self._name, stdin=text.encode(), timeout=300.0))
+        self._docker.require(outcome, "the stack cannot be deployed")
+
+    def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
+        """Look at all services."""
+        return self._view.look(wanted)
+
+    def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
+        """Return the last lines of a task."""
+        if not instance.id:
+            return []
+        words = ("service", "logs", "--raw", "--timestamps", "--tail", str(count), instance.id)
+        outcome = yield from run(self._docker(*words))
+        lines = sorted((outcome.out + outcome.err).split(b"\n"))
+        found = [line.partition(b" ") for line in lines if moment(line.partition(b" ")[0].decode("ascii", "replace"))]
+        return [text.decode("utf-8", "replace") for _, _, text in found][-count:]
+
+    def restore(self, before: Deployed, release: Release) -> Steps[None]:
+        """Deploy the file of what ran before, with the same images; without a file, roll each service back."""
+        restorable = before.restorable
+        if isinstance(restorable, Restorable):
+            kept = restorable.kept
+            text = filled(kept.template, _by_label(before.counts), restorable.images)
+            yield from self._deploy_stack(text, "--resolve-image=never", "--prune")
+            names = yield from self._store.names()
+            yield from self._store.remove(*(name for name in names if name > kept.name))
+            return
+        for name in before.counts:
+            yield from run(self._docker("service", "rollback", "--detach", service_name(self._name, name)))
+
+    def prune(self, release: Release) -> Steps[None]:
+        """Remove services, secrets and files that the new version does not have.
+
+        A secret that a task still uses is left for the next deployment.
+        """
+        stack = self._stack(release, None)
+        listed, secrets, configs = yield from run_together(
+            [
+                self._docker("stack", "services", "--format", "{{.Name}}", self._name),
+                self._listing("secret"),
+                self._store.listing(),
+            ]
+        )
+        wanted = {service_name(self._name, name) for name in release.counts}
+        gone = {
+            "service": [name for name in listed.text.split() if name not in wanted],
+            "secret": [name for name in secrets.text.split() if name not in stack.secrets],
+            "config": self._store.names_in(configs)[:-1],
+        }
+        yield from run_together(self._docker(kind, "rm", *names) for kind, names in gone.items() if names)
+
+    # What runs --------------------------------------------------------------------------------------------------------
+
+    def instances(self) -> Steps[Sequence[InstanceState]]:
+        """Return all instances."""
+        return [one for slots in (yield from self._view.observed()) for one in slots.instances()]
+
+    def scale(self, counts: Mapping[str, int]) -> Steps[None]:
+        """Change counts; Swarm stops the highest numbers first."""
+        words = [f"{service_name(self._name, name)}={count}" for name, count in counts.items()]
+        outcome = yield from run(self._docker("service", "scale", "--detach", *words))
+        self._docker.require(outcome, "Swarm does not scale")
+
+    def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
+        """Replace all tasks: one after the other, or all at the same time."""
+        words = ("service", "update", "--detach", "--force", "--update-parallelism", "1" if rolling else "0")
+        yield from self._update([(*words, one.name) for one in (yield from self._chosen(names)) if one.replicas])
+
+    def stop(self, names: Sequence[str]) -> Steps[None]:
+        """Scale to 0, and keep the count in a label."""
+        chosen = [one for one in (yield from self._chosen(names)) if one.replicas]
+        words = ("service", "update", "--detach", "--replicas", "0", "--label-add")
+        yield from self._update([(*words, f"procman.stopped={one.replicas}", one.name) for one in chosen])
+        end = (yield from now()) + _STOP_LIMIT
+        stopped = {one.name for one in chosen}
+        while any(slots.service.name in stopped and slots.leaving() for slots in (yield from self._view.observed())):
+            if (yield from now()) >= end:
+                raise EngineError(f"not all have stopped within {_STOP_LIMIT:g} s", "", EXIT_TIMEOUT)
+            yield Pause(_INTERVAL)
+
+    def start(self, names: Sequence[str]) -> Steps[None]:
+        """Scale to the counts that `stop` has kept. What is named and has none gets one instance."""
+        chosen = [one for one in (yield from self._chosen(names)) if not one.replicas and (one.stopped or names)]
+        words = ("service", "update", "--detach", "--label-rm", "procman.stopped", "--replicas")
+        yield from self._update([(*words, str(one.stopped or 1), one.name) for one in chosen])
+
+    def down(self) -> Steps[None]:
+        """Remove all that belongs to the application.
+
+        The network goes last. If it went while tasks still stop, as with `stack rm`, a node could keep a useless copy,
+        and no stack of this name would start again.
+        """
+        yield from self._store.require_free()
+        words = ("service", "ls", "--quiet", "--filter", f"label={APP}={self._name}")  # jobs, too
+        present, jobs = yield from run_together([self._list_services(), self._docker(*words)])
+        self._docker.require(present, "Swarm does not list its services")
+        ids = list(dict.fromkeys((present.text + jobs.text).split()))
+        networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
+        if not ids and not (yield from run(self._docker(*networks))).text.split():
+            raise nothing_deployed(self._target)
+        if ids:
+            self._docker.require((yield from run(self._docker("service", "rm", *ids))), "Swarm does not stop it")
+        yield from self._until(self._docker("stack", "ps", "--quiet", self._name), "its instances still stop")
+        yield from self._until(self._docker(*networks), "its network is still there", remove="network")
+        for kind in ("secret", "config"):
+            if names := (yield from self._listed(kind)):
+                yield from run(self._docker(kind, "rm", *names))
+
+    def _until(self, listing: Call, sentence: str, remove: str = "") -> Steps[None]:
+        """Wait until nothing is listed, and remove what is. Raises EngineError if that takes too long."""
+        end = (yield from now()) + _STOP_LIMIT
+        while left := (yield from run(listing)).text.split():
+            if remove:
+                removed = yield from run(self._docker(remove, "rm", *left))
+                if b"not found" in removed.err:
+                    return  # what this node has kept is not of the swarm
+            if (yield from now()) >= end:
+                raise EngineError(f"{sentence} after {_STOP_LIMIT:g} s", "try again later", EXIT_TIMEOUT)
+            yield Pause(_INTERVAL)
+
+    # Output -----------------------------------------------------------------------------------------------------------
+
+    def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
+        """Return the last lines of all services, or follow them."""
+        chosen = yield from self._chosen([name.partition(".")[0] for name in names])
+        types = {one.name.removeprefix(f"{self._name}_"): one.type for one in chosen}
+        words = ["service", "logs", "--timestamps", "--no-trunc", "--tail", str(lines)]
+        words += ["--since", f"{since:g}s"] if since is not None else []
+        words += ["--follow"] if follow else []
+        calls = [self._docker(*words, one.name, timeout=None if follow else 60.0) for one in chosen]
+
+        def read(_call: Call, stream: str, line: bytes) -> Iterator[LogLine]:
+            found = log_line(line, types, stream, f"{self._name}_")
+            if found and (not names or any(matches(name, found.instance) for name in names)):
+                yield found
+
+        if follow:
+            yield Follow(tuple(calls), read)
+            return []
+        found: list[LogLine] = []
+        for call, outcome in zip(calls, (yield from run_together(calls)), strict=True):
+            if not outcome.ok and not outcome.out:
+                self._docker.require(outcome, "Swarm does not show the output")
+            for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
+                found += (one for line in data.split(b"\n") for one in read(call, stream, line))
+        return sorted(found, key=lambda one: one.time or 0.0)[-lines:] if lines else []
+
+    def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
+        """Run a job with the image, the variables and the secret of a service."""
+        found = yield from self._chosen([])
+        service = next((one for one in found if one.type == process), found[0])
+        job = Job("run.1", _one_off(service, command, process), _START_LIMIT)
+        ended = yield from perform_job(self._docker, self._name, self._network, job)
+        if ended.task.state == "rejected":
+            raise EngineError(f"Swarm cannot run it: {ended.task.error}")
+        return ended.code
+
+    def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
+        """Explain each instance, and each type that has none."""
+        every = yield from self._view.observed()
+        time = yield from now()
+        return [one for one in reasons(every, time) if not names or any(matches(name, one.name) for name in names)]
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _network(self) -> str:
+        return f"{self._name}_default"
+
+    @staticmethod
+    def _stack(release: Release, before: Deployed | None) -> Stack:
+        return make_stack(release, before.stopped if before else {})
+
+    def _listing(self, kind: str) -> Call:
+        return self._docker(kind, "ls", "--filter", f"label={APP}={self._name}", "--format", "{{.Name}}")
+
+    def _listed(self, kind: str) -> Steps[list[str]]:
+        outcome = self._docker.require((yield from run(self._listing(kind))), f"Swarm does not list its {kind}s")
+        return outcome.text.split()
+
+    def _list_services(self) -> Call:
+        return self._docker("service", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
+
+    def _services(self) -> Steps[list[Service]]:
+        listed = self._docker.require((yield from run(self._list_services())), "Swarm does not list its services")
+        ids = listed.text.split()
+        if not ids:
+            return []
+        inspected = yield from run(self._docker("service", "inspect", *ids))
+        return services(inspected.text)
+
+    def _chosen(self, names: Sequence[str]) -> Steps[list[Service]]:
+        """Return the services of these types; all of them without names. Raises EngineError if there is none."""
+        found = yield from self._services()
+        if not found:
+            raise nothing_deployed(self._target)
+        return [one for one in found if not names or any(matches(name, one.type) for name in names)]
+
+    def _update(self, calls: Iterable[tuple[str, ...]]) -> Steps[None]:
+        for outcome in (yield from run_together(self._docker(*words) for words in calls)):
+            self._docker.require(outcome, "Swarm does not update the service")
+
+
+def _by_label(counts: Mapping[str, int]) -> dict[str, int]:
+    return {dns_label(name): count for name, count in counts.items()}
+
+
+def _one_off(service: Service, command: str, process: str) -> tuple[str, ...]:
+    """Return the options, the image and the command of a job in the environment of a service."""
+    container = service.spec["ContainerSpec"]
+    names = {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
+    env = [pair for pair in container.get("Env") or () if pair.partition("=")[0] not in (*names, "PROCMAN_PROCESS")]
+    secrets = container.get("Secrets") or ()
+    user = container.get("User")
+    return (
+        "--no-resolve-image",
+        *(f"--env={pair}" for pair in (*env, *(f"{name}={value}" for name, value in names.items()))),
+        *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
+        *((f"--user={user}",) if user else ()),
+        container["Image"],
+        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + command),
+    )

@@ -1,0 +1,127 @@
+"""Jobs: a release phase, or a command of `run`. Swarm has no other way to run something once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from procman.engines.calls import Pause, now, run, run_together
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.records import LogLine
+from procman.engines.swarm_records import moment, tasks
+from procman.engines.swarm_stack import APP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.engines.calls import Outcome, Steps
+    from procman.engines.docker_cli import Docker
+    from procman.engines.swarm_records import Task
+
+JOB = "procman.job"  # label
+_INTERVAL = 0.3  # seconds between two looks
+_LINE = re.compile(rb"(\S+) (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: the name of its instance, and the options, the image and the command for Swarm.
+
+    ``start_limit`` is how many seconds it may take until it runs; then it takes as long as it takes.
+    """
+
+    instance: str
+    words: tuple[str, ...]
+    start_limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended: the last look at its task, and its last lines."""
+
+    task: Task
+    code: int
+    lines: tuple[str, ...]
+
+
+def perform_job(docker: Docker, name: str, network: str, job: Job) -> Steps[Ended]:
+    """Run a job in a swarm, yield its lines as it writes them, and remove it, however it ends.
+
+    It is a service whose only task is not restarted: the containers of Swarm's own jobs stay behind when they are
+    removed, and `service create` would wait forever for a job that fails.
+    """
+    service = f"{name}-{job.instance.partition('.')[0]}-{(yield from now()) * 1000:.0f}"
+    words = ("service", "create", "--detach", "--quiet", f"--name={service}")
+    labels = (f"--label={APP}={name}", f"--label={JOB}={job.instance}")
+    more = ("--restart-condition=none", "--with-registry-auth", f"--network={network}")
+    try:
+        docker.require(
+            (yield from run(docker(*words, *labels, *more, *job.words))), f"{job.instance} cannot be started"
+        )
+        ended = yield from _followed(docker, service, job)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield from run(docker("service", "rm", service))
+        raise
+    yield from run(docker("service", "rm", service))
+    return ended
+
+
+def _followed(docker: Docker, service: str, job: Job) -> Steps[Ended]:
+    output = _Output(job.instance)
+    end = (yield from now()) + job.start_limit
+    while True:
+        listed = yield from run(docker("service", "ps", "--quiet", "--no-trunc", service))
+        found: list[Task] = []
+        calls = [docker("service", "logs", "--raw", "--timestamps", *output.since(), service)]
+        if ids := listed.text.split():
+            calls.append(docker("inspect", "--type", "task", *ids))
+        logs, *inspected = yield from run_together(calls)
+        for line in output.new(logs):
+            yield line
+        found = tasks(inspected[0].text) if inspected else []
+        task = found[-1] if found else None
+        if task and task.has_ended:
+            for line in output.new((yield from run(calls[0]))):  # what it wrote after the look
+                yield line
+            return Ended(task, _code(task), tuple(output.last))
+        if (task is None or task.state != "running") and (yield from now()) >= end:
+            why = f": {task.error}" if task and task.error else ""
+            raise EngineError(f"{job.instance} did not start within {job.start_limit:g} s{why}", "", EXIT_TIMEOUT)
+        yield Pause(_INTERVAL)
+
+
+def _code(task: Task) -> int:
+    """Return the exit code. A task that was never started has none."""
+    if task.state == "complete":
+        return 0
+    return task.code or 1
+
+
+class _Output:
+    """The lines of a job, each once."""
+
+    def __init__(self, instance: str) -> None:
+        self.last: list[str] = []
+        self._instance = instance
+        self._latest = b""  # the time of the latest line, as Docker writes it
+        self._seen: set[tuple[bytes, bytes]] = set()
+
+    def since(self) -> tuple[str, ...]:
+        """Return the option for the lines that are new, and some more: clocks have a limited resolution."""
+        return ("--since", self._latest.decode()) if self._latest else ()
+
+    def new(self, outcome: Outcome) -> list[LogLine]:
+        """Return the lines that were not there before, in the order of their times."""
+        found = []
+        for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
+            for line in data.split(b"\n"):
+                match = _LINE.fullmatch(line)
+                if match and moment(match[1].decode("ascii", "replace")) and (match[1], match[2]) not in self._seen:
+                    self._seen.add((match[1], match[2]))
+                    found.append((match[1], stream, match[2]))
+        found.sort(key=lambda one: one[0])
+        if found:
+            self._latest = max(self._latest, found[-1][0])
+        self.last = [*self.last, *(text.decode("utf-8", "replace") for _, _, text in found)][-20:]
+        return [LogLine(self._instance, text, moment(time.decode()), stream) for time, stream, text in found]

@@ -1,0 +1,214 @@
+"""The stack of a release: what `docker stack deploy` reads, and the secrets that its services get."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from procman.engines.interface import EngineError
+from procman.export.application import (
+    LASTING,
+    RELEASE,
+    application,
+    average_backoff,
+    budget_window,
+    seconds,
+    starts_allowed,
+)
+from procman.export.container.check_commands import healthcheck
+from procman.export.container.containers import dns_label, image_of, labels_of, own_environment
+from procman.export.container.first_process import container_argv, source, sourcing_argv
+from procman.export.grammar import assignments, no_expansion, sh
+from procman.export.shell import SPECIAL_VARIABLES, signal_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.engines.interface import Release
+    from procman.export.application import Application, Service
+    from procman.export.options import ExportOptions
+
+    Part = dict[str, object]
+
+APP, TYPE, VERSION, STOPPED = "procman.app", "procman.type", "procman.version", "procman.stopped"  # labels
+ENVIRONMENT = "/run/secrets/procman.env"  # in a container: a script that sets the variables
+MAX_SECRET = 500 * 1024  # bytes: the limit of Swarm
+_RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
+_LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of Swarm, named by its content."""
+
+    name: str
+    content: bytes
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What is deployed as one: the services without their counts, the secrets, and the release phase.
+
+    ``labels`` are Swarm's names of the process types, without the name of the stack. ``phase`` are the options and the
+    command of the release phase for `docker service create`; empty if there is none.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    services: Mapping[str, Part]
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    phase: tuple[str, ...] = ()
+
+    def template(self) -> str:
+        """Return the file of the stack without the counts."""
+        found: Part = {"version": "3.8", "services": self.services}
+        if self.secrets:
+            found["secrets"] = {name: {"external": True} for name in self.secrets}
+            found["x-variables"] = {name: list(secret.variables) for name, secret in self.secrets.items()}
+        return json.dumps(found, ensure_ascii=False)
+
+
+def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None) -> str:
+    """Return the file of a stack with these counts by label, and with these images in place of its own."""
+    stack = json.loads(template)
+    for label, service in stack["services"].items():
+        service["deploy"]["replicas"] = counts.get(label, 0)
+        service["image"] = (images or {}).get(label, service["image"])
+    return json.dumps(stack, indent=2, ensure_ascii=False) + "\n"
+
+
+def stack_name(app: str) -> str:
+    """Return Swarm's name for an application."""
+    return dns_label(app)
+
+
+def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
+    """Return the stack of a release. ``stopped`` are the counts that types had before they were stopped.
+
+    Raises UsageError for a variable that a shell cannot set.
+    """
+    app = application(release.plan, release.options)
+    labels = labels_of(app)
+    secrets = {service.name: _secret(app, service) for service in app.services}
+    services = {
+        labels[one.name]: _service(app, one, release, secrets[one.name], stopped.get(one.name, 0))
+        for one in app.services
+        if one.kind != RELEASE
+    }
+    phase = next((one for one in app.services if one.kind == RELEASE and one.starts), None)
+    return Stack(
+        stack_name(app.name),
+        {name: label for name, label in labels.items() if label in services},
+        services,
+        {one.name: one for one in secrets.values() if one},
+        _phase(app, phase, release.options, secrets[phase.name]) if phase else (),
+    )
+
+
+def _secret(app: Application, service: Service) -> Secret | None:
+    """Return the secret with the variables of a service. Those with the same variables share one."""
+    kept = {name: value for name, value in _given(app, service).items() if name not in SPECIAL_VARIABLES}
+    if not kept:
+        return None
+    content = assignments(kept, "Swarm", lambda name, value: f"export {name}={sh(value)}").encode()
+    if len(content) > MAX_SECRET:
+        hint = "move what is not secret into the image"
+        raise EngineError(f"the variables of {service.name} take {len(content)} bytes; Swarm holds {MAX_SECRET}", hint)
+    return Secret(f"{stack_name(app.name)}-env-{sha256(content).hexdigest()[:12]}", content, tuple(sorted(kept)))
+
+
+def _given(app: Application, service: Service) -> dict[str, str]:
+    return {**app.secrets, **service.env}
+
+
+def _service(app: Application, service: Service, release: Release, secret: Secret | None, stopped: int) -> Part:
+    user = release.options.user
+    check = healthcheck(service, before=source(ENVIRONMENT) if secret else "")
+    environment = {name: no_templates(value) for name, value in _plain(app, service).items()}
+    names = own_environment(service, f"{service.name}.{{{{.Task.Slot}}}}")
+    part: Part = {
+        "image": image_of(app, release.options),
+        "command": sourcing_argv(service, ENVIRONMENT) if secret else container_argv(service),
+        **({"user": user} if user else {}),
+        **({"cap_drop": ["ALL"]} if user.isdecimal() and int(user) else {}),
+        "environment": {**environment, **names},
+        **({"secrets": [{"source": secret.name, "target": "procman.env"}]} if secret else {}),
+        **({"ports": [f"{service.port}:{service.port}"]} if service.serves else {}),
+        **({"healthcheck": check} if check and service.kind == LASTING else {}),
+        "stop_signal": f"SIG{signal_name(service.stop.signal_number)}",
+        "stop_grace_period": f"{seconds(service.stop.grace)}s",
+        "logging": _LOGGING,
+        "deploy": _deploy(app, service, release, stopped),
+    }
+    return {key: _doubled(value) for key, value in part.items()}
+
+
+def _plain(app: Application, service: Service) -> dict[str, str]:
+    """Return the variables that are not secret, and those that a shell cannot set, which Docker has to."""
+    special = {name: value for name, value in _given(app, service).items() if name in SPECIAL_VARIABLES}
+    return {**app.contract, **special}
+
+
+def no_templates(value: str) -> str:
+    """Return a value that Swarm, which expands templates in variables, leaves as it is."""
+    return value.replace("{{", '{{"{{"}}')
+
+
+def _doubled(value: object) -> object:
+    """Return a value with ``$`` doubled, since a stack's file may have variables."""
+    if isinstance(value, str):
+        return no_expansion(value)
+    if isinstance(value, dict):
+        return {key: _doubled(one) for key, one in value.items()}
+    return [_doubled(one) for one in value] if isinstance(value, list) else value
+
+
+def _deploy(app: Application, service: Service, release: Release, stopped: int) -> Part:
+    """Return how Swarm runs and replaces a service.
+
+    What serves a port is replaced without a gap. The health check decides when an instance is up, so that watching it
+    for longer only takes time. procman watches the update, and restores all services if one of them fails.
+    """
+    order = "start-first" if service.serves else "stop-first"
+    update = {"order": order, "monitor": "1s", "failure_action": "pause"}
+    return {
+        "labels": {
+            APP: stack_name(app.name),
+            TYPE: service.name,
+            VERSION: release.version,
+            **({STOPPED: str(stopped)} if stopped and not service.replicas else {}),
+        },
+        "replicas": 0,  # until it is filled in
+        **({"update_config": update, "rollback_config": update} if service.kind == LASTING else {}),
+        "restart_policy": _restart(service, release.options.keep_trying),
+    }
+
+
+def _restart(service: Service, keep_trying: bool) -> Part:
+    policy = service.restart
+    if not service.is_restarted:
+        return {"condition": _RESTART_CONDITIONS["never"]}
+    found: Part = {
+        "condition": _RESTART_CONDITIONS[policy.mode],
+        "delay": f"{seconds(average_backoff(policy))}s",
+    }
+    if policy.mode == "always" or keep_trying:
+        return found
+    return {**found, "max_attempts": starts_allowed(policy) - 1, "window": f"{seconds(budget_window(policy))}s"}
+
+
+def _phase(app: Application, service: Service, options: ExportOptions, secret: Secret | None) -> tuple[str, ...]:
+    """Return the options and the command of a job that runs the release phase."""
+    environment = {**_plain(app, service), **own_environment(service, f"{service.name}.1")}
+    return (
+        *(f"--env={name}={no_templates(value)}" for name, value in environment.items()),
+        *((f"--secret=source={secret.name},target=procman.env",) if secret else ()),
+        *((f"--user={options.user}",) if options.user else ()),
+        f"--stop-signal=SIG{signal_name(service.stop.signal_number)}",
+        f"--stop-grace-period={seconds(service.stop.grace)}s",
+        image_of(app, options),
+        *(sourcing_argv(service, ENVIRONMENT) if secret else container_argv(service)),
+    )

@@ -1,0 +1,121 @@
+"""What a deployment keeps in Swarm besides services and secrets, as config objects: the deployed file, and the lock."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+
+from procman.engines.calls import Report, now, run
+from procman.engines.interface import EngineError
+from procman.engines.swarm_stack import APP, VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.engines.calls import Call, Outcome, Steps
+    from procman.engines.docker_cli import Docker
+    from procman.engines.swarm_stack import Stack
+
+_OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
+_IMAGE = "procman.image"
+_FOUND = "already exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A deployed file: its name, the version and the image that it is of, and the template."""
+
+    name: str
+    version: str
+    image: str
+    template: str
+
+
+class SwarmStore:
+    """The config objects of one application."""
+
+    def __init__(self, docker: Docker, name: str) -> None:
+        self._docker = docker
+        self._name = name
+        self._lock = f"{name}.lock"
+
+    def listing(self) -> Call:
+        """Return the call that lists the objects."""
+        return self._docker("config", "ls", "--filter", f"label={APP}={self._name}", "--format", "{{.Name}}")
+
+    def names_in(self, listed: Outcome) -> list[str]:
+        """Return the names of the deployed files, the latest last."""
+        self._docker.require(listed, "Swarm does not list its configs")
+        return sorted(name for name in listed.text.split() if name != self._lock)
+
+    def names(self) -> Steps[list[str]]:
+        """Return the names of the deployed files, the latest last."""
+        return self.names_in((yield from run(self.listing())))
+
+    def reading(self, name: str) -> Call:
+        """Return the call that reads a deployed file."""
+        return self._docker("config", "inspect", "--format", "{{json .Spec}}", name)
+
+    @staticmethod
+    def kept(name: str, outcome: Outcome) -> Kept | None:
+        """Return a deployed file; None if it has just been removed."""
+        if not outcome.ok:
+            return None
+        spec = json.loads(outcome.text)
+        labels = spec.get("Labels") or {}
+        text = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
+        return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), text)
+
+    def write(self, stack: Stack, version: str, image: str) -> Steps[str]:
+        """Keep a file, and return its name. Names sort by time."""
+        name = f"{self._name}.{(yield from now()) * 1000:014.0f}"
+        labels = (f"{APP}={self._name}", f"{VERSION}={version}", f"{_IMAGE}={image}")
+        words = ("config", "create", *(f"--label={label}" for label in labels), name, "-")
+        outcome = yield from run(self._docker(*words, stdin=stack.template().encode()))
+        self._docker.require(outcome, "the file of the stack cannot be kept")
+        return name
+
+    def remove(self, *names: str) -> Steps[None]:
+        """Remove deployed files."""
+        if names:
+            yield from run(self._docker("config", "rm", *names))
+
+    # The lock ---------------------------------------------------------------------------------------------------------
+
+    def lock(self, owner: str, valid: float) -> Steps[None]:
+        """Take the lock. Raises EngineError if another one has it."""
+        until = (yield from now()) + valid
+        labels = (f"{APP}={self._name}", f"{_OWNER}={owner}", f"{_UNTIL}={until:.0f}")
+        call = self._docker(
+            "config", "create", *(f"--label={label}" for label in labels), self._lock, "-", stdin=b"lock"
+        )
+        taken = yield from run(call)
+        if not taken.ok and _FOUND in taken.err.decode("utf-8", "replace"):
+            yield from self.require_free(owner)
+            taken = yield from run(call)
+        self._docker.require(taken, "the lock cannot be taken")
+
+    def require_free(self, owner: str = "") -> Steps[None]:
+        """Raise EngineError if another one has a lock that is valid; remove one that has expired."""
+        holder, until = yield from self._holder()
+        left = until - (yield from now())
+        if not holder:
+            return
+        if holder != owner and left > 0:
+            hint = "procman deploy --unlock removes the lock, if that deployment was killed"
+            raise EngineError(f"{holder} is deploying {self._name}; the lock expires in {left:.0f} s", hint)
+        if holder != owner:
+            yield Report(f"the lock of {holder} has expired, and is taken over")
+        yield from run(self._docker("config", "rm", self._lock))
+
+    def unlock(self, owner: str) -> Steps[None]:
+        """Release the lock if it is the owner's; anyone's, if ``owner`` is empty."""
+        holder, _ = yield from self._holder()
+        if holder and owner in ("", holder):
+            yield from run(self._docker("config", "rm", self._lock))
+
+    def _holder(self) -> Steps[tuple[str, float]]:
+        """Return the owner of the lock and its end; empty if it is free."""
+        outcome = yield from run(self._docker("config", "inspect", "--format", "{{json .Spec.Labels}}", self._lock))
+        labels = json.loads(outcome.text) or {} if outcome.ok else {}
+        return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))

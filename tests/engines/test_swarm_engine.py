@@ -1,0 +1,392 @@
+"""The Swarm engine on recorded answers of a real swarm: what it reads, and which commands it gives."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engines.driver import Driver, said
+from engines.swarm_transcript import swarm
+from export.plans import plan_of
+from procman.engines.interface import EngineError, Release
+from procman.engines.records import Deployed, LogLine
+from procman.engines.swarm_records import log_line, moment
+from procman.export.options import ExportOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from procman.engines.calls import Call, Outcome
+
+COUNTS = {"web": 2, "worker": 2, "clock": 1}
+LINES = "web: serve $PORT\nworker: work\nclock: tick\nrelease: migrate\n"
+
+
+def release(version: str = "v6", lines: str = LINES, counts: Mapping[str, int] = COUNTS, **values: str) -> Release:
+    """Return a release with these lines of a Procfile and variables of env files."""
+    plan = plan_of(lines, {}, **values)
+    options = ExportOptions("fleet", image=f"fleet:{version}", replicas=counts)
+    return Release("production", version, f"fleet:{version}", plan, options, counts, 60.0)
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+def test_instances_have_local_names_and_states() -> None:
+    engine, driver, _ = swarm("steady")
+    found = driver.perform(engine.instances())
+    assert [(one.name, one.state, one.version, one.restarts) for one in found] == [
+        ("web.1", "running", "v5", 0),
+        ("web.2", "running", "v5", 0),
+        ("worker.1", "running", "v5", 0),
+        ("worker.2", "running", "v5", 0),
+        ("clock.1", "running", "v5", 0),
+    ]
+    assert found[0].port == 5000
+    assert found[2].port is None
+    assert {one.node.partition("-")[0] for one in found} == {"vm"}
+    assert len({one.node for one in found}) == 2, "two nodes of the same name can be told apart"
+    assert len(driver.calls) == 3
+
+
+def test_a_node_that_is_lost_has_no_instances_although_swarm_lists_them() -> None:
+    engine, driver, _ = swarm("lost")
+    found = driver.perform(engine.instances())
+    assert [(one.name, one.state) for one in found] == [
+        *(("web.1", "running"), ("web.2", "running"), ("worker.1", "running"), ("worker.2", "running")),
+        ("clock.1", "running"),
+    ]
+    assert len({one.node for one in found}) == 1
+
+
+def test_what_is_steady_is_done_once_it_is_known_to_stay_up() -> None:
+    engine, driver, _ = swarm("steady")
+    first = driver.perform(engine.look(COUNTS))
+    assert not first.is_done, "what has no health check is watched for a moment"
+    driver.time += 1.0
+    assert driver.perform(engine.look(COUNTS)).is_done
+    assert not driver.perform(engine.look({**COUNTS, "web": 3})).is_done
+    assert not driver.perform(engine.look({**COUNTS, "mail": 1})).is_done
+
+
+def test_an_update_is_not_done_before_the_last_instance() -> None:
+    engine, driver, _ = swarm("updating")
+    driver.perform(engine.look(COUNTS))
+    driver.time += 60
+    look = driver.perform(engine.look(COUNTS))
+    assert not look.is_done
+    assert look.failed == ()
+    states = {one.name: (one.state, one.version) for one in look.instances}
+    assert states["worker.1"] == ("running", "v5")  # the tag of its image
+    assert states["worker.2"] == ("starting", "v4")
+
+
+def test_what_fails_again_and_again_is_in_backoff_until_swarm_gives_up() -> None:
+    engine, driver, transcript = swarm("failing")
+    look = driver.perform(engine.look(COUNTS))
+    worker = next(one for one in look.instances if one.name == "worker.2")
+    assert (worker.state, worker.restarts, worker.exit, worker.reason) == ("backoff", 2, "3", "exited with code 3")
+    assert look.failed == ()
+    why = {one.name: one.why for one in driver.perform(engine.why(["worker.2"]))}
+    assert why == {"worker.2": "it exited with code 3, and will be started again"}
+
+    (service,) = (one for one in transcript.state["services"] if one["Spec"]["Name"] == "fleet_worker")
+    service["UpdateStatus"] = {"State": "paused", "Message": "update paused due to failure or early termination"}
+    assert driver.perform(engine.look(COUNTS)).failed == (), "a successor may have come between two calls"
+    failed = driver.perform(engine.look(COUNTS)).failed
+    assert {one.name for one in failed} == {"worker.1", "worker.2"}
+    assert {(one.state, one.reason) for one in failed} == {("failed", "exited with code 3")}
+
+
+def test_an_instance_that_is_not_started_again_has_failed() -> None:
+    engine, driver, transcript = swarm("failing")
+    ready = [one["ID"] for one in transcript.state["tasks"] if one["Status"]["State"] == "ready"]
+    transcript.state["ps"] = [row for row in transcript.state["ps"] if row["ID"] not in ready]
+    assert driver.perform(engine.look(COUNTS)).failed == ()
+    assert "worker.2" in {one.name for one in driver.perform(engine.look(COUNTS)).failed}
+
+
+def test_counts_versions_and_what_was_stopped_are_known() -> None:
+    engine, driver, transcript = swarm("steady")
+    (clock,) = (one for one in transcript.state["services"] if one["Spec"]["Name"] == "fleet_clock")
+    clock["Spec"]["Mode"]["Replicated"]["Replicas"] = 0
+    clock["Spec"]["Labels"]["procman.stopped"] = "3"
+    deployed = driver.perform(engine.deployed())
+    assert deployed is not None
+    assert (deployed.version, deployed.counts) == ("v5", {**COUNTS, "clock": 0})
+    assert deployed.stopped == {"clock": 3}
+
+
+def test_nothing_is_deployed() -> None:
+    engine, driver, transcript = swarm("steady")
+    transcript.state = {"ps": [], "services": [], "tasks": [], "nodes": []}
+    assert driver.perform(engine.deployed()) is None
+    for steps in (engine.instances(), engine.down(), engine.restart([], rolling=True)):
+        with pytest.raises(EngineError, match="fleet is not deployed to production"):
+            driver.perform(steps)
+
+
+# What is deployed -----------------------------------------------------------------------------------------------------
+
+
+def test_secrets_are_named_by_their_content_and_are_in_no_command() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.ship(release(TOKEN="hunter2", ODD="it's $HOME\n"), None))
+    assert transcript.secrets == {"fleet-env-c9dfd7611125": b"export ODD='it'\\''s $HOME\n'\nexport TOKEN=hunter2\n"}
+    driver.perform(engine.apply(release(TOKEN="hunter2", ODD="it's $HOME\n"), None))
+    assert not any("hunter2" in word for call in driver.calls for word in call.argv)
+    assert b"hunter2" not in transcript.stdin["stack deploy"]
+    first = list(transcript.secrets)
+    driver.perform(engine.ship(release(TOKEN="hunter3"), None))
+    assert list(transcript.secrets) != first
+
+
+def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(
+        engine.apply(release(TOKEN="x", counts={**COUNTS, "clock": 0}), Deployed("v5", COUNTS, {"clock": 2}))
+    )
+    stack = json.loads(transcript.stdin["stack deploy"])
+    assert list(stack["services"]) == ["web", "worker", "clock"], "the release phase is not a service"
+    web, clock = stack["services"]["web"], stack["services"]["clock"]
+    assert web["image"] == "fleet:v6"
+    assert any(word.startswith(". /run/secrets/procman.env\n") for word in web["command"])
+    assert web["environment"]["PS"] == "web.{{.Task.Slot}}"
+    assert "TOKEN" not in web["environment"]
+    assert web["deploy"]["labels"] == {"procman.app": "fleet", "procman.type": "web", "procman.version": "v6"}
+    assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
+    assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
+    assert "--prune" not in driver.commands[-1]
+
+
+def test_what_ran_before_is_restored_with_its_counts_and_the_new_file_forgotten() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.apply(release("v5"), None))
+    driver.time += 1
+    before = driver.perform(engine.deployed())
+    assert before is not None
+    driver.perform(engine.apply(release("v6"), before))
+    assert len(transcript.configs) == 2
+    driver.perform(engine.restore(Deployed("v5", {**COUNTS, "web": 7}, {}, before.restorable), release("v6")))
+    stack = json.loads(transcript.stdin["stack deploy"])
+    assert stack["services"]["web"]["deploy"]["replicas"] == 7
+    assert stack["services"]["web"]["deploy"]["labels"]["procman.version"] == "v5"
+    assert len(transcript.configs) == 1
+
+
+def test_a_dry_run_shows_what_differs_and_no_secret() -> None:
+    engine, driver, _ = swarm("steady")
+    driver.perform(engine.apply(release("v5", TOKEN="one"), None))
+    before = driver.perform(engine.deployed())
+    assert driver.perform(engine.diff(release("v5", TOKEN="one"), before)) == ""
+    text = driver.perform(engine.diff(release("v6", TOKEN="two", EXTRA="three"), before))
+    lines = [line.strip() for line in text.splitlines() if line[0] in "+-"]
+    assert '-      "image": "fleet:v5",' in lines
+    assert '+      "image": "fleet:v6",' in lines
+    assert '+      "EXTRA",' in lines
+    assert not any(word in text for word in ("one", "two", "three"))
+
+
+def test_what_a_version_no_longer_has_is_removed_after_it() -> None:
+    engine, driver, transcript = swarm("steady")
+    transcript.secrets["fleet-env-000000000000"] = b""
+
+    def answer(call: Call) -> Outcome:
+        listing = call.argv[3:5] == ("stack", "services")
+        return said("fleet_web\nfleet_old\n") if listing else transcript(call)
+
+    driver.answer = answer
+    driver.perform(engine.prune(release(counts={"web": 2})))
+    assert driver.commands[-2:] == [
+        "docker --context prod service rm fleet_old",
+        "docker --context prod secret rm fleet-env-000000000000",
+    ]
+
+
+def test_a_lock_is_taken_once_and_expires() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.lock("ann", 60))
+    other, _, _ = swarm("steady")
+    with pytest.raises(EngineError, match="ann is deploying fleet; the lock expires in 60 s"):
+        driver.perform(other.lock("bob", 60))
+    with pytest.raises(EngineError, match="ann is deploying"):
+        driver.perform(other.down())
+    driver.perform(other.unlock("bob"))
+    assert len(transcript.configs) == 1
+    driver.time += 61
+    driver.perform(other.lock("bob", 60))
+    assert driver.said == ["the lock of ann has expired, and is taken over"]
+    driver.perform(engine.unlock("ann"))
+    assert len(transcript.configs) == 1
+    driver.perform(engine.unlock(""))
+    assert transcript.configs == {}
+
+
+# Other verbs ----------------------------------------------------------------------------------------------------------
+
+
+def test_counts_change_in_one_command() -> None:
+    engine, driver, _ = swarm("steady")
+    driver.perform(engine.scale({"web": 4, "worker": 0}))
+    assert driver.commands == ["docker --context prod service scale --detach fleet_web=4 fleet_worker=0"]
+
+
+@pytest.mark.parametrize(("rolling", "parallelism"), [(True, "1"), (False, "0")])
+def test_a_restart_is_rolling_or_of_all_at_the_same_time(rolling: bool, parallelism: str) -> None:
+    engine, driver, _ = swarm("steady")
+    driver.perform(engine.restart(["web"], rolling=rolling))
+    update = f"service update --detach --force --update-parallelism {parallelism} fleet_web"
+    assert driver.commands[-1] == f"docker --context prod {update}"
+
+
+def test_stop_keeps_the_count_for_start() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.stop(["worker"]))
+    update = "docker --context prod service update --detach --replicas 0 --label-add procman.stopped=2 fleet_worker"
+    assert update in driver.commands
+    (worker,) = (one for one in transcript.state["services"] if one["Spec"]["Name"] == "fleet_worker")
+    worker["Spec"]["Mode"]["Replicated"]["Replicas"] = 0
+    worker["Spec"]["Labels"]["procman.stopped"] = "2"
+    driver.perform(engine.start([]))
+    update = "docker --context prod service update --detach --label-rm procman.stopped --replicas 2 fleet_worker"
+    assert driver.commands[-1] == update
+
+
+def test_the_network_goes_after_the_last_instance() -> None:
+    engine, driver, transcript = swarm("steady")
+    left = {"stack ps": ["a\n", "a\n", ""], "network ls": ["n\n", ""]}
+
+    def answer(call: Call) -> Outcome:
+        key = " ".join(call.argv[3:5])
+        return said(left[key].pop(0)) if key in left else transcript(call)
+
+    driver.answer = answer
+    driver.perform(engine.down())
+    removed = [command.removeprefix("docker --context prod ") for command in driver.commands if " rm " in command]
+    assert [command.split()[0] for command in removed] == ["service", "network"]
+
+
+def job(transcript: object, *states: tuple[str, int | None]) -> list[dict[str, object]]:
+    return [
+        {
+            "ID": "t1",
+            "Slot": 1,
+            "Status": {"State": state, "Err": "", "ContainerStatus": {"ExitCode": code}},
+            "DesiredState": "running",
+        }
+        for state, code in states
+    ]
+
+
+def test_a_job_is_followed_to_its_end_and_removed() -> None:
+    engine, driver, transcript = swarm("steady")
+    looks = job(transcript, ("preparing", None), ("running", None), ("failed", 3))
+    line = "2026-11-30T03:18:17.721859573Z "
+    logs = [said(), said(f"{line}one\n"), said(f"{line}one\n", err=f"{line.replace('17', '18')}two\n")]
+    logs.append(logs[-1])
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "ps", *_):
+                return said("t1\n")
+            case ("inspect", "--type", "task", "t1"):
+                return said(json.dumps([looks.pop(0)]))
+            case ("service", "logs", *_):
+                return logs.pop(0)
+        return transcript(call)
+
+    driver.answer = answer
+    assert driver.perform(engine.run("migrate --all", process="web", terminal=False)) == 3
+    assert [(line.stream, line.line) for line in driver.lines] == [("stdout", b"one"), ("stderr", b"two")]
+    create = next(call.argv for call in driver.calls if call.argv[3:5] == ("service", "create"))
+    assert create[-4:] == ("procman-witness:v5", "/bin/sh", "-c", ". /run/secrets/procman.env\nmigrate --all")
+    assert "--env=PS=run.1" in create
+    assert not any(word.startswith("--env=PS=web") for word in create)
+    assert driver.calls[-1].argv[3:5] == ("service", "rm")
+
+
+def test_an_interrupted_job_is_removed() -> None:
+    engine, driver, transcript = swarm("steady")
+
+    def answer(call: Call) -> Outcome | BaseException:
+        return KeyboardInterrupt() if call.argv[3:5] == ("service", "ps") else transcript(call)
+
+    driver.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        driver.perform(engine.run("sleep 600", process="", terminal=False))
+    assert driver.calls[-1].argv[3:5] == ("service", "rm")
+
+
+def test_a_failed_release_phase_has_a_card() -> None:
+    engine, driver, transcript = swarm("steady")
+    looks = job(transcript, ("failed", 4))
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "ps", *_):
+                return said("t1\n")
+            case ("inspect", *_):
+                return said(json.dumps(looks))
+            case ("service", "logs", *_):
+                return said("2026-11-30T03:18:17.721859573Z no such table\n")
+        return transcript(call)
+
+    driver.answer = answer
+    with pytest.raises(EngineError, match="the release phase failed: exited with code 4"):
+        driver.perform(engine.release(release()))
+    assert [(card.instance.name, card.lines) for card in driver.cards] == [("release.1", ("no such table",))]
+
+
+def test_the_output_of_all_services_is_in_one_order() -> None:
+    engine, driver, transcript = swarm("steady")
+    head = "2026-11-30T03:20:3{}.562194057Z fleet_{}.{}.0fc5dlgbf6msdl9ws2wcmme35@vm    | {}\n"
+    texts = {
+        "fleet_web": head.format(1, "web", 2, "first") + head.format(3, "web", 1, "third"),
+        "fleet_worker": head.format(2, "worker", 1, "  second "),
+    }
+
+    def answer(call: Call) -> Outcome:
+        logs = call.argv[3:5] == ("service", "logs")
+        return said(texts.get(call.argv[-1], "")) if logs else transcript(call)
+
+    driver.answer = answer
+    found = driver.perform(engine.logs([], follow=False, lines=2, since=None))
+    assert [(one.instance, one.line) for one in found] == [("worker.1", b"  second "), ("web.1", b"third")]
+    found = driver.perform(engine.logs(["web.2"], follow=False, lines=9, since=30))
+    assert [(one.instance, one.line) for one in found] == [("web.2", b"first")]
+    assert "--since 30s" in driver.commands[-1]
+    driver.perform(engine.logs(["web"], follow=True, lines=9, since=None))
+    assert [one.instance for one in driver.lines] == ["web.2", "web.1"]
+
+
+def test_a_line_of_a_task_and_others() -> None:
+    line = b"2026-11-30T03:20:34.5Z fleet_my-job.12.abc@some-host.example    | "
+    expected = LogLine("my_job.12", b"", moment("2026-11-30T03:20:34.5Z"), "stderr", "some-host.example")
+    assert log_line(line, {"my-job": "my_job"}, "stderr", "fleet_") == expected
+    assert log_line(b"warning: incomplete log stream", {}, "stderr", "fleet_") is None
+
+
+@pytest.mark.parametrize(
+    ("err", "sentence"),
+    [
+        ("Cannot connect to the Docker daemon at tcp://x. Is the docker daemon running?", "does not answer"),
+        ("Error response from daemon: This node is not a swarm manager. Use ...", "is not a manager of a swarm"),
+        ('context "prod": context not found', "docker has no context prod"),
+        ("permission denied while trying to connect to the Docker daemon socket", "you may not use the Docker daemon"),
+        ("Error response from daemon: something else", "the swarm does not answer: Error response .*: something else"),
+    ],
+)
+def test_errors_of_docker_are_sentences(err: str, sentence: str) -> None:
+    engine, _, _ = swarm("steady")
+    with pytest.raises(EngineError, match=sentence):
+        Driver(lambda call: said("1.41" if "version" in call.argv else "", int("node" in call.argv), err)).perform(
+            engine.check()
+        )
+
+
+def test_an_old_docker_is_refused() -> None:
+    engine, _, _ = swarm("steady")
+    with pytest.raises(EngineError, match=r"API 1\.39 is too old"):
+        Driver(lambda call: said("1.39\n")).perform(engine.check())
