@@ -26,6 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "engines": {"export", "core", "errors"},
     "cli": {"config", "runtime", "output", "core", "errors", "export", "engines", "procman"},
     "procman": {"cli"},
+    "pytest_plugin": set(),  # it runs in a process of its user, and runs our commands in others
 }
 PURE = {
     "__future__",
@@ -50,6 +51,7 @@ SPAWNERS = {
     "runtime/processes/spawn.py",
     "runtime/guardian/foreground_run.py",
     "engines/runner.py",
+    "pytest_plugin.py",
 }
 FORKERS = {"runtime/guardian/guardian.py", "runtime/guardian/run_watcher.py", "runtime/guardian/background.py"}
 EXECUTING = ("os.posix_spawn", "os.exec", "os.spawn", "os.system", "os.popen", "os.forkpty")

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,6 @@ import harness
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PROCFILE = "web: echo on $PORT of $PROCMAN_CHECKOUT; exec sleep 1000\nworker: sleep 1000\n"
 as_linked = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -172,18 +172,40 @@ def test_two_starts_at_once_get_different_ports(checkouts: Checkouts) -> None:
     assert len({*ports}) == 4
 
 
+def git_in(checkouts: Checkouts) -> dict[str, str]:
+    """Return an environment for git that does not depend on the user's."""
+    identity = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    env = harness.environment({**checkouts.env, **identity})
+    return {name: text for name, text in env.items() if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")}
+
+
+@as_linked
+def test_what_the_page_about_worktrees_shows_is_true(checkouts: Checkouts) -> None:
+    page = (Path(__file__).parents[2] / "docs/worktrees.md").read_text(encoding="utf-8")
+    block = page.partition("```console\n")[2].partition("```")[0]
+    shop = checkouts.folder / "git/shop"
+    shop.mkdir(parents=True)
+    (shop / "Procfile").write_text("web: echo $PORT; exec sleep 1000\nworker: exec sleep 1000\n")
+    commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    script = f"PATH={Path(harness.PROCMAN).parent}:$PATH; set -e\n" + "\n".join(
+        ("git init -q", "git add .", "git commit -q -m x", *commands, "procman down >/dev/null")
+    )
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=shop, env=git_in(checkouts), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done
+    shown = [line for line in block.splitlines() if not line.startswith("$ ")]
+    assert without_numbers(done.stdout.splitlines()[-len(shown) :]) == without_numbers(shown)
+
+
+def without_numbers(lines: list[str]) -> list[str]:
+    return [re.sub(r"[ -]+", " ", re.sub(r"\b\d{4,5}\b", "N", line)) for line in lines]
+
+
 @as_linked
 def test_what_git_writes_is_understood(checkouts: Checkouts) -> None:
     def git(*words: str, cwd: Path) -> None:
-        identity = {
-            "GIT_AUTHOR_NAME": "a",
-            "GIT_AUTHOR_EMAIL": "a@b",
-            "GIT_COMMITTER_NAME": "a",
-            "GIT_COMMITTER_EMAIL": "a@b",
-        }
-        env = harness.environment({**checkouts.env, **identity})
-        env = {name: text for name, text in env.items() if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")}
-        subprocess.run(["git", *words], cwd=cwd, env=env, check=True, capture_output=True)
+        subprocess.run(["git", *words], cwd=cwd, env=git_in(checkouts), check=True, capture_output=True)
 
     top = checkouts.folder / "real"
     top.mkdir()

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec, SourceFileLoader
     from typing import NoReturn
-else:
-    ModuleSpec, SourceFileLoader = type(__spec__), type(__spec__.loader)  # Python has them loaded; no import is needed
+else:  # what importlib.machinery imports; Python has both loaded
+    from _frozen_importlib import ModuleSpec
+    from _frozen_importlib_external import SourceFileLoader
 
 
 def program() -> NoReturn:

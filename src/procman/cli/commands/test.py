@@ -49,7 +49,7 @@ def perform(invocation: Invocation) -> int:
         connection = _connect(socket, background, log)
         _wait(connection, socket, timeout, settings)
         before = _deaths(_rows(connection))
-        code = run(settings, invocation, _variables(connection))
+        code = run(settings, invocation, {**_variables(connection), "PROCMAN_TEST_SOCKET": socket})
         code = _finish(socket, code, before, settings)
         if Ending.by_key:
             raise KeyboardInterrupt
