@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,16 +17,56 @@ def test_commands_run_for_events(place: Place) -> None:
     place.procfile(f"web: {FOREVER}\njob: until [ -e go ]; do sleep 0.05; done; exit 4\n")
     place.write(
         "procman.toml",
-        f"[on]\nfailed = '{NOTE}'\nready = '{NOTE}; touch go; echo told >&2; exit 1'\nended = '{NOTE}'\n"
+        f"[on]\nfailed = '{NOTE}'\nready = '{NOTE}; echo told >&2; exit 1'\nended = '{NOTE}'\n"
         "[process.job]\nrestart = 'never'\n",
     )
     session = place.start()
     session.wait_for("the command for ready exited with code 1: told")
+    place.write("go", "")
     session.wait_for(r"job\.1 .*code 4")
     session.signal(signal.SIGTERM)
     code = session.wait()
     lines = (place.folder / "seen").read_text().splitlines()
     assert lines == ["ready - -", "failed job.1 4", f"ended - {code}"]
+
+
+NOTIFY = """
+import os, socket, sys, time
+def tell(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+        own.sendto(text.encode(), chr(0) + os.environ["NOTIFY_SOCKET"][1:])
+tell("STATUS=loading the model")
+while not os.path.exists("go"):
+    time.sleep(0.05)
+tell("READY=1")
+while not os.path.exists("hang"):
+    tell("WATCHDOG=1")
+    time.sleep(int(os.environ["WATCHDOG_USEC"]) / 1e6 / 10)
+os.remove("hang")
+time.sleep(1000)
+"""
+
+
+def test_a_process_tells_that_it_is_ready_and_that_it_lives(place: Place) -> None:
+    place.write("app.py", NOTIFY)
+    place.procfile(f"web: {sys.executable} app.py\nnext: {FOREVER}\n")
+    place.write(
+        "procman.toml",
+        "[process.web]\nready = { notify = true }\nhealth = { notify = true, interval = 1, failure_threshold = 2 }\n"
+        "[process.next]\ndepends_on = ['web']\n",
+    )
+    session = place.start()
+    session.wait_for(r"web\.1 started")
+    while "loading the model" not in place.call("why", "web").out:
+        pass
+    assert "next.1" not in session.text.partition("next.1 started")[1]
+    place.write("go", "")
+    session.wait_for(r"next\.1 started")
+    place.write("hang", "")
+    session.wait_for(r"web\.1 is unhealthy: no WATCHDOG=1 within 1 s")
+    session.wait_for(r"web\.1 started")
+    session.signal(signal.SIGTERM)
+    session.wait()
 
 
 def test_a_mistake_in_an_event_is_found_by_check_and_by_start(place: Place) -> None:

@@ -230,6 +230,20 @@ def test_a_unit_has_started_when_it_is_ready(check: Check, in_script: str) -> No
     assert not export.warnings
 
 
+def test_systemd_is_told_by_the_service_itself() -> None:
+    ready, health = Check("notify", "", timeout=90.0), Check("notify", "", interval=10.0, threshold=3)
+    export = Export("systemd", plan_of("web: ./web $PORT\n", {"web": {"ready": ready, "health": health}}))
+    found = unit(export)
+    assert (found["Type"], found["NotifyAccess"], found["WatchdogSec"]) == (["notify"], ["all"], ["30"])
+    assert found["TimeoutStartSec"] == ["90"]
+    assert "ExecStartPost" not in found
+    assert "app/web.1.ready" not in export.files
+    assert not export.warnings
+    for target in ("compose", "kubernetes", "nomad", "quadlet", "supervisord", "fly"):
+        plan = plan_of("web: ./web $PORT\n", {"web": {"ready": ready, "health": health}})
+        assert any("notify" in one or "check" in one for one in Export(target, plan).warnings), target
+
+
 def test_a_restart_that_follows_another_is_what_the_target_calls_it_or_a_warning() -> None:
     overlay: dict[str, dict[str, object]] = {"web": {"depends_on": (Dependency("api", restart=True), Dependency("db"))}}
     plan = plan_of("web: ./web\napi: ./api\ndb: ./db\n", overlay)

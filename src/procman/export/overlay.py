@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.model.checks import NOTIFY
 from procman.export.application import RELEASE
 from procman.export.file import ExportWarning
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from procman.export.application import Application, Service
 
 READY, HEALTH, DEPENDENCIES = "readiness check", "health check", "dependencies"
+WATCHDOG = "health check by notify"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
 MEMORY_MAX, CPU_MAX, PIDS_MAX = "memory_max", "cpu_max", "pids_max"
 RESTART_WITH, AUTOSCALE = "restarts with its dependencies", "autoscale"
@@ -53,7 +55,7 @@ def features_of(service: Service) -> Iterator[str]:
     if plan.ready:
         yield READY
     if plan.health:
-        yield HEALTH
+        yield WATCHDOG if plan.health.kind == NOTIFY else HEALTH
     if plan.depends_on:
         yield DEPENDENCIES
     if any(needed.restart for needed in plan.depends_on):

@@ -51,6 +51,7 @@ VALUES: list[object] = [
     *({"http": "/", "headers": {"A": "\n"}}, {"http": "/", "headers": {"A": 1}}, {"log": "x", "success_threshold": 2}),
     *({"exec": "x", "per_instance": 5, "max": 3}, {"cpu": 80, "max": 4, "min": 2, "cooldown": "5m"}, {"cpu": 80}),
     *({"exec": "x", "per_instance": 0, "max": 3}, {"cpu": 1, "exec": "x", "per_instance": 1, "max": 2}, {"max": 2}),
+    *({"notify": True}, {"notify": False}, {"notify": True, "tcp": 1}, {"notify": True, "success_threshold": 2}),
     *({"exec": "x", "success_threshold": 2}, {"exec": "x", "success_threshold": 0}, {"delay": 1, "initial_delay": 1}),
 ]
 

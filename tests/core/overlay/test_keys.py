@@ -295,9 +295,19 @@ def test_a_color_is_its_place_in_the_palette(index: int, color: str) -> None:
             'must be localhost or an address, not "db:1"',
             "to check another machine by its name, use exec",
         ),
-        ("health", 5, "must be a table with http, tcp or exec, not the number 5", "for example { tcp = 5432 }"),
-        ("ready", [], "must be a table with http, tcp, log, exec or delay, not a list", "for example { tcp = 5432 }"),
-        ("health", {}, "needs exactly one of http, tcp, exec, but has none of them", "for example { tcp = 5432 }"),
+        ("health", 5, "must be a table with http, tcp, exec or notify, not the number 5", "for example { tcp = 5432 }"),
+        (
+            "ready",
+            [],
+            "must be a table with http, tcp, log, exec, delay or notify, not a list",
+            "for example { tcp = 5432 }",
+        ),
+        (
+            "health",
+            {},
+            "needs exactly one of http, tcp, exec, notify, but has none of them",
+            "for example { tcp = 5432 }",
+        ),
     ],
 )
 def test_a_wrong_check_is_told_what_it_must_be(key: str, value: object, message: str, hint: str) -> None:

@@ -110,7 +110,7 @@ def _hooks(settings: Settings) -> Mapping[str, str]:
 def _open_sockets(run: StartedRun) -> None:
     """Open the sockets that are kept for instances. Raises UsageError if another process has one of them."""
     try:
-        run.children.kept_sockets.open_all(run.plan.instances)
+        run.children.sockets.kept.open_all(run.plan.instances)
     except ProcmanError:
         if run.socket_claim.endpoint is not None:
             run.socket_claim.endpoint.close()

@@ -299,7 +299,7 @@ def _socket_keeper(run: StartedRun) -> tuple[Component, Remark]:
     def make() -> Component:
         from procman.runtime.health.socket_keeper import SocketKeeper
 
-        made.append(SocketKeeper(run.supervisor, run.hub, run.children.kept_sockets))
+        made.append(SocketKeeper(run.supervisor, run.hub, run.children.sockets.kept))
         return made[0]
 
     def remark(instance: Instance) -> tuple[str, str]:

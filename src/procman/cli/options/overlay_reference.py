@@ -72,6 +72,7 @@ CHECKS_EXPLAINED = {
     'log = "REGEX"': "a line of its output matches (ready only)",
     'exec = "COMMAND"': "the command exits with 0",
     "delay = TIME": "this much time has passed (ready only)",
+    "notify = true": "it sends READY=1 by sd_notify; for health, WATCHDOG=1 in each interval",
 }
 
 

@@ -16,7 +16,7 @@ from procman.cli.options.precedence import CONFIG_KEYS
 from procman.cli.options.table import OPTIONS
 from procman.config import destinations
 from procman.config.event_commands import EVENTS_EXPLAINED
-from procman.core.model.checks import DELAY, HTTP, KINDS, LOG, TCP
+from procman.core.model.checks import DELAY, HTTP, KINDS, LOG, NOTIFY, TCP
 from procman.core.model.dependency import CONDITIONS
 from procman.core.model.listen import MOST_SOCKETS
 from procman.core.model.status import HIGHEST_SIGNAL
@@ -221,6 +221,7 @@ _ADDRESSES: dict[str, Form] = {
     TCP: _any(_TRUE, _whole(1, HIGHEST_PORT), {"type": "string", "pattern": r"(^|:)([0-9]{1,5}|\$PORT|\$\{PORT\})$"}),
     LOG: _TEXT,
     DELAY: _time(),
+    NOTIFY: _TRUE,
 }
 
 

@@ -7,7 +7,8 @@ TCP = "tcp"
 LOG = "log"
 EXEC = "exec"
 DELAY = "delay"
-KINDS = (HTTP, TCP, LOG, EXEC, DELAY)
+NOTIFY = "notify"
+KINDS = (HTTP, TCP, LOG, EXEC, DELAY, NOTIFY)
 
 ON_FAIL = ("restart", "fail", "none")
 
@@ -18,13 +19,13 @@ _HIGHEST_PORT = 65535
 class Check:
     """How to find out whether an instance is ready or healthy. All times are in seconds.
 
-    `kind` says what `target` is: a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds. In the
-    plan of an instance ``$PORT`` in it is replaced. `interval` is the time between two attempts, `attempt` the limit of
-    one, `initial_delay` the time before the first (None: none for readiness, `interval` for health). `timeout`
-    (readiness only) is the time to become ready, None for no limit; `successes` attempts in a row must pass.
-    `threshold` (health only) failures in a row condemn the instance; `on_fail` says what follows: "restart", "fail" or
-    "none". `anyone`: the check passes whichever process answers. For http, `status` holds the good statuses (if it is
-    empty, 200 to 399) and `headers` those of the request.
+    `kind` says what `target` is: a URL, ``HOST:PORT``, a regular expression, a command, or a number of seconds; it is
+    empty for notify. In the plan of an instance ``$PORT`` in it is replaced. `interval` is the time between two
+    attempts, `attempt` the limit of one, `initial_delay` the time before the first (None: none for readiness,
+    `interval` for health). `timeout` (readiness only) is the time to become ready, None for no limit; `successes`
+    attempts in a row must pass. `threshold` (health only) failures in a row condemn the instance; `on_fail` says what
+    follows: "restart", "fail" or "none". `anyone`: the check passes whichever process answers. For http, `status`
+    holds the good statuses (if it is empty, 200 to 399) and `headers` those of the request.
     """
 
     __slots__ = (

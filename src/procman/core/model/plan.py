@@ -194,6 +194,16 @@ class InstancePlan:
         return None if self.listen is not None and self.listen.is_borrower else self.port
 
     @property
+    def notifies(self) -> bool:
+        """Whether one of its checks waits for what it sends by sd_notify(3)."""
+        return "notify" in (self.ready and self.ready.kind, self.health and self.health.kind)
+
+    @property
+    def watchdog(self) -> float | None:
+        """The seconds within which it has to send a sign of life, or None."""
+        return self.health.interval if self.health is not None and self.health.kind == "notify" else None
+
+    @property
     def shown_port(self) -> int | None:
         """The port to show: None unless the command, a check or the overlay mentions it."""
         checks = [check for check in (self.ready, self.health) if check is not None]

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from procman.core.model.checks import DELAY, EXEC, HTTP, KINDS, LOG, ON_FAIL, TCP, Check, http_target, tcp_target
+from procman.core.model.checks import (
+    DELAY,
+    EXEC,
+    HTTP,
+    KINDS,
+    LOG,
+    NOTIFY,
+    ON_FAIL,
+    TCP,
+    Check,
+    http_target,
+    tcp_target,
+)
 from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
 from procman.core.model.listen import CONNECTION, MOST_SOCKETS, OWN_ADDRESS, ListeningSocket, listen_address
 from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
@@ -264,14 +276,22 @@ def _header(name: str, value: object) -> str:
     return value
 
 
+def _notify(value: object) -> str:
+    if value is not True:
+        raise wrong("true", value)
+    return ""
+
+
 _TARGETS: dict[str, Callable[[object], object]] = {
     HTTP: _http,
     TCP: _tcp,
     LOG: _pattern,
     EXEC: text,
     DELAY: _delay,
+    NOTIFY: _notify,
 }
 _REPEATED = (HTTP, TCP, EXEC)
+_OF_HEALTH = (*_REPEATED, NOTIFY)
 BELONGS_TO: dict[str, tuple[str, ...]] = {  # keys that not all kinds have
     "anyone": (HTTP, TCP, EXEC),
     "status": (HTTP,),
@@ -293,7 +313,7 @@ READY_KEYS: dict[str, Callable[[object], object]] = {
     "success_threshold": whole(1, 1000, "a number"),
 }
 HEALTH_KEYS: dict[str, Callable[[object], object]] = {
-    **{kind: _TARGETS[kind] for kind in _REPEATED},
+    **{kind: _TARGETS[kind] for kind in _OF_HEALTH},
     **_OF_ALL_CHECKS,
     "timeout": period,
     "failure_threshold": whole(1, 1000, "a number"),

@@ -39,10 +39,12 @@ def health_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
     """Yield a warning for each health check whose failure should not be followed by a restart."""
     for service in app.services:
         health = service.first.health
-        if health and health.on_fail == "none":
+        if health is None or health.kind not in COMMANDS:
+            continue
+        if health.on_fail == "none":
             reason = f"{target} would restart what on_fail = none only reports"
             yield ExportWarning(f"not exported to {target}: health check of {service.name} ({reason})")
-        if health and health.on_fail == "fail":
+        if health.on_fail == "fail":
             yield ExportWarning(
                 f"{target} restarts {service.name} when it is unhealthy: on_fail = fail is not exported"
             )
@@ -63,7 +65,7 @@ def readiness(service: Service) -> Check | None:
 def liveness(service: Service) -> Check | None:
     """Return the check whose failures condemn an instance. One that is only reported must not restart anything."""
     health = service.first.health
-    return health if health and health.on_fail != "none" else None
+    return health if health and health.kind in COMMANDS and health.on_fail != "none" else None
 
 
 def startup(service: Service) -> float:

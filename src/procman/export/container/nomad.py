@@ -142,7 +142,7 @@ def _check_warnings(app: Application) -> Iterator[ExportWarning]:
 
 
 def _is_made(service: Service, check: Check) -> bool:
-    return service.kind == LASTING and service.serves and check.port == service.port
+    return service.kind == LASTING and service.serves and check.port == service.port and not check.status
 
 
 def _registration(app: Application, service: Service, label: str) -> str:
@@ -170,7 +170,7 @@ def _check(name: str, check: Check, grace: float = 0.0) -> str:
         + (f"        path     = {hcl(path)}\n" if check.kind == HTTP else "")
         + f"        interval = {hcl(f'{seconds(check.interval, _SHORTEST)}s')}\n"
         f"        timeout  = {hcl(f'{seconds(check.attempt, _SHORTEST)}s')}\n"
-        + (f"        header {{\n          Host = [{hcl(address.netloc)}]\n        }}\n" if check.kind == HTTP else "")
+        + (_headers(check) if check.kind == HTTP else "")
         + (
             f"        check_restart {{\n          limit = {max(1, check.threshold)}\n"
             f"          grace = {hcl(f'{seconds(grace, _SHORTEST)}s')}\n        }}\n"
@@ -179,6 +179,14 @@ def _check(name: str, check: Check, grace: float = 0.0) -> str:
         )
         + "      }\n"
     )
+
+
+def _headers(check: Check) -> str:
+    given = {"Host": check.host_header, **dict(check.other_headers)}
+    lines = "".join(
+        f"          {name if name.isidentifier() else hcl(name)} = [{hcl(value)}]\n" for name, value in given.items()
+    )
+    return f"        header {{\n{lines}        }}\n"
 
 
 def _count(service: Service) -> str:

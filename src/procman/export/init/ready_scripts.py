@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.checks import DELAY
+from procman.core.model.checks import DELAY, NOTIFY
 from procman.core.model.dependency import READY
 from procman.export.application import LASTING, seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
@@ -45,20 +45,38 @@ def _is_awaited(service: Service) -> bool:
     return ready is not None and ready.kind in COMMANDS and service.kind == LASTING
 
 
+def _notifies(service: Service) -> bool:
+    """Whether the service itself tells when it is ready, which systemd understands as well."""
+    ready = service.first.ready
+    return ready is not None and ready.kind == NOTIFY and service.kind == LASTING
+
+
+def type_lines(service: Service) -> list[str]:
+    """Return the lines of [Service] about what the service tells systemd by sd_notify(3)."""
+    health = service.first.health
+    watched = health if health is not None and health.kind == NOTIFY and service.kind == LASTING else None
+    return [
+        f"Type={'notify' if _notifies(service) else 'exec'}",
+        *(["# It is a child of the shell that tells."] if _notifies(service) or watched else []),
+        *(["NotifyAccess=all"] if _notifies(service) or watched else []),
+        *([f"WatchdogSec={seconds(watched.interval * watched.threshold)}"] if watched else []),
+    ]
+
+
 def startup_limit(service: Service) -> float:
     """Return the seconds that an instance has to become ready; 0 if there is no limit, or no check."""
     ready = service.first.ready
-    return (ready.timeout or 0.0) if ready and _is_awaited(service) else 0.0
+    return (ready.timeout or 0.0) if ready and (_is_awaited(service) or _notifies(service)) else 0.0
 
 
 def ready_lines(service: Service, folder: str) -> list[str]:
     """Return the lines of [Service] that run the script in ``folder``."""
-    if not _is_awaited(service):
+    if not _is_awaited(service) and not _notifies(service):
         return []
     limit = startup_limit(service)
     return [
         "# It counts as started when it is ready; until then, what depends on it waits.",
-        f"ExecStartPost=/bin/sh {folder}/{service.name}.%i.ready",
+        *([] if _notifies(service) else [f"ExecStartPost=/bin/sh {folder}/{service.name}.%i.ready"]),
         f"TimeoutStartSec={seconds(limit) if limit else 'infinity'}",
     ]
 
@@ -89,8 +107,8 @@ def _first(ready: Check) -> str:
 def ready_warnings(app: Application) -> Iterator[ExportWarning]:
     """Yield warnings for checks that only procman can make, and for what waits for them."""
     for service in app.services:
-        if service.first.ready and not _is_awaited(service):
+        if service.first.ready and not _is_awaited(service) and not _notifies(service):
             yield ExportWarning(f"not exported to systemd: readiness by {service.first.ready.kind} of {service.name}")
         for other, condition in dependencies_of(app, service):
-            if condition == READY and other.first.ready and not _is_awaited(other):
+            if condition == READY and other.first.ready and not _is_awaited(other) and not _notifies(other):
                 yield ExportWarning(f"on systemd, {service.name} only waits until {other.name} has started")

@@ -7,7 +7,7 @@ from procman.core.procfile.command import direct
 from procman.export.application import RELEASE, application, install_folder, own, seconds
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
-from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit
+from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit, type_lines
 from procman.export.init.systemd_sockets import socket_files, socket_lines, socket_warnings, starts_on_connection
 from procman.export.overlay import (
     CPU_MAX,
@@ -19,6 +19,7 @@ from procman.export.overlay import (
     SOCKETS,
     STOP_COMMAND,
     STOP_TO,
+    WATCHDOG,
     by_hand_warnings,
     dependencies_of,
     overlay_warnings,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 SUMMARY = "units for systemd: of the system, or with --user alone, of a user"
 
 _SUPPORTED = (
-    *(DEPENDENCIES, RESTART_WITH, READY, SOCKETS, STOP_COMMAND, STOP_TO),
+    *(DEPENDENCIES, RESTART_WITH, READY, WATCHDOG, SOCKETS, STOP_COMMAND, STOP_TO),
     *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
 )
 SYSTEM_FOLDERS = (
@@ -218,7 +219,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
     root = escaped(service.cwd, "systemd", "the path of the application", systemd_path)
     account = options.account if not options.user_units else ""
     return [
-        *(ONE_SHOT if is_awaited(app, service) else ["Type=exec"]),
+        *(ONE_SHOT if is_awaited(app, service) else type_lines(service)),
         *([f"User={account}"] if account else []),
         f"Slice={app.name}.slice",
         f"WorkingDirectory={root}",

@@ -10,7 +10,7 @@ import os
 import re
 import socket
 
-from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, TCP, addresses, split_host, split_url
+from procman.core.model.checks import DELAY, EXEC, HTTP, LOG, NOTIFY, TCP, addresses, split_host, split_url
 from procman.core.model.plan import speaks_of_port
 from procman.core.procfile.formation import whole_number
 from procman.core.text.printable import printable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from procman.core.model.status import ExitStatus
     from procman.output.hub import Hub
     from procman.output.sinks.transforms import SearchTimeLimit
+    from procman.runtime.health.notifications import Notifications
     from procman.runtime.processes.children import Children
     from procman.runtime.processes.side_commands import SideCommands
     from procman.runtime.system.poller import Poller
@@ -46,6 +47,16 @@ class Tools:
         self._children = children
         self._hub = hub
         self._log_lines: LogLines | None = None
+        self._notifications: Notifications | None = None
+
+    @property
+    def notifications(self) -> Notifications:
+        """What instances tell us by sd_notify(3)."""
+        if self._notifications is None:
+            from procman.runtime.health.notifications import Notifications
+
+            self._notifications = Notifications(self.poller, self._children)
+        return self._notifications
 
     @property
     def side_commands(self) -> SideCommands:
@@ -260,12 +271,32 @@ class DelayAttempt(Attempt):
         on_answer("")
 
 
-ATTEMPTS: dict[str, type[TcpAttempt | ExecAttempt | LogAttempt | DelayAttempt]] = {
+class NotifyAttempt(Attempt):
+    """READY=1 from the instance; for its health, WATCHDOG=1 since the last attempt."""
+
+    is_lasting = True
+
+    def __init__(self, tools: Tools, plan: InstancePlan, check: Check, on_answer: OnAnswer) -> None:
+        self._name = plan.name
+        self._notifications = tools.notifications
+        if check is plan.health:
+            alive = self._notifications.was_alive(plan.name)
+            on_answer("" if alive else f"no WATCHDOG=1 within {check.interval:g} s")
+        else:
+            self._notifications.await_ready(plan.name, on_answer)
+
+    def drop(self) -> None:
+        """Stop waiting for the notification."""
+        self._notifications.forget(self._name)
+
+
+ATTEMPTS: dict[str, type[TcpAttempt | ExecAttempt | LogAttempt | DelayAttempt | NotifyAttempt]] = {
     TCP: TcpAttempt,
     HTTP: HttpAttempt,
     EXEC: ExecAttempt,
     LOG: LogAttempt,
     DELAY: DelayAttempt,
+    NOTIFY: NotifyAttempt,
 }
 
 

@@ -90,6 +90,8 @@ class Probes(QuietComponent):
         """Begin a probe when a life begins or its next health check is due; stop it when the life ends."""
         if action == Action.ANNOUNCE_STARTED:
             self._stop(instance.name)
+            if instance.plan.notifies and self._tools is not None:
+                self._tools.notifications.begin(instance.name)
             if instance.plan.ready is not None and instance.state == State.STARTING:
                 self._start(instance, instance.plan.ready, now)
         elif action == Action.PROBE and instance.plan.health is not None:

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
     from procman.core.model.status import ExitStatus
-    from procman.runtime.processes.kept_sockets import KeptSockets
     from procman.runtime.processes.kill_causes import KillCauses
     from procman.runtime.processes.pty import Pty
     from procman.runtime.processes.session_leader import SessionLeaders
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
+    from procman.runtime.processes.sockets import Sockets
     from procman.runtime.processes.spawn import FileAction, SpawnError
 else:
     import _signal as signal  # without the enums: see signals.py
@@ -78,7 +78,7 @@ class Children:
         self.limit = DescriptorLimit(instances, self._null)
         self._here = os.getcwd()
         self._side_commands: SideCommands | None = None
-        self._kept_sockets: KeptSockets | None = None
+        self._sockets: Sockets | None = None
         self._session_leaders: SessionLeaders | None = None
         self._kill_causes: KillCauses | None = None
         self.announce: Callable[[str], None] = _announce_nothing
@@ -98,7 +98,7 @@ class Children:
         try:
             actions = self._actions(pty, self.limit.lower_numbers(ends))
             env = plan.env if pty is None else _without_size(plan.env)
-            before = "" if plan.listen is None else self.kept_sockets.equip(plan, env, actions)
+            before = self.sockets.equip(plan, env, actions) if plan.listen or plan.notifies else ""
             pid = start_command(plan.command, plan.cwd, self._here, env, actions, self.limit, before)
         except BaseException as error:
             _close_all(fd for _, fd in outputs)
@@ -232,13 +232,13 @@ class Children:
         return self._side_commands
 
     @property
-    def kept_sockets(self) -> KeptSockets:
-        """The sockets that are kept open for instances; created when the first one is opened."""
-        if self._kept_sockets is None:
-            from procman.runtime.processes.kept_sockets import KeptSockets
+    def sockets(self) -> Sockets:
+        """The sockets that are open for instances; created when the first instance needs one."""
+        if self._sockets is None:
+            from procman.runtime.processes.sockets import Sockets
 
-            self._kept_sockets = KeptSockets(self.limit)
-        return self._kept_sockets
+            self._sockets = Sockets(self.limit)
+        return self._sockets
 
     def send_all(self, number: int, besides: Sequence[str] = ()) -> None:
         """Send `number` to every group, except those of the instances `besides`, and every adopted orphan."""
