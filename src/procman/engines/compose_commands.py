@@ -29,7 +29,7 @@ class Commands:
 
     def __init__(self, app: str, context: str) -> None:
         self._app = app
-        self._name = project_name(app)
+        self.project = project_name(app)
         self._compose: tuple[str, ...] = ()
         # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.
         self._env = {"COMPOSE_PROFILES": "", **({"DOCKER_CONTEXT": context, "DOCKER_HOST": ""} if context else {})}
@@ -45,7 +45,7 @@ class Commands:
         """
         yield from self.find_compose()
         file = ("--file=-",) if config else ()
-        options = (*file, "--env-file=/dev/null", f"--project-name={self._name}", "--ansi=never")
+        options = (*file, "--env-file=/dev/null", f"--project-name={self.project}", "--ansi=never")
         return Call(
             (*self._compose, *options, *words), config, timeout, self._env, cwd="/", shown=f"docker compose {words[0]}"
         )
@@ -91,7 +91,7 @@ class Commands:
 
     def instance_ids(self) -> Call:
         """Return the call that prints the IDs of all containers of instances."""
-        filters = (f"label={_PROJECT_LABEL}={self._name}", f"label={TYPE}", "label=com.docker.compose.oneoff=False")
+        filters = (f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}", "label=com.docker.compose.oneoff=False")
         return self.docker("ps", "--all", "--quiet", "--no-trunc", *(f"--filter={one}" for one in filters))
 
     def logs(self, container: str, lines: int, since: float | None, *, follow: bool = False) -> Call:
@@ -101,7 +101,7 @@ class Commands:
 
     def starts(self) -> Call:
         """Return the call that prints a line for each container that starts, until it is ended."""
-        filters = ("type=container", "event=start", f"label={_PROJECT_LABEL}={self._name}", f"label={TYPE}")
+        filters = ("type=container", "event=start", f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}")
         return self.docker("events", "--format={{json .}}", *(f"--filter={one}" for one in filters), timeout=None)
 
     def one_off(self, project: Project, command: str, *, terminal: bool) -> Steps[int]:

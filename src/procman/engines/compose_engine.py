@@ -121,7 +121,7 @@ class Compose:
         What serves a port and has several instances is replaced in two halves, so that one half always serves.
         """
         project = self._applied()
-        found = yield from self._containers()
+        found = yield from self._whole_containers()
         yield from self._remove(_in_the_way(project, found))
         first = _first_half(project, found)
         if first:
@@ -136,7 +136,7 @@ class Compose:
         if project is None:
             raise EngineError("what ran before cannot be restored, since nothing is noted about it", "deploy again")
         self._project = project  # type: ignore[assignment]
-        yield from self._remove(_surplus(self._applied(), (yield from self._containers())))
+        yield from self._remove(_surplus(self._applied(), (yield from self._whole_containers())))
         yield from self._up((), release.timeout)
 
     def prune(self, release: Release) -> Steps[None]:
@@ -190,8 +190,12 @@ class Compose:
         yield from self._store.write(project)
 
     def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
-        """See Engine.restart."""
-        chosen = _chosen((yield from self._containers()), names)
+        """See Engine.restart. What is stopped stays so, and what runs once runs again only if it is named."""
+        project = yield from self._noted()
+        found = [one for one in (yield from self._containers()) if project.counts.get(one.state.type)]
+        chosen = [one for one in _chosen(found, names) if names or one.lasts]
+        if names and not chosen:
+            raise EngineError(f"{', '.join(names)} is stopped", "procman start starts it")
         calls = [self._commands.docker("restart", one.id, timeout=None) for one in chosen]
         if not rolling:
             for one, outcome in zip(chosen, (yield from run_together(calls)), strict=True):
@@ -234,10 +238,11 @@ class Compose:
         yield from self._start([name for name in project.counts if name in types or (not names and name in lasting)])
 
     def down(self) -> Steps[None]:
-        """See Engine.down."""
-        yield from self._commands.require_docker()
-        call = yield from self._commands.compose("down", "--remove-orphans", timeout=None)
-        yield from self._succeed(call, "cannot remove everything")
+        """See Engine.down. Another project of Compose may have the same name, so only what is ours is removed."""
+        yield from self._remove((yield from self._every_container()))
+        name = self._commands.project
+        yield from run(self._commands.docker("rm", "--force", f"{name}-release"))
+        yield from run(self._commands.docker("network", "rm", f"{name}_default"))  # it stays if others use it
         yield from self._store.remove()
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
@@ -277,6 +282,15 @@ class Compose:
 
     def _containers(self) -> Steps[list[Container]]:
         """Return the containers of all instances."""
+        return [one for one in (yield from self._every_container()) if one.is_whole]
+
+    def _whole_containers(self) -> Steps[list[Container]]:
+        """Remove what an interrupted Compose has left, which would be in its way, and return the containers."""
+        found = yield from self._every_container()
+        yield from self._remove(one for one in found if not one.is_whole)
+        return [one for one in found if one.is_whole]
+
+    def _every_container(self) -> Steps[list[Container]]:
         found = yield from run(self._commands.instance_ids())
         require_answer(found)
         ids = found.text.split()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from procman.engines.calls import Call, Outcome
     from procman.engines.compose_commands import Commands
 
+_OVERLAP = 2.0  # seconds
+
 
 def merged(outputs: Iterable[tuple[InstanceState, Outcome]]) -> list[LogLine]:
     """Return the lines of several containers, both streams, in the order of their times."""
@@ -42,6 +44,7 @@ class _Follower:
         self._names = names
         self._events = commands.starts()
         self._of: dict[str, InstanceState] = {}  # instances by the container that a call follows
+        self._last: dict[tuple[str, str], float] = {}  # the time of the last line, by container and stream
 
     def step(self, instances: Sequence[InstanceState], lines: int, since: float | None) -> Follow:
         """Follow these instances, and whatever starts."""
@@ -53,12 +56,19 @@ class _Follower:
 
     def _read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
         if call is not self._events:
-            yield log_line(self._of[call.argv[-1]], line, stream)
+            container = call.argv[-1]
+            found = log_line(self._of[container], line, stream)
+            if found.time is None or found.time > self._last.get((container, stream), 0.0):
+                self._last[container, stream] = found.time or 0.0
+                yield found
         elif stream == "stdout":
             yield from self._started(json.loads(line))
 
     def _started(self, event: dict[str, object]) -> Iterator[Call]:
-        """Follow the output of a new life, from its start on."""
+        """Follow the output of a new life.
+
+        Its first lines may be older than the event, so some of the life before it come again, and are left out.
+        """
         actor = event["Actor"]
         assert isinstance(actor, dict)
         labels = actor["Attributes"]
@@ -68,5 +78,5 @@ class _Follower:
             self._of[container] = InstanceState(name, RUNNING, id=container)
             nanoseconds = event["timeNano"]
             assert isinstance(nanoseconds, int)
-            since = f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09}"
+            since = f"{nanoseconds / 10**9 - _OVERLAP:.3f}"
             yield self._commands.docker("logs", "--timestamps", f"--since={since}", "--follow", container, timeout=None)

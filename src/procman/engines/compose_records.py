@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _CRASHES = 5  # quick exits that count as giving up, as with `start`; Docker itself never gives up
 _PATIENCE = 12.0  # seconds that these have to take: Docker's first pauses are short, and an outage may end
 _SIGNALED = 128
+_PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 _NEVER = "0001-01-01"
 _STATES = {"running": RUNNING, "restarting": BACKOFF, "removing": STOPPING, "paused": WAITING, "created": WAITING}
 
@@ -37,7 +38,8 @@ class Container:
     """A container of an instance.
 
     ``hash`` says which release it is of, ``lasts`` whether it is meant to keep running, ``is_checked`` whether a check
-    says when it is ready.
+    says when it is ready. ``is_whole`` is false for one that Compose was about to put into the place of another when
+    it was ended.
     """
 
     state: InstanceState
@@ -47,6 +49,7 @@ class Container:
     is_ready: bool
     has_failed: bool
     published: tuple[int, ...]
+    is_whole: bool
 
     @property
     def id(self) -> str:
@@ -90,6 +93,7 @@ def _container(record: Mapping[str, dict[str, object]], node: str) -> Container:
         is_ready=word == RUNNING or (word == EXITED and policy == "no"),
         has_failed=looping or word == FAILED or _health(state) == "unhealthy",
         published=published,
+        is_whole=record["Name"] == f"/{labels.text(_PROJECT)}-{labels.text(_SERVICE)}",
     )
 
 
