@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from export.plans import plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.destination import Destination
-from procman.core.model.plan import RestartPolicy
+from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.engines.calls import Outcome
 from procman.engines.compose_engine import Compose
 from procman.engines.compose_project import described, make_project, project_from_json
@@ -110,7 +111,37 @@ def test_what_a_shell_cannot_set_is_set_by_docker() -> None:
 def test_a_check_and_a_stop_command_have_the_environment_too() -> None:
     overlay: Overlay = {"web": {"health": Check("exec", "./healthy $KEY")}}
     check = services(project_of(overlay=overlay, KEY="x"))["web-1"]["healthcheck"]
-    assert check["test"] == ["CMD-SHELL", ". /run/procman.env\n./healthy $KEY"]
+    assert check["test"][1].startswith("if (\n. /run/procman.env\n./healthy $KEY\n); then")
+
+
+@pytest.mark.parametrize(("results", "stopped"), [("110", False), ("0110", False), ("01101", False), ("0111", True)])
+def test_what_fails_its_health_check_often_enough_in_a_row_stops_itself(
+    results: str, stopped: bool, tmp_path: Path
+) -> None:
+    health = Check("exec", "./check", threshold=3)
+    overlay: Overlay = {"web": {"health": health, "stop": StopPolicy(10, 5.0)}}
+    command = services(project_of(overlay=overlay))["web-1"]["healthcheck"]["test"][1]
+    assert "kill -s USR1 1\n" in command
+    here = command.replace("/dev/shm", str(tmp_path)).replace("kill -s USR1 1", f"touch {tmp_path}/stopped")
+    check = tmp_path / "check"
+    for result in results:
+        check.write_text(f"#!/bin/sh\nexit {result}\n")
+        check.chmod(0o755)
+        done = subprocess.run(["/bin/sh", "-c", here], cwd=tmp_path, check=False, timeout=60)
+        assert done.returncode == int(result)
+    assert (tmp_path / "stopped").exists() == stopped
+
+
+def test_limits_are_those_of_the_overlay() -> None:
+    web = services(project_of(overlay={"web": {"memory_max": 1 << 20, "cpu_max": 0.5, "pids_max": 7}}))["web-1"]
+    assert (web["mem_limit"], web["cpus"], web["pids_limit"]) == ("1048576b", "0.5", 7)
+
+
+def test_what_compose_does_not_do_is_a_warning() -> None:
+    docker = Docker(image_inspect=said("sha256:12"))
+    overlay: Overlay = {"web": {"ready": Check("log", "listening")}}
+    docker.driver.perform(engine().ship(release_of(overlay=overlay), None))
+    assert "warning: not exported to Compose: readiness by log of web" in docker.driver.said
 
 
 def test_dependencies_are_on_every_instance_and_not_on_what_is_not_there() -> None:

@@ -8,10 +8,10 @@ from procman.core.procfile.selection import matches
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
 from procman.engines.compose_commands import Commands, require_answer
 from procman.engines.compose_logs import following, merged
-from procman.engines.compose_project import described, make_project
+from procman.engines.compose_project import described, make_project, warnings_of
 from procman.engines.compose_records import containers, reason_of
 from procman.engines.compose_store import Store
-from procman.engines.interface import EngineError
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, Look
 from procman.engines.waiting import INTERVAL, NotReadyError, cards
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from procman.engines.interface import Release, Target
     from procman.engines.records import LogLine, Reason
 
+_UP = 60.0  # seconds that Compose may take to create containers, beside what these wait for
 _LOOKS = 3  # looks that an instance without a check has to survive
 _ROLLING_TIME = 120.0  # seconds that one instance may take in a rolling restart
 _RELEASE = "release.1"
@@ -83,6 +84,8 @@ class Compose:
             raise EngineError(
                 "Compose needs an image", 'write image = "shop:{version}" in the table of the destination'
             )
+        for warning in warnings_of(release):
+            yield Report(f"warning: {warning}")
         image_id = yield from self._commands.image_id(release.image, is_built_there=self._is_built_there())
         self._project = make_project(release, image_id, before.stopped if before else {})
 
@@ -316,16 +319,14 @@ class Compose:
 
     def _compose_up(self, *words: str, timeout: float) -> Steps[None]:
         call = yield from self._commands.compose(
-            *("up", "--detach", "--no-build", *words), config=self._applied().config(), timeout=timeout
+            *("up", "--detach", "--no-build", *words), config=self._applied().config(), timeout=timeout + _UP
         )
         outcome = yield from run(call)
         if not outcome.ok:
             found = yield from self._containers()
-            error = NotReadyError(
-                outcome.complaint, [one.state for one in found if one.has_failed], exit_code=outcome.code
-            )
-            yield from cards(self, error)
-            raise EngineError(outcome.complaint)
+            failed = [one.state for one in found if one.has_failed]
+            yield from cards(self, NotReadyError(outcome.complaint, failed))
+            raise EngineError(outcome.complaint, exit_code=EXIT_TIMEOUT if outcome.code == EXIT_TIMEOUT else 1)
 
     def _come_up(self, names: Iterable[str], timeout: float) -> Steps[bool]:
         """Wait until the named instances are ready. Return False if one fails, or not in time."""

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
 from procman.export.application import LASTING, RELEASE, application, is_contract, own, seconds
-from procman.export.container.check_commands import healthcheck
-from procman.export.container.compose import condition
-from procman.export.container.containers import dns_label, labels_of
-from procman.export.container.first_process import container_argv, source, sourcing_argv
+from procman.export.container.check_commands import check_warnings, healthcheck, liveness
+from procman.export.container.compose import SUPPORTED, condition
+from procman.export.container.containers import dns_label, labels_of, loopback_warnings
+from procman.export.container.first_process import container_argv, signal_warnings, source, sourcing_argv
 from procman.export.grammar import assignments, sh
-from procman.export.overlay import dependencies_of
+from procman.export.overlay import dependencies_of, overlay_warnings
 from procman.export.shell import SPECIAL_VARIABLES, signal_name
 
 TYPE_CHECKING = False
@@ -186,6 +186,15 @@ def _values(app: Application) -> dict[str, str]:
     return {**app.secrets, **own_values}
 
 
+def warnings_of(release: Release) -> list[str]:
+    """Return what Compose does not do, as sentences."""
+    app = application(release.plan, release.options)
+    found = [*overlay_warnings(app, "Compose", *SUPPORTED), *check_warnings(app, "Compose"), *signal_warnings(app)]
+    for service in app.services:
+        found += loopback_warnings(service, "Compose")
+    return list(dict.fromkeys(warning.message for warning in found))
+
+
 def project_name(app: str) -> str:
     """Return Compose's name for an application."""
     return dns_label(app)
@@ -216,7 +225,6 @@ class _Template:
 
     def service(self) -> Part:
         service, user = self.of, self._release.options.user
-        check = healthcheck(service, before=source(ENVIRONMENT) if self.scripts else "")
         return {
             "image": self._image_id,
             "pull_policy": "never",
@@ -226,13 +234,52 @@ class _Template:
             "security_opt": ["no-new-privileges:true"],
             "environment": {**self._app.contract, **own(service.first), **_special(self._app, service)},
             **_configs(self.scripts),
-            **({"healthcheck": check} if check and service.kind == LASTING else {}),
+            **(self._check() if service.kind == LASTING else {}),
+            **_limits(service),
             "stop_signal": f"SIG{signal_name(service.stop.signal_number)}",
             "stop_grace_period": f"{seconds(service.stop.grace)}s",
             "restart": "unless-stopped" if service.kind == LASTING else "no",
             "logging": _LOGGING,
             "labels": {APP: self._app.name, TYPE: service.name, VERSION: self._release.version},
         }
+
+    def _check(self) -> Part:
+        """Return the check that Docker makes. What fails a health check stops itself, since Docker only says so."""
+        service = self.of
+        signal, health = signal_name(service.stop.signal_number), liveness(service)
+
+        def guarded(command: str) -> str:
+            if health is None:
+                return command
+            return _GUARD.format(check=command.rstrip("\n"), threshold=max(1, health.threshold), signal=signal)
+
+        check = healthcheck(service, guarded, source(ENVIRONMENT) if self.scripts else "")
+        return {"healthcheck": check} if check else {}
+
+
+# Failures count from the first success of a life on. /dev/shm is new in each life.
+_GUARD = """\
+if (
+{check}
+); then
+  echo 0 >/dev/shm/procman-failures
+else
+  [ -e /dev/shm/procman-failures ] || exit 1
+  read -r n </dev/shm/procman-failures
+  echo $((n + 1)) >/dev/shm/procman-failures
+  [ $((n + 1)) -lt {threshold} ] || kill -s {signal} 1
+  exit 1
+fi
+"""
+
+
+def _limits(service: Service) -> Part:
+    plan = service.first
+    return {
+        **({"cpus": f"{plan.cpu_max:g}"} if plan.cpu_max is not None else {}),
+        **({"mem_limit": f"{plan.memory_max}b"} if plan.memory_max is not None else {}),
+        **({"pids_limit": plan.pids_max} if plan.pids_max is not None else {}),
+    }
 
 
 def _configs(scripts: Mapping[str, str]) -> Part:

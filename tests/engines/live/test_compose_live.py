@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 import harness
-from export.engines.docker import Cluster, Container
+from export.engines.docker import IMAGE, Cluster, Container
 from export.engines.test_compose_up import compose_program
 from export.rig import HOSTILE, Application, wait_for
 
@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
     from export.engines.docker import Node
 
@@ -39,7 +40,7 @@ OVERLAY = f"""\
 [process.web]
 ready = {{ http = "/witness", timeout = 30 }}
 [process.mail_er]
-health = {{ exec = '[ "$H_DOLLAR" ]', interval = 0.5 }}
+health = {{ exec = '[ "$H_DOLLAR" ] && [ ! -e /app/sick ]', interval = 0.5, failure_threshold = 2 }}
 [process.lazy]
 autostart = false
 {DESTINATION}"""
@@ -72,6 +73,10 @@ class Shop:
         done = self.attempt(*words)
         assert done.code == 0, done
         return done
+
+    def row(self, name: str) -> dict[str, Any]:
+        rows = json.loads(self("ps", "--json").out)["instances"]
+        return next(row for row in rows if row["name"] == name)
 
     def ps(self) -> dict[str, tuple[str, str, int | None]]:
         rows = json.loads(self("ps", "--json").out)["instances"]
@@ -130,6 +135,8 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     done = shop.attempt("run", "--", "sh", "-c", 'printf %s "$H_QUOTES"; exit 7')
     assert (done.code, done.out) == (7, HOSTILE["H_QUOTES"])
     shop("restart", "--rolling")
+    shop.node.call("exec", f"{shop.name}-mail-er-1", "touch", "/app/sick")
+    wait_for(lambda: shop.row("mail_er.1")["restarts"], "what is unhealthy is restarted")
     shop("stop", "mail_er")
     assert shop.ps()["mail_er.1"][0] == "exited"
     assert "it is stopped" in shop("why", "mail_er").out
@@ -191,6 +198,16 @@ def test_only_one_deploys_at_a_time_and_ctrl_c_leaves_nothing_that_the_next_does
     shop("deploy")
     assert shop.ps() == {"web.1": ("running", "1", 5000)}
     assert f"{shop.name}-release" not in shop.node.call("ps", "--all")
+
+    # Compose that is killed leaves such a container: it was to replace web-1.
+    ours = {"procman.type": "web", "procman.number": "1", "com.docker.compose.project": shop.name}
+    ours |= {"com.docker.compose.service": "web-1", "com.docker.compose.oneoff": "False"}
+    ours |= {"com.docker.compose.container-number": "1", "com.docker.compose.config-hash": "1"}
+    labels = [f"--label={name}={value}" for name, value in ours.items()]
+    shop.node.call("create", f"--name=0123456789ab_{shop.name}-web-1", *labels, IMAGE, "true")
+    assert shop.ps() == {"web.1": ("running", "1", 5000)}
+    shop("deploy", "--version", "2")
+    assert "0123456789ab" not in shop.node.call("ps", "--all")
 
 
 def test_a_daemon_that_does_not_answer_is_a_sentence(shop: Shop) -> None:

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "compose.yaml for Docker Compose and `docker stack deploy` (Swarm)"
 
-_SUPPORTED = (
+SUPPORTED = (
     *(READY, HEALTH, DEPENDENCIES, RESTART_WITH, STOP_COMMAND, STOP_TO),
     *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
 )
@@ -95,7 +95,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield compose.yaml, the file that only Compose reads, and the env files."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Compose")
-    yield from overlay_warnings(app, "Compose", *_SUPPORTED)
+    yield from overlay_warnings(app, "Compose", *SUPPORTED)
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
