@@ -210,11 +210,12 @@ read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
 """
 
 # Start the targets, and with them all instances that do not run yet. Prints the host's clock first. The arguments: the
-# units that are new. What fails early is still there to be seen, since the targets want it.
+# units that are new, since a target that is active already starts nothing. What fails early is still there to be seen,
+# since the targets want it.
 TARGETS = """\
 read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
 [ $# = 0 ] || ctl reset-failed "$@" 2>/dev/null || :
-ctl --no-block start "$app.target"
+ctl --no-block start "$app.target" "$@"
 """
 
 # Remove releases other than those in the arguments.
