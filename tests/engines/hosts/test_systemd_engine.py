@@ -146,6 +146,7 @@ def test_if_no_host_answers_that_is_an_error() -> None:
         (PROBED.replace("systemd=257\n", ""), "deploy@a does not run systemd"),
         (PROBED.replace("257", "239"), "systemd 239 on deploy@a is too old"),
         (PROBED.replace("tar=yes\n", ""), "deploy@a has no tar"),
+        (f"{PROBED}account=missing\n", 'deploy@a has no account ""'),
         (PROBED.replace("folder=link", "folder=full"), "/srv/shop on deploy@a exists, and procman has not made it"),
     ],
 )

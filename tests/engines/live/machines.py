@@ -78,7 +78,7 @@ class Host:
 
 
 class Machines:
-    """The hosts ``a`` and ``b``, with the accounts deploy (which may use sudo) and alice (which may not)."""
+    """The hosts ``a``, with the newest systemd, and ``b``, with the oldest. Only deploy may use sudo there."""
 
     def __init__(self) -> None:
         need("ip", "ssh", "ssh-keygen", "nsenter", root=True)
@@ -89,8 +89,8 @@ class Machines:
         try:
             self._network()
             call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / "key")
-            for number, name in enumerate(("a", "b"), 1):
-                self._boot(number, name)
+            for number, (name, suite) in enumerate({"a": "trixie", "b": "bookworm"}.items(), 1):
+                self._boot(number, name, suite)
             self._let_in()
         except BaseException:
             self.end()
@@ -102,10 +102,10 @@ class Machines:
         call("ip", "addr", "add", f"{self.subnet}.254/24", "dev", self.bridge)
         call("ip", "link", "set", self.bridge, "up")
 
-    def _boot(self, number: int, name: str) -> None:
+    def _boot(self, number: int, name: str, suite: str) -> None:
         shared = self.folder / name
         shared.mkdir()
-        host = Host(name, f"{self.subnet}.{number}", Machine("trixie", shared, self.bridge))
+        host = Host(name, f"{self.subnet}.{number}", Machine(suite, shared, self.bridge))
         self.hosts.append(host)
         host.plug()
         (host.root / "etc/hosts").write_text("127.0.0.1 localhost vm\n")

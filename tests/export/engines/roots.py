@@ -15,7 +15,7 @@ from export.rig import LIMIT, attempt, call, cannot, need, wait_for
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "procman-tests"
 BUILD_LIMIT = 420.0  # seconds; it takes one minute with a fast mirror
 PACKAGES = {
-    "bookworm": "systemd,libpam-systemd,dbus,dbus-user-session",
+    "bookworm": "systemd,libpam-systemd,dbus,dbus-user-session,openssh-server,sudo",
     "trixie": "systemd,libpam-systemd,dbus,dbus-user-session,docker-compose,podman,crun,busybox-static,"
     "openssh-server,sudo",
 }

@@ -53,10 +53,11 @@ for instance; do
     ln -sfn "../$app-$type@.service" "$app-$type.target.wants/$app-$instance.service"
 done"""
 
-# What the host is. It has no arguments of its own.
+# What the host is. The argument: the account that the processes run as, if it is not that of the login.
 PROBE = """\
 login=${SUDO_USER:-$(id -un)}
 echo "login=$login"
+if [ -n "$1" ] && ! id "$1" >/dev/null 2>&1; then echo account=missing; fi
 eval "home=~$login"; echo "home=$home"
 [ -d /run/systemd/system ] && echo systemd="$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')"
 command -v tar >/dev/null && echo tar=yes

@@ -154,7 +154,8 @@ class Machines:
 
     def probe(self, hosts: Iterable[str]) -> Steps[None]:
         """Learn what the hosts are. Raises EngineError if one of them cannot be used."""
-        outcomes = yield from self.each("the check", hosts, host_scripts.PROBE)
+        account = "" if self.as_user else self.target.destination.user
+        outcomes = yield from self.each("the check", hosts, host_scripts.PROBE, (account,))
         for host, outcome in outcomes.items():
             values = dict(line.split("=", 1) for line in outcome.text.splitlines() if "=" in line)
             self._require(host, values)
@@ -170,6 +171,9 @@ class Machines:
             raise EngineError(f"systemd {version or '?'} on {host} is too old", f"it has to be {OLDEST} or later")
         if "tar" not in values:
             raise EngineError(f"{host} has no tar", "install it there")
+        if values.get("account") == "missing":
+            user = self.target.destination.user
+            raise EngineError(f'{host} has no account "{user}"', f"create it there: useradd --system {user}")
         if values.get("folder") in ("full", "file"):
             raise EngineError(
                 f"{self.folder} on {host} exists, and procman has not made it",
