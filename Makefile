@@ -14,7 +14,7 @@ SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(shell find src -name
 AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types man schema pictures dev clean
+.PHONY: help demo test check format lint types man schema pyz pictures dev clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -43,6 +43,10 @@ man: $(INSTALLED) ## write the man page from the table of options
 
 schema: $(INSTALLED) ## write the JSON Schema of procman.toml from the tables of options and keys
 	PYTHONPATH=src $(BIN)/python -m procman.cli.options.schema > src/procman/cli/options/procman.schema.json
+
+pyz: $(TOOLS) ## build procman and all that it needs as one file, build/procman.pyz
+	@mkdir -p build
+	$(BIN)/shiv --quiet --console-script procman --python "/usr/bin/env python3" --output-file build/procman.pyz --disable-pip-version-check .
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation
 	$(BIN)/python docs/pictures/rooms.py
