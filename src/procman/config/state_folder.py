@@ -18,6 +18,8 @@ def state_folder(environ: Mapping[str, str]) -> str:
     state = environ.get("XDG_STATE_HOME", "")
     parents = [state]
     if not state.startswith("/"):  # others are invalid, by the specification
+        if not os.path.isdir(home):
+            raise FileNotFoundError(errno.ENOENT, f"the home folder {home} does not exist")
         state = f"{home}/.local/state"
         parents = [state, home]
     owner = next((os.stat(path).st_uid for path in (f"{state}/procman", *parents) if os.path.lexists(path)), None)

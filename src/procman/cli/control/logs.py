@@ -179,7 +179,7 @@ class Printer:
         if record["skipped"] is None:
             words = "the session of this cursor is not recorded, so its later output is missing"
         elif record.get("unit") == "bytes":
-            words = f"up to {record['skipped']:,} bytes of output after this cursor are no longer there"
+            words = f"up to {record['skipped']:,} bytes of output are missing here"
         else:
             words = f"{record['skipped']} lines skipped because they were read too slowly"
         sys.stderr.write(f"procman: {words}\n")

@@ -7,6 +7,7 @@ session of them, the session, and 0 or 1. While a session is running it holds a 
 from __future__ import annotations
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ class RecordFiles:
         opened = []
         for turn in self.turns:
             try:
-                opened.append(os.open(self.path(turn), _OLD_FILE))
+                fd = os.open(self.path(turn), _OLD_FILE)
             except OSError:
-                continue  # it has just been removed, or is not a file
+                continue  # it has just been removed, or is a link
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                opened.append(fd)
+            else:
+                os.close(fd)
         return opened
 
     def create(self, turn: str) -> int:
