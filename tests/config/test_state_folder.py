@@ -39,8 +39,9 @@ def test_nothing_else_is_used(tmp_path: Path, place: str, kind: str, error: str)
         path.symlink_to(elsewhere)
     else:
         path.touch()
-    with pytest.raises(OSError, match=error if place.endswith("records") or kind == "link" else ""):
+    with pytest.raises(OSError) as raised:  # noqa: PT011 (its words are checked)
         make_private(f"{tmp_path}/procman/records")
+    assert error in str(raised.value) or isinstance(raised.value, FileExistsError)
     assert list(elsewhere.iterdir()) == []
 
 

@@ -154,6 +154,24 @@ def test_a_cursor_goes_on_in_the_next_session(shop: Shop) -> None:
     assert shop.lines("--session", "last", "shop") == ["sold milk"]
 
 
+def test_following_after_a_cursor_of_a_session_that_has_ended_shows_the_rest(shop: Shop) -> None:
+    shop.run("bread", "cake")
+    first = shop.records("shop")[0]["cursor"]
+    assert shop.lines("-f", "--after", first, "shop") == ["sold cake"]
+    assert shop.call("logs", "-f").code == 1
+
+
+def test_a_process_that_was_added_since_the_cursor_is_read_too(shop: Shop) -> None:
+    shop.run("bread")
+    first = shop.records("shop")[0]["cursor"]
+    shop.place.procfile(f"{PROCFILE}mail: echo sent; exec sleep 1000\n")
+    shop.done("up")
+    assert shop.lines("--after", first, "mail") == ["sent"]
+    shop.done("down")
+    assert shop.lines("--after", first, "mail") == ["sent"]
+    assert shop.call("logs", "--after", first, "post").code == 2
+
+
 def test_a_cursor_of_a_session_without_a_record_says_so_first(shop: Shop) -> None:
     shop.run("bread")
     skipped, *rest = shop.records("--after", "1a2b-0123456789ab:100", "shop")

@@ -113,6 +113,12 @@ def test_a_gap_is_reported_to_those_that_ask_with_a_cursor(made: Made) -> None:
     assert made.lines(query) == ["a", "b"]
     query.after = 0
     assert [record.get("skipped") for record, _ in made.recording().output(query)] == [None, 5, None]
+    made.hub.remove(made.record)
+    made.publish("web.1", "lost again")
+    made.record.end(0, "")
+    *_, (last, _) = made.recording().output(query)
+    assert last == {"skipped": 11, "unit": "bytes", "cursor": "a-1:20"}
+    assert [record.get("skipped") for record, _ in made.recording().output(query, to=9)] == [None, 5, None]
 
 
 def test_the_end_is_known(made: Made) -> None:

@@ -8,6 +8,7 @@ from procman.cli.control.connection import NoSessionError, connect, names_in, se
 from procman.cli.control.log_query import Query, read_cursor
 from procman.cli.control.log_source import live_output, of_previous_life
 from procman.cli.control.recorded import Recording, all_records, records_of
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class LogSessions:
         if "session" in given:
             self._choose(invocation, str(given["session"]))
         else:
-            self._find(invocation, bool(given.get("follow")))
+            self._find(invocation, bool(given.get("follow")) and "after" not in given)
         if "after" in given:
             self._begin_after(*read_cursor(str(given["after"]), "--after"))
 
@@ -95,13 +96,22 @@ class LogSessions:
         return [{"name": name, "type": kind, "index": types.index(kind)} for name, kind in _typed(names)]
 
     def output(self, query: Query) -> Output:
-        """Yield their output, one after the other; first a record with ``skipped`` if a whole session is missing."""
+        """Yield their output, one after the other; first a record with ``skipped`` if a whole session is missing.
+
+        The named processes need not have been in each of them, but in the last one.
+        """
         if self._is_lost:
             yield {"skipped": None, "unit": "bytes", "cursor": None}, b""
         position = self._position if query.after is not None else None
         for recording in self.recordings:
             query.after = position
-            yield from _recorded_output(recording, query, self.names)
+            try:
+                query.names = recording.require_names(self.names)
+            except UsageError:
+                if self.connection is None and recording is self.recordings[-1]:
+                    raise
+            else:
+                yield from _recorded_output(recording, query)
             position = None if position is None else 0
         if self.connection is not None:
             query.after, query.names = position, self.names
@@ -125,8 +135,7 @@ class LogSessions:
         return f"session {last.session} ended on {at} with exit status {ending.code}{reason}"
 
 
-def _recorded_output(recording: Recording, query: Query, names: list[str]) -> Output:
-    query.names = recording.require_names(names)
+def _recorded_output(recording: Recording, query: Query) -> Output:
     if query.previous:
         return of_previous_life(recording.output(query), recording.lives(query))
     return recording.output(query) if query.lines is None else recording.tail(query, query.lines)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procman.output.sinks.record_files import RecordFiles
 
 BLOCK = 1 << 20  # bytes per read
+HEAD_BLOCK = 16 << 10  # bytes per read, for the first chunk alone
 TAIL = 256 << 10  # bytes at the end of a file that are searched first for the last lines
 
 
@@ -158,17 +159,24 @@ class Recording:
 
     def _wanted(self, chunks: Iterator[Chunk], query: Query, to: int | None) -> Output:
         after = expected = query.after
+        last = to or 0
         for chunk in chunks:
+            if chunk.kind == END and to is None:
+                last = chunk.at
             if chunk.kind not in STREAMS or (after is not None and chunk.end <= after) or (to or chunk.end) < chunk.end:
                 continue
             if expected is not None and chunk.at > expected:
-                cursor = f"{self.session}:{chunk.at}"
-                yield {"skipped": chunk.at - expected, "unit": "bytes", "cursor": cursor}, b""
+                yield self._gap(expected, chunk.at)
             expected = chunk.end
             if query.is_wanted(chunk.name, chunk.time):
                 lines = lines_after(chunk.lines, (after or 0) - chunk.at)
                 record = {"log": chunk.name, "stream": chunk.kind, "time": chunk.time, "at": chunk.end - len(lines)}
                 yield {**record, "session": self.session}, lines
+        if expected is not None and last > expected:
+            yield self._gap(expected, last)
+
+    def _gap(self, start: int, end: int) -> tuple[Record, bytes]:
+        return {"skipped": end - start, "unit": "bytes", "cursor": f"{self.session}:{end}"}, b""
 
 
 class _RecordFile:
@@ -178,21 +186,21 @@ class _RecordFile:
         self._fd = fd
         self.size = os.fstat(fd).st_size
         self.tag = tag_of(self._read(0, TAG_SIZE + 2))
-        first = next(self.chunks(), None) if self.tag else None
+        first = next(self.chunks(block=HEAD_BLOCK), None) if self.tag else None
         self.at = first.at if first else 0
         self.head = _object(first.lines) if first and first.kind == HEAD else {}
 
     def __del__(self) -> None:
         os.close(self._fd)
 
-    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+    def chunks(self, start: int = 0, block: int = BLOCK) -> Iterator[Chunk]:
         """Yield the chunks from this byte on, as far as the file went when it was opened."""
         reader = ChunkReader(self.tag)
         while start < self.size:
-            block = self._read(start, min(BLOCK, self.size - start))
-            start += len(block)
-            yield from reader.feed(block, not block or start >= self.size)
-            if not block:
+            data = self._read(start, min(block, self.size - start))
+            start += len(data)
+            yield from reader.feed(data, not data or start >= self.size)
+            if not data:
                 return
 
     def _read(self, start: int, size: int) -> bytes:

@@ -25,11 +25,14 @@ def perform(invocation: Invocation) -> int:
     own = own_options(invocation)
     running, code = reach_all({"verb": "hello"})
     rows = {str(about["session"]): _row_of_running(about) for _, about in running}
+    numbers: dict[object, int] = {}  # not by time: a clock may have been set back
     for files in all_records():
+        numbers[files.session] = files.number
         recording = Recording(files)
         row = _row(recording, is_reachable=files.session in rows)
         rows[files.session] = {**rows.get(files.session, {}), **row}
-    ordered = sorted(rows.values(), key=lambda row: (str(row["root"]), _number(row["began"])))
+    latest = max(numbers.values(), default=0) + 1  # that of a session without a record
+    ordered = sorted(rows.values(), key=lambda row: (str(row["root"]), numbers.get(row["session"], latest)))
     if own.get("as_json"):
         print_json({"sessions": ordered})
     elif ordered:
