@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 
 class Usage:
-    """The usage of one tree: ``seconds`` of CPU so far, ``percent`` of one CPU, resident ``memory`` in bytes."""
+    """The usage of one tree: ``seconds`` of CPU so far, ``percent`` of one CPU, resident ``memory`` in bytes.
 
-    __slots__ = ("at", "memory", "percent", "processes", "seconds")
+    ``seconds`` is that of the living processes; ``all_seconds`` adds that of those which they have waited for.
+    """
+
+    __slots__ = ("all_seconds", "at", "memory", "percent", "processes", "seconds")
 
     def __init__(self) -> None:
         self.at = time.monotonic()
         self.seconds = 0.0
+        self.all_seconds = 0.0
         self.percent = 0.0
         self.memory = 0
         self.processes = 0
@@ -120,4 +124,6 @@ def _add(usage: Usage, process: psutil.Process) -> None:
     except psutil.Error:
         return  # it has just exited
     usage.seconds += times.user + times.system
+    usage.all_seconds += times.user + times.system
+    usage.all_seconds += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)  # POSIX only
     usage.processes += 1

@@ -27,6 +27,20 @@ _ROWS = (
             ("procman ps --all", "the sessions of all folders"),
         ),
     ),
+    Command(
+        "metrics",
+        "procman.cli.control.metrics:perform",
+        "Print metrics of a running session, for Prometheus.",
+        "NAMES",
+        (
+            Option("textfile", "--textfile", "replace this file, for node_exporter", "path", "PATH", variable=""),
+            *_WHERE[:-1],
+        ),
+        (
+            ("procman metrics", "in the text format of OpenMetrics"),
+            ("procman metrics --textfile /var/lib/node_exporter/shop.prom", "every minute, by a timer"),
+        ),
+    ),
     session_command(
         "stop",
         "Stop processes of a running session, or the whole session.",

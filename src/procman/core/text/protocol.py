@@ -19,6 +19,7 @@ _WAIT = ("names", "wait")
 VERBS: Mapping[str, tuple[str, ...]] = {
     "hello": (),
     "ps": ("names",),
+    "metrics": ("names",),
     "start": _WAIT,
     "ensure": (*_WAIT, "timeout", "fresh"),
     "stop": _WAIT,

@@ -232,6 +232,11 @@ class History(Sink):
         end = max((end for end, _ in ends), default=0)
         return end, sum(min(size, max(0, end - after)) for end, size in ends)
 
+    def size_of(self, name: str) -> int:
+        """Return how many bytes of whole lines an instance has written so far."""
+        history = self._instances.get(name)
+        return history.lost_size + sum(len(part) for entry in history.entries for part in entry.parts) if history else 0
+
     def lives(self, is_meant: Callable[[str], bool]) -> dict[str, tuple[int, ...]]:
         """Return where the output of the latest two children of each instance begins."""
         return {name: history.lives for name, history in self._instances.items() if history.lives and is_meant(name)}

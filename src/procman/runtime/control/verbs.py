@@ -39,6 +39,7 @@ class Verb:
 VERBS = {  # the fields of each: core/text/protocol.py
     "hello": Verb("procman.runtime.control.queries:hello"),
     "ps": Verb("procman.runtime.control.queries:ps"),
+    "metrics": Verb("procman.runtime.control.measurements:metrics"),
     "why": Verb("procman.runtime.control.queries:why", includes_absent=True),
     "wait": Verb("procman.runtime.control.queries:wait"),
     "events": Verb("procman.runtime.control.queries:events"),
