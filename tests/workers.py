@@ -25,6 +25,7 @@ GROUPS = {
     # test_compose and test_quadlet write into the folder that the machine is made of
     "trixie": re.compile(r"engines/(test_systemd\.py::.*\[trixie\]|test_compose|test_quadlet)"),
     "swarm": re.compile(r"engines/test_swarm\.py"),
+    "compose": re.compile(r"engines/live/test_(compose|example)_live\.py"),
     "ssh": re.compile(r"engines/live/test_systemd_live\.py"),
     # a limit of processes counts all those of the user
     "nobody": re.compile(r"faults/test_scarcity\.py::.*(without_processes|process_table)"),

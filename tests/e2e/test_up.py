@@ -433,3 +433,12 @@ def test_a_count_of_0_is_refused_whether_a_session_is_running_or_not(place: harn
     session = up(place, "web", "db")
     assert place.call("up", "web=0").code == 2
     end(place, session)
+
+
+def test_down_without_a_session_is_not_a_mistake_but_stop_is(place: harness.Place) -> None:
+    place.procfile(STAY)
+    done = place.call("down")
+    assert (done.code, done.out, "is running\n" in done.err) == (0, "", True)
+    assert json.loads(place.call("down", "--json").out)["ok"] is True
+    assert place.call("down", "web").code == 1
+    assert place.call("stop").code == 1

@@ -6,6 +6,7 @@ import sys
 
 from procman.cli.colors import painted, palette_for, write
 from procman.cli.control.connection import (
+    NoSessionError,
     connect,
     names_in,
     own_options,
@@ -15,7 +16,7 @@ from procman.cli.control.connection import (
     session_settings,
 )
 from procman.core.text.printable import visible
-from procman.errors import UsageError
+from procman.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ def stop(invocation: Invocation) -> int:
 
         return stop_all(invocation)
     return run_request(invocation, {"verb": "stop", "names": names_in(invocation), "wait": _waits(invocation)})
+
+
+def down(invocation: Invocation) -> int:
+    """End the session. Without one, everything is down already, which is not a mistake."""
+    try:
+        return stop(invocation)
+    except NoSessionError as error:
+        if invocation.words:
+            raise
+        if own_options(invocation).get("as_json"):
+            print_json({"ok": True, "said": [error.message]})
+        else:
+            sys.stderr.write("".join(f"{line}\n" for line in (f"procman: {error.message}", f"hint: {error.hint}")))
+        return EXIT_OK
 
 
 def restart(invocation: Invocation) -> int:

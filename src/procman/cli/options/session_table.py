@@ -51,12 +51,12 @@ _ROWS = (
     ),
     Command(
         "down",
-        "procman.cli.control.session_commands:stop",
+        "procman.cli.control.session_commands:down",
         "End the running session, or remove what is deployed.",
         "NAMES",
         (_ALL, _NO_WAIT, *_WHERE, ON),
         (
-            ("procman down", "end the session"),
+            ("procman down", "end the session; exit status 0 if none is running"),
             ("procman down --on production", "stop and remove everything there"),
         ),
     ),
