@@ -16,6 +16,7 @@ from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procman.engines.calls import Call
     from procman.engines.hosts.systemd_engine import Systemd
     from procman.engines.interface import Release
 
@@ -156,7 +157,12 @@ def test_a_host_that_cannot_be_used_is_refused(probed: str, message: str) -> Non
 
 
 def test_mistakes_in_the_table_have_their_place() -> None:
-    for keys, message in (({"hosts": ()}, "has no hosts"), ({"folder": "srv"}, "folder must be absolute")):
+    for keys, message in (
+        ({"hosts": ()}, "has no hosts"),
+        ({"hosts": ("a", "a")}, "hosts names a twice"),
+        ({"host_formations": {"c": "web=1"}}, "formation names c, which is not in hosts"),
+        ({"folder": "srv"}, "folder must be absolute"),
+    ):
         with pytest.raises(EngineError, match=f"procman.toml:1: .*{message}"):
             driver(FakeHosts()).perform(engine(**keys).check())
 
@@ -269,3 +275,37 @@ def test_nothing_deployed_is_an_error_that_says_so() -> None:
         with pytest.raises(EngineError, match="shop is not deployed to lan"):
             driver(nothing).perform(verb())
     assert driver(nothing).perform(engine().deployed()) is None
+
+
+def test_a_host_lost_in_the_middle_does_not_keep_the_others_from_the_old_version() -> None:
+    hosts = FakeHosts({("LAUNCH", "deploy@b"): LOST})
+    system = engine()
+
+    def answer(call: Call) -> Outcome:
+        outcome = hosts(call)
+        if hosts.log and hosts.log[-1][:2] == ("LAUNCH", "deploy@b"):
+            hosts.answers.update({(script, "deploy@b"): LOST for script in ("SHOW", "INSTALL", "TARGETS")})
+        return outcome
+
+    work = Driver(answer, time=1796009370.0)
+    with pytest.raises(EngineError, match="deploy@b does not answer; v1 was restored, but deploy@b does not answer"):
+        work.perform(deploy(system, order(system, release())))
+    assert hosts.words("INSTALL", "deploy@a")[0] == "20261130T032921-v1"
+    assert hosts.words("LAUNCH", "deploy@a") == ("restart", "shop-web@1.service", "shop-sick@1.service")
+    assert "warning: deploy@b does not answer; it keeps what it has" in work.said
+
+
+def test_what_a_login_shell_writes_is_no_answer() -> None:
+    shown = b"Welcome to a!\nlogin=mallory\nprocman:begin\n" + (HERE / "show_a.txt").read_bytes()
+    hosts = FakeHosts({("SHOW", "deploy@a"): Outcome(0, shown)})
+    assert driver(hosts).perform(engine().instances())[0].name == "web.1"
+
+
+def test_an_unknown_name_is_an_error_in_each_verb() -> None:
+    for steps in (
+        engine().logs(("wob",), follow=False, lines=1, since=None),
+        engine().restart(("wob",), rolling=False),
+        engine().stop(("web.9",)),
+    ):
+        with pytest.raises(EngineError, match=r'there is no instance "w[eo]b(\.9)?"'):
+            driver(FakeHosts()).perform(steps)

@@ -138,6 +138,7 @@ def test_the_counts_stay_and_what_goes_is_the_highest(shop: Shop) -> None:
     assert "ship: " in done.err
     assert "files, as git lists them" in done.err
     assert "lan: v1 is deployed: web 2, worker 1" in done.out
+    assert shop.b.machine.call("systemctl", "is-enabled", "shop.target") == "enabled\n"
     shop.call("scale", "web=5")
     assert (shop.active(shop.a), shop.active(shop.b)) == (["web.1", "web.3", "web.5"], ["web.2", "web.4", "worker.1"])
     shop.call("scale", "web-4", "worker+1")

@@ -21,7 +21,8 @@ class Record:
 
     ``room`` says how many instances of each type have files, so that it can be scaled to. ``ports`` are those of the
     first instances. ``stopped`` are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done
-    then. ``serial`` counts the changes. ``types``, ``hosts`` and ``given`` place the instances.
+    then; systemd knows when those in ``checked`` are ready. ``serial`` counts the changes. ``types``, ``hosts`` and
+    ``given`` place the instances.
     """
 
     app: str
@@ -35,6 +36,7 @@ class Record:
     ports: Mapping[str, int] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
     serial: int = 1
 
     @cached_property
@@ -92,7 +94,14 @@ def read(data: str) -> Record | None:
         found = json.loads(data)
         record = Record(**found)
         hosts, types = tuple(record.hosts), tuple(record.types)
-        record = replace(record, hosts=hosts, types=types, stopped=tuple(record.stopped), once=tuple(record.once))
+        record = replace(
+            record,
+            hosts=hosts,
+            types=types,
+            stopped=tuple(record.stopped),
+            once=tuple(record.once),
+            checked=tuple(record.checked),
+        )
         record.instances  # noqa: B018 (raises if something is missing)
     except (ValueError, TypeError, AttributeError, IndexError):
         return None

@@ -6,8 +6,10 @@ import io
 from dataclasses import dataclass, replace
 
 from procman.core.model.plan import Plan
+from procman.engines.interface import EngineError
 from procman.export.application import ONCE, RELEASE, application, own
 from procman.export.file import SECRET, ExportFile, header
+from procman.export.init.ready_scripts import ready_lines
 from procman.export.init.systemd import render
 from procman.export.overlay import dependencies_of
 from procman.export.units import environment_lines, is_awaited
@@ -44,11 +46,19 @@ class HostFiles:
                     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
                     archive.addfile(entry)
             for file in self.files:
-                content = file.content.encode()
+                content = _encoded(file)
                 entry = tarfile.TarInfo(file.path)
                 entry.size, entry.mode = len(content), file.mode
                 archive.addfile(entry, io.BytesIO(content))
         return buffer.getvalue()
+
+
+def _encoded(file: ExportFile) -> bytes:
+    try:
+        return file.content.encode()
+    except UnicodeEncodeError:
+        message = f"{file.path} would not be valid UTF-8"
+        raise EngineError(message, "check the names of folders and the values in the env files") from None
 
 
 def lasting_plan(release: Release) -> Plan:
@@ -108,6 +118,12 @@ def once(release: Release) -> tuple[str, ...]:
     """Return the types whose instances end, and are done then."""
     app = application(lasting_plan(release), release.options)
     return tuple(service.name for service in app.services if service.kind == ONCE)
+
+
+def checked(release: Release) -> tuple[str, ...]:
+    """Return the types whose units count as active only when they are ready."""
+    app = application(lasting_plan(release), release.options)
+    return tuple(service.name for service in app.services if ready_lines(service, ""))
 
 
 def room(release: Release) -> dict[str, int]:

@@ -33,9 +33,20 @@ transient() { systemd-run --user "$@"; }
 """
 
 
-def script(body: str, *, as_user: bool) -> str:
-    """Return a whole script."""
-    return f"{_HEAD}{_USER if as_user else _SYSTEM}{body}"
+# Stands before the output of a script: what the login shell's own files write comes first.
+MARK = "procman:begin"
+
+
+def script(body: str, *, as_user: bool, marked: bool = True) -> str:
+    """Return a whole script, whose output begins with a mark."""
+    begin = f"echo {MARK}\n" if marked else ""
+    return f"{_HEAD}{_USER if as_user else _SYSTEM}{begin}{body}"
+
+
+def after_mark(output: bytes) -> bytes:
+    """Return the output of a script without the mark, and without what the login shell has written."""
+    _, mark, rest = output.partition(f"{MARK}\n".encode())
+    return rest if mark else output
 
 
 # The paths of our files below $units.
@@ -61,7 +72,9 @@ if [ -n "$1" ] && ! id "$1" >/dev/null 2>&1; then echo account=missing; fi
 eval "home=~$login"; echo "home=$home"
 [ -d /run/systemd/system ] && echo systemd="$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')"
 command -v tar >/dev/null && echo tar=yes
-if [ -L "$folder" ]; then echo folder=link; elif [ -d "$folder" ]; then
+if [ -L "$folder" ]; then
+    case $(readlink "$folder") in "${base##*/}"/*) echo folder=link;; *) echo folder=full;; esac
+elif [ -d "$folder" ]; then
     if [ -n "$(ls -A "$folder")" ]; then echo folder=full; else echo folder=empty; fi
 elif [ -e "$folder" ]; then echo folder=file; fi
 echo linger="$(loginctl show-user "$login" --property=Linger --value 2>/dev/null || :)"

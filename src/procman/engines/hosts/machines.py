@@ -121,7 +121,7 @@ class Machines:
         """Run a script on all hosts at the same time."""
         calls = yield from self.calls(hosts, body, words, stdin, timeout)
         outcomes = yield from run_together(calls.values())
-        return dict(zip(calls, outcomes, strict=True))
+        return {host: _unmarked(outcome) for host, outcome in zip(calls, outcomes, strict=True)}
 
     def each(
         self,
@@ -142,15 +142,32 @@ class Machines:
     def on(self, host: str, body: str, *words: str, timeout: float | None = 60.0) -> Steps[Outcome]:
         """Run a script on one host."""
         ssh = yield from self.ssh()
-        return (yield from run(self._call(ssh, host, body, words, b"", timeout)))
+        return _unmarked((yield from run(self._call(ssh, host, body, words, b"", timeout))))
 
     def terminal(self, host: str, body: str, words: Sequence[str], terminal: bool) -> Steps[Call]:
         """Return the call of a script that has our terminal, or our own standard streams."""
         ssh = yield from self.ssh()
-        script = host_scripts.script(body, as_user=self.as_user)
+        script = host_scripts.script(body, as_user=self.as_user, marked=False)
         return ssh.terminal(host, script, self.app, self.folder, *words, terminal=terminal)
 
     # What the hosts are -----------------------------------------------------------------------------------------------
+
+    def require_hosts(self) -> None:
+        """Raise EngineError if the destination has none, or has one twice."""
+        destination = self.target.destination
+        if not self.hosts:
+            raise EngineError(f"{destination.location}: [on.{destination.name}] has no hosts", 'hosts = ["deploy@a"]')
+        twice = next((host for host in self.hosts if self.hosts.count(host) > 1), None)
+        if twice:
+            raise EngineError(f"{destination.location}: hosts names {twice} twice", "each host has its own instances")
+        unknown = [host for host in destination.host_formations if host not in self.hosts]
+        if unknown:
+            known = ", ".join(self.hosts)
+            raise EngineError(f"{destination.location}: formation names {unknown[0]}, which is not in hosts", known)
+
+    def reached(self, hosts: Iterable[str]) -> list[str]:
+        """Return the hosts that the last look has reached."""
+        return [host for host in hosts if host not in self.lost]
 
     def probe(self, hosts: Iterable[str]) -> Steps[None]:
         """Learn what the hosts are. Raises EngineError if one of them cannot be used."""
@@ -191,6 +208,7 @@ class Machines:
 
         With ``tolerant``, a host that is not reached is left out, and ``lost`` says why.
         """
+        self.require_hosts()
         hosts = list(dict.fromkeys((*self.hosts, *(self.record.hosts if self.record else ()))))
         outcomes = yield from self.attempt(hosts, host_scripts.SHOW)
         looks: dict[str, Look] = {}
@@ -249,6 +267,10 @@ class Machines:
         for name in names:
             found.setdefault(record.instances[name], []).append(unit(self.app, name))
         return found
+
+
+def _unmarked(outcome: Outcome) -> Outcome:
+    return replace(outcome, out=host_scripts.after_mark(outcome.out))
 
 
 def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from procman.engines.hosts.deployed_record import Record, unit
 from procman.engines.hosts.host_files import (
     RELEASE_ENV,
     below,
+    checked,
     first_ports,
     once,
     options_for,
@@ -169,6 +170,7 @@ class Rollout:
             ports=first_ports(self.release),
             stopped=tuple(stopped),
             once=once(self.release),
+            checked=checked(self.release),
             serial=before.serial + 1 if before is not None else 1,
         )
 
@@ -186,8 +188,9 @@ def install(machines: Machines, record: Record, before: Record | None, hosts: It
     if before is not None:
         gone = {name: host for name, host in before.instances.items() if record.instances.get(name) != host}
         left = {name: host for name, host in before.instances.items() if name not in gone}
-        yield from machines.stop({name: host for name, host in gone.items() if host in record.hosts}, left)
-        yield from _leave(machines, before, [host for host in before.hosts if host not in chosen])
+        stops = {name: host for name, host in gone.items() if host in chosen}
+        yield from machines.stop(stops, left)
+        yield from _leave(machines, before, [host for host in machines.reached(before.hosts) if host not in chosen])
     words = {host: (record.release, *_links(record, host)) for host in chosen}
     machines.record = record
     yield from machines.each("the installation", chosen, host_scripts.INSTALL, words, record.json())

@@ -56,8 +56,7 @@ class Systemd:
         """Raise EngineError unless all hosts are reached, run systemd, and may be changed."""
         machines = self._machines
         destination = machines.target.destination
-        if not destination.hosts:
-            raise EngineError(f"{destination.location}: [on.{destination.name}] has no hosts", 'hosts = ["deploy@a"]')
+        machines.require_hosts()
         if not machines.folder.startswith("/") and not machines.as_user:
             raise EngineError(f"{destination.location}: folder must be absolute", 'folder = "/srv/shop"')
         yield from machines.probe(destination.hosts)
@@ -125,8 +124,11 @@ class Systemd:
         record = _record(before)
         assert record is not None
         failed, self._waves, self._started = self._machines.record, [], {}
+        yield from self._machines.look(tolerant=True)  # a host that is lost keeps the others from nothing
+        for error in self._machines.lost.values():
+            yield Report(f"warning: {error.message}; it keeps what it has")
         record = replace(record, serial=(failed.serial if failed else record.serial) + 1)  # newer than what has failed
-        yield from install(self._machines, record, failed, record.used_hosts)
+        yield from install(self._machines, record, failed, self._machines.reached(record.used_hosts))
         yield from self._start_targets([])
         yield from self._launch("restart", self._wanted())
 
@@ -162,9 +164,11 @@ class Systemd:
     def _is_up(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
         if seen is None or self._is_old(name, seen):
             return False
+        record = self._machines.require_record()
         if seen.succeeded:
-            return state.type in self._machines.require_record().once
-        return state.state == RUNNING and seen.age >= (_SETTLED_AGAIN if state.restarts else _SETTLED)
+            return state.type in record.once
+        settled = 0.0 if state.type in record.checked else _SETTLED_AGAIN if state.restarts else _SETTLED
+        return state.state == RUNNING and seen.age >= settled
 
     def _has_failed(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
         if seen is None or self._is_old(name, seen):
@@ -256,6 +260,7 @@ class Systemd:
         yield from self._machines.look(tolerant=True)
         for error in self._machines.lost.values():
             yield Report(f"warning: {error.message}")
+        self._require_known(names, "release")
         if not follow:
             return (yield from journal.read(self._machines, names, lines, since))
         yield from journal.follow(self._machines, names, lines, since)
@@ -289,10 +294,17 @@ class Systemd:
     def _chosen(self, names: Sequence[str], *, exact: bool = True) -> list[str]:
         """Return the instances of the types and instances in ``names``, or all. Raises EngineError for unknown ones."""
         every = list(self._machines.require_record().instances)
-        for name in names:
-            if exact and not any(name in (one, one.rpartition(".")[0]) for one in every):
-                raise EngineError(f'there is no instance "{name}"', f"there are {', '.join(every)}")
+        if exact:
+            self._require_known(names)
         return [one for one in every if not names or one in names or one.rpartition(".")[0] in names]
+
+    def _require_known(self, names: Sequence[str], *more: str) -> None:
+        """Raise EngineError for a name that is neither a type nor an instance."""
+        record = self._machines.require_record()
+        known = {*record.instances, *record.room, *more, *(f"{one}.1" for one in more)}
+        for name in names:
+            if name not in known:
+                raise EngineError(f'there is no instance "{name}"', f"there are {', '.join(record.instances)}")
 
     def _restart_in(self, waves: list[list[str]]) -> Steps[None]:
         """Restart the first group. ``look`` continues with the others."""
@@ -302,15 +314,16 @@ class Systemd:
 
     def _launch(self, verb: str, names: Sequence[str]) -> Steps[None]:
         units = self._machines.placed(names)
-        words = {host: [verb, *found] for host, found in units.items()}
-        outcomes = yield from self._machines.each(f"the {verb}", units, host_scripts.LAUNCH, words)
+        words = {host: [verb, *units[host]] for host in self._machines.reached(units)}
+        outcomes = yield from self._machines.each(f"the {verb}", words, host_scripts.LAUNCH, words)
         if verb == "restart":
             self._note_start(names, outcomes)
 
     def _start_targets(self, new: Sequence[str]) -> Steps[None]:
         """Start the targets and what is new. Stopping a target affects all of its instances only if it is active."""
         units = self._machines.placed(new)
-        words = {host: units.get(host, []) for host in self._machines.require_record().used_hosts}
+        hosts = self._machines.reached(self._machines.require_record().used_hosts)
+        words = {host: units.get(host, []) for host in hosts}
         outcomes = yield from self._machines.each("the start", words, host_scripts.TARGETS, words)
         self._note_start(new, outcomes)
 
@@ -318,8 +331,9 @@ class Systemd:
         """Note the hosts' clocks: what was started before is the life that ends."""
         record = self._machines.require_record()
         for name in names:
-            uptime, moment = outcomes[record.instances[name]].text.split()[:2]
-            self._started[name] = float(uptime), float(moment)
+            if record.instances[name] in outcomes:
+                uptime, moment = outcomes[record.instances[name]].text.split()[:2]
+                self._started[name] = float(uptime), float(moment)
 
 
 def _stopped(record: Record, type_: str) -> int:
