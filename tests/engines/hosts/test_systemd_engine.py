@@ -76,6 +76,7 @@ def test_a_failed_release_has_a_card_and_nothing_is_installed() -> None:
     assert hosts.scripts("SHOW")[-2:] == ["EXECUTE", "UNLOCK"]
     assert hosts.words("EXECUTE", "deploy@a")[1:] == (
         "release.env",
+        "",
         "shop-release.1",
         "deploy",
         "",
@@ -234,11 +235,17 @@ def test_a_command_has_the_environment_of_what_is_deployed() -> None:
     hosts = FakeHosts({"EXECUTE": said("", 3)})
     assert driver(hosts).perform(engine().run("env", terminal=False)) == 3
     words = hosts.words("EXECUTE", "deploy@a")
-    assert (words[:2], words[3:]) == (("", "run.env"), ("deploy", "", "--pipe", "env"))
+    assert (words[:3], words[4:]) == (("", "run.env", ""), ("deploy", "", "--pipe", "env"))
     hosts = FakeHosts({"EXECUTE": said("", 255)})
     assert driver(hosts).perform(engine(user="shop").run("env", terminal=True)) == 255
-    assert hosts.words("EXECUTE", "deploy@a")[3:] == ("shop", "", "--pty", "env")
+    assert hosts.words("EXECUTE", "deploy@a")[4:] == ("shop", "", "--pty", "env")
     assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
+
+
+def test_a_line_of_the_procfile_runs_where_its_type_does_with_its_variables() -> None:
+    hosts = FakeHosts()
+    driver(hosts).perform(engine().run("./worker --once", terminal=False, process="worker"))
+    assert hosts.words("EXECUTE", "deploy@b")[:3] == ("", "run.env", "worker")
 
 
 def test_what_would_change_is_shown_without_secrets() -> None:

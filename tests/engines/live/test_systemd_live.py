@@ -248,7 +248,12 @@ def test_logs_of_all_hosts_are_followed_together(shop: Shop) -> None:
 
 
 def test_run_has_the_input_or_the_terminal(shop: Shop) -> None:
-    shop.deploy("v1", "-m", "web=1,worker=0")
+    shop.write("Procfile", 'web: ./serve\ntask: echo "$KIND $PROCMAN_PROCESS $VERSION"; pwd\n')
+    (shop.folder / "sub").mkdir()
+    shop.write("sub/file", "")
+    shop.write("procman.toml", f'{TABLE}[process.task]\nenv = {{ KIND = "once" }}\ncwd = "sub"\n')
+    shop.deploy("v1", "-m", "web=1,task=0")
+    assert re.fullmatch(r"once task v1\n/srv/shop.releases/[^/]+/app/sub\n", shop.call("run", "task").out)
     done = shop.call("run", "--", "sh", "-c", "cat; pwd; id -un; echo $VERSION; exit 3", code=3, stdin=b"in\n")
     assert re.fullmatch(r"in\n/srv/shop.releases/[^/]+/app\ndeploy\nv1\n", done.out)
     assert shop.call("run", "--", "sh", "-c", "kill -KILL $$", code=137).out == ""

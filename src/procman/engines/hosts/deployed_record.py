@@ -20,9 +20,10 @@ class Record:
     """What is deployed: the version, and the name of its folder on the hosts.
 
     ``room`` says how many instances of each type have files, so that it can be scaled to. ``ports`` are those of the
-    first instances. ``stopped`` are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done
-    then; systemd knows when those in ``checked`` are ready. ``serial`` counts the changes. ``types``, ``hosts`` and
-    ``given`` place the instances.
+    first instances, ``folders`` the working directories of types that do not run in the application's own. ``stopped``
+    are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done then; systemd knows when
+    those in ``checked`` are ready. ``serial`` counts the changes. ``types``, ``hosts`` and ``given`` place the
+    instances.
     """
 
     app: str
@@ -34,6 +35,7 @@ class Record:
     types: tuple[str, ...]
     given: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()

@@ -109,6 +109,12 @@ def below(release: Release, instance: InstancePlan) -> str:
     return application(_with(release.plan, [instance]), release.options).services[0].folder
 
 
+def folders(release: Release) -> dict[str, str]:
+    """Return the working directories of the types that do not run in the application's folder, below it."""
+    services = application(release.plan, release.options).services
+    return {service.name: service.folder for service in services if service.folder}
+
+
 def first_ports(release: Release) -> dict[str, int]:
     """Return the port of each type's first instance."""
     return {one.type: one.port for one in release.plan.instances if one.number == 1 and one.port is not None}

@@ -12,6 +12,7 @@ from procman.engines.hosts.host_files import (
     below,
     checked,
     first_ports,
+    folders,
     once,
     options_for,
     release_instance,
@@ -122,7 +123,7 @@ class Rollout:
                 raise EngineError(f"setup failed on {host} with exit code {outcome.code}", command)
 
     def _words(self, host: str, name: str, env: str, folder: str, command: str) -> tuple[str, ...]:
-        return self.id, env, name, self.machines.account(host), folder, "--quiet", command
+        return self.id, env, "", name, self.machines.account(host), folder, "--quiet", command
 
     def run_release(self) -> Steps[None]:
         """Run the release phase on the first host, in the new code and the new environment."""
@@ -171,6 +172,7 @@ class Rollout:
             stopped=tuple(stopped),
             once=once(self.release),
             checked=checked(self.release),
+            folders=folders(self.release),
             serial=before.serial + 1 if before is not None else 1,
         )
 

@@ -267,14 +267,14 @@ class Systemd:
         return ()
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
-        """Run a shell command on the first host, in the code and the environment of what is deployed."""
+        """Run a shell command in the code and the environment of what is deployed: on the first host of its type."""
         machines = self._machines
-        yield from self._record()
-        host = machines.hosts[0]
+        record = yield from self._record()
+        host = record.placement.host(process, 1) if process in record.room else machines.hosts[0]
         yield from machines.probe([host])
-        moment = yield from now()
-        name = f"{machines.app}-run-{moment * 1000:.0f}"
-        words = ("", RUN_ENV, name, machines.account(host), "", "--pty" if terminal else "--pipe", command)
+        name = f"{machines.app}-run-{(yield from now()) * 1000:.0f}"
+        how, folder = "--pty" if terminal else "--pipe", record.folders.get(process, "")
+        words = ("", RUN_ENV, process, name, machines.account(host), folder, how, command)
         code = yield from interact((yield from machines.terminal(host, host_scripts.EXECUTE, words, terminal)))
         if code in _INTERRUPTED:
             yield from machines.on(host, host_scripts.END, f"{name}.service")
