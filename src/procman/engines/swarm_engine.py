@@ -225,9 +225,7 @@ class Swarm:
         end = (yield from now()) + _STOP_LIMIT
         stopped = {one.name for one in chosen}
         while any(slots.service.name in stopped and slots.leaving() for slots in (yield from self._view.observed())):
-            if (yield from now()) >= end:
-                raise EngineError(f"not all have stopped within {_STOP_LIMIT:g} s", "", EXIT_TIMEOUT)
-            yield Pause(_INTERVAL)
+            yield from self._pause(end, "not all have stopped")
 
     def start(self, names: Sequence[str]) -> Steps[None]:
         """Scale to the counts that `stop` has kept. What is named and has none gets one instance."""
@@ -251,23 +249,23 @@ class Swarm:
             raise nothing_deployed(self._target)
         if ids:
             self._docker.require((yield from run(self._docker("service", "rm", *ids))), "Swarm does not stop it")
-        yield from self._until(self._docker("stack", "ps", "--quiet", self._name), "its instances still stop")
-        yield from self._until(self._docker(*networks), "its network is still there", remove="network")
+        end = (yield from now()) + _STOP_LIMIT
+        while (yield from self._view.stopping()):
+            yield from self._pause(end, "its instances still stop")
+        while left := (yield from run(self._docker(*networks))).text.split():
+            if b"not found" in (yield from run(self._docker("network", "rm", *left))).err:
+                break  # what this node has kept is not of the swarm
+            yield from self._pause(end, "its network is still there")
         for kind in ("secret", "config"):
             if names := (yield from self._listed(kind)):
                 yield from run(self._docker(kind, "rm", *names))
 
-    def _until(self, listing: Call, sentence: str, remove: str = "") -> Steps[None]:
-        """Wait until nothing is listed, and remove what is. Raises EngineError if that takes too long."""
-        end = (yield from now()) + _STOP_LIMIT
-        while left := (yield from run(listing)).text.split():
-            if remove:
-                removed = yield from run(self._docker(remove, "rm", *left))
-                if b"not found" in removed.err:
-                    return  # what this node has kept is not of the swarm
-            if (yield from now()) >= end:
-                raise EngineError(f"{sentence} after {_STOP_LIMIT:g} s", "try again later", EXIT_TIMEOUT)
-            yield Pause(_INTERVAL)
+    @staticmethod
+    def _pause(end: float, sentence: str) -> Steps[None]:
+        """Pause between two looks. Raises EngineError after the end."""
+        if (yield from now()) >= end:
+            raise EngineError(f"{sentence} after {_STOP_LIMIT:g} s", "try again later", EXIT_TIMEOUT)
+        yield Pause(_INTERVAL)
 
     # Output -----------------------------------------------------------------------------------------------------------
 

@@ -21,9 +21,8 @@ def reasons(every: Iterable[Slots], now: float) -> Iterator[Reason]:
         for one in found:
             yield Reason(one.name, one.state, _why(one, now), one.node)
         if not found and service.stopped:
-            yield Reason(
-                service.type, EXITED, f"it was stopped, and had {service.stopped} instances; start brings them back"
-            )
+            brings = f"brings its {service.stopped} instances back" if service.stopped > 1 else "brings it back"
+            yield Reason(service.type, EXITED, f"it was stopped; start {brings}")
         elif not found:
             yield Reason(service.type, EXITED, "it is scaled to 0")
 
@@ -33,11 +32,8 @@ def _why(one: InstanceState, now: float) -> str:
     since = f" for {format_duration(max(0.0, now - one.since))}" if one.since else ""
     because = f": {one.reason}" if one.reason else ""
     if one.state == RUNNING:
-        again = (
-            f"; it was started again {one.restarts} times, the last time because it {_ended(one)}"
-            if one.restarts
-            else ""
-        )
+        lives = "life" if one.restarts == 1 else "lives"
+        again = f", after {one.restarts} failed {lives}, the last of which {_ended(one)}" if one.restarts else ""
         return f"it is running{where}{since}{again}"
     if one.state == STARTING:
         return f"it is starting{where}{since}, and is not ready yet{because}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from procman.engines.calls import now, run_together
+from procman.engines.calls import now, run, run_together
 from procman.engines.docker_cli import json_lines
 from procman.engines.interface import EngineError
 from procman.engines.records import FAILED, RUNNING, InstanceState, Look
@@ -97,6 +97,13 @@ class SwarmView:
         if not found and not more:
             raise nothing_deployed(self._target)
         return [Slots(service, every, at) for service in (*found, *more)]
+
+    def stopping(self) -> Steps[int]:
+        """Return how many tasks still run of services that are removed, without those on lost nodes."""
+        words = ("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name)
+        rows = {str(row["ID"]): row for row in json_lines((yield from run(self._docker(*words))).text)}
+        every, _, at = yield from self._inspected(rows, [])
+        return sum(not task.has_ended and bool(task.node) and task.node not in at.down for task in every)
 
     def _inspected(
         self, rows: Mapping[str, Mapping[str, object]], others: Sequence[str]
