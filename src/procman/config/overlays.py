@@ -111,6 +111,10 @@ def _resolve(
         socket.address = _absolute(process, "listen", socket.address) if socket.is_path else socket.address
     if process.cwd and not os.path.isdir(process.cwd):
         problems.append(OverlayProblem(process.location("cwd"), f"cwd: {process.cwd}: no such folder"))
+    if process.schedule is not None:
+        from procman.config.schedules import schedule_problems
+
+        problems += schedule_problems(process, installation(sys.prefix, "cronsim"))
     _read_env_files(process, settings, environment, ports, problems)
     process.variables.update(process.env)
     if process.watch and not can_watch():

@@ -191,12 +191,15 @@ def _service(name: str, plan: Plan, shared: dict[str, str], starts: bool, root: 
 
 
 def _kind(name: str, plan: Plan) -> str:
-    """Return RELEASE by its name, as on Heroku, and ONCE for what is not restarted or whose end another waits for."""
+    """Return RELEASE by its name, as on Heroku, and ONCE for what is not restarted, runs by the clock, or whose end
+    another waits for.
+    """
     if name == RELEASE:
         return RELEASE
     never = any(instance.type == name and instance.restart.mode == "never" for instance in plan.instances)
     wanted = [one for instance in plan.instances for one in instance.depends_on if one.type == name]
-    return ONCE if never or any(one.condition in (COMPLETED, SUCCEEDED) for one in wanted) else LASTING
+    timed = any(instance.type == name and instance.schedule for instance in plan.instances)
+    return ONCE if never or timed or any(one.condition in (COMPLETED, SUCCEEDED) for one in wanted) else LASTING
 
 
 def _folder(cwd: str, root: str) -> str:

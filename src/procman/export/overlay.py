@@ -17,7 +17,7 @@ WATCHDOG = "health check by notify"
 STOP_COMMAND, STOP_TO = "stop command", "stop_to"
 MEMORY_MAX, CPU_MAX, PIDS_MAX = "memory_max", "cpu_max", "pids_max"
 RESTART_WITH, AUTOSCALE = "restarts with its dependencies", "autoscale"
-SOCKETS = "kept sockets"
+SOCKETS, SCHEDULE = "kept sockets", "schedule"
 # What takes connections at a target while a process restarts, or how it passes sockets.
 _INSTEAD_OF_SOCKETS = {
     "Kubernetes": "a Service sends requests to the pods that are ready",
@@ -29,6 +29,23 @@ _INSTEAD_OF_SOCKETS = {
     "s6": "s6-fdholder can keep sockets",
     "Upstart": "its socket bridge passes one as UPSTART_FDS",
 }
+# What starts something by the clock at a target.
+_INSTEAD_OF_SCHEDULES = {
+    "Compose": "use ofelia, or a cron of the host that calls docker compose run",
+    "Quadlet": "write a .timer unit beside the container's",
+    "supervisord": "use a cron of the host that calls supervisorctl start",
+    "runit": "use a cron of the host that calls sv once",
+    "s6": "use a cron of the host that calls s6-svc -o",
+    "launchd": "use its key StartCalendarInterval",
+    "Upstart": "use a cron of the host that calls initctl start",
+    "Heroku": "use its add-on Heroku Scheduler",
+    "Dokku": "procman export app-json writes it for Dokku",
+    "Scalingo": "write a file cron.json",
+    "Fly": "use a Machine with --schedule, or supercronic",
+    "Kamal": "use a role that runs cron",
+    "Render": "use a service of the type cron",
+    "Railway": "use cronSchedule of a service",
+}
 
 
 def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator[ExportWarning]:
@@ -37,16 +54,19 @@ def overlay_warnings(app: Application, target: str, *supported: str) -> Iterator
         missing = [what for what in features_of(service) if what not in (*supported, SOCKETS)]
         if missing:
             yield ExportWarning(f"not exported to {target}: {' and '.join(missing)} of {service.name}")
-
-        if service.first.listen and SOCKETS not in supported:
-            yield sockets_warning(service, target)
+        yield from own_word_warnings(service, target, *supported)
 
 
-def sockets_warning(service: Service, target: str) -> ExportWarning:
-    """Return the warning for a target that does not pass sockets to processes."""
-    instead = _INSTEAD_OF_SOCKETS.get(target)
-    own = f"{SOCKETS} of {service.name}, whose command has to open them itself there"
-    return ExportWarning(f"not exported to {target}: {own}{f'; {instead}' if instead else ''}")
+def own_word_warnings(service: Service, target: str, *supported: str) -> Iterator[ExportWarning]:
+    """Yield warnings for sockets and schedules that the target does not take, which name what it has instead."""
+    if service.first.listen and SOCKETS not in supported:
+        instead = _INSTEAD_OF_SOCKETS.get(target)
+        own = f"{SOCKETS} of {service.name}, whose command has to open them itself there"
+        yield ExportWarning(f"not exported to {target}: {own}{f'; {instead}' if instead else ''}")
+    if service.first.schedule and SCHEDULE not in supported:
+        instead = _INSTEAD_OF_SCHEDULES.get(target)
+        own = f"the {SCHEDULE} of {service.name}, which starts only by hand there"
+        yield ExportWarning(f"not exported to {target}: {own}{f'; {instead}' if instead else ''}")
 
 
 def features_of(service: Service) -> Iterator[str]:
@@ -72,7 +92,7 @@ def features_of(service: Service) -> Iterator[str]:
 def by_hand_warnings(app: Application) -> Iterator[ExportWarning]:
     """Yield a warning per service that is exported but does not start by itself."""
     for service in app.services:
-        if not service.starts:
+        if not service.starts and service.first.schedule is None:
             yield ExportWarning(f"{service.name} is exported, but starts only by hand: autostart = false")
 
 

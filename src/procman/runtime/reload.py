@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Reload = Callable[[list[Instance]], list[str]]  # gives these instances their new plans; returns what changed
 
 _SHOWN = ("command", "cwd", "port", "pty", "can_die", "groups", "watch", "log_file")
-_RULES = ("restart", "stop", "ready", "health", "depends_on", "listen")
+_RULES = ("restart", "stop", "ready", "health", "depends_on", "listen", "schedule")
 _RESERVED = "reserved by another session"
 _PER_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_SESSION")
 

@@ -203,7 +203,7 @@ def test_the_colors_are_those_of_the_palette() -> None:
         ("restrat", 1, 'did you mean "restart"?'),
         ("command", "x", "commands belong in the Procfile"),
         ("environment", {}, 'the key is "env"'),
-        ("schedule", "* * * * *", "cron"),
+        ("cron", "* * * * *", "schedule"),
     ],
 )
 def test_each_mistake_has_its_sentence(key: str, value: object, message: str) -> None:

@@ -421,3 +421,21 @@ def test_the_first_connection_starts_the_service(machine: Machine, place: Path) 
     assert state(machine, "web.1") == "inactive"
     assert answer(path).startswith("web.1 ")
     assert state(machine, "web.1") == "active"
+
+
+def test_a_timer_runs_it_by_the_clock(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "tick: echo x >>seen/runs\nnightly: echo x >>seen/nights; sleep 1000\n")
+    (app.folder / "procman.toml").write_text(
+        '[process.tick]\nschedule = { every = "1s" }\n'
+        '[process.nightly]\nschedule = { cron = "0 2 * * mon-fri", tz = "Europe/Berlin", timeout = "2s" }\n'
+    )
+    install(machine, app)
+    wait_for(lambda: (app.seen / "runs").exists() and len((app.seen / "runs").read_text()) > 3, "two runs")
+    timers = machine.call("systemctl", "list-timers", "--no-pager", "--all")
+    assert "shop-nightly@1.timer" in timers
+    assert not (app.seen / "nights").exists()
+    machine.call("systemctl", "start", "shop-nightly@1.service")
+    wait_for((app.seen / "nights").exists, "it runs by hand, too")
+    wait_for(lambda: state(machine, "nightly.1") == "failed", "a run that lasts too long has failed")
+    machine.call("systemctl", "stop", "shop.target")
+    assert "shop-tick@1.timer" not in machine.call("systemctl", "list-timers", "--no-pager")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from procman.core.lifecycle.transitions import Instance
     from procman.output.hub import Hub
     from procman.runtime.control.session import Remark, Session
+    from procman.runtime.health.scheduler import Scheduler
     from procman.runtime.health.socket_keeper import SocketKeeper
     from procman.runtime.loop.component import Component
     from procman.runtime.loop.recorder import Recorder
@@ -68,10 +69,11 @@ def wire(run: StartedRun) -> Engine:
     log_dir = os.path.join(run.here, settings.log_dir) if settings.log_dir else ""
     components += _lazy_components(supervisor, hub, children, reload, log_dir)
     components.append(_limits(run))
-    keeper, remark = _socket_keeper(run)
-    components.append(keeper)
+    keeper, on_sockets = _socket_keeper(run)
+    scheduler, on_times = _scheduler(run)
+    components += [keeper, scheduler]
     components += _rarely_given(run)
-    session = _session(run, plan_source, announcer, [remark])
+    session = _session(run, plan_source, announcer, [on_sockets, on_times])
     components.append(_autoscaling(run, session))
     if run.socket_claim.endpoint is not None:
         components.append(Control(run.socket_claim.endpoint, session))
@@ -302,8 +304,8 @@ def _socket_keeper(run: StartedRun) -> tuple[Component, Remark]:
         made.append(SocketKeeper(run.supervisor, run.hub, run.children.sockets.kept))
         return made[0]
 
-    def remark(instance: Instance) -> tuple[str, str]:
-        return made[0].remark(instance) if made else ("", "")
+    def remark(instance: Instance) -> dict[str, object]:
+        return made[0].remark(instance) if made else {}
 
     if any(instance.listen for instance in run.plan.instances):
         return make(), remark
@@ -320,6 +322,24 @@ def _limits(run: StartedRun) -> Component:
         return LimitsEnforcer(run.supervisor, run.hub, run.children, run.plan.session, pid)
 
     return LazyComponent(lambda plan: plan.is_limited, make)
+
+
+def _scheduler(run: StartedRun) -> tuple[Component, Remark]:
+    """Return what runs instances by the clock, made when the first plan asks for it, and what it knows about one."""
+    made: list[Scheduler] = []
+
+    def make() -> Component:
+        from procman.runtime.health.scheduler import Scheduler
+
+        made.append(Scheduler(run.supervisor, run.hub))
+        return made[0]
+
+    def remark(instance: Instance) -> dict[str, object]:
+        return made[0].remark(instance) if made else {}
+
+    if any(instance.schedule for instance in run.plan.instances):
+        return make(), remark
+    return LazyComponent(lambda plan: plan.schedule is not None, make), remark
 
 
 def _lazy_components(

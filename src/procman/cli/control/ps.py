@@ -94,7 +94,7 @@ def _cells(row: Record) -> tuple[str, ...]:
         str(row["name"]),
         str(row["state"]),
         _or_dash(row["pid"]),
-        duration_text(row["uptime"]),
+        _up(row),
         str(row["restarts"]),
         str(row["crashes"]),
         _or_dash(row["port"] if row["has_port"] else None),
@@ -102,6 +102,14 @@ def _cells(row: Record) -> tuple[str, ...]:
         _size(memory) if isinstance(memory, int) else "-",
         _or_dash(row["exit"]),
     )
+
+
+def _up(row: Record) -> str:
+    """Return how long it has been up, or when it runs next: `in 3h00m`."""
+    coming = row.get("next")
+    if row["uptime"] is None and isinstance(coming, (int, float)):
+        return f"in {duration_text(max(0.0, coming - time.time()))}"
+    return duration_text(row["uptime"])
 
 
 def _or_dash(value: object) -> str:

@@ -39,6 +39,10 @@ KEYS_EXPLAINED: dict[str, tuple[str, str]] = {  # the form of the value, and its
     "stop_command": ("COMMAND", "run this instead of sending the stop signal; it gets PROCMAN_PID"),
     "stop_to": ("program | group", "which of them gets the stop signal first"),
     "watch": ("[PATTERNS]", "restart it when these files change; needs the extra procman-cli[watch]"),
+    "schedule": (
+        "CRON | @daily | { cron or every, tz, overlap, catch_up, timeout }",
+        "run it by the clock; needs the extra procman-cli[schedule], except for every",
+    ),
     "env": ("{ NAME = VALUE }", "variables that override .env and env_file"),
     "env_file": ("[PATHS]", "env files that override .env; an entry { path, required = false } may be missing"),
     "cwd": ("FOLDER", "the folder to run it in"),

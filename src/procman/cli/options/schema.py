@@ -39,6 +39,7 @@ from procman.core.overlay.keys import (
     SMALLEST_MEMORY,
     signal,
 )
+from procman.core.overlay.scheduling import NICKNAMES, SCHEDULE_KEYS, SHORTEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ _SOCKET = (  # a path that has a slash or no colon, or an address with a port
     r"|^\s*(localhost|\[?[0-9A-Fa-f.:]+\]?):([0-9]{1,5}|\$PORT|\$\{PORT\})\s*$"
 )
 _SIZE = rf"^\s*({_NUMBER}\s*[KkMmGgTt]([Ii]?[Bb])?|[0-9]{{7,15}}\s*[Bb]?)\s*$"
+_CRON_PATTERN = rf"^\s*(({'|'.join(NICKNAMES)})|[^@\s]\S*(\s+\S+){{4}})\s*$"
 _MOST_WHOLE = 999_999_999  # of a setting: nine digits
 
 
@@ -287,6 +289,17 @@ _OF_KEYS["autoscale"] = _table(
     {key: _key(key, convert) for key, convert in AUTOSCALE_KEYS.items()},
     required=["max"],
     oneOf=[{"required": ["exec"]}, {"required": ["cpu"]}],
+)
+_CRON: Form = {"type": "string", "pattern": _CRON_PATTERN}
+_OF_KEYS["cron"] = _CRON
+_OF_KEYS["every"] = _OF_KEYS["run_timeout"] = _time(SHORTEST)
+_OF_KEYS["schedule"] = _any(
+    _CRON,
+    _table(
+        {key: _key("run_timeout" if key == "timeout" else key, convert) for key, convert in SCHEDULE_KEYS.items()},
+        oneOf=[{"required": ["cron"]}, {"required": ["every"]}],
+        dependencies={"tz": ["cron"]},
+    ),
 )
 _OF_KEYS["ready"] = _check(READY_KEYS, {**_ADDRESSES, "timeout": _any(_time(converters.MIN_PERIOD), _FALSE)})
 _OF_KEYS["health"] = _check(HEALTH_KEYS, _ADDRESSES)

@@ -34,7 +34,7 @@ class Supervisor:
         self.stopping: Reason | None = None
         self.outcome = Outcome()
         self.revision = 0  # counts the steps of all instances: if it has not changed, neither have they
-        self.on_removed: Callable[[str], None] = _ignore_removal  # gets the name of what was scaled away
+        self.on_removed: Callable[[str], None] = lambda _name: None  # gets the name of what was scaled away
         self.awaited_by: list[Callable[[Instance], bool]] = []  # each says whether it can still start what is down
         self._jitter = jitter
         self._order: Order | None = None
@@ -205,6 +205,11 @@ class Supervisor:
                 self._actions.append((Action.ANNOUNCE_UNHEALTHY, instance))
             else:
                 self._step(instance, Event.UNHEALTHY, Fact(now, reason=f"unhealthy: {trouble}"))
+
+    def overdue(self, instance: Instance, reason: str, now: float) -> None:
+        """Condemn a life that has lasted too long."""
+        if instance.state == State.RUNNING and not instance.paused:
+            self._step(instance, Event.UNHEALTHY, Fact(now, reason=reason))
 
     def exited(self, instance: Instance, status: ExitStatus, now: float) -> None:
         """Note that a life ended: all its output is read, and none of its processes is left."""
@@ -392,7 +397,3 @@ class Supervisor:
             return True
         success = instance.status is not None and instance.plan.restart.is_success(instance.status.shell_code)
         return success and self._order is not None and self._order.ends_as_planned(instance.plan.type)
-
-
-def _ignore_removal(_name: str) -> None:
-    """Do nothing, until the session keeps something by name."""

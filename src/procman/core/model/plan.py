@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from procman.core.model.dependency import Dependency
     from procman.core.model.listen import Listen
     from procman.core.model.procfile import Procfile
+    from procman.core.model.schedule import Schedule
 
 REAL = "environment"  # the source of the variables that procman inherited
 SYSTEM = "system"  # the name of procman's own lines
@@ -97,7 +98,7 @@ class InstancePlan:
     ends the run), `pty` (None: like the others), `color` (an index that wins over `index`, or None), `log_file` (an
     absolute path, or empty), `memory_max` (bytes), `cpu_max` (CPUs), `pids_max` (None: no limit), `watch` (globs below
     `cwd` whose changes restart it), `listen` (the sockets that are kept open for it, or None), `autoscale` (how the
-    number of instances of its type follows a measurement, or None).
+    number of instances of its type follows a measurement, or None), `schedule` (when it runs by the clock, or None).
     """
 
     __slots__ = (
@@ -126,6 +127,7 @@ class InstancePlan:
         "pty",
         "ready",
         "restart",
+        "schedule",
         "stop",
         "type",
         "watch",
@@ -172,6 +174,7 @@ class InstancePlan:
         self.primary = False
         self.pty: bool | None = None
         self.ready: Check | None = None
+        self.schedule: Schedule | None = None
         self.watch: tuple[str, ...] = ()
 
     @property

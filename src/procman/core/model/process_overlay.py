@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from procman.core.model.checks import Check
     from procman.core.model.dependency import Dependency
     from procman.core.model.listen import ListeningSocket
+    from procman.core.model.schedule import Schedule
 
 Path = tuple[str, ...]  # ("web", "ready", "interval"): the name of a table, its key, and the keys below it
 COMMAND_LINE = "the command line"
@@ -97,6 +98,7 @@ class ProcessOverlay:
         self.autoscale: Autoscale | None = None
         self.depends_on: tuple[Dependency, ...] = ()
         self.watch: tuple[str, ...] = ()
+        self.schedule: Schedule | None = None
         self.groups: tuple[str, ...] = ()
         # how it is checked and stopped
         self.ready: Check | None = None

@@ -96,9 +96,10 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
     plan.ready = _on_port(plan, process, "ready", process.ready)
     plan.health = _on_port(plan, process, "health", process.health)
     plan.names_port = bool(process.port)
-    plan.autostart = named or process.autostart
+    plan.schedule = process.schedule
+    plan.autostart = process.schedule is None and (named or process.autostart)
     plan.autoscale = process.autoscale
-    plan.can_die = process.can_die
+    plan.can_die = process.can_die or process.schedule is not None  # a run that failed does not end the session
     plan.primary = plan.number == process.primary
     plan.pty = process.pty
     plan.color = process.color
@@ -117,7 +118,7 @@ def adjust(plan: InstancePlan, process: ProcessOverlay, running: set[str], named
 def _restart(usual: RestartPolicy, process: ProcessOverlay) -> RestartPolicy:
     backoff, longest = process.backoff or (usual.backoff, None)
     return RestartPolicy(
-        process.restart or usual.mode,
+        process.restart or (usual.mode if process.schedule is None else "never"),
         usual.max_restarts if process.max_restarts is None else process.max_restarts,
         usual.min_uptime if process.min_uptime is None else process.min_uptime,
         backoff,

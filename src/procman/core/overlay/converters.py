@@ -38,7 +38,7 @@ _OTHER_TOOLS = {
     "is_tty": 'the key is "pty"',
     "tty": 'the key is "pty"',
     "log_location": 'the key is "log_file"',
-    "schedule": "procman is not a scheduler; use cron or a systemd timer",
+    "cron": 'the key is "schedule"',
     "test": 'the key is "exec"',
     "retries": 'the key is "failure_threshold"',
     "start_period": "use a readiness check: the key ready",

@@ -16,7 +16,7 @@ from procman.core.model.checks import (
     tcp_target,
 )
 from procman.core.model.dependency import COMPLETED, CONDITIONS, READY, STARTED, SUCCEEDED, Dependency
-from procman.core.model.listen import CONNECTION, MOST_SOCKETS, OWN_ADDRESS, ListeningSocket, listen_address
+from procman.core.model.listen import CONNECTION
 from procman.core.model.status import HIGHEST_SIGNAL, SIGNALS, signal_number
 from procman.core.overlay.converters import (
     WrongValueError,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from procman.core.model.autoscale import Autoscale
+    from procman.core.model.listen import ListeningSocket
+    from procman.core.model.schedule import Schedule
 
 HIGHEST_PORT = 65535
 MOST_INSTANCES = 10_000
@@ -132,6 +134,18 @@ def _autoscale(value: object) -> Autoscale:
     return autoscale(value)
 
 
+def _listen(value: object) -> tuple[ListeningSocket, ...]:
+    from procman.core.overlay.listening import listen  # few overlays have it
+
+    return listen(value)
+
+
+def _schedule(value: object) -> Schedule:
+    from procman.core.overlay.scheduling import schedule  # few overlays have it
+
+    return schedule(value)
+
+
 def _port(value: object) -> int:
     return 0 if value is False else whole(0, HIGHEST_PORT, "false for none, or a port")(value)
 
@@ -193,32 +207,6 @@ def _groups(value: object) -> tuple[str, ...]:
         if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
             raise WrongValueError(f'"{name}" is not a valid name for a group', 'use letters, digits, "_" and "-"')
     return names
-
-
-# Sockets ------------------------------------------------------------------------------------------------------------
-
-
-def _listen(value: object) -> tuple[ListeningSocket, ...]:
-    """Return the sockets in their order. That of ``true`` has no name yet."""
-    if isinstance(value, bool):
-        return (ListeningSocket("", OWN_ADDRESS),) if value else ()
-    example = 'for example { http = "127.0.0.1:$PORT" }'
-    if not isinstance(value, dict) or not value:
-        raise wrong("true, or a table of names and addresses", value, example)
-    if len(value) > MOST_SOCKETS:
-        raise WrongValueError(f"has {len(value)} sockets, and at most {MOST_SOCKETS} are possible")
-    return tuple(_socket(name, one) for name, one in value.items())
-
-
-def _socket(name: str, value: object) -> ListeningSocket:
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-        raise WrongValueError("is not a valid name for a socket", 'use letters, digits, "_" and "-"', (name,))
-    try:
-        return ListeningSocket(name, listen_address(text(value)))
-    except ValueError as error:
-        raise WrongValueError(f"must be {error}, not {described(value)}", "", (name,)) from None
-    except WrongValueError as error:
-        raise WrongValueError(error.message, error.hint, (name,)) from None
 
 
 # Checks -------------------------------------------------------------------------------------------------------------
@@ -374,6 +362,7 @@ KEYS: dict[str, Callable[[object], object]] = {
     "stop_command": text,
     "stop_to": word(("program", "group"), {}),
     "watch": texts,
+    "schedule": _schedule,
     "env": _env,
     "env_file": env_files,
     "cwd": text,

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from procman.core.model.checks import TCP, split_host
-from procman.core.model.listen import CONNECTION, DEFAULT_HOLD, LONGEST_PATH, Listen
+from procman.core.model.listen import (
+    CONNECTION,
+    DEFAULT_HOLD,
+    LONGEST_PATH,
+    MOST_SOCKETS,
+    OWN_ADDRESS,
+    Listen,
+    ListeningSocket,
+    listen_address,
+)
 from procman.core.model.process_overlay import OverlayProblem
+from procman.core.overlay.converters import WrongValueError, described, text, wrong
 from procman.core.procfile.command import needs_shell, program_at
 from procman.errors import ConfigError
 
@@ -12,11 +22,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from procman.core.model.listen import ListeningSocket
     from procman.core.model.plan import InstancePlan
     from procman.core.model.process_overlay import ProcessOverlay
 
 _ADJECTIVES = ("share", "start_on", "hold")  # keys that say something about the sockets of `listen`
+
+
+def listen(value: object) -> tuple[ListeningSocket, ...]:
+    """Return the sockets in their order. That of ``true`` has no name yet."""
+    if isinstance(value, bool):
+        return (ListeningSocket("", OWN_ADDRESS),) if value else ()
+    example = 'for example { http = "127.0.0.1:$PORT" }'
+    if not isinstance(value, dict) or not value:
+        raise wrong("true, or a table of names and addresses", value, example)
+    if len(value) > MOST_SOCKETS:
+        raise WrongValueError(f"has {len(value)} sockets, and at most {MOST_SOCKETS} are possible")
+    return tuple(_socket(name, one) for name, one in value.items())
+
+
+def _socket(name: str, value: object) -> ListeningSocket:
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+        raise WrongValueError("is not a valid name for a socket", 'use letters, digits, "_" and "-"', (name,))
+    try:
+        return ListeningSocket(name, listen_address(text(value)))
+    except ValueError as error:
+        raise WrongValueError(f"must be {error}, not {described(value)}", "", (name,)) from None
+    except WrongValueError as error:
+        raise WrongValueError(error.message, error.hint, (name,)) from None
 
 
 def contradictions(process: ProcessOverlay, command: str) -> Iterator[OverlayProblem]:

@@ -94,6 +94,10 @@ def _contradictions(overlay: Overlay, procfile: Procfile) -> Iterator[OverlayPro
         yield from _wrong_dependencies(process, overlay, procfile)
         _borrow_health(process, overlay)
         yield from _sockets(process, procfile)
+        if process.schedule is not None:
+            from procman.core.overlay.scheduling import contradictions
+
+            yield from contradictions(process)
         yield from _wrong_count(process)
         for group in process.groups:
             if procfile.get(group) is not None or group == "all":

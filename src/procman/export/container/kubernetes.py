@@ -9,6 +9,7 @@ from procman.export.container.first_process import signal_warnings
 from procman.export.container.kubernetes_objects import Objects, is_autoscaled
 from procman.export.container.manifests import CONTENT, document
 from procman.export.container.pods import SINGLE, TERM, is_single
+from procman.export.cron import schedule_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.overlay import (
     AUTOSCALE,
@@ -16,6 +17,7 @@ from procman.export.overlay import (
     HEALTH,
     MEMORY_MAX,
     READY,
+    SCHEDULE,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -42,8 +44,11 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
-    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, AUTOSCALE)
+    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, AUTOSCALE, SCHEDULE)
     yield from overlay_warnings(app, "Kubernetes", *held)
+    yield from schedule_warnings(
+        app, "Kubernetes", "the time zone of its control plane, usually UTC", "replace", "catch_up", "timeout", "tz"
+    )
     yield from check_warnings(app, KUBERNETES)
     yield from by_hand_warnings(app)
     yield from signal_warnings(app, TERM)
@@ -113,7 +118,7 @@ def _comment(export: Objects, release: Service | None) -> str:
     component = "app.kubernetes.io/component"
     old = (
         f"kubectl delete configmap,secret,job {where},{CONTENT},'{CONTENT} notin ({contents})'",
-        f"kubectl delete deploy,sts,svc,pdb,hpa {where},{component},'{component} notin ({types})'",
+        f"kubectl delete deploy,sts,cronjob,svc,pdb,hpa {where},{component},'{component} notin ({types})'",
     )
     return header(
         "kubernetes",

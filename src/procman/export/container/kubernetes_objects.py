@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from procman.export.application import LASTING, RELEASE, starts_allowed
+from procman.core.model.schedule import REPLACE
+from procman.export.application import LASTING, RELEASE, starts_allowed, whole_seconds
 from procman.export.container.check_commands import startup
 from procman.export.container.containers import labels_of
 from procman.export.container.manifests import CONTENT, VERSION, content_hash, labels_for, manifest, name_of
 from procman.export.container.pods import has_several, is_numbered, is_single, pod, selector
+from procman.export.cron import crontab_of
 from procman.export.grammar import Plain, variables
 
 TYPE_CHECKING = False
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _DAY = 86400  # seconds after which a release's Job and its log are deleted
 _LONGEST_WINDOW = 3600  # seconds; Kubernetes refuses more
 _AUTOSCALED_NOTE = "No number of replicas: each new version would set it back, and the autoscaler decides."
+_LATEST = 60  # seconds; Kubernetes looks every 10 s, and refuses less than that
+_LATE_NOTE = "A run that is missed is not made up for: catch_up."
 _PROGRESS = 600  # seconds that Kubernetes gives a rollout
 _SINGLE_NOTE = "Two would do everything twice, so the old one ends before the new one starts."
 _NUMBERED_NOTE = "Numbers from 1 on, as in web.1. All start at the same time, and the highest goes first."
@@ -53,7 +57,7 @@ class Objects:
 
     def contents(self) -> list[str]:
         """Return the hashes of all that is named by its content."""
-        jobs = [self.job_name(service) for service in self.app.services if service.kind != LASTING]
+        jobs = [self.job_name(one) for one in self.app.services if one.kind != LASTING and not one.first.schedule]
         names = [*self.secrets, *([self._named(None, self.contract)] if self.contract else [])]
         return sorted({name.rpartition("-")[2] for name in [*names, *jobs]})
 
@@ -80,6 +84,8 @@ class Objects:
         for service in self.app.services:
             if service.kind == LASTING:
                 yield from self._lasting(service)
+            elif service.first.schedule is not None:
+                yield from self._timed(service)
             elif service.kind != RELEASE:
                 yield self.job(service)
 
@@ -120,6 +126,22 @@ class Objects:
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": min(round(rule.cooldown), _LONGEST_WINDOW)}},
         }
 
+    def _timed(self, service: Service) -> Iterator[Manifest]:
+        """Yield the CronJob of what runs by the clock, if a cron expression can say when."""
+        rule, times = service.first.schedule, crontab_of(service)
+        if rule is None or times is None:
+            return
+        limit: Manifest = {} if rule.timeout is None else {"activeDeadlineSeconds": whole_seconds(rule.timeout, 1)}
+        spec: Manifest = {
+            "schedule": times,
+            **({"timeZone": rule.timezone} if rule.timezone else {}),
+            "concurrencyPolicy": Plain("Replace" if rule.overlap == REPLACE else "Forbid"),
+            **({} if rule.catch_up else {_LATE_NOTE: None, "startingDeadlineSeconds": _LATEST}),
+            "jobTemplate": {"spec": {**limit, **self._job_spec(service)}},
+        }
+        metadata = self._metadata(name_of(self.app, service), self.labels[service.name])
+        yield manifest("batch/v1", "CronJob", metadata, spec=spec)
+
     def job_name(self, service: Service) -> str:
         """Return the name of the Job of ``service``: it ends with a hash of what it runs."""
         return name_of(self.app, service, content_hash(self._job_spec(service)))
@@ -132,7 +154,7 @@ class Objects:
 
     def _job_spec(self, service: Service) -> Manifest:
         tries = starts_allowed(service.restart) if service.is_restarted else 1
-        by_hand = not service.replicas and service.kind != RELEASE
+        by_hand = not service.replicas and service.kind != RELEASE and service.first.schedule is None
         return {
             **({"autostart = false: it does not start by itself.": None, "suspend": True} if by_hand else {}),
             "backoffLimit": tries - 1,

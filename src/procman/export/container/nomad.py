@@ -19,6 +19,7 @@ from procman.export.application import (
 from procman.export.container.check_commands import startup
 from procman.export.container.containers import dns_label, image_of, image_warnings, labels_of, own_environment
 from procman.export.container.first_process import container_argv, signal_warnings
+from procman.export.cron import crontab_of, schedule_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import assignments, escaped, hcl, hcl_lines, nomad_environment, sh
 from procman.export.overlay import (
@@ -27,6 +28,7 @@ from procman.export.overlay import (
     MEMORY_MAX,
     PIDS_MAX,
     READY,
+    SCHEDULE,
     STOP_COMMAND,
     STOP_TO,
     by_hand_warnings,
@@ -51,10 +53,12 @@ _SHORTEST = 1.0  # seconds; Nomad refuses shorter intervals and limits of checks
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield the job, then the env files that ``nomad job run`` includes in it."""
     app = application(plan, options)
-    yield from overlay_warnings(app, "Nomad", READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, PIDS_MAX)
+    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, PIDS_MAX, SCHEDULE)
+    yield from overlay_warnings(app, "Nomad", *held)
     for service in app.services:
         if service.first.cpu_max is not None:
             yield ExportWarning(f"not exported to Nomad: cpu_max of {service.name}; Nomad shares out MHz, not CPUs")
+    yield from schedule_warnings(app, "Nomad", "UTC", "tz")
     yield from _check_warnings(app)
     yield from image_warnings(app, options, "Nomad")
     yield from signal_warnings(app)
@@ -63,7 +67,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     if any(service.kind == LASTING for service in app.services):
         yield ExportFile(_file(app), _job(app, options))
     for service in app.services:
-        if service.kind != LASTING:
+        if service.kind != LASTING and not (service.first.schedule and crontab_of(service) is None):
             yield ExportFile(_file(app, service.name), _batch(app, service, options))
     for path, env in _env_files(app):
         comment = header("nomad", app.name, "nomad job run includes this file in the job: keep its mode at 0600.")
@@ -102,9 +106,21 @@ def _batch(app: Application, service: Service, options: ExportOptions) -> str:
     """Return the job of what ends: Nomad restarts whatever ends in a job of services."""
     when = "Run it before each new version, and wait for its success." if service.kind == RELEASE else "It runs once."
     name = f"{app.name}-{service.name}"
+    again = "Nomad runs it again only if it has changed, such as its image."
+    if service.first.schedule is not None:
+        when, again = f"It runs by the clock: {service.first.schedule.words}.", "Before: nomad job stop -purge, once."
     group = _group(app, service, labels_of(app)[service.name], options)
-    comment = header("nomad", app.name, when, "Nomad runs it again only if it has changed, such as its image.")
-    return f'{comment}\njob {hcl(name)} {{\n  type = "batch"\n\n{group}}}\n'
+    comment = header("nomad", app.name, when, again)
+    return f'{comment}\njob {hcl(name)} {{\n  type = "batch"\n\n{_periodic(service)}{group}}}\n'
+
+
+def _periodic(service: Service) -> str:
+    """Return the block that runs a job by the clock; empty for other jobs."""
+    rule, times = service.first.schedule, crontab_of(service)
+    if rule is None or times is None:
+        return ""
+    zone = f"    time_zone        = {hcl(rule.timezone)}\n" if rule.timezone else ""
+    return f"  periodic {{\n    crons            = [{hcl(times)}]\n    prohibit_overlap = true\n{zone}  }}\n\n"
 
 
 def _file(app: Application, name: str = "") -> str:
@@ -192,6 +208,8 @@ def _headers(check: Check) -> str:
 def _count(service: Service) -> str:
     if service.kind == RELEASE:
         return "count = 1"
+    if service.first.schedule is not None:
+        return f"count = {len(service.instances)}"
     return f"count = {service.replicas}" + ("" if service.starts else " # autostart = false: nomad job scale starts it")
 
 

@@ -10,7 +10,7 @@ from procman.export.application import LASTING, RELEASE, own
 from procman.export.container.containers import loopback_warnings
 from procman.export.file import ExportWarning
 from procman.export.grammar import require_names, sh
-from procman.export.overlay import CPU_MAX, HEALTH, MEMORY_MAX, PIDS_MAX, READY, features_of, sockets_warning
+from procman.export.overlay import CPU_MAX, HEALTH, MEMORY_MAX, PIDS_MAX, READY, features_of, own_word_warnings
 from procman.export.shell import in_folder, signal_name
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ def platform_warnings(
                 )
         else:
             yield ExportWarning(f"not exported to {platform}: {service.name}, which does not run all the time")
+            yield from own_word_warnings(service, platform)
 
 
 def _missing(service: Service, platform: str, signal: bool, limits: bool) -> Iterator[ExportWarning]:
@@ -54,8 +55,7 @@ def _missing(service: Service, platform: str, signal: bool, limits: bool) -> Ite
         missing.append(f"the stop signal {signal_name(number)}")
     if missing:
         yield ExportWarning(f"not exported to {platform}: {' and '.join(missing)} of {service.name}")
-    if service.first.listen:
-        yield sockets_warning(service, platform)
+    yield from own_word_warnings(service, platform)
 
 
 def secrets_of(app: Application) -> list[str]:

@@ -25,13 +25,13 @@ _OWN_NAMES = re.compile(r"\$\{?(PS|PROCMAN_[A-Z0-9_]+)\b")
 _FIXED_PORT = re.compile(r"(?:--port|--bind|-p|-b|:)[ =:]?(?:[0-9.]+:)?([0-9]{4,5})\b")
 
 
-def procfile_warnings(app: Application, platform: str) -> Iterator[ExportWarning]:
+def procfile_warnings(app: Application, platform: str, *supported: str) -> Iterator[ExportWarning]:
     """Yield what the Procfile, the overlay and the formation say, but the platform does not support.
 
     Raises UsageError for a name of a variable that it cannot hold.
     """
     require_names([*app.secrets, *(name for service in app.services for name in service.env)], platform)
-    yield from overlay_warnings(app, platform)
+    yield from overlay_warnings(app, platform, *supported)
     for service in app.services:
         yield from loopback_warnings(service, platform)
         for sentence in (*_commands(service, platform), *_rules(service, platform), *_counts(service, platform)):
@@ -62,7 +62,7 @@ def _rules(service: Service, platform: str) -> Iterator[str]:
         yield f"{platform} stops {name} with TERM, not with {signal_name(stop.signal_number)}"
     if stop.grace > _GRACE:
         yield f"{platform} kills {name} after {_GRACE:.0f} s, before its {stop.grace:g} s are over"
-    if service.kind == ONCE:
+    if service.kind == ONCE and service.first.schedule is None:
         yield f"{platform} starts {name} again whenever it ends; run it by hand or with a scheduler"
 
 

@@ -9,6 +9,7 @@ from procman.export.file import SECRET, ExportFile, ExportWarning, header
 from procman.export.grammar import escaped, systemd_path, systemd_word
 from procman.export.init.ready_scripts import ready_lines, ready_script, ready_warnings, startup_limit, type_lines
 from procman.export.init.systemd_sockets import socket_files, socket_lines, socket_warnings, starts_on_connection
+from procman.export.init.systemd_timers import time_limit, timer_files, timer_warnings
 from procman.export.overlay import (
     CPU_MAX,
     DEPENDENCIES,
@@ -16,6 +17,7 @@ from procman.export.overlay import (
     PIDS_MAX,
     READY,
     RESTART_WITH,
+    SCHEDULE,
     SOCKETS,
     STOP_COMMAND,
     STOP_TO,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 SUMMARY = "units for systemd: of the system, or with --user alone, of a user"
 
 _SUPPORTED = (
-    *(DEPENDENCIES, RESTART_WITH, READY, WATCHDOG, SOCKETS, STOP_COMMAND, STOP_TO),
+    *(DEPENDENCIES, RESTART_WITH, READY, WATCHDOG, SCHEDULE, SOCKETS, STOP_COMMAND, STOP_TO),
     *(MEMORY_MAX, CPU_MAX, PIDS_MAX),
 )
 SYSTEM_FOLDERS = (
@@ -61,6 +63,8 @@ SYSTEM_FOLDERS = (
 )
 # %E is ~/.config in units of a user, wherever the home is: systemd.unit(5).
 USER_FOLDERS = ("%E/systemd/user", "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
+
+_TRIGGERS = (".socket", ".timer")
 
 _SLICE = """\
 [Unit]
@@ -95,6 +99,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     app = application(plan, options)
     yield from overlay_warnings(app, "systemd", *_SUPPORTED)
     yield from socket_warnings(app)
+    yield from timer_warnings(app)
     yield from by_hand_warnings(app)
     yield from ready_warnings(app)
     folder = install_folder(options.location, USER_FOLDERS if options.user_units else SYSTEM_FOLDERS)
@@ -107,13 +112,14 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     for service in app.services:
         yield from _service_files(app, service, options, f"{folder}/{app.name}")
         yield from socket_files(app, service, options, plan.root)
+        yield from timer_files(app, service)
     yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
 
 
 def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
     """Return the command that stops the instances whose links an export removes."""
-    names = dict.fromkeys(path.rpartition("/")[2] for path in removed if ".wants/" in path or path.endswith(".socket"))
-    units = [name for name in names if "@" in name or name.endswith(".socket")]
+    units = [path.rpartition("/")[2] for path in removed if ".wants/" in path or path.endswith(_TRIGGERS)]
+    units = [name for name in dict.fromkeys(units) if "@" in name or name.endswith(_TRIGGERS)]
     manager = "systemctl --user" if options.user_units else "systemctl"
     return [f"{manager} stop {' '.join(units)}"] if units else []
 
@@ -124,10 +130,10 @@ def _service_files(
     unit = f"{app.name}-{service.name}"
     yield ExportFile(f"{unit}.target", _type_target(app, service))
     yield ExportFile(f"{unit}@.service", _unit(app, service, options, folder))
-    if service.starts:
+    if service.starts or service.first.schedule:
         yield ExportFile(f"{app.name}.target.wants/{unit}.target", link=f"../{unit}.target")
     for instance in service.instances:
-        if not starts_on_connection(service):
+        if not starts_on_connection(service) and not service.first.schedule:
             yield ExportFile(f"{unit}.target.wants/{unit}@{instance.number}.service", link=f"../{unit}@.service")
         yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
         yield from ready_script(app, service, instance)
@@ -161,7 +167,7 @@ def _app_target(app: Application, options: ExportOptions) -> str:
         *(
             f"By hand:  {manager} start {app.name}-{service.name}.target"
             for service in app.services
-            if not service.starts
+            if not service.starts and not service.first.schedule
         ),
     )
     release = [unit for service in app.services if service.kind == RELEASE for unit in units_of(app, service)]
@@ -230,6 +236,7 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         f"ExecStart=/bin/sh -c {command}",
         *ready_lines(service, folder),
         *_limits(service.first),
+        *time_limit(service),
         f"SyslogIdentifier={app.name}-{service.name}.%i",
     ]
 

@@ -14,7 +14,15 @@ from procman.core.model.plan import SYSTEM
 from procman.output.messages.sentences import sentence, status_record
 from procman.output.sanitize.escapes import without_color
 from procman.runtime.control.commands import bring_up
-from procman.runtime.control.tasks import EXIT_NOT_DONE, UntilUp, has_completed, is_lost, is_stopped, is_up
+from procman.runtime.control.tasks import (
+    EXIT_NOT_DONE,
+    UntilUp,
+    has_completed,
+    has_to_be_up,
+    is_lost,
+    is_stopped,
+    is_up,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +48,7 @@ def ensure(session: Session, client: Client, request: Request) -> None:
         chosen = session.chosen(request.names)
     else:
         chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)))
-    chosen = [one for one in chosen if request.names or _belongs(one)]
+    chosen = [one for one in chosen if request.names or has_to_be_up(one)]
     _send_waits(session, client, [one for one in waiting if one in chosen])
     task = UntilEnsured(client, session, chosen, request.timeout)
     if request.wait:
@@ -68,13 +76,8 @@ def _missing(instances: Sequence[Instance], named: bool) -> list[Instance]:
     return [
         one
         for one in instances
-        if one.state not in _ON_THEIR_WAY and not has_completed(one) and (named or _belongs(one))
+        if one.state not in _ON_THEIR_WAY and not has_completed(one) and (named or has_to_be_up(one))
     ]
-
-
-def _belongs(instance: Instance) -> bool:
-    """Return whether it must be up without being named: it starts with the session, or has been started by name."""
-    return instance.plan.autostart or instance.wanted or instance.started is not None
 
 
 class UntilEnsured(UntilUp):

@@ -7,7 +7,7 @@ import time
 from procman.core.lifecycle.transitions import State
 from procman.core.text.protocol import DEFAULT_LINES
 from procman.output.messages.sentences import explanation, status_record
-from procman.runtime.control.tasks import Events, UntilUp, is_meant
+from procman.runtime.control.tasks import Events, UntilUp, has_to_be_up, is_meant
 from procman.runtime.system.procfs import stat_fields
 
 TYPE_CHECKING = False
@@ -29,8 +29,9 @@ def ps(session: Session, client: Client, request: Request) -> None:
     rows = []
     for instance in session.chosen(request.names):
         row = status_record(instance, now, session.supervisor.is_paused(instance))
-        state = "stopped" if _is_stopped(session, instance) else session.remark(instance)[0]
-        rows.append({**row, "state": state} if state else row)
+        rows.append({**row, **session.remark(instance)[0]})
+        if _is_stopped(session, instance):
+            rows[-1]["state"] = "stopped"
     client.finish({**session.about(), "instances": rows})
 
 
@@ -54,10 +55,9 @@ def why(session: Session, client: Client, request: Request) -> None:
         paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
         words = explanation(instance, now, session.supervisor.is_held(instance), paused, hindrances)
-        state, clause = session.remark(instance)
-        words = clause if state else "; ".join(filter(None, (words, clause)))
-        row = status_record(instance, now, paused)
-        row = {**row, "state": state or row["state"], "why": words}
+        fields, clause = session.remark(instance)
+        words = clause if "state" in fields else "; ".join(filter(None, (words, clause)))
+        row = {**status_record(instance, now, paused), **fields, "why": words}
         if _is_stopped(session, instance):
             resume = f"`procman resume {instance.name}` resumes it"
             row = {**row, "state": "stopped", "why": f"stopped by a signal, such as SIGSTOP or SIGTTIN; {resume}"}
@@ -72,7 +72,7 @@ def wait(session: Session, client: Client, request: Request) -> None:
     """
     chosen = session.chosen(request.names)
     if not request.names:
-        chosen = [one for one in chosen if one.plan.autostart or one.wanted or one.started is not None]
+        chosen = [one for one in chosen if has_to_be_up(one)]
     session.begin(UntilUp(client, session.supervisor, chosen, request.timeout, announces=False))
 
 

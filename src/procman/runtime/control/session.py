@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from procman.runtime.control.tasks import Task
     from procman.runtime.processes.children import Children
 
-    # Returns the state that a component knows better than the lifecycle, and a clause for `why`; each may be empty.
-    Remark = Callable[[Instance], tuple[str, str]]
+    # Returns what a component knows about an instance: fields for its row in `ps`, such as a `state` that the lifecycle
+    # does not have, and as `why` a clause.
+    Remark = Callable[[Instance], dict[str, object]]
 
 
 class NotRunningError(ProcmanError):
@@ -73,10 +74,11 @@ class Session:
             "stopping": stopping.words if stopping else None,
         }
 
-    def remark(self, instance: Instance) -> tuple[str, str]:
-        """Return the state of an instance as a component names it, or an empty string, and clauses for `why`."""
+    def remark(self, instance: Instance) -> tuple[dict[str, object], str]:
+        """Return what components know about an instance: fields for its row, and clauses for `why`."""
         found = [remark(instance) for remark in self._remarks]
-        return next((state for state, _ in found if state), ""), "; ".join(words for _, words in found if words)
+        clauses = [str(one.pop("why")) for one in found if "why" in one]
+        return {key: value for one in found for key, value in one.items()}, "; ".join(clauses)
 
     def make_room(self, more: int) -> None:
         """Prepare for ``more`` instances."""

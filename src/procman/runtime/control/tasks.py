@@ -185,6 +185,15 @@ def has_completed(instance: Instance) -> bool:
     return instance.plan.restart.is_success(status.shell_code)
 
 
+def has_to_be_up(instance: Instance) -> bool:
+    """Return whether it must be up without being named: it starts with the session, or has been started by name.
+
+    What runs by the clock need not be.
+    """
+    plan = instance.plan
+    return plan.autostart or (plan.schedule is None and (instance.wanted or instance.started is not None))
+
+
 def is_stopped(instance: Instance) -> bool:
     """Return whether it is down, or about to be, because a request stopped it."""
     return (instance.state == State.STOPPING and not instance.wanted) or (

@@ -80,16 +80,17 @@ class SocketKeeper(QuietComponent):
         self._let_go(list(self._armed))
         self._sockets.keep_only(())
 
-    def remark(self, instance: Instance) -> tuple[str, str]:
-        """Return the state of an instance that waits for a connection, or an empty string, and a clause for `why`."""
+    def remark(self, instance: Instance) -> dict[str, object]:
+        """Return the state of an instance that waits for a connection, and a clause for `why` about its sockets."""
         listen = instance.plan.listen
         if listen is None:
-            return "", ""
+            return {}
         if self._is_awaiting(instance):
             where = " or ".join(listen.addresses)
-            return "listening", f"the first connection to {where} starts it, or `procman start {instance.name}`"
+            why = f"the first connection to {where} starts it, or `procman start {instance.name}`"
+            return {"state": "listening", "why": why}
         kept = [f"{one} is kept open{self._queue(one)}" for one in listen.addresses if one in self._sockets]
-        return "", "; ".join(kept)
+        return {"why": "; ".join(kept)} if kept else {}
 
     def _queue(self, address: str) -> str:
         waiting = self._sockets.waiting(address)
