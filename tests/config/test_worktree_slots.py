@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -169,11 +170,35 @@ def test_the_folder_is_that_of_the_specification(tmp_path: Path) -> None:
     assert state_folder({"HOME": home, "XDG_STATE_HOME": f"{home}/s"}) == f"{home}/s/procman"
 
 
+def test_without_any_home_there_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # a user without an account
+    for environ in ({}, {"HOME": "relative"}):
+        with pytest.raises(FileNotFoundError, match=r"the home folder .* does not exist"):
+            state_folder(environ)
+    slot, warning = slot_of("/w", None, {})
+    assert slot in SLOTS
+    assert warning.endswith(": the home folder ~ does not exist")
+
+
+def test_a_full_disk_leaves_no_draft(tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (worktree,) = made(tmp_path, "one")
+    expected = slots([worktree], environ)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    (tmp_path / "state/procman/worktrees").unlink()
+    slot, warning = slot_of(worktree, None, environ)
+    assert ([slot], warning.endswith(": no space left on device")) == (expected, True)
+    assert list((tmp_path / "state/procman").iterdir()) == []
+
+
 def test_without_home_it_is_that_of_the_account() -> None:
     assert state_folder({}).endswith("/.local/state/procman")
 
 
-@as_user
-def test_the_home_of_another_user_is_left_alone() -> None:
-    with pytest.raises(PermissionError):
-        state_folder({"HOME": "/"})
+def test_the_home_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        state_folder({"HOME": str(tmp_path)})

@@ -145,6 +145,31 @@ def test_check_names_the_ports_that_stay(checkouts: Checkouts) -> None:
     assert "are moved by" not in checked.out
 
 
+def test_check_names_the_checks_that_ask_the_main_checkout(checkouts: Checkouts) -> None:
+    linked = checkouts.worktree("login", "feat/login")
+    checks = "ready = { http = 'http://localhost:5000/' }\nhealth = { exec = 'curl localhost:$PORT' }\n"
+    linked.write("procman.toml", f"[process.web]\n{checks}[process.worker]\nready = {{ tcp = 5000 }}\n")
+    port = checkouts.json(linked, "env", "web")["PORT"]
+    (hint,) = [line for line in linked.call("check", env=checkouts.env).err.splitlines() if line.startswith("hint:")]
+    assert hint == (
+        f'hint: procman.toml:2: the check of "web" names port 5000, but in this worktree its port is {port}; '
+        "leave the port out, or write $PORT"
+    )
+
+
+def test_without_a_place_to_remember_it_in_the_ports_are_those_of_the_path(checkouts: Checkouts) -> None:
+    linked = checkouts.worktree("login", "feat/login")
+    port = checkouts.json(linked, "env", "web")["PORT"]
+    (checkouts.folder / "file").write_text("")
+    env = {**checkouts.env, "XDG_STATE_HOME": str(checkouts.folder / "file")}
+    checked = linked.call("check", env=env)
+    assert checked.code == 0
+    assert "warning: the ports of this worktree are not remembered, so another one may get them: " in checked.err
+    session = linked.session("start", "--no-color", env=env)
+    session.wait_for("warning: the ports of this worktree are not remembered")
+    session.wait_for(f"on {port} of feat_login")
+
+
 def test_an_offset_of_the_user_counts_everywhere(checkouts: Checkouts) -> None:
     linked = checkouts.worktree("login", "feat/login")
     linked.write("procman.toml", "port_offset = 300\n")

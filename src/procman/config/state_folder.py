@@ -13,12 +13,14 @@ FOLDER_MODE = 0o700
 
 
 def state_folder(environ: Mapping[str, str]) -> str:
-    """Return the folder for what procman keeps. Raises OSError if it is another user's: root can have that HOME."""
+    """Return the folder for what procman keeps. Raises OSError if it is another user's: root can have that HOME; and
+    if there is no home, as for a user of a container without an account.
+    """
     home = environ.get("HOME") or os.path.expanduser("~")
     state = environ.get("XDG_STATE_HOME", "")
     parents = [state]
     if not state.startswith("/"):  # others are invalid, by the specification
-        if not os.path.isdir(home):
+        if not (home.startswith("/") and os.path.isdir(home)):
             raise FileNotFoundError(errno.ENOENT, f"the home folder {home} does not exist")
         state = f"{home}/.local/state"
         parents = [state, home]

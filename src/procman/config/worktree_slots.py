@@ -105,9 +105,13 @@ def _write(path: str, known: Mapping[str, int]) -> None:
     escaped = ((slot, name.replace("%", "%25").replace("\n", "%0A")) for name, slot in known.items())
     draft = f"{path}.{os.getpid()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(fd, "wb") as file:
-        file.write(b"".join(b"%d %s\n" % (slot, os.fsencode(name)) for slot, name in escaped))
-    os.replace(draft, path)
+    try:
+        with open(fd, "wb") as file:
+            file.write(b"".join(b"%d %s\n" % (slot, os.fsencode(name)) for slot, name in escaped))
+        os.replace(draft, path)
+    except OSError:  # the disk is full, for example
+        os.unlink(draft)
+        raise
 
 
 class _Lock:

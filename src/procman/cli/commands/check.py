@@ -140,7 +140,10 @@ def _look(settings: Settings, procfile: Procfile, failures: list[UsageError]) ->
         if settings.target:
             found.limits = list(_limits(settings, settings.target))
         found.offset = offset_of(settings, environment)
-        found.advice += _fixed_ports(settings, overlay)
+        if settings.slot and overlay is not None:
+            from procman.cli.commands.worktree_hints import worktree_hints
+
+            found.advice += worktree_hints(found.instances, overlay, found.offset)
     if read:
         found.advice += _env_advice(settings, overlay)
     return found
@@ -228,21 +231,6 @@ def _env_advice(settings: Settings, overlay: Overlay | None) -> list[Advice]:
     from procman.config.env_advice import env_advice
 
     return env_advice(settings, overlay)
-
-
-def _fixed_ports(settings: Settings, overlay: Overlay | None) -> list[Advice]:
-    """Return a hint about each port of the overlay in a linked worktree: it stays where the others move."""
-    if not settings.slot or overlay is None:
-        return []
-    return [
-        (
-            "hint",
-            f'{process.location("port")}: port {process.port} of "{process.name}" is the same in all worktrees; '
-            "--port-conflict bump moves it if it is taken",
-        )
-        for process in overlay.processes.values()
-        if process.port
-    ]
 
 
 def _summary(settings: Settings, found: _Findings) -> list[str]:
