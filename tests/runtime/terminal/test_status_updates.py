@@ -9,7 +9,9 @@ import pytest
 
 from procman.core.lifecycle.outcome import INTERRUPTED
 from procman.core.lifecycle.supervisor import Supervisor
+from procman.core.model.listen import Listen, ListeningSocket
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
+from procman.core.model.schedule import Schedule
 from procman.core.model.status import ExitStatus
 from procman.core.text.keybindings import Keys
 from procman.output.palette import Palette
@@ -218,3 +220,17 @@ def test_what_never_ran_is_not_done() -> None:
     world = World("web.1", "web.2")
     assert "done" not in world.text()
     assert "exited" not in world.text()
+
+
+def test_what_waits_for_the_clock_or_a_connection_says_so() -> None:
+    world = World("nightly.1", "web.1")
+    nightly, web = (instance.plan for instance in world.supervisor.instances.values())
+    nightly.schedule = Schedule("0 2 * * *")
+    web.listen = Listen((ListeningSocket("web", "127.0.0.1:5000"),), on_connection=True)
+    assert world.text() == "nightly ○ scheduled  web ○ listening"
+    world.up()
+    assert world.text() == "nightly ● 1/1 :5000  web ● 1/1 :5000"
+    world.end("nightly.1", ExitStatus(code=0))
+    assert world.text().startswith("nightly ○ scheduled")
+    world.supervisor.hold([world.supervisor.instances["nightly.1"]], 2.0)
+    assert world.text().startswith("nightly ○ stopped")

@@ -188,6 +188,11 @@ class SocketKeeper(QuietComponent):
         short = self._short_lives.get(instance.name, 0) + 1 if instance.uptime(now) < SHORT_LIFE else 0
         self._short_lives[instance.name] = short
         if short > MOST_SHORT_LIVES:
+            if short == MOST_SHORT_LIVES + 1:
+                self._hub.announce(
+                    f"{instance.name} ends right after each start; does it accept on descriptor 3? "
+                    f"The next start waits {PAUSE:g} s"
+                )
             self._later[instance.name] = now + PAUSE
         else:
             self._arm(instance)

@@ -90,7 +90,14 @@ def _words(instances: list[Instance], held: bool) -> str:
     """Return what is worth showing about the instances of one type. How they ended is not, if the user stopped them."""
     states = [instance.state for instance in instances]
     words = next((word for state, word in _WORDS.items() if state in states), "")
-    if not words and not held and all(instance.state == State.EXITED and instance.status for instance in instances):
+    if words or held or any(instance.state != State.EXITED for instance in instances):
+        return words
+    plan = instances[0].plan
+    if plan.schedule is not None:
+        return "scheduled"
+    if plan.listen is not None and plan.listen.on_connection:
+        return "listening"
+    if all(instance.status for instance in instances):
         words = "done" if all(i.status is not None and i.status.ok for i in instances) else "exited"
     return words
 
