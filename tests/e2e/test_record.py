@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import time
 
 import psutil
 import pytest
@@ -282,8 +283,33 @@ def test_a_group_is_known_after_the_end(shop: Shop) -> None:
     assert 'there is no process "back" in the recorded session' in done.err
 
 
+def test_levels_and_streams_are_known_after_the_end(shop: Shop) -> None:
+    shop.place.procfile('shop: echo \'{"level": "warn"}\'; echo lost >&2; exec sleep 1000\n')
+    shop.done("up", "--format", "json")
+    shop.done("down")
+    assert shop.lines("--stderr") == ["lost"]
+    assert shop.lines("--level", "warn") == ['{"level": "warn"}']
+
+
+def test_old_records_of_a_folder_that_is_gone_are_removed(shop: Shop) -> None:
+    other = shop.place.folder / "other"
+    for age in (31, 29):
+        other.mkdir()
+        (other / "Procfile").write_text(f"till: echo {age}; exec sleep 1000\n")
+        shop.done("up", "-f", "other/Procfile")
+        shop.done("down", "-f", "other/Procfile")
+        moment = time.time() - age * 86400
+        os.utime(shop.files()[-1], (moment, moment))
+        (other / "Procfile").unlink()
+        other.rmdir()
+    assert len(shop.files()) == 2
+    shop.run("bread")
+    assert len(shop.files()) == 2
+
+
 def test_the_sessions_are_listed(shop: Shop) -> None:
     assert "no session is running or recorded" in shop.call("sessions").err or shop.call("sessions").out
+    assert shop.call("sessions", "shop").code == 2
     shop.run("bread")
     shop.done("up")
     table = [line.split() for line in shop.done("sessions").splitlines() if str(shop.place.folder) in line]

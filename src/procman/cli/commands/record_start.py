@@ -8,7 +8,7 @@ import time
 from procman import __version__
 from procman.config.state_folder import make_private, state_folder
 from procman.output.sinks.record import Record
-from procman.output.sinks.record_files import FOLDER, next_files
+from procman.output.sinks.record_files import FOLDER, next_files, recorded
 from procman.runtime.control.endpoint import session_name
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from procman.output.hub import Hub
 
 MEBIBYTE = 1 << 20  # bytes
+KEPT_WITHOUT_FOLDER = 30 * 86400.0  # seconds; checkouts come and go
 
 
 def begin(plan: Plan, settings: Settings, hub: Hub, here: str) -> tuple[Record | None, str]:
@@ -44,5 +45,18 @@ def begin(plan: Plan, settings: Settings, hub: Hub, here: str) -> tuple[Record |
         record = Record(files, hub.history, about, limit, hub.announce)
     except OSError as error:
         return None, f"the output of this session is not recorded: {(error.strerror or str(error)).lower()}"
+    _forget_the_gone(folder)
     hub.add(record)
     return record, ""
+
+
+def _forget_the_gone(folder: str) -> None:
+    """Remove the old records of checkouts that are not there any more."""
+    before = time.time() - KEPT_WITHOUT_FOLDER
+    for files in recorded(folder):
+        if 0.0 < files.changed < before:
+            from procman.cli.control.recorded import Recording
+
+            root = Recording(files).head.get("root")
+            if isinstance(root, str) and not os.path.lexists(root) and not files.is_running():
+                files.remove()

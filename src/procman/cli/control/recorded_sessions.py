@@ -10,6 +10,7 @@ from procman.cli.control.connection import own_options, print_json
 from procman.cli.control.recorded import Recording, all_records
 from procman.cli.control.sessions import reach_all
 from procman.core.text.printable import visible
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ RUNNING, ENDED, KILLED = "running", "ended", "killed"  # states
 
 def perform(invocation: Invocation) -> int:
     """Print a row for each session, by folder, the oldest first."""
+    if invocation.words:
+        raise UsageError("sessions takes no names", "it lists those of all folders; procman logs takes names")
     own = own_options(invocation)
     running, code = reach_all({"verb": "hello"})
     rows = {str(about["session"]): _row_of_running(about) for _, about in running}

@@ -74,6 +74,17 @@ class RecordFiles:
         """Give the new file its name, which another may have had: what reads that one can read on."""
         os.rename(f"{self.path(turn)}.new", self.path(turn))
 
+    @property
+    def changed(self) -> float:
+        """When they were last written; seconds since the epoch, 0 if they are gone."""
+        times = []
+        for turn in self.turns:
+            try:
+                times.append(os.lstat(self.path(turn)).st_mtime)
+            except OSError:
+                continue
+        return max(times, default=0.0)
+
     def remove(self) -> None:
         """Remove the files."""
         for turn in self.turns:
