@@ -25,7 +25,7 @@ INSTRUCTIONS = """\
   leaves the session in the background. Never start a server yourself, and never use `&` or `nohup`, not even with
   `procman start`.
 - See states, ports and URLs: `procman ps --json`. Why a process is not up: `procman why NAME`.
-- Read output, also after the end: `procman logs -n 50 NAME`; without a name, of all processes. `logs -f` does not return.
+- Read output, also after the end: `procman logs -n 50 NAME`; without a name, of all. `logs -f` does not return.
 - After a change to code, `.env` or the Procfile: `procman restart NAME`. It returns when the process is ready.
 - Stop everything when you are done: `procman down`. Stop one process: `procman stop NAME`.
 - Exit status: 0 done; 1 failed, or no session is running (then use `procman up`); 2 invalid command line, name or
