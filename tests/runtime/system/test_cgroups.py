@@ -110,14 +110,18 @@ def test_a_group_has_its_limits_and_is_killed_as_a_whole(tmp_path: Path) -> None
 
 def test_a_group_tells_a_kill_for_memory_from_any_other(tmp_path: Path) -> None:
     made = ControlGroup(str(tmp_path))
-    assert not made.ran_out_of_memory
+    assert not made.has_lost_some
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 0\noom_group_kill 0\n")
-    assert not made.ran_out_of_memory
+    assert not made.has_lost_some
     assert made.most_memory is None
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 3\noom_group_kill 1\n")
     (tmp_path / "memory.peak").write_text("67108864\n")
     assert made.most_memory == 67108864
-    assert made.ran_out_of_memory
+    assert made.has_lost_some
+    assert made.reached_its_limit
+    (tmp_path / "memory.events").write_text("max 0\noom 0\noom_kill 1\n")  # the machine ran out of memory
+    assert made.has_lost_some
+    assert not made.reached_its_limit
 
 
 def test_removing_one_that_is_gone_or_in_use_is_no_error(tmp_path: Path) -> None:
@@ -125,3 +129,12 @@ def test_removing_one_that_is_gone_or_in_use_is_no_error(tmp_path: Path) -> None
     assert made.remove()
     made.create(None, None, pids=1)
     assert not made.remove()
+
+
+def test_a_group_without_a_controller_does_not_hold_its_limit(tmp_path: Path) -> None:
+    made = ControlGroup(str(tmp_path / "web.1"))
+    assert not made.is_there
+    made.create(memory=1 << 20, cpus=None, pids=None)
+    assert made.is_there
+    assert made.holds(1 << 20, None, None)
+    assert not made.holds(1 << 20, 1.5, None)

@@ -13,6 +13,7 @@ import os
 from procman.core.lifecycle.transitions import DOWN, Action, State
 from procman.core.text.values import format_size
 from procman.runtime.loop.component import QuietComponent
+from procman.runtime.processes.kill_causes import OUT_OF_MEMORY
 from procman.runtime.system.cgroups import CPU, MEMORY, PIDS, ControlGroup, NoGroupError, admit, claim, own_folder
 from procman.runtime.system.memory_use import memory_of
 
@@ -79,7 +80,7 @@ class LimitsEnforcer(QuietComponent):
                 self._obstacle = f"{self._folder}: {(error.strerror or str(error)).lower()}"
         from procman.runtime.system.scopes import manager
 
-        option = manager(os.environ, os.geteuid())
+        option = manager(os.environ, os.geteuid()) if self._folder else ""  # with v1, a user's manager limits nothing
         if option:
             self._put_into_scope(instance, child, option, now)
         else:
@@ -109,11 +110,13 @@ class LimitsEnforcer(QuietComponent):
         def finished(status: ExitStatus, last_line: str) -> None:
             if self._children.of(instance.name) is not child:
                 return
-            if status.ok:
-                self._groups[instance.name] = group = ControlGroup(_group_of(child.pid))
+            group = ControlGroup(_group_of(child.pid))
+            if status.ok and group.holds(*limits):
+                self._groups[instance.name] = group
                 group.kill_together()
             else:
-                self._obstacle = f"{self._obstacle}; {last_line or status.words()}"
+                why = "systemd cannot hold them here" if status.ok else last_line or status.words()
+                self._obstacle = f"{self._obstacle}; {why}"
                 self._watch(instance, now)
 
         limits = plan.memory_max, plan.cpu_max, plan.pids_max
@@ -122,10 +125,16 @@ class LimitsEnforcer(QuietComponent):
     def _cause(self, name: str) -> str:
         """Return that the kernel has killed an instance for its memory limit, if it has; else an empty string."""
         group, instance = self._groups.get(name), self._supervisor.instances.get(name)
-        if group is None or instance is None or instance.plan.memory_max is None or not group.ran_out_of_memory:
+        if group is None or instance is None:
             return ""
-        used = group.most_memory
-        return f"killed by the kernel: {amounts(used or instance.plan.memory_max, instance.plan.memory_max)}"
+        limit = instance.plan.memory_max
+        if limit is not None and not group.is_there:
+            return f"killed by SIGKILL (perhaps above {compact(limit)}, its memory_max)"
+        if not group.has_lost_some:
+            return ""
+        if limit is None or not group.reached_its_limit:
+            return OUT_OF_MEMORY
+        return f"killed by the kernel: {amounts(group.most_memory or limit, limit)}"
 
     # The soft way ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +193,12 @@ def soft_limits(plan: InstancePlan) -> str:
 
 def amounts(used: int, limit: int) -> str:
     """Return how much was used of a limit: ``1.0 GiB of 1 GiB``."""
-    return f"{format_size(used)} of {format_size(limit).replace('.0 ', ' ')}"
+    return f"{format_size(used)} of {compact(limit)}"
+
+
+def compact(limit: int) -> str:
+    """Return a limit as it is usually written: ``1 GiB``, ``1.5 GiB``."""
+    return format_size(limit).replace(".0 ", " ")
 
 
 def _group_of(pid: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from procman.runtime.system.oom_kills import counted
 from procman.runtime.system.procfs import content, descendants_of
 
 TYPE_CHECKING = False
@@ -128,11 +129,24 @@ class ControlGroup:
             pass  # before Linux 4.19
 
     @property
-    def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed a process of it for a lack of memory."""
-        from procman.runtime.system.oom_kills import counted
+    def is_there(self) -> bool:
+        """Whether it still exists: systemd removes a scope soon after its last process has ended."""
+        return os.path.isdir(self.folder)
 
+    @property
+    def has_lost_some(self) -> bool:
+        """Whether the kernel has killed a process of it for a lack of memory, of its own or of the machine."""
         return bool(counted(f"{self.folder}/memory.events"))
+
+    @property
+    def reached_its_limit(self) -> bool:
+        """Whether its own limit was why (cgroup-v2.rst, memory.events: ``oom``)."""
+        return bool(counted(f"{self.folder}/memory.events", b"oom"))
+
+    def holds(self, memory: int | None, cpus: float | None, pids: int | None) -> bool:
+        """Return whether it has files for these limits: in a group without the controller, a limit has no effect."""
+        limits = {"memory.max": memory, "cpu.max": cpus, "pids.max": pids}
+        return all(os.path.exists(f"{self.folder}/{name}") for name, limit in limits.items() if limit is not None)
 
     @property
     def most_memory(self) -> int | None:

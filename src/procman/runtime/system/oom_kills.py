@@ -9,7 +9,6 @@ from procman.runtime.system.procfs import content
 V2 = "/sys/fs/cgroup"
 V1 = "/sys/fs/cgroup/memory"
 VMSTAT = "/proc/vmstat"  # of the whole system, since Linux 4.13
-_KEY = b"oom_kill"
 
 
 def oom_kills() -> int | None:
@@ -33,13 +32,13 @@ def _in_own_group() -> int | None:
     return next((count for count in map(counted, places) if count is not None), None)
 
 
-def counted(path: str) -> int | None:
+def counted(path: str, key: bytes = b"oom_kill") -> int | None:
     """Return the number of OOM kills in a file with a name and a number on each line; None if it has none."""
     try:
         lines = content(path).splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [_KEY]), None)
+    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [key]), None)
 
 
 def _own_groups() -> tuple[str, str]:
