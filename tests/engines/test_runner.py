@@ -11,7 +11,7 @@ import pytest
 from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, run
 from procman.engines.interface import EngineError
 from procman.engines.records import LogLine
-from procman.engines.runner import Runner
+from procman.engines.runner import EndedError, Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +99,23 @@ def test_an_interrupt_ends_the_command_and_lets_the_work_clean_up() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == ["cleaned\n"]
+
+
+def test_a_signal_ends_the_work_like_ctrl_c_and_cleans_up() -> None:
+    seen = []
+
+    def steps() -> Steps[None]:
+        try:
+            yield shell(f"kill -TERM {os.getpid()}; sleep 600 & wait")
+        except KeyboardInterrupt:
+            seen.append((yield from run(shell("echo cleaned"))).text)
+            raise
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(EndedError) as caught:
+        Runner(shown.append).perform(steps())
+    assert (caught.value.number, seen) == (signal.SIGTERM, ["cleaned\n"])
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_lines_are_followed_and_may_name_more_to_follow() -> None:

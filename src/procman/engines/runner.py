@@ -29,6 +29,18 @@ _CHUNK = 1 << 16  # bytes
 _GRACE = 2.0  # seconds between TERM and KILL for a command that is interrupted
 
 
+class EndedError(KeyboardInterrupt):
+    """A signal other than that of Ctrl-C ends the work. ``number`` is the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _end_work(number: int, _frame: object) -> None:
+    raise EndedError(number)
+
+
 class Runner:
     """Performs steps. ``show`` gets what is to be shown: reports, cards and log lines."""
 
@@ -39,7 +51,17 @@ class Runner:
         """Perform the steps and return their result.
 
         What goes wrong in a step, Ctrl-C included, is raised where the step is yielded, so that the work can clean up.
+        So does EndedError, for TERM and for a hang-up.
         """
+        numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, _end_work) for number in numbers}
+        try:
+            return self._work(steps)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _work(self, steps: Steps[T]) -> T:
         answer: object = None
         raised: BaseException | None = None
         while True:
@@ -223,6 +245,7 @@ def _transfer(stream: _Stream, events: int) -> bool:
 
 def _end(children: Iterable[_Child]) -> None:
     """End those that still run, after Ctrl-C or because another one could not be started."""
+    children = list(children)
     running = [child for child in children if child.process.poll() is None]
     for child in running:
         child.signal(signal.SIGTERM)
@@ -233,6 +256,8 @@ def _end(children: Iterable[_Child]) -> None:
         except subprocess.TimeoutExpired:
             child.signal(signal.SIGKILL)
             child.process.wait()
+    for stream in (stream for child in children for stream in (child.stdin, child.out, child.err) if stream):
+        stream.pipe.close()
 
 
 # Output that is followed, and the terminal ----------------------------------------------------------------------------

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from procman.engines.calls import Steps
 
 WATCH_INTERVAL = 2.0  # seconds
+_OF_START = ("on", "procfile", "root", "color")  # settings of `start` that have a meaning at a destination
 _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 
 
@@ -103,6 +104,9 @@ def stop(invocation: Invocation) -> int:
 
 def start(invocation: Invocation) -> int:
     """Start what `stop` has stopped."""
+    others = [option for option in invocation.given if option.setting not in _OF_START]
+    if others:
+        raise UsageError(f"{others[0].long_flags[0]} is for the processes here, and --on starts those at a destination")
     remote = _remote(invocation)
     remote.require("start")
     names = names_in(invocation)

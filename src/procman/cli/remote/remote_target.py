@@ -11,10 +11,11 @@ from procman.cli.options.precedence import CONFIG_KEYS, settle
 from procman.cli.remote.display import Display
 from procman.config.destinations import EXAMPLE, read_destinations, require_sound_destinations
 from procman.config.files import read_procfile, root_of
+from procman.core.model.status import signal_name
 from procman.core.text.suggest import did_you_mean
 from procman.engines.engine_registry import find
 from procman.engines.interface import EngineError, Target
-from procman.engines.runner import Runner
+from procman.engines.runner import EndedError, Runner
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
 from procman.export.application import app_name, check_app
 
@@ -56,7 +57,10 @@ class Remote:
 
     def perform(self, steps: Steps[T]) -> T:
         """Perform the steps of the engine, show their progress, and return their result."""
-        return Runner(self.display.show).perform(steps)
+        try:
+            return Runner(self.display.show).perform(steps)
+        except EndedError as error:
+            raise EngineError(f"ended by {signal_name(error.number)}", exit_code=128 + error.number) from None
 
     @property
     def timeout(self) -> float:
