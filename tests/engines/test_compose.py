@@ -266,6 +266,12 @@ def test_a_context_wins_over_a_host_of_the_environment() -> None:
     assert all(call.env["DOCKER_CONTEXT"] == "prod" and call.env["DOCKER_HOST"] == "" for call in docker.driver.calls)
 
 
+def test_an_address_is_a_context_too() -> None:
+    docker = Docker()
+    docker.driver.perform(engine("ssh://deploy@host").check())
+    assert {call.env["DOCKER_HOST"] for call in docker.driver.calls} == {"ssh://deploy@host"}
+
+
 def test_no_secret_is_in_an_argument() -> None:
     release = release_of(KEY="hunter2-hunter2")
     docker = Docker(image_inspect=said("sha256:12"), cp=stored(project_of(KEY="hunter2-hunter2")))
@@ -325,3 +331,20 @@ def test_what_starts_later_is_followed_too() -> None:
     docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
     assert [(line.instance, line.line) for line in docker.driver.lines] == [("web.2", b"new")]
     assert "--since=1796008172.250" in docker.driver.commands[-1], "its first lines may be older than the event"
+
+
+def test_a_line_of_the_procfile_runs_in_its_own_folder_and_environment() -> None:
+    project = project_of(overlay={"mail_er": {"cwd": "/srv/app/services/mail"}}, KEY="x")
+    docker = Docker(cp=stored(project), create=said("12"))
+    docker.driver.perform(engine().run("./mail --once", process="mail_er", terminal=False))
+    (create,) = (call.argv for call in docker.driver.calls if "--rm" in call.argv)
+    assert create[-1] == ". /run/procman.env\ncd services/mail || exit 126; ./mail --once"
+    assert {"--env=PROCMAN_PROCESS=mail_er", "--env=PS=run.1"} <= set(create)
+
+
+def test_the_output_of_a_release_is_shown() -> None:
+    docker = Docker(image_inspect=said("sha256:12"), run=said("migrated\n"))
+    compose = engine()
+    docker.driver.perform(compose.ship(release_of(), None))
+    docker.driver.perform(compose.release(release_of()))
+    assert [(line.instance, line.line) for line in docker.driver.lines] == [("release.1", b"migrated")]

@@ -8,14 +8,17 @@ import tarfile
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run
 from procman.engines.compose_project import APP, ENVIRONMENT, TYPE, project_name
+from procman.engines.docker_cli import Docker
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
 from procman.export.container.first_process import source
+from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
-    from procman.engines.compose_project import Project
+    from procman.engines.compose_project import OneOff
 
 _OLDEST = (2, 23, 1)  # the first that copies the content of a config into containers
 _INSTALL = "install Docker's plugin docker-compose-plugin, or docker-compose 2 of your distribution"
@@ -25,14 +28,18 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
 class Commands:
-    """Makes calls for one application, at the daemon of a context of Docker; without one, of this environment."""
+    """Makes calls for one application, at the daemon of a destination's context; without one, of this environment.
 
-    def __init__(self, app: str, context: str) -> None:
+    A context is a name, or an address such as ssh://deploy@host.
+    """
+
+    def __init__(self, app: str, destination: Destination) -> None:
         self._app = app
+        self._errors = Docker(destination)
         self.project = project_name(app)
         self._compose: tuple[str, ...] = ()
         # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.
-        self._env = {"COMPOSE_PROFILES": "", **({"DOCKER_CONTEXT": context, "DOCKER_HOST": ""} if context else {})}
+        self._env = {"COMPOSE_PROFILES": "", **_whereabouts(destination.context)}
 
     def docker(self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT) -> Call:
         """Return a call of Docker's command."""
@@ -52,7 +59,11 @@ class Commands:
 
     def require_docker(self) -> Steps[None]:
         """Raise EngineError unless the daemon answers."""
-        require_answer((yield from run(self.docker("version", "--format={{.Server.Version}}"))))
+        self.require_answer((yield from run(self.docker("version", "--format={{.Server.Version}}"))))
+
+    def require_answer(self, outcome: Outcome) -> None:
+        """Raise EngineError if the daemon has not answered."""
+        self._errors.require(outcome, "Docker does not answer")
 
     def find_compose(self) -> Steps[None]:
         """Find Compose: Docker's plugin, or a command of its own. Raises EngineError if it is missing or too old."""
@@ -104,37 +115,34 @@ class Commands:
         filters = ("type=container", "event=start", f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}")
         return self.docker("events", "--format={{json .}}", *(f"--filter={one}" for one in filters), timeout=None)
 
-    def one_off(self, project: Project, command: str, *, terminal: bool) -> Steps[int]:
+    def one_off(self, one: OneOff, command: str, *, terminal: bool) -> Steps[int]:
         """Run a shell command in a container of its own, and return its exit code. The container is then gone."""
-        one = project.one_off
-        script = project.scripts.get(str(one["script"]), "")
-        environment = one["environment"]
-        assert isinstance(environment, dict)
+        line = in_folder(command, one.folder)
         created = yield from run(
             self.docker(
                 *("create", "--pull=never", "--rm", "--interactive", *(["--tty"] if terminal else [])),
-                *(f"--label={APP}={self._app}", f"--network={project.name}_default"),
-                *([f"--user={one['user']}"] if one["user"] else []),
-                *(f"--env={name}={value}" for name, value in environment.items()),
-                *(str(one["image"]), "/bin/sh", "-c", f"{source(ENVIRONMENT) if script else ''}{command}"),
+                *(f"--label={APP}={self._app}", f"--network={self.project}_default"),
+                *([f"--user={one.user}"] if one.user else []),
+                *(f"--env={name}={value}" for name, value in one.environment.items()),
+                *(one.image, "/bin/sh", "-c", f"{source(ENVIRONMENT) if one.script else ''}{line}"),
             )
         )
         if not created.ok:
             raise EngineError(f"the command cannot be run: {created.complaint}")
         container = created.text.strip()
-        if script:
-            copied = yield from run(self.docker("cp", "-", f"{container}:/", stdin=_tar(ENVIRONMENT, script)))
+        if one.script:
+            copied = yield from run(self.docker("cp", "-", f"{container}:/", stdin=_tar(ENVIRONMENT, one.script)))
             if not copied.ok:
                 yield from run(self.docker("rm", "--force", container))
                 raise EngineError(f"the command gets no environment: {copied.complaint}")
         return (yield from interact(self.docker("start", "--attach", "--interactive", container)))
 
 
-def require_answer(outcome: Outcome) -> None:
-    """Raise EngineError if the daemon has not answered."""
-    if not outcome.ok:
-        hint = "docker context ls lists the contexts; DOCKER_HOST names a daemon"
-        raise EngineError(f"Docker does not answer: {outcome.complaint}", hint)
+def _whereabouts(context: str) -> dict[str, str]:
+    """Return the variables that choose a daemon, which `docker` and Compose read alike."""
+    if "://" in context:
+        return {"DOCKER_HOST": context, "DOCKER_CONTEXT": ""}
+    return {"DOCKER_CONTEXT": context, "DOCKER_HOST": ""} if context else {}
 
 
 def _tar(path: str, text: str) -> bytes:

@@ -6,13 +6,13 @@ from difflib import unified_diff
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
-from procman.engines.compose_commands import Commands, require_answer
+from procman.engines.compose_commands import Commands
 from procman.engines.compose_logs import following, merged
 from procman.engines.compose_project import described, make_project, warnings_of
 from procman.engines.compose_records import containers, reason_of
 from procman.engines.compose_store import Store
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
-from procman.engines.records import FAILED, Deployed, InstanceState, Look
+from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
 from procman.engines.waiting import INTERVAL, NotReadyError, cards
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class Compose:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._commands = Commands(target.app, target.destination.context)
+        self._commands = Commands(target.app, target.destination)
         self._store = Store(target.app, self._commands.docker)
         self._project: Project | None = None  # the one that is applied, or being applied
         self._alive: dict[str, tuple[float | None, int]] = {}  # by ID: the start of a life, and how many looks saw it
@@ -115,6 +115,7 @@ class Compose:
             lines = (outcome.out + outcome.err).decode("utf-8", "replace").splitlines()[-_RELEASE_LINES:]
             yield Card(InstanceState(_RELEASE, FAILED, version=project.version, exit=str(outcome.code)), tuple(lines))
             raise EngineError(f"the release failed with exit code {outcome.code}", exit_code=1)
+        yield from merged([(InstanceState(_RELEASE, EXITED), outcome)])
 
     # The switch
 
@@ -262,7 +263,7 @@ class Compose:
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """See Engine.run."""
         project = yield from self._noted()
-        return (yield from self._commands.one_off(project, command, terminal=terminal))
+        return (yield from self._commands.one_off(project.one_off_of(process), command, terminal=terminal))
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
         """See Engine.why."""
@@ -295,7 +296,7 @@ class Compose:
 
     def _every_container(self) -> Steps[list[Container]]:
         found = yield from run(self._commands.instance_ids())
-        require_answer(found)
+        self._commands.require_answer(found)
         ids = found.text.split()
         if not ids:
             return []

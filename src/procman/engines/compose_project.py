@@ -39,12 +39,24 @@ _RELEASE_PROFILE = "procman-release"  # so that `up` leaves it alone
 
 
 @dataclass(frozen=True, slots=True)
+class OneOff:
+    """What a container of `run` gets: ``script`` sets the variables that may be secret."""
+
+    image: str
+    user: str
+    environment: dict[str, str]
+    script: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """What is deployed, without the instances: all that is needed to start any number of them. Holds secrets.
 
     ``services`` are the templates by process type, ``needs`` the conditions of each type by the types that it depends
     on, ``ports`` the first published ports. ``scripts`` are the environments by the names of Compose's configs, and
-    ``values`` the variables in them. ``counts`` are those that are wanted now, ``stopped`` what stopped types had.
+    ``values`` the variables in them; ``folders`` are below WORKDIR. ``counts`` are those that are wanted now,
+    ``stopped`` what stopped types had.
     """
 
     name: str
@@ -56,6 +68,7 @@ class Project:
     ports: dict[str, int]
     scripts: dict[str, str]
     values: dict[str, str]
+    folders: dict[str, str]
     one_off: Part
     counts: dict[str, int]
     stopped: dict[str, int] = field(default_factory=dict)
@@ -68,6 +81,20 @@ class Project:
     def with_counts(self, counts: Mapping[str, int], stopped: Mapping[str, int]) -> Project:
         """Return the project with other counts."""
         return replace(self, counts=dict(counts), stopped=dict(stopped))
+
+    def one_off_of(self, type_: str) -> OneOff:
+        """Return what a command of `run` gets: that of a process type, or with an empty name, what all types share."""
+        template = self.services.get(type_, self.one_off)
+        environment, configs = template["environment"], template.get("configs") or []
+        assert isinstance(environment, dict)
+        assert isinstance(configs, list)
+        return OneOff(
+            image=str(template["image"]),
+            user=str(template.get("user") or ""),
+            environment={**environment, "PS": f"{ONE_OFF}.1", "PROCMAN_INSTANCE": f"{ONE_OFF}.1"},
+            script="".join(self.scripts[one["source"]] for one in configs),
+            folder=self.folders.get(type_, ""),
+        )
 
     def as_json(self) -> bytes:
         """Return the project as it is kept at the destination."""
@@ -175,7 +202,8 @@ def make_project(release: Release, image_id: str, stopped: Mapping[str, int]) ->
         ports={name: one.of.port for name, one in found.items() if one.of.serves and one.of.port},
         scripts={**scripts, **shared},
         values=_values(app),
-        one_off=_one_off(app, release.options, image_id, next(iter(shared), "")),
+        folders={name: one.of.folder for name, one in found.items()},
+        one_off=_one_off(app, release.options, image_id, shared),
         counts={name: release.counts.get(name, 0) for name in found if name != RELEASE},
         stopped={name: count for name, count in stopped.items() if name in found and not release.counts.get(name)},
     )
@@ -300,16 +328,10 @@ def _script(app: Application, env: Mapping[str, str]) -> dict[str, str]:
     return {f"{project_name(app.name)}-env-{sha256(content.encode()).hexdigest()[:12]}": content}
 
 
-def _one_off(app: Application, options: ExportOptions, image_id: str, script: str) -> Part:
-    """Return what a container of `run` gets."""
+def _one_off(app: Application, options: ExportOptions, image_id: str, scripts: Mapping[str, str]) -> Part:
     special = {name: value for name, value in app.secrets.items() if name in SPECIAL_VARIABLES}
-    names = {"PS": f"{ONE_OFF}.1", "PROCMAN_INSTANCE": f"{ONE_OFF}.1", "PROCMAN_PROCESS": ONE_OFF}
-    return {
-        "image": image_id,
-        "user": options.user,
-        "environment": {**app.contract, **special, **names},
-        "script": script,
-    }
+    environment = {**app.contract, **special, "PROCMAN_PROCESS": ONE_OFF}
+    return {"image": image_id, "user": options.user, "environment": environment, **_configs(scripts)}
 
 
 def _one_escape(pair: re.Match[str]) -> str:
