@@ -187,8 +187,10 @@ cp -a "$staged" "$draft"
 (umask 077; cat >"$draft/$app/{FILE}")
 before=$({_OURS})
 for path in $before; do
-    # One that is still open would keep its old address, and start what is gone.
-    case $path in *.socket) cmp -s "$path" "$draft/$path" || ctl stop "$path";; esac
+    # One that is still open would keep its old address, a path in the old release, or start what is gone.
+    case $path in *.socket)
+        if ! cmp -s "$path" "$draft/$path" || grep -qF "ListenStream=$folder/" "$path"; then ctl stop "$path"; fi;;
+    esac
 done
 mkdir -p "$app"
 mv -f "$draft/$app"/* "$app/"
