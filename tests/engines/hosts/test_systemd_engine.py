@@ -298,7 +298,7 @@ def test_a_host_lost_in_the_middle_does_not_keep_the_others_from_the_old_version
     with pytest.raises(EngineError, match="deploy@b does not answer; v1 was restored, but deploy@b does not answer"):
         work.perform(deploy(system, order(system, release())))
     assert hosts.words("INSTALL", "deploy@a")[0] == "20261130T032921-v1"
-    assert hosts.words("LAUNCH", "deploy@a") == ("restart", "shop-web@1.service", "shop-sick@1.service")
+    assert hosts.words("LAUNCH", "deploy@a") == ("restart", "shop-sick@1.service")
     assert "warning: deploy@b does not answer; it keeps what it has" in work.said
 
 
@@ -316,3 +316,24 @@ def test_an_unknown_name_is_an_error_in_each_verb() -> None:
     ):
         with pytest.raises(EngineError, match=r'there is no instance "w[eo]b(\.9)?"'):
             driver(FakeHosts()).perform(steps)
+
+
+def test_what_a_cut_off_change_has_left_is_stopped() -> None:
+    text = (HERE / "show_b.txt").read_text()
+    stray = text[text.index("\n\n", text.index("--")) :].replace("worker@1", "worker@7").partition("\n--\n")[0]
+    shown = text.replace("\n--\n3474", f"\n{stray}\n--\n3474")
+    hosts = FakeHosts({("SHOW", "deploy@b"): said(shown)})
+    system = engine()
+    driver(hosts).perform(deploy(system, order(system, release())))
+    stopped = [words for script, host, words in hosts.log if (script, host) == ("STOP", "deploy@b")]
+    assert stopped == [("shop-worker@7.service", "shop-worker.*@7.socket")]
+
+
+def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> None:
+    hosts = FakeHosts()
+    system = engine()
+    with pytest.raises(EngineError, match=r"sick.1 did not come up"):
+        driver(hosts).perform(deploy(system, order(system, release({"web": 2, "sick": 1}))))
+    launched = [words for script, host, words in hosts.log if script == "LAUNCH"]
+    assert launched[-1] == ("restart", "shop-sick@1.service")
+    assert launched[-2][1] != "shop-sick@1.service"

@@ -11,7 +11,7 @@ from procman.engines.hosts.deployed_record import read, unit
 from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
 from procman.engines.hosts.unit_states import parse
 from procman.engines.interface import EngineError
-from procman.engines.records import EXITED, UNKNOWN, InstanceState
+from procman.engines.records import EXITED, FAILED, UNKNOWN, InstanceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Machines:
         self.known: dict[str, Host] = {}
         self.record: Record | None = None
         self.lost: dict[str, EngineError] = {}
+        self.looks: dict[str, Look] = {}  # the last one at each host that was reached
         self._ssh: Ssh | None = None
 
     @property
@@ -225,6 +226,7 @@ class Machines:
         records = [record for look in looks.values() if (record := read(look.record)) and record.app == self.app]
         records += [self.record] if self.record else []  # what is just being installed is not on all hosts yet
         self.record = max(records, key=lambda record: record.serial, default=None)
+        self.looks = looks
         return looks
 
     def require_record(self) -> Record:
@@ -240,7 +242,7 @@ class Machines:
         host = record.instances[name]
         node_name = self.node(host)
         if host not in looks:
-            reason = self.lost[host].message if host in self.lost else f"{host} was not asked"
+            reason = self.lost[host].message if host in self.lost else f"{host} is no longer in hosts"
             return InstanceState(name, UNKNOWN, node_name, port=record.port(name), reason=reason), None
         found = looks[host].units.get(unit(self.app, name))
         stopped = STOPPED if name in record.stopped else ""
@@ -259,6 +261,20 @@ class Machines:
         """Stop instances and wait until they are down. Both mappings hold hosts by instance."""
         units = stop_units(self.app, gone, left)
         yield from self.each("stopping", units, host_scripts.STOP, units, timeout=None)
+
+    def strays(self, record: Record) -> dict[str, str]:
+        """Return the hosts of instances that were seen up and that ``record`` does not have there.
+
+        They are what a lost connection or a change that was cut off has left.
+        """
+        found = {}
+        for host, look in self.looks.items():
+            for name, seen in look.units.items():
+                instance = seen.state.name.removeprefix(f"{self.app}-")
+                known = name.startswith(f"{self.app}-") and instance.rpartition(".")[0] in record.types
+                if known and seen.state.state not in (EXITED, FAILED) and record.instances.get(instance) != host:
+                    found[instance] = host
+        return found
 
     def placed(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Return the units of instances by host."""

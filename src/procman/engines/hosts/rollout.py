@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
 from procman.engines.calls import Call, Card, Report, now, run
 from procman.engines.hosts import host_scripts, shipped_files
 from procman.engines.hosts.deployed_record import Record, unit
 from procman.engines.hosts.host_files import (
     RELEASE_ENV,
+    RUN_ENV,
     below,
     checked,
     first_ports,
@@ -48,8 +50,9 @@ class Rollout:
         self.placement = Placement(destination.hosts, machines.target.types, release.hosts)
         self.id = ""
 
+    @cached_property
     def files(self) -> dict[str, HostFiles]:
-        """Return the files of each host that has any."""
+        """The files of each host that has any."""
         names: dict[str, list[str]] = {}
         for name, host in self.placement.instances(room(self.release)).items():
             names.setdefault(host, []).append(name)
@@ -72,7 +75,7 @@ class Rollout:
         """Bring code and units to the hosts, beside those that run."""
         stamp = time.strftime(_STAMP, time.gmtime((yield from now())))
         self.id = release_id(stamp, self.release.version)
-        files = self.files()
+        files = self.files
         for warning in dict.fromkeys(warning for one in files.values() for warning in one.warnings):
             yield Report(f"warning: {warning}")
         code = yield from self._code()
@@ -108,7 +111,7 @@ class Rollout:
             return
         yield Report(f"setup: {command}")
         name = f"{self.machines.app}-setup"
-        words = {host: self._words(host, name, "run.env", "", command) for host in hosts}
+        words = {host: self._words(host, name, RUN_ENV, "", command) for host in hosts}
         try:
             outcomes = yield from self.machines.attempt(hosts, host_scripts.EXECUTE, words, timeout=None)
         except KeyboardInterrupt:
@@ -178,7 +181,7 @@ class Rollout:
 
     def switch(self, before: Record | None) -> Steps[None]:
         """Install the new units on all hosts. What goes is stopped first; the rest still runs what it ran."""
-        yield from install(self.machines, self.new_record(before), before, list(self.files()))
+        yield from install(self.machines, self.new_record(before), before, list(self.files))
 
 
 def install(machines: Machines, record: Record, before: Record | None, hosts: Iterable[str]) -> Steps[None]:
@@ -187,10 +190,12 @@ def install(machines: Machines, record: Record, before: Record | None, hosts: It
     Hosts of ``before`` that have nothing any more are emptied.
     """
     chosen = list(hosts)
+    strays = {name: host for name, host in machines.strays(record).items() if host in chosen}
+    yield from machines.stop(strays, before.instances if before is not None else {})
     if before is not None:
         gone = {name: host for name, host in before.instances.items() if record.instances.get(name) != host}
         left = {name: host for name, host in before.instances.items() if name not in gone}
-        stops = {name: host for name, host in gone.items() if host in chosen}
+        stops = {name: host for name, host in gone.items() if host in chosen and name not in strays}
         yield from machines.stop(stops, left)
         yield from _leave(machines, before, [host for host in machines.reached(before.hosts) if host not in chosen])
     words = {host: (record.release, *_links(record, host)) for host in chosen}

@@ -64,6 +64,7 @@ class Systemd:
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock: a folder on the first host."""
         machines = self._machines
+        machines.require_hosts()
         host = machines.hosts[0]
         outcome = yield from machines.on(host, host_scripts.LOCK, owner, str(round(valid)))
         other, _, since = outcome.text.strip().partition("\n")
@@ -78,6 +79,7 @@ class Systemd:
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's, or anyone's for an empty name."""
+        self._machines.require_hosts()
         yield from self._machines.on(self._machines.hosts[0], host_scripts.UNLOCK, owner)
 
     def deployed(self) -> Steps[Deployed | None]:
@@ -96,7 +98,7 @@ class Systemd:
         rollout = Rollout(self._machines, release)
         old = _record(before)
         new = rollout.new_record(old)
-        return (yield from differences(self._machines, rollout.files(), old, new))
+        return (yield from differences(self._machines, rollout.files, old, new))
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Bring code and units to the hosts."""
@@ -120,17 +122,18 @@ class Systemd:
         yield from self._restart_in(halves(stay))
 
     def restore(self, before: Deployed, release: Release) -> Steps[None]:
-        """Install the old units again, and restart all instances whose process is not of the old version."""
+        """Install the old units again, and restart what does not run the old version any more."""
         record = _record(before)
         assert record is not None
         failed, self._waves, self._started = self._machines.record, [], {}
-        yield from self._machines.look(tolerant=True)  # a host that is lost keeps the others from nothing
+        looks = yield from self._machines.look(tolerant=True)  # a host that is lost keeps the others from nothing
         for error in self._machines.lost.values():
             yield Report(f"warning: {error.message}; it keeps what it has")
         record = replace(record, serial=(failed.serial if failed else record.serial) + 1)  # newer than what has failed
         yield from install(self._machines, record, failed, self._machines.reached(record.used_hosts))
         yield from self._start_targets([])
-        yield from self._launch("restart", self._wanted())
+        states = {name: self._machines.state(name, looks) for name in self._wanted()}
+        yield from self._launch("restart", [name for name in states if not _is_of(record, *states[name])])
 
     def prune(self, release: Release) -> Steps[None]:
         """Remove all releases but the deployed one and the one before it."""
@@ -334,6 +337,15 @@ class Systemd:
             if record.instances[name] in outcomes:
                 uptime, moment = outcomes[record.instances[name]].text.split()[:2]
                 self._started[name] = float(uptime), float(moment)
+
+
+def _is_of(record: Record, state: InstanceState, seen: UnitState | None) -> bool:
+    """Whether a process of the record's release runs, or is done: what ends by itself is not repeated."""
+    if seen is None:
+        return False
+    if seen.succeeded:
+        return state.type in record.once
+    return state.state == RUNNING and f"/{record.release}/" in seen.release
 
 
 def _stopped(record: Record, type_: str) -> int:
