@@ -145,6 +145,14 @@ def test_check_names_the_ports_that_stay(checkouts: Checkouts) -> None:
     assert "are moved by" not in checked.out
 
 
+def test_check_names_the_sockets_that_stay(checkouts: Checkouts) -> None:
+    linked = checkouts.worktree("login", "feat/login")
+    linked.write("procman.toml", "[process.web]\nlisten = { a = '127.0.0.1:8080', b = '127.0.0.1:$PORT', c = './x' }\n")
+    hints = [line for line in linked.call("check", env=checkouts.env).err.splitlines() if "worktree" in line]
+    sentence = '"web" listens on port 8080 in all worktrees; $PORT would be another one in each of them'
+    assert hints == [f"hint: procman.toml:2: {sentence}"]
+
+
 def test_check_names_the_checks_that_ask_the_main_checkout(checkouts: Checkouts) -> None:
     linked = checkouts.worktree("login", "feat/login")
     checks = "ready = { http = 'http://localhost:5000/' }\nhealth = { exec = 'curl localhost:$PORT' }\n"

@@ -24,7 +24,7 @@ INSTRUCTIONS = """\
 - Start everything: `procman up --json`, as often as you like. It starts what is missing, returns when all is ready, and
   leaves the session in the background. Never start a server yourself, and never use `&` or `nohup`, not even with
   `procman start`.
-- See states, ports and URLs: `procman ps --json`. Why a process is not up: `procman why NAME`.
+- See states, ports and URLs: `procman ps --json`; each git worktree has its own. Why not up: `procman why NAME`.
 - Read output, also after the end: `procman logs -n 50 NAME`; without a name, of all. `logs -f` does not return.
 - After a change to code, `.env` or the Procfile: `procman restart NAME`. It returns when the process is ready.
 - Stop everything when you are done: `procman down`. Stop one process: `procman stop NAME`.

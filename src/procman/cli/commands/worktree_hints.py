@@ -20,6 +20,10 @@ def worktree_hints(instances: Sequence[InstancePlan], overlay: Overlay, offset: 
         if process.port:
             sentence = f'port {process.port} of "{process.name}" is the same in all worktrees'
             yield "hint", f"{process.location('port')}: {sentence}; --port-conflict bump moves it if it is taken"
+        for socket in process.listen:
+            if socket.port is not None:
+                sentence = f'"{process.name}" listens on port {socket.port} in all worktrees'
+                yield "hint", f"{process.location('listen')}: {sentence}; $PORT would be another one in each of them"
     if not offset:
         return
     for one in instances:
