@@ -212,7 +212,7 @@ def _folder(cwd: str, root: str) -> str:
 def _started(plan: Plan) -> set[str]:
     """Return the types that `procman start` starts: by themselves, or because one of these depends on them."""
     found: set[str] = set()
-    ahead = {one.type for one in plan.instances if one.autostart or (one.listen and one.listen.on_connection)}
+    ahead = {one.type for one in plan.instances if one.begins}
     while ahead:
         found |= ahead
         needed = (one.type for instance in plan.instances if instance.type in ahead for one in instance.depends_on)

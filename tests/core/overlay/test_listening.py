@@ -165,3 +165,10 @@ def test_records_show_what_they_are() -> None:
     assert one == ListeningSocket("http", "127.0.0.1:80")
     assert len({one, ListeningSocket("http", "127.0.0.1:80")}) == 1
     assert repr(one) == "ListeningSocket('http', '127.0.0.1:80')"
+
+
+def test_what_listens_begins_without_being_named_and_what_is_scheduled_does_not() -> None:
+    lazy = webs("web=1", listen=True, start_on="connection")[0]
+    assert (lazy.autostart, lazy.begins) == (False, True)
+    timed = webs("web=1", schedule={"every": 60})[0]
+    assert (timed.autostart, timed.begins) == (False, False)

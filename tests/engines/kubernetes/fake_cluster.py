@@ -30,6 +30,7 @@ KINDS = {
     "replicasets": "replicaset.apps",
     "jobs": "job.batch",
     "services": "service",
+    "cronjobs": "cronjob.batch",
     "poddisruptionbudgets": "poddisruptionbudget.policy",
     "configmaps": "configmap",
     "secrets": "secret",

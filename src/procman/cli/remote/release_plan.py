@@ -69,7 +69,7 @@ def _with_formation(settings: Settings, destination: Destination) -> tuple[Setti
 
 def _counts(plan: Plan, types: tuple[str, ...]) -> dict[str, int]:
     """Return the count of each process type; 0 for those that `start` would not start. The release is not counted."""
-    started = Counter(instance.type for instance in plan.instances if instance.autostart)
+    started = Counter(instance.type for instance in plan.instances if instance.begins)
     return {name: started[name] for name in types if name != RELEASE}
 
 

@@ -186,6 +186,11 @@ class InstancePlan:
         """Add variables for the child; those that identify the instance win over them."""
         self._own = {**variables, **self._own}
 
+    @property
+    def begins(self) -> bool:
+        """Whether it starts without being named: with the session, or at its first connection."""
+        return self.autostart or (self.listen is not None and self.listen.on_connection)
+
     def borrow_port(self, port: int | None) -> None:
         """Take the port of another instance, whose socket this one shares."""
         self.port = port

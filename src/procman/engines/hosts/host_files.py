@@ -84,10 +84,12 @@ def render_host(release: Release, names: Iterable[str], options: ExportOptions, 
     for item in render(plan, options):
         if not isinstance(item, ExportFile):
             warnings.append(_for_host(item.message, host))
-        elif not item.link:
+        elif not item.link and not item.path.endswith(".timer"):  # each of the spares would run
             files.append(_kept_in_sight(item, release.options.app, ends))
     lazy = dict.fromkeys(one.type for one in plan.instances if one.listen and one.listen.on_connection)
     warnings += [f"{name} starts with the deployment, not at its first connection" for name in lazy]
+    timed = dict.fromkeys(one.type for one in plan.instances if one.schedule)
+    warnings += [f"not deployed: the schedule of {name}, which starts only by hand" for name in timed]
     files += _one_off_environments(release, options)
     return HostFiles(tuple(files), tuple(warnings))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 WORKLOADS = ("deployments", "statefulsets", "jobs")
-RUNNABLE = (*WORKLOADS, "services", "poddisruptionbudgets")  # what a rollout changes
+RUNNABLE = (*WORKLOADS, "cronjobs", "services", "poddisruptionbudgets")  # what a rollout changes
 EVERYTHING = (*RUNNABLE, "configmaps", "secrets")
 COUNT = "procman/count"  # the annotation of a stopped workload: how many it had
 
