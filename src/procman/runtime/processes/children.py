@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from procman.runtime.processes.spawn import SilentStdin, start_command
+from procman.runtime.processes.spawn import TEMPORARY_ERRORS, SilentStdin, SpawnError, start_command
 from procman.runtime.processes.tags import Tags
 from procman.runtime.system.descendants import (
     PEEKS,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from procman.runtime.processes.session_leader import SessionLeaders
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
     from procman.runtime.processes.sockets import Sockets
-    from procman.runtime.processes.spawn import FileAction, SpawnError
+    from procman.runtime.processes.spawn import FileAction
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -378,9 +378,11 @@ def _announce_nothing(_text: str) -> None:
 
 
 def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
-    from procman.runtime.processes.diagnosis import spawn_error
+    if error.errno in TEMPORARY_ERRORS:  # such as a lack of descriptors, which an import needs, too
+        return SpawnError(f"cannot start: {error.strerror}", None)
+    from procman.runtime.processes.diagnosis import lasting_spawn_error
 
-    return spawn_error(plan, error)
+    return lasting_spawn_error(plan, error)
 
 
 def _without_size(env: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from procman.core.model.plan import Environment, InstancePlan
     from procman.core.procfile.shell_line import SimpleCommand, Word
 
-TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 MAX_READ = 4096  # bytes of a script that are looked at
 _FOLDERS = {  # where projects keep their own programs, and how they are usually run
     ".venv/bin": "activate the virtual environment, or write {path}",
@@ -225,16 +224,13 @@ def _beginning(path: str) -> bytes:
         os.close(fd)
 
 
-def spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
-    """Return the error for a failed spawn, with the status that a shell would exit with."""
+def lasting_spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
+    """Return the error for a spawn that will fail each time, with the status that a shell would exit with."""
     from procman.core.model.status import ExitStatus  # `check`, which only looks for programs, needs none
 
-    what = error.strerror or str(error)
-    if error.errno in TEMPORARY_ERRORS:
-        return SpawnError(f"cannot start: {what}", None)
     if error.errno == errno.ENOENT:
         return SpawnError(_missing(plan), ExitStatus(code=127))
-    return SpawnError(f"cannot start: {what}", ExitStatus(code=126))
+    return SpawnError(f"cannot start: {error.strerror or error}", ExitStatus(code=126))
 
 
 def _missing(plan: InstancePlan) -> str:

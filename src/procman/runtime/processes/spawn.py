@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 
 
+TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+
+
 class SpawnError(Exception):
     """A child could not be spawned. `status` is what a shell would exit with, or None if trying again may help."""
 
