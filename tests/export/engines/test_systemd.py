@@ -17,6 +17,7 @@ import pytest
 
 from export.engines.roots import Machine
 from export.rig import LAUNCHER, POOL, PROCFILE, Application, attempt, need, wait_for
+from procman.runtime.system.scopes import request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -278,6 +279,31 @@ def test_what_is_never_ready_has_failed(machine: Machine, place: Path, command: 
     install(machine, app)
     wait_for(lambda: state(machine, "web.1") == "failed", "systemd gives up")
     assert (app.seen / "lives").read_text() == "x\n" * 2
+
+
+def test_each_instance_has_the_limits_of_the_overlay(machine: Machine, place: Path) -> None:
+    app = Application(place / "shop", "web: ./witness\n", {})
+    (app.folder / "procman.toml").write_text("[process.web]\nmemory_max = '256m'\ncpu_max = 1.5\npids_max = 64\n")
+    install(machine, app)
+    app.pid("web.1")
+    names = ("MemoryMax", "CPUQuotaPerSecUSec", "TasksMax", "OOMPolicy")
+    shown = machine.call("systemctl", "show", *(f"--property={name}" for name in names), "shop-web@1.service")
+    found = set(shown.split())
+    assert found == {"MemoryMax=268435456", "CPUQuotaPerSecUSec=1.500000s", "TasksMax=64", "OOMPolicy=kill"}
+
+
+def test_systemd_grants_the_scope_that_start_requests(machine: Machine, place: Path) -> None:
+    unit = "procman-test-web.1-7.scope"
+    pid = machine.call("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").strip()
+    line = request("--system", unit, [int(pid)], 256 << 20, 1.5, 64)
+    machine.call("sh", "-c", line)
+    names = ("ActiveState", "MemoryMax", "CPUQuotaPerSecUSec", "TasksMax", "CollectMode")
+    found = set(machine.call("systemctl", "show", *(f"--property={name}" for name in names), unit).split())
+    limits = {"MemoryMax=268435456", "CPUQuotaPerSecUSec=1.500000s", "TasksMax=64"}
+    assert found == {"ActiveState=active", "CollectMode=inactive-or-failed", *limits}
+    assert unit in machine.call("cat", f"/proc/{pid}/cgroup")
+    machine.call("kill", pid)
+    wait_for(lambda: machine.attempt("systemctl", "is-active", unit).stdout.strip() != "active", "the end of the scope")
 
 
 def test_a_smaller_formation_takes_its_units_away(machine: Machine, place: Path) -> None:
