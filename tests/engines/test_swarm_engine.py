@@ -9,6 +9,7 @@ import pytest
 from engines.driver import Driver, said
 from engines.swarm_transcript import swarm
 from export.plans import plan_of
+from procman.core.model.dependency import Dependency
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
 from procman.engines.swarm_records import log_line, moment
@@ -158,7 +159,28 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     assert web["deploy"]["labels"] == {"procman.app": "fleet", "procman.type": "web", "procman.version": "v6"}
     assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
     assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
-    assert "--prune" not in driver.commands[-1]
+    assert not any("--prune" in command for command in driver.commands)
+
+
+def test_what_the_release_phase_depends_on_starts_before_it() -> None:
+    engine, driver, transcript = swarm("steady")
+    needed = {"release": {"depends_on": (Dependency("worker"),)}}
+    plan = plan_of(LINES, needed)
+    options = ExportOptions("fleet", image="fleet:v6", replicas=COUNTS)
+    first = Release("production", "v6", "fleet:v6", plan, options, COUNTS, 60.0)
+    driver.perform(engine.ship(first, None))
+    assert list(json.loads(transcript.stdin["stack deploy"])["services"]) == ["worker"]
+    transcript.stdin.clear()
+    driver.perform(engine.ship(first, Deployed("v5", COUNTS)))
+    assert "stack deploy" not in transcript.stdin, "it runs already"
+
+
+def test_what_has_failed_and_has_not_changed_is_tried_again() -> None:
+    engine, driver, transcript = swarm("failing")
+    ready = [one["ID"] for one in transcript.state["tasks"] if one["Status"]["State"] == "ready"]
+    transcript.state["ps"] = [row for row in transcript.state["ps"] if row["ID"] not in ready]
+    driver.perform(engine.apply(release(), Deployed("v4", COUNTS)))
+    assert driver.commands[-1] == "docker --context prod service update --detach --force fleet_worker"
 
 
 def test_what_ran_before_is_restored_with_its_counts_and_the_new_file_forgotten() -> None:

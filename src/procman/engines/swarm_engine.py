@@ -18,9 +18,10 @@ from procman.engines.swarm_records import (
     moment,
     services,
 )
-from procman.engines.swarm_stack import APP, ENVIRONMENT, Stack, filled, make_stack, stack_name
+from procman.engines.swarm_stack import APP, ENVIRONMENT, Stack, filled, half, make_stack, stack_name
 from procman.engines.swarm_store import Kept, SwarmStore
-from procman.engines.swarm_view import SwarmView, nothing_deployed, service_name
+from procman.engines.swarm_view import SwarmView, given_up, nothing_deployed, service_name
+from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
 from procman.export.container.first_process import source
@@ -114,7 +115,7 @@ class Swarm:
         return "".join(f"{line}\n" for line in lines)
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
-        """Create the secrets that are new, and the network, which the release phase needs."""
+        """Create the secrets that are new, and what the release phase needs: the network, and what it depends on."""
         stack = self._stack(release, before)
         listed = yield from self._listed("secret")
         for secret in stack.secrets.values():
@@ -128,6 +129,15 @@ class Swarm:
             outcome = yield from run(self._docker(*words, self._network))
             if b"already exists" not in outcome.err:
                 self._docker.require(outcome, "the network cannot be created")
+        yield from self._start_needed(stack, release, before)
+
+    def _start_needed(self, stack: Stack, release: Release, before: Deployed | None) -> Steps[None]:
+        """Start what the release phase depends on, as far as it is new, and wait for it."""
+        missing = {name: release.counts[name] for name in stack.needed if not before or name not in before.counts}
+        if missing:
+            text = filled(stack.only(missing).template(), _by_label(missing))
+            yield from self._deploy_stack(text, "--resolve-image=always")
+            yield from wait_or_explain(self, missing, release.timeout)
 
     def release(self, release: Release) -> Steps[None]:
         """Run the release phase as a job."""
@@ -146,6 +156,9 @@ class Swarm:
         stack = self._stack(release, before)
         yield from self._store.write(stack, release.version, release.image)
         yield from self._deploy_stack(filled(stack.template(), _by_label(release.counts)), "--resolve-image=always")
+        if before is not None:  # Swarm does not touch what has failed and has not changed
+            failed = [slots.service.name for slots in (yield from self._view.observed()) if given_up(slots)]
+            yield from self._update([("service", "update", "--detach", "--force", name) for name in failed])
 
     def _deploy_stack(self, text: str, *more: str) -> Steps[None]:
         words = ("stack", "deploy", "--with-registry-auth", *more, "--compose-file=-")
@@ -213,9 +226,16 @@ class Swarm:
         self._docker.require(outcome, "Swarm does not scale")
 
     def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
-        """Replace all tasks: one after the other, or all at the same time."""
-        words = ("service", "update", "--detach", "--force", "--update-parallelism", "1" if rolling else "0")
-        yield from self._update([(*words, one.name) for one in (yield from self._chosen(names)) if one.replicas])
+        """Replace all tasks: all at the same time, or with ``rolling`` one after the other.
+
+        Where a new one starts before the old one stops, half of them are replaced at a time, since all stay up.
+        """
+        calls = []
+        for one in (yield from self._chosen(names)):
+            at_a_time = (half(one.replicas) if one.starts_first else 1) if rolling else 0
+            words = ("service", "update", "--detach", "--force", "--update-parallelism", str(at_a_time), one.name)
+            calls += [words] if one.replicas else []
+        yield from self._update(calls)
 
     def stop(self, names: Sequence[str]) -> Steps[None]:
         """Scale to 0, and keep the count in a label."""

@@ -61,6 +61,7 @@ class Service:
     spec: Mapping[str, Any]  # of its tasks
     labels: Mapping[str, str]
     port: int | None = None
+    starts_first: bool = False  # whether a new task starts before the old one stops
 
     @property
     def runs_once(self) -> bool:
@@ -123,6 +124,7 @@ def _service(record: Record) -> Service:
         spec["TaskTemplate"],
         labels,
         ports[0].get("PublishedPort"),
+        (spec.get("UpdateConfig") or {}).get("Order") == "start-first",
     )
 
 

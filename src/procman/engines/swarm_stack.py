@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.interface import EngineError
@@ -13,6 +13,7 @@ from procman.export.application import (
     application,
     average_backoff,
     budget_window,
+    gate,
     seconds,
     starts_allowed,
 )
@@ -24,7 +25,7 @@ from procman.export.shell import SPECIAL_VARIABLES, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from procman.engines.interface import Release
     from procman.export.application import Application, Service
@@ -53,7 +54,8 @@ class Stack:
     """What is deployed as one: the services without their counts, the secrets, and the release phase.
 
     ``labels`` are Swarm's names of the process types, without the name of the stack. ``phase`` are the options and the
-    command of the release phase for `docker service create`; empty if there is none.
+    command of the release phase for `docker service create`; empty if there is none. ``needed`` are the process types
+    that it depends on.
     """
 
     name: str
@@ -61,6 +63,12 @@ class Stack:
     services: Mapping[str, Part]
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     phase: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+
+    def only(self, types: Iterable[str]) -> Stack:
+        """Return the stack with these process types only."""
+        chosen = {self.labels[name] for name in types}
+        return replace(self, services={label: part for label, part in self.services.items() if label in chosen})
 
     def template(self) -> str:
         """Return the file of the stack without the counts."""
@@ -105,6 +113,7 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
         services,
         {one.name: one for one in secrets.values() if one},
         _phase(app, phase, release.options, secrets[phase.name]) if phase else (),
+        tuple(one.name for one in app.services if phase and one.kind != RELEASE and gate(app, one) is None),
     )
 
 
@@ -169,11 +178,12 @@ def _doubled(value: object) -> object:
 def _deploy(app: Application, service: Service, release: Release, stopped: int) -> Part:
     """Return how Swarm runs and replaces a service.
 
-    What serves a port is replaced without a gap. The health check decides when an instance is up, so that watching it
-    for longer only takes time. procman watches the update, and restores all services if one of them fails.
+    Half of the instances are replaced at a time. What serves a port is replaced without a gap. The health check decides
+    when an instance is up, so that watching it for longer only takes time. procman watches the update, and restores all
+    services if one of them fails.
     """
     order = "start-first" if service.serves else "stop-first"
-    update = {"order": order, "monitor": "1s", "failure_action": "pause"}
+    update = {"parallelism": half(service.replicas), "order": order, "monitor": "1s", "failure_action": "pause"}
     return {
         "labels": {
             APP: stack_name(app.name),
@@ -185,6 +195,11 @@ def _deploy(app: Application, service: Service, release: Release, stopped: int) 
         **({"update_config": update, "rollback_config": update} if service.kind == LASTING else {}),
         "restart_policy": _restart(service, release.options.keep_trying),
     }
+
+
+def half(count: int) -> int:
+    """Return how many of so many instances are replaced at a time; at least one, since 0 means all of them."""
+    return max(1, (count + 1) // 2)
 
 
 def _restart(service: Service, keep_trying: bool) -> Part:

@@ -54,12 +54,12 @@ class SwarmView:
         known = {slots.service.type: slots for slots in (yield from self.observed())}
         time = yield from now()
         chosen = [known[name] for name in wanted if name in known]
-        given_up = [one for slots in chosen for one in _given_up(slots)]
-        failed = [one for one in given_up if one.id in self._suspects]
-        self._suspects = {one.id for one in given_up}
+        suspects = [one for slots in chosen for one in given_up(slots)]
+        failed = [one for one in suspects if one.id in self._suspects]
+        self._suspects = {one.id for one in suspects}
         done = [self._is_done(slots, wanted[slots.service.type], time) for slots in chosen]
         instances = tuple(one for slots in chosen for one in slots.instances())
-        return Look(instances, all(done) and len(done) == len(wanted) and not given_up, tuple(failed))
+        return Look(instances, all(done) and len(done) == len(wanted) and not suspects, tuple(failed))
 
     def _is_done(self, slots: Slots, count: int, time: float) -> bool:
         service = slots.service
@@ -130,16 +130,16 @@ def _is_over(row: Mapping[str, object]) -> bool:
     return str(row["CurrentState"]).partition(" ")[0].lower() in ENDED
 
 
-def _given_up(slots: Slots) -> list[InstanceState]:
+def given_up(slots: Slots) -> list[InstanceState]:
     """Return what Swarm has given up: an update that is paused, or an instance that is not started again."""
     instances = {one.name: one for one in slots.instances()}
-    given_up = []
+    found = []
     for slot in slots.by_slot:
         task = slots.current(slot)
         if task.has_failed and not task.is_wanted and same_spec(task, slots.service) and slots.service.replicas:
-            given_up.append(replace(slots.instance(slot, task), state=FAILED))
+            found.append(replace(slots.instance(slot, task), state=FAILED))
     if slots.service.update not in ("paused", "rollback_paused"):
-        return given_up
+        return found
     failed = [
         slots.instance(slot, task)
         for slot, history in slots.by_slot.items()
@@ -147,4 +147,4 @@ def _given_up(slots: Slots) -> list[InstanceState]:
         if task.has_failed and same_spec(task, slots.service)
     ]
     unsettled = [replace(one, reason=slots.service.message) for one in instances.values() if one.state != RUNNING]
-    return [replace(one, state=FAILED) for one in given_up or failed or unsettled or list(instances.values())[:1]]
+    return [replace(one, state=FAILED) for one in found or failed or unsettled or list(instances.values())[:1]]
