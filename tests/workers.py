@@ -84,7 +84,8 @@ def estimate(config: pytest.Config) -> str:
     seconds = sum(value for name, value in SECONDS.items() if any(_meet(tests / name, folder) for folder in chosen))
     minutes = (seconds / at_once + COLLECTION) / 60
     length = f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute"
-    engines = os.geteuid() == 0 and any(_meet(tests / "export" / "engines", folder) for folder in chosen)
+    real = (tests / "export" / "engines", tests / "engines" / "live")
+    engines = os.geteuid() == 0 and any(_meet(one, folder) for one in real for folder in chosen)
     more = ", and minutes more for Docker and systemd, where they are installed" if engines else ""
     return f"about {length}{more} ({at_once} at a time, {processors()} processors)"
 

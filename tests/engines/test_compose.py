@@ -348,3 +348,17 @@ def test_the_output_of_a_release_is_shown() -> None:
     docker.driver.perform(compose.ship(release_of(), None))
     docker.driver.perform(compose.release(release_of()))
     assert [(line.instance, line.line) for line in docker.driver.lines] == [("release.1", b"migrated")]
+
+
+def test_a_version_that_has_never_been_up_is_noted_but_not_restored() -> None:
+    docker = Docker(image_inspect=said("sha256:12"))
+    compose = engine()
+    docker.driver.perform(compose.ship(release_of(), None))
+    docker.driver.perform(compose.apply(release_of(), None))
+    (noted,) = (call.stdin for call in docker.driver.calls if "cp" in call.argv and call.stdin)
+    docker.answers = {"cp": Outcome(0, noted)}
+    before = docker.driver.perform(engine().deployed())
+    assert before is not None
+    assert (before.version, before.restorable) == ("2", None)
+    with pytest.raises(EngineError, match="2 has never been up, so it is not restored"):
+        docker.driver.perform(engine().restore(before, release_of()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import unified_diff
 
 from procman.core.procfile.selection import matches
@@ -60,10 +61,11 @@ class Compose:
         yield from self._store.unlock(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
-        """See Engine.deployed. After a first deployment that failed, there are only containers, without a project."""
+        """See Engine.deployed. A version that has never been up is not worth restoring."""
         project = yield from self._store.read()
         if project is not None:
-            return Deployed(project.version, project.counts, project.stopped, project)
+            restorable = project if project.has_been_up else None
+            return Deployed(project.version, project.counts, project.stopped, restorable)
         found = yield from self._containers()
         counts: dict[str, int] = {}
         for one in found:
@@ -125,6 +127,8 @@ class Compose:
         What serves a port and has several instances is replaced in two halves, so that one half always serves.
         """
         project = self._applied()
+        if before is None or before.restorable is None:  # so that `run` and the like work at what does not come up
+            yield from self._store.write(project)
         found = yield from self._whole_containers()
         yield from self._remove(_in_the_way(project, found))
         first = _first_half(project, found)
@@ -138,7 +142,7 @@ class Compose:
         """See Engine.restore."""
         project = before.restorable
         if project is None:
-            raise EngineError("what ran before cannot be restored, since nothing is noted about it", "deploy again")
+            raise EngineError(f"{before.version or 'what was there before'} has never been up, so it is not restored")
         self._project = project  # type: ignore[assignment]
         yield from self._remove(_surplus(self._applied(), (yield from self._whole_containers())))
         yield from self._up((), release.timeout)
@@ -147,7 +151,8 @@ class Compose:
         """See Engine.prune. Only now is the new project the one that can be restored."""
         project = self._applied()
         yield from self._remove(_surplus(project, (yield from self._containers())))
-        yield from self._store.write(project)
+        self._project = replace(project, has_been_up=True)
+        yield from self._store.write(self._project)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """See Engine.look."""
@@ -157,7 +162,8 @@ class Compose:
         expected = {f"{name}.{number}" for name, count in wanted.items() for number in range(1, count + 1)}
         ready = {one.state.name for one in current if one.is_ready and self._is_settled(one)}
         failed = tuple(one.state for one in current if one.has_failed and one.state.name in expected)
-        is_done = ready == expected == {one.state.name for one in found}
+        there = {one.state.name for one in found if one.state.state != EXITED or one.state.name in expected}
+        is_done = ready == expected == there  # what is stopped does not count
         return Look(tuple(one.state for one in found), is_done, failed)
 
     def _is_settled(self, one: Container) -> bool:

@@ -91,7 +91,7 @@ def _container(record: Mapping[str, dict[str, object]], node: str) -> Container:
         lasts=policy != "no",
         is_checked=bool(_health(state)),
         is_ready=word == RUNNING or (word == EXITED and policy == "no"),
-        has_failed=looping or word == FAILED or _health(state) == "unhealthy",
+        has_failed=looping or word == FAILED or (word == STARTING and _health(state) == "unhealthy"),
         published=published,
         is_whole=record["Name"] == f"/{labels.text(_PROJECT)}-{labels.text(_SERVICE)}",
     )

@@ -134,12 +134,14 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
 
     done = shop.attempt("run", "--", "sh", "-c", 'printf %s "$H_QUOTES"; exit 7')
     assert (done.code, done.out) == (7, HOSTILE["H_QUOTES"])
-    shop("restart", "--rolling")
+    shop("restart", "--rolling", "web")
     shop.node.call("exec", f"{shop.name}-mail-er-1", "touch", "/app/sick")
     wait_for(lambda: shop.row("mail_er.1")["restarts"], "what is unhealthy is restarted")
     shop("stop", "mail_er")
     assert shop.ps()["mail_er.1"][0] == "exited"
     assert "it is stopped" in shop("why", "mail_er").out
+    shop("restart")
+    assert shop.ps()["mail_er.1"][0] == "exited"
     shop("deploy", "--version", "3")
     assert shop.ps() == {"web.1": ("running", "3", 5000)}, "what is stopped stays so"
     shop("start")
