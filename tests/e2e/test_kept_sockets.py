@@ -181,7 +181,7 @@ def test_no_client_is_refused_while_instances_that_share_a_socket_come_and_go(pl
 
 
 def test_no_client_is_refused_while_it_crashes(place: Place, server: str) -> None:
-    """What the server has accepted is lost with it: at most one request of each client."""
+    """What the server has accepted is lost with it, and what a worker accepts that lives for a moment longer."""
     session, port = started(place, "backoff = '100ms'")
     with Load(port) as load:
         assert place.call("signal", "KILL", "web").code == 0
@@ -189,7 +189,7 @@ def test_no_client_is_refused_while_it_crashes(place: Place, server: str) -> Non
         session.wait_for("web.1 started")
         request(port)
     assert load.results["refused"] + load.results["hung"] == 0, load.results
-    assert load.results["reset"] + load.results["cut off"] <= CLIENTS, load.results
+    assert load.results["reset"] + load.results["cut off"] <= 2 * CLIENTS, load.results
 
 
 def test_no_client_is_refused_while_a_watched_file_changes(place: Place, server: str) -> None:

@@ -165,6 +165,8 @@ def test_a_connection_during_a_restart_waits_for_the_next_life(place: Place) -> 
     session.wait_for("given")
     clients = [site.connect() for _ in range(3)]
     until(lambda: "kept open; 3 connections wait" in site.why())
+    queue = f'process="web.1",type="web",procfile="{place.folder}/Procfile",address="127.0.0.1:{site.port}"}} 3'
+    assert f"procman_waiting_connections{{{queue}" in place.call("metrics").out
     hold.unlink()
     assert [answer(client) for client in clients] == ["web.1"] * 3
 

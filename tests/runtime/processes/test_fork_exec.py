@@ -15,6 +15,7 @@ from runtime.fakes import open_descriptors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from procman.runtime.processes.fork_exec import FileAction
 
@@ -140,3 +141,11 @@ def test_a_file_that_is_opened_in_its_place_is_left_there(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "close", lambda fd: calls.append((fd,)))
     module._perform((os.POSIX_SPAWN_OPEN, 0, "/x", os.O_RDONLY, 0))
     assert calls == ([] if opened == 0 else [(opened, 0), (opened,)])
+
+
+def test_the_error_arrives_although_the_child_gets_all_low_numbers(tmp_path: Path) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    actions: list[FileAction] = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(3, 40)]
+    with pytest.raises(FileNotFoundError):
+        fork_exec(f"{tmp_path}/missing", ["missing"], {}, (), actions, new_session=True)
+    os.close(null)

@@ -81,22 +81,21 @@ class SocketKeeper(QuietComponent):
         self._sockets.keep_only(())
 
     def remark(self, instance: Instance) -> dict[str, object]:
-        """Return the state of an instance that waits for a connection, and a clause for `why` about its sockets."""
+        """Return the length of the queue of each open socket, a clause for `why`, and the state of what waits for one.
+
+        Of a queue whose length the system does not say, it is at least 1.
+        """
         listen = instance.plan.listen
         if listen is None:
             return {}
+        waiting = {one: self._sockets.waiting(one) for one in listen.addresses if one in self._sockets}
+        queues = {one: 1 if count is None else count for one, count in waiting.items()}
         if self._is_awaiting(instance):
             where = " or ".join(listen.addresses)
             why = f"the first connection to {where} starts it, or `procman start {instance.name}`"
-            return {"state": "listening", "why": why}
-        kept = [f"{one} is kept open{self._queue(one)}" for one in listen.addresses if one in self._sockets]
-        return {"why": "; ".join(kept)} if kept else {}
-
-    def _queue(self, address: str) -> str:
-        waiting = self._sockets.waiting(address)
-        if waiting is None:
-            return "; connections wait"
-        return f"; {waiting} connection{' waits' if waiting == 1 else 's wait'}" if waiting else ""
+            return {"state": "listening", "why": why, "queues": queues}
+        kept = [f"{one} is kept open{_queue(count)}" for one, count in waiting.items()]
+        return {"why": "; ".join(kept), "queues": queues} if kept else {}
 
     # Which sockets stay open ------------------------------------------------------------------------------------------
 
@@ -196,3 +195,9 @@ class SocketKeeper(QuietComponent):
             self._later[instance.name] = now + PAUSE
         else:
             self._arm(instance)
+
+
+def _queue(waiting: int | None) -> str:
+    if waiting is None:
+        return "; connections wait"
+    return f"; {waiting} connection{' waits' if waiting == 1 else 's wait'}" if waiting else ""
