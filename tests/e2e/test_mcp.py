@@ -117,6 +117,8 @@ def test_an_agent_starts_waits_reads_restarts_and_stops(place: harness.Place) ->
         assert not (await given(client, "stop", names=["db"]))["session_ended"]
         assert "stopped by you" in (await given(client, "why", names=["db"]))["processes"][0]["why"]
         assert (await given(client, "stop"))["session_ended"]
+        ended = (await given(client, "logs", names=["web"]))["lines"]  # of the record
+        assert "hello" in [line["text"] for line in ended]
 
     served(place, work)
     assert place.call("ps").code == 1
