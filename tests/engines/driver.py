@@ -91,6 +91,7 @@ class Driver:
                             ahead.append(item)
                         else:
                             self.lines.append(item)
+            ahead += step.ended(call)
 
     @property
     def commands(self) -> list[str]:

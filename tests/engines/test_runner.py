@@ -133,6 +133,17 @@ def test_lines_are_followed_and_may_name_more_to_follow() -> None:
     ]
 
 
+def test_what_has_ended_may_be_followed_again() -> None:
+    more = [shell("echo again")]
+
+    def read(call: Call, stream: str, line: bytes) -> Iterator[LogLine]:
+        yield LogLine(" ".join(call.argv), line, stream=stream)
+
+    perform(Follow((shell("echo once; echo no >&2"),), read, lambda _: [more.pop()] if more else []))
+    lines = [line.line for line in shown if isinstance(line, LogLine) and line.stream == "stdout"]
+    assert lines == [b"once", b"again"]
+
+
 def test_a_terminal_is_passed_on_and_the_code_returned() -> None:
     assert perform(Interactive(Call((sys.executable, "-c", "raise SystemExit(7)")))) == 7
 

@@ -115,16 +115,22 @@ class Card:
     lines: tuple[str, ...] = ()
 
 
+def _nothing(_call: Call) -> Iterable[Call]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Follow:
     """Run several calls at the same time and read their output line by line, until all have ended.
 
     ``read`` gets the call, the stream ("stdout" or "stderr") and a line without its end. It returns the log lines to
-    show, and calls to follow as well, such as those of an instance that is new. The answer is None.
+    show, and calls to follow as well, such as those of an instance that is new. ``ended`` gets a call that has closed
+    its standard output, and returns calls to follow then: a connection may be cut after an hour. The answer is None.
     """
 
     calls: tuple[Call, ...]
     read: Callable[[Call, str, bytes], Iterable[LogLine | Call]]
+    ended: Callable[[Call], Iterable[Call]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

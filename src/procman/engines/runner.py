@@ -268,6 +268,7 @@ class _Follower:
 
     def __init__(self, step: Follow, show: Callable[[LogLine], None]) -> None:
         self._read = step.read
+        self._ended = step.ended
         self._first = step.calls
         self._show = show
         self._children: list[_Child] = []
@@ -305,6 +306,9 @@ class _Follower:
                     self._start(item)
                 else:
                     self._show(item)
+        if not more and name == "stdout":
+            for item in self._ended(call):
+                self._start(item)
 
 
 def _interact(call: Call) -> int:

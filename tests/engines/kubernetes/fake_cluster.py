@@ -29,9 +29,10 @@ KINDS = {
     "statefulsets": "statefulset.apps",
     "replicasets": "replicaset.apps",
     "jobs": "job.batch",
-    "services": "service",
     "cronjobs": "cronjob.batch",
+    "services": "service",
     "poddisruptionbudgets": "poddisruptionbudget.policy",
+    "horizontalpodautoscalers.autoscaling": "horizontalpodautoscaler.autoscaling",
     "configmaps": "configmap",
     "secrets": "secret",
     "pods": "pod",
@@ -49,8 +50,11 @@ class FakeCluster:
         self.refused: dict[str, str] = {}
         self.logs: dict[str, list[str]] = {}
         self.commands: list[str] = []
+        self.events: list[Object] = []
+        self.takes_pods = True
         self._count = 0
         self._hashes: dict[str, str] = {}  # of the newest template, by Deployment
+        self._is_watched = False
 
     def __call__(self, call: Call) -> Outcome:
         """Answer a call."""
@@ -111,7 +115,10 @@ class FakeCluster:
         return said()
 
     def _get(self, words: list[str], _stdin: bytes) -> Outcome:
+        if "--watch" in words and self._is_watched:
+            return said("", 1, "Unable to connect to the server: EOF\n")
         if "--watch" in words:
+            self._is_watched = True
             return said("".join(f"{self._row(pod)}\n" for (kind, _), pod in self.objects.items() if kind == "pod"))
         if "/" in words[0]:
             kind, _, name = words[0].partition("/")
@@ -120,9 +127,11 @@ class FakeCluster:
         kinds = [KINDS[kind] for kind in words[0].split(",")]
         if "pod" in kinds:
             self._live()
+        if kinds == ["event"] and "reason=FailedCreate" in words:
+            return said(json.dumps({"kind": "List", "items": [event for event in self.events if "reason" in event]}))
         found = [one for (kind, _), one in self.objects.items() if kind in kinds and _matches(one, words)]
-        if words[-1] == "name":
-            return said("".join(f"{'/'.join(key_of(one))}\n" for one in found))
+        if words[-1].startswith("jsonpath="):
+            return said("".join(map(_named, found)))
         return said(json.dumps({"kind": "List", "items": found}))
 
     def _delete(self, words: list[str], _stdin: bytes) -> Outcome:
@@ -195,6 +204,8 @@ class FakeCluster:
         old = self.objects.get(key_of(found))
         if "stringData" in found:
             found["data"] = {key: b64encode(value.encode()).decode() for key, value in found.pop("stringData").items()}
+        if old and found["kind"] == "CronJob" and "suspend" in old["spec"]:
+            found["spec"]["suspend"] = old["spec"]["suspend"]  # what another manager has set, and this one leaves alone
         if old:
             found["metadata"] = {**old["metadata"], **found["metadata"]}
             found["status"] = old.get("status", {})
@@ -286,17 +297,19 @@ class FakeCluster:
 
     def _work(self, job: Object) -> None:
         name = job["metadata"]["name"]
-        pods = self._pods_of(name)
-        if not pods and not job["spec"].get("suspend") and not job.get("status"):
+        phases = [pod["status"]["phase"] for pod in self._pods_of(name)]
+        failures = phases.count("Failed")
+        if "Succeeded" in phases or failures > job["spec"]["backoffLimit"]:
+            kind = "Complete" if "Succeeded" in phases else "Failed"
+            job["status"] = {"conditions": [{"type": kind, "status": "True"}], "completionTime": self._now()}
+        elif failures == len(phases) and not job["spec"].get("suspend") and not job.get("status"):
             self._pod(
                 name, {**job["spec"]["template"]["metadata"]["labels"], "job-name": name}, job["spec"]["template"]
             )
-        for pod in pods:
-            if pod["status"]["phase"] in ("Failed", "Succeeded"):
-                kind = "Complete" if pod["status"]["phase"] == "Succeeded" else "Failed"
-                job["status"] = {"conditions": [{"type": kind, "status": "True"}], "completionTime": self._now()}
 
     def _pod(self, owner: str, labels: Object, template: Object) -> None:
+        if not self.takes_pods:
+            return
         self._count += 1
         container = template["spec"]["containers"][0]
         status = {"name": container["name"], "image": container["image"], "restartCount": 0}
@@ -315,6 +328,11 @@ def key_of(found: Object) -> Key:
     """Return how kubectl names an object."""
     group = found["apiVersion"].rpartition("/")[0]
     return f"{found['kind'].lower()}{f'.{group}' if group else ''}", found["metadata"]["name"]
+
+
+def _named(found: Object) -> str:
+    owners = found["metadata"].get("ownerReferences") or [{"kind": ""}]
+    return f"{found['apiVersion']} {found['kind']} {found['metadata']['name']} {owners[0]['kind']}\n"
 
 
 def _matches(found: Object, words: list[str]) -> bool:

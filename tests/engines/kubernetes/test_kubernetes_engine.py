@@ -44,6 +44,14 @@ def test_context_and_namespace_are_those_of_the_kubeconfig_when_the_command_begi
     assert all(call.argv[:5] == ("kubectl", "--context", "prod", "--namespace", "live") for call in others)
 
 
+def test_what_is_written_may_take_longer_than_what_is_read() -> None:
+    rig = Rig()
+    rig.deploy("1")
+    times = {(call.argv[6], call.argv[5], call.timeout) for call in rig.driver.calls}
+    assert ("get", "--request-timeout=10s", 30.0) in times
+    assert ("apply", "--request-timeout=40s", 120.0) in times, "the cluster waits for others, such as webhooks"
+
+
 def test_no_secret_is_an_argument_or_an_annotation() -> None:
     rig = Rig()
     rig.deploy("1")

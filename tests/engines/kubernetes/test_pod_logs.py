@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engines.driver import Driver, said
 from engines.kubernetes.rig import Rig
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +43,12 @@ def test_names_and_a_time_choose_lines() -> None:
     assert rig.driver.perform(rig.engine().logs(["web.2"], follow=False, lines=0, since=None)) == []
 
 
+def test_an_unknown_name_is_a_mistake() -> None:
+    rig = deployed()
+    with pytest.raises(UsageError, match=r'^there is no process "wbe" at live$'):
+        rig.driver.perform(rig.engine().logs(["wbe"], follow=False, lines=1, since=None))
+
+
 def test_what_is_followed_begins_after_the_last_lines() -> None:
     rig = deployed()
     rig.driver.perform(rig.engine().logs(["web"], follow=True, lines=1, since=None))
@@ -62,8 +71,10 @@ def test_pods_that_are_born_later_are_followed_from_their_first_line() -> None:
     )
     rig.cluster.logs["shop-web-new"] = ["2026-01-02T03:02:00.1Z hello"]
 
+    watches = [rows, ""]
+
     def answer(call: Call) -> Outcome:
-        return said(rows) if "--watch" in call.argv else rig.cluster(call)
+        return said(watches.pop(0)) if "--watch" in call.argv else rig.cluster(call)
 
     rig.driver = Driver(answer)
     rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None))
@@ -75,11 +86,12 @@ def test_a_second_life_of_a_container_is_followed_too() -> None:
     rig = deployed()
     (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
     row = f"{web}   web   <none>   2026-01-02T03:0{{}}:00Z   n1   <none>\n"
-    lives = [["2026-01-02T03:00:00.0Z line 0", "2026-01-02T03:00:00.1Z line 1"], ["2026-01-02T03:05:00.1Z again"]]
+    lives = [["2026-01-02T03:00:00.0Z line 0", "2026-01-02T03:00:00.1Z line 1"], ["2026-01-02T03:05:00.1Z again"], []]
+    watches = [row.format(0) + row.format(5), ""]
 
     def answer(call: Call) -> Outcome:
         if "--watch" in call.argv:
-            return said(row.format(0) + row.format(5))
+            return said(watches.pop(0))
         if "--follow" in call.argv:
             return said("".join(f"{line}\n" for line in lives.pop(0)))
         return rig.cluster(call)
@@ -87,3 +99,24 @@ def test_a_second_life_of_a_container_is_followed_too() -> None:
     rig.driver = Driver(answer)
     rig.driver.perform(rig.engine().logs(["web.1"], follow=True, lines=0, since=None))
     assert [line.line for line in rig.driver.lines][-1] == b"again"
+
+
+def test_a_connection_that_is_cut_is_made_again() -> None:
+    rig = deployed()
+    (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
+    row = f"{web}   web   <none>   2026-01-02T03:00:00Z   n1   <none>\n"
+    watches = [row, row, ""]
+    last = "2026-01-02T04:00:00.5Z two"
+    logs = [["2026-01-02T04:00:00.1Z one"], ["2026-01-02T04:00:00.1Z one", last], [last]]
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            return said(watches.pop(0))
+        if "--follow" in call.argv:
+            return said("".join(f"{line}\n" for line in logs.pop(0)))
+        return rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    rig.driver.perform(rig.engine().logs(["web.1"], follow=True, lines=0, since=None))
+    assert [line.line for line in rig.driver.lines] == [b"one", b"two"]
+    assert (watches, logs) == ([], [])

@@ -34,7 +34,7 @@ def instances(items: list[Object]) -> dict[str, InstanceState]:
 
 
 def look(items: list[Object], crashes: int = 3, now: float = 0.0) -> Look:
-    return Rollout(TYPES, lambda _: crashes).look(items, {"web": 2, "clock": 1}, now)
+    return Rollout(TYPES, lambda _: crashes).look(items, {"web": 2, "clock": 1}, now, {})
 
 
 def names(states: tuple[InstanceState, ...]) -> list[str]:
@@ -127,22 +127,32 @@ def test_what_cannot_be_created_fails_after_a_while() -> None:
             one["status"]["containerStatuses"][0]["state"] = {"waiting": waiting}
             one["status"]["phase"] = "Pending"
     rollout = Rollout(TYPES, lambda _: 3)
-    assert rollout.look(items, {"clock": 1}, 0.0).failed == ()
-    (failed,) = rollout.look(items, {"clock": 1}, PATIENCE).failed
+    assert rollout.look(items, {"clock": 1}, 0.0, {}).failed == ()
+    (failed,) = rollout.look(items, {"clock": 1}, PATIENCE, {}).failed
     assert failed.reason == 'its container cannot be created: secret "shop-1" not found'
 
 
-def test_pods_that_the_namespace_refuses_fail_after_a_while() -> None:
+def test_pods_that_the_cluster_refuses_fail_after_a_while() -> None:
     items = [one for one in recorded("running") if not (one["kind"] == "Pod" and "clock" in one["metadata"]["name"])]
-    message = 'pods "shop-clock-1" is forbidden: exceeded quota: small'
-    for one in items:
-        if one["kind"] == "Deployment" and "clock" in one["metadata"]["name"]:
-            one["status"]["conditions"] = [{"type": "ReplicaFailure", "status": "True", "message": message}]
+    refusals = {"shop-clock": "the cluster refuses its pod: exceeded quota: small"}
     rollout = Rollout(TYPES, lambda _: 3)
-    found = rollout.look(items, {"clock": 1}, 0.0)
-    assert [(one.name, one.state, one.reason) for one in found.instances] == [("clock.1", "waiting", message)]
+    found = rollout.look(items, {"clock": 1}, 0.0, refusals)
+    assert [(one.name, one.state, one.reason) for one in found.instances] == [
+        ("clock.1", "waiting", "the cluster refuses its pod: exceeded quota: small")
+    ]
     assert found.failed == ()
-    assert names(rollout.look(items, {"clock": 1}, PATIENCE).failed) == ["clock.1"]
+    assert names(rollout.look(items, {"clock": 1}, PATIENCE, refusals).failed) == ["clock.1"]
+
+
+def test_a_workload_that_is_about_to_be_removed_does_not_count() -> None:
+    items = recorded("numbered")
+    old = [one for one in recorded("restarting") if one["metadata"]["labels"]["app.kubernetes.io/component"] == "web"]
+    rollout = Rollout(TYPES, lambda _: 3)
+    assert not rollout.look([*items, *old], {"web": 2}, 0.0, {}).is_done
+    rollout.applied = {"statefulset.apps/shop-web": "web", "deployment.apps/shop-clock": "clock"}
+    done = rollout.look([*items, *old], {"web": 2, "clock": 1}, 0.0, {})
+    assert done.is_done
+    assert [(one.name, one.version) for one in done.instances] == [("web.1", "5"), ("web.2", "5"), ("clock.1", "5")]
 
 
 @pytest.mark.parametrize(

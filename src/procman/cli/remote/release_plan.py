@@ -39,7 +39,12 @@ def make_release(remote: Remote, before: Deployed | None, version: str) -> Relea
     image = _image(remote.settings.image or destination.image, version, destination)
     plan = _plan_of_all(settings, counts, remote.engine)
     options = ExportOptions(
-        app=remote.app, user=destination.user, image=image, target_dir=destination.folder, replicas=counts
+        app=remote.app,
+        user=destination.user,
+        image=image,
+        target_dir=destination.folder,
+        numbered=destination.numbered,
+        replicas=counts,
     )
     hosts = {host: parse_formation(text).counts for host, text in destination.host_formations.items()}
     return Release(destination.name, version, image, plan, options, counts, remote.timeout, hosts)

@@ -27,6 +27,7 @@ class Destination:
         # where it is
         self.context = ""  # of docker or kubectl
         self.namespace = ""
+        self.numbered = False  # whether pods of Kubernetes have the numbers of instances
         self.hosts: tuple[str, ...] = ()
         self.folder = ""  # of the application, on the hosts
         self.user = ""  # the account that the processes run as

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-WORKLOADS = ("deployments", "statefulsets", "jobs")
-RUNNABLE = (*WORKLOADS, "cronjobs", "services", "poddisruptionbudgets")  # what a rollout changes
+WORKLOADS = ("deployments", "statefulsets", "jobs", "cronjobs")
+# What a rollout changes.
+RUNNABLE = (*WORKLOADS, "services", "poddisruptionbudgets", "horizontalpodautoscalers.autoscaling")
 EVERYTHING = (*RUNNABLE, "configmaps", "secrets")
 COUNT = "procman/count"  # the annotation of a stopped workload: how many it had
+
+
+ENDING = ("Job", "CronJob")  # kinds of workloads whose pods end by themselves
 
 
 class Workloads:
@@ -27,7 +31,7 @@ class Workloads:
 
     def __init__(self, objects: Iterable[Object], types: TypeNames) -> None:
         self.by_type: dict[str, Object] = {}
-        kinds = ("Deployment", "StatefulSet", "Job")
+        kinds = ("Deployment", "StatefulSet", *ENDING)
         for one in sorted(objects, key=lambda one: str(one["metadata"].get("creationTimestamp", ""))):
             if one["kind"] in kinds and types.of(one) != RELEASE:
                 self.by_type[types.of(one)] = one  # of several Jobs, the latest one
@@ -37,20 +41,29 @@ class Workloads:
         if not self.by_type:
             return None
         stopped = {name: count for name, one in self.by_type.items() if (count := stopped_count(one))}
-        versions = [version_of(one["spec"]["template"]["metadata"]) for one in self.by_type.values()]
+        versions = [version_of(template_of(one)["metadata"]) for one in self.by_type.values()]
         counts = {name: count_of(one) for name, one in self.by_type.items()}
         return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects))
 
 
 def count_of(workload: Object) -> int:
     """Return how many instances a workload wants."""
-    if workload["kind"] == "Job":
+    if workload["kind"] in ENDING:
         return 0 if workload["spec"].get("suspend") else 1
     return int(workload["spec"].get("replicas", 1))
 
 
+def template_of(workload: Object) -> Object:
+    """Return the template of its pods."""
+    spec: Object = workload["spec"]
+    found: Object = (spec["jobTemplate"]["spec"] if workload["kind"] == "CronJob" else spec)["template"]
+    return found
+
+
 def stopped_count(workload: Object) -> int:
     """Return how many instances a stopped workload had; 0 if it is not stopped."""
+    if workload["kind"] in ENDING:
+        return 1 - count_of(workload)
     return int(workload["metadata"].get("annotations", {}).get(COUNT, "0"))
 
 

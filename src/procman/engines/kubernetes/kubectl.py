@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     Object = dict[str, Any]  # as the API returns it
 
 OWNER = "procman"  # who manages the fields of an object, for server-side apply
-_ANSWER = 10  # seconds that one request may take
-_PATIENCE = 30.0  # seconds that a command may take: it tries to reach the cluster several times
+_NAMES = '{range .items[*]}{.apiVersion} {.kind} {.metadata.name} {.metadata.ownerReferences[0].kind}{"\\n"}{end}'
+_READ = 10  # seconds that a request may take
+_WRITE = 40  # seconds: the cluster may call others, which have 30 s
+_LOGS = 30  # seconds, to read all of the output of a pod
+_TRIES = 3  # requests that a command may make in vain, such as to find out what the cluster knows
 
 
 class Kubectl:
@@ -58,7 +61,9 @@ class Kubectl:
 
     def call(self, *words: str, stdin: bytes = b"") -> Call:
         """Return a call that requests something from the cluster."""
-        return Call(self.argv(f"--request-timeout={_ANSWER}s", *words), stdin, _PATIENCE, shown=f"kubectl {words[0]}")
+        seconds = {"get": _READ, "version": _READ, "logs": _LOGS}.get(words[0], _WRITE)
+        argv = self.argv(f"--request-timeout={seconds}s", *words)
+        return Call(argv, stdin, float(_TRIES * seconds), shown=f"kubectl {words[0]}")
 
     def error(self, outcome: Outcome) -> EngineError:
         """Return what went wrong, as an error for the user."""
@@ -73,10 +78,16 @@ class Kubectl:
         return outcome
 
     def listed(self, kinds: Sequence[str], selector: str) -> Steps[list[Object]]:
-        """Return all objects of some kinds that have these labels."""
+        """Return all objects of some kinds that have these labels, but for the Jobs that a CronJob makes."""
         outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", "json")
         items: list[Object] = json.loads(outcome.text)["items"]
-        return items
+        return [one for one in items if one["kind"] != "Job" or not one["metadata"].get("ownerReferences")]
+
+    def names(self, kinds: Sequence[str], selector: str) -> Steps[set[str]]:
+        """Return the names of what ``listed`` returns, without the contents: they may be secret."""
+        outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", f"jsonpath={_NAMES}")
+        rows = (line.split(" ") for line in outcome.text.splitlines())
+        return {_named(version, kind, name) for version, kind, name, owner in rows if kind != "Job" or not owner}
 
     def found(self, name: str) -> Steps[Object | None]:
         """Return one object, called ``KIND/NAME``; None if it does not exist."""
@@ -102,6 +113,9 @@ def as_list(objects: Iterable[Object]) -> bytes:
 
 def name_of(found: Object) -> str:
     """Return the name of an object for a command: ``deployment.apps/shop-web``."""
-    group = found["apiVersion"].rpartition("/")[0]
-    kind = found["kind"].lower()
-    return f"{kind}{f'.{group}' if group else ''}/{found['metadata']['name']}"
+    return _named(found["apiVersion"], found["kind"], found["metadata"]["name"])
+
+
+def _named(version: str, kind: str, name: str) -> str:
+    group = version.rpartition("/")[0]
+    return f"{kind.lower()}{f'.{group}' if group else ''}/{name}"

@@ -10,6 +10,7 @@ from procman.engines.calls import Pause, Report, now, run
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.deployed_objects import (
     COUNT,
+    ENDING,
     EVERYTHING,
     RUNNABLE,
     WORKLOADS,
@@ -18,6 +19,7 @@ from procman.engines.kubernetes.deployed_objects import (
     as_json,
     names_of,
     stopped_count,
+    template_of,
 )
 from procman.engines.kubernetes.differences import difference
 from procman.engines.kubernetes.explanations import explained
@@ -27,10 +29,11 @@ from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.one_offs import ONE_OFF, run_once
 from procman.engines.kubernetes.pod_logs import PodLogs
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
+from procman.engines.kubernetes.refusals import find_refusals
 from procman.engines.kubernetes.release_jobs import run_release
 from procman.engines.kubernetes.rollouts import KINDS, Rollout
 from procman.engines.records import EXITED, InstanceState, LogLine
-from procman.errors import EXIT_CANNOT_EXECUTE
+from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
 from procman.export.application import RELEASE, application, starts_allowed
 from procman.export.container.containers import dns_label
 from procman.export.container.kubernetes_objects import Objects
@@ -132,12 +135,15 @@ class Kubernetes:
         for instance in release.plan.instances:
             budget = starts_allowed(instance.restart)
             self._budgets[instance.type] = budget if before is None else min(_CRASHES, budget)
-        yield from self._kubectl.apply(self._workloads(release))
+        workloads = self._workloads(release)
+        self._rollout.applied = {name_of(one): self._types.of(one) for one in workloads}
+        yield from self._kubectl.apply(workloads)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once whether all these types are up."""
         objects = yield from self._kubectl.listed(KINDS, self._pods)
-        return self._rollout.look(objects, wanted, (yield from now()))
+        refusals = yield from find_refusals(self._kubectl, objects)
+        return self._rollout.look(objects, wanted, (yield from now()), refusals)
 
     def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
         """Return the last lines that an instance wrote: of its former life if it has just begun another one."""
@@ -154,14 +160,15 @@ class Kubernetes:
         del release
         self._budgets.clear()
         objects = _restorable(before)
+        self._rollout.applied = {name_of(one): self._types.of(one) for one in objects}
         yield from self._kubectl.apply([again(one) for one in objects if one["kind"] != "Job"])
         there = yield from self._kubectl.listed(RUNNABLE, self._selector)
         yield from self._kubectl.delete(sorted(_lasting(there) - names_of(objects)))
 
     def prune(self, release: Release) -> Steps[None]:
         """Remove what the new version no longer has: types, and older values and Jobs."""
-        outcome = yield from self._kubectl.ask("get", ",".join(EVERYTHING), "-l", self._selector, "-o", "name")
-        yield from self._kubectl.delete(sorted(set(outcome.text.split()) - names_of(self._everything(release))))
+        there = yield from self._kubectl.names(EVERYTHING, self._selector)
+        yield from self._kubectl.delete(sorted(there - names_of(self._everything(release))))
 
     # What runs --------------------------------------------------------------------------------------------------------
 
@@ -173,14 +180,15 @@ class Kubernetes:
             for name, one in workloads.items()
             for number in range(1, stopped_count(one) + 1)
         ]
-        return [*(instance_of(name, pod) for name, pod in pods), *stopped]
+        ended = {name for name, _ in pods}
+        return [*(instance_of(name, pod) for name, pod in pods), *(one for one in stopped if one.name not in ended)]
 
     def scale(self, counts: Mapping[str, int]) -> Steps[None]:
         """Start to change the counts of some types."""
         workloads, _ = yield from self._found()
         for name, count in counts.items():
-            if name not in workloads or workloads[name]["kind"] == "Job":
-                raise self._refusal(f"{name} is a Job, which runs once", "procman run runs its command again")
+            if name not in workloads or workloads[name]["kind"] in ENDING:
+                raise self._refusal(f"{name} is a Job, which runs alone", "procman run runs its command again")
             if name == SINGLE and count > 1:
                 raise self._refusal(f"{name} runs once only: two would do everything twice")
         for name, count in counts.items():
@@ -203,7 +211,7 @@ class Kubernetes:
                 raise EngineError(f"{missing[0]} does not run", "procman ps shows what runs")
             yield from self._kubectl.delete([f"pod/{pod['metadata']['name']}" for pod in of_names.values()])
         chosen = [one for name, one in workloads.items() if name in names or not names]
-        again = [name_of(one) for one in chosen if one["kind"] != "Job" and one["spec"].get("replicas", 1)]
+        again = [name_of(one) for one in chosen if one["kind"] not in ENDING and one["spec"].get("replicas", 1)]
         if again:
             yield from self._kubectl.ask("rollout", "restart", *again)
         elif not single:
@@ -212,7 +220,7 @@ class Kubernetes:
     def stop(self, names: Sequence[str]) -> Steps[None]:
         """Stop whole types, and wait until their pods are gone. An annotation keeps their counts."""
         for _, workload in (yield from self._chosen(names)):
-            if workload["kind"] == "Job":
+            if workload["kind"] in ENDING:
                 yield from self._suspend(workload, suspend=True)
                 continue
             if count := workload["spec"].get("replicas", 1):
@@ -223,24 +231,26 @@ class Kubernetes:
     def start(self, names: Sequence[str]) -> Steps[None]:
         """Start what ``stop`` has stopped."""
         for _, workload in (yield from self._chosen(names)):
-            if workload["kind"] == "Job":
+            if workload["kind"] in ENDING:
                 yield from self._suspend(workload, suspend=False)
             elif count := stopped_count(workload):
                 yield from self._set_count(workload, count)
 
     def down(self) -> Steps[None]:
         """Remove everything but the namespace, and wait until the pods are gone."""
-        outcome = yield from self._kubectl.ask(
-            "get", ",".join((*EVERYTHING, "pods")), "-l", self._selector, "-o", "name"
-        )
-        names = outcome.text.split()
+        names = yield from self._kubectl.names((*EVERYTHING, "pods"), self._selector)
         if not names:
             raise self._absence()
-        yield from self._kubectl.delete([name for name in names if not name.startswith("pod/") or "-run-" in name])
+        ours = (name for name in names if not name.startswith("pod/") or "-run-" in name)
+        yield from self._kubectl.delete(sorted(ours))
         yield from self._wait_for_end(())
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all together, or follow them."""
+        workloads, pods = yield from self._found()
+        known = [*workloads, RELEASE, *(name for name, _ in pods)]
+        if unknown := [name for name in names if not any(matches(name, one) for one in known)]:
+            raise UsageError(f'there is no process "{unknown[0]}" at {self._target.destination.name}')
         reader = PodLogs(self._kubectl, self._pods, self._types)
         if not follow:
             return (yield from reader.last(names, lines, since))
@@ -250,7 +260,7 @@ class Kubernetes:
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a shell command once in the environment of what is deployed, and return its exit code."""
         workloads, _ = yield from self._found()
-        template = next(iter(workloads.values()))["spec"]["template"]
+        template = template_of(next(iter(workloads.values())))
         return (yield from run_once(self._kubectl, self._label, self._labels, template, command, terminal=terminal))
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
@@ -279,7 +289,16 @@ class Kubernetes:
         return [job] if job else []
 
     def _workloads(self, release: Release) -> list[Object]:
-        return [as_json(one) for one in self._objects(release).workloads()]
+        """Return what runs and what belongs to it.
+
+        What is scaled automatically gets the count that runs now: without one, the cluster would begin with a single
+        instance again, since nothing would own the field.
+        """
+        found = [as_json(one) for one in self._objects(release).workloads()]
+        for one in found:
+            if one["kind"] in ("Deployment", "StatefulSet"):
+                one["spec"].setdefault("replicas", release.counts.get(self._types.of(one), 1))
+        return found
 
     def _everything(self, release: Release) -> list[Object]:
         return [*self._environment(release), *self._release_job(release), *self._workloads(release)]
@@ -301,9 +320,15 @@ class Kubernetes:
         return [(name, one) for name, one in workloads.items() if not names or name in names]
 
     def _suspend(self, job: Object, *, suspend: bool) -> Steps[None]:
+        """Let a Job run or not. The pods of a suspended Job end; those of a CronJob belong to Jobs of their own."""
         if bool(job["spec"].get("suspend")) != suspend and not job.get("status", {}).get("completionTime"):
             patch = json.dumps({"spec": {"suspend": suspend}})
             yield from self._kubectl.ask("patch", name_of(job), "--type=merge", "-p", patch)
+        if suspend and job["kind"] == "CronJob":
+            _, pods = yield from self._found()
+            ours = (pod for _, pod in pods if self._types.of(pod) == self._types.of(job))
+            running = {pod["metadata"]["labels"]["job-name"] for pod in ours if not _has_ended(pod)}
+            yield from self._kubectl.delete([f"job.batch/{name}" for name in sorted(running)])
 
     def _wait_for_end(self, names: Iterable[str]) -> Steps[None]:
         """Wait until the types have no pods that run."""
@@ -312,7 +337,7 @@ class Kubernetes:
         while True:
             pods = yield from self._kubectl.listed(["pods"], self._pods)
             left = [pod for pod in pods if not types or self._types.of(pod) in types]
-            left = [pod for pod in left if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+            left = [pod for pod in left if not _has_ended(pod)]
             if not left:
                 return
             if (yield from now()) >= end:
@@ -327,6 +352,10 @@ class Kubernetes:
     @staticmethod
     def _refusal(message: str, hint: str = "") -> EngineError:
         return EngineError(message, hint, EXIT_CANNOT_EXECUTE)
+
+
+def _has_ended(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _restorable(before: Deployed) -> Sequence[Object]:

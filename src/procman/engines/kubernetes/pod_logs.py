@@ -45,16 +45,21 @@ class PodLogs:
 
     def last(self, names: Sequence[str], lines: int, since: float | None) -> Steps[list[LogLine]]:
         """Return the last lines of all together, in the order of their times."""
-        found = yield from self._read(names, lines, since)
+        found = yield from self._read((yield from self._named()), names, lines, since)
         return _latest([line for of_pod in found.values() for line in of_pod], lines)
 
-    def _read(self, names: Sequence[str], lines: int, since: float | None) -> Steps[dict[str, list[LogLine]]]:
-        """Return the last lines of each pod."""
+    def _named(self) -> Steps[list[tuple[str, Object]]]:
         pods = yield from self._kubectl.listed(["pods"], self._selector)
+        return list(numbered(pods, self._types))
+
+    def _read(
+        self, pods: Sequence[tuple[str, Object]], names: Sequence[str], lines: int, since: float | None
+    ) -> Steps[dict[str, list[LogLine]]]:
+        """Return the last lines of each pod."""
         found: dict[str, list[LogLine]] = {}
         sources = {
             pod["metadata"]["name"]: (name, pod["spec"].get("nodeName", ""))
-            for name, pod in numbered(pods, self._types)
+            for name, pod in pods
             if not names or any(matches(wanted, name) for wanted in names)
         }
         if not sources:
@@ -73,15 +78,15 @@ class PodLogs:
     def follow(self, names: Sequence[str], lines: int, since: float | None) -> Steps[None]:
         """Show the last lines, then each line as it comes."""
         moment = yield from now()
-        before = yield from self._read(names, lines, since)
-        pods = yield from self._kubectl.listed(["pods"], self._selector)
+        pods = yield from self._named()
+        before = yield from self._read(pods, names, lines, since)
         history = _latest([line for of_pod in before.values() for line in of_pod], lines)
         reader = _Reader(self._kubectl, self._types, names, history)
-        for name, pod in numbered(pods, self._types):
+        for name, pod in pods:
             seen = before.get(pod["metadata"]["name"])
             reader.learn(pod["metadata"]["name"], name, (seen[-1].time if seen else None) or moment)
         words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
-        yield Follow((Call(self._kubectl.argv(*words), timeout=None),), reader.read)
+        yield Follow((Call(self._kubectl.argv(*words), timeout=None),), reader.read, reader.ended)
 
 
 def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
@@ -102,6 +107,7 @@ class _Reader:
         self._lives: set[tuple[str, str]] = set()
         self._shown: dict[str, float] = {}  # the time of the latest line, by pod
         self._followed: dict[tuple[str, ...], str] = {}
+        self._alive: set[tuple[str, ...]] = set()  # calls that have written something new
 
     def learn(self, pod: str, name: str, shown: float = 0.0) -> None:
         """Remember the name of an instance, and the time of its latest line that has been shown."""
@@ -116,6 +122,7 @@ class _Reader:
             return
         pod = self._followed.get(call.argv, "")
         if not pod:
+            self._alive.add(call.argv)
             yield from self._changed(*line.decode("utf-8", "replace").split())
             return
         match = _LINE.match(line)
@@ -124,7 +131,22 @@ class _Reader:
         found = _log_line(self._names[pod], self._nodes[pod], match[2], match[3])
         if (found.time or 0.0) > self._shown[pod]:
             self._shown[pod] = found.time or 0.0
+            self._alive.add(call.argv)
             yield found
+
+    def ended(self, call: Call) -> Iterator[Call]:
+        """Follow again what has ended: the cluster closes each watch within an hour, and a node its logs at times.
+
+        One that has written nothing new has nothing more to say: its pod is gone, or the cluster cannot be reached.
+        """
+        if call.argv not in self._alive:
+            return
+        self._alive.discard(call.argv)
+        pod = self._followed.pop(call.argv, "")
+        if not pod:
+            yield call
+        elif pod not in self._ending:
+            yield self._logs_of(pod)
 
     def _changed(self, pod: str, label: str, index: str, started: str, node: str, ending: str) -> Iterator[Call]:
         """Follow a pod in whose container a life begins."""
@@ -139,10 +161,13 @@ class _Reader:
             return
         self._lives.add((pod, started))
         self._nodes[pod] = "" if node == _NONE else node
+        yield self._logs_of(pod)
+
+    def _logs_of(self, pod: str) -> Call:
         since = () if not self._shown[pod] else (f"--since-time={_stamp(self._shown[pod])}",)
         call = Call(self._kubectl.argv("logs", "--follow", "--timestamps", *since, f"pod/{pod}"), timeout=None)
         self._followed[call.argv] = pod
-        yield call
+        return call
 
     def _new_name(self, kind: str, index: str) -> str:
         """Return the number of a StatefulSet, or the lowest one that no living pod has."""

@@ -148,6 +148,13 @@ def _ending(last: Mapping[str, Any]) -> str:
     return name if name.startswith("SIG") else str(code)
 
 
+def ending_of(job: Object) -> str:
+    """Return ``Complete`` or ``Failed`` if a Job has ended. Either may come, so both are looked at."""
+    conditions = job.get("status", {}).get("conditions") or ()
+    ends = (one["type"] for one in conditions if one["status"] == "True" and one["type"] in ("Complete", "Failed"))
+    return next(ends, "")
+
+
 def container_status(pod: Object) -> Object:
     """Return the status of the pod's own container: others may have been added by the cluster."""
     name = pod["spec"]["containers"][0]["name"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from procman.engines.calls import Card, Pause, Report, now, run
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.kubernetes.kubectl import name_of
-from procman.engines.kubernetes.pod_states import COMPONENT, instance_of, state_of
+from procman.engines.kubernetes.pod_states import COMPONENT, ending_of, instance_of, state_of
+from procman.engines.kubernetes.refusals import find_refusals
+from procman.engines.kubernetes.rollouts import PATIENCE
 from procman.engines.records import FAILED, WAITING, InstanceState
 
 TYPE_CHECKING = False
@@ -30,7 +32,7 @@ def run_release(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
     """
     name = name_of(job)
     found = yield from kubectl.found(name)
-    if found is None or _ending(found):
+    if found is None or ending_of(found):
         if found is not None:  # a Job runs once only
             yield from kubectl.ask("delete", name, "--cascade=foreground", "--ignore-not-found")
         yield from kubectl.apply([job])
@@ -45,20 +47,24 @@ def run_release(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
 
 
 def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
-    end = (yield from now()) + timeout
+    began = yield from now()
     reported = ""
     while True:
         current, pods = yield from _look(kubectl, job)
-        instance = instance_of(INSTANCE, max(pods, key=_born)) if pods else InstanceState(INSTANCE, WAITING)
+        refusals = {} if pods or not current else (yield from find_refusals(kubectl, [current]))
+        refused = InstanceState(INSTANCE, WAITING, reason=refusals.get(job["metadata"]["name"], ""))
+        instance = instance_of(INSTANCE, max(pods, key=_born)) if pods else refused
+        waited = (yield from now()) - began
         if instance.state not in (reported, FAILED):
             reported = instance.state
             yield Report(instance=instance)
-        ending = _ending(current)
+        ending = ending_of(current)
         if ending == "Complete":
             return
-        if ending == "Failed" or any(state_of(pod).final for pod in pods):
+        is_refused = bool(refusals) and waited >= PATIENCE
+        if ending == "Failed" or is_refused or any(state_of(pod).final for pod in pods):
             yield from _give_up(kubectl, job, instance, _failure(current, instance, timeout))
-        if (yield from now()) >= end:
+        if waited >= timeout:
             error = EngineError(f"the release phase did not end within {timeout:g} s", exit_code=EXIT_TIMEOUT)
             yield from _give_up(kubectl, job, instance, error)
         yield Pause(INTERVAL)
@@ -75,13 +81,6 @@ def _look(kubectl: Kubectl, job: Object) -> Steps[tuple[Object, list[Object]]]:
 
 def _born(pod: Object) -> str:
     return str(pod["metadata"]["creationTimestamp"])
-
-
-def _ending(job: Object) -> str:
-    """Return ``Complete`` or ``Failed`` if a Job has ended. Either may come, so both are looked at."""
-    conditions = job.get("status", {}).get("conditions") or ()
-    ends = (one["type"] for one in conditions if one["status"] == "True" and one["type"] in ("Complete", "Failed"))
-    return next(ends, "")
 
 
 def _failure(job: Object, instance: InstanceState, timeout: float) -> EngineError:

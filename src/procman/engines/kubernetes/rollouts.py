@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from procman.engines.kubernetes.pod_states import instance_of, numbered, state_of
-from procman.engines.records import BACKOFF, EXITED, RUNNING, WAITING, InstanceState, Look
+from procman.engines.kubernetes.kubectl import name_of
+from procman.engines.kubernetes.pod_states import ending_of, instance_of, numbered, state_of
+from procman.engines.records import BACKOFF, EXITED, FAILED, RUNNING, WAITING, InstanceState, Look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-KINDS = ("deployments", "statefulsets", "replicasets", "jobs", "pods")
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+KINDS = ("deployments", "statefulsets", "replicasets", "jobs", "cronjobs", "pods")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 PATIENCE = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
 _REVISION = "deployment.kubernetes.io/revision"
 
@@ -23,33 +24,47 @@ _REVISION = "deployment.kubernetes.io/revision"
 class Rollout:
     """Looks at objects again and again. It remembers since when a pod has been stuck.
 
-    ``crashes`` says how often a new instance of a type may crash before the rollout has failed.
+    ``crashes`` says how often a new instance of a type may crash before the rollout has failed. ``applied`` maps
+    the names of what was applied to their types. It is empty if nothing was. Other workloads are about to be removed,
+    and do not count; nor does a type that the cluster cannot hold.
     """
 
     def __init__(self, types: TypeNames, crashes: Callable[[str], int]) -> None:
         self._types = types
         self._crashes = crashes
         self._stuck_since: dict[str, float] = {}
+        self.applied: Mapping[str, str] = {}
 
-    def look(self, objects: Sequence[Object], wanted: Mapping[str, int], now: float) -> Look:
-        """Return the instances of the new version of all types in ``wanted``."""
+    def look(
+        self, objects: Sequence[Object], wanted: Mapping[str, int], now: float, refusals: Mapping[str, str]
+    ) -> Look:
+        """Return the instances of the new version of all types in ``wanted``.
+
+        ``refusals`` says by the names of workloads why the cluster creates no pods for them.
+        """
         instances: list[InstanceState] = []
         failed: list[InstanceState] = []
         done = True
-        for name in wanted:
-            ours = [one for one in objects if self._types.of(one) == name]
+        for name in [name for name in wanted if not self.applied or name in self.applied.values()]:
+            ours = [one for one in objects if self._types.of(one) == name and self._counts(one)]
             new = dict(numbered(_new_pods(ours), self._types))
             found = [instance_of(key, pod) for key, pod in new.items()]
-            found += self._refused(name, ours, found)
+            found += self._refused(name, ours, found, refusals)
             instances += found
-            failed += [one for one in found if self._has_failed(one, new.get(one.name), now)]
+            tries = any(one["kind"] == "Job" and not ending_of(one) for one in ours)  # it starts another pod
+            failed += [one for one in found if self._has_failed(one, new.get(one.name), now, tries=tries)]
             done = done and _is_done(ours, list(new.values()))
         return Look(tuple(instances), done and not failed, tuple(failed))
 
-    def _has_failed(self, instance: InstanceState, pod: Object | None, now: float) -> bool:
+    def _counts(self, found: Object) -> bool:
+        return found["kind"] not in WORKLOADS or not self.applied or name_of(found) in self.applied
+
+    def _has_failed(self, instance: InstanceState, pod: Object | None, now: float, *, tries: bool) -> bool:
         if pod is None:  # it has been refused
             return self._is_stuck(instance.name, now)
         state = state_of(pod)
+        if state.word == FAILED and tries:
+            return False
         if state.word == BACKOFF and (instance.restarts or 0) + 1 >= self._crashes(instance.type):
             return True
         if not state.stuck:
@@ -60,23 +75,24 @@ class Rollout:
         return now - self._stuck_since.setdefault(key, now) >= PATIENCE
 
     @staticmethod
-    def _refused(name: str, objects: Iterable[Object], found: Sequence[InstanceState]) -> list[InstanceState]:
-        """Return an instance for a workload whose pods the cluster does not take: a quota, a rule of the namespace."""
-        for one in objects:
-            for condition in one.get("status", {}).get("conditions") or ():
-                if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                    number = max((instance.number for instance in found), default=0) + 1
-                    return [InstanceState(f"{name}.{number}", WAITING, reason=condition.get("message", ""))]
-        return []
+    def _refused(
+        name: str, objects: Iterable[Object], found: Sequence[InstanceState], refusals: Mapping[str, str]
+    ) -> list[InstanceState]:
+        """Return an instance for a workload whose pods the cluster does not take."""
+        reasons = (refusals[one["metadata"]["name"]] for one in objects if one["metadata"]["name"] in refusals)
+        number = max((instance.number for instance in found), default=0) + 1
+        return [InstanceState(f"{name}.{number}", WAITING, reason=reason) for reason in reasons][:1]
 
 
 def _new_pods(objects: Sequence[Object]) -> list[Object]:
     """Return the pods of the version that is applied, without those that are about to end."""
-    revisions = {_revision(one) for one in objects if one["kind"] == "Deployment"}
+    newest = {(one["metadata"]["name"], _revision(one)) for one in objects if one["kind"] == "Deployment"}
     labels: set[tuple[str, str]] = set()
     for one in objects:
-        if one["kind"] == "ReplicaSet" and _revision(one) in revisions:
-            labels.add(("pod-template-hash", one["metadata"]["labels"]["pod-template-hash"]))
+        if one["kind"] == "ReplicaSet":
+            template = one["metadata"]["labels"]["pod-template-hash"]
+            if (one["metadata"]["name"].removesuffix(f"-{template}"), _revision(one)) in newest:
+                labels.add(("pod-template-hash", template))
         elif one["kind"] == "StatefulSet":
             labels.add(("controller-revision-hash", one.get("status", {}).get("updateRevision", "")))
         elif one["kind"] == "Job" and not one["spec"].get("suspend"):
