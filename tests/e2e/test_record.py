@@ -11,6 +11,8 @@ import time
 import psutil
 import pytest
 
+import harness
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,17 +48,22 @@ class Shop:
         assert done.code == 0, done
         return done.out
 
+    def heard(self, pattern: str, *words: str) -> None:
+        """Wait until a line of the session that is running matches."""
+        end = time.monotonic() + harness.LIMIT
+        while (done := self.call("logs", "--grep", pattern, *words)).code:
+            assert time.monotonic() < end, done
+
     def records(self, *words: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.done("logs", "--json", *words).splitlines()]
+        found = [json.loads(line) for line in self.done("logs", "--json", *words).splitlines()]
+        return [record for record in found if "state" not in record]  # how the session has ended
 
     def lines(self, *words: str) -> list[str]:
         return [record["line"] for record in self.records(*words)]
 
     def sessions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.call("sessions", "--json").out)[
-            "sessions"
-        ]  # one of another test may not answer
-        return [one for one in found if one["root"] == str(self.place.folder)]
+        out = self.call("sessions", "--json").out  # even if a session of another test cannot answer
+        return [one for one in json.loads(out)["sessions"] if one["root"] == str(self.place.folder)]
 
     def files(self) -> list[Path]:
         return sorted(self.state.glob("procman/records/*"))
@@ -65,6 +72,8 @@ class Shop:
         """Run a session from its start to its end, and return its name."""
         self.orders(*orders)
         session: str = json.loads(self.done("up", "--json"))["session"]
+        self.heard("^open$")
+        self.heard(f"^sold {orders[-1]}$")
         self.done("down")
         return session
 
@@ -94,6 +103,9 @@ def test_the_output_can_be_read_after_the_end(shop: Shop) -> None:
     assert f"session {session} ended on " in done.err
     assert "with exit status 0 (stop requested)" in done.err
     assert shop.lines("-n", "1") == ["all stopped: 2 instances; exit status 0"]
+    last = json.loads(shop.done("logs", "--json", "-n", "1").splitlines()[-1])
+    assert (last["session"], last["state"], last["code"]) == (session, "ended", 0)
+    assert f"session {session} ended on " in last["words"]
     assert shop.lines("--grep", "cake|open", "shop") == ["sold cake"]
     assert shop.lines("--since", "1h", "till") == ["open"]
     assert shop.lines("--until", "1h") == []
@@ -103,6 +115,7 @@ def test_the_output_can_be_read_after_the_end(shop: Shop) -> None:
 @pytest.mark.alone
 def test_the_output_can_be_read_after_everything_was_killed(shop: Shop) -> None:
     pid = json.loads(shop.done("up", "--json"))["pid"]
+    shop.heard("^sold bread$")
     kill_everything(pid)
     done = shop.call("logs")
     assert "sold bread" in done.out
@@ -138,6 +151,7 @@ def test_another_checkout_has_records_of_its_own(shop: Shop) -> None:
     (other / "Procfile").write_text("till: echo closed; exec sleep 1000\n")
     assert shop.call("logs", "--procfile", "other/Procfile").code == 1
     shop.done("up", "-f", "other/Procfile")
+    shop.heard("^closed$", "--procfile", "other/Procfile")
     shop.done("down", "-f", "other/Procfile")
     assert shop.lines("--procfile", "other/Procfile", "till") == ["closed"]
     assert shop.lines("till") == ["open"]
@@ -150,6 +164,7 @@ def test_a_cursor_goes_on_in_the_next_session(shop: Shop) -> None:
     shop.run("milk")
     shop.orders("rice", "beans")
     shop.done("up")
+    shop.heard("^sold beans$")
     assert shop.lines("--after", first, "shop") == ["sold cake", "sold milk", "sold rice", "sold beans"]
     assert shop.lines("--after", first, "shop", "-n", "2") == ["sold cake", "sold milk"]
     following = shop.records("--after", first, "shop", "-n", "2")[-1]["cursor"]
@@ -169,6 +184,7 @@ def test_a_process_that_was_added_since_the_cursor_is_read_too(shop: Shop) -> No
     first = shop.records("shop")[0]["cursor"]
     shop.place.procfile(f"{PROCFILE}mail: echo sent; exec sleep 1000\n")
     shop.done("up")
+    shop.heard("^sent$")
     assert shop.lines("--after", first, "mail") == ["sent"]
     shop.done("down")
     assert shop.lines("--after", first, "mail") == ["sent"]
@@ -186,10 +202,13 @@ def test_the_previous_life_is_shown_live_and_from_the_record(shop: Shop) -> None
     shop.done("up")
     done = shop.call("logs", "--previous", "till")
     assert (done.code, "there is no previous life" in done.err) == (1, True)
+    shop.heard("^sold bread$")
     shop.orders("cake")
     shop.done("restart", "shop")
+    shop.heard("^sold cake$")
     shop.orders("milk")
     shop.done("restart", "shop")
+    shop.heard("^sold milk$")
     assert shop.lines("--previous") == ["sold cake"]
     shop.done("down")
     assert shop.lines("--previous", "shop") == ["sold cake"]
@@ -200,6 +219,7 @@ def test_what_the_memory_has_dropped_comes_from_the_record(shop: Shop) -> None:
     lines = [f"{number:0500}" for number in range(2000)]
     shop.place.write("large", "".join(f"{line}\n" for line in lines))
     shop.done("up")
+    shop.heard("01999$")
     assert shop.lines("flood", "-n", "5000") == lines
     assert shop.lines("flood", "-n", "3") == lines[-3:]
     assert shop.lines("flood", "--since", "1h") == lines
@@ -216,6 +236,7 @@ def test_what_the_memory_has_dropped_comes_from_the_record(shop: Shop) -> None:
 def test_the_size_of_a_record_is_limited(shop: Shop) -> None:
     shop.place.procfile("flood: seq -f %0999.0f 5000; exec sleep 1000\n")
     shop.done("up", "--record-limit", "1")
+    shop.heard("05000$")
     shop.done("down")
     assert sum(file.stat().st_size for file in shop.files()) <= 1 << 20
     assert len(shop.files()) == 2
@@ -254,6 +275,7 @@ def test_a_detached_session_has_what_it_remembers_in_its_record(shop: Shop) -> N
     assert session.wait() == 0
     shop.orders("cake")
     shop.done("restart", "shop")
+    shop.heard("^sold cake$")
     shop.done("down")
     session.wait_until_gone()
     assert shop.lines("shop") == ["sold bread", "sold cake"]
@@ -288,6 +310,8 @@ def test_a_group_is_known_after_the_end(shop: Shop) -> None:
 def test_levels_and_streams_are_known_after_the_end(shop: Shop) -> None:
     shop.place.procfile('shop: echo \'{"level": "warn"}\'; echo lost >&2; exec sleep 1000\n')
     shop.done("up", "--format", "json")
+    shop.heard("^lost$")
+    shop.heard("warn")
     shop.done("down")
     assert shop.lines("--stderr") == ["lost"]
     assert shop.lines("--level", "warn") == ['{"level": "warn"}']

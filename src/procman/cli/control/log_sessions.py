@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from procman.cli.control.connection import NoSessionError, connect, names_in, session_settings
 from procman.cli.control.log_query import Query, read_cursor
 from procman.cli.control.log_source import live_output, of_previous_life
@@ -14,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.control.connection import Connection
     from procman.cli.control.log_query import Output, Record
+    from procman.cli.control.recorded import Ending
     from procman.cli.options.option import Invocation
 
 LAST = "last"  # the session that ended last
@@ -120,25 +119,30 @@ class LogSessions:
     def _recording_of(self, session: str) -> Recording | None:
         return next((one for one in records_of(self._settings) if one.session == session), None)
 
-    def ending(self) -> str:
-        """Return how the last one has ended, as a sentence; empty if it is the one that is running."""
+    def ending(self) -> Record | None:
+        """Return how the last one has ended, with a sentence; None if it is the one that is running."""
         if self.connection is not None or not self.recordings:
-            return ""
+            return None
         last = self.recordings[-1]
         ending = last.ending()
-        if ending.is_running:
-            return f"session {last.session} is still running, but not reachable here"
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ending.time))
-        if ending.code is None:
-            return f"session {last.session} was killed: its record ends on {at} without an end of the session"
-        reason = f" ({ending.reason})" if ending.reason else ""
-        return f"session {last.session} ended on {at} with exit status {ending.code}{reason}"
+        record: Record = {"session": last.session, "state": ending.state, "time": ending.utc, "code": ending.code}
+        return {**record, "reason": ending.reason or None, "words": _sentence(last.session, ending)}
 
 
 def _recorded_output(recording: Recording, query: Query) -> Output:
     if query.previous:
         return of_previous_life(recording.output(query), recording.lives(query))
     return recording.output(query) if query.lines is None else recording.tail(query, query.lines)
+
+
+def _sentence(session: str, ending: Ending) -> str:
+    if ending.is_running:
+        return f"session {session} is still running, but not reachable here"
+    at = ending.local_time
+    if ending.code is None:
+        return f"session {session} was killed: its record ends on {at} without an end of the session"
+    reason = f" ({ending.reason})" if ending.reason else ""
+    return f"session {session} ended on {at} with exit status {ending.code}{reason}"
 
 
 def _typed(names: list[str]) -> list[tuple[str, str]]:

@@ -47,8 +47,8 @@ def perform(invocation: Invocation) -> int:
     if _is_cursor(given.get("until")):
         output = until_position(output, *read_cursor(str(given["until"]), "--until"))
     _print_all(output, printer, selection)
-    if ending := sessions.ending():
-        sys.stderr.write(f"procman: {ending}\n")
+    if not selection.complete and (ending := sessions.ending()):
+        printer.report_end(ending)
     if "stderr" in given and not selection.filter.has_seen_stderr:
         sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
     return EXIT_OK if selection.found or "grep" not in given else EXIT_NO_MATCH
@@ -184,6 +184,10 @@ class Printer:
             words = f"{record['skipped']} lines skipped because they were read too slowly"
         sys.stderr.write(f"procman: {words}\n")
 
+    def report_end(self, ending: Record) -> None:
+        """Say on stderr how the session has ended."""
+        sys.stderr.write(f"procman: {ending['words']}\n")
+
 
 def safe(lines: bytes) -> bytes:
     """Return whole lines without what could act on the terminal: a session with --raw, or a stranger, may send it."""
@@ -209,6 +213,10 @@ class JsonPrinter:
     def report_skipped(self, record: Record) -> None:
         """Print an object that says how much is missing."""
         print_json({"skipped": record["skipped"], "unit": record.get("unit", "lines"), "cursor": record.get("cursor")})
+
+    def report_end(self, ending: Record) -> None:
+        """Print an object that says how the session has ended."""
+        print_json(ending)
 
 
 def _palette(color: object) -> Palette:

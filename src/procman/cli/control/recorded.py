@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from procman.cli.control.log_query import lines_after
 from procman.config.state_folder import require_own, state_folder
@@ -11,6 +12,7 @@ from procman.core.procfile.selection import matches
 from procman.core.text.record_format import END, HEAD, LIFE, STREAMS, TAG_SIZE, ChunkReader, tag_of
 from procman.errors import UsageError
 from procman.output.sinks.record_files import FOLDER, recorded
+from procman.output.stamp import utc
 from procman.runtime.control.endpoint import session_name
 
 TYPE_CHECKING = False
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from procman.output.sinks.record_files import RecordFiles
 
 BLOCK = 1 << 20  # bytes per read
+RUNNING, ENDED, KILLED = "running", "ended", "killed"  # states
 HEAD_BLOCK = 16 << 10  # bytes per read, for the first chunk alone
 TAIL = 256 << 10  # bytes at the end of a file that are searched first for the last lines
 
@@ -57,11 +60,32 @@ def records_of(settings: Settings) -> list[Recording]:
 class Ending:
     """How a recorded session has ended: ``code`` is its exit code, None if no end is recorded."""
 
-    def __init__(self, time: float, code: int | None, reason: str, is_running: bool) -> None:
-        self.time = time  # of the last output, or of the end; in seconds since the epoch
+    def __init__(self, moment: float, code: int | None, reason: str, is_running: bool) -> None:
+        self.time = moment  # of the last output, or of the end; in seconds since the epoch
         self.code = code
         self.reason = reason
         self.is_running = is_running
+
+    @property
+    def state(self) -> str:
+        """RUNNING, ENDED or KILLED."""
+        return RUNNING if self.is_running else KILLED if self.code is None else ENDED
+
+    @property
+    def utc(self) -> str | None:
+        """Its time, as `logs --json` prints it; None for a time that is none, which a record may hold."""
+        try:
+            return utc(self.time)
+        except (OverflowError, ValueError, OSError):
+            return None
+
+    @property
+    def local_time(self) -> str:
+        """Its time, for a sentence."""
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.time))
+        except (OverflowError, ValueError, OSError):
+            return "an unknown day"
 
 
 class Recording:

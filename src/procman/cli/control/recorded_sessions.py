@@ -7,7 +7,7 @@ import time
 
 from procman.cli.colors import painted, palette_for, write
 from procman.cli.control.connection import own_options, print_json
-from procman.cli.control.recorded import Recording, all_records
+from procman.cli.control.recorded import KILLED, RUNNING, Recording, all_records
 from procman.cli.control.sessions import reach_all
 from procman.core.text.printable import visible
 from procman.errors import UsageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from procman.cli.options.option import Invocation
 
 TITLES = ("SESSION", "FOLDER", "BEGAN", "END", "RECORD")
-RUNNING, ENDED, KILLED = "running", "ended", "killed"  # states
 
 
 def perform(invocation: Invocation) -> int:
@@ -59,7 +58,7 @@ def _row(recording: Recording, is_reachable: bool) -> Record:
         "procfile": head.get("procfile"),
         "root": head.get("root"),
         "began": head.get("began"),
-        "state": RUNNING if is_running else KILLED if ending.code is None else ENDED,
+        "state": RUNNING if is_running else ending.state,
         "ended": None if is_running else ending.time,
         "exit_status": ending.code,
         "reason": ending.reason or None,
