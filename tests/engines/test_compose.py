@@ -270,6 +270,9 @@ def test_an_address_is_a_context_too() -> None:
     docker = Docker()
     docker.driver.perform(engine("ssh://deploy@host").check())
     assert {call.env["DOCKER_HOST"] for call in docker.driver.calls} == {"ssh://deploy@host"}
+    docker.answers = {"ps": said("12"), "inspect": said(STATES)}
+    found = docker.driver.perform(engine("ssh://deploy@host:22").instances())
+    assert {one.node for one in found} == {"host"}
 
 
 def test_no_secret_is_in_an_argument() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+from urllib.parse import urlsplit
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run
 from procman.engines.compose_project import APP, ENVIRONMENT, TYPE, project_name
@@ -36,6 +37,8 @@ class Commands:
     def __init__(self, app: str, destination: Destination) -> None:
         self._app = app
         self._errors = Docker(destination)
+        context = destination.context
+        self.node = urlsplit(context).hostname or "" if "://" in context else context
         self.project = project_name(app)
         self._compose: tuple[str, ...] = ()
         # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.

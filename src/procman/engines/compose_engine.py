@@ -307,7 +307,7 @@ class Compose:
         if not ids:
             return []
         inspected = yield from run(self._commands.docker("inspect", *ids))  # one that has just gone is left out
-        return containers(inspected.text or "[]", self._target.destination.context)
+        return containers(inspected.text or "[]", self._commands.node)
 
     def _up(self, names: Iterable[str], timeout: float) -> Steps[None]:
         """Create or replace the named instances, or all, and start them. Yields cards and raises EngineError."""
