@@ -257,7 +257,14 @@ PROJECT_COMMANDS = {
             "Deploy to a destination, such as a swarm or a cluster.",
             "NOTHING",
             (
-                ON,
+                everyday(
+                    "on",
+                    "--on",
+                    "the destination [the only one, or the default]",
+                    "text",
+                    "NAME",
+                    variable="PROCMAN_ON",
+                ),
                 everyday(
                     "version", "--version", "the version [what git describe says]", "text", "VERSION", variable=""
                 ),
