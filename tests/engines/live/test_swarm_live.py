@@ -155,7 +155,8 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
 
     shop("down")
     assert [shop.objects(kind) for kind in ("service", "secret", "config")] == [[], [], []]
-    assert not any(node.call("ps", "-aq", f"--filter=name={shop.name}") for node in shop.swarm.nodes)
+    left = ("ps", "--all", "--quiet", f"--filter=name={shop.name}")
+    wait_for(lambda: not any(node.call(*left) for node in shop.swarm.nodes), "the nodes have removed all containers")
     assert f"{shop.name}_default" not in shop.manager.call("network", "ls", "--format={{.Name}}").split()
 
 
