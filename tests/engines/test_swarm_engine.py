@@ -191,10 +191,13 @@ def test_what_ran_before_is_restored_with_its_counts_and_the_new_file_forgotten(
     assert before is not None
     driver.perform(engine.apply(release("v6"), before))
     assert len(transcript.configs) == 2
+    assert json.loads(transcript.stdin["stack deploy"])["services"]["web"]["image"] == "fleet:v6"
     driver.perform(engine.restore(Deployed("v5", {**COUNTS, "web": 7}, {}, before.restorable), release("v6")))
     stack = json.loads(transcript.stdin["stack deploy"])
     assert stack["services"]["web"]["deploy"]["replicas"] == 7
     assert stack["services"]["web"]["deploy"]["labels"]["procman.version"] == "v5"
+    assert stack["services"]["web"]["deploy"]["update_config"]["failure_action"] == "continue"
+    assert stack["services"]["web"]["image"] == "procman-witness:v5", "what Swarm has pinned"
     assert len(transcript.configs) == 1
 
 

@@ -80,11 +80,17 @@ class Stack:
 
 
 def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None) -> str:
-    """Return the file of a stack with these counts by label, and with these images in place of its own."""
+    """Return the file of a stack with these counts by label.
+
+    With ``images`` it restores what ran before with these images: a first failure does not pause it, since there is
+    nothing else to return to.
+    """
     stack = json.loads(template)
     for label, service in stack["services"].items():
         service["deploy"]["replicas"] = counts.get(label, 0)
-        service["image"] = (images or {}).get(label, service["image"])
+        if images is not None:
+            service["image"] = images.get(label, service["image"])
+            service["deploy"].get("update_config", {})["failure_action"] = "continue"
     return json.dumps(stack, indent=2, ensure_ascii=False) + "\n"
 
 
