@@ -112,7 +112,7 @@ def test_without_a_place_for_it_the_session_runs_on(place: Place, kind: str) -> 
     place.procfile("shop: echo open; exec sleep 1000\n")
     assert place.call("up", env=env).code == 0
     assert system_lines(place, env).count(NOT_RECORDED) == 1
-    assert lines(place, env, "shop") == ["open"]
+    kit.wait_until(lambda: lines(place, env, "shop") == ["open"], "its output")
     assert place.call("down", env=env).code == 0
     done = place.call("logs", env=env)
     assert done.code == 1
