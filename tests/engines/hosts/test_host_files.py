@@ -8,15 +8,17 @@ from procman.core.model.schedule import Schedule
 from procman.engines.hosts.host_files import render_host
 
 
-def test_a_schedule_is_not_deployed_since_every_spare_would_run() -> None:
+def test_the_timers_of_spares_are_there_and_not_linked() -> None:
     wanted = release()
     for instance in wanted.plan.instances:
         if instance.type == "job":
             instance.schedule = Schedule("0 2 * * *")
     host = render_host(wanted, ["web.1", "job.1"], wanted.options, "a")
     assert "shop-job@.service" in [file.path for file in host.files]
-    assert not [file.path for file in host.files if file.path.endswith(".timer")]
-    assert any("the schedule of job, which starts only by hand" in warning for warning in host.warnings)
+    timers = [file.path for file in host.files if file.path.endswith(".timer")]
+    assert timers == ["shop-job@1.timer"]
+    assert not [file for file in host.files if file.link]
+    assert not [file for file in host.files if file.path == "shop-job@.service" and "RemainAfterExit" in file.content]
 
 
 def test_a_kept_socket_is_opened_by_the_service_that_gets_it() -> None:

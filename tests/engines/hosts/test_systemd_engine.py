@@ -10,6 +10,7 @@ import pytest
 
 from engines.driver import Driver, said
 from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engine, release
+from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
 from procman.engines.deployment import Order, deploy, difference
 from procman.engines.interface import EngineError
@@ -35,10 +36,10 @@ def test_a_deployment_takes_its_steps_in_the_safe_order() -> None:
         *("PROBE", "LOCK", "UNPACK_CODE", "UNPACK_UNITS", "EXECUTE", "STOP", "INSTALL", "TARGETS"),
         *("LAUNCH", "PRUNE", "UNLOCK"),
     ]
-    assert hosts.words("STOP", "deploy@a") == ("shop-sick@1.service", "shop-sick.*.socket")
+    assert hosts.words("STOP", "deploy@a") == ("shop-sick@1.service", "shop-sick.*.socket", "shop-sick@1.time[r]")
     name = hosts.words("INSTALL", "deploy@a")[0]
     assert name.endswith("-v2")
-    assert hosts.words("INSTALL", "deploy@b")[1:] == ("web@2", "worker@1", "job@1")
+    assert hosts.words("INSTALL", "deploy@b")[1:] == ("web@2.service", "worker@1.service", "job@1.service")
     assert hosts.words("PRUNE", "deploy@a") == (name, "20261130T032921-v1")
     launched = [words for script, _, words in hosts.log if script == "LAUNCH"]
     assert launched == [
@@ -189,8 +190,8 @@ def test_scaling_uses_the_files_that_are_there() -> None:
     hosts = FakeHosts()
     driver(hosts).perform(engine().scale({"web": 3, "worker": 0}))
     assert hosts.scripts() == ["SHOW", "STOP", "LINK", "LAUNCH"]
-    assert hosts.words("STOP", "deploy@b") == ("shop-worker@1.service", "shop-worker.*.socket")
-    assert hosts.words("LINK", "deploy@a") == ("web@1", "web@3", "sick@1")
+    assert hosts.words("STOP", "deploy@b") == ("shop-worker@1.service", "shop-worker.*.socket", "shop-worker@1.time[r]")
+    assert hosts.words("LINK", "deploy@a") == ("web@1.service", "web@3.service", "sick@1.service")
     assert json.loads(hosts.inputs["LINK", "deploy@b"])["counts"]["web"] == 3
     with pytest.raises(EngineError, match="web has files for 16 instances"):
         driver(FakeHosts()).perform(engine().scale({"web": 17}))
@@ -326,7 +327,7 @@ def test_what_a_cut_off_change_has_left_is_stopped() -> None:
     system = engine()
     driver(hosts).perform(deploy(system, order(system, release())))
     stopped = [words for script, host, words in hosts.log if (script, host) == ("STOP", "deploy@b")]
-    assert stopped == [("shop-worker@7.service", "shop-worker.*@7.socket")]
+    assert stopped == [("shop-worker@7.service", "shop-worker.*@7.socket", "shop-worker@7.time[r]")]
 
 
 def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> None:
@@ -337,3 +338,18 @@ def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> N
     launched = [words for script, host, words in hosts.log if script == "LAUNCH"]
     assert launched[-1] == ("restart", "shop-sick@1.service")
     assert launched[-2][1] != "shop-sick@1.service"
+
+
+def test_what_runs_by_the_clock_is_started_by_its_timer() -> None:
+    hosts = FakeHosts()
+    system, new = engine(), release({"web": 2, "worker": 1, "clock": 1, "job": 1})
+    for instance in new.plan.instances:
+        if instance.type == "clock":
+            instance.schedule = Schedule(every=60.0)
+    timer = "Id=shop-clock@1.timer\nActiveState=active\nSubState=waiting\nResult=success\nJob=\n"
+    head, _, places = (HERE / "show_a.txt").read_text().rpartition("\n--\n")
+    hosts.answers["SHOW", "deploy@a"] = said(f"{head}\n\n{timer}\n--\n{places}")
+    done = driver(hosts).perform(deploy(system, order(system, new)))
+    assert "clock@1.timer" in hosts.words("INSTALL", "deploy@a")
+    assert hosts.words("TARGETS", "deploy@a") == ("shop-clock@1.timer",)
+    assert {one.name: one.state for one in done.instances}["clock.1"] == "waiting"

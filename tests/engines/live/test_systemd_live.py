@@ -263,6 +263,19 @@ def test_run_has_the_input_or_the_terminal(shop: Shop) -> None:
     assert session.wait() == 5
 
 
+def test_timers_run_what_has_a_schedule(shop: Shop) -> None:
+    shop.write("Procfile", "web: ./serve\nclock: echo tick $VERSION\n")
+    shop.write("procman.toml", f'{TABLE}[process.clock]\nschedule = {{ every = "1s" }}\n')
+    shop.deploy("v1", "-m", "web=1,clock=1")
+    assert shop.ps()["clock.1"][0] == "b"
+    wait_for(lambda: shop.call("logs", "clock").out.count("tick v1") > 1, "two runs")
+    shop.deploy("v2")
+    wait_for(lambda: "tick v2" in shop.call("logs", "clock").out, "a run of the new version")
+    shop.call("stop", "clock")
+    assert shop.b.machine.attempt("systemctl", "is-active", "shop-clock@1.timer").stdout == "inactive\n"
+    assert shop.ps()["clock.1"][1] == "exited"
+
+
 def test_a_dry_run_shows_what_would_change_without_secrets(shop: Shop) -> None:
     shop.deploy("v1", "-m", "web=2")
     assert "lan: nothing would change" in shop.call("deploy", "--dry-run", "--version", "v1").out

@@ -33,7 +33,7 @@ def make_release(remote: Remote, before: Deployed | None, version: str) -> Relea
     """
     destination = remote.destination
     settings, is_fixed = _with_formation(_with_env_files(remote.settings, destination), destination)
-    counts = _counts(read_plan(settings, os.environ), remote.types)
+    counts = _counts(read_plan(settings, os.environ), remote.types, remote.engine)
     if before is not None and not is_fixed:
         counts.update({name: count for name, count in before.counts.items() if name in counts})
     image = _image(remote.settings.image or destination.image, version, destination)
@@ -72,9 +72,10 @@ def _with_formation(settings: Settings, destination: Destination) -> tuple[Setti
     return changed, True
 
 
-def _counts(plan: Plan, types: tuple[str, ...]) -> dict[str, int]:
+def _counts(plan: Plan, types: tuple[str, ...], engine: Engine) -> dict[str, int]:
     """Return the count of each process type; 0 for those that `start` would not start. The release is not counted."""
-    started = Counter(instance.type for instance in plan.instances if instance.begins)
+    timed = getattr(engine, "has_timers", False)  # then what has a schedule is deployed as instances
+    started = Counter(instance.type for instance in plan.instances if instance.begins or (timed and instance.schedule))
     return {name: started[name] for name in types if name != RELEASE}
 
 

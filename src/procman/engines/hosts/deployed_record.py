@@ -22,8 +22,8 @@ class Record:
     ``room`` says how many instances of each type have files, so that it can be scaled to. ``ports`` are those of the
     first instances, ``folders`` the working directories of types that do not run in the application's own. ``stopped``
     are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done then; systemd knows when
-    those in ``checked`` are ready. ``serial`` counts the changes. ``types``, ``hosts`` and ``given`` place the
-    instances.
+    those in ``checked`` are ready, and timers start those in ``timed``. ``serial`` counts the changes. ``types``,
+    ``hosts`` and ``given`` place the instances.
     """
 
     app: str
@@ -39,6 +39,7 @@ class Record:
     stopped: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
     serial: int = 1
 
     @cached_property
@@ -64,6 +65,11 @@ class Record:
     def links(self, host: str) -> list[str]:
         """Return the names of the instances that start with the host."""
         return [name for name in self.on(host) if name not in self.stopped]
+
+    def trigger(self, name: str) -> str:
+        """Return the unit that is started for an instance: its service, or the timer that starts that."""
+        service = unit(self.app, name)
+        return service.replace(".service", ".timer") if name.rpartition(".")[0] in self.timed else service
 
     def port(self, name: str) -> int | None:
         """Return the port of an instance."""
@@ -103,6 +109,7 @@ def read(data: str) -> Record | None:
             stopped=tuple(record.stopped),
             once=tuple(record.once),
             checked=tuple(record.checked),
+            timed=tuple(record.timed),
         )
         record.instances  # noqa: B018 (raises if something is missing)
     except (ValueError, TypeError, AttributeError, IndexError):

@@ -80,16 +80,14 @@ def render_host(release: Release, names: Iterable[str], options: ExportOptions, 
     plan = _with(release.plan, [one for one in lasting_plan(release).instances if one.name in chosen])
     if not plan.instances:
         return HostFiles((), ())
-    files, warnings, ends = [], [], once(release)
+    files, warnings, ends = [], [], set(once(release)) - set(timed(release))
     for item in render(plan, options):
         if not isinstance(item, ExportFile):
             warnings.append(_for_host(item.message, host))
-        elif not item.link and not item.path.endswith(".timer"):  # each of the spares would run
+        elif not item.link:
             files.append(_kept_in_sight(item, release.options.app, ends))
     lazy = dict.fromkeys(one.type for one in plan.instances if one.listen and one.listen.on_connection)
     warnings += [f"{name} starts with the deployment, not at its first connection" for name in lazy]
-    timed = dict.fromkeys(one.type for one in plan.instances if one.schedule)
-    warnings += [f"not deployed: the schedule of {name}, which starts only by hand" for name in timed]
     files += _one_off_environments(release, options)
     return HostFiles(tuple(files), tuple(warnings))
 
@@ -132,6 +130,11 @@ def checked(release: Release) -> tuple[str, ...]:
     """Return the types whose units count as active only when they are ready."""
     app = application(lasting_plan(release), release.options)
     return tuple(service.name for service in app.services if ready_lines(service, ""))
+
+
+def timed(release: Release) -> tuple[str, ...]:
+    """Return the types that run by the clock."""
+    return tuple(dict.fromkeys(one.type for one in release.plan.instances if one.schedule))
 
 
 def room(release: Release) -> dict[str, int]:

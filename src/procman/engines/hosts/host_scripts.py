@@ -61,7 +61,8 @@ done
 for instance; do
     type=${{instance%@*}}
     mkdir -p "$app-$type.target.wants"
-    ln -sfn "../$app-$type@.service" "$app-$type.target.wants/$app-$instance.service"
+    case $instance in *.timer) file=$instance;; *) file=$type@.service;; esac
+    ln -sfn "../$app-$file" "$app-$type.target.wants/$app-$instance"
 done"""
 
 # What the host is. The argument: the account that the processes run as, if it is not that of the login.
@@ -85,7 +86,7 @@ SHOW = f"""\
 cat "$units/$app/{FILE}" 2>/dev/null || :
 printf '\\n{SEPARATOR}\\n'
 read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
-shown=$(ctl show "$app-*@*.service" --property={",".join(PROPERTIES)})
+shown=$(ctl show "$app-*@*.service" "$app-*@*.timer" --property={",".join(PROPERTIES)})
 printf '%s\\n{SEPARATOR}\\n' "$shown"
 for pid in $(printf '%s\\n' "$shown" | sed -n 's/^MainPID=\\([1-9].*\\)/\\1/p'); do
     echo "$pid $(readlink "/proc/$pid/cwd" || :)"
@@ -175,8 +176,8 @@ STOP = """\
 """
 
 # Replace the installed units by those of a release, and let the folder be its code. The record is on standard input.
-# The arguments: the release, then the instances that start with the host, as TYPE@NUMBER. All that needs space on the
-# disk comes first; then files only change their names.
+# The arguments: the release, then the units that start with the host, as TYPE@NUMBER.service. All that needs space on
+# the disk comes first; then files only change their names.
 INSTALL = f"""\
 id=$1; shift
 staged=$base/$id/units
@@ -190,6 +191,7 @@ for path in $before; do
     # One that is still open would keep its old address, a path in the old release, or start what is gone.
     case $path in *.socket)
         if ! cmp -s "$path" "$draft/$path" || grep -qF "ListenStream=$folder/" "$path"; then ctl stop "$path"; fi;;
+    *.timer) [ -e "$draft/$path" ] || ctl stop "$path";;
     esac
 done
 mkdir -p "$app"
@@ -249,7 +251,7 @@ REMOVE = f"""\
 [ ! -e "$units/$app.target" ] || ctl disable --quiet "$app.target"
 cd "$units" 2>/dev/null && ours=$({_OURS}) || ours=
 for path in $ours; do
-    case $path in *.socket) ctl stop "$path";; esac
+    case $path in *.socket | *.timer) ctl stop "$path";; esac
 done
 [ $# = 0 ] || ctl stop "$@" || [ $? = 5 ]
 if [ -n "$ours" ]; then

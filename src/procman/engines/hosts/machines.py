@@ -11,7 +11,7 @@ from procman.engines.hosts.deployed_record import read, unit
 from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
 from procman.engines.hosts.unit_states import parse
 from procman.engines.interface import EngineError
-from procman.engines.records import EXITED, FAILED, UNKNOWN, InstanceState
+from procman.engines.records import EXITED, FAILED, RUNNING, UNKNOWN, WAITING, InstanceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -245,6 +245,8 @@ class Machines:
             reason = self.lost[host].message if host in self.lost else f"{host} is no longer in hosts"
             return InstanceState(name, UNKNOWN, node_name, port=record.port(name), reason=reason), None
         found = looks[host].units.get(unit(self.app, name))
+        if record.trigger(name) != unit(self.app, name) and (found is None or found.state.state in (EXITED, FAILED)):
+            found = _between_runs(found, looks[host].units.get(record.trigger(name)))
         stopped = STOPPED if name in record.stopped else ""
         if found is None:
             return InstanceState(name, EXITED, node_name, port=record.port(name), reason=stopped), None
@@ -271,7 +273,11 @@ class Machines:
         for host, look in self.looks.items():
             for name, seen in look.units.items():
                 instance = seen.state.name.removeprefix(f"{self.app}-")
-                known = name.startswith(f"{self.app}-") and instance.rpartition(".")[0] in record.types
+                known = (
+                    name.endswith(".service")
+                    and name.startswith(f"{self.app}-")
+                    and instance.rpartition(".")[0] in record.types
+                )
                 if known and seen.state.state not in (EXITED, FAILED) and record.instances.get(instance) != host:
                     found[instance] = host
         return found
@@ -281,8 +287,17 @@ class Machines:
         record = self.require_record()
         found: dict[str, list[str]] = {}
         for name in names:
-            found.setdefault(record.instances[name], []).append(unit(self.app, name))
+            found.setdefault(record.instances[name], []).append(record.trigger(name))
         return found
+
+
+def _between_runs(service: UnitState | None, timer: UnitState | None) -> UnitState | None:
+    """Return the state of an instance that a timer starts, while it does not run. Its last end stays to be seen."""
+    if timer is None or timer.state.state != RUNNING:
+        return service
+    ended = service.state.exit if service else ""
+    waiting = replace(timer.state, state=WAITING, exit=ended, restarts=None, reason="it runs by the clock")
+    return replace(timer, state=waiting)
 
 
 def _unmarked(outcome: Outcome) -> Outcome:
@@ -290,7 +305,7 @@ def _unmarked(outcome: Outcome) -> Outcome:
 
 
 def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the units to stop on each host: those of instances, and their sockets, which would start them again.
+    """Return the units to stop on each host: those of instances, and what would start them again.
 
     ``gone`` and ``left`` hold hosts by instance. Sockets that instances share stay open for those that are left.
     """
@@ -299,7 +314,8 @@ def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> di
     for name, host in gone.items():
         type_, _, number = name.rpartition(".")
         sockets = f"{app}-{type_}.*@{number}.socket" if (host, type_) in used else f"{app}-{type_}.*.socket"
-        found.setdefault(host, {}).update(dict.fromkeys((unit(app, name), sockets)))
+        timer = f"{app}-{type_}@{number}.time[r]"  # a pattern, since most have none
+        found.setdefault(host, {}).update(dict.fromkeys((unit(app, name), sockets, timer)))
     return {host: list(units) for host, units in found.items()}
 
 

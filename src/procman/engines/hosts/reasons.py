@@ -23,6 +23,8 @@ def _sentence(state: InstanceState, seen: UnitState | None) -> str:
             return f"its state is unknown, since {state.reason}"
         case "running":
             return f"it runs{_restarts(state)}"
+        case "waiting":
+            return "it waits for its time: it runs by the clock"
         case "starting":
             return "it has started, and is not ready yet"
         case "stopping":

@@ -20,6 +20,7 @@ from procman.engines.hosts.host_files import (
     release_instance,
     render_host,
     room,
+    timed,
 )
 from procman.engines.hosts.machines import release_id
 from procman.engines.hosts.placement import Placement
@@ -175,6 +176,7 @@ class Rollout:
             stopped=tuple(stopped),
             once=once(self.release),
             checked=checked(self.release),
+            timed=timed(self.release),
             folders=folders(self.release),
             serial=before.serial + 1 if before is not None else 1,
         )
@@ -213,9 +215,7 @@ def _leave(machines: Machines, before: Record, hosts: list[str]) -> Steps[None]:
 
 
 def _links(record: Record, host: str) -> list[str]:
-    return [
-        unit(record.app, name).removeprefix(f"{record.app}-").removesuffix(".service") for name in record.links(host)
-    ]
+    return [record.trigger(name).removeprefix(f"{record.app}-") for name in record.links(host)]
 
 
 def link(machines: Machines, record: Record) -> Steps[None]:

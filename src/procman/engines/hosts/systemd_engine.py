@@ -14,7 +14,7 @@ from procman.engines.hosts.rollout import Rollout, halves, install, link
 from procman.engines.hosts.ssh import failure
 from procman.engines.hosts.unit_differences import differences
 from procman.engines.interface import EngineError
-from procman.engines.records import EXITED, FAILED, RUNNING, WAITING, Deployed, Look
+from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Deployed, Look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Systemd:
     """The engine. Its verbs are those of the interface."""
 
     refuses: Mapping[str, str] = {}
+    has_timers = True
 
     def __init__(self, target: Target) -> None:
         self._machines = Machines(target)
@@ -165,16 +166,18 @@ class Systemd:
         return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves))
 
     def _is_up(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
+        record = self._machines.require_record()
+        if seen is not None and state.type in record.timed:
+            return state.state in (WAITING, RUNNING, STARTING) and not seen.pending
         if seen is None or self._is_old(name, seen):
             return False
-        record = self._machines.require_record()
         if seen.succeeded:
             return state.type in record.once
         settled = 0.0 if state.type in record.checked else _SETTLED_AGAIN if state.restarts else _SETTLED
         return state.state == RUNNING and seen.age >= settled
 
     def _has_failed(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
-        if seen is None or self._is_old(name, seen):
+        if seen is None or self._is_old(name, seen) or state.type in self._machines.require_record().timed:
             return False
         lasts = state.type not in self._machines.require_record().once
         return state.state == FAILED or (seen.succeeded and lasts)

@@ -133,5 +133,5 @@ def exit_words(text: str) -> str:
 
 def _name(unit: str) -> str:
     """Return the instance of a unit. The application's name is cut off by who knows it."""
-    stem, _, number = unit.removesuffix(".service").rpartition("@")
+    stem, _, number = unit.rpartition(".")[0].rpartition("@")
     return f"{stem}.{number}"
