@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from procman.cli.control.log_query import Query, lines_after, read_cursor
@@ -76,6 +76,7 @@ class FakeConnection:
     st.lists(st.tuples(st.sampled_from(["web.1", "db.1", "mail.1"]), st.integers(1, 3000), st.booleans()), max_size=60),
     st.lists(st.integers(0, 59), max_size=5),
 )
+@example([("web.1", 1, False), ("db.1", 1, False), ("web.1", 1, True), *[("web.1", 3000, True)] * 4], [0])
 def test_asking_with_the_last_cursor_gets_every_line_once(
     chunks: list[tuple[str, int, bool]], asked: list[int]
 ) -> None:
@@ -98,5 +99,7 @@ def test_asking_with_the_last_cursor_gets_every_line_once(
                     assert query.after <= int(str(one["at"]))
                     query.after = int(str(one["at"])) + len(text)
                     got += text
-    assert len(got) + skipped == len(published)
+    missing = len(published) - len(got)
+    assert skipped >= missing  # how much of a dropped entry had been read before is not known
+    assert bool(skipped) is bool(missing)
     assert skipped or got == published
