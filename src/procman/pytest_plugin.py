@@ -153,18 +153,8 @@ class OwnSession(Procman):
 
         self._messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it is open as long as the session is)
         self._told = 0  # bytes of it that belong to the start
-        line = [
-            *_own_command(),
-            "test",
-            "--isolated",
-            *_options(config),
-            "--",
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _HOLDER,
-        ]
+        holder = [sys.executable, "-I", "-S", "-c", _HOLDER]
+        line = [*_own_command(), "test", "--isolated", *_options(config), "--", *holder]
         # In a session of its own: Ctrl-C interrupts the tests, which then end it.
         self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 (our own command)
             line,

@@ -71,8 +71,7 @@ def wire(run: StartedRun) -> Engine:
     components.append(_limits(run))
     keeper, on_sockets = _socket_keeper(run)
     scheduler, on_times = _scheduler(run)
-    components += [keeper, scheduler]
-    components += _rarely_given(run)
+    components += [keeper, scheduler, *_rarely_given(run)]
     session = _session(run, plan_source, announcer, [on_sockets, on_times])
     components.append(_autoscaling(run, session))
     if run.socket_claim.endpoint is not None:

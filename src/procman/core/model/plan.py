@@ -158,6 +158,10 @@ class InstancePlan:
         self.index = index
         self._own = env
         self._shared = shared_env
+        self._set_defaults()
+
+    def _set_defaults(self) -> None:
+        """Set what only the overlay changes."""
         self.autoscale: Autoscale | None = None
         self.autostart = True
         self.cpu_max: float | None = None

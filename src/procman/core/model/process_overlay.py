@@ -83,6 +83,7 @@ class ProcessOverlay:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._set_no_sockets()
         self._set_no_limits()
         self.sources: dict[str, Table] = {}
         self.variables: dict[str, str] = {}  # of its env files and its env, once the files are read
@@ -112,16 +113,17 @@ class ProcessOverlay:
         self.env_file: tuple[tuple[str, bool], ...] = ()  # each path with whether the file must exist
         self.cwd = ""
         self.port: int | None = None  # 0: no port
-        # which sockets procman keeps open for it
-        self.listen: tuple[ListeningSocket, ...] = ()
-        self.share = False
-        self.start_on: str | None = None
-        self.hold: float | None = None
         # how it is shown
         self.pty: bool | None = None
         self.primary = 0  # the number of the instance that gets the terminal of `start`; 0: none
         self.color: int | None = None
         self.log_file = ""
+
+    def _set_no_sockets(self) -> None:
+        self.listen: tuple[ListeningSocket, ...] = ()  # which ones procman keeps open for it
+        self.share = False
+        self.start_on: str | None = None
+        self.hold: float | None = None
 
     def _set_no_limits(self) -> None:
         self.memory_max: int | None = None  # bytes

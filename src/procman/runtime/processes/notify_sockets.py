@@ -66,8 +66,9 @@ class NotifySockets:
         """Open a socket at an address of the kernel's choice, which ends with it and needs no file (unix(7))."""
         if not os.path.exists("/proc/net/unix"):
             raise OSError(errno.EOPNOTSUPP, "this system has no abstract addresses")
-        own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # Python makes it close-on-exec
         try:
+            own.setblocking(False)
             own.setsockopt(socket.SOL_SOCKET, _PASS_CREDENTIALS, 1)
             own.bind("")
         except OSError:
