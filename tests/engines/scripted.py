@@ -31,6 +31,7 @@ class Scripted:
         self.target = target
         self.before: Deployed | None = Deployed("1", {"web": 1})
         self.looks = [UP]
+        self.secret_files: tuple[str, ...] = ()
 
     @staticmethod
     def _do(name: str, *words: str) -> Steps[None]:
@@ -56,6 +57,7 @@ class Scripted:
         return f"-{before.version if before else ''}\n+{release.version}\n"
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
+        self.secret_files = release.secret_files
         return self._do("ship")
 
     def release(self, release: Release) -> Steps[None]:

@@ -75,6 +75,16 @@ def groups_now(settings: Settings) -> dict[str, tuple[str, ...]]:
     return parse_overlay([_table(file) for file in files], read_procfile(settings.procfile)).groups() if files else {}
 
 
+def env_files_now(settings: Settings) -> tuple[str, ...]:
+    """Return the env files of all process types, from the files as they are now. Raises ConfigError."""
+    overlay = parse_overlay([_table(file) for file in _files(settings)], read_procfile(settings.procfile))
+    return tuple(
+        os.path.join(process.folder("env_file"), os.path.expanduser(path))
+        for process in overlay.processes.values()
+        for path, _ in process.env_file
+    )
+
+
 def _files(settings: Settings) -> list[ConfigFile]:
     known = list(settings.mistakes) or None  # reported already, so they are no reason to stop here
     return [file for file in read_config_files(project_folder(settings), known) if "process" in file.values]

@@ -47,7 +47,8 @@ class Release:
 
     ``plan`` and ``options`` are what an exporter renders. The plan has at least one instance of each process type that
     the destination has; ``counts`` says how many are wanted, and ``options.idle`` names those with 0. ``hosts`` holds
-    the counts of each host, if the destination places them itself.
+    the counts of each host, if the destination places them itself. ``secret_files`` are the env files, as paths below
+    the folder of the application.
     """
 
     destination: str  # its name
@@ -58,6 +59,7 @@ class Release:
     counts: Mapping[str, int]
     timeout: float
     hosts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    secret_files: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -232,6 +232,30 @@ def test_counts_are_kept_unless_they_are_given(project: Project, tmp_path: Path)
     assert "look web=0 worker=1" in project.commands
 
 
+def test_no_env_file_is_shipped_wherever_it_is_named(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".env", "given.env", "real.env", "own.env"):
+        (tmp_path / name).write_text("KEY=secret\n")
+    (tmp_path / "live.env").symlink_to("real.env")
+    project.write(
+        '[on.production]\nengine = "script"\nenv_file = "live.env"\n[on.staging]\nengine = "script"\n'
+        'env_file = "staging.env"\n[process.web]\nenv_file = "own.env"\n',
+        tmp_path,
+    )
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["deploy", "--on=production", "-f", "../Procfile"]) == 0
+    assert set(project.engines[-1].secret_files) == {".env", "live.env", "real.env", "staging.env", "own.env"}
+    assert main(["deploy", "--on=production", "-f", "../Procfile", "-e", "../given.env"]) == 0
+    assert "given.env" in project.engines[-1].secret_files
+
+
+def test_an_empty_name_is_not_a_destination(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ps", "--on="]) == 2
+    assert 'unknown destination ""' in capfd.readouterr().err
+
+
 def test_check_reports_mistakes_in_destinations(
     project: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

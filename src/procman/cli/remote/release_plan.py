@@ -6,6 +6,7 @@ import os
 from collections import Counter
 
 from procman.cli.commands.export import read_plan
+from procman.cli.remote.secret_files import secret_files
 from procman.core.procfile.formation import parse_formation
 from procman.engines.deployment import filled
 from procman.engines.interface import Release
@@ -47,7 +48,8 @@ def make_release(remote: Remote, before: Deployed | None, version: str) -> Relea
         replicas=counts,
     )
     hosts = {host: parse_formation(text).counts for host, text in destination.host_formations.items()}
-    return Release(destination.name, version, image, plan, options, counts, remote.timeout, hosts)
+    secret = secret_files(remote.folder, (remote.settings, settings), remote.destinations.found.values())
+    return Release(destination.name, version, image, plan, options, counts, remote.timeout, hosts, secret)
 
 
 def _with_env_files(settings: Settings, destination: Destination) -> Settings:

@@ -40,7 +40,9 @@ class Remote:
         """Read the settings, the destination and the names of the process types. Raises UsageError and ConfigError."""
         self.given = own_options(invocation)
         self.settings = _settings(invocation)
-        self.destination = _chosen(self.settings, self.given.get("on"), invocation.command)
+        self.destinations = read_destinations(self.settings)
+        require_sound_destinations(self.destinations)
+        self.destination = _chosen(self.destinations, self.given.get("on"), invocation.command)
         self.folder = os.path.abspath(root_of(self.settings))
         self.app = self.destination.app or app_name(os.path.basename(self.folder))
         check_app(self.app)
@@ -82,22 +84,19 @@ def _settings(invocation: Invocation) -> Settings:
     return settle(Invocation(invocation.command, given, ()))
 
 
-def _chosen(settings: Settings, name: object, command: str) -> Destination:
-    destinations = read_destinations(settings)
-    require_sound_destinations(destinations)
+def _chosen(destinations: Destinations, name: object, command: str) -> Destination:
     known = destinations.found
-    if name:
-        if str(name) not in known:
-            raise UsageError(
-                f'unknown destination "{name}"', did_you_mean(str(name), tuple(known)) if known else EXAMPLE
-            )
-        return known[str(name)]
-    return _default(destinations, command)
+    if name or command != "deploy":
+        wanted = str(name or "")
+        if wanted not in known:
+            hint = did_you_mean(wanted, tuple(known)) if known else EXAMPLE
+            raise UsageError(f'unknown destination "{wanted}"', hint)
+        return known[wanted]
+    return _default(destinations)
 
 
-def _default(destinations: Destinations, command: str) -> Destination:
+def _default(destinations: Destinations) -> Destination:
     """Return the destination of a `deploy` without a name. No other command has a default."""
-    assert command == "deploy"
     default = destinations.default
     if default is not None:
         return default

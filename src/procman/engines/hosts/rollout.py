@@ -90,8 +90,7 @@ class Rollout:
     def _code(self) -> Steps[bytes]:
         folder = self.machines.target.folder
         found, how = yield from _listed(folder)
-        env_files = [path for path, _ in self.machines.target.destination.env_file]
-        found = shipped_files.without_secrets(found, env_files)
+        found = shipped_files.without_secrets(found, self.release.secret_files)
         yield Report(f"ship: {len(found)} files, {how}, to {', '.join(self.machines.hosts)}")
         call = Call(
             shipped_files.TAR,
