@@ -18,6 +18,7 @@ from procman.core.model.destination import Destination
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.engines.calls import Outcome
 from procman.engines.compose_engine import Compose
+from procman.engines.compose_logs import merged
 from procman.engines.compose_project import described, make_project, project_from_json
 from procman.engines.compose_records import containers, log_line, reason_of
 from procman.engines.interface import EngineError, Release, Target
@@ -325,15 +326,48 @@ def test_a_lock_of_somebody_else_is_not_released() -> None:
     assert "docker rm --force shop-procman-lock" in docker.driver.commands
 
 
+def started(at: int, **labels: str) -> str:
+    """Return what `docker events` prints when a container starts."""
+    names = {f"procman.{name}": value for name, value in labels.items()}
+    return json.dumps({"Actor": {"ID": "ab" * 32, "Attributes": names}, "timeNano": at}) + "\n"
+
+
 def test_what_starts_later_is_followed_too() -> None:
-    labels = {"procman.type": "web", "procman.number": "2"}
-    event = {"Actor": {"ID": "ab" * 32, "Attributes": labels}, "timeNano": 1796008174250000000}
-    lines = "2026-11-30T03:09:34.3Z new\n2026-11-30T03:09:34.3Z new\n2026-11-30T03:09:33.9Z old\n"
-    docker = Docker(events=said(json.dumps(event)), abab=said(lines), ps=said("12"))
-    docker.answers["docker inspect"] = said("[]")
+    first = "2026-11-30T03:09:33.9Z old\n"
+    events = started(1796008173000000000, type="web", number="2") + started(1796008174250000000, type="web", number="2")
+    docker = Docker(events=said(events))
+    docker.answers["since=1796008171"] = said(first)
+    docker.answers["since=1796008172"] = said(f"{first}2026-11-30T03:09:34.3Z new\n2026-11-30T03:09:34.3Z new\n")
     docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
-    assert [(line.instance, line.line) for line in docker.driver.lines] == [("web.2", b"new")]
+    lines = [(line.instance, line.line) for line in docker.driver.lines]
+    assert lines == [("web.2", b"old"), ("web.2", b"new"), ("web.2", b"new")], "two lines may have the same time"
     assert "--since=1796008172.250" in docker.driver.commands[-1], "its first lines may be older than the event"
+
+
+def test_a_release_that_starts_does_not_end_what_is_followed() -> None:
+    docker = Docker(events=said(started(1796008173000000000, type="release")), ps=said("12"))
+    docker.answers["docker inspect"] = said("[]")
+    docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
+    assert docker.driver.lines == []
+
+
+def test_a_carriage_return_does_not_end_a_line() -> None:
+    output = said("2026-11-30T03:09:33Z first\n2026-11-30T03:09:34Z 10%\r100%\n")
+    found = merged([(InstanceState("web.1", "running"), output)])
+    assert [line.line for line in found] == [b"first", b"10%\r100%"]
+
+
+def test_a_daemon_that_does_not_answer_is_not_an_empty_one() -> None:
+    docker = Docker(volume_inspect=said("", 1, "Error response from daemon: get shop_procman: no such volume"))
+    assert docker.driver.perform(engine().deployed()) is None
+    docker = Docker(volume_inspect=said("", 124, "docker volume did not answer within 60 s"))
+    with pytest.raises(EngineError, match="what is deployed cannot be read: docker volume did not answer"):
+        docker.driver.perform(engine().deployed())
+    docker = Docker(cp=said("", 1, "Error response from daemon: No space left on device"))
+    with pytest.raises(EngineError, match=r"what is deployed cannot be read: .*No space left"):
+        docker.driver.perform(engine().deployed())
+    docker = Docker(cp=said("", 1, "Could not find the file /procman/project.json in container shop-procman"))
+    assert docker.driver.perform(engine().deployed()) is None
 
 
 def test_a_line_of_the_procfile_runs_in_its_own_folder_and_environment() -> None:

@@ -26,7 +26,8 @@ def merged(outputs: Iterable[tuple[InstanceState, Outcome]]) -> list[LogLine]:
         log_line(instance, line, stream)
         for instance, outcome in outputs
         for stream, data in (("stdout", outcome.out), ("stderr", outcome.err))
-        for line in data.splitlines()
+        for line in data.removesuffix(b"\n").split(b"\n")  # a carriage return is a part of a line
+        if line
     ]
     return sorted(lines, key=lambda line: line.time or 0.0)
 
@@ -44,7 +45,8 @@ class _Follower:
         self._names = names
         self._events = commands.starts()
         self._of: dict[str, InstanceState] = {}  # instances by the container that a call follows
-        self._last: dict[tuple[str, str], float] = {}  # the time of the last line, by container and stream
+        # The time of the last line, by container and stream, then by call.
+        self._last: dict[tuple[str, str], dict[tuple[str, ...], float]] = {}
 
     def step(self, instances: Sequence[InstanceState], lines: int, since: float | None) -> Follow:
         """Follow these instances, and whatever starts."""
@@ -58,11 +60,16 @@ class _Follower:
         if call is not self._events:
             container = call.argv[-1]
             found = log_line(self._of[container], line, stream)
-            if found.time is None or found.time > self._last.get((container, stream), 0.0):
-                self._last[container, stream] = found.time or 0.0
+            if found.time is None or not self._has_been_shown(call, stream, found.time):
                 yield found
         elif stream == "stdout":
             yield from self._started(json.loads(line))
+
+    def _has_been_shown(self, call: Call, stream: str, time: float) -> bool:
+        """Whether the call of another life has shown the line. A single call shows each of its lines once."""
+        latest = self._last.setdefault((call.argv[-1], stream), {})
+        latest[call.argv] = max(time, latest.get(call.argv, 0.0))
+        return any(time <= shown for argv, shown in latest.items() if argv != call.argv)
 
     def _started(self, event: dict[str, object]) -> Iterator[Call]:
         """Follow the output of a new life.
@@ -72,6 +79,8 @@ class _Follower:
         actor = event["Actor"]
         assert isinstance(actor, dict)
         labels = actor["Attributes"]
+        if NUMBER not in labels:
+            return  # the release of a deployment, which shows it itself
         name = f"{labels[TYPE]}.{labels[NUMBER]}"
         if not self._names or any(matches(pattern, name) for pattern in self._names):
             container = str(actor["ID"])[:12]

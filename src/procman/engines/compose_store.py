@@ -26,6 +26,7 @@ _FOLDER = "/procman"
 _FILE = "project.json"
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
 _TAKEN = "is already in use"
+_ABSENT = (b"no such volume", b"could not find the file", b"no such container:path")
 
 
 class Store:
@@ -39,14 +40,16 @@ class Store:
         self._helper = f"{project_name(app)}-procman"
 
     def read(self) -> Steps[Project | None]:
-        """Return the deployed project; None if there is none that can be read."""
+        """Return the deployed project; None if there is none, or it is not readable. Raises EngineError for errors."""
         found = yield from run(self._docker("volume", "inspect", self._volume))
         if not found.ok:
+            _require_absence(found)
             return None
         yield from self._create(self._helper)
         copied = yield from run(self._docker("cp", f"{self._helper}:{_FOLDER}/{_FILE}", "-"))
         yield from run(self._docker("rm", self._helper))
         if not copied.ok:
+            _require_absence(copied)
             return None
         try:
             with tarfile.open(fileobj=io.BytesIO(copied.out)) as tar:
@@ -121,6 +124,12 @@ class Store:
             yield from run(self._docker("import", "-", _EMPTY_IMAGE, stdin=_EMPTY_TAR))
             created = yield from run(self._docker(*words))
         return created
+
+
+def _require_absence(outcome: Outcome) -> None:
+    """Raise EngineError unless there is no volume or no file. Other failures do not mean that nothing is deployed."""
+    if not any(sign in outcome.err.lower() for sign in _ABSENT):
+        raise EngineError(f"what is deployed cannot be read: {outcome.complaint}")
 
 
 def _tar(name: str, data: bytes) -> bytes:
