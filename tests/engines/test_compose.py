@@ -379,6 +379,15 @@ def test_a_line_of_the_procfile_runs_in_its_own_folder_and_environment() -> None
     assert {"--env=PROCMAN_PROCESS=mail_er", "--env=PS=run.1"} <= set(create)
 
 
+def test_a_command_does_not_outlive_the_one_who_runs_it() -> None:
+    docker = Docker(cp=stored(project_of()), create=said("12"))
+    work, answer = docker.driver, docker.driver.answer
+    work.answer = lambda call: KeyboardInterrupt() if "start" in call.argv else answer(call)
+    with pytest.raises(KeyboardInterrupt):
+        work.perform(engine().run("env", terminal=False))
+    assert work.commands[-1] == "docker rm --force 12"
+
+
 def test_the_output_of_a_release_is_shown() -> None:
     docker = Docker(image_inspect=said("sha256:12"), run=said("migrated\n"))
     compose = engine()

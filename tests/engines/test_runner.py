@@ -16,6 +16,7 @@ from procman.engines.runner import EndedError, Runner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from procman.engines.calls import Step, Steps
 
@@ -146,6 +147,15 @@ def test_what_has_ended_may_be_followed_again() -> None:
 
 def test_a_terminal_is_passed_on_and_the_code_returned() -> None:
     assert perform(Interactive(Call((sys.executable, "-c", "raise SystemExit(7)")))) == 7
+
+
+@pytest.mark.parametrize("trap", ["exit 0", ""])
+def test_a_signal_ends_what_has_the_terminal(trap: str, tmp_path: Path) -> None:
+    script = f"trap '{trap}' TERM; echo $$ >{tmp_path}/pid; kill -TERM {os.getpid()}; while :; do sleep 0.05; done"
+    with pytest.raises(EndedError):
+        perform(Interactive(shell(script)))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_pauses_and_reports() -> None:

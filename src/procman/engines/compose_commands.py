@@ -138,7 +138,11 @@ class Commands:
             if not copied.ok:
                 yield from run(self.docker("rm", "--force", container))
                 raise EngineError(f"the command gets no environment: {copied.complaint}")
-        return (yield from interact(self.docker("start", "--attach", "--interactive", container)))
+        try:
+            return (yield from interact(self.docker("start", "--attach", "--interactive", container)))
+        except KeyboardInterrupt:
+            yield from run(self.docker("rm", "--force", container))
+            raise
 
 
 def _whereabouts(context: str) -> dict[str, str]:

@@ -312,7 +312,10 @@ class _Follower:
 
 
 def _interact(call: Call) -> int:
-    """Run a call with our standard streams, and return its exit code. Ctrl-C is for the call alone."""
+    """Run a call with our standard streams, and return its exit code. Ctrl-C is for the call alone.
+
+    A signal that ends our work ends the call, too.
+    """
     try:
         process = subprocess.Popen(call.argv, cwd=call.cwd or None, env={**os.environ, **call.env})
     except OSError as error:
@@ -320,6 +323,14 @@ def _interact(call: Call) -> int:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = process.wait()
+    except EndedError as error:
+        process.send_signal(error.number)
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from engines.driver import Driver, said
-from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engine, release
+from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engine, release, script_of
 from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
 from procman.engines.deployment import Order, deploy, difference
@@ -240,6 +240,20 @@ def test_a_command_has_the_environment_of_what_is_deployed() -> None:
     hosts = FakeHosts({"EXECUTE": said("", 255)})
     assert driver(hosts).perform(engine(user="shop").run("env", terminal=True)) == 255
     assert hosts.words("EXECUTE", "deploy@a")[4:] == ("shop", "", "--pty", "env")
+    assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
+
+
+def test_a_command_does_not_outlive_the_one_who_runs_it() -> None:
+    hosts = FakeHosts()
+    work = driver(hosts)
+
+    def answer(call: Call) -> Outcome | BaseException:
+        is_command = call.argv[0] == "ssh" and script_of(call)[0] == "EXECUTE"
+        return KeyboardInterrupt() if is_command else hosts(call)
+
+    work.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        work.perform(engine().run("env", terminal=False))
     assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
 
 

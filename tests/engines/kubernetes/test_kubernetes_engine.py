@@ -328,6 +328,15 @@ def test_a_one_off_has_the_environment_of_what_is_deployed() -> None:
     assert overrides["metadata"]["labels"]["procman/run"] == "yes"
 
 
+def test_a_one_off_whose_user_is_gone_leaves_no_pod() -> None:
+    rig = Rig()
+    rig.deploy("1")
+    rig.driver = Driver(lambda call: KeyboardInterrupt() if "run" in call.argv else rig.cluster(call))
+    with pytest.raises(KeyboardInterrupt):
+        rig.driver.perform(rig.engine().run("sleep 60", terminal=True))
+    assert " delete pod/shop-run-" in rig.driver.commands[-1]
+
+
 def test_a_one_off_that_is_killed_leaves_no_pod() -> None:
     rig = Rig()
     rig.deploy("1")

@@ -281,7 +281,12 @@ class Systemd:
         name = f"{machines.app}-run-{(yield from now()) * 1000:.0f}"
         how, folder = "--pty" if terminal else "--pipe", record.folders.get(process, "")
         words = ("", RUN_ENV, process, name, machines.account(host), folder, how, command)
-        code = yield from interact((yield from machines.terminal(host, host_scripts.EXECUTE, words, terminal)))
+        call = yield from machines.terminal(host, host_scripts.EXECUTE, words, terminal)
+        try:
+            code = yield from interact(call)
+        except KeyboardInterrupt:
+            yield from machines.on(host, host_scripts.END, f"{name}.service")
+            raise
         if code in _INTERRUPTED:
             yield from machines.on(host, host_scripts.END, f"{name}.service")
         return code

@@ -46,9 +46,14 @@ def run_once(
         f"--overrides={json.dumps(pod)}",  # it has names of Secrets, but no values
     )
     yield from kubectl.settle()
-    code = yield from interact(Call(kubectl.argv(*words), timeout=None))
+    removal = kubectl.call("delete", f"pod/{name}", "--wait=false", "--ignore-not-found")
+    try:
+        code = yield from interact(Call(kubectl.argv(*words), timeout=None))
+    except KeyboardInterrupt:
+        yield from run(removal)
+        raise
     if code >= _KILLED:
-        yield from run(kubectl.call("delete", f"pod/{name}", "--wait=false", "--ignore-not-found"))
+        yield from run(removal)
     return code
 
 
