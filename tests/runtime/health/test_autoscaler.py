@@ -125,6 +125,20 @@ def test_what_the_user_has_stopped_is_left_alone(kernel: Kernel) -> None:
     assert scaled.measured == []
 
 
+@pytest.mark.parametrize("verb", ["hold", "retire"])
+def test_what_the_user_stops_during_a_measurement_is_left_alone(kernel: Kernel, verb: str) -> None:
+    scaled = Scaled(kernel, ["40"], rule())
+    supervisor = scaled.run.supervisor
+
+    def stop_it(command: Process) -> None:
+        if command.command == "side-length":
+            getattr(supervisor, verb)([supervisor.instances["worker.1"]], kernel.now)
+            kernel.after(0.5, lambda: scaled.answer(command))
+
+    kernel.on_spawn = stop_it
+    assert scaled.until(7.0) == []
+
+
 def test_a_refusal_is_reported_once(kernel: Kernel) -> None:
     scaled = Scaled(kernel, ["40"], rule())
     scaled.refusal = "Procfile:1: missing command"

@@ -84,15 +84,19 @@ class Autoscaler(QuietComponent):
         here = (one for one in self._supervisor.instances.values() if one.plan.type == type_)
         return sorted((one for one in here if not self._supervisor.is_leaving(one)), key=lambda one: one.plan.number)
 
+    def _is_left_alone(self, present: list[Instance]) -> bool:
+        """Return whether the user has stopped one of these instances, or scaled all of them away."""
+        return self._supervisor.stopping is not None or not present or any(one.held for one in present)
+
     def _measure(self, type_: str, measured: _Measured, now: float) -> None:
-        """Measure one type, unless the user has stopped one of its instances: then it is left alone."""
+        """Measure one type, unless it is left alone."""
         present = self._present(type_)
         rule = present[0].plan.autoscale if present else None
         if rule is None:
             del self._measured[type_]  # it begins again when an instance starts
             return
         measured.due = now + rule.interval
-        if self._supervisor.stopping is not None or any(one.held for one in present):
+        if self._is_left_alone(present):
             return
         if not rule.exec:
             number = self._cpus_in_use(measured, present, now)
@@ -136,10 +140,13 @@ class Autoscaler(QuietComponent):
             self._hub.announce(f"warning: {type_} is not scaled, because {trouble}")
 
     def _follow(self, type_: str, measured: _Measured, rule: Autoscale, number: float, now: float) -> None:
-        current = len(self._present(type_))
+        present = self._present(type_)
+        if self._is_left_alone(present):
+            return  # since the measurement began
+        current = len(present)
         count = measured.stabilization.settle(rule.count(number), rule.cooldown, now)
         count = min(max(count, rule.lowest), rule.highest)
-        if count != current and self._supervisor.stopping is None:
+        if count != current:
             try:
                 self._resize(type_, count)
             except ProcmanError as error:
