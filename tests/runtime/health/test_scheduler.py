@@ -141,6 +141,15 @@ def test_a_period_begins_with_the_session(world: Callable[..., World]) -> None:
     assert len(it.starts) == 3
 
 
+def test_periods_that_were_suspended_are_made_up_for_once(world: Callable[..., World]) -> None:
+    it = world(Schedule(every=60.0, overlap="replace"))
+    it.now += 10 * 60.0  # the process did not run meanwhile
+    it.pass_time(59.0)
+    assert len(it.starts) == 1
+    it.pass_time(2.0)
+    assert len(it.starts) == 2
+
+
 def test_a_clock_that_is_set_changes_no_period(world: Callable[..., World]) -> None:
     it = world(Schedule(every=60.0))
     it.pass_time(30, wall=30 + DAY)

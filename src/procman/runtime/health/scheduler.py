@@ -131,7 +131,8 @@ class Scheduler(QuietComponent):
                 planned.follows = False
                 self._run(instance, planned, now)
             if planned.rule.every is not None and planned.due <= now:
-                planned.due = max(planned.due + planned.rule.every, now)
+                on_time = planned.due + planned.rule.every
+                planned.due = on_time if on_time > now else now + planned.rule.every  # suspended: one run is enough
                 self._run(instance, planned, now)
         if self._look_at is not None and self._look_at <= now:
             self._look()
