@@ -119,6 +119,39 @@ def test_a_command_that_hangs_is_killed_and_the_next_one_runs(
     assert "warning: the command for ready took too long and was killed" in hooked.run.screen.announced
 
 
+def test_a_command_under_way_at_the_end_finishes(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, never: RestartPolicy
+) -> None:
+    hooked = Hooked(kernel, monkeypatch, a_plan("web.1"), a_plan("job.1", restart=never))
+    hooked.answer = lambda command: command.exit(0) if command.command != "side-failed" else None
+    hooked.crash(1.0, "job.1")
+
+    def sleep(seconds: float) -> None:
+        kernel.now += seconds
+        failed = next(child for _, child in hooked.commands if child.command == "side-failed")
+        if failed.alive and kernel.now > 1003.0:
+            failed.exit(0)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert [event for _, event in hooked.until(2.0)] == ["ready", "failed", "ended"]
+    assert signal_names(hooked.commands[1][1].got) == []
+    assert not [text for text in hooked.run.screen.announced if "the command for" in text]
+
+
+def test_commands_at_the_end_share_its_time(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, never: RestartPolicy
+) -> None:
+    hooked = Hooked(kernel, monkeypatch, a_plan("web.1"), a_plan("job.1", restart=never))
+    hooked.answer = lambda command: command.exit(0) if command.command == "side-ready" else None
+    hooked.crash(1.0, "job.1")
+    assert [event for _, event in hooked.until(2.0)] == ["ready", "failed", "ended"]
+    assert kernel.now - 1000 < 2.0 + hooks.LAST_TIME + 0.5
+    assert hooked.run.screen.announced[-2:] == [
+        "warning: the command for failed took too long and was killed",
+        "warning: the command for ended took too long and was killed",
+    ]
+
+
 def test_a_command_that_fails_is_reported(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(command: Process) -> None:
         command.write(b"no bus\n")

@@ -77,17 +77,19 @@ class Hooks(QuietComponent):
             self._overdue += seconds
 
     def close(self, now: float, code: int) -> None:
-        """Run what is left, and the command for the end, within a few seconds."""
+        """Finish what is under way, and run what is left and the command for the end: they share a few seconds."""
         stopping = self._supervisor.stopping
         words = {"PROCMAN_REASON": stopping.words if stopping else "", "PROCMAN_EXIT_STATUS": str(code)}
         self._add(ENDED, self._session_plan(), **words)
         end = now + LAST_TIME
+        if self._running is not None:
+            self._overdue = now + LAST_TIME / (1 + len(self._waiting))
         while self._running is not None or self._waiting:
+            present = time.monotonic()
             if self._running is None:
-                self._start(now, LAST_TIME)
-            if self._running is not None and time.monotonic() >= end:
+                self._start(present, (end - present) / len(self._waiting))
+            elif self._overdue is not None and self._overdue <= present:
                 self._give_up()
-                self._waiting.clear()
             time.sleep(POLL_INTERVAL)
             self._children.side_commands.reap()
 
@@ -103,18 +105,27 @@ class Hooks(QuietComponent):
         self._event, plan = self._waiting.popleft()
 
         def finished(status: ExitStatus, last_line: str) -> None:
-            self._running = self._overdue = None
+            self._forget()
             if not status.ok:
                 self._complain(f"{status.words()}{f': {last_line}' if last_line else ''}")
 
         self._overdue = now + limit
         running = self._children.side_commands.run(plan, self._commands[self._event], finished)
         self._running = running if self._overdue is not None else None
+        if self._running is not None:
+            self._children.spare([self._running.pid])  # the end of the session gives it some more time
+
+    def _forget(self) -> None:
+        """Note that the command under way is over."""
+        if self._running is not None:
+            pid = self._running.pid
+            self._children.spared = tuple(one for one in self._children.spared if one != pid)
+        self._running = self._overdue = None
 
     def _give_up(self) -> None:
         if self._running is not None:
             self._running.drop()
-        self._running = self._overdue = None
+        self._forget()
         self._complain("took too long and was killed")
 
     def _complain(self, trouble: str) -> None:
