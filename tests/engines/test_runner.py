@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
-from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, run
+from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, now, run
 from procman.engines.interface import EngineError
 from procman.engines.records import LogLine
 from procman.engines.runner import EndedError, Runner
@@ -17,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
     from procman.engines.calls import Step, Steps
 
@@ -102,6 +105,24 @@ def test_an_interrupt_ends_the_command_and_lets_the_work_clean_up() -> None:
     assert seen == ["cleaned\n"]
 
 
+def test_a_signal_while_a_command_starts_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = subprocess.Popen
+
+    class Slow(started):  # type: ignore[misc,valid-type]
+        def __init__(self, *words: Any, **more: Any) -> None:
+            super().__init__(*words, **more)
+            (tmp_path / "pid").write_text(str(self.pid))
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)  # where the handler runs
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    for step in (shell("sleep 600"), Follow((shell("sleep 600"),), lambda *_: ()), Interactive(shell("sleep 600"))):
+        with pytest.raises(EndedError):
+            perform(step)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 def test_a_signal_ends_the_work_like_ctrl_c_and_cleans_up() -> None:
     seen = []
 
@@ -156,6 +177,15 @@ def test_a_signal_ends_what_has_the_terminal(trap: str, tmp_path: Path) -> None:
         perform(Interactive(shell(script)))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_limit_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps() -> Steps[float]:
+        before = yield from now()
+        monkeypatch.setattr("time.time", lambda: before - 3600)
+        return (yield from now()) - before
+
+    assert Runner(shown.append).perform(steps()) >= 0
 
 
 def test_pauses_and_reports() -> None:

@@ -183,6 +183,18 @@ def test_what_has_failed_and_has_not_changed_is_tried_again() -> None:
     assert driver.commands[-1] == "docker --context prod service update --detach --force fleet_worker"
 
 
+def test_a_clock_that_was_ahead_does_not_keep_the_old_file_the_latest() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.apply(release("v5"), None))
+    driver.time -= 3600
+    before = driver.perform(engine.deployed())
+    driver.perform(engine.apply(release("v6"), before))
+    driver.perform(engine.prune(release("v6")))
+    after = driver.perform(engine.deployed())
+    assert after is not None
+    assert (after.version, len(transcript.configs)) == ("v6", 1)
+
+
 def test_what_ran_before_is_restored_with_its_counts_and_the_new_file_forgotten() -> None:
     engine, driver, transcript = swarm("steady")
     driver.perform(engine.apply(release("v5"), None))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
@@ -46,6 +47,8 @@ class Runner:
 
     def __init__(self, show: Callable[[Report | Card | LogLine], None]) -> None:
         self._show = show
+        # A clock that is set back must not make a time limit longer.
+        self._epoch = time.time() - time.monotonic()
 
     def perform(self, steps: Steps[T]) -> T:
         """Perform the steps and return their result.
@@ -85,7 +88,7 @@ class Runner:
             case Pause():
                 time.sleep(step.seconds)
             case Now():
-                return time.time()
+                return self._epoch + time.monotonic()
             case PrivateFolder():
                 return private_folder(os.environ)
             case Report() | LogLine() | Card():
@@ -101,11 +104,30 @@ class Runner:
         children: list[_Child] = []
         try:
             for call in calls:
-                children.append(_Child(call))  # noqa: PERF401 (those before a failing one have to be ended)
+                with _held_signals():
+                    children.append(_Child(call))
             _exchange(children)
         finally:
             _end(children)
         return [child.outcome() for child in children]
+
+
+@contextmanager
+def _held_signals() -> Iterator[None]:
+    """Hold back what ends the work while a child starts: one that is not known yet would never be ended."""
+    seen: list[int] = []
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, _frame: seen.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if seen:
+            signal.raise_signal(seen[0])
 
 
 # Children -------------------------------------------------------------------------------------------------------------
@@ -286,8 +308,9 @@ class _Follower:
             _end(self._children)
 
     def _start(self, call: Call) -> None:
-        child = _Child(call)
-        self._children.append(child)
+        with _held_signals():
+            child = _Child(call)
+            self._children.append(child)
         for name, stream in (("stdout", child.out), ("stderr", child.err)):
             if stream:
                 self._selector.register(stream.pipe, selectors.EVENT_READ, (call, name, stream))
@@ -316,21 +339,28 @@ def _interact(call: Call) -> int:
 
     A signal that ends our work ends the call, too.
     """
+    process: subprocess.Popen[bytes] | None = None
+    before = signal.getsignal(signal.SIGINT)
     try:
-        process = subprocess.Popen(call.argv, cwd=call.cwd or None, env={**os.environ, **call.env})
+        with _held_signals():
+            process = subprocess.Popen(call.argv, cwd=call.cwd or None, env={**os.environ, **call.env})
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = process.wait()
     except OSError as error:
         raise _cannot_start(call, error) from None
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        code = process.wait()
-    except EndedError as error:
-        process.send_signal(error.number)
-        try:
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    except KeyboardInterrupt as error:
+        if process:
+            process.send_signal(error.number if isinstance(error, EndedError) else signal.SIGTERM)
+            _await_end(process, _GRACE)
         raise
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code
+
+
+def _await_end(process: subprocess.Popen[bytes], grace: float) -> None:
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -154,7 +154,9 @@ class Swarm:
     def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Deploy the stack. Services that it no longer has stay until ``prune``."""
         stack = self._stack(release, before)
-        yield from self._store.write(stack, release.version, release.image)
+        restorable = before.restorable if before else None
+        latest = restorable.kept.name if isinstance(restorable, Restorable) else ""
+        yield from self._store.write(stack, release.version, release.image, latest)
         yield from self._deploy_stack(filled(stack.template(), _by_label(release.counts)), "--resolve-image=always")
         if before is not None:  # Swarm does not touch what has failed and has not changed
             failed = [slots.service.name for slots in (yield from self._view.observed()) if given_up(slots)]

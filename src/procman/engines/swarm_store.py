@@ -66,9 +66,12 @@ class SwarmStore:
         text = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
         return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), text)
 
-    def write(self, stack: Stack, version: str, image: str) -> Steps[str]:
-        """Keep a file, and return its name. Names sort by time."""
-        name = f"{self._name}.{(yield from now()) * 1000:014.0f}"
+    def write(self, stack: Stack, version: str, image: str, latest: str = "") -> Steps[str]:
+        """Keep a file, and return its name. Names sort by time, even if the clock that named the latest was ahead."""
+        number = round((yield from now()) * 1000)
+        if latest:
+            number = max(number, int(latest.rpartition(".")[2]) + 1)
+        name = f"{self._name}.{number:014}"
         labels = (f"{APP}={self._name}", f"{VERSION}={version}", f"{_IMAGE}={image}")
         words = ("config", "create", *(f"--label={label}" for label in labels), name, "-")
         outcome = yield from run(self._docker(*words, stdin=stack.template().encode()))
