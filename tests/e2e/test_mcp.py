@@ -188,6 +188,18 @@ def test_a_name_never_becomes_an_option(place: harness.Place, name: str) -> None
     served(place, work)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "reason"), [("a\0b", "takes no NUL characters"), ("x" * 300_000, "argument list too long")]
+)
+def test_what_no_command_can_be_given_is_refused_with_a_reason(place: harness.Place, pattern: str, reason: str) -> None:
+    place.procfile(STAY)
+
+    async def work(client: Client) -> None:
+        assert reason in await refused(client, "logs", grep=pattern)
+
+    served(place, work)
+
+
 def test_lines_are_searched_and_bounded(place: harness.Place) -> None:
     place.write(
         "web.py", "print('x' * 40000)\nfor n in range(100):\n    print(n, 'y' * 300)\nprint('hello', flush=True)\n"
@@ -268,6 +280,12 @@ def test_the_end_of_stdin_leaves_the_session_alone(place: harness.Place) -> None
     assert place.call("ps").code == 0
     session.signal(signal.SIGINT)
     session.wait()
+
+
+def test_a_closed_stdin_is_its_end(place: harness.Place) -> None:
+    place.procfile(STAY)
+    closed = place.session("-c", f"exec {harness.PROCMAN} mcp <&-", program="/bin/sh")
+    assert (closed.wait(), closed.text) == (0, "")
 
 
 def test_the_end_of_stdin_does_not_wait_for_a_call_that_takes_long(place: harness.Place) -> None:

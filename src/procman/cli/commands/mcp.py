@@ -7,6 +7,8 @@ import sys
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.errors import UsageError
+from procman.runtime.system.descriptors import open_standard_descriptors
+from procman.runtime.system.tty import is_terminal
 
 READ_ONLY = "read_only"  # the setting of this command alone
 
@@ -19,7 +21,8 @@ def perform(invocation: Invocation) -> int:
     files = Invocation(invocation.command, given, ())
     settle(files)  # so that a wrong flag or file is reported here
     _require_sdk()
-    if sys.stdin.isatty():
+    open_standard_descriptors()  # a closed stdin has no requests
+    if is_terminal(0):
         sys.stderr.write("procman: this waits for requests of a client; procman agents shows how to configure one\n")
     from procman.cli.commands.detached_start import command_prefix
     from procman.cli.mcp.own_commands import OwnCommands

@@ -122,5 +122,7 @@ class OwnCommands:
         for name in names or ():
             if not name or name[0] == "-" or not name.isprintable():
                 raise ToolFailedError(f"invalid name {name!r}", "the tool status lists the names")
+        if any("\0" in flag for flag in flags):
+            raise ToolFailedError(f"the tool {command} takes no NUL characters")
         words = [*self._prefix, command, *self._where, *flags]
         return words if names is None else [*words, "--", *names]

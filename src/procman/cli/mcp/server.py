@@ -85,7 +85,13 @@ def _guarded(work: Work, calls: Calls, redaction: Callable[[], Redaction]) -> Wo
             except ProcmanError as error:
                 hint = f"\nhint: {error.hint}" if error.hint else ""
                 text = redaction().text(f"{error.message}{hint}")
-                return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+                return _refusal(text)
+            except OSError as error:  # an argument is too long, or there is no room for another process
+                return _refusal(f"the command cannot be run: {(error.strerror or str(error)).lower()}")
             return type(result).model_validate(redaction().value(result.model_dump()))
 
     return call
+
+
+def _refusal(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

@@ -9,6 +9,7 @@ from procman.cli.remote.remote_target import Remote, note
 from procman.config.files import read_procfile, require_sound
 from procman.core.procfile.command import with_arguments
 from procman.errors import UsageError
+from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def run(invocation: Invocation) -> int:
     remote.require("run")
     if not invocation.words:
         raise UsageError("missing command", "for example: procman run --on production -- env")
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = is_terminal(0) and is_terminal(1)
     reason = remote.engine.refuses.get("terminal", "")
     if reason and (terminal or not _has_no_input()):
         note(f"the command gets no terminal and no input: {reason}")
