@@ -121,6 +121,18 @@ def test_the_watchdog_wants_a_sign_of_life_in_each_interval() -> None:
     assert (told.attempt(), told.attempt()) == ([""], ["no WATCHDOG=1 within 30 s"])
 
 
+def test_a_watchdog_of_procman_itself_is_not_passed_on() -> None:
+    ours = {"WATCHDOG_PID": str(os.getpid()), "WATCHDOG_USEC": "5000000"}
+    told = Told(health=Check(NOTIFY, "", interval=30.0))
+    told.env.update(ours)
+    told.equip()
+    assert (told.env.get("WATCHDOG_PID"), told.env["WATCHDOG_USEC"]) == (None, "30000000")
+    told = Told()
+    told.env.update(ours)
+    told.equip()
+    assert not told.env.keys() & ours.keys()
+
+
 def test_a_flood_is_read_in_parts(told: Told) -> None:
     told.notifications.begin("web.1")
     for _ in range(3 * MOST_PER_TURN):

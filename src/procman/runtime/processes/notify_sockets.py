@@ -42,6 +42,8 @@ class NotifySockets:
         for _ in self.messages(plan.name):
             pass  # of an earlier life
         env["NOTIFY_SOCKET"] = "@" + own.getsockname()[1:].decode()
+        for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):  # from systemd, for procman itself
+            env.pop(name, None)
         if plan.watchdog is not None:
             env["WATCHDOG_USEC"] = str(round(plan.watchdog * 1_000_000))
 
