@@ -67,6 +67,7 @@ def test_mistakes_are_named(value: object, message: str) -> None:
     [
         ({"restart": "always"}, "is always restarted, so its schedule has no effect"),
         ({"listen": True, "start_on": "connection"}, "starts by the clock or on a connection, not both"),
+        ({"autoscale": {"cpu": 50, "max": 3}}, "runs by the clock, and autoscale would start it at other times"),
     ],
 )
 def test_contradictions_are_named(more: dict[str, Any], message: str) -> None:

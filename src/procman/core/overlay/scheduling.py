@@ -87,6 +87,9 @@ def contradictions(process: ProcessOverlay) -> Iterator[OverlayProblem]:
     if process.restart == "always":
         message = f'"{process.name}" is always restarted, so its schedule has no effect'
         yield OverlayProblem(location, message, f"see restart at {process.location('restart')}")
+    if process.autoscale is not None:
+        message = f'"{process.name}" runs by the clock, and autoscale would start it at other times'
+        yield OverlayProblem(location, message, "leave out schedule or autoscale")
     if process.start_on == "connection":
         message = f'"{process.name}" starts by the clock or on a connection, not both'
         yield OverlayProblem(location, message, "leave out schedule or start_on")
