@@ -23,6 +23,7 @@ from procman.engines.compose_project import described, make_project, project_fro
 from procman.engines.compose_records import containers, log_line, reason_of
 from procman.engines.interface import EngineError, Release, Target
 from procman.engines.records import InstanceState
+from procman.errors import UsageError
 from procman.export.options import ExportOptions
 
 TYPE_CHECKING = False
@@ -349,6 +350,23 @@ def test_a_release_that_starts_does_not_end_what_is_followed() -> None:
     docker.answers["docker inspect"] = said("[]")
     docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
     assert docker.driver.lines == []
+
+
+def test_an_unknown_name_is_not_an_empty_log() -> None:
+    docker = Docker(ps=said("12"))
+    docker.answers["docker inspect"] = said("[]")
+    with pytest.raises(UsageError, match='there is no process "wbe" at here'):
+        docker.driver.perform(engine().logs(["wbe"], follow=False, lines=5, since=None))
+    assert docker.driver.perform(engine().logs(["web.7"], follow=False, lines=5, since=None)) == []
+
+
+def test_a_daemon_that_does_not_answer_has_not_lost_its_containers_or_its_lock() -> None:
+    docker = Docker(ps=said("12"), inspect=said("", 1, "Cannot connect to the Docker daemon"))
+    with pytest.raises(EngineError, match="does not answer"):
+        docker.driver.perform(engine().instances())
+    docker = Docker(version=said("", 1, "Cannot connect to the Docker daemon"))
+    with pytest.raises(EngineError, match="does not answer"):
+        docker.driver.perform(engine().unlock(""))
 
 
 def test_a_carriage_return_does_not_end_a_line() -> None:

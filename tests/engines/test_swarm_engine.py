@@ -13,6 +13,7 @@ from procman.core.model.dependency import Dependency
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
 from procman.engines.swarm_records import log_line, moment
+from procman.errors import UsageError
 from procman.export.options import ExportOptions
 
 TYPE_CHECKING = False
@@ -181,6 +182,24 @@ def test_what_has_failed_and_has_not_changed_is_tried_again() -> None:
     transcript.state["ps"] = [row for row in transcript.state["ps"] if row["ID"] not in ready]
     driver.perform(engine.apply(release(), Deployed("v4", COUNTS)))
     assert driver.commands[-1] == "docker --context prod service update --detach --force fleet_worker"
+
+
+def test_an_unknown_name_is_not_an_empty_log() -> None:
+    engine, driver, _ = swarm("steady")
+    with pytest.raises(UsageError, match='there is no process "wbe"'):
+        driver.perform(engine.logs(["wbe"], follow=False, lines=5, since=None))
+    driver.perform(engine.logs(["w*.1", "web.*"], follow=False, lines=5, since=None))
+    assert [command.rpartition(" ")[2] for command in driver.commands[-2:]] == ["fleet_web", "fleet_worker"]
+
+
+def test_a_manager_that_does_not_answer_has_neither_lost_its_tasks_nor_its_lock() -> None:
+    engine, driver, transcript = swarm("steady")
+    lost = said("", 1, "Cannot connect to the Docker daemon")
+    driver.answer = lambda call: lost if "stack" in call.argv or "version" in call.argv else transcript(call)
+    with pytest.raises(EngineError, match="does not answer"):
+        driver.perform(engine.down())
+    with pytest.raises(EngineError, match="does not answer"):
+        driver.perform(engine.unlock(""))
 
 
 def test_a_clock_that_was_ahead_does_not_keep_the_old_file_the_latest() -> None:

@@ -17,6 +17,8 @@ from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
     from procman.engines.compose_project import OneOff
@@ -107,6 +109,13 @@ class Commands:
         """Return the call that prints the IDs of all containers of instances."""
         filters = (f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}", "label=com.docker.compose.oneoff=False")
         return self.docker("ps", "--all", "--quiet", "--no-trunc", *(f"--filter={one}" for one in filters))
+
+    def inspected(self, ids: Iterable[str]) -> Steps[str]:
+        """Return what Docker says about containers. One that has just gone is left out."""
+        outcome = yield from run(self.docker("inspect", *ids))
+        if not outcome.out.strip():  # it writes [] if all are gone
+            self.require_answer(outcome)
+        return outcome.text or "[]"
 
     def logs(self, container: str, lines: int, since: float | None, *, follow: bool = False) -> Call:
         """Return the call that prints the output of a container, each line with its time."""

@@ -13,6 +13,7 @@ from procman.engines.compose_project import described, make_project, warnings_of
 from procman.engines.compose_records import containers, reason_of
 from procman.engines.compose_store import Store
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
 from procman.engines.waiting import INTERVAL, NotReadyError, cards
 
@@ -58,6 +59,8 @@ class Compose:
 
     def unlock(self, owner: str) -> Steps[None]:
         """See Engine.unlock."""
+        if not owner:
+            yield from self._commands.require_docker()
         yield from self._store.unlock(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
@@ -257,14 +260,16 @@ class Compose:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """See Engine.logs."""
-        chosen = [one.state for one in _chosen((yield from self._containers()), names)]
+        found = yield from self._containers()
+        require_known(names, [one.state.name for one in found], self._target)
+        chosen = [one.state for one in _chosen(found, names)]
         if follow:
             yield following(self._commands, names, chosen, lines, since)
             return []
         calls = [self._commands.logs(one.id, lines, since) for one in chosen]
         outcomes = yield from run_together(calls)
-        found = merged(zip(chosen, outcomes, strict=True))
-        return found[len(found) - lines :] if len(found) > lines else found
+        shown = merged(zip(chosen, outcomes, strict=True))
+        return shown[len(shown) - lines :] if len(shown) > lines else shown
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """See Engine.run."""
@@ -306,8 +311,7 @@ class Compose:
         ids = found.text.split()
         if not ids:
             return []
-        inspected = yield from run(self._commands.docker("inspect", *ids))  # one that has just gone is left out
-        return containers(inspected.text or "[]", self._commands.node)
+        return containers((yield from self._commands.inspected(ids)), self._commands.node)
 
     def _up(self, names: Iterable[str], timeout: float) -> Steps[None]:
         """Create or replace the named instances, or all, and start them. Yields cards and raises EngineError."""

@@ -9,6 +9,7 @@ from procman.core.procfile.selection import matches
 from procman.engines.calls import Card, Follow, Pause, now, run, run_together
 from procman.engines.docker_cli import Docker
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.known_names import require_known
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
 from procman.engines.swarm_jobs import Job, perform_job
 from procman.engines.swarm_reasons import reasons
@@ -84,7 +85,9 @@ class Swarm:
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock."""
-        return self._store.unlock(owner)
+        if not owner:
+            yield from self.check()
+        yield from self._store.unlock(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return the version and the counts."""
@@ -293,7 +296,10 @@ class Swarm:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all services, or follow them."""
-        chosen = yield from self._chosen([name.partition(".")[0] for name in names])
+        chosen = yield from self._chosen([])
+        require_known(names, [one.type for one in chosen], self._target)
+        wanted = [name.partition(".")[0] for name in names]
+        chosen = [one for one in chosen if not names or any(matches(name, one.type) for name in wanted)]
         types = {one.name.removeprefix(f"{self._name}_"): one.type for one in chosen}
         words = ["service", "logs", "--timestamps", "--no-trunc", "--tail", str(lines)]
         words += ["--since", f"{since:g}s"] if since is not None else []

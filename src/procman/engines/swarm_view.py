@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from procman.engines.calls import Steps
+    from procman.engines.calls import Outcome, Steps
     from procman.engines.docker_cli import Docker
     from procman.engines.interface import Target
 
@@ -87,9 +87,7 @@ class SwarmView:
                 self._docker("service", "inspect", *guess),
             ]
         )
-        if not listed.ok and b"nothing found in stack" not in listed.err.lower():
-            raise self._docker.error(listed, "Swarm does not list its tasks")
-        rows = {str(row["ID"]): row for row in json_lines(listed.text)}
+        rows = self._rows(listed)
         found = services(inspected.text)
         known = {one.name for one in found}
         others = {str(row["Name"]).rpartition(".")[0] for row in rows.values()} - known
@@ -101,9 +99,14 @@ class SwarmView:
     def stopping(self) -> Steps[int]:
         """Return how many tasks still run of services that are removed, without those on lost nodes."""
         words = ("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name)
-        rows = {str(row["ID"]): row for row in json_lines((yield from run(self._docker(*words))).text)}
+        rows = self._rows((yield from run(self._docker(*words))))
         every, _, at = yield from self._inspected(rows, [])
         return sum(not task.has_ended and bool(task.node) and task.node not in at.down for task in every)
+
+    def _rows(self, listed: Outcome) -> dict[str, dict[str, object]]:
+        if not listed.ok and b"nothing found in stack" not in listed.err.lower():
+            raise self._docker.error(listed, "Swarm does not list its tasks")
+        return {str(row["ID"]): row for row in json_lines(listed.text)}
 
     def _inspected(
         self, rows: Mapping[str, Mapping[str, object]], others: Sequence[str]

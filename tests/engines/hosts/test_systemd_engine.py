@@ -243,6 +243,11 @@ def test_a_command_has_the_environment_of_what_is_deployed() -> None:
     assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
 
 
+def test_a_lock_on_a_host_that_is_lost_is_not_removed() -> None:
+    with pytest.raises(EngineError, match="deploy@a does not answer"):
+        driver(FakeHosts({"UNLOCK": LOST})).perform(engine().unlock(""))
+
+
 def test_a_command_does_not_outlive_the_one_who_runs_it() -> None:
     hosts = FakeHosts()
     work = driver(hosts)

@@ -81,7 +81,10 @@ class Systemd:
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's, or anyone's for an empty name."""
         self._machines.require_hosts()
-        yield from self._machines.on(self._machines.hosts[0], host_scripts.UNLOCK, owner)
+        host = self._machines.hosts[0]
+        outcome = yield from self._machines.on(host, host_scripts.UNLOCK, owner)
+        if not owner and not outcome.ok:
+            raise failure(host, outcome, "removing the lock")
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now."""
