@@ -270,6 +270,23 @@ def test_no_result_has_a_secret(place: harness.Place) -> None:
     assert [value for value in (*secrets.values(), "pass-of-the-url") if value in text] == []
 
 
+def test_no_result_has_the_half_of_a_secret_where_a_line_is_cut(place: harness.Place) -> None:
+    token = "abcdefghijklmnop" * 40
+    place.write(".env", f"API_TOKEN={token}\n")
+    place.write("procman.toml", "max_restarts = 0\n")
+    place.write("long.py", "import os\nprint('-' * 16000 + os.environ['API_TOKEN'])\n")
+    place.procfile(f"web: {sys.executable} long.py; printf '%0400d %s\\n' 0 $API_TOKEN; exit 3\n")
+    found: list[str] = []
+
+    async def work(client: Client) -> None:
+        found.append(await refused(client, "up"))
+        found.append(json.dumps((await client.call_tool("logs", {})).model_dump(mode="json")))
+
+    served(place, work)
+    assert ["abc" in text for text in found] == [False, False]
+    assert ["0 ********" in text for text in found] == [True, True]
+
+
 def test_the_end_of_stdin_leaves_the_session_alone(place: harness.Place) -> None:
     place.procfile(STAY)
     session = started(place)

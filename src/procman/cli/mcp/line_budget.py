@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 
+from procman.cli.mcp.redaction import CUT
 from procman.cli.mcp.results import Line, Lines
 
 TYPE_CHECKING = False
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     Record = dict[str, object]
 
 MAX_SIZE = 16384  # bytes of all lines as JSON
-_MORE = " […]"
 
 
 class LineBudget:
@@ -62,7 +62,7 @@ class LineBudget:
         while (size := len(json.dumps(line.model_dump(), ensure_ascii=False).encode("utf-8", "replace"))) > MAX_SIZE:
             self._truncated = True
             text = text[: len(text) * MAX_SIZE // size - 64]
-            line.text = text + _MORE
+            line.text = text + CUT
         return line, size
 
     def result(self, after: str | None) -> Lines:

@@ -11,6 +11,7 @@ import subprocess
 
 import anyio
 
+from procman.cli.mcp.redaction import CUT
 from procman.errors import ProcmanError
 from procman.output.sanitize.escapes import without_color
 
@@ -72,8 +73,8 @@ def _rows(out: str) -> list[Record]:
 
 def _messages(err: bytes) -> list[str]:
     text = without_color(err + b"\n").decode("utf-8", "replace")
-    lines = [line.removeprefix("procman: ")[:MAX_MESSAGE] for line in text.splitlines() if line.strip()]
-    return lines[-MAX_MESSAGES:]
+    lines = [line.removeprefix("procman: ") for line in text.splitlines() if line.strip()]
+    return [line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + CUT for line in lines[-MAX_MESSAGES:]]
 
 
 class OwnCommands:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from procman.core.model.settings import Settings
 
 SHORTEST = 6  # characters; a shorter value would also be found where it is not the secret
+CUT = " […]"  # the end of a line that has lost its own end, maybe in the middle of a secret
 _NEVER = ("name", "type", "state", "cursor", "time")  # keys of results that hold no text of a process
 
 
@@ -35,6 +36,15 @@ class Redaction:
         """Return the text with every secret masked."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
+        *cut, rest = text.split(CUT)
+        return "".join([*(f"{self._without_half_a_secret(part)}{CUT}" for part in cut), rest])
+
+    def _without_half_a_secret(self, text: str) -> str:
+        """Return the text with the beginning of a secret at its end masked. Up to two characters are not one."""
+        for secret in self._secrets:
+            for size in range(min(len(secret), len(text)), 2, -1):
+                if text.endswith(secret[:size]):
+                    return text[:-size] + MASK
         return text
 
     def value(self, value: object, key: str = "") -> object:
