@@ -65,8 +65,15 @@ class LineBudget:
             line.text = text + CUT
         return line, size
 
-    def result(self, after: str | None) -> Lines:
-        """Return the lines, and the cursor of the last one."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no lines yet."""
+        return not self._lines
+
+    def result(self, after: str | None, is_cut: bool = False) -> Lines:
+        """Return the lines, and the cursor of the last one. ``is_cut``: there may be more that have not arrived."""
         cursor = self._lines[-1][1] if self._lines else self._cursor or after
         lines = [line for line, _, _ in self._lines]
-        return Lines(lines=lines, cursor=cursor or None, truncated=self._truncated, skipped_bytes=self._skipped)
+        return Lines(
+            lines=lines, cursor=cursor or None, truncated=self._truncated or is_cut, skipped_bytes=self._skipped
+        )

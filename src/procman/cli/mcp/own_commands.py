@@ -99,10 +99,10 @@ class OwnCommands:
 
     async def read(
         self, command: str, flags: Sequence[str], names: Sequence[str], limit: float, take: Callable[[Record], bool]
-    ) -> int:
+    ) -> int | None:
         """Run a command and pass each object that it prints to ``take``, until that returns False.
 
-        Return its exit code, 0 if it was ended early.
+        Return its exit code, 0 if it was ended early, and None if it takes longer than ``limit`` seconds.
         """
         words = self._words(command, flags, names)
         with anyio.move_on_after(limit):
@@ -116,7 +116,7 @@ class OwnCommands:
                             process.kill()
                             return 0
                 return await process.wait()
-        return 0
+        return None
 
     def _words(self, command: str, flags: Sequence[str], names: Sequence[str] | None) -> list[str]:
         """Return the words of a command; without ``names`` it takes none. A name cannot become an option."""

@@ -85,9 +85,13 @@ class Tools:
         code = await self._session.read("logs", flags, names, QUICK_LIMIT, budget.take)
         if budget.error:
             raise self._explained(ToolFailedError(str(budget.error["error"]), str(budget.error.get("hint") or "")))
-        if code not in (0, EXIT_NO_MATCH):
+        if code is None and budget.is_empty:
+            raise ToolFailedError(
+                f"no answer after {QUICK_LIMIT:g} s", "a simpler pattern for grep, or after, is faster"
+            )
+        if code not in (0, EXIT_NO_MATCH, None):
             raise ToolFailedError(f"procman logs has failed with exit status {code}")
-        return budget.result(after)
+        return budget.result(after, is_cut=code is None)
 
     async def wait(self, names: Names = [], timeout: Timeout = 30.0) -> Readiness:  # noqa: B006 (see status)
         """Wait until processes are ready. If they are not in time, or cannot be, return the reasons."""
