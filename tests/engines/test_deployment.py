@@ -124,6 +124,15 @@ def test_the_user_builds_and_pushes_before_the_lock() -> None:
     ]
 
 
+@pytest.mark.parametrize("version", ["1;reboot", "$(id)", "a b", "1|x"])
+def test_a_version_is_not_a_piece_of_a_shell_line(version: str) -> None:
+    driver = Driver(lambda call: said())
+    with pytest.raises(EngineError, match="has characters with a meaning in a shell"):
+        driver.perform(deploy(scripted(), order(destination(build="make", push="push {version}"), version)))
+    assert driver.commands == ["check"]
+    driver.perform(deploy(scripted(), order(destination(build="make"), version)))
+
+
 def test_a_failed_build_changes_nothing() -> None:
     place = destination(build="make")
     driver = failing("/bin/sh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from procman.engines.calls import Call, Report, run
@@ -10,7 +11,7 @@ from procman.engines.waiting import wait, wait_or_explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from typing import Any, TypeVar
 
     from procman.core.model.destination import Destination
@@ -145,6 +146,7 @@ def _version(order: Order) -> Steps[str]:
 
 def _build(order: Order, release: Release) -> Steps[None]:
     names = {"version": release.version, "image": release.image}
+    _require_plain(f"{order.destination.build} {order.destination.push}", names)
     for what, command in (("build", order.destination.build), ("push", order.destination.push)):
         if not command:
             continue
@@ -155,6 +157,14 @@ def _build(order: Order, release: Release) -> Steps[None]:
         )
         if not outcome.ok:
             raise EngineError(f"{what} failed with exit code {outcome.code}; nothing has changed", line)
+
+
+def _require_plain(commands: str, names: Mapping[str, str]) -> None:
+    """Raise EngineError if a shell would read more than a word in a value: a tag of git may be called ``1;reboot``."""
+    for name, value in names.items():
+        if value and f"{{{name}}}" in commands and shlex.quote(value) != value:
+            message = f'the {name} "{value}" has characters with a meaning in a shell; nothing has changed'
+            raise EngineError(message, "name another version with --version")
 
 
 def filled(text: str, names: dict[str, str]) -> str:

@@ -243,6 +243,14 @@ def test_a_command_has_the_environment_of_what_is_deployed() -> None:
     assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
 
 
+@pytest.mark.parametrize(
+    ("folder", "user_units", "meant"),
+    [("/srv/shop/", False, "/srv/shop"), ("apps/shop/", True, "apps/shop"), ("~/shop", True, "shop")],
+)
+def test_a_folder_may_end_in_a_slash(folder: str, user_units: bool, meant: str) -> None:
+    assert engine(folder=folder, user_units=user_units)._machines.folder == meant
+
+
 def test_a_lock_on_a_host_that_is_lost_is_not_removed() -> None:
     with pytest.raises(EngineError, match="deploy@a does not answer"):
         driver(FakeHosts({"UNLOCK": LOST})).perform(engine().unlock(""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -55,8 +56,12 @@ class Machines:
 
     @property
     def folder(self) -> str:
-        """The application's folder, absolute except for units of a user, where it starts from the home."""
-        return self.target.destination.folder or (self.app if self.as_user else f"/srv/{self.app}")
+        """The application's folder, absolute except for units of a user, where it starts from the home.
+
+        A slash at its end would put the releases into it.
+        """
+        given = self.target.destination.folder or (self.app if self.as_user else f"/srv/{self.app}")
+        return posixpath.normpath(given.removeprefix("~/") if self.as_user else given)
 
     @property
     def units(self) -> str:
