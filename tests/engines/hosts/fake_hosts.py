@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engines.driver import Driver, said
@@ -45,6 +45,10 @@ class FakeHosts:
     def __call__(self, call: Call) -> Outcome:
         if call.argv[0] != "ssh":
             return self._here(call)
+        found = self._there(call)
+        return replace(found, out=f"{host_scripts.MARK}\n".encode() + found.out) if found.ok else found
+
+    def _there(self, call: Call) -> Outcome:
         host = call.argv[call.argv.index("--") + 1]
         name, words = script_of(call)
         self.log.append((name, host, words))

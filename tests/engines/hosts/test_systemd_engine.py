@@ -251,6 +251,14 @@ def test_a_folder_may_end_in_a_slash(folder: str, user_units: bool, meant: str) 
     assert engine(folder=folder, user_units=user_units)._machines.folder == meant
 
 
+def test_a_host_that_runs_something_else_is_said_in_a_sentence() -> None:
+    work = Driver(lambda call: said("Welcome to the git server\n"))
+    with pytest.raises(EngineError, match="it does not run what ssh is given"):
+        work.perform(engine().instances())
+    with pytest.raises(EngineError, match="it does not run what ssh is given"):
+        work.perform(engine().check())
+
+
 def test_a_lock_on_a_host_that_is_lost_is_not_removed() -> None:
     with pytest.raises(EngineError, match="deploy@a does not answer"):
         driver(FakeHosts({"UNLOCK": LOST})).perform(engine().unlock(""))

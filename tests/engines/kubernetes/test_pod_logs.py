@@ -101,6 +101,22 @@ def test_a_second_life_of_a_container_is_followed_too() -> None:
     assert [line.line for line in rig.driver.lines][-1] == b"again"
 
 
+def test_lines_of_both_streams_need_not_be_in_order() -> None:
+    rig = deployed()
+    (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
+    watches = [f"{web}   web   <none>   2026-01-02T03:00:00Z   n1   <none>\n", ""]
+    logs = ["2026-01-02T04:00:00.2Z one\n2026-01-02T04:00:00.1Z two\n2026-01-02T04:00:00.2Z three\n", ""]
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            return said(watches.pop(0))
+        return said(logs.pop(0)) if "--follow" in call.argv else rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    rig.driver.perform(rig.engine().logs(["web.1"], follow=True, lines=0, since=None))
+    assert [line.line for line in rig.driver.lines] == [b"one", b"two", b"three"]
+
+
 def test_a_connection_that_is_cut_is_made_again() -> None:
     rig = deployed()
     (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")

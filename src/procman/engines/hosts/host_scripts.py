@@ -43,6 +43,11 @@ def script(body: str, *, as_user: bool, marked: bool = True) -> str:
     return f"{_HEAD}{_USER if as_user else _SYSTEM}{begin}{body}"
 
 
+def is_marked(output: bytes) -> bool:
+    """Whether a script has begun to run."""
+    return f"{MARK}\n".encode() in output
+
+
 def after_mark(output: bytes) -> bytes:
     """Return the output of a script without the mark, and without what the login shell has written."""
     _, mark, rest = output.partition(f"{MARK}\n".encode())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Words = Mapping[str, Sequence[str]] | Sequence[str]  # the same for all hosts, or by host
 
 STOPPED = "procman stop has stopped it"
+_OTHER = 126  # exit code of a script that has not run
 OLDEST = 240  # of systemd: the first with Type=exec
 _SYSTEM_UNITS, _USER_UNITS = "/etc/systemd/system", "%E/systemd/user"
 
@@ -306,6 +307,8 @@ def _between_runs(service: UnitState | None, timer: UnitState | None) -> UnitSta
 
 
 def _unmarked(outcome: Outcome) -> Outcome:
+    if outcome.ok and not host_scripts.is_marked(outcome.out):
+        return replace(outcome, code=_OTHER, out=b"", err=b"it does not run what ssh is given: a forced command?\n")
     return replace(outcome, out=host_scripts.after_mark(outcome.out))
 
 

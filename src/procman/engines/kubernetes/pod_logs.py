@@ -107,6 +107,7 @@ class _Reader:
         self._lives: set[tuple[str, str]] = set()
         self._shown: dict[str, float] = {}  # the time of the latest line, by pod
         self._followed: dict[tuple[str, ...], str] = {}
+        self._borders: dict[tuple[str, ...], float] = {}  # the latest line before a call: its own need not be in order
         self._alive: set[tuple[str, ...]] = set()  # calls that have written something new
 
     def learn(self, pod: str, name: str, shown: float = 0.0) -> None:
@@ -129,8 +130,8 @@ class _Reader:
         if not match:
             return
         found = _log_line(self._names[pod], self._nodes[pod], match[2], match[3])
-        if (found.time or 0.0) > self._shown[pod]:
-            self._shown[pod] = found.time or 0.0
+        if (found.time or 0.0) > self._borders[call.argv]:
+            self._shown[pod] = max(self._shown[pod], found.time or 0.0)
             self._alive.add(call.argv)
             yield found
 
@@ -167,6 +168,7 @@ class _Reader:
         since = () if not self._shown[pod] else (f"--since-time={_stamp(self._shown[pod])}",)
         call = Call(self._kubectl.argv("logs", "--follow", "--timestamps", *since, f"pod/{pod}"), timeout=None)
         self._followed[call.argv] = pod
+        self._borders[call.argv] = self._shown[pod]
         return call
 
     def _new_name(self, kind: str, index: str) -> str:
