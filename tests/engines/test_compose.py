@@ -319,6 +319,17 @@ def test_a_lock_of_somebody_else_is_respected_until_it_expires() -> None:
     assert docker.driver.said == ["the lock of me@there has expired, and is taken over"]
 
 
+def test_a_lock_that_has_just_been_released_and_taken_by_another_is_left_alone() -> None:
+    taken = said("", 1, 'The container name "/shop-procman-lock" is already in use by container "12"')
+    docker = Docker(inspect=said("", 1, "No such object: shop-procman-lock"), create=taken)
+    with pytest.raises(EngineError, match="the lock cannot be taken"):
+        docker.driver.perform(engine().lock("you@here", 100.0))
+    assert not any(" rm " in command for command in docker.driver.commands)
+    docker = Docker(inspect=said("null\n"), create=taken)
+    with pytest.raises(EngineError, match="the lock cannot be taken"):
+        docker.driver.perform(engine().lock("you@here", 100.0))
+
+
 def test_a_lock_of_somebody_else_is_not_released() -> None:
     docker = Docker(inspect=said(json.dumps({"procman.lock.owner": "me", "procman.lock.until": "1"})))
     docker.driver.perform(engine().unlock("you"))

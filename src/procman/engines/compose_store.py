@@ -89,6 +89,8 @@ class Store:
         """Remove an expired lock. Raises EngineError if it is valid and of another owner."""
         holder, until = yield from self._holder()
         left = until - (yield from now())
+        if not holder:
+            return  # it has just been released, and another deployment may have it now
         if holder != owner and left > 0:
             hint = "procman deploy --unlock removes the lock, if nothing runs there any more"
             raise EngineError(f"{holder} is deploying {self._app}; the lock expires in {left:.0f} s", hint)
@@ -104,7 +106,7 @@ class Store:
     def _holder(self) -> Steps[tuple[str, float]]:
         """Return the owner of the lock, and until when it is valid; empty if it is free."""
         found = yield from run(self._docker("inspect", "--format", "{{json .Config.Labels}}", self._lock))
-        labels = json.loads(found.text) if found.ok else {}
+        labels = json.loads(found.text) or {} if found.ok else {}
         return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
 
     def _create(self, name: str) -> Steps[None]:

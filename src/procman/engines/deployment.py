@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     MakeRelease = Callable[[Deployed | None, str], Release]
 
 GIT = "git"
-_LOCK_SPARE = 120.0  # seconds, beside the times of the release phase and of the wait
+# Seconds, beside the times of the release phase and of the wait. A pull or a copy of the code may take half an hour, in
+# which no second deployment must begin.
+_LOCK_SPARE = 1920.0
 
 
 @dataclass(frozen=True, slots=True)
