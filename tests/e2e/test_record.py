@@ -191,6 +191,16 @@ def test_a_process_that_was_added_since_the_cursor_is_read_too(shop: Shop) -> No
     assert shop.call("logs", "--after", first, "post").code == 2
 
 
+def test_until_a_cursor_ends_with_the_session_of_the_cursor(shop: Shop) -> None:
+    shop.run("bread", "milk")
+    cursors = [record["cursor"] for record in shop.records("shop")]
+    shop.run("salt")
+    assert shop.lines("shop", "--after", cursors[0], "--until", cursors[-1]) == ["sold milk"]
+    assert shop.lines("shop", "--until", cursors[-1]) == ["sold bread", "sold milk"]
+    refused = shop.call("logs", "--after", cursors[0], "--until", "unknown:5")
+    assert (refused.code, "--until must be a cursor of the session" in refused.err) == (2, True), refused
+
+
 def test_a_cursor_of_a_session_without_a_record_says_so_first(shop: Shop) -> None:
     shop.run("bread")
     skipped, *rest = shop.records("--after", "1a2b-0123456789ab:100", "shop")

@@ -31,12 +31,18 @@ class LogSessions:
         self._current = ""  # the session that is running
         self._position = 0  # in the first of them
         self._is_lost = False  # the session of the cursor is not there any more
+        until = str(given.get("until", ""))
+        last = read_cursor(until, "--until")[0] if ":" in until else ""
         if "session" in given:
             self._choose(invocation, str(given["session"]))
+        elif last and "after" not in given:
+            self._choose(invocation, last)
         else:
             self._find(invocation, bool(given.get("follow")) and "after" not in given)
         if "after" in given:
             self._begin_after(*read_cursor(str(given["after"]), "--after"))
+        if last:
+            self._end_with(last)
 
     def _find(self, invocation: Invocation, follows: bool) -> None:
         """Take the session that is running, else the last one that is recorded."""
@@ -82,6 +88,14 @@ class LogSessions:
             self._position = 0
         else:
             self.recordings = [one for one in known[first:] if one.session != self._current]
+
+    def _end_with(self, session: str) -> None:
+        """Leave out the sessions after this one."""
+        at = next((at for at, one in enumerate(self.recordings) if one.session == session), None)
+        if at is not None:
+            self.recordings, self.connection = self.recordings[: at + 1], None
+        elif self.connection is None or session != self._current:
+            raise UsageError("--until must be a cursor of the session that is shown, or of a later one", LIST_HINT)
 
     @property
     def rows(self) -> list[Record]:
