@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -249,6 +251,18 @@ def test_no_env_file_is_shipped_wherever_it_is_named(
     assert set(project.engines[-1].secret_files) == {".env", "live.env", "real.env", "staging.env", "own.env"}
     assert main(["deploy", "--on=production", "-f", "../Procfile", "-e", "../given.env"]) == 0
     assert "given.env" in project.engines[-1].secret_files
+
+
+def test_a_deployment_is_completed_although_no_one_reads_its_progress(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main(["deploy", "--on=production"]) == 0
+    assert "prune" in project.commands
 
 
 def test_an_empty_name_is_not_a_destination(project: Project, capfd: pytest.CaptureFixture[str]) -> None:

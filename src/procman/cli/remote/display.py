@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -63,8 +64,7 @@ class Display:
         line = visible(text)
         if instance:
             line = painted(line, _color_of(instance.state, self._palette), self._palette)
-        write(sys.stderr, f"{line}\n")
-        sys.stderr.flush()
+        _write_progress(f"{line}\n")
 
     def _show_card(self, card: Card) -> None:
         """Show the failure card, in the form of the local one."""
@@ -77,9 +77,8 @@ class Display:
         if self._as_json:
             return
         palette = self._palette
-        write(sys.stderr, f"{palette.bold}{palette.failure}{visible(title)}{palette.reset}\n{how}\n")
-        write(sys.stderr, "".join(f"{_INDENT}{visible(line)}\n" for line in lines))
-        sys.stderr.flush()
+        _write_progress(f"{palette.bold}{palette.failure}{visible(title)}{palette.reset}\n{how}\n")
+        _write_progress("".join(f"{_INDENT}{visible(line)}\n" for line in lines))
 
     def print_instances(self, instances: Iterable[InstanceState]) -> None:
         """Print the table of `ps`."""
@@ -96,6 +95,13 @@ class Display:
         """Return the instances in the order of the Procfile."""
         order = {name: index for index, name in enumerate(self._types)}
         return sorted(instances, key=lambda one: (order.get(one.type, len(order)), one.type, one.number))
+
+
+def _write_progress(text: str) -> None:
+    """Write to stderr. What changes other machines is completed even if no one reads its progress any more."""
+    with contextlib.suppress(OSError):
+        write(sys.stderr, text)
+        sys.stderr.flush()
 
 
 def record_of(instance: InstanceState, now: float) -> dict[str, object]:
