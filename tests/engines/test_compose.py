@@ -350,7 +350,8 @@ def test_what_starts_later_is_followed_too() -> None:
     docker = Docker(events=said(events))
     docker.answers["since=1796008171"] = said(first)
     docker.answers["since=1796008172"] = said(f"{first}2026-11-30T03:09:34.3Z new\n2026-11-30T03:09:34.3Z new\n")
-    docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
+    with pytest.raises(EngineError, match="the Docker daemon no longer sends output"):
+        docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
     lines = [(line.instance, line.line) for line in docker.driver.lines]
     assert lines == [("web.2", b"old"), ("web.2", b"new"), ("web.2", b"new")], "two lines may have the same time"
     assert "--since=1796008172.250" in docker.driver.commands[-1], "its first lines may be older than the event"
@@ -359,7 +360,8 @@ def test_what_starts_later_is_followed_too() -> None:
 def test_a_release_that_starts_does_not_end_what_is_followed() -> None:
     docker = Docker(events=said(started(1796008173000000000, type="release")), ps=said("12"))
     docker.answers["docker inspect"] = said("[]")
-    docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
+    with pytest.raises(EngineError, match="the Docker daemon no longer sends output"):
+        docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
     assert docker.driver.lines == []
 
 

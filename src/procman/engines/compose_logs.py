@@ -8,13 +8,14 @@ from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow
 from procman.engines.compose_project import NUMBER, TYPE
 from procman.engines.compose_records import log_line
+from procman.engines.interface import EngineError
 from procman.engines.records import RUNNING, InstanceState, LogLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from procman.engines.calls import Call, Outcome
+    from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.compose_commands import Commands
 
 _OVERLAP = 2.0  # seconds
@@ -34,9 +35,10 @@ def merged(outputs: Iterable[tuple[InstanceState, Outcome]]) -> list[LogLine]:
 
 def following(
     commands: Commands, names: Sequence[str], instances: Sequence[InstanceState], lines: int, since: float | None
-) -> Follow:
-    """Return the step that follows the output of instances, also of those that start later."""
-    return _Follower(commands, names).step(instances, lines, since)
+) -> Steps[None]:
+    """Follow the output of instances, also of those that start later. Raises EngineError when Docker is lost."""
+    yield _Follower(commands, names).step(instances, lines, since)
+    raise EngineError("the Docker daemon no longer sends output", "does it run, and is the network up?")
 
 
 class _Follower:
