@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -386,6 +387,15 @@ def test_a_carriage_return_does_not_end_a_line() -> None:
     output = said("2026-11-30T03:09:33Z first\n2026-11-30T03:09:34Z 10%\r100%\n")
     found = merged([(InstanceState("web.1", "running"), output)])
     assert [line.line for line in found] == [b"first", b"10%\r100%"]
+
+
+def test_an_application_whose_names_would_be_the_same_is_left_alone() -> None:
+    docker = Docker(cp=stored(replace(project_of(), app="Shop")))
+    for verb in (engine().deployed, engine().down):
+        with pytest.raises(EngineError, match="Shop is deployed there, and shop would have the same names"):
+            docker.driver.perform(verb())
+    assert not any("volume rm" in command for command in docker.driver.commands)
+    assert all("--filter=label=procman.app=shop" in one for one in docker.driver.commands if " ps " in one)
 
 
 def test_a_daemon_that_does_not_answer_is_not_an_empty_one() -> None:

@@ -107,7 +107,7 @@ class Commands:
 
     def instance_ids(self) -> Call:
         """Return the call that prints the IDs of all containers of instances."""
-        filters = (f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}", "label=com.docker.compose.oneoff=False")
+        filters = (*self._ours(), "label=com.docker.compose.oneoff=False")
         return self.docker("ps", "--all", "--quiet", "--no-trunc", *(f"--filter={one}" for one in filters))
 
     def inspected(self, ids: Iterable[str]) -> Steps[str]:
@@ -124,8 +124,12 @@ class Commands:
 
     def starts(self) -> Call:
         """Return the call that prints a line for each container that starts, until it is ended."""
-        filters = ("type=container", "event=start", f"label={_PROJECT_LABEL}={self.project}", f"label={TYPE}")
+        filters = ("type=container", "event=start", *self._ours())
         return self.docker("events", "--format={{json .}}", *(f"--filter={one}" for one in filters), timeout=None)
+
+    def _ours(self) -> tuple[str, ...]:
+        """Return the filters for containers of the application: shop_eu and shop-eu have the same project."""
+        return f"label={_PROJECT_LABEL}={self.project}", f"label={APP}={self._app}", f"label={TYPE}"
 
     def one_off(self, one: OneOff, command: str, *, terminal: bool) -> Steps[int]:
         """Run a shell command in a container of its own, and return its exit code. The container is then gone."""

@@ -54,10 +54,14 @@ class Store:
         try:
             with tarfile.open(fileobj=io.BytesIO(copied.out)) as tar:
                 file = tar.extractfile(_FILE)
-                return project_from_json(file.read() if file else b"")
+                project = project_from_json(file.read() if file else b"")
         except (tarfile.TarError, ValueError):
             yield Report("what was deployed cannot be read: it was written by another version of procman")
             return None
+        if project.app != self._app:
+            hint = "choose another name with app in the destination's table"
+            raise EngineError(f"{project.app} is deployed there, and {self._app} would have the same names", hint)
+        return project
 
     def write(self, project: Project) -> Steps[None]:
         """Keep the deployed project."""
@@ -70,7 +74,8 @@ class Store:
             raise EngineError(f"what is deployed cannot be noted: {copied.complaint}")
 
     def remove(self) -> Steps[None]:
-        """Remove the volume and the lock."""
+        """Remove the volume and the lock. Raises EngineError if they are another application's."""
+        yield from self.read()
         yield from run(self._docker("rm", "--force", self._helper, self._lock))
         yield from run(self._docker("volume", "rm", "--force", self._volume))
 
