@@ -141,6 +141,13 @@ def test_a_file_in_the_place_of_the_folder_is_a_warning(tmp_path: Path, environ:
     assert "are not remembered" in warning
 
 
+def test_a_pipe_in_the_place_of_the_file_is_replaced(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "state/procman").mkdir(parents=True)
+    os.mkfifo(tmp_path / "state/procman/worktrees")
+    assert len(set(slots(made(tmp_path, "one", "two"), environ))) == 2
+    assert (tmp_path / "state/procman/worktrees").is_file()
+
+
 def test_a_lock_that_stays_taken_is_a_warning(
     tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def _is_there(worktree: str) -> bool:
 def _read(path: str) -> dict[str, int]:
     """Return the slot of each path; nothing of a line that is damaged. Raises OSError."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             lines = file.read(MAX_SIZE).split(b"\n")
     except FileNotFoundError:
         return {}
@@ -99,6 +99,11 @@ def _read(path: str) -> dict[str, int]:
         if slot.isdigit() and len(slot) < 3 and int(slot) in SLOTS and name.startswith(b"/"):
             known[os.fsdecode(name).replace("%0A", "\n").replace("%25", "%")] = int(slot)
     return known
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, or a pipe without a writer."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _write(path: str, known: Mapping[str, int]) -> None:
