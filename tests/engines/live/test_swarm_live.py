@@ -61,9 +61,12 @@ class Shop:
     def begin(self, *words: str) -> harness.Session:
         return harness.Session(*words, cwd=self.app.folder, env=self.env)
 
-    def deploy(self, version: str, *words: str) -> harness.Finished:
+    def tag(self, version: str) -> None:
         for node in self.swarm.nodes:
             node.call("tag", "procman-witness:1", f"procman-witness:{version}")
+
+    def deploy(self, version: str, *words: str) -> harness.Finished:
+        self.tag(version)
         return self("deploy", "--version", version, *words)
 
     def ps(self) -> dict[str, tuple[str, str, str]]:
@@ -180,8 +183,9 @@ def test_a_version_that_fails_leaves_the_old_one(shop: Shop) -> None:
     good = (shop.app.folder / "Procfile").read_text()
 
     shop.variable("BROKEN", "yes")
+    shop.tag("2")
     done = shop.attempt("deploy", "--version", "2")
-    assert (done.code, "release phase failed: exited with code 4; 1 still runs" in done.err) == (1, True)
+    assert (done.code, "release phase failed: exited with code 4; 1 still runs" in done.err) == (1, True), done.err
     assert shop.states()["mail_er.1"] == ("running", "1")
     shop.variable("BROKEN", "")
 
