@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -40,12 +41,24 @@ while True:
     if b"quit" in request: os._exit(0)
 """
 WEB = f"web: {sys.executable} server.py\n"
+ROOM = 64  # ports, as many as a test has instances
 
 
 def free_port() -> int:
+    """Return a port that is free with those after it, and that no client gets by chance: those come from 32768 on."""
+    while True:
+        first = random.randrange(10_000, 30_000)
+        if all(is_free(port) for port in range(first, first + ROOM)):
+            return first
+
+
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Site:
