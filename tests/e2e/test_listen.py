@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import resource
 import signal
 import socket
 import sys
@@ -341,12 +340,8 @@ def test_a_file_in_the_place_of_a_socket_is_left_alone(place: Place) -> None:
 
 def test_where_descriptors_are_scarce_each_child_still_gets_its_socket(place: Place) -> None:
     site = Site(place, "listen = true\nformation = 60")
-    old = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, old[1]))
-    try:
-        session = site.start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+    command = f'ulimit -Sn 64 && exec "{harness.PROCMAN}" start'
+    session = site.session = place.session("-c", command, program="/bin/sh")
     for _ in range(60):
         session.wait_for("accepting")
     site.port += 59

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,7 +196,8 @@ def _cannot_start(call: Call, error: OSError) -> EngineError:
     name = call.argv[0]
     if call.cwd and not os.path.isdir(call.cwd):
         return EngineError(f"{call.cwd}: no such folder")
-    if error.errno == errno.ENOENT:
+    # A folder of PATH that may not be searched makes it EACCES, although the command is nowhere.
+    if error.errno == errno.ENOENT or (error.errno == errno.EACCES and shutil.which(name) is None):
         return EngineError(f'"{name}" is not installed, or not on PATH', f"this engine works through {name}", 127)
     return EngineError(f"{name}: {os.strerror(error.errno or 0).lower()}", "", 126)
 
