@@ -19,6 +19,7 @@ import harness
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness import Place, Session
 
@@ -336,6 +337,103 @@ def test_a_file_in_the_place_of_a_socket_is_left_alone(place: Place) -> None:
     done = place.call("start")
     assert (done.code, "it exists and is not a socket" in done.err) == (2, True), done
     assert (place.folder / "web.sock").read_text() == "precious"
+
+
+def over(path: Path) -> str:
+    """Return what answers at a Unix socket."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    client.connect(str(path))
+    client.sendall(b"hello")
+    return answer(client)
+
+
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_a_socket_whose_file_was_deleted_is_bound_again_by_a_restart(place: Place, folder_too: bool) -> None:
+    site = Site(place, 'listen = { web = "run/web.sock" }')
+    session = site.start()
+    session.wait_for("accepting")
+    path = place.folder / "run/web.sock"
+    path.unlink()
+    if folder_too:
+        path.parent.rmdir()
+    assert f"the file {path} was deleted or replaced: the next restart binds it again" in site.why()
+    assert place.call("restart", "web").code == 0
+    session.wait_for(f"the file {path} was deleted or replaced, so a new socket is bound there")
+    assert over(path) == "web.1"
+    assert "deleted" not in site.why()
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    assert not path.exists()
+
+
+def test_a_crash_binds_a_deleted_socket_again_too(place: Place) -> None:
+    session = Site(place, "listen = { web = 'web.sock' }\nbackoff = '100ms'").start()
+    session.wait_for("accepting")
+    path = place.folder / "web.sock"
+    path.unlink()
+    assert place.call("signal", "KILL", "web").code == 0
+    session.wait_for("accepting")
+    assert over(path) == "web.1"
+
+
+def test_a_socket_in_the_place_of_ours_is_named_and_left_alone(place: Place) -> None:
+    site = Site(place, "listen = { web = 'web.sock' }\nmax_restarts = 1")
+    session = site.start("--exit", "never")
+    session.wait_for("accepting")
+    path = place.folder / "web.sock"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        assert place.call("restart", "web").code != 0
+        session.wait_for(f"cannot listen on {path}: it is taken by pid {os.getpid()}")
+        assert path.is_socket()
+    assert place.call("start", "web").code == 0  # nothing answers at it any more
+    assert over(path) == "web.1"
+
+
+def test_instances_that_share_a_lost_socket_get_the_same_new_one(place: Place) -> None:
+    site = Site(place, "listen = { web = 'web.sock' }\nshare = true\nformation = 2")
+    session = site.start()
+    for _ in range(2):
+        session.wait_for("accepting")
+    path = place.folder / "web.sock"
+    path.unlink()
+    assert place.call("scale", "web=3").code == 0
+    session.wait_for("web.3.*accepting")
+    assert over(path) == "web.3"  # the others have the old socket
+    assert place.call("restart", "--rolling", "web.1", "web.2").code == 0
+    for _ in range(2):
+        session.wait_for("accepting")
+    assert session.text.count("was deleted or replaced") == 1
+    for name in ("web.3", "web.1"):
+        assert place.call("stop", name).code == 0
+    assert over(path) == "web.2"
+
+
+def test_a_lost_socket_that_waits_for_its_first_connection_is_bound_again_by_a_start(place: Place) -> None:
+    site = Site(place, "listen = { web = 'web.sock' }\nstart_on = 'connection'")
+    session = site.start()
+    until(lambda: place.call("ps").code == 0)
+    path = place.folder / "web.sock"
+    path.unlink()
+    assert "was deleted or replaced" in site.why()
+    assert place.call("start", "web").code == 0
+    session.wait_for("accepting")
+    assert over(path) == "web.1"
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(path))
+    client.sendall(b"quit")
+    assert answer(client) == "web.1"
+    until(lambda: site.states() == {"web.1": "listening"})
+    assert over(path) == "web.1"
+
+
+def test_a_path_that_is_too_long_is_refused_with_its_length(place: Place) -> None:
+    Site(place, f'listen = {{ web = "{"d" * 100}/{{instance}}.sock" }}')
+    done = place.call("start")
+    assert (done.code, "the path of a Unix socket has at most 107 bytes" in done.err) == (2, True), done
 
 
 def test_where_descriptors_are_scarce_each_child_still_gets_its_socket(place: Place) -> None:

@@ -35,6 +35,7 @@ class SocketKeeper(QuietComponent):
         self._supervisor = supervisor
         self._hub = hub
         self._sockets = sockets
+        sockets.on_lost = self._on_lost
         self._poller: Poller | None = None
         self._addresses: dict[str, tuple[str, ...]] = {}  # by instance: those of its latest life
         self._armed: dict[str, int] = {}  # by address: the descriptor that waits for the first connection
@@ -93,9 +94,21 @@ class SocketKeeper(QuietComponent):
         if self._is_awaiting(instance):
             where = " or ".join(listen.addresses)
             why = f"the first connection to {where} starts it, or `procman start {instance.name}`"
-            return {"state": "listening", "why": why, "queues": queues}
+            return {"state": "listening", "why": "; ".join([why, *self._lost(waiting)]), "queues": queues}
         kept = [f"{one} is kept open{_queue(count)}" for one, count in waiting.items()]
-        return {"why": "; ".join(kept), "queues": queues} if kept else {}
+        return {"why": "; ".join([*kept, *self._lost(waiting)]), "queues": queues} if kept else {}
+
+    # Files of Unix sockets --------------------------------------------------------------------------------------------
+
+    def _lost(self, addresses: Iterable[str]) -> list[str]:
+        """Return a clause for each socket that clients cannot find any more."""
+        lost = filter(self._sockets.is_lost, addresses)
+        return [f"the file {one} was deleted or replaced: the next restart binds it again" for one in lost]
+
+    def _on_lost(self, address: str) -> None:
+        """A life that begins gets a new socket; those that run keep the old one until they are restarted."""
+        self._disarm([address])
+        self._hub.announce(f"the file {address} was deleted or replaced, so a new socket is bound there")
 
     # Which sockets stay open ------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from procman.runtime.processes.spawn import SpawnError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from procman.core.model.listen import Listen, ListeningSocket
     from procman.core.model.plan import InstancePlan
@@ -43,6 +43,7 @@ class KeptSockets:
         self._limit = limit
         self._open: dict[str, socket.socket] = {}
         self._files: dict[str, tuple[int, int]] = {}  # device and inode of each Unix socket that we have made
+        self.on_lost: Callable[[str], None] = _ignore  # gets the address of a socket that is closed to be bound again
 
     def __contains__(self, address: str) -> bool:
         return address in self._open
@@ -65,6 +66,10 @@ class KeptSockets:
     def fileno(self, address: str) -> int:
         """Return the descriptor of an open socket."""
         return self._open[address].fileno()
+
+    def is_lost(self, address: str) -> bool:
+        """Return whether clients cannot find an open socket: its file was deleted, or another one is in its place."""
+        return address in self._files and _identity(address) != self._files[address]
 
     def equip(self, plan: InstancePlan, env: dict[str, str], actions: list[FileAction]) -> str:
         """Add what the next life of an instance needs to get its sockets; return what goes before its command.
@@ -94,7 +99,7 @@ class KeptSockets:
         kept.close()
         mine = self._files.pop(address, None)
         if mine is not None and _identity(address) == mine:
-            os.unlink(address)
+            _unlink(address)
 
     def waiting(self, address: str) -> int | None:
         """Return how many connections wait to be accepted; None if the system only says that there are some."""
@@ -109,18 +114,44 @@ class KeptSockets:
         return None if poll.poll(0) else 0
 
     def _kept(self, wanted: ListeningSocket) -> socket.socket:
-        if wanted.address not in self._open:
-            made = _unix(wanted.address) if wanted.is_path else _tcp(wanted)
-            try:
-                number = fcntl.fcntl(made.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
-            except OSError:
-                number = fcntl.fcntl(made.fileno(), fcntl.F_DUPFD_CLOEXEC, ABOVE)
-            finally:
-                made.close()
-            self._open[wanted.address] = socket.socket(made.family, made.type, 0, number)
-            if wanted.is_path and (identity := _identity(wanted.address)) is not None:
-                self._files[wanted.address] = identity
+        if wanted.address in self._open and not self.is_lost(wanted.address):
+            return self._open[wanted.address]
+        made = _unix(wanted.address) if wanted.is_path else _tcp(wanted)
+        identity = _identity(wanted.address) if wanted.is_path else None
+        try:
+            number = _high_number(made.fileno())
+        except OSError as error:
+            if identity is not None:
+                _unlink(wanted.address)
+            raise OSError(error.errno, error.strerror, wanted.address) from None
+        finally:
+            made.close()
+        if wanted.address in self._open:
+            self.on_lost(wanted.address)
+            self.close(wanted.address)
+        self._open[wanted.address] = socket.socket(made.family, made.type, 0, number)
+        if identity is not None:
+            self._files[wanted.address] = identity
         return self._open[wanted.address]
+
+
+def _ignore(_address: str) -> None:
+    """Do nothing, until something watches over the sockets."""
+
+
+def _high_number(fd: int) -> int:
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    except OSError:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, ABOVE)
+
+
+def _unlink(path: str) -> None:
+    """Remove the file of a socket. One that may not be removed any more is stale, and replaced by the next session."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 _HINT = "choose another base with -p, or use --port-conflict bump"
