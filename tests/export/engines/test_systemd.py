@@ -414,6 +414,16 @@ def listening(place: Path, overlay: str) -> tuple[Application, Path]:
     return app, app.folder / "web.sock"
 
 
+def test_the_start_of_everything_waits_for_each_instance(machine: Machine, place: Path) -> None:
+    app, path = listening(place, "")
+    slow = machine.folder / UNITS / "shop-web.web@1.socket.d/slow.conf"
+    slow.parent.mkdir()
+    slow.write_text("[Socket]\nExecStartPre=/bin/sleep 1\n")
+    install(machine, app)
+    assert state(machine, "web.1") == "active"
+    assert answer(path).startswith("web.1 ")
+
+
 def test_a_socket_stays_open_over_restarts_and_crashes(machine: Machine, place: Path) -> None:
     app, path = listening(place, "backoff = 0.2")
     install(machine, app)

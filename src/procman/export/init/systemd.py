@@ -184,6 +184,8 @@ def _type_target(app: Application, service: Service) -> str:
         f"Description={app.name} {service.name}: all of {instances}",
         f"# Stopping or restarting {app.name}.target also affects this target, and through it each instance.",
         f"PartOf={app.name}.target",
+        f"# Otherwise systemd would order it after {app.name}.target, and the start of that would wait for nothing.",
+        f"Before={app.name}.target",
         *release_lines(app, service),
     ]
     return comment + "\n".join(lines) + "\n"
