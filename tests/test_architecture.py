@@ -41,6 +41,7 @@ PURE = {
     "re",
     "string",
     "sys",
+    "textwrap",
     "warnings",
 }
 

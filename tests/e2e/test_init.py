@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import harness
+
+SCHEMA = Path(__file__).parents[2] / "src" / "procman" / "cli" / "options" / "procman.schema.json"
+
+
+def _schema_of(overlay: str) -> bytes:
+    """What an editor of TOML finds by the first line of the file."""
+    directive, _, address = overlay.splitlines()[0].partition(" ")
+    assert directive == "#:schema"
+    return Path(unquote(urlsplit(address).path)).read_bytes()
 
 
 def names(place: harness.Place) -> list[str]:
@@ -28,6 +39,7 @@ def test_it_writes_a_procfile_that_starts(place: harness.Place) -> None:
     assert "Procfile: ok — 2 process types (one, two)" in done.out
     assert "# from process-compose.yaml: processes.one\none: echo I am one\n" in (place.folder / "Procfile").read_text()
     assert '[process.one]\ncwd = "sub"\n' in (place.folder / "procman.toml").read_text()
+    assert _schema_of((place.folder / "procman.toml").read_text()) == SCHEMA.read_bytes()
     started = place.call("start")
     assert (started.code, "I am one" in started.out) == (0, True), started
 

@@ -35,7 +35,7 @@ def test_help_all_explains_every_option(place: harness.Place, name: str) -> None
     assert "More, explained" not in done.out
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)], ids=str)
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)], ids=str)
 def test_procman_alone_helps_and_is_no_error(place: harness.Place, words: tuple[str, ...]) -> None:
     done = place.call(*words)
     assert (done.code, done.err) == (0, "")

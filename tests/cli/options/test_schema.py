@@ -6,12 +6,12 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from procman.cli.options import precedence
-from procman.cli.options.click_app import parse
 from procman.cli.options.precedence import CONFIG_KEYS, settle
 from procman.cli.options.reader import read
 from procman.cli.options.schema import PATH, rendered, schema
@@ -20,6 +20,10 @@ from procman.core.model.checks import KINDS
 from procman.core.overlay.converters import WrongValueError
 from procman.core.overlay.keys import COLOR_NAMES, KEYS, RESTARTS
 from procman.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import harness
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
@@ -163,7 +167,10 @@ def errors_of(values: dict[str, object]) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(settings)]
 
 
-def test_help_schema_prints_the_line_for_an_editor(capsys: pytest.CaptureFixture[str]) -> None:
-    assert parse(["help", "schema"]) is None
-    directive, _, address = capsys.readouterr().out.strip().partition(" ")
-    assert (directive, address) == ("#:schema", PATH.as_uri())
+def test_help_schema_prints_the_line_for_an_editor(place: harness.Place) -> None:
+    done = place.call("help", "schema")
+    assert (done.code, done.err) == (0, "")
+    directive, _, address = done.out.strip().partition(" ")
+    assert directive == "#:schema"
+    file = Path(unquote(urlsplit(address).path))
+    assert file.read_bytes() == PATH.read_bytes()

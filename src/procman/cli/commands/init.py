@@ -61,11 +61,22 @@ def _require_none() -> None:
 
 def _print(draft: Draft) -> None:
     """Print the bytes that the files would have."""
-    overlay = draft.overlay()
+    overlay = _new_overlay(draft)
     sys.stdout.flush()
     sys.stdout.buffer.write(_encoded(draft.procfile()))
     if overlay:
         sys.stdout.buffer.write(_encoded(f"\n# ==> {OVERLAY}\n{overlay}"))
+
+
+def _new_overlay(draft: Draft) -> str:
+    """Return the content of a new overlay: first a line by which an editor of TOML finds the schema."""
+    tables = draft.overlay()
+    if not tables:
+        return ""
+    from procman.cli.options.schema import line
+
+    note = "# Editors of TOML check this file by the line above. It is about this machine: do not share it."
+    return f"{line()}\n{note}\n\n{tables}"
 
 
 def _write(draft: Draft) -> None:
@@ -75,7 +86,7 @@ def _write(draft: Draft) -> None:
     _create(PROCFILE, draft.procfile())
     if with_overlay:
         try:
-            _create(OVERLAY, overlay)
+            _create(OVERLAY, _new_overlay(draft))
         except ProcmanError:
             os.unlink(PROCFILE)  # one without the other would not be what the folder shows
             raise

@@ -46,18 +46,6 @@ _SETTINGS = {"help_option_names": list(_HELP_FLAGS)}
 def parse(argv: Sequence[str]) -> Invocation | None:
     """Parse a command line. Return None if help or the version was requested, and printed. Raises UsageError."""
     words = list(argv)
-    if words[:1] == ["help"]:  # as in Foreman and honcho
-        if words[1:] == ["overlay"]:
-            from procman.cli.options.overlay_reference import page
-
-            click.echo(page())
-            return None
-        if words[1:] == ["schema"]:
-            from procman.cli.options.schema import line
-
-            click.echo(line())
-            return None
-        words = [*words[1:2], "--help"]
     try:
         outcome = application().main(words or ["--help"], prog_name="procman", standalone_mode=False)
     except click.UsageError as error:

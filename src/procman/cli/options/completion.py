@@ -182,6 +182,12 @@ def _format_and_folder(ctx: click.Context, incomplete: str) -> list[CompletionIt
     return _file(incomplete, "dir") if ctx.params.get("words") else _matching(BUILT_IN, incomplete)
 
 
+def _topic(_ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    from procman.cli.options.topics import topics
+
+    return _matching(dict.fromkeys((*topics(), *COMMANDS, "schema")), incomplete)
+
+
 def _command(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Complete a command: its first word is a program, or for ``run`` without ``--`` one process type."""
     if ctx.params.get("words") or "/" in incomplete:
@@ -204,6 +210,7 @@ _WORDS = {
     "SIGNAL": _signal_and_names,
     "FORMAT": _format_and_folder,
     "COMMAND": _command,
+    "TOPIC": _topic,
     "NOTHING": _nothing,
 }
 

@@ -24,7 +24,7 @@ _TOGETHER = {  # one row for two: a screen has 24
     "wait": ("wait, metrics", "Wait until all are ready; print metrics, for Prometheus."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("sessions", "resume", "events", "env", "init", "agents", "mcp", "prune", "down", "metrics")
+_IN_ANOTHER_ROW = ("sessions", "resume", "events", "env", "init", "agents", "mcp", "prune", "down", "metrics", "help")
 
 
 def overview() -> str:
@@ -43,7 +43,7 @@ def overview() -> str:
             "For a running session:",
             *lines[len(general) :],
             "",
-            "See also: procman COMMAND --help, procman help overlay, procman --version",
+            "See also: procman COMMAND --help, procman help, procman --version",
         )
     )
 
@@ -73,6 +73,7 @@ _WORDS = {
     "CHANGES": "TYPE=N...",
     "SIGNAL": "SIGNAL NAMES...",
     "FORMAT": "FORMAT [DIR]",
+    "TOPIC": "[TOPIC]",
     "NOTHING": "",
 }
 

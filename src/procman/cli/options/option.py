@@ -114,9 +114,9 @@ class Command:
 
     ``function`` is "module:function"; the module is imported when the command is performed, and its function takes an
     ``Invocation`` and returns the exit code. ``words`` names the arguments besides the options: "NAMES", "CHANGES",
-    "SIGNAL", "FORMAT", "NOTHING", "COMMAND" (then everything after the first word belongs to it) or a tuple of choices.
-    ``examples`` are pairs of a command line and its effect. ``rare`` lists settings that this command's ``--help`` only
-    names, although other commands explain them there.
+    "SIGNAL", "FORMAT", "TOPIC", "NOTHING", "COMMAND" (then everything after the first word belongs to it) or a tuple of
+    choices. ``examples`` are pairs of a command line and its effect. ``rare`` lists settings that this command's
+    ``--help`` only names, although other commands explain them there.
     """
 
     __slots__ = ("examples", "function", "name", "options", "rare", "summary", "words")

@@ -315,5 +315,18 @@ PROJECT_COMMANDS = {
                 ("procman completion fish | source", "in ~/.config/fish/config.fish"),
             ),
         ),
+        Command(
+            "help",
+            "procman.cli.commands.topic_page:perform",
+            "Show a page of the documentation, or list them.",
+            "TOPIC",
+            (),
+            (
+                ("procman help", "all topics, with a line each"),
+                ("procman help overlay", "the keys of a process in procman.toml"),
+                ("procman help start", "the options of a command, then its page"),
+                ("procman help schema", "a line for the top of procman.toml, for editors"),
+            ),
+        ),
     )
 }
