@@ -91,6 +91,30 @@ def test_a_crash_restarts_the_dependent(place: Place) -> None:
     session.wait()
 
 
+LONG = "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo"  # more than a pipe holds, before the last line
+
+
+def test_commands_beside_the_processes_may_print_a_lot(place: Place) -> None:
+    place.procfile(f"web: {FOREVER}\nworker: {FOREVER}\n")
+    place.write("long.sh", f"{LONG} $1; touch done-$1\n")
+    place.write(
+        "procman.toml",
+        "[on]\nready = 'sh long.sh ready'\nended = 'sh long.sh ended'\n"
+        "[process.web]\nready = { exec = 'sh long.sh check' }\nstop_command = 'sh long.sh stop; kill $PROCMAN_PID'\n"
+        "[process.worker]\nautoscale = { exec = 'sh long.sh 15', per_instance = 10, max = 2, interval = 1 }\n",
+    )
+    session = place.start()
+    session.wait_for(r"web\.1 is ready")
+    session.wait_for(r"worker: 15, 10 per instance: scaling from 1 to 2")
+    while not (place.folder / "done-ready").exists():
+        place.call("ps")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    assert (place.folder / "done-stop").exists()
+    assert (place.folder / "done-ended").exists()
+    assert "warning: the command" not in session.text
+
+
 def test_the_number_of_workers_follows_what_a_command_prints(place: Place) -> None:
     place.procfile(f"worker: {FOREVER}\n")
     place.write("length", "25\n")

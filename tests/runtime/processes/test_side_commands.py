@@ -10,6 +10,8 @@ import pytest
 
 from procman.core.model.status import ExitStatus
 from procman.runtime.processes.children import Children
+from procman.runtime.processes.side_commands import KEPT
+from procman.runtime.system.poller import Poller
 from runtime.fakes import Kernel, Process, a_plan, open_descriptors, signal_names
 
 TYPE_CHECKING = False
@@ -94,6 +96,73 @@ def test_both_of_its_streams_are_kept(desk: Desk) -> None:
     desk.process.exit(1)
     desk.commands.reap()
     assert desk.answers == [(ExitStatus(code=1), "err")]
+
+
+class Loop:
+    """A loop that calls back what waits for a descriptor that is ready."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.poller = desk.commands._poller = Poller()
+
+    def turn(self) -> int:
+        callbacks = self.poller.ready(0)
+        for callback in callbacks:
+            callback()
+        return len(callbacks)
+
+
+def test_one_that_prints_a_lot_is_not_blocked_and_keeps_its_last_line(desk: Desk) -> None:
+    loop = Loop(desk)
+    command = desk.run()
+    assert command is not None
+    for number in range(100):
+        assert desk.process.write(b"%d " % number * 4000) > 0
+        loop.turn()
+        assert len(command.printed) <= KEPT
+    desk.process.write(b"\nall of it\n")
+    desk.process.exit(0)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=0), "all of it")]
+
+
+def test_without_a_loop_its_output_is_read_while_its_end_is_awaited(desk: Desk) -> None:
+    desk.run()
+    for _ in range(10):
+        assert desk.process.write(b"x" * 50_000) == 50_000
+        desk.commands.reap()
+    desk.process.write(b"\ndone")
+    desk.process.exit(1)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=1), "done")]
+
+
+def test_one_that_closes_its_output_and_goes_on_does_not_keep_the_loop_awake(desk: Desk) -> None:
+    loop = Loop(desk)
+    desk.run()
+    desk.process.write(b"said\n")
+    desk.process.close_output()
+    assert loop.turn() == 1  # what it said
+    loop.turn()  # the end of its output
+    assert loop.turn() == 0
+    desk.process.exit(2)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=2), "said")]
+
+
+def test_where_the_kernel_has_no_more_watches_its_end_is_read_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(desk)
+
+    def add(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "text")
+
+    monkeypatch.setattr(loop.poller, "add", add)
+    desk.run()
+    desk.process.write(b"said\n")
+    desk.process.exit(2)
+    desk.commands.reap()
+    assert desk.answers == [(ExitStatus(code=2), "said")]
 
 
 def test_what_it_left_in_its_group_is_killed_before_its_number_is_free(desk: Desk, kernel: Kernel) -> None:

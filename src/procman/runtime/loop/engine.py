@@ -59,7 +59,7 @@ class Engine:
         self._outlet = outlet
         self._signal_requests = signal_requests
         self._components = components
-        self._poller = Poller()
+        self._poller = children.poller = Poller()
         self._pumps = Pumps(hub, outlet)
         self._teardowns = Teardowns(children, self._pumps, self._report_end)
         self._next_deadlines: list[Callable[[], float | None]] = [

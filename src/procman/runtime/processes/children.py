@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
     from procman.runtime.processes.sockets import Sockets
     from procman.runtime.processes.spawn import FileAction
+    from procman.runtime.system.poller import Poller
 else:
     import _signal as signal  # without the enums: see signals.py
 
@@ -82,6 +83,7 @@ class Children:
         self._session_leaders: SessionLeaders | None = None
         self._kill_causes: KillCauses | None = None
         self.announce: Callable[[str], None] = _announce_nothing
+        self.poller: Poller | None = None  # of the loop, as soon as there is one
 
     def __len__(self) -> int:
         return len(self._by_pid)
@@ -228,7 +230,7 @@ class Children:
         if self._side_commands is None:
             from procman.runtime.processes.side_commands import SideCommands
 
-            self._side_commands = SideCommands(self._null, self._here, self._tags, self.limit)
+            self._side_commands = SideCommands(self._null, self._here, self._tags, self.limit, self.poller)
         return self._side_commands
 
     @property
