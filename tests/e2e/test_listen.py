@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -295,6 +296,22 @@ def test_a_program_that_does_not_accept_is_started_with_pauses(place: Place) -> 
     assert site.states() == {"web.1": "listening"}
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
+
+
+def test_clients_are_refused_while_it_waits_for_what_the_user_has_stopped(place: Place) -> None:
+    procfile = f"{WEB}db: exec sleep 1000\n"
+    site = Site(place, 'listen = true\nstart_on = "connection"\ndepends_on = ["db"]', procfile)
+    session = site.start()
+    session.wait_for("db.1 started")
+    assert place.call("stop", "db").code == 0
+    with contextlib.suppress(ConnectionResetError), site.connect() as client:
+        client.recv(1)
+    until(lambda: site.states() == {"web.1": "waiting", "db.1": "exited"})
+    assert site.is_refused()
+    assert "waiting because db.1 is stopped; `procman start db` starts it" in site.why()
+    assert place.call("start", "db").code == 0
+    session.wait_for("accepting")
+    assert site.answer() == "web.1"
 
 
 # What is in the way ---------------------------------------------------------------------------------------------------

@@ -336,10 +336,24 @@ def test_a_changed_file_does_not_start_a_dependency_that_the_user_stopped() -> N
     world = World(a_plan("web.1", "db"), a_plan("db.1"))
     world.hold("db.1")
     world.end("db.1", TERM)
-    world.supervisor.restart_changed([world.supervisor.instances["web.1"]], world.now)
+    world.supervisor.wish_by_itself(Event.RESTART, [world.supervisor.instances["web.1"]], world.now)
     world.perform()
     world.end("web.1", TERM)
     assert (world.state("web.1"), world.state("db.1")) == (State.WAITING, State.EXITED)
+
+
+def test_what_the_clock_starts_does_not_start_a_dependency_that_the_user_stopped() -> None:
+    web = a_plan("web.1", "db")
+    web.autostart = False
+    world = World(web, a_plan("db.1"))
+    world.hold("db.1")
+    world.end("db.1", TERM)
+    world.supervisor.wish_by_itself(Event.START, [world.supervisor.instances["web.1"]], world.now)
+    world.perform()
+    assert (world.state("web.1"), world.state("db.1")) == (State.WAITING, State.EXITED)
+    world.supervisor.add([web], world.now)
+    world.perform()
+    assert (world.state("web.1"), world.state("db.1")) == (State.RUNNING, State.RUNNING)
 
 
 def test_a_job_that_others_wait_for_may_end_under_the_rule_of_foreman() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from procman.core.lifecycle.transitions import State
 from procman.core.model.checks import Check
+from procman.runtime.control.commands import resize_by_itself
 from procman.runtime.control.session import NotRunningError
 from procman.runtime.control.tasks import SETTLING_TIME
 
@@ -192,6 +193,24 @@ def test_an_instance_that_is_scaled_away_can_come_back(world: World) -> None:
     world.request("scale", "web=2")
     world.end("web.2")
     assert world["web.2"].state == State.RUNNING
+
+
+@pytest.mark.parametrize("code", [0, 127])
+def test_what_scales_by_itself_leaves_those_alone_that_are_down(world: World, code: int) -> None:
+    world.end("web.1", code)
+    resize_by_itself(world.session, "web", 4, world.announced.append)
+    world.turn()
+    assert [world[f"web.{number}"].state == State.RUNNING for number in range(1, 5)] == [False, True, True, True]
+    resize_by_itself(world.session, "web", 2, world.announced.append)
+    world.turn()
+    assert world.stopped == ["web.3", "web.4"]
+    resize_by_itself(world.session, "web", 3, world.announced.append)  # before the old ones have ended
+    world.end("web.3")
+    world.end("web.4")
+    assert names(world) == ["web.1", "web.2", "web.3", "worker.1"]
+    assert world["web.3"].state == State.RUNNING
+    client = world.request("scale", "web=2")
+    assert world["web.1"].state == State.RUNNING, client.sent
 
 
 def test_scale_without_changes_is_refused(world: World) -> None:

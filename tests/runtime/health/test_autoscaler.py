@@ -139,6 +139,26 @@ def test_what_the_user_stops_during_a_measurement_is_left_alone(kernel: Kernel, 
     assert scaled.until(7.0) == []
 
 
+def test_where_all_have_failed_it_is_left_alone(kernel: Kernel) -> None:
+    scaled = Scaled(kernel, ["40"], rule(), workers=2)
+    for name in ("worker.1", "worker.2"):
+        scaled.run.after(1.0, scaled.run.exits(name, 127))
+    assert scaled.until(12.0) == []
+    assert scaled.measured == []
+
+
+def test_where_one_has_failed_the_others_are_scaled(kernel: Kernel) -> None:
+    scaled = Scaled(kernel, ["40"], rule(), workers=2)
+    scaled.run.after(1.0, scaled.run.exits("worker.1", 127))
+    assert scaled.until(7.0) == [(5.0, 4)]
+
+
+def test_an_empty_answer_is_called_nothing(kernel: Kernel) -> None:
+    scaled = Scaled(kernel, [""], rule())
+    scaled.until(7.0)
+    assert scaled.announced == ["warning: worker is not scaled, because its command printed nothing"]
+
+
 def test_a_refusal_is_reported_once(kernel: Kernel) -> None:
     scaled = Scaled(kernel, ["40"], rule())
     scaled.refusal = "Procfile:1: missing command"

@@ -174,7 +174,7 @@ def _autoscaling(run: StartedRun, session: Callable[[], Session]) -> Component:
     def resize(type_: str, count: int) -> None:
         from procman.runtime.control import commands
 
-        commands.resize(session(), {type_: count}, run.hub.announce)
+        commands.resize_by_itself(session(), type_, count, run.hub.announce)
 
     def make() -> Component:
         from procman.runtime.health.autoscaler import Autoscaler

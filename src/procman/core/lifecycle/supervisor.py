@@ -70,12 +70,12 @@ class Supervisor:
         else:
             self._step_all([(instance, event) for instance in instances], now)
 
-    def restart_changed(self, instances: Iterable[Instance], now: float) -> None:
-        """Restart `instances` because their files changed. What the user stopped by name stays stopped."""
-        self._bring_up(Event.RESTART, list(instances), now, held_too=False)
+    def wish_by_itself(self, event: str, instances: Iterable[Instance], now: float) -> None:
+        """Apply START or RESTART, which the user did not request: dependencies stopped by name stay stopped."""
+        self._bring_up(event, list(instances), now, held_too=False)
 
     def _bring_up(self, event: str, chosen: list[Instance], now: float, held_too: bool = True) -> None:
-        """Start or restart `chosen` and start the dependencies they need; each instance after its own dependencies."""
+        """Start or restart `chosen` after the dependencies they need. Those stopped by name start if `held_too`."""
         if self.stopping is not None:
             return
         needed = dict.fromkeys([] if self._order is None else self._order.needed_by(chosen, held_too))
@@ -149,12 +149,12 @@ class Supervisor:
         self._until = None if self._until is None else self._until + seconds
         self._deadline_known = False
 
-    def add(self, plans: Iterable[InstancePlan], now: float) -> list[Instance]:
-        """Start the instances of `plans`, new ones and existing ones, and return them."""
+    def add(self, plans: Iterable[InstancePlan], now: float, held_too: bool = True) -> list[Instance]:
+        """Start the instances of `plans`, new ones and existing ones, and return them. `held_too`: see `_bring_up`."""
         chosen = [self.instances.setdefault(plan.name, Instance(plan)) for plan in plans]
         sort_instances(self.instances)
         self._note_dependencies(chosen)
-        self.wish(Event.START, chosen, now)
+        self._bring_up(Event.START, chosen, now, held_too)
         return chosen
 
     def replan(self, instance: Instance, plan: InstancePlan) -> None:

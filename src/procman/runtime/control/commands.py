@@ -13,7 +13,7 @@ from procman.runtime.reload import plans_on_free_ports, reload_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from procman.core.lifecycle.transitions import Instance
     from procman.core.text.protocol import Request
@@ -65,15 +65,27 @@ def _grow(
     session: Session, say: Callable[[str], None], resolver: NameResolver, counts: Mapping[str, int], now: float
 ) -> list[Instance]:
     """Add instances until each type has its count. Raises UsageError, without any change, if that is impossible."""
-    if not counts:
-        return []
-    wanted = {**resolver.counts, **counts}
     names = {f"{name}.{number}" for name, count in counts.items() for number in range(1, count + 1)}
-    plans, warnings = plans_on_free_ports(session.supervisor, session.plan_source, wanted, counts, names)
+    return _add(session, say, {**resolver.counts, **counts}, counts, names, now)
+
+
+def _add(
+    session: Session,
+    say: Callable[[str], None],
+    counts: Mapping[str, int],
+    types: Collection[str],
+    names: Collection[str],
+    now: float,
+    held_too: bool = True,
+) -> list[Instance]:
+    """Start the instances of these names, of a formation of ``counts``; return them. ``held_too``: see Supervisor."""
+    if not names:
+        return []
+    plans, warnings = plans_on_free_ports(session.supervisor, session.plan_source, counts, types, names)
     for warning in warnings:
         say(warning)
     session.make_room(len(plans))
-    return session.supervisor.add(plans, now)
+    return session.supervisor.add(plans, now, held_too)
 
 
 def stop(session: Session, client: Client, request: Request) -> None:
@@ -132,11 +144,27 @@ def resize(
     more = {name: count for name, count in targets.items() if count > resolver.counts.get(name, 0)}
     kept = _grow(session, say, resolver, more, now)
     present = list(session.supervisor.instances.values())
-    leaving = [i for i in present if i.plan.number > targets.get(i.plan.type, i.plan.number)]
     kept += [i for i in present if i.plan.number <= targets.get(i.plan.type, 0) and i not in kept]
     session.supervisor.wish(Event.START, kept, now)
+    return kept, _shrink(session, targets, now)
+
+
+def resize_by_itself(session: Session, type_: str, count: int, say: Callable[[str], None]) -> None:
+    """Give a type its number of instances. Those that are there, even failed ones, stay as they are."""
+    instances, now = session.supervisor.instances, time.monotonic()
+    names = [f"{type_}.{number}" for number in range(1, count + 1)]
+    missing = [name for name in names if name not in instances or session.supervisor.is_leaving(instances[name])]
+    counts = {**session.resolver().counts, type_: count}
+    _add(session, say, counts, [type_], missing, now, held_too=False)
+    _shrink(session, {type_: count}, now)
+
+
+def _shrink(session: Session, targets: Mapping[str, int], now: float) -> list[Instance]:
+    """Let instances leave that have higher numbers than the count of their type; return them."""
+    present = session.supervisor.instances.values()
+    leaving = [one for one in present if one.plan.number > targets.get(one.plan.type, one.plan.number)]
     session.supervisor.retire(leaving, now)
-    return kept, leaving
+    return leaving
 
 
 def _targets(session: Session, resolver: NameResolver, words: Iterable[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from procman.core.lifecycle.transitions import Action
+from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.autoscale import Stabilization
 from procman.errors import ProcmanError
 from procman.runtime.loop.component import QuietComponent
@@ -85,8 +85,10 @@ class Autoscaler(QuietComponent):
         return sorted((one for one in here if not self._supervisor.is_leaving(one)), key=lambda one: one.plan.number)
 
     def _is_left_alone(self, present: list[Instance]) -> bool:
-        """Return whether the user has stopped one of these instances, or scaled all of them away."""
-        return self._supervisor.stopping is not None or not present or any(one.held for one in present)
+        """Return whether the user has stopped one of these instances or scaled all of them away, or all have failed."""
+        if self._supervisor.stopping is not None or any(one.held for one in present):
+            return True
+        return all(one.state == State.FAILED for one in present)
 
     def _measure(self, type_: str, measured: _Measured, now: float) -> None:
         """Measure one type, unless it is left alone."""
@@ -129,7 +131,7 @@ class Autoscaler(QuietComponent):
         except ValueError:
             number = math.nan
         if not math.isfinite(number) or number < 0:
-            self._complain(type_, measured, f'its command printed "{last_line}", which is not a number')
+            self._complain(type_, measured, _no_number(last_line))
         else:
             self._follow(type_, measured, rule, number, now)
 
@@ -175,3 +177,9 @@ class Autoscaler(QuietComponent):
                 if fields:
                     found[pid] = int(fields[_UTIME]) + int(fields[_STIME])
         return found
+
+
+def _no_number(last_line: str) -> str:
+    if not last_line:
+        return "its command printed nothing"
+    return f'its command printed "{last_line}", which is not a number'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.lifecycle.transitions import Action, State
+from procman.core.lifecycle.transitions import Action, Event, State
 from procman.runtime.loop.component import QuietComponent
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class Dependents(QuietComponent):
                 del self._renewed[type_]
             for one in due:
                 self._hub.announce(f"{one.name} restarts, because {cause.name} was restarted")
-            self._supervisor.restart_changed(due, now)
+            self._supervisor.wish_by_itself(Event.RESTART, due, now)
 
     def _is_older(self, one: Instance, cause: Instance) -> bool:
         """Return whether an instance depends on the type of ``cause``, and its life began before that of ``cause``."""

@@ -233,7 +233,7 @@ class Scheduler(QuietComponent):
             self._start(instance, now)
         elif planned.rule.overlap == REPLACE:
             self._hub.announce(f"{instance.name} is still running and is restarted, as it is scheduled")
-            self._supervisor.wish(Event.RESTART, [instance], now)
+            self._supervisor.wish_by_itself(Event.RESTART, [instance], now)
         elif planned.rule.overlap == QUEUE:
             planned.queued = True
             self._hub.announce(f"{instance.name} is still running; the run that is due now follows")
@@ -241,7 +241,7 @@ class Scheduler(QuietComponent):
             self._hub.announce(f"{instance.name} is still running; the run that is due now is skipped")
 
     def _start(self, instance: Instance, now: float) -> None:
-        self._supervisor.wish(Event.START, [instance], now)
+        self._supervisor.wish_by_itself(Event.START, [instance], now)
 
     def _is_awaiting(self, instance: Instance) -> bool:
         """Return whether the clock will start the instance, so that the session is not over."""

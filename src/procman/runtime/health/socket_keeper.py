@@ -119,6 +119,8 @@ class SocketKeeper(QuietComponent):
             return False
         if instance.state == State.BACKOFF:
             return instance.delay <= listen.hold
+        if instance.state == State.WAITING and instance.held_up:
+            return False  # it starts when the user starts what it needs
         return instance.wanted or self._is_listener(instance)
 
     def _is_listener(self, instance: Instance) -> bool:
@@ -186,7 +188,10 @@ class SocketKeeper(QuietComponent):
             return
         names = ", ".join(instance.name for instance in started)
         self._hub.announce(f"first connection to {address}: starting {names}")
-        self._supervisor.wish(Event.START, started, time.monotonic())
+        self._supervisor.wish_by_itself(Event.START, started, time.monotonic())
+        for instance in started:
+            if not self._keeps(instance):
+                self._let_go([address])
 
     def _starts(self, instance: Instance, address: str) -> bool:
         listen = instance.plan.listen

@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 
+from procman.core.lifecycle.transitions import Event
 from procman.errors import ProcmanError
 from procman.runtime.health.watch_brake import Brake
 from procman.runtime.loop.component import QuietComponent
@@ -193,7 +194,7 @@ class Watch(QuietComponent):
             changes = [f"warning: {error.message}; restarting with the previous settings"]
         for change in changes:
             self._hub.announce(change)
-        self._supervisor.restart_changed(concerned, time.monotonic())
+        self._supervisor.wish_by_itself(Event.RESTART, concerned, time.monotonic())
 
 
 def _is_output(path: str) -> bool:
