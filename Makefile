@@ -14,7 +14,7 @@ SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(wildcard docs/*.md) 
 AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types man schema pyz pictures dev clean
+.PHONY: help demo test check format lint types man schema pyz deb pictures dev clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -47,6 +47,9 @@ schema: $(INSTALLED) ## write the JSON Schema of procman.toml from the tables of
 pyz: $(TOOLS) ## build procman and all that it needs as one file, build/procman.pyz
 	@mkdir -p build
 	$(BIN)/shiv --quiet --console-script procman --python "/usr/bin/env python3" --output-file build/procman.pyz --disable-pip-version-check .
+
+deb: $(BIN)/python ## build a Debian package, in build/
+	PYTHON=$(BIN)/python packaging/debian/build
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation
 	$(BIN)/python docs/pictures/rooms.py

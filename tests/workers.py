@@ -27,6 +27,7 @@ GROUPS = {
     "swarm": re.compile(r"engines/test_swarm\.py"),
     "compose": re.compile(r"engines/live/test_(compose|example)_live\.py"),
     "ssh": re.compile(r"engines/live/test_systemd_live\.py"),
+    "packages": re.compile(r"test_(debian_package|one_file)\.py"),  # each is built once
     # a limit of processes counts all those of the user
     "nobody": re.compile(r"faults/test_scarcity\.py::.*(without_processes|process_table)"),
     # most of those marked "alone": one worker waits for the others, not each of them

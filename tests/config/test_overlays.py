@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from procman.config import overlays
 from procman.config.overlays import watch_installation
 
 
@@ -18,3 +19,10 @@ from procman.config.overlays import watch_installation
 )
 def test_what_watch_needs_is_installed_where_procman_is(prefix: str, command: str) -> None:
     assert watch_installation(prefix) == command
+
+
+def test_the_debian_package_has_a_folder_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlays, "__file__", f"{overlays.DEBIAN_FOLDER}procman/config/overlays.py")
+    assert watch_installation("/usr") == (
+        "sudo python3 -m pip install --target /usr/local/lib/procman watchfiles pathspec"
+    )

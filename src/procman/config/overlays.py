@@ -136,6 +136,9 @@ def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
     return os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(path))) if path else ""
 
 
+DEBIAN_FOLDER = "/usr/lib/procman/"  # of the Debian package; its command also looks into the folder below /usr/local
+
+
 def watch_installation(prefix: str) -> str:
     """Return the command that installs what ``watch`` needs into the environment that procman runs in."""
     return installation(prefix, "watchfiles", "pathspec")
@@ -143,6 +146,8 @@ def watch_installation(prefix: str) -> str:
 
 def installation(prefix: str, *packages: str) -> str:
     """Return the command that installs packages into the environment that procman runs in."""
+    if __file__.startswith(DEBIAN_FOLDER):
+        return f"sudo python3 -m pip install --target /usr/local/lib/procman {' '.join(packages)}"
     if "/pipx/venvs/" in prefix:
         return f"pipx inject procman-cli {' '.join(packages)}"
     if "/uv/tools/" in prefix:
