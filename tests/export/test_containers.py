@@ -273,7 +273,7 @@ def test_a_rollout_of_what_serves_loses_no_request() -> None:
     assert container["readinessProbe"]["tcpSocket"] == {"port": 5000}
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", "-c", "sleep 2"]
     assert found.pod("web")["terminationGracePeriodSeconds"] == 7
-    assert found.spec("Deployment", "web")["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert found.spec("Deployment", "web")["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": "50%"}
     assert "lifecycle" not in found.pod("worker")["containers"][0]
     services = compose()
     assert services["web"]["deploy"]["update_config"]["order"] == "start-first"

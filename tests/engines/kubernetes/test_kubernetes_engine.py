@@ -7,6 +7,7 @@ import json
 import pytest
 
 from engines.driver import Driver, said
+from engines.kubernetes.fake_cluster import BEGINNING
 from engines.kubernetes.rig import LINES, Rig
 from procman.engines.calls import Call
 from procman.engines.interface import EngineError
@@ -14,6 +15,8 @@ from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from procman.engines.calls import Outcome
 
 UP = {"web.1": ("running", "1"), "web.2": ("running", "1"), "worker.1": ("running", "1")}
@@ -33,6 +36,29 @@ def test_each_call_names_the_context_and_the_namespace() -> None:
     rig = Rig()
     rig.deploy("1")
     assert all(call.argv[:5] == ("kubectl", "--context", "prod", "--namespace", "live") for call in rig.driver.calls)
+
+
+def test_a_deployment_makes_few_calls_beside_its_looks() -> None:
+    rig = Rig()
+    rig.deploy("1")
+    rig.cluster.commands.clear()
+    rig.deploy("2")
+    looks = ("get jobs,pods ", "get deployments,statefulsets,replicasets,jobs,cronjobs,pods ")
+    found = [command.split()[0] for command in rig.cluster.commands if not command.startswith(looks)]
+    assert sorted(found) == ["apply"] * 3 + ["create"] + ["delete"] * 2 + ["get"] * 3 + ["version"]
+
+
+def test_a_release_ends_with_its_pod_since_the_job_follows_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(lines="web: ./serve\nrelease: ./migrate\n", counts={"web": 1})
+    work = rig.cluster._work
+
+    def work_later(job: dict[str, Any]) -> None:
+        if rig.driver.time > BEGINNING + 30 or not rig.cluster._pods_of(job["metadata"]["name"]):
+            work(job)
+
+    monkeypatch.setattr(rig.cluster, "_work", work_later)
+    rig.deploy("1")
+    assert rig.driver.time < BEGINNING + 30
 
 
 def test_context_and_namespace_are_those_of_the_kubeconfig_when_the_command_begins() -> None:
@@ -184,9 +210,8 @@ def test_the_next_deployment_waits_for_a_release_that_still_runs() -> None:
     rig.driver.perform(rig.engine().ship(rig.release(None, "1"), None))
     steps = rig.engine().release(rig.release(None, "1"))
     step = next(steps)
-    for _ in range(2):  # its Job is created, and then this procman is killed
-        assert isinstance(step, Call)
-        step = steps.send(rig.cluster(step))
+    assert isinstance(step, Call)
+    steps.send(rig.cluster(step))  # its Job is created, and then this procman is killed
     del steps
     rig.deploy("1")
     assert "the release phase of this version still runs, and is waited for" in rig.driver.said
@@ -287,6 +312,7 @@ def test_a_restart_of_a_type_is_a_rollout() -> None:
     rig.deploy("1")
     engine = rig.engine()
     rig.driver.perform(engine.restart(["web"], rolling=True))
+    assert [command.split()[0] for command in rig.cluster.commands[-2:]] == ["get", "rollout"], "one look is enough"
     assert rig.cluster.commands[-1] == "rollout restart deployment.apps/shop-web"
     rig.driver.perform(wait(engine, {"web": 2}, 30.0))
     assert rig.states() == UP

@@ -64,7 +64,7 @@ def test_nothing_is_read_while_there_are_enough_pods() -> None:
 def test_a_release_that_the_namespace_refuses_says_why() -> None:
     rig = Rig()
     rig.cluster.takes_pods = False
-    job = rig.engine()._release_job(rig.release(None, "1"))[0]["metadata"]["name"]
+    job = rig.engine()._wanted(rig.release(None, "1")).release_job()[0]["metadata"]["name"]
     rig.cluster.events = [event(job, f'Error creating: pods "{job}-1" is forbidden: {_POLICY}')]
     with pytest.raises(
         EngineError, match="the release phase failed: the cluster refuses its pod: violates PodSecurity"

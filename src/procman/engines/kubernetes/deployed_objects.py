@@ -20,6 +20,7 @@ WORKLOADS = ("deployments", "statefulsets", "jobs", "cronjobs")
 # What a rollout changes.
 RUNNABLE = (*WORKLOADS, "services", "poddisruptionbudgets", "horizontalpodautoscalers.autoscaling")
 EVERYTHING = (*RUNNABLE, "configmaps", "secrets")
+ONE_OFF = "procman/run"  # the label of the pods of `run`
 COUNT = "procman/count"  # the annotation of a stopped workload: how many it had
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from procman.engines.calls import Call, run
+from procman.engines.calls import Call, run, run_together
 from procman.engines.kubernetes.kubectl_errors import error_of
 
 TYPE_CHECKING = False
@@ -72,7 +72,17 @@ class Kubectl:
     def ask(self, *words: str, stdin: bytes = b"") -> Steps[Outcome]:
         """Run a command. Raises EngineError if it fails."""
         yield from self.settle()
-        outcome = yield from run(self.call(*words, stdin=stdin))
+        return self.checked((yield from run(self.call(*words, stdin=stdin))))
+
+    def ask_together(self, commands: Iterable[Sequence[str]]) -> Steps[None]:
+        """Run commands at the same time. Raises EngineError if one of them fails."""
+        yield from self.settle()
+        calls = [self.call(*words) for words in commands]
+        for outcome in (yield from run_together(calls)) if calls else ():
+            self.checked(outcome)
+
+    def checked(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a call. Raises EngineError if it has failed."""
         if not outcome.ok:
             raise self.error(outcome)
         return outcome
@@ -85,8 +95,16 @@ class Kubectl:
 
     def names(self, kinds: Sequence[str], selector: str) -> Steps[set[str]]:
         """Return the names of what ``listed`` returns, without the contents: they may be secret."""
-        outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", f"jsonpath={_NAMES}")
-        rows = (line.split(" ") for line in outcome.text.splitlines())
+        yield from self.settle()
+        return self.named((yield from run(self.naming(kinds, selector))))
+
+    def naming(self, kinds: Sequence[str], selector: str) -> Call:
+        """Return the call whose answer ``named`` reads."""
+        return self.call("get", ",".join(kinds), "-l", selector, "-o", f"jsonpath={_NAMES}")
+
+    def named(self, outcome: Outcome) -> set[str]:
+        """Return the names in the answer of a call of ``naming``."""
+        rows = (line.split(" ") for line in self.checked(outcome).text.splitlines())
         return {_named(version, kind, name) for version, kind, name, owner in rows if kind != "Job" or not owner}
 
     def found(self, name: str) -> Steps[Object | None]:
@@ -97,8 +115,13 @@ class Kubectl:
 
     def apply(self, objects: Iterable[Object], *flags: str) -> Steps[Outcome]:
         """Apply objects. Their text goes through standard input, since it may hold secrets."""
+        yield from self.settle()
+        return self.checked((yield from run(self.applying(objects, *flags))))
+
+    def applying(self, objects: Iterable[Object], *flags: str) -> Call:
+        """Return the call that applies objects."""
         words = ("apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", *flags, "-f", "-")
-        return (yield from self.ask(*words, stdin=as_list(objects)))
+        return self.call(*words, stdin=as_list(objects))
 
     def delete(self, names: Sequence[str]) -> Steps[None]:
         """Delete objects, called ``KIND/NAME``, without waiting for their end."""

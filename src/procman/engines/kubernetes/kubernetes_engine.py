@@ -6,37 +6,31 @@ import json
 import re
 
 from procman.core.procfile.selection import matches
-from procman.engines.calls import Pause, Report, now, run
+from procman.engines.calls import Pause, Report, now, run, run_together
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.deployed_objects import (
     COUNT,
     ENDING,
     EVERYTHING,
+    ONE_OFF,
     RUNNABLE,
     WORKLOADS,
     Workloads,
     again,
-    as_json,
     names_of,
     stopped_count,
     template_of,
 )
-from procman.engines.kubernetes.differences import difference
-from procman.engines.kubernetes.explanations import explained
 from procman.engines.kubernetes.kubectl import Kubectl, name_of
 from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
-from procman.engines.kubernetes.one_offs import ONE_OFF, run_once
-from procman.engines.kubernetes.pod_logs import PodLogs
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
 from procman.engines.kubernetes.refusals import find_refusals
-from procman.engines.kubernetes.release_jobs import run_release
 from procman.engines.kubernetes.rollouts import KINDS, Rollout
 from procman.engines.records import EXITED, InstanceState, LogLine
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
-from procman.export.application import RELEASE, application, starts_allowed
+from procman.export.application import RELEASE, starts_allowed
 from procman.export.container.containers import dns_label
-from procman.export.container.kubernetes_objects import Objects
 from procman.export.container.pods import SINGLE
 
 TYPE_CHECKING = False
@@ -46,6 +40,7 @@ if TYPE_CHECKING:
 
     from procman.engines.calls import Steps
     from procman.engines.interface import Release, Target
+    from procman.engines.kubernetes.release_objects import ReleaseObjects
     from procman.engines.records import Deployed, Look, Reason
 
     Object = dict[str, Any]
@@ -54,8 +49,7 @@ _OLDEST_KUBECTL = 24  # 1.24 has all the options that are used here
 _OLDEST_SERVER = 22  # 1.22 applies on the server's side
 _SKEW = 1  # minor versions between kubectl and the cluster that Kubernetes supports
 _CRASHES = 3  # of an instance of a new version; a first deployment gets the whole budget of the process
-_SPARE = 30  # seconds after our own time limit, when the cluster ends a release: so that its pod can still say why
-_INTERVAL = 0.5  # seconds between two looks
+_INTERVAL = 0.25  # seconds between two looks
 _DOWN = 120.0  # seconds that pods may take to end, beside their own grace
 
 
@@ -75,6 +69,9 @@ class Kubernetes:
         self._lock = Lock(self._kubectl, target.app, self._label)
         self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
         self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
+        self._found_before: Sequence[Object] = ()  # what `deployed` has found
+        self._names_before: set[str] = set()  # of all objects, before anything is applied
+        self._values: list[Object] = []  # ConfigMaps and Secrets that are still to be applied
 
     # A deployment -----------------------------------------------------------------------------------------------------
 
@@ -100,12 +97,14 @@ class Kubernetes:
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now; None if there is nothing."""
-        objects = yield from self._kubectl.listed(RUNNABLE, self._selector)
-        return Workloads(objects, self._types).deployed(objects)
+        self._found_before = yield from self._kubectl.listed(RUNNABLE, self._selector)
+        return Workloads(self._found_before, self._types).deployed(self._found_before)
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change, as the cluster says in a trial. Values of Secrets are masked."""
-        wanted = self._everything(release)
+        from procman.engines.kubernetes.differences import difference
+
+        wanted = self._wanted(release).everything()
         if before is None:  # perhaps there is no namespace yet, which a trial needs
             return difference((), wanted, ())
         outcome = yield from self._kubectl.apply(wanted, "--dry-run=server", "-o", "json")
@@ -114,30 +113,43 @@ class Kubernetes:
         return difference(live, wanted, found["items"] if found["kind"] == "List" else [found])
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
-        """Let the cluster try everything, so that it refuses before anything changes; then bring the values there."""
-        environment = self._environment(release)
-        outcome = yield from self._kubectl.apply(self._everything(release), "--dry-run=server")
+        """Let the cluster try everything, so that it refuses before anything changes. See what is there meanwhile.
+
+        The values follow together with what needs them first.
+        """
+        yield from self._kubectl.settle()
+        trial, names = yield from run_together(
+            [
+                self._kubectl.applying(self._wanted(release).everything(), "--dry-run=server"),
+                self._kubectl.naming(EVERYTHING, self._selector),
+            ]
+        )
+        outcome = self._kubectl.checked(trial)
+        self._names_before = self._kubectl.named(names)
+        self._values = self._wanted(release).environment()
         for warning in dict.fromkeys(warnings_of(outcome)):
             hint = f'; user = "1000" in [on.{release.destination}] may help' if "PodSecurity" in warning else ""
             yield Report(f"the cluster warns: {warning}{hint}")
         if before is not None and release.version.endswith("-dirty") and before.version == release.version:
             yield Report(f"{release.version} is deployed already, and a node does not pull the same image twice")
-        if environment:
-            yield from self._kubectl.apply(environment)
 
     def release(self, release: Release) -> Steps[None]:
         """Run the release phase of the Procfile, if it has one."""
-        for job in self._release_job(release):
-            yield from run_release(self._kubectl, job, release.timeout)
+        from procman.engines.kubernetes.release_jobs import run_release
+
+        for job in self._wanted(release).release_job():
+            found = next((one for one in self._found_before if name_of(one) == name_of(job)), None)
+            yield from run_release(self._kubectl, job, found, self._values, release.timeout)
+            self._values = []
 
     def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Start the switch to the new version."""
         for instance in release.plan.instances:
             budget = starts_allowed(instance.restart)
             self._budgets[instance.type] = budget if before is None else min(_CRASHES, budget)
-        workloads = self._workloads(release)
+        workloads = self._wanted(release).workloads()
         self._rollout.applied = {name_of(one): self._types.of(one) for one in workloads}
-        yield from self._kubectl.apply(workloads)
+        yield from self._kubectl.apply([*self._values, *workloads])
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once whether all these types are up."""
@@ -167,8 +179,7 @@ class Kubernetes:
 
     def prune(self, release: Release) -> Steps[None]:
         """Remove what the new version no longer has: types, and older values and Jobs."""
-        there = yield from self._kubectl.names(EVERYTHING, self._selector)
-        yield from self._kubectl.delete(sorted(there - names_of(self._everything(release))))
+        yield from self._kubectl.delete(sorted(self._names_before - names_of(self._wanted(release).everything())))
 
     # What runs --------------------------------------------------------------------------------------------------------
 
@@ -185,27 +196,27 @@ class Kubernetes:
 
     def scale(self, counts: Mapping[str, int]) -> Steps[None]:
         """Start to change the counts of some types."""
-        workloads, _ = yield from self._found()
+        workloads = yield from self._current()
         for name, count in counts.items():
             if name not in workloads or workloads[name]["kind"] in ENDING:
                 raise self._refusal(f"{name} is a Job, which runs alone", "procman run runs its command again")
             if name == SINGLE and count > 1:
                 raise self._refusal(f"{name} runs once only: two would do everything twice")
-        for name, count in counts.items():
-            yield from self._set_count(workloads[name], count)
+        yield from self._set_counts([(workloads[name], count) for name, count in counts.items()])
 
-    def _set_count(self, workload: Object, count: int) -> Steps[None]:
-        name = name_of(workload)
-        yield from self._kubectl.ask("scale", name, f"--replicas={count}")
-        if stopped_count(workload):
-            yield from self._kubectl.ask("annotate", name, f"{COUNT}-")
+    def _set_counts(self, counts: Sequence[tuple[Object, int]]) -> Steps[None]:
+        yield from self._kubectl.ask_together(("scale", name_of(one), f"--replicas={count}") for one, count in counts)
+        stopped = [name_of(one) for one, _ in counts if stopped_count(one)]
+        if stopped:
+            yield from self._kubectl.ask("annotate", *stopped, f"{COUNT}-")
 
     def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
         """Start to restart. Kubernetes restarts a whole type one after the other, whether or not it is ``rolling``."""
         del rolling
-        workloads, pods = yield from self._found()
+        workloads = yield from self._current()
         single = [name for name in names if name not in workloads]
         if single:
+            _, pods = yield from self._found()
             of_names = {name: pod for name, pod in pods if name in single}
             if missing := [name for name in single if name not in of_names]:
                 raise EngineError(f"{missing[0]} does not run", "procman ps shows what runs")
@@ -219,22 +230,28 @@ class Kubernetes:
 
     def stop(self, names: Sequence[str]) -> Steps[None]:
         """Stop whole types, and wait until their pods are gone. An annotation keeps their counts."""
+        counts: dict[str, int] = {}
         for _, workload in (yield from self._chosen(names)):
             if workload["kind"] in ENDING:
                 yield from self._suspend(workload, suspend=True)
-                continue
-            if count := workload["spec"].get("replicas", 1):
-                yield from self._kubectl.ask("annotate", name_of(workload), f"{COUNT}={count}", "--overwrite")
-                yield from self._kubectl.ask("scale", name_of(workload), "--replicas=0")
+            elif count := workload["spec"].get("replicas", 1):
+                counts[name_of(workload)] = count
+        yield from self._kubectl.ask_together(
+            ("annotate", name, f"{COUNT}={count}", "--overwrite") for name, count in counts.items()
+        )
+        if counts:
+            yield from self._kubectl.ask("scale", *counts, "--replicas=0")
         yield from self._wait_for_end(names)
 
     def start(self, names: Sequence[str]) -> Steps[None]:
         """Start what ``stop`` has stopped."""
+        counts = []
         for _, workload in (yield from self._chosen(names)):
             if workload["kind"] in ENDING:
                 yield from self._suspend(workload, suspend=False)
             elif count := stopped_count(workload):
-                yield from self._set_count(workload, count)
+                counts.append((workload, count))
+        yield from self._set_counts(counts)
 
     def down(self) -> Steps[None]:
         """Remove everything but the namespace, and wait until the pods are gone."""
@@ -251,6 +268,8 @@ class Kubernetes:
         known = [*workloads, RELEASE, *(name for name, _ in pods)]
         if unknown := [name for name in names if not any(matches(name, one) for one in known)]:
             raise UsageError(f'there is no process "{unknown[0]}" at {self._target.destination.name}')
+        from procman.engines.kubernetes.pod_logs import PodLogs
+
         reader = PodLogs(self._kubectl, self._pods, self._types)
         if not follow:
             return (yield from reader.last(names, lines, since))
@@ -259,12 +278,16 @@ class Kubernetes:
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a shell command once in the environment of what is deployed, and return its exit code."""
-        workloads, _ = yield from self._found()
+        from procman.engines.kubernetes.one_offs import run_once
+
+        workloads = yield from self._current()
         template = template_of(next(iter(workloads.values())))
         return (yield from run_once(self._kubectl, self._label, self._labels, template, command, terminal=terminal))
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
         """Explain the state of instances, with what the cluster has reported about them."""
+        from procman.engines.kubernetes.explanations import explained
+
         _, pods = yield from self._found()
         chosen = [(name, pod) for name, pod in pods if not names or any(matches(one, name) for one in names)]
         words = ("get", "events", "--field-selector", "type=Warning", "-o", "json")
@@ -275,33 +298,20 @@ class Kubernetes:
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
-    def _objects(self, release: Release) -> Objects:
-        return Objects(application(release.plan, release.options), release.options, release.version)
+    def _wanted(self, release: Release) -> ReleaseObjects:
+        from procman.engines.kubernetes.release_objects import ReleaseObjects
 
-    def _environment(self, release: Release) -> list[Object]:
-        return [as_json(one) for one in self._objects(release).environment()]
+        return ReleaseObjects(release, self._types)
 
-    def _release_job(self, release: Release) -> list[Object]:
-        """Return the Job of the release phase, if there is one. The cluster ends it after its time."""
-        job = as_json(self._objects(release).release() or {})
-        if job:
-            job["spec"]["activeDeadlineSeconds"] = round(release.timeout) + _SPARE
-        return [job] if job else []
-
-    def _workloads(self, release: Release) -> list[Object]:
-        """Return what runs and what belongs to it.
-
-        What is scaled automatically gets the count that runs now: without one, the cluster would begin with a single
-        instance again, since nothing would own the field.
-        """
-        found = [as_json(one) for one in self._objects(release).workloads()]
-        for one in found:
-            if one["kind"] in ("Deployment", "StatefulSet"):
-                one["spec"].setdefault("replicas", release.counts.get(self._types.of(one), 1))
-        return found
-
-    def _everything(self, release: Release) -> list[Object]:
-        return [*self._environment(release), *self._release_job(release), *self._workloads(release)]
+    def _current(self) -> Steps[Mapping[str, Object]]:
+        """Return the workloads by type, as ``deployed`` has just found them. Raises EngineError if there are none."""
+        if not self._found_before:
+            yield from self.deployed()
+        workloads = Workloads(self._found_before, self._types).by_type
+        self._found_before = ()  # they are about to change
+        if not workloads:
+            raise self._absence()
+        return workloads
 
     def _found(self) -> Steps[tuple[dict[str, Object], list[tuple[str, Object]]]]:
         """Return the workloads by type, and the pods with their names. Raises EngineError if nothing is deployed."""
@@ -314,7 +324,7 @@ class Kubernetes:
 
     def _chosen(self, names: Sequence[str]) -> Steps[list[tuple[str, Object]]]:
         """Return the workloads of whole types."""
-        workloads, _ = yield from self._found()
+        workloads = yield from self._current()
         if single := [name for name in names if name not in workloads]:
             raise self._refusal(f"Kubernetes would start {single[0]} again", "stop its type, or scale it")
         return [(name, one) for name, one in workloads.items() if not names or name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from procman.engines.calls import Call, interact, now, run
+from procman.engines.kubernetes.deployed_objects import ONE_OFF
 from procman.export.grammar import kubelet
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-ONE_OFF = "procman/run"  # the label of its pod
 _KILLED = 128  # exit codes from here on: kubectl has perhaps not removed the pod
 _OF_AN_INSTANCE = ("PORT", "PS", "PROCMAN_INSTANCE", "PROCMAN_PROCESS", "PROCMAN_INDEX")
 _KEPT = ("image", "imagePullPolicy", "envFrom", "resources", "securityContext", "volumeMounts", "workingDir")

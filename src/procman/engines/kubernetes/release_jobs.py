@@ -8,7 +8,7 @@ from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import COMPONENT, ending_of, instance_of, state_of
 from procman.engines.kubernetes.refusals import find_refusals
 from procman.engines.kubernetes.rollouts import PATIENCE
-from procman.engines.records import FAILED, WAITING, InstanceState
+from procman.engines.records import EXITED, FAILED, WAITING, InstanceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,23 +20,27 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-INTERVAL = 0.5  # seconds between two looks
+INTERVAL = 0.25  # seconds between two looks
 CARD_LINES = 20
 INSTANCE = "release.1"
 
 
-def run_release(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
+def run_release(
+    kubectl: Kubectl, job: Object, found: Object | None, values: Sequence[Object], timeout: float
+) -> Steps[None]:
     """Run the Job of a release and wait for its end. One that still runs, after an interruption, is waited for.
 
-    Raises EngineError if it fails. After Ctrl-C, it is stopped.
+    ``found`` is the Job of that name that the cluster has. ``values`` are the objects that it needs. Raises
+    EngineError if it fails. After Ctrl-C, it is stopped.
     """
     name = name_of(job)
-    found = yield from kubectl.found(name)
     if found is None or ending_of(found):
         if found is not None:  # a Job runs once only
             yield from kubectl.ask("delete", name, "--cascade=foreground", "--ignore-not-found")
-        yield from kubectl.apply([job])
+        yield from kubectl.apply([*values, job])
     else:
+        if values:
+            yield from kubectl.apply(values)
         yield Report("the release phase of this version still runs, and is waited for")
     try:
         yield from _wait(kubectl, job, timeout)
@@ -59,7 +63,7 @@ def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
             reported = instance.state
             yield Report(instance=instance)
         ending = ending_of(current)
-        if ending == "Complete":
+        if ending == "Complete" or instance.state == EXITED:  # the Job follows its pod a second later
             return
         is_refused = bool(refusals) and waited >= PATIENCE
         if ending == "Failed" or is_refused or any(state_of(pod).final for pod in pods):

@@ -220,5 +220,5 @@ def _strategy(service: Service) -> Manifest:
         return {_SINGLE_NOTE: None, "strategy": {"type": Plain("Recreate")}}
     if not service.serves:
         return {}
-    rolling: Manifest = {"maxUnavailable": 0, "maxSurge": 1}
+    rolling: Manifest = {"maxUnavailable": 0, "maxSurge": "50%"}
     return {_ROLLING_NOTE: None, "strategy": {"type": Plain("RollingUpdate"), "rollingUpdate": rolling}}
