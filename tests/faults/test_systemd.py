@@ -117,3 +117,58 @@ def test_a_socket_that_is_not_there_harms_nobody(place: Place) -> None:
     session = place.start(env={"NOTIFY_SOCKET": str(place.folder / "nowhere"), "WATCHDOG_USEC": "1000"})
     assert session.wait() == 0
     assert "fine" in session.text
+
+
+OWN = {
+    "WATCHDOG_PID": "1",
+    "LISTEN_FDS": "1",
+    "LISTEN_FDNAMES": "web",
+    "LISTEN_PID": "1",
+}
+SHOW = "env | grep -E '^(NOTIFY|WATCHDOG|LISTEN)_'"
+
+
+def test_what_systemd_tells_procman_reaches_none_of_its_processes(place: Place, listener: Listener) -> None:
+    """Else a process would end the start of the unit with its own READY=1, or take our sockets for its own."""
+    place.procfile(f"web: {SHOW} > web-has; exec sleep {kit.sleep_time()}\n")
+    place.write(
+        "procman.toml",
+        f"""on.ready = "{SHOW} > hook-has; echo >> hook-has"
+        [process.web]
+        ready.exec = "{SHOW} > check-has; echo >> check-has"
+        stop_command = "{SHOW} > stop-has; kill $PROCMAN_PID"
+        """,
+    )
+    session = place.start(env=_variables(place, **OWN))
+    listener.wait_for("READY=1")
+    while not (place.folder / "hook-has").exists() or not (place.folder / "hook-has").read_text():
+        assert place.call("ps").code == 0
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+    found = {name: (place.folder / f"{name}-has").read_text().split() for name in ("web", "hook", "check", "stop")}
+    assert found == {"web": [], "hook": [], "check": [], "stop": []}
+
+
+@pytest.mark.parametrize("command", ["run", "test"])
+def test_neither_does_it_reach_a_command(place: Place, listener: Listener, command: str) -> None:
+    place.procfile(f"web: exec sleep {kit.sleep_time()}\n")
+    done = place.call(command, "--", "sh", "-c", f"{SHOW} > has; exit 7", env=_variables(place, **OWN))
+    assert done.code == 7, done
+    assert (place.folder / "has").read_text() == ""
+
+
+def test_what_an_env_file_says_still_does(place: Place) -> None:
+    place.write(".env", "NOTIFY_SOCKET=/run/mine\n")
+    done = place.call("run", "--", "sh", "-c", SHOW, env={"NOTIFY_SOCKET": "/run/ours", "WATCHDOG_USEC": "1"})
+    assert done.out == "NOTIFY_SOCKET=/run/mine\n"
+
+
+def test_a_session_in_the_background_is_not_the_service(place: Place, listener: Listener) -> None:
+    place.procfile(f"web: exec sleep {kit.sleep_time()}\n")
+    try:
+        assert place.call("up", env=_variables(place)).code == 0
+    finally:
+        assert place.call("down").code == 0
+    listener.socket.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        listener.socket.recv(1)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
 
+# What systemd tells its service: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)
+OF_A_SERVICE = (
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
+    *("LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"),
+)
+
 
 def root_of(settings: Settings) -> str:
     """Return the folder that commands run in; raises ConfigError if it is not a folder.
@@ -77,12 +83,22 @@ def read_environment(
     `make_plan`. Raises ConfigError for a file that is named and missing, or cannot be read.
     """
     layers, warnings = read_env_files(settings, environ, procfile, moved)
-    real = Layer(REAL, environ)
+    real = Layer(REAL, inherited(environ))
     environment = merge((*layers, real) if settings.os_env_wins else (real, *layers))
     root = os.path.abspath(root_of(settings))
     if environment.origin.get("PWD") == REAL and root != os.getcwd():
         environment.values["PWD"] = root  # a shell would correct it, but a program started directly trusts it
     return environment, tuple(warnings)
+
+
+def inherited(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what processes inherit: everything but what systemd tells procman itself as its service.
+
+    sd_notify(3) and the others have an option that takes these variables out for the same reason.
+    """
+    if not any(name in environ for name in OF_A_SERVICE):
+        return environ
+    return {name: value for name, value in environ.items() if name not in OF_A_SERVICE}
 
 
 def read_env_files(

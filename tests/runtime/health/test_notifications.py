@@ -12,6 +12,7 @@ import pytest
 from procman.core.model.checks import NOTIFY, Check
 from procman.runtime.health.attempts import NotifyAttempt, Tools
 from procman.runtime.health.notifications import Notifications
+from procman.runtime.processes import notify_sockets
 from procman.runtime.processes.notify_sockets import MOST_PER_TURN, NotifySockets
 from procman.runtime.processes.spawn import SpawnError
 from procman.runtime.system.poller import Poller
@@ -89,6 +90,19 @@ def test_an_earlier_life_makes_no_later_one_ready(told: Told) -> None:
     assert told.attempt() == []
 
 
+def test_an_earlier_life_that_has_sent_a_lot_makes_no_later_one_ready(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify_sockets, "MOST_PER_TURN", 2)
+    told.notifications.begin("web.1")
+    for _ in range(7):
+        told.client.sendto(b"READY=1", "\0" + told.env["NOTIFY_SOCKET"][1:])
+    told.equip()
+    told.notifications.begin("web.1")
+    told.look()
+    assert told.attempt() == []
+
+
 def test_what_was_dropped_is_not_answered(told: Told) -> None:
     told.notifications.begin("web.1")
     answers: list[str] = []
@@ -119,18 +133,6 @@ def test_the_watchdog_wants_a_sign_of_life_in_each_interval() -> None:
     told.tell("WATCHDOG=1")
     told.tell("WATCHDOG=1")
     assert (told.attempt(), told.attempt()) == ([""], ["no WATCHDOG=1 within 30 s"])
-
-
-def test_a_watchdog_of_procman_itself_is_not_passed_on() -> None:
-    ours = {"WATCHDOG_PID": str(os.getpid()), "WATCHDOG_USEC": "5000000"}
-    told = Told(health=Check(NOTIFY, "", interval=30.0))
-    told.env.update(ours)
-    told.equip()
-    assert (told.env.get("WATCHDOG_PID"), told.env["WATCHDOG_USEC"]) == (None, "30000000")
-    told = Told()
-    told.env.update(ours)
-    told.equip()
-    assert not told.env.keys() & ours.keys()
 
 
 def test_a_flood_is_read_in_parts(told: Told) -> None:

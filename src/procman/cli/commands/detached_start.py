@@ -9,6 +9,7 @@ import time
 
 from procman.cli.commands.detached import LISTENING, REFUSED, RUNNING
 from procman.cli.control.connection import RefusedError
+from procman.config.files import inherited
 from procman.errors import EXIT_FAILURE
 from procman.runtime.control.tasks import EXIT_TIMED_OUT
 from procman.runtime.processes.spawn import spawn_process
@@ -42,11 +43,10 @@ class DetachedStart:
         null = open_null()
         words = [*command_prefix(), *_command_line(invocation, settings)]
         actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
+        env = {**inherited(os.environ), "_PROCMAN_DETACHED": "1"}  # it is not the service of systemd that we may be
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
-            self.pid = spawn_process(
-                sys.executable, words, {**os.environ, "_PROCMAN_DETACHED": "1"}, DEFAULT_IN_CHILDREN, actions, True
-            )
+            self.pid = spawn_process(sys.executable, words, env, DEFAULT_IN_CHILDREN, actions, True)
         finally:
             os.close(writer)
             os.close(null)

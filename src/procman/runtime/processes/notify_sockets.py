@@ -23,6 +23,7 @@ else:
 
 MOST_BYTES = 4096  # of a datagram; systemd reads as many
 MOST_PER_TURN = 64  # datagrams, so that a flood does not block the loop
+MOST_TURNS = 64  # how often before a life, so that another process cannot hold it up; a queue is much shorter
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _PASS_CREDENTIALS, _SCM_CREDENTIALS = 16, 2  # SO_PASSCRED and SCM_CREDENTIALS of Linux: other systems lack the names
 
@@ -39,11 +40,10 @@ class NotifySockets:
             own = self._sockets.get(plan.name) or self._open(plan.name)
         except OSError as error:
             raise SpawnError(f"cannot start: no socket for notifications: {error.strerror}", None) from None
-        for _ in self.messages(plan.name):
-            pass  # of an earlier life
+        for _ in range(MOST_TURNS):
+            if not [*self.messages(plan.name)]:  # of an earlier life
+                break
         env["NOTIFY_SOCKET"] = "@" + own.getsockname()[1:].decode()
-        for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):  # from systemd, for procman itself
-            env.pop(name, None)
         if plan.watchdog is not None:
             env["WATCHDOG_USEC"] = str(round(plan.watchdog * 1_000_000))
 
