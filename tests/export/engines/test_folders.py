@@ -179,8 +179,8 @@ def test_what_is_scaled_away_can_be_stopped_and_leaves_nothing(tmp_path: Path, e
     assert f"stop what was removed, before anything else:\n    {engine.stop_command}\n" in done.out
     engine.stop("worker.2")
     assert (app.seen / "worker.2.bye").exists()
-    witnesses = [survivor for survivor in app.survivors() if "witness" in survivor]
-    assert len(witnesses) == len({app.pid("web.1"), app.pid("worker.1")}) + 1  # worker.1 has its line's shell, too
+    left = len({app.pid("web.1"), app.pid("worker.1")}) + 1  # worker.1 has its line's shell, too
+    wait_for(lambda: sum("witness" in survivor for survivor in app.survivors()) == left, "only the others are left")
     app.export(engine.format, engine.folder, "-m", "web=1,worker=2")  # the stop files that have stayed are ours
 
 
