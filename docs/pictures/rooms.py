@@ -36,18 +36,23 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "control": ("the control socket,", "its verbs"),
             "guardian": ("nothing outlives", "procman"),
             "terminal": ("the user's keys", "and status line"),
-            "system": ("the kernel, wrapped:", "poller, signals, /proc"),
+            "system": ("the kernel: poller,", "signals, /proc"),
         },
     ),
     "engines": (
         "deploy to other machines",
-        {"kubernetes": ("through kubectl",), "hosts": ("systemd by ssh",)},
+        {
+            "compose": ("one Docker daemon"),
+            "swarm": ("several daemons", "as a Swarm"),
+            "kubernetes": ("through kubectl",),
+            "hosts": ("systemd,", "through ssh"),
+        },
     ),
     "export": (
         "for other process managers",
         {
-            "init": ("systemd, supervisord, runit,", "s6, launchd, upstart"),
-            "container": ("Compose, Kubernetes,", "Nomad, Quadlet"),
+            "init": ("systemd, runit, s6,", "supervisord, others"),
+            "container": ("Compose, Quadlet,", "Kubernetes, Nomad"),
             "hosted": ("Fly, Kamal, Render,", "Railway, Heroku"),
         },
     ),
@@ -134,18 +139,17 @@ def small(lines: tuple[str, ...], x: float, y: float) -> list[str]:
 def drawing() -> str:
     """Return the whole picture."""
     inner = WIDTH - 2 * MARGIN
-    left, right = inner * 0.72 - GAP, inner * 0.28
+    left, right = inner * 0.66 - GAP, inner * 0.34
     runtime_top = MARGIN + height_of(2) + GAP
     output_top = runtime_top + height_of(2) + GAP
     core_top = output_top + height_of(2) + GAP
-    export_top = runtime_top + height_of(1) + GAP
     errors_top = core_top + height_of(2) + GAP
     wide = left * 0.75 - GAP
     parts = [
         *ring("cli", Place(MARGIN, MARGIN, inner, height_of(2)), 3),
         *ring("runtime", Place(MARGIN, runtime_top, left, height_of(2)), 4),
-        *ring("engines", Place(WIDTH - MARGIN - right, runtime_top, right, height_of(1)), 2),
-        *ring("export", Place(WIDTH - MARGIN - right, export_top, right, core_top - GAP - export_top), 1),
+        *ring("engines", Place(WIDTH - MARGIN - right, runtime_top, right, height_of(2)), 2),
+        *ring("export", Place(WIDTH - MARGIN - right, output_top, right, height_of(2)), 2),
         *ring("output", Place(MARGIN, output_top, wide, height_of(2)), 2),
         *ring("config", Place(MARGIN + wide + GAP, output_top, left - wide - GAP, height_of(2)), 1),
         *ring("core", Place(MARGIN, core_top, inner, height_of(2)), 3),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 GROUP = "procman.engines"
 BUILT_IN: dict[str, str] = {  # the module, and the class in it
-    "swarm": "procman.engines.swarm_engine:Swarm",
-    "compose": "procman.engines.compose_engine:Compose",
+    "swarm": "procman.engines.swarm.swarm_engine:Swarm",
+    "compose": "procman.engines.compose.compose_engine:Compose",
     "systemd": "procman.engines.hosts.systemd_engine:Systemd",
     "kubernetes": "procman.engines.kubernetes.kubernetes_engine:Kubernetes",
 }

@@ -8,7 +8,18 @@ from procman.engines.calls import now, run, run_together
 from procman.engines.docker_cli import json_lines
 from procman.engines.interface import EngineError
 from procman.engines.records import FAILED, RUNNING, InstanceState, Look
-from procman.engines.swarm_records import ENDED, SETTLED, Nodes, Service, Slots, Task, nodes, same_spec, services, tasks
+from procman.engines.swarm.swarm_records import (
+    ENDED,
+    SETTLED,
+    Nodes,
+    Service,
+    Slots,
+    Task,
+    nodes,
+    same_spec,
+    services,
+    tasks,
+)
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
 

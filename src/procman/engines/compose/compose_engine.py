@@ -7,11 +7,11 @@ from difflib import unified_diff
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
-from procman.engines.compose_commands import Commands
-from procman.engines.compose_logs import following, merged
-from procman.engines.compose_project import described, make_project, warnings_of
-from procman.engines.compose_records import containers, reason_of
-from procman.engines.compose_store import Store
+from procman.engines.compose.compose_commands import Commands
+from procman.engines.compose.compose_logs import following, merged
+from procman.engines.compose.compose_project import described, make_project, warnings_of
+from procman.engines.compose.compose_records import containers, reason_of
+from procman.engines.compose.compose_store import Store
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from procman.engines.calls import Steps
-    from procman.engines.compose_project import Project
-    from procman.engines.compose_records import Container
+    from procman.engines.compose.compose_project import Project
+    from procman.engines.compose.compose_records import Container
     from procman.engines.interface import Release, Target
     from procman.engines.records import LogLine, Reason
 

@@ -11,7 +11,7 @@ import json
 import tarfile
 
 from procman.engines.calls import Call, Report, now, run
-from procman.engines.compose_project import APP, Project, project_from_json, project_name
+from procman.engines.compose.compose_project import APP, Project, project_from_json, project_name
 from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False

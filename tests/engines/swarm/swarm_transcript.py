@@ -9,7 +9,7 @@ from pathlib import Path
 from engines.driver import Driver, said
 from engines.scripted import destination
 from procman.engines.interface import Target
-from procman.engines.swarm_engine import Swarm
+from procman.engines.swarm.swarm_engine import Swarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from procman.engines.calls import Call, Outcome
 
 TYPES = ("web", "worker", "release", "clock")
-FOLDER = Path(__file__).parent / "swarm"
+FOLDER = Path(__file__).parent
 
 
 class Transcript:

@@ -8,7 +8,7 @@ import tarfile
 from urllib.parse import urlsplit
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run
-from procman.engines.compose_project import APP, ENVIRONMENT, TYPE, project_name
+from procman.engines.compose.compose_project import APP, ENVIRONMENT, TYPE, project_name
 from procman.engines.docker_cli import Docker
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
-    from procman.engines.compose_project import OneOff
+    from procman.engines.compose.compose_project import OneOff
 
 _OLDEST = (2, 23, 1)  # the first that copies the content of a config into containers
 _INSTALL = "install Docker's plugin docker-compose-plugin, or docker-compose 2 of your distribution"

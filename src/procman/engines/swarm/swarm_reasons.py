@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from procman.engines.records import InstanceState
-    from procman.engines.swarm_records import Slots
+    from procman.engines.swarm.swarm_records import Slots
 
 
 def reasons(every: Iterable[Slots], now: float) -> Iterator[Reason]:

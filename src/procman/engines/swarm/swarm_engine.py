@@ -11,17 +11,17 @@ from procman.engines.docker_cli import Docker
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.known_names import require_known
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
-from procman.engines.swarm_jobs import Job, perform_job
-from procman.engines.swarm_reasons import reasons
-from procman.engines.swarm_records import (
+from procman.engines.swarm.swarm_jobs import Job, perform_job
+from procman.engines.swarm.swarm_reasons import reasons
+from procman.engines.swarm.swarm_records import (
     Service,
     log_line,
     moment,
     services,
 )
-from procman.engines.swarm_stack import APP, ENVIRONMENT, Stack, filled, half, make_stack, stack_name
-from procman.engines.swarm_store import Kept, SwarmStore
-from procman.engines.swarm_view import SwarmView, given_up, nothing_deployed, service_name
+from procman.engines.swarm.swarm_stack import APP, ENVIRONMENT, Stack, filled, half, make_stack, stack_name
+from procman.engines.swarm.swarm_store import Kept, SwarmStore
+from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, service_name
 from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label

@@ -19,7 +19,7 @@ from procman.engines.records import (
     InstanceState,
     LogLine,
 )
-from procman.engines.swarm_stack import STOPPED, TYPE, VERSION
+from procman.engines.swarm.swarm_stack import STOPPED, TYPE, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from procman.engines.calls import Pause, now, run, run_together
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import LogLine
-from procman.engines.swarm_records import moment, tasks
-from procman.engines.swarm_stack import APP
+from procman.engines.swarm.swarm_records import moment, tasks
+from procman.engines.swarm.swarm_stack import APP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.engines.calls import Outcome, Steps
     from procman.engines.docker_cli import Docker
-    from procman.engines.swarm_records import Task
+    from procman.engines.swarm.swarm_records import Task
 
 JOB = "procman.job"  # label
 _INTERVAL = 0.3  # seconds between two looks

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from procman.engines.calls import Report, now, run
 from procman.engines.interface import EngineError
-from procman.engines.swarm_stack import APP, VERSION
+from procman.engines.swarm.swarm_stack import APP, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.docker_cli import Docker
-    from procman.engines.swarm_stack import Stack
+    from procman.engines.swarm.swarm_stack import Stack
 
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
 _IMAGE = "procman.image"

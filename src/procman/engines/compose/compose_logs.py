@@ -6,8 +6,8 @@ import json
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow
-from procman.engines.compose_project import NUMBER, TYPE
-from procman.engines.compose_records import log_line
+from procman.engines.compose.compose_project import NUMBER, TYPE
+from procman.engines.compose.compose_records import log_line
 from procman.engines.interface import EngineError
 from procman.engines.records import RUNNING, InstanceState, LogLine
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from procman.engines.calls import Call, Outcome, Steps
-    from procman.engines.compose_commands import Commands
+    from procman.engines.compose.compose_commands import Commands
 
 _OVERLAP = 2.0  # seconds
 

@@ -18,10 +18,10 @@ from procman.core.model.dependency import Dependency
 from procman.core.model.destination import Destination
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.engines.calls import Outcome
-from procman.engines.compose_engine import Compose
-from procman.engines.compose_logs import merged
-from procman.engines.compose_project import described, make_project, project_from_json
-from procman.engines.compose_records import containers, log_line, reason_of
+from procman.engines.compose.compose_engine import Compose
+from procman.engines.compose.compose_logs import merged
+from procman.engines.compose.compose_project import described, make_project, project_from_json
+from procman.engines.compose.compose_records import containers, log_line, reason_of
 from procman.engines.interface import EngineError, Release, Target
 from procman.engines.records import InstanceState
 from procman.errors import UsageError
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from export.plans import Overlay
     from procman.engines.calls import Call
-    from procman.engines.compose_project import Project
+    from procman.engines.compose.compose_project import Project
 
-STATES = (Path(__file__).parent / "compose" / "states.json").read_text()
+STATES = (Path(__file__).parent / "states.json").read_text()
 LINES = "web: ./serve $PORT\nmail_er: ./mail\nrelease: ./migrate\n"
 
 

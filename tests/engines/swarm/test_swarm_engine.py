@@ -7,12 +7,12 @@ import json
 import pytest
 
 from engines.driver import Driver, said
-from engines.swarm_transcript import swarm
+from engines.swarm.swarm_transcript import swarm
 from export.plans import plan_of
 from procman.core.model.dependency import Dependency
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
-from procman.engines.swarm_records import log_line, moment
+from procman.engines.swarm.swarm_records import log_line, moment
 from procman.errors import UsageError
 from procman.export.options import ExportOptions
 
