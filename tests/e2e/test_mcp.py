@@ -189,7 +189,9 @@ def test_a_name_never_becomes_an_option(place: harness.Place, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("pattern", "reason"), [("a\0b", "takes no NUL characters"), ("x" * 300_000, "argument list too long")]
+    ("pattern", "reason"),
+    [("a\0b", "takes no NUL characters"), ("x" * 300_000, "argument list too long")],
+    ids=["NUL", "long"],  # pytest passes the id on in a variable, which may not be so long either
 )
 def test_what_no_command_can_be_given_is_refused_with_a_reason(place: harness.Place, pattern: str, reason: str) -> None:
     place.procfile(STAY)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from procman.cli.control.log_filter import LineFilter, Selection, shown
 from procman.core.text.values import regex
@@ -10,15 +12,17 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from procman.cli.control.connection import Record
 
 
 class Shown:
     """A selection and what it has shown: the instance and its lines."""
 
-    def __init__(self, line_filter: LineFilter, around: int = 0, count: int | None = None) -> None:
+    def __init__(self, line_filter: LineFilter, around: int = 0, count: int | None = None, first: bool = False) -> None:
         self.lines: list[str] = []
-        self.selection = Selection(line_filter, self._show, around, count)
+        self.selection = Selection(line_filter, self._show, around, count, first)
 
     def _show(self, record: Record, lines: bytes) -> None:
         self.lines += [f"{record['log']} {line}" for line in lines.decode().splitlines()]
@@ -53,29 +57,36 @@ def test_colors_do_not_hide_a_match_and_are_shown() -> None:
     assert out.end() == ["web.1 \x1b[31mlost\x1b[0m it"]
 
 
+def whole(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def test_case_and_inversion() -> None:
-    lines = ["Error one", "error two", "fine"]
-    assert LineFilter("error").matches("stdout", [line.encode() for line in lines]) == [False, True, False]
-    assert LineFilter("error", ignore_case=True).matches("stdout", [b"ERROR", b"fine"]) == [True, False]
-    assert LineFilter("error", invert=True).matches("stdout", [b"error", b"fine"]) == [False, True]
+    lines = whole("Error one", "error two", "fine")
+    assert list(LineFilter("error").matches("stdout", lines)) == [1]
+    assert list(LineFilter("error", ignore_case=True).matches("stdout", lines)) == [0, 1]
+    assert list(LineFilter("error", invert=True).matches("stdout", lines)) == [0, 2]
 
 
 def test_filters_add_up_and_inversion_is_about_the_pattern_only() -> None:
     line_filter = LineFilter("db", invert=True, level="warn", only_stderr=True)
-    lines = [b"level=error msg=db", b"level=error msg=web", b"level=info msg=web", b"web"]
-    assert line_filter.matches("stderr", lines) == [False, True, False, False]
-    assert line_filter.matches("stdout", lines) == [False] * 4
+    lines = whole("level=error msg=db", "level=error msg=web", "level=info msg=web", "web")
+    assert list(line_filter.matches("stderr", lines)) == [1]
+    assert list(line_filter.matches("stdout", lines)) == []
 
 
 def test_a_level_takes_those_above_and_leaves_out_lines_without_one() -> None:
-    lines = [
-        b'{"level": 40}',
-        b"level=fatal msg=x",
-        b"level=info msg=x",
-        b"WARN plain",
-        b"\x1b[33mlevel=warn\x1b[0m msg=x",
-    ]
-    assert LineFilter(level="warn").matches("stdout", lines) == [True, True, False, False, True]
+    lines = whole(
+        '{"level": 40}', "level=fatal msg=x", "level=info msg=x", "WARN plain", "\x1b[33mlevel=warn\x1b[0m msg=x"
+    )
+    assert list(LineFilter(level="warn").matches("stdout", lines)) == [0, 1, 4]
+
+
+def test_each_line_is_matched_by_itself() -> None:
+    assert list(LineFilter("^b$").matches("stdout", b"a\nb\n\n\xff\nb\n")) == [1, 4]
+    assert list(LineFilter("a\\s*b").matches("stdout", b"a\nb\n")) == []
+    assert list(LineFilter("^$").matches("stdout", b"\n")) == [0]
+    assert list(LineFilter("\ufffd$").matches("stdout", b"\xe2\x82\n\x1b[1m\xe2\n")) == [0, 1]
 
 
 def test_only_the_last_matches_of_the_memory_are_shown_and_all_live_ones() -> None:
@@ -118,10 +129,82 @@ def test_context_continues_from_memory_to_live_lines() -> None:
 
 def test_a_pattern_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(UsageError, match="--grep takes more than 1 s"):
-        LineFilter("(a+)+$").matches("stdout", [b"a" * 64 + b"!"])
+        LineFilter("(a+)+$").matches("stdout", b"a" * 64 + b"!\n")
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_pattern_that_python_warns_about_is_searched_for() -> None:
     assert regex("[[b]") == "[[b]"
-    assert LineFilter("[[b]", ignore_case=True).matches("stdout", [b"[", b"c"]) == [True, False]
+    assert list(LineFilter("[[b]", ignore_case=True).matches("stdout", b"[\nc\n")) == [0]
+
+
+CHUNKS = st.lists(
+    st.tuples(st.sampled_from(["web.1", "db.1"]), st.lists(st.sampled_from("x-"), min_size=1, max_size=9))
+)
+
+
+@given(CHUNKS, CHUNKS, st.integers(0, 3), st.one_of(st.none(), st.integers(0, 4)))
+def test_the_last_matches_of_the_memory_and_all_later_ones_are_shown_with_the_lines_around_them(
+    memory: list[tuple[str, list[str]]], live: list[tuple[str, list[str]]], around: int, count: int | None
+) -> None:
+    numbered = [(log, f"{text}{number}") for number, (log, text) in enumerate(lines_of(memory + live))]
+    held = len(list(lines_of(memory)))
+    matches = [number for number, (_, line) in enumerate(numbered[:held]) if line[0] == "x"]
+    dropped = matches[: 0 if count is None else max(0, len(matches) - count)]
+    shown = [number for number, (_, line) in enumerate(numbered) if line[0] == "x" and number not in dropped]
+
+    out, number = Shown(LineFilter("x"), around, count), 0
+    for place, (log, lines) in enumerate(memory + live):
+        if place == len(memory):
+            out.end()
+        out.add(log, *(line for _, line in numbered[number : number + len(lines)]))
+        number += len(lines)
+    out.end()
+    near = around_them(numbered, shown, around)
+    assert sorted(out.lines, key=place_of) == [f"{log} {line}" for log, line in map(numbered.__getitem__, near)]
+    in_memory = [line for line in out.lines if place_of(line) < held]
+    assert live or in_memory == sorted(in_memory, key=place_of)
+
+
+@given(CHUNKS, st.integers(0, 3), st.integers(0, 4))
+def test_the_first_matches_are_complete_when_there_is_one_more(
+    chunks: list[tuple[str, list[str]]], around: int, count: int
+) -> None:
+    numbered = [(log, f"{text}{number}") for number, (log, text) in enumerate(lines_of(chunks))]
+    matches = [number for number, (_, line) in enumerate(numbered) if line[0] == "x"]
+    end = matches[count] if len(matches) > count else len(numbered)
+    out, number = Shown(LineFilter("x"), around, count, first=True), 0
+    for log, lines in chunks:
+        if out.selection.complete:
+            break
+        out.add(log, *(line for _, line in numbered[number : number + len(lines)]))
+        number += len(lines)
+    near = around_them(numbered[:end], matches[:count], around) if count else []
+    assert sorted(out.end(), key=place_of) == [f"{log} {line}" for log, line in map(numbered.__getitem__, near)]
+    assert out.selection.complete is (len(matches) > count or not count)
+
+
+def lines_of(chunks: list[tuple[str, list[str]]]) -> Iterator[tuple[str, str]]:
+    return ((log, text) for log, texts in chunks for text in texts)
+
+
+def around_them(numbered: list[tuple[str, str]], shown: list[int], around: int) -> list[int]:
+    """Return the numbers of lines that are so near to one of these lines of the same instance."""
+    near = set()
+    for log in {log for log, _ in numbered}:
+        own = [number for number, (other, _) in enumerate(numbered) if other == log]
+        for place, number in enumerate(own):
+            if number in shown:
+                near.update(own[max(0, place - around) : place + around + 1])
+    return sorted(near)
+
+
+def place_of(line: str) -> int:
+    return int(line.partition(" ")[2][1:])
+
+
+def test_parts_of_a_chunk_are_shown_with_their_positions() -> None:
+    shown: list[tuple[object, bytes]] = []
+    selection = Selection(LineFilter("x"), lambda record, lines: shown.append((record["at"], lines)))
+    selection.add({"log": "web.1", "stream": "stdout", "at": 100}, b"x1\nx2\n-\n\nx3\n")
+    assert shown == [(100, b"x1\nx2\n"), (109, b"x3\n")]

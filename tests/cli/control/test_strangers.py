@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from procman.cli.control.logs import safe
+from procman.cli.control.log_printers import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from procman.output.sinks.severity import severity
+from procman.output.sinks.severity import RANKS, SeverityFilter, severity
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,41 @@ from procman.output.sinks.severity import severity
 )
 def test_a_level_is_a_name_or_a_number_in_a_structured_line(line: str, rank: int) -> None:
     assert severity(line) == rank
+
+
+KEYS = ["level", "lvl", "severity", "levelname", "log.level", "le\\u0076el", "Level", "msg"]
+VALUES = [
+    "warn",
+    "WARNING",
+    " Error ",
+    "err",
+    "panic",
+    "dpanic",
+    "info",
+    "INFO+2",
+    "e\\u0072r",
+    "4",
+    "40",
+    "050",
+    "1e2",
+]
+NUMBERS = ["40", "4.5e1", "30", "39.9", "60.5", "999", "1000", "true", "null", "-40", "[40]", '{"level": "error"}']
+
+
+def as_json(key: str, value: str) -> str:
+    return f'{{"{key}" : "{value}", "level":"{value}"}}' if value.isupper() else f'{{"{key}":  "{value}"}}'
+
+
+LINES = st.one_of(
+    st.builds(as_json, st.sampled_from(KEYS), st.sampled_from(VALUES)),
+    st.builds('{{"{}": {}, "pid": 7}}'.format, st.sampled_from(KEYS), st.sampled_from(NUMBERS)),
+    st.builds("{}={} msg=x".format, st.sampled_from(KEYS), st.sampled_from(VALUES)),
+    st.builds('msg="level" {}="{}"'.format, st.sampled_from(KEYS), st.sampled_from([*VALUES, "e\\rror", "\\error"])),
+    st.sampled_from(["", "level", "level=", "error level", '{"level":"error"', "a plain level=error", "{"]),
+)
+
+
+@given(st.lists(LINES), st.sampled_from(sorted(RANKS.values())))
+def test_a_filter_finds_the_lines_of_a_severity_or_a_higher_one(lines: list[str], lowest: int) -> None:
+    expected = [number for number, line in enumerate(lines) if severity(line) >= lowest]
+    assert SeverityFilter(lowest).matches("\n".join(lines)) == expected

@@ -59,17 +59,32 @@ def test_logs_send_the_history_of_the_named_instances_and_end(world: World) -> N
     world.hub.history._clock = lambda: 1.0
     world.hub.history.publish("web.1", "stdout", b"one\ntwo\n")
     world.hub.history.publish("worker.1", "stderr", b"three\n")
-    first, entry, last = world.request("logs", "web").fed
+    first, head, *lines, last = b"".join(world.request("logs", "web").fed).splitlines(keepends=True)
     assert decode(first) == {"cursor": "tag:14", "lost": 0, "missing": 0, "lives": {}}
-    head, _, lines = entry.partition(b"\n")
     assert decode(head) == {"log": "web.1", "stream": "stdout", "time": 1.0, "at": 0, "size": 8}
-    assert lines == b"one\ntwo\n"
+    assert lines == [b"one\n", b"two\n"]
     assert decode(last) == {"done": True, "code": 0, "cursor": "tag:14"}
+
+
+def test_an_entry_says_where_others_came_between_its_lines(world: World) -> None:
+    world.hub.history._clock = lambda: 1.0
+    for name in ("web.1", "worker.1", "web.1"):
+        world.hub.history.publish(name, "stdout", b"12\n")
+    _, head, *_ = b"".join(world.request("logs", "web", since=10.0**10).fed).splitlines()
+    assert decode(head) == {"log": "web.1", "stream": "stdout", "time": 1.0, "at": 0, "marks": [3, 6], "size": 6}
+
+
+def test_entries_are_sent_in_blocks(world: World) -> None:
+    for number in range(100):
+        world.hub.history.publish("web.1", "stdout", b"%d\n" % number + b"x" * 5000 + b"\n")
+    fed = world.request("logs", "web", since=9.0).fed
+    assert max(map(len, fed)) < 2 * log_stream.BLOCK
+    assert len(fed) <= 10
 
 
 def test_followed_logs_go_on_until_the_client_leaves(world: World) -> None:
     client = world.request("logs", "web", follow=True)
-    assert [decode(line) for line in client.fed[1:]] == [{"live": True}]
+    assert [decode(line) for line in b"".join(client.fed).splitlines()[1:]] == [{"live": True}]
     (sink,) = world.sinks
     sink.publish("worker.1", "stdout", b"no\n")
     sink.publish("web.1", "stderr", b"yes\n")

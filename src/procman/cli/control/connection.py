@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Record = dict[str, object]
 
 _WHICH_SESSION = ("procfile", "root", "socket")  # settings
-_CHUNK = 65536  # bytes
+_CHUNK = 128 << 10  # bytes
 HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
 ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
@@ -242,7 +242,8 @@ class Connection:
             raise StrangerError
         if len(self._in) < end + size:
             return None
-        payload = bytes(self._in[end : end + size])
+        with memoryview(self._in) as view:
+            payload = bytes(view[end : end + size])
         del self._in[: end + size]
         return record, payload
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
-from procman.cli.control.connection import names_in, own_options, print_json, session_settings
+from procman.cli.control.connection import names_in, own_options, session_settings
+from procman.cli.control.log_printers import JsonPrinter, Printer
 from procman.cli.control.log_query import Query, read_cursor
 from procman.cli.control.log_sessions import LogSessions, until_position
-from procman.core.text.printable import visible
 from procman.core.text.protocol import DEFAULT_LINES
 from procman.core.text.values import duration
 from procman.errors import EXIT_OK, UsageError
 from procman.output.palette import Palette, wants_color
-from procman.output.sanitize.escapes import without_color
-from procman.output.sanitize.sanitizer import Sanitizer, guarded
-from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from procman.cli.control.connection import Record
-    from procman.cli.control.log_filter import Selection
+    from procman.cli.control.log_excerpt import Excerpt
+    from procman.cli.control.log_filter import Selection, Show
     from procman.cli.control.log_query import Output
     from procman.cli.options.option import Invocation
 
@@ -42,14 +37,14 @@ def perform(invocation: Invocation) -> int:
     printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
     if isinstance(printer, Printer):
         printer.learn(sessions.rows)
-    selection = selection_of(given, printer.print)
+    selection = _chosen(given, printer.print)
     output = sessions.output(query)
     if _is_cursor(given.get("until")):
         output = until_position(output, *read_cursor(str(given["until"]), "--until"))
     _print_all(output, printer, selection)
     if not selection.complete and (ending := sessions.ending()):
         printer.report_end(ending)
-    if "stderr" in given and not selection.filter.has_seen_stderr:
+    if "stderr" in given and selection.filter and not selection.filter.has_seen_stderr:
         sys.stderr.write("procman: no line is known to be from stderr; a session with --format json keeps it apart\n")
     return EXIT_OK if selection.found or "grep" not in given else EXIT_NO_MATCH
 
@@ -101,8 +96,17 @@ def has_filter(given: Record) -> bool:
     return any(setting in given for setting in _FILTERS)
 
 
-def selection_of(given: Record, show: Callable[[Record, bytes], None]) -> Selection:
+def _chosen(given: Record, show: Show) -> Selection | Excerpt:
     """Return what shows the lines that the options choose."""
+    if has_filter(given):
+        return selection_of(given, show)
+    from procman.cli.control.log_excerpt import Excerpt
+
+    return Excerpt(show, _count(given), first="after" in given)
+
+
+def selection_of(given: Record, show: Show) -> Selection:
+    """Return what shows the lines that match the filter in the options."""
     from procman.cli.control.log_filter import LineFilter, Selection
 
     pattern, level, around = given.get("grep"), given.get("level"), given.get("context", 0)
@@ -113,110 +117,34 @@ def selection_of(given: Record, show: Callable[[Record, bytes], None]) -> Select
         level=None if level is None else str(level),
         only_stderr="stderr" in given,
     )
+    assert isinstance(around, int)
+    return Selection(line_filter, show, around, _count(given), first="after" in given)
+
+
+def _count(given: Record) -> int | None:
+    """Return how many lines are wanted at most."""
     limited = any(setting in given for setting in _LIMITS)
     count = given.get("lines", None if limited else DEFAULT_LINES)
-    assert isinstance(around, int)
     assert count is None or isinstance(count, int)
-    return Selection(line_filter, show, around, count, first="after" in given)
+    return count
 
 
-def _print_all(output: Output, printer: Printer | JsonPrinter, selection: Selection) -> None:
+def _print_all(output: Output, printer: Printer | JsonPrinter, selection: Selection | Excerpt) -> None:
+    is_live = False
     for record, lines in output:
         if "skipped" in record:
             printer.report_skipped(record)
         elif "live" in record:
             selection.end_memory()
+            is_live = True
         else:
             selection.add(record, lines)
             if selection.complete:
                 break
+        if is_live:
+            printer.flush()
     selection.end_memory()
-    sys.stdout.flush()
-
-
-class Printer:
-    """Prints lines with their time and name, as ``start`` shows them."""
-
-    def __init__(self, palette: Palette) -> None:
-        self._palette = palette
-        self._guards = sys.stdout.isatty()
-        self._width = len("system")
-        self._indexes: dict[str, int] = {}
-        self._heads: dict[tuple[object, object], bytes] = {}
-
-    def learn(self, rows: list[Record]) -> None:
-        """Take the width of the names and the colors of the process types from rows of ``ps``."""
-        self._width = max((self._width, *(len(str(row["name"])) for row in rows)))
-        self._indexes = {str(row["type"]): int(str(row["index"])) for row in rows}
-
-    def print(self, record: Record, lines: bytes) -> None:
-        """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
-        moment = record["time"]
-        assert isinstance(moment, (int, float))
-        stamp = time.strftime("%H:%M:%S", time.localtime(moment))
-        name = visible(str(record["log"]))
-        kind = name.partition(".")[0]
-        palette = self._palette
-        color = palette.dim if name == "system" else palette.of(self._indexes.get(kind, 0))
-        mark = "!" if record["stream"] == "stderr" else "|"
-        time_ = f"{palette.dim}{stamp}{palette.reset}"
-        head = f"{time_} {color}{name.ljust(self._width)} {mark}{palette.reset} ".encode()
-        if sys.stdout.isatty():
-            lines = safe(lines)
-        if not self._palette.reset and 27 in lines:
-            lines = without_color(lines)
-        if self._guards:
-            lines = guarded(lines)
-        if name == "system" and palette.reset and 27 not in lines:
-            head, end = head + palette.dim.encode(), palette.reset.encode() + b"\n"
-        else:
-            end = b"\n"
-        sys.stdout.buffer.write(head + lines[:-1].replace(b"\n", end + head) + end)
-        sys.stdout.buffer.flush()
-
-    def report_skipped(self, record: Record) -> None:
-        """Say on stderr how much is missing."""
-        if record["skipped"] is None:
-            words = "the session of this cursor is not recorded, so its later output is missing"
-        elif record.get("unit") == "bytes":
-            words = f"up to {record['skipped']:,} bytes of output are missing here"
-        else:
-            words = f"{record['skipped']} lines skipped because they were read too slowly"
-        sys.stderr.write(f"procman: {words}\n")
-
-    def report_end(self, ending: Record) -> None:
-        """Say on stderr how the session has ended."""
-        sys.stderr.write(f"procman: {ending['words']}\n")
-
-
-def safe(lines: bytes) -> bytes:
-    """Return whole lines without what could act on the terminal: a session with --raw, or a stranger, may send it."""
-    sanitizer = Sanitizer()
-    return guarded(sanitizer.clean(lines) + sanitizer.rest())
-
-
-class JsonPrinter:
-    """Prints one JSON object per line, as ``start --format json`` does."""
-
-    def print(self, record: Record, lines: bytes) -> None:
-        """Print lines of one instance without their colors."""
-        moment, name = record["time"], str(record["log"])
-        assert isinstance(moment, (int, float))
-        head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
-        at = record["at"]
-        assert isinstance(at, int)
-        for line in lines[:-1].split(b"\n"):
-            at += len(line) + 1
-            text = without_color(line).decode("utf-8", "replace")
-            print_json({**head, "line": text, "cursor": f"{record['session']}:{at}"})
-
-    def report_skipped(self, record: Record) -> None:
-        """Print an object that says how much is missing."""
-        print_json({"skipped": record["skipped"], "unit": record.get("unit", "lines"), "cursor": record.get("cursor")})
-
-    def report_end(self, ending: Record) -> None:
-        """Print an object that says how the session has ended."""
-        print_json(ending)
+    printer.flush()
 
 
 def _palette(color: object) -> Palette:

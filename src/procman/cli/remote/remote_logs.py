@@ -7,7 +7,8 @@ import time
 
 from procman.cli.colors import palette_for
 from procman.cli.control.connection import names_in, print_json
-from procman.cli.control.logs import EXIT_NO_MATCH, Printer, age, has_filter, require_pattern, selection_of
+from procman.cli.control.log_printers import Printer
+from procman.cli.control.logs import EXIT_NO_MATCH, age, has_filter, require_pattern, selection_of
 from procman.cli.remote.remote_target import Remote
 from procman.core.text.protocol import DEFAULT_LINES
 from procman.errors import EXIT_OK
@@ -30,9 +31,15 @@ def logs(invocation: Invocation) -> int:
     given = remote.given
     require_pattern(given)
     since = age(str(given["since"])) if "since" in given else None
-    show = _printer(remote)
-    selection = selection_of(given, show) if has_filter(given) else None
-    remote.display.show_line = lambda line: _add(line, selection.add if selection else show)
+    printer = _printer(remote)
+    selection = selection_of(given, printer.print) if has_filter(given) else None
+    add = selection.add if selection else printer.print
+
+    def show_now(line: LogLine) -> None:
+        _add(line, add)
+        printer.flush()
+
+    remote.display.show_line = show_now
     lines = given.get("lines", DEFAULT_LINES if since is None else None)
     found = remote.perform(
         remote.engine.logs(
@@ -43,10 +50,10 @@ def logs(invocation: Invocation) -> int:
         )
     )
     for line in found:
-        remote.display.show_line(line)
+        _add(line, add)
     if selection:
         selection.end_memory()
-    sys.stdout.flush()
+    printer.flush()
     return EXIT_NO_MATCH if selection and "grep" in given and not selection.found else EXIT_OK
 
 
@@ -59,18 +66,27 @@ def _add(line: LogLine, add: Callable[[Record, bytes], None]) -> None:
     add(record, line.line + b"\n")
 
 
-def _printer(remote: Remote) -> Callable[[Record, bytes], None]:
+def _printer(remote: Remote) -> Printer | _JsonPrinter:
     if remote.given.get("as_json"):
-        return _print_json
+        return _JsonPrinter()
     printer = Printer(palette_for(sys.stdout, remote.settings.color))
     rows = [{"name": f"{name}.1", "type": name, "index": index} for index, name in enumerate(remote.types)]
     printer.learn(rows)
-    return printer.print
+    return printer
 
 
-def _print_json(record: Record, lines: bytes) -> None:
-    moment, name = record["time"], str(record["log"])
-    assert isinstance(moment, (int, float))
-    head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
-    for line in without_color(lines)[:-1].split(b"\n"):
-        print_json({**head, "node": record["node"] or None, "line": line.decode("utf-8", "replace")})
+class _JsonPrinter:
+    """Prints one JSON object per line, as the local command does, with the node instead of a cursor."""
+
+    @staticmethod
+    def print(record: Record, lines: bytes) -> None:
+        """Print lines of one instance without their colors."""
+        moment, name = record["time"], str(record["log"])
+        assert isinstance(moment, (int, float))
+        head = {"time": utc(moment), "instance": name, "type": name.partition(".")[0], "stream": record["stream"]}
+        for line in without_color(lines)[:-1].split(b"\n"):
+            print_json({**head, "node": record["node"] or None, "line": line.decode("utf-8", "replace")})
+
+    @staticmethod
+    def flush() -> None:
+        """Do nothing: each object is written when it is printed."""

@@ -6,6 +6,10 @@ import re
 
 from procman.output.sinks.pretty import LEVELS, NUMBERED, fields_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 RANKS = {name: number for number, name in NUMBERED.items()}
 LOWEST_NUMBER = min(NUMBERED)  # below are the numbers of syslog(3), where 0 is the worst
 _SYNONYMS = {
@@ -23,7 +27,41 @@ _SYNONYMS = {
     "panic": "fatal",
     "dpanic": "fatal",
 }
+_KEYS = ("level", "lvl", "severity")  # parts of LEVELS: each of those contains one of these
+_ESCAPE = "\\u"  # any letter of a key may be written like this in JSON
 _OFFSET = re.compile(r"[+-]\d+\Z")  # Go's slog writes a level between two as INFO+2
+
+
+class SeverityFilter:
+    """Finds the lines of a lowest severity. JSON is read of those alone in which a key of a level has such a value."""
+
+    def __init__(self, lowest: int) -> None:
+        self._lowest = lowest
+        names = "|".join(name for name in (*RANKS, *_SYNONYMS) if RANKS[_SYNONYMS.get(name, name)] >= lowest)
+        number = rf"[{lowest // 10}-9]\d|\d{{3}}|\d+[.eE]"
+        self._is_value = re.compile(rf"""(?:name)?["=\s:]*(?:{number}|[a-z]*\\|{names})""", re.IGNORECASE).match
+
+    def matches(self, text: str) -> list[int]:
+        """Return the indexes of the lines without colors that have this severity or a higher one."""
+        candidates = {number for key in _KEYS for number in self._candidates(text, key)}
+        if not candidates and _ESCAPE not in text:
+            return []
+        lines = text.split("\n")
+        if _ESCAPE in text:
+            candidates.update(number for number, line in enumerate(lines) if _ESCAPE in line)
+        return [number for number in sorted(candidates) if severity(lines[number]) >= self._lowest]
+
+    def _candidates(self, text: str, key: str) -> Iterator[int]:
+        """Yield the indexes of lines in which what follows the key may be a high level."""
+        is_value, size = self._is_value, len(key)
+        at = text.find(key)
+        number = last = 0
+        while at >= 0:
+            if is_value(text, at + size):
+                number += text.count("\n", last, at)
+                last = at
+                yield number
+            at = text.find(key, at + size)
 
 
 def severity(line: str) -> int:

@@ -21,6 +21,6 @@ def decode(line: bytes | bytearray) -> object:
     import json
 
     try:
-        return json.loads(line)
+        return json.loads(line.decode())  # json would guess the encoding
     except (ValueError, RecursionError):
         raise ProtocolError("a request must be one JSON object on one line") from None

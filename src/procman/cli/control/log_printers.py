@@ -1,0 +1,165 @@
+"""How ``procman logs`` prints lines: for people, or as JSON. Lines of the memory are written in large pieces."""
+
+from __future__ import annotations
+
+import sys
+import time
+from itertools import accumulate
+from json import dumps as to_json
+from json.encoder import encode_basestring_ascii as string_to_json
+
+from procman.cli.control.connection import print_json
+from procman.core.text.printable import visible
+from procman.output.sanitize.escapes import without_color
+from procman.output.sanitize.sanitizer import Sanitizer, guarded
+from procman.output.stamp import utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procman.cli.control.connection import Record
+    from procman.output.palette import Palette
+
+BLOCK = 256 << 10  # bytes per write
+MAX_HEADS = 1000  # kept heads of lines
+
+
+class _Block:
+    """What is to be written to stdout next."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, *pieces: bytes) -> None:
+        """Take pieces, and write all of them if they are enough."""
+        self._pieces += pieces
+        self._size += sum(map(len, pieces))
+        if self._size >= BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all pieces."""
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        if pieces:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(b"".join(pieces))
+            sys.stdout.buffer.flush()
+
+
+class Printer:
+    """Prints lines with their time and name, as ``start`` shows them."""
+
+    def __init__(self, palette: Palette) -> None:
+        self._palette = palette
+        self._is_terminal = sys.stdout.isatty()
+        self._width = len("system")
+        self._indexes: dict[str, int] = {}
+        self._heads: dict[tuple[str, object, int], bytes] = {}
+        self._out = _Block()
+
+    def learn(self, rows: list[Record]) -> None:
+        """Take the width of the names and the colors of the process types from rows of ``ps``."""
+        self._width = max((self._width, *(len(str(row["name"])) for row in rows)))
+        self._indexes = {str(row["type"]): int(str(row["index"])) for row in rows}
+
+    def print(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
+        moment, name = record["time"], str(record["log"])
+        assert isinstance(moment, (int, float))
+        key = name, record["stream"], int(moment)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = self._head(*key)
+        if self._is_terminal:
+            lines = safe(lines)
+        if not self._palette.reset and 27 in lines:
+            lines = without_color(lines)
+        if self._is_terminal:
+            lines = guarded(lines)
+        end = b"\n"
+        if name == "system" and self._palette.reset and 27 not in lines:
+            head, end = head + self._palette.dim.encode(), self._palette.reset.encode() + b"\n"
+        self._out.add(head, lines[:-1].replace(b"\n", end + head), end)
+
+    def _head(self, name: str, stream: object, second: int) -> bytes:
+        """Return what comes before each line of this instance and second."""
+        palette = self._palette
+        stamp = time.strftime("%H:%M:%S", time.localtime(second))
+        shown = visible(name)
+        color = palette.dim if shown == "system" else palette.of(self._indexes.get(shown.partition(".")[0], 0))
+        mark = "!" if stream == "stderr" else "|"
+        time_ = f"{palette.dim}{stamp}{palette.reset}"
+        return f"{time_} {color}{shown.ljust(self._width)} {mark}{palette.reset} ".encode()
+
+    def flush(self) -> None:
+        """Write what has been printed."""
+        self._out.flush()
+
+    def report_skipped(self, record: Record) -> None:
+        """Say on stderr how much is missing."""
+        if record["skipped"] is None:
+            words = "the session of this cursor is not recorded, so its later output is missing"
+        elif record.get("unit") == "bytes":
+            words = f"up to {record['skipped']:,} bytes of output are missing here"
+        else:
+            words = f"{record['skipped']} lines skipped because they were read too slowly"
+        self._say(words)
+
+    def report_end(self, ending: Record) -> None:
+        """Say on stderr how the session has ended."""
+        self._say(str(ending["words"]))
+
+    def _say(self, words: str) -> None:
+        self.flush()  # what came before it
+        sys.stderr.write(f"procman: {words}\n")
+
+
+def safe(lines: bytes) -> bytes:
+    """Return whole lines without what could act on the terminal: a session with --raw, or a stranger, may send it."""
+    sanitizer = Sanitizer()
+    return guarded(sanitizer.clean(lines) + sanitizer.rest())
+
+
+class JsonPrinter:
+    """Prints one JSON object per line, as ``start --format json`` does."""
+
+    def __init__(self) -> None:
+        self._out = _Block()
+        self._known: dict[tuple[str, object, object], tuple[str, str]] = {}
+
+    def print(self, record: Record, lines: bytes) -> None:
+        """Print lines of one instance without their colors."""
+        moment, at = record["time"], record["at"]
+        assert isinstance(moment, (int, float))
+        assert isinstance(at, int)
+        key = str(record["log"]), record["stream"], record["session"]
+        of_process, cursor = self._known.get(key) or self._known.setdefault(key, _fields(*key))
+        before = f'{{"time": "{utc(moment)}", {of_process}, "line": '
+        ends = accumulate([len(line) + 1 for line in lines[:-1].split(b"\n")], initial=at)
+        next(ends)
+        plain = without_color(lines) if 27 in lines else lines
+        texts = map(string_to_json, plain[:-1].decode("utf-8", "replace").split("\n"))
+        objects = [f'{before}{text}, "cursor": {cursor}{end}"}}\n' for text, end in zip(texts, ends, strict=True)]
+        self._out.add("".join(objects).encode())
+
+    def flush(self) -> None:
+        """Write what has been printed."""
+        self._out.flush()
+
+    def report_skipped(self, record: Record) -> None:
+        """Print an object that says how much is missing."""
+        gap = {"skipped": record["skipped"], "unit": record.get("unit", "lines"), "cursor": record.get("cursor")}
+        self._out.add(f"{to_json(gap)}\n".encode())
+
+    def report_end(self, ending: Record) -> None:
+        """Print an object that says how the session has ended."""
+        self.flush()
+        print_json(ending)
+
+
+def _fields(name: str, stream: object, session: object) -> tuple[str, str]:
+    """Return what is the same for all lines of a process: its fields, and the beginning of its cursors, as JSON."""
+    fields = to_json({"instance": name, "type": name.partition(".")[0], "stream": stream})
+    return fields[1:-1], to_json(f"{session}:")[:-1]
