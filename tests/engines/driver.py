@@ -32,6 +32,7 @@ class Driver:
     said: list[str] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
+    rounds: int = 0  # calls one after the other; those together count as one
 
     def perform(self, steps: Steps[T]) -> T:
         """Perform the steps and return their result."""
@@ -47,6 +48,7 @@ class Driver:
 
     def _answer(self, step: Step) -> tuple[object, BaseException | None]:
         found: object = None
+        self.rounds += isinstance(step, (Call, Together))
         match step:
             case Call() | Interactive():
                 found = self._call(step if isinstance(step, Call) else step.call)

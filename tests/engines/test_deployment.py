@@ -8,6 +8,7 @@ from engines.driver import Driver, said
 from engines.scripted import BROKEN, STARTING, UP, destination, order, scripted
 from procman.engines.deployment import deploy, difference
 from procman.engines.interface import EngineError
+from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,3 +153,16 @@ def test_without_git_there_is_no_version_unless_it_is_wanted() -> None:
     place = destination(version="git")
     with pytest.raises(EngineError, match="git is not installed"):
         failing("git", EngineError("git is not installed")).perform(deploy(scripted(place), order(place, "")))
+
+
+def test_looks_follow_each_other_closely_after_each_change() -> None:
+    engine = scripted()
+    engine.looks = [STARTING, STARTING, STARTING, STARTING, UP]
+    driver = Driver(lambda call: said())
+    began = driver.time
+    driver.perform(wait(engine, {"web": 1}, 10.0))
+    assert driver.time - began < 1.0
+    driver, engine.looks = Driver(lambda call: said()), [STARTING]
+    with pytest.raises(EngineError, match="within 10 s"):
+        driver.perform(wait(engine, {"web": 1}, 10.0))
+    assert len(driver.calls) < 30, "looks cost something, so a long wait has few"

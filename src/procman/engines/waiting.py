@@ -8,14 +8,16 @@ from procman.engines.records import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from procman.engines.calls import Steps
     from procman.engines.interface import Engine
     from procman.engines.records import InstanceState, Look
 
-INTERVAL = 0.5  # seconds between two looks
+INTERVAL = 0.5  # seconds between two looks, at most
 CARD_LINES = 20
+_FIRST = 0.1  # seconds
+_GROWTH = 1.25
 
 
 class NotReadyError(EngineError):
@@ -33,12 +35,14 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
     """
     end, groups = (yield from now()) + timeout, 0
     states: dict[str, tuple[str, str]] = {}
+    pauses = growing()
     while True:
         look = yield from engine.look(wanted)
         for instance in look.instances:
             state = instance.state, instance.version
             if states.get(instance.name) != state:
                 states[instance.name] = state
+                pauses = growing()
                 yield Report(instance=instance)
         if look.failed:
             raise NotReadyError(f"{names(look.failed)} did not come up", look.failed)
@@ -51,7 +55,15 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
             late = _late(look, wanted)
             message = f"{names(late)} did not come up" if late else "the change was not complete"
             raise NotReadyError(f"{message} within {timeout:g} s", late, exit_code=EXIT_TIMEOUT)
-        yield Pause(INTERVAL)
+        yield Pause(next(pauses))
+
+
+def growing() -> Iterator[float]:
+    """Yield the seconds between two looks: few at first, since most changes follow each other closely."""
+    seconds = _FIRST
+    while True:
+        yield seconds
+        seconds = min(INTERVAL, seconds * _GROWTH)
 
 
 def wait_or_explain(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Look]:

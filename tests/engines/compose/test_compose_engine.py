@@ -301,6 +301,44 @@ def test_a_release_that_fails_has_a_card() -> None:
     assert docker.driver.cards[0].lines == ("migrating", "no column")
 
 
+def test_a_command_reads_what_is_deployed_once() -> None:
+    docker = Docker(cp=stored(project_of()), ps=said("12"))
+    docker.answers["docker inspect"] = said(STATES)
+    compose = engine()
+    docker.driver.perform(compose.deployed())
+    docker.driver.perform(compose.restart([], rolling=False))
+    assert [line for line in docker.driver.commands if " cp " in line] == [
+        "docker cp shop-procman:/procman/project.json -"
+    ]
+
+
+def test_a_look_that_finds_the_containers_of_the_last_one_has_no_second_round() -> None:
+    docker = Docker(ps=said("12"))
+    docker.answers["docker inspect"] = said(STATES)
+    compose = engine()
+    first = docker.driver.perform(compose.instances())
+    assert docker.driver.rounds == 2
+    assert docker.driver.perform(compose.instances()) == first
+    assert docker.driver.rounds == 3
+    docker.answers["ps"] = said("12\n34")
+    docker.driver.perform(compose.instances())
+    assert docker.driver.commands[-1] == "docker inspect 12 34"
+
+
+def test_what_has_no_check_is_ready_when_it_has_stayed_up() -> None:
+    docker = Docker(image_inspect=said("sha256:12"))
+    compose = engine()
+    docker.driver.perform(compose.ship(release_of(counts={"mail_er": 1}), None))
+    labels = {"procman.type": "mail_er", "procman.number": "1", "procman.hash": compose._applied().hash_of("mail_er")}
+    (one, *_) = (one for one in json.loads(STATES) if one["State"]["Status"] == "running" and "Health" in one["State"])
+    one["State"].pop("Health")
+    one["Config"]["Labels"].update(labels)
+    docker.answers = {"ps": said("12"), "inspect": said(json.dumps([one]))}
+    for seconds, is_done in ((0.0, False), (0.9, False), (0.1, True)):
+        docker.driver.time += seconds
+        assert docker.driver.perform(compose.look({"mail_er": 1})).is_done == is_done
+
+
 def test_scaling_starts_only_what_is_missing() -> None:
     docker = Docker(cp=stored(project_of()))
     docker.driver.perform(engine().scale({"mail_er": 2}))
@@ -399,9 +437,11 @@ def test_an_application_whose_names_would_be_the_same_is_left_alone() -> None:
 
 
 def test_a_daemon_that_does_not_answer_is_not_an_empty_one() -> None:
-    docker = Docker(volume_inspect=said("", 1, "Error response from daemon: get shop_procman: no such volume"))
+    missing = said("", 1, "Error response from daemon: No such container: shop-procman")
+    no_volume = said("", 1, "Error response from daemon: get shop_procman: no such volume")
+    docker = Docker(cp=missing, volume_inspect=no_volume)
     assert docker.driver.perform(engine().deployed()) is None
-    docker = Docker(volume_inspect=said("", 124, "docker volume did not answer within 60 s"))
+    docker = Docker(cp=missing, volume_inspect=said("", 124, "docker volume did not answer within 60 s"))
     with pytest.raises(EngineError, match="what is deployed cannot be read: docker volume did not answer"):
         docker.driver.perform(engine().deployed())
     docker = Docker(cp=said("", 1, "Error response from daemon: No space left on device"))

@@ -73,6 +73,33 @@ def test_what_is_steady_is_done_once_it_is_known_to_stay_up() -> None:
     assert not driver.perform(engine.look({**COUNTS, "mail": 1})).is_done
 
 
+def test_a_look_that_finds_the_tasks_of_the_last_one_has_no_second_round() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.look(COUNTS))
+    assert driver.rounds == 2
+    driver.perform(engine.look(COUNTS))
+    assert driver.rounds == 3
+    transcript.state["ps"].append({**transcript.state["ps"][0], "ID": "new"})
+    transcript.state["tasks"].append({**transcript.state["tasks"][0], "ID": "new"})
+    driver.perform(engine.look(COUNTS))
+    assert driver.rounds == 5
+
+
+def test_what_is_replaced_and_gets_no_more_requests_is_not_waited_for() -> None:
+    engine, driver, transcript = swarm("steady")
+    web = next(one for one in transcript.state["ps"] if one["Name"] == "fleet_web.1")
+    task = next(one for one in transcript.state["tasks"] if one["ID"] == web["ID"])
+    old = {**task, "ID": "old", "DesiredState": "shutdown", "CreatedAt": "2026-01-01T00:00:00Z"}
+    transcript.state["tasks"].append(old)
+    transcript.state["ps"].append({**web, "ID": "old", "DesiredState": "Shutdown"})
+    for seconds, is_done in ((0, False), (0.9, False), (0.1, True)):
+        driver.time += seconds
+        assert driver.perform(engine.look(COUNTS)).is_done == is_done
+    old["Slot"] = 3
+    driver.time += 60
+    assert not driver.perform(engine.look(COUNTS)).is_done, "it is scaled down, and still runs"
+
+
 def test_an_update_is_not_done_before_the_last_instance() -> None:
     engine, driver, _ = swarm("updating")
     driver.perform(engine.look(COUNTS))
@@ -160,6 +187,8 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     assert web["deploy"]["labels"] == {"procman.app": "fleet", "procman.type": "web", "procman.version": "v6"}
     assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
     assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
+    updates = [stack["services"][name]["deploy"]["update_config"] for name in ("web", "worker")]
+    assert [(one["parallelism"], one["monitor"]) for one in updates] == [(1, "0.1s"), (0, "1s")], "what has a check"
     assert not any("--prune" in command for command in driver.commands)
 
 
@@ -360,6 +389,25 @@ def test_a_job_is_followed_to_its_end_and_removed() -> None:
     assert create[-4:] == ("procman-witness:v5", "/bin/sh", "-c", ". /run/secrets/procman.env\nmigrate --all")
     assert "--env=PS=run.1" in create
     assert not any(word.startswith("--env=PS=web") for word in create)
+    assert driver.calls[-1].argv[3:5] == ("service", "rm")
+
+
+def test_a_job_whose_machine_is_lost_does_not_wait_for_ever() -> None:
+    engine, driver, transcript = swarm("steady")
+    (look,) = job(transcript, ("running", None))
+    look["DesiredState"] = "shutdown"
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "ps", *_):
+                return said("t1\n")
+            case ("inspect", "--type", "task", "t1"):
+                return said(json.dumps([look]))
+        return transcript(call)
+
+    driver.answer = answer
+    with pytest.raises(EngineError, match=r"the machine that ran run\.1 does not answer"):
+        driver.perform(engine.run("migrate", process="web", terminal=False))
     assert driver.calls[-1].argv[3:5] == ("service", "rm")
 
 

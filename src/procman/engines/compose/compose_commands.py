@@ -7,7 +7,7 @@ import re
 import tarfile
 from urllib.parse import urlsplit
 
-from procman.engines.calls import TIMEOUT, Call, Report, interact, run
+from procman.engines.calls import TIMEOUT, Call, Report, interact, run, run_together
 from procman.engines.compose.compose_project import APP, ENVIRONMENT, TYPE, project_name
 from procman.engines.docker_cli import Docker
 from procman.engines.interface import EngineError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _OLDEST = (2, 23, 1)  # the first that copies the content of a config into containers
 _INSTALL = "install Docker's plugin docker-compose-plugin, or docker-compose 2 of your distribution"
+_PROGRAMS = (("docker", "compose"), ("docker-compose",))
 _PULL_TIMEOUT = 1800.0  # seconds
 _PROJECT_LABEL = "com.docker.compose.project"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
@@ -62,9 +63,20 @@ class Commands:
             (*self._compose, *options, *words), config, timeout, self._env, cwd="/", shown=f"docker compose {words[0]}"
         )
 
+    def check(self) -> Steps[None]:
+        """Raise EngineError unless the daemon answers, and Compose is there and new enough."""
+        plugin = _PROGRAMS[0]
+        answer, version = yield from run_together([self._asking(), self._version_of(plugin)])
+        self.require_answer(answer)
+        if not self._accept(plugin, version):
+            yield from self.find_compose()
+
     def require_docker(self) -> Steps[None]:
         """Raise EngineError unless the daemon answers."""
-        self.require_answer((yield from run(self.docker("version", "--format={{.Server.Version}}"))))
+        self.require_answer((yield from run(self._asking())))
+
+    def _asking(self) -> Call:
+        return self.docker("version", "--format={{.Server.Version}}")
 
     def require_answer(self, outcome: Outcome) -> None:
         """Raise EngineError if the daemon has not answered."""
@@ -74,22 +86,28 @@ class Commands:
         """Find Compose: Docker's plugin, or a command of its own. Raises EngineError if it is missing or too old."""
         if self._compose:
             return
-        for words in (("docker", "compose"), ("docker-compose",)):
+        for program in _PROGRAMS:
             try:
-                found = yield from run(Call((*words, "version", "--short"), env=self._env))
+                found = yield from run(self._version_of(program))
             except EngineError:
                 continue  # it is not installed
-            version = _VERSION.search(found.text) if found.ok else None
-            if version is None:
-                continue
-            if tuple(map(int, version.groups())) < _OLDEST:
-                oldest = ".".join(map(str, _OLDEST))
-                raise EngineError(
-                    f"Compose {version[0].lstrip('v')} is too old: deploy needs {oldest} or newer", _INSTALL
-                )
-            self._compose = words
-            return
+            if self._accept(program, found):
+                return
         raise EngineError("Docker Compose is not installed", _INSTALL, EXIT_NOT_FOUND)
+
+    def _version_of(self, program: tuple[str, ...]) -> Call:
+        return Call((*program, "version", "--short"), env=self._env)
+
+    def _accept(self, program: tuple[str, ...], outcome: Outcome) -> bool:
+        """Use a program if it is Compose. Raises EngineError if it is too old."""
+        version = _VERSION.search(outcome.text) if outcome.ok else None
+        if version is None:
+            return False
+        if tuple(map(int, version.groups())) < _OLDEST:
+            oldest = ".".join(map(str, _OLDEST))
+            raise EngineError(f"Compose {version[0].lstrip('v')} is too old: deploy needs {oldest} or newer", _INSTALL)
+        self._compose = program
+        return True
 
     def image_id(self, image: str, *, is_built_there: bool) -> Steps[str]:
         """Return the ID of an image, after a pull unless it has been built there. Raises EngineError without one."""
@@ -110,9 +128,12 @@ class Commands:
         filters = (*self._ours(), "label=com.docker.compose.oneoff=False")
         return self.docker("ps", "--all", "--quiet", "--no-trunc", *(f"--filter={one}" for one in filters))
 
-    def inspected(self, ids: Iterable[str]) -> Steps[str]:
+    def inspecting(self, ids: Iterable[str]) -> Call:
+        """Return the call that prints all about containers."""
+        return self.docker("inspect", *ids)
+
+    def inspected(self, outcome: Outcome) -> str:
         """Return what Docker says about containers. One that has just gone is left out."""
-        outcome = yield from run(self.docker("inspect", *ids))
         if not outcome.out.strip():  # it writes [] if all are gone
             self.require_answer(outcome)
         return outcome.text or "[]"

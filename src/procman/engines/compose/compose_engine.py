@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import unified_diff
 
-from procman.core.procfile.selection import matches
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
+from procman.engines.compose.compose_choice import first_half, in_the_way, named, surplus
 from procman.engines.compose.compose_commands import Commands
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_project import described, make_project, warnings_of
@@ -15,7 +15,7 @@ from procman.engines.compose.compose_store import Store
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
-from procman.engines.waiting import INTERVAL, NotReadyError, cards
+from procman.engines.waiting import NotReadyError, cards, growing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from procman.engines.records import LogLine, Reason
 
 _UP = 60.0  # seconds that Compose may take to create containers, beside what these wait for
-_LOOKS = 3  # looks that an instance without a check has to survive
+_STABLE = 1.0  # seconds that an instance without a check has to be up
 _ROLLING_TIME = 120.0  # seconds that one instance may take in a rolling restart
 _RELEASE = "release.1"
 _RELEASE_LINES = 20
@@ -44,14 +44,15 @@ class Compose:
         self._commands = Commands(target.app, target.destination)
         self._store = Store(target.app, self._commands.docker)
         self._project: Project | None = None  # the one that is applied, or being applied
-        self._alive: dict[str, tuple[float | None, int]] = {}  # by ID: the start of a life, and how many looks saw it
+        self._ids: list[str] = []  # the containers of the last look
+        # by ID: the start of a life, and when it was first seen
+        self._alive: dict[str, tuple[float | None, float]] = {}
 
     # Before and around a deployment
 
     def check(self) -> Steps[None]:
         """See Engine.check."""
-        yield from self._commands.require_docker()
-        yield from self._commands.find_compose()
+        yield from self._commands.check()
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """See Engine.lock."""
@@ -65,7 +66,7 @@ class Compose:
 
     def deployed(self) -> Steps[Deployed | None]:
         """See Engine.deployed. A version that has never been up is not worth restoring."""
-        project = yield from self._store.read()
+        project = self._project = self._project or (yield from self._store.read())
         if project is not None:
             restorable = project if project.has_been_up else None
             return Deployed(project.version, project.counts, project.stopped, restorable)
@@ -133,8 +134,8 @@ class Compose:
         if before is None or before.restorable is None:  # so that `run` and the like work at what does not come up
             yield from self._store.write(project)
         found = yield from self._whole_containers()
-        yield from self._remove(_in_the_way(project, found))
-        first = _first_half(project, found)
+        yield from self._remove(in_the_way(project, found))
+        first = first_half(project, found)
         if first:
             yield from self._up(first, release.timeout)
             if not (yield from self._come_up(first, release.timeout)):
@@ -147,13 +148,13 @@ class Compose:
         if project is None:
             raise EngineError(f"{before.version or 'what was there before'} has never been up, so it is not restored")
         self._project = project  # type: ignore[assignment]
-        yield from self._remove(_surplus(self._applied(), (yield from self._whole_containers())))
+        yield from self._remove(surplus(self._applied(), (yield from self._whole_containers())))
         yield from self._up((), release.timeout)
 
     def prune(self, release: Release) -> Steps[None]:
         """See Engine.prune. Only now is the new project the one that can be restored."""
         project = self._applied()
-        yield from self._remove(_surplus(project, (yield from self._containers())))
+        yield from self._remove(surplus(project, (yield from self._containers())))
         self._project = replace(project, has_been_up=True)
         yield from self._store.write(self._project)
 
@@ -161,20 +162,21 @@ class Compose:
         """See Engine.look."""
         project = yield from self._noted()
         found = [one for one in (yield from self._containers()) if one.state.type in wanted]
+        time = yield from now()
         current = [one for one in found if one.hash == project.hash_of(one.state.type)]
         expected = {f"{name}.{number}" for name, count in wanted.items() for number in range(1, count + 1)}
-        ready = {one.state.name for one in current if one.is_ready and self._is_settled(one)}
+        ready = {one.state.name for one in current if one.is_ready and self._is_settled(one, time)}
         failed = tuple(one.state for one in current if one.has_failed and one.state.name in expected)
         there = {one.state.name for one in found if one.state.state != EXITED or one.state.name in expected}
         is_done = ready == expected == there  # what is stopped does not count
         return Look(tuple(one.state for one in found), is_done, failed)
 
-    def _is_settled(self, one: Container) -> bool:
-        """Whether it is ready by its check, or without one, has been up in a few looks in a row."""
-        began, looks = self._alive.get(one.id, (None, 0))
-        looks = looks + 1 if began == one.state.since else 1
-        self._alive[one.id] = one.state.since, looks
-        return one.is_checked or looks >= _LOOKS
+    def _is_settled(self, one: Container, time: float) -> bool:
+        """Whether it is ready by its check, or without one, has been up for a while."""
+        began, seen = self._alive.get(one.id, (None, time))
+        seen = seen if began == one.state.since else time
+        self._alive[one.id] = one.state.since, seen
+        return one.is_checked or time - seen >= _STABLE
 
     def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
         """See Engine.last_lines."""
@@ -198,7 +200,7 @@ class Compose:
         stopped = {name: count for name, count in project.stopped.items() if not counts.get(name)}
         self._project = project = project.with_counts({**project.counts, **counts}, stopped)
         found = [one for one in (yield from self._containers()) if one.state.type in counts]
-        yield from self._remove(_surplus(project, found))
+        yield from self._remove(surplus(project, found))
         yield from self._start([name for name in counts if counts[name]])
         yield from self._store.write(project)
 
@@ -206,7 +208,7 @@ class Compose:
         """See Engine.restart. What is stopped stays so, and what runs once runs again only if it is named."""
         project = yield from self._noted()
         found = [one for one in (yield from self._containers()) if project.counts.get(one.state.type)]
-        chosen = [one for one in _chosen(found, names) if names or one.lasts]
+        chosen = [one for one in named(found, names) if names or one.lasts]
         if names and not chosen:
             raise EngineError(f"{', '.join(names)} is stopped", "procman start starts it")
         calls = [self._commands.docker("restart", one.id, timeout=None) for one in chosen]
@@ -229,7 +231,7 @@ class Compose:
         """See Engine.stop."""
         project = yield from self._noted()
         found = yield from self._containers()
-        chosen = _chosen(found, names)
+        chosen = named(found, names)
         if chosen:
             yield from self._succeed(
                 self._commands.docker("stop", *(one.id for one in chosen), timeout=None), "cannot stop"
@@ -262,7 +264,7 @@ class Compose:
         """See Engine.logs."""
         found = yield from self._containers()
         require_known(names, [one.state.name for one in found], self._target)
-        chosen = [one.state for one in _chosen(found, names)]
+        chosen = [one.state for one in named(found, names)]
         if follow:
             yield from following(self._commands, names, chosen, lines, since)
             return []
@@ -278,7 +280,7 @@ class Compose:
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
         """See Engine.why."""
-        return [reason_of(one) for one in _chosen((yield from self._containers()), names)]
+        return [reason_of(one) for one in named((yield from self._containers()), names)]
 
     # Parts
 
@@ -306,12 +308,18 @@ class Compose:
         return [one for one in found if one.is_whole]
 
     def _every_container(self) -> Steps[list[Container]]:
-        found = yield from run(self._commands.instance_ids())
+        """Return all containers. Most looks find those of the last one, and need no second call after the list."""
+        again = [self._commands.inspecting(self._ids)] if self._ids else []
+        found, *early = yield from run_together([self._commands.instance_ids(), *again])
         self._commands.require_answer(found)
-        ids = found.text.split()
-        if not ids:
+        present, self._ids = self._ids, found.text.split()
+        if not self._ids:
             return []
-        return containers((yield from self._commands.inspected(ids)), self._commands.node)
+        if not set(self._ids) <= set(present):
+            early = [(yield from run(self._commands.inspecting(self._ids)))]
+        every = containers(self._commands.inspected(*early), self._commands.node)
+        gone = {one[:12] for one in set(present) - set(self._ids)}
+        return [one for one in every if one.id not in gone]
 
     def _up(self, names: Iterable[str], timeout: float) -> Steps[None]:
         """Create or replace the named instances, or all, and start them. Yields cards and raises EngineError."""
@@ -343,13 +351,14 @@ class Compose:
         """Wait until the named instances are ready. Return False if one fails, or not in time."""
         wanted = set(names)
         end = (yield from now()) + timeout
-        while True:
+        for pause in growing():
             found = [one for one in (yield from self._containers()) if one.state.name in wanted]
             if any(one.has_failed for one in found) or (yield from now()) >= end:
-                return False
+                break
             if {one.state.name for one in found if one.is_ready} == wanted:
                 return True
-            yield Pause(INTERVAL)
+            yield Pause(pause)
+        return False
 
     def _remove(self, found: Iterable[Container]) -> Steps[None]:
         """Stop containers, and remove them."""
@@ -366,35 +375,3 @@ class Compose:
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise EngineError(message)
-
-
-def _chosen(found: Iterable[Container], names: Sequence[str]) -> list[Container]:
-    return [one for one in found if not names or any(matches(name, one.state.name) for name in names)]
-
-
-def _surplus(project: Project, found: Iterable[Container]) -> list[Container]:
-    """Return the containers that the project does not have: of other types, and with too high a number."""
-    return [one for one in found if one.state.number > project.counts.get(one.state.type, 0)]
-
-
-def _in_the_way(project: Project, found: Iterable[Container]) -> list[Container]:
-    """Return what has to go before the switch: too high a number, or a port that something else is to have."""
-    ports = project.published()
-    return [
-        one
-        for one in found
-        if (one.state.type in project.counts and one.state.number > project.counts[one.state.type])
-        or any(ports.get(port, one.state.name) != one.state.name for port in one.published)
-    ]
-
-
-def _first_half(project: Project, found: Iterable[Container]) -> list[str]:
-    """Return the instances to replace first: half of each type that serves a port, if more than one is there."""
-    ready = [one.state for one in found if one.is_ready]
-    names: list[str] = []
-    for type_ in project.ports:
-        half = project.counts.get(type_, 0) // 2
-        present = {one.number for one in ready if one.type == type_}
-        if set(range(1, half + 1)) < present:
-            names += [f"{type_}.{number}" for number in range(1, half + 1)]
-    return names

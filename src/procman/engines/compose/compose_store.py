@@ -26,7 +26,7 @@ _FOLDER = "/procman"
 _FILE = "project.json"
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
 _TAKEN = "is already in use"
-_ABSENT = (b"no such volume", b"could not find the file", b"no such container:path")
+_ABSENT = (b"no such volume", b"could not find the file", b"no such container")
 
 
 class Store:
@@ -41,13 +41,16 @@ class Store:
 
     def read(self) -> Steps[Project | None]:
         """Return the deployed project; None if there is none, or it is not readable. Raises EngineError for errors."""
-        found = yield from run(self._docker("volume", "inspect", self._volume))
-        if not found.ok:
-            _require_absence(found)
-            return None
-        yield from self._create(self._helper)
-        copied = yield from run(self._docker("cp", f"{self._helper}:{_FOLDER}/{_FILE}", "-"))
-        yield from run(self._docker("rm", self._helper))
+        call = self._docker("cp", f"{self._helper}:{_FOLDER}/{_FILE}", "-")
+        copied = yield from run(call)
+        if not copied.ok:  # the container may be missing, or the file, or all of it
+            _require_absence(copied)
+            found = yield from run(self._docker("volume", "inspect", self._volume))
+            if not found.ok:
+                _require_absence(found)
+                return None
+            yield from self._create()
+            copied = yield from run(call)
         if not copied.ok:
             _require_absence(copied)
             return None
@@ -65,11 +68,11 @@ class Store:
 
     def write(self, project: Project) -> Steps[None]:
         """Keep the deployed project."""
-        yield from self._create(self._helper)
-        copied = yield from run(
-            self._docker("cp", "-", f"{self._helper}:{_FOLDER}", stdin=_tar(_FILE, project.as_json()))
-        )
-        yield from run(self._docker("rm", self._helper))
+        call = self._docker("cp", "-", f"{self._helper}:{_FOLDER}", stdin=_tar(_FILE, project.as_json()))
+        copied = yield from run(call)
+        if not copied.ok:  # there is no such container, which docker says in several ways
+            yield from self._create()
+            copied = yield from run(call)
         if not copied.ok:
             raise EngineError(f"what is deployed cannot be noted: {copied.complaint}")
 
@@ -114,13 +117,10 @@ class Store:
         labels = json.loads(found.text) or {} if found.ok else {}
         return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
 
-    def _create(self, name: str) -> Steps[None]:
-        """Create the container that reaches the volume."""
-        created = yield from self._try_to_create(name, f"--volume={self._volume}:{_FOLDER}")
-        if not created.ok and _TAKEN in created.complaint:  # of a procman that was killed
-            yield from run(self._docker("rm", "--force", name))
-            created = yield from self._try_to_create(name, f"--volume={self._volume}:{_FOLDER}")
-        if not created.ok:
+    def _create(self) -> Steps[None]:
+        """Create the container that reaches the volume. It stays, so that the next command needs one call."""
+        created = yield from self._try_to_create(self._helper, f"--volume={self._volume}:{_FOLDER}")
+        if not created.ok and _TAKEN not in created.complaint:
             raise EngineError(f"Docker cannot create a container: {created.complaint}")
 
     def _try_to_create(self, name: str, *options: str) -> Steps[Outcome]:

@@ -120,18 +120,17 @@ class Swarm:
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Create the secrets that are new, and what the release phase needs: the network, and what it depends on."""
         stack = self._stack(release, before)
-        listed = yield from self._listed("secret")
-        for secret in stack.secrets.values():
-            if secret.name not in listed:
-                words = ("secret", "create", f"--label={APP}={self._name}", secret.name, "-")
-                outcome = yield from run(self._docker(*words, stdin=secret.content))
-                if b"already exists" not in outcome.err:
-                    self._docker.require(outcome, f"the secret {secret.name} cannot be created")
+        label = f"--label={APP}={self._name}"
+        calls = {
+            f"the secret {one.name}": self._docker("secret", "create", label, one.name, "-", stdin=one.content)
+            for one in stack.secrets.values()
+        }
         if stack.phase and before is None:
             words = ("network", "create", "--driver=overlay", "--scope=swarm", f"--label={NAMESPACE}={self._name}")
-            outcome = yield from run(self._docker(*words, self._network))
+            calls["the network"] = self._docker(*words, self._network)
+        for what, outcome in zip(calls, (yield from run_together(calls.values())), strict=True):
             if b"already exists" not in outcome.err:
-                self._docker.require(outcome, "the network cannot be created")
+                self._docker.require(outcome, f"{what} cannot be created")
         yield from self._start_needed(stack, release, before)
 
     def _start_needed(self, stack: Stack, release: Release, before: Deployed | None) -> Steps[None]:

@@ -10,6 +10,7 @@ from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import LogLine
 from procman.engines.swarm.swarm_records import moment, tasks
 from procman.engines.swarm.swarm_stack import APP
+from procman.engines.waiting import growing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from procman.engines.swarm.swarm_records import Task
 
 JOB = "procman.job"  # label
-_INTERVAL = 0.3  # seconds between two looks
+_LOST = 10.0  # seconds that a node may take to stop a task; one that does not answer never does
 _LINE = re.compile(rb"(\S+) (.*)", re.DOTALL)
 
 
@@ -69,13 +70,13 @@ def perform_job(docker: Docker, name: str, network: str, job: Job) -> Steps[Ende
 
 def _followed(docker: Docker, service: str, job: Job) -> Steps[Ended]:
     output = _Output(job.instance)
+    ids: list[str] = []
     end = (yield from now()) + job.start_limit
-    while True:
-        listed = yield from run(docker("service", "ps", "--quiet", "--no-trunc", service))
-        found: list[Task] = []
+    for pause in growing():
+        if not ids:
+            ids = (yield from run(docker("service", "ps", "--quiet", "--no-trunc", service))).text.split()
         calls = [docker("service", "logs", "--raw", "--timestamps", *output.since(), service)]
-        if ids := listed.text.split():
-            calls.append(docker("inspect", "--type", "task", *ids))
+        calls += [docker("inspect", "--type", "task", *ids)] if ids else []
         logs, *inspected = yield from run_together(calls)
         for line in output.new(logs):
             yield line
@@ -85,10 +86,20 @@ def _followed(docker: Docker, service: str, job: Job) -> Steps[Ended]:
             for line in output.new((yield from run(calls[0]))):  # what it wrote after the look
                 yield line
             return Ended(task, _code(task), tuple(output.last))
-        if (task is None or task.state != "running") and (yield from now()) >= end:
-            why = f": {task.error}" if task and task.error else ""
-            raise EngineError(f"{job.instance} did not start within {job.start_limit:g} s{why}", "", EXIT_TIMEOUT)
-        yield Pause(_INTERVAL)
+        time = yield from now()
+        if task and task.is_wanted and task.state == "running":
+            end = time + _LOST
+        elif time >= end:
+            raise _not_run(job, task)
+        yield Pause(pause)
+    raise AssertionError
+
+
+def _not_run(job: Job, task: Task | None) -> EngineError:
+    if task and task.state == "running":
+        return EngineError(f"the machine that ran {job.instance} does not answer", "docker node ls shows which it is")
+    why = f": {task.error}" if task and task.error else ""
+    return EngineError(f"{job.instance} did not start within {job.start_limit:g} s{why}", "", EXIT_TIMEOUT)
 
 
 def _code(task: Task) -> int:

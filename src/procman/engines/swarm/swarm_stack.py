@@ -156,7 +156,7 @@ def _service(app: Application, service: Service, release: Release, secret: Secre
         "stop_signal": f"SIG{signal_name(service.stop.signal_number)}",
         "stop_grace_period": f"{seconds(service.stop.grace)}s",
         "logging": _LOGGING,
-        "deploy": _deploy(app, service, release, stopped),
+        "deploy": _deploy(service, release, stopped, is_checked=bool(check)),
     }
     return {key: _doubled(value) for key, value in part.items()}
 
@@ -181,18 +181,19 @@ def _doubled(value: object) -> object:
     return [_doubled(one) for one in value] if isinstance(value, list) else value
 
 
-def _deploy(app: Application, service: Service, release: Release, stopped: int) -> Part:
+def _deploy(service: Service, release: Release, stopped: int, *, is_checked: bool) -> Part:
     """Return how Swarm runs and replaces a service.
 
-    Half of the instances are replaced at a time. What serves a port is replaced without a gap. The health check decides
-    when an instance is up, so that watching it for longer only takes time. procman watches the update, and restores all
-    services if one of them fails.
+    What serves a port is replaced without a gap. If a check decides when an instance is up, half of them are replaced
+    at a time, and watching these for longer only takes time. Without a check, a second half would not be safer, and
+    Swarm takes 3 seconds to stop one. procman watches the update, and restores all services if one of them fails.
     """
     order = "start-first" if service.serves else "stop-first"
-    update = {"parallelism": half(service.replicas), "order": order, "monitor": "1s", "failure_action": "pause"}
+    at_a_time, monitor = (half(service.replicas), "0.1s") if is_checked else (0, "1s")
+    update = {"parallelism": at_a_time, "order": order, "monitor": monitor, "failure_action": "pause"}
     return {
         "labels": {
-            APP: stack_name(app.name),
+            APP: stack_name(release.options.app),
             TYPE: service.name,
             VERSION: release.version,
             **({STOPPED: str(stopped)} if stopped and not service.replicas else {}),

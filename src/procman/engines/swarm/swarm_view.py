@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from procman.engines.calls import now, run, run_together
+from procman.engines.calls import now, run_together
 from procman.engines.docker_cli import json_lines
 from procman.engines.interface import EngineError
 from procman.engines.records import FAILED, RUNNING, InstanceState, Look
@@ -27,11 +27,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from procman.engines.calls import Outcome, Steps
+    from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.docker_cli import Docker
     from procman.engines.interface import Target
 
+    Rows = Mapping[str, Mapping[str, object]]  # what `docker stack ps` says, by task
+
 _STABLE = 1.0  # seconds that an instance without a health check has to be up
+_DETACHED = 1.0  # seconds after which a node has stopped sending requests to an instance that stops
 _UNWANTED = ("Shutdown", "Remove")  # states that Swarm desires
 
 
@@ -54,6 +57,9 @@ class SwarmView:
         self._target = target
         self._up: dict[str, float] = {}  # by task: when it was first seen up
         self._ended: dict[str, Task] = {}
+        self._present: list[str] = []  # the tasks of the last look that may still change
+        self._is_left = False  # whether the last look found tasks that have to stop
+        self._leaving: dict[str, float] = {}  # by task: when it was first seen to stop
         self._suspects: set[str] = set()  # tasks after which no other was seen
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
@@ -74,11 +80,19 @@ class SwarmView:
 
     def _is_done(self, slots: Slots, count: int, time: float) -> bool:
         service = slots.service
-        if service.replicas != count or service.update not in SETTLED or slots.leaving():
+        if not self._are_away(slots, time) or service.replicas != count or service.update not in SETTLED:
             return False
         present = [slots.current(slot) for slot in slots.by_slot]
         good = [task for task in present if same_spec(task, service) and self._is_good(slots, task, time)]
         return len(good) == count or (service.runs_once and len(good) >= count)
+
+    def _are_away(self, slots: Slots, time: float) -> bool:
+        """Whether what stops is down, or gets no more requests since its successor does.
+
+        Swarm waits for 2 seconds before it stops a container, so that all nodes have learned not to send requests.
+        """
+        leaving = [(task, self._leaving.setdefault(task.id, time)) for task in slots.leaving()]
+        return all(slots.current(task.slot) is not task and time - since >= _DETACHED for task, since in leaving)
 
     def _is_good(self, slots: Slots, task: Task, time: float) -> bool:
         if slots.is_done(task):
@@ -92,52 +106,64 @@ class SwarmView:
     def observed(self) -> Steps[list[Slots]]:
         """Return all services with their tasks, in few calls. Raises EngineError if there is none."""
         guess = [service_name(self._name, name) for name in self._target.types if name != RELEASE]
-        listed, inspected = yield from run_together(
-            [
-                self._docker("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name),
-                self._docker("service", "inspect", *guess),
-            ]
-        )
-        rows = self._rows(listed)
+        rows, (inspected,), early = yield from self._listed(self._docker("service", "inspect", *guess))
         found = services(inspected.text)
         known = {one.name for one in found}
         others = {str(row["Name"]).rpartition(".")[0] for row in rows.values()} - known
-        every, more, at = yield from self._inspected(rows, sorted(others))
+        every, more, at = yield from self._inspected(rows, sorted(others), early)
         if not found and not more:
             raise nothing_deployed(self._target)
         return [Slots(service, every, at) for service in (*found, *more)]
 
     def stopping(self) -> Steps[int]:
         """Return how many tasks still run of services that are removed, without those on lost nodes."""
-        words = ("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name)
-        rows = self._rows((yield from run(self._docker(*words))))
-        every, _, at = yield from self._inspected(rows, [])
+        rows, _, early = yield from self._listed()
+        every, _, at = yield from self._inspected(rows, [], early)
         return sum(not task.has_ended and bool(task.node) and task.node not in at.down for task in every)
 
-    def _rows(self, listed: Outcome) -> dict[str, dict[str, object]]:
+    def _listed(self, *calls: Call) -> Steps[tuple[Rows, list[Outcome], dict[str, Outcome]]]:
+        """Return the rows of all tasks, the outcomes of the calls, and of those that the last look needed, too.
+
+        Most looks of a wait find the same tasks as the one before. So they need no second call after the list.
+        """
+        again = {
+            **({"tasks": self._inspecting(self._present)} if self._present else {}),
+            **({"nodes": self._listing_nodes()} if self._is_left else {}),
+        }
+        words = ("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name)
+        listed, *outcomes = yield from run_together([self._docker(*words), *calls, *again.values()])
         if not listed.ok and b"nothing found in stack" not in listed.err.lower():
             raise self._docker.error(listed, "Swarm does not list its tasks")
-        return {str(row["ID"]): row for row in json_lines(listed.text)}
+        rows = {str(row["ID"]): row for row in json_lines(listed.text)}
+        return rows, outcomes[: len(calls)], dict(zip(again, outcomes[len(calls) :], strict=True))
 
     def _inspected(
-        self, rows: Mapping[str, Mapping[str, object]], others: Sequence[str]
+        self, rows: Rows, others: Sequence[str], early: Mapping[str, Outcome]
     ) -> Steps[tuple[list[Task], list[Service], Nodes]]:
         """Return the tasks, other services, and the nodes: all of these if something may be left on a lost one."""
-        new = [number for number in rows if number not in self._ended]
-        is_left = any(row["DesiredState"] in _UNWANTED and not _is_over(row) for row in rows.values())
+        present = {one.id: one for one in tasks(early["tasks"].text) if one.id in rows} if "tasks" in early else {}
+        new = [number for number in rows if number not in self._ended and number not in present]
+        self._is_left = any(row["DesiredState"] in _UNWANTED and not _is_over(row) for row in rows.values())
         calls = {
-            **({"tasks": self._docker("inspect", "--type", "task", *new)} if new else {}),
+            **({"tasks": self._inspecting(new)} if new else {}),
             **({"services": self._docker("service", "inspect", *others)} if others else {}),
-            **({"nodes": self._docker("node", "ls", "--format", "{{json .}}")} if is_left else {}),
+            **({"nodes": self._listing_nodes()} if self._is_left and "nodes" not in early else {}),
         }
-        outcomes = dict(zip(calls, (yield from run_together(calls.values())), strict=True))
-        present = tasks(outcomes["tasks"].text) if new else []
-        every = [*(self._ended[number] for number in rows if number in self._ended), *present]
-        self._ended.update({task.id: task for task in present if task.has_ended and not task.is_wanted})
+        found = dict(zip(calls, (yield from run_together(calls.values())), strict=True)) if calls else {}
+        present.update({one.id: one for one in tasks(found["tasks"].text)} if new else {})
+        every = [*(self._ended[number] for number in rows if number in self._ended), *present.values()]
+        self._ended.update({one.id: one for one in present.values() if one.has_ended and not one.is_wanted})
+        self._present = [number for number in present if number not in self._ended]
         at = nodes({task.node: str(rows[task.id]["Node"]) for task in every if task.node})
-        if is_left:
-            at = at.with_states(json_lines(outcomes["nodes"].text))
-        return every, services(outcomes["services"].text) if others else [], at
+        if self._is_left:
+            at = at.with_states(json_lines({**early, **found}["nodes"].text))
+        return every, services(found["services"].text) if others else [], at
+
+    def _inspecting(self, numbers: Sequence[str]) -> Call:
+        return self._docker("inspect", "--type", "task", *numbers)
+
+    def _listing_nodes(self) -> Call:
+        return self._docker("node", "ls", "--format", "{{json .}}")
 
 
 def _is_over(row: Mapping[str, object]) -> bool:
