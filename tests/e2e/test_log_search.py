@@ -53,6 +53,34 @@ def test_a_pattern_chooses_lines_and_n_counts_matches(place: Place, session: Ses
     assert re.fullmatch("a+!", line)
 
 
+def test_what_is_masked_is_neither_shown_nor_found(place: Place) -> None:
+    place.write(".env", "PAYMENT_KEY=sk-4711-0815\n")
+    place.procfile("web: printf 'key \\033[1msk-\\033[0m4711-0815\\nend\\n'; exec sleep 1000\n")
+    place.start().wait_for("end")
+    assert texts(place, "--mask", "web") == ["key ********", "end"]
+    assert texts(place, "--mask", "--grep", "key") == ["key ********"]
+    assert place.call("logs", "--mask", "--grep", "4711").code == 1
+    raw, masked = (
+        [json.loads(line) for line in place.call("logs", "--json", *mask, "web").out.splitlines()]
+        for mask in ((), ("--mask",))
+    )
+    assert [line["line"] for line in masked] == ["key ********", "end"]
+    assert [line["cursor"] for line in masked] == [line["cursor"] for line in raw]
+
+
+def test_a_session_of_another_procfile_cannot_be_masked(place: Place) -> None:
+    place.procfile("web: echo hello; exec sleep 1000\n")
+    session = place.start("--record=always")
+    session.wait_for("hello")
+    session.signal(signal.SIGINT)
+    session.wait()
+    recorded = json.loads(place.call("logs", "--json", "-n", "1").out.splitlines()[-1])["session"]
+    place.write("other", "web: true\n")
+    done = place.call("logs", "--procfile", "other", "--session", recorded, "--mask")
+    assert (done.code, "is of another one" in done.err) == (2, True), done
+    assert "hello" in place.call("logs", "--procfile", "other", "--session", recorded).out
+
+
 def test_colors_do_not_hide_a_match(place: Place, session: Session) -> None:
     assert texts(place, "--grep", "lost the") == ["lost the cart"]
     record = json.loads(place.call("logs", "--json", "--grep", "^lost the cart$").out)

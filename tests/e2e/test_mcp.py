@@ -272,6 +272,27 @@ def test_no_result_has_a_secret(place: harness.Place) -> None:
     assert [value for value in (*secrets.values(), "pass-of-the-url") if value in text] == []
 
 
+def test_no_pattern_finds_out_what_is_masked(place: harness.Place) -> None:
+    place.write(".env", "API_TOKEN=t0ken-of-the-env-file\n")
+    place.procfile("web: echo token $API_TOKEN hello; exec sleep 1000\n")
+    session = started(place)
+
+    async def matches(client: Client, pattern: str) -> list[str]:
+        return [line["text"] for line in (await given(client, "logs", grep=pattern))["lines"]]
+
+    async def work(client: Client) -> None:
+        assert await matches(client, "^token .* hello") == ["token ******** hello"]
+        for pattern in ("^token t", "t0k", "-file hello", "token [a-z0-9]", "^token .{10,} hello"):
+            assert await matches(client, pattern) == []
+        whole = await given(client, "logs", names=["web"], lines=1)
+        later = await given(client, "logs", names=["web"], after=whole["cursor"])
+        assert later["lines"] == []  # cursors are those of the output as it is
+
+    served(place, work)
+    session.signal(signal.SIGINT)
+    session.wait()
+
+
 def test_no_result_has_the_half_of_a_secret_where_a_line_is_cut(place: harness.Place) -> None:
     token = "abcdefghijklmnop" * 40
     place.write(".env", f"API_TOKEN={token}\n")

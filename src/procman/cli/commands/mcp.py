@@ -25,8 +25,8 @@ def perform(invocation: Invocation) -> int:
     if is_terminal(0):
         sys.stderr.write("procman: this waits for requests of a client; procman agents shows how to configure one\n")
     from procman.cli.commands.detached_start import command_prefix
+    from procman.cli.control.redaction import redaction_for
     from procman.cli.mcp.own_commands import OwnCommands
-    from procman.cli.mcp.redaction import redaction_for
     from procman.cli.mcp.server import serve
     from procman.cli.mcp.tools import Tools
 

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from procman.cli.control.redaction import Redaction
+
     Record = dict[str, object]
     Show = Callable[[Record, bytes], None]
 
@@ -28,7 +30,10 @@ _ACTIVE = re.compile(b"[%b]" % re.escape(_CONTROLS))
 
 
 class LineFilter:
-    """Whether each line matches a pattern, a lowest level and a stream, as far as they are given."""
+    """Whether each line matches a pattern, a lowest level and a stream, as far as they are given.
+
+    With a ``redaction``, secrets are masked before.
+    """
 
     def __init__(
         self,
@@ -37,12 +42,14 @@ class LineFilter:
         invert: bool = False,
         level: str | None = None,
         only_stderr: bool = False,
+        redaction: Redaction | None = None,
     ) -> None:
         self._search = None if pattern is None else compiled(pattern, re.IGNORECASE if ignore_case else 0).search
         self._pattern = pattern
         self._invert = invert
         self._severe = SeverityFilter(RANKS[level]) if level else None
         self._only_stderr = only_stderr
+        self._redaction = redaction
         self._limit = SearchTimeLimit()
         self.has_seen_stderr = False
 
@@ -54,6 +61,8 @@ class LineFilter:
         if self._search is None and self._severe is None:
             return range(lines.count(b"\n"))
         text = shown_text(lines)
+        if self._redaction is not None:  # before the search, which could find out a secret letter by letter
+            text = self._redaction.text(text)
         severe = None if self._severe is None else self._severe.matches(text)
         if self._search is None or severe == []:
             return severe or ()

@@ -17,6 +17,7 @@ from procman.output.stamp import utc
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.cli.control.connection import Record
+    from procman.cli.control.redaction import Redaction
     from procman.output.palette import Palette
 
 BLOCK = 256 << 10  # bytes per write
@@ -49,8 +50,9 @@ class _Block:
 class Printer:
     """Prints lines with their time and name, as ``start`` shows them."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, redaction: Redaction | None = None) -> None:
         self._palette = palette
+        self._redaction = redaction
         self._is_terminal = sys.stdout.isatty()
         self._width = len("system")
         self._indexes: dict[str, int] = {}
@@ -72,6 +74,8 @@ class Printer:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
             head = self._heads[key] = self._head(*key)
+        if self._redaction is not None:
+            lines = self._redaction.lines(lines)
         if self._is_terminal:
             lines = safe(lines)
         if not self._palette.reset and 27 in lines:
@@ -125,7 +129,8 @@ def safe(lines: bytes) -> bytes:
 class JsonPrinter:
     """Prints one JSON object per line, as ``start --format json`` does."""
 
-    def __init__(self) -> None:
+    def __init__(self, redaction: Redaction | None = None) -> None:
+        self._redaction = redaction
         self._out = _Block()
         self._known: dict[tuple[str, object, object], tuple[str, str]] = {}
 
@@ -140,7 +145,8 @@ class JsonPrinter:
         ends = accumulate([len(line) + 1 for line in lines[:-1].split(b"\n")], initial=at)
         next(ends)
         plain = without_color(lines) if 27 in lines else lines
-        texts = map(string_to_json, plain[:-1].decode("utf-8", "replace").split("\n"))
+        shown = plain if self._redaction is None else self._redaction.lines(plain)
+        texts = map(string_to_json, shown[:-1].decode("utf-8", "replace").split("\n"))
         objects = [f'{before}{text}, "cursor": {cursor}{end}"}}\n' for text, end in zip(texts, ends, strict=True)]
         self._out.add("".join(objects).encode())
 

@@ -34,9 +34,9 @@ class LogSessions:
         until = str(given.get("until", ""))
         last = read_cursor(until, "--until")[0] if ":" in until else ""
         if "session" in given:
-            self._choose(invocation, str(given["session"]))
+            self._choose(invocation, str(given["session"]), "mask" in given)
         elif last and "after" not in given:
-            self._choose(invocation, last)
+            self._choose(invocation, last, "mask" in given)
         else:
             self._find(invocation, bool(given.get("follow")) and "after" not in given)
         if "after" in given:
@@ -60,7 +60,7 @@ class LogSessions:
         self.connection = connect(invocation)
         self._current = str(self.connection.request({"verb": "hello"}).get("session"))
 
-    def _choose(self, invocation: Invocation, session: str) -> None:
+    def _choose(self, invocation: Invocation, session: str, masks: bool) -> None:
         try:
             self._connect(invocation)
         except NoSessionError:
@@ -70,7 +70,11 @@ class LogSessions:
         self.connection = None
         found = [one for one in records_of(self._settings) if session in (LAST, one.session)]
         found = [one for one in found if one.session != self._current]
-        found = found or [Recording(files) for files in all_records() if files.session == session]
+        if not found:
+            found = [Recording(files) for files in all_records() if files.session == session]
+            if found and masks:
+                message = f"--mask knows the secrets of this Procfile, and session {session} is of another one"
+                raise UsageError(message, "choose that with --procfile and --root")
         if not found:
             words = "no ended session of this Procfile" if session == LAST else f'no session "{session}"'
             raise NoSessionError(f"{words} is recorded", LIST_HINT)

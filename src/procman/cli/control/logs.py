@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from procman.cli.control.log_excerpt import Excerpt
     from procman.cli.control.log_filter import Selection, Show
     from procman.cli.control.log_query import Output
+    from procman.cli.control.redaction import Redaction
     from procman.cli.options.option import Invocation
 
 EXIT_NO_MATCH = 1  # as grep(1)
@@ -34,10 +35,11 @@ def perform(invocation: Invocation) -> int:
     query = _query(given, names_in(invocation))
     sessions = LogSessions(invocation, given)
     color = given.get("color", session_settings(invocation).color)
-    printer = JsonPrinter() if given.get("as_json") else Printer(_palette(color))
+    redaction = _redaction(invocation) if "mask" in given else None
+    printer = JsonPrinter(redaction) if given.get("as_json") else Printer(_palette(color), redaction)
     if isinstance(printer, Printer):
         printer.learn(sessions.rows)
-    selection = _chosen(given, printer.print)
+    selection = _chosen(given, printer.print, redaction)
     output = sessions.output(query)
     if _is_cursor(given.get("until")):
         output = until_position(output, *read_cursor(str(given["until"]), "--until"))
@@ -96,16 +98,22 @@ def has_filter(given: Record) -> bool:
     return any(setting in given for setting in _FILTERS)
 
 
-def _chosen(given: Record, show: Show) -> Selection | Excerpt:
+def _redaction(invocation: Invocation) -> Redaction:
+    from procman.cli.control.redaction import redaction_for
+
+    return redaction_for(session_settings(invocation))
+
+
+def _chosen(given: Record, show: Show, redaction: Redaction | None) -> Selection | Excerpt:
     """Return what shows the lines that the options choose."""
     if has_filter(given):
-        return selection_of(given, show)
+        return selection_of(given, show, redaction)
     from procman.cli.control.log_excerpt import Excerpt
 
     return Excerpt(show, _count(given), first="after" in given)
 
 
-def selection_of(given: Record, show: Show) -> Selection:
+def selection_of(given: Record, show: Show, redaction: Redaction | None = None) -> Selection:
     """Return what shows the lines that match the filter in the options."""
     from procman.cli.control.log_filter import LineFilter, Selection
 
@@ -116,6 +124,7 @@ def selection_of(given: Record, show: Show) -> Selection:
         invert="invert" in given,
         level=None if level is None else str(level),
         only_stderr="stderr" in given,
+        redaction=redaction,
     )
     assert isinstance(around, int)
     return Selection(line_filter, show, around, _count(given), first="after" in given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 
-from procman.cli.mcp.redaction import CUT
+from procman.cli.control.redaction import CUT
 from procman.cli.mcp.results import Line, Lines
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ import subprocess
 
 import anyio
 
-from procman.cli.mcp.redaction import CUT
+from procman.cli.control.redaction import CUT
 from procman.errors import ProcmanError
 from procman.output.sanitize.escapes import without_color
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from procman.cli.mcp.redaction import Redaction
+    from procman.cli.control.redaction import Redaction
     from procman.cli.mcp.tools import Tools
 
     Work = Callable[..., Awaitable[BaseModel]]

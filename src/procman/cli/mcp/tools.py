@@ -78,7 +78,7 @@ class Tools:
         lines: Annotated[int, Field(ge=1, le=200)] = 50,
     ) -> Lines:
         """Read output. Without after, the latest lines; with it, the lines that follow the cursor, the oldest first."""
-        flags = ["--json", f"--lines={lines + 1}"]  # one more, to see whether there are more
+        flags = ["--json", "--mask", f"--lines={lines + 1}"]  # one more, to see whether there are more
         flags += [f"--after={after}"] if after is not None else []
         flags += [f"--grep={grep}"] if grep is not None else []
         budget = LineBudget(lines, keep_first=after is not None)

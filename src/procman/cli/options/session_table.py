@@ -124,6 +124,7 @@ _ROWS = (
                 LEVELS,
                 variable="",
             ),
+            Option("mask", "--mask", "mask the values of secrets, also before --grep", variable=""),
             everyday("stderr", "--stderr", "only stderr, which --format json keeps apart", variable=""),
             *_COLOR,
             _WITHOUT_F,
@@ -135,7 +136,7 @@ _ROWS = (
             ("procman logs --previous web", "before its last restart"),
             ("procman logs --grep refused -C 3", "exit status 1 if nothing matches"),
         ),
-        rare=("color",),
+        rare=("mask", "color"),
     ),
     Command(
         "attach",

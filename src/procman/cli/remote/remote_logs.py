@@ -11,7 +11,7 @@ from procman.cli.control.log_printers import Printer
 from procman.cli.control.logs import EXIT_NO_MATCH, age, has_filter, require_pattern, selection_of
 from procman.cli.remote.remote_target import Remote
 from procman.core.text.protocol import DEFAULT_LINES
-from procman.errors import EXIT_OK
+from procman.errors import EXIT_OK, UsageError
 from procman.output.sanitize.escapes import without_color
 from procman.output.stamp import utc
 
@@ -30,6 +30,8 @@ def logs(invocation: Invocation) -> int:
     remote.require("logs")
     given = remote.given
     require_pattern(given)
+    if local := next((setting for setting in _OF_A_SESSION if setting in given), None):
+        raise UsageError(f"--{local} is about sessions of this machine", "leave it out with --on")
     since = age(str(given["since"])) if "since" in given else None
     printer = _printer(remote)
     selection = selection_of(given, printer.print) if has_filter(given) else None
@@ -57,6 +59,7 @@ def logs(invocation: Invocation) -> int:
     return EXIT_NO_MATCH if selection and "grep" in given and not selection.found else EXIT_OK
 
 
+_OF_A_SESSION = ("after", "until", "previous", "session", "mask")
 _MANY = 1_000_000  # lines: all that an engine keeps
 
 

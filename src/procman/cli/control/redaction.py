@@ -1,4 +1,4 @@
-"""Keeps secrets out of results: the values of variables whose names or forms say that they are secret."""
+"""Keeps secrets out of what is shown: the values of variables whose names or forms say that they are secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from procman.config.files import read_environment, read_procfile, uses_overlay
 from procman.core.text.printable import MASK, is_secret_name, masked
 from procman.errors import ProcmanError
+from procman.output.sanitize.escapes import without_color
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _NEVER = ("name", "type", "state", "cursor", "time")  # keys of results that hol
 
 
 class Redaction:
-    """Masks secret values in results. ``variables`` are names and values; ``inherited`` ones are secret by name."""
+    """Masks secret values. ``variables`` are names and values; ``inherited`` ones are secret by name."""
 
     def __init__(self, variables: Iterable[tuple[str, str]], inherited: Mapping[str, str]) -> None:
         found = {part for name, value in variables for part in _secret_parts(name, value)}
@@ -38,6 +39,11 @@ class Redaction:
             text = text.replace(secret, MASK)
         *cut, rest = text.split(CUT)
         return "".join([*(f"{self._without_half_a_secret(part)}{CUT}" for part in cut), rest])
+
+    def lines(self, lines: bytes) -> bytes:
+        """Return lines without colors, which could be inside of a secret, and with every secret masked."""
+        plain = without_color(lines) if 27 in lines else lines
+        return self.text(plain.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def _without_half_a_secret(self, text: str) -> str:
         """Return the text with the beginning of a secret at its end masked. Up to two characters are not one."""
