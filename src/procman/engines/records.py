@@ -80,12 +80,14 @@ class Look:
     """One look at a rollout: every instance, whether all is as it should be, and what has failed for good.
 
     ``groups`` is how many groups are still to come, if the engine changes one group of instances after the other.
+    ``pause`` is after how many seconds the next look is worth it, 0 if that is unknown.
     """
 
     instances: tuple[InstanceState, ...]
     is_done: bool = False
     failed: tuple[InstanceState, ...] = ()
     groups: int = 0
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

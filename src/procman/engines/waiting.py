@@ -55,7 +55,7 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
             late = _late(look, wanted)
             message = f"{names(late)} did not come up" if late else "the change was not complete"
             raise NotReadyError(f"{message} within {timeout:g} s", late, exit_code=EXIT_TIMEOUT)
-        yield Pause(next(pauses))
+        yield Pause(look.pause or next(pauses))
 
 
 def growing() -> Iterator[float]:

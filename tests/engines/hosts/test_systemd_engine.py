@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 
 import pytest
@@ -41,10 +42,10 @@ def test_a_deployment_takes_its_steps_in_the_safe_order() -> None:
     assert name.endswith("-v2")
     assert hosts.words("INSTALL", "deploy@b")[1:] == ("web@2.service", "worker@1.service", "job@1.service")
     assert hosts.words("PRUNE", "deploy@a") == (name, "20261130T032921-v1")
-    launched = [words for script, _, words in hosts.log if script == "LAUNCH"]
+    launched = [words for script, _, words in hosts.log if script in ("TARGETS", "LAUNCH")]
     assert launched == [
-        ("restart", "shop-web@1.service"),
-        ("restart", "shop-worker@1.service", "shop-job@1.service"),
+        ("shop-web@1.service",),
+        ("shop-worker@1.service shop-job@1.service",),
         ("restart", "shop-web@2.service"),
     ]
 
@@ -206,6 +207,25 @@ def test_a_rolling_restart_waits_for_each() -> None:
     assert (look.is_done, look.groups) == (False, 0)
     assert hosts.words("LAUNCH", "deploy@b") == ("restart", "shop-web@2.service")
     assert work.perform(system.look({"web": 2})).is_done
+
+
+def test_the_next_look_comes_when_an_instance_has_run_long_enough() -> None:
+    young = (HERE / "show_b.txt").read_text()
+    started = re.search(r"ExecMainStartTimestampMonotonic=(\d+)", young)
+    assert started
+    clock = re.search(r"\n--\n([\d.]+) ", young)
+    assert clock
+    hosts = FakeHosts({("SHOW", "deploy@b"): said(young.replace(clock[1], f"{int(started[1]) / 1e6 + 0.4:.2f}"))})
+    look = driver(hosts).perform(engine().look({"web": 2}))
+    assert (look.is_done, round(look.pause, 1)) == (False, 0.6)
+
+
+def test_what_has_just_been_looked_at_is_changed_without_another_look() -> None:
+    hosts = FakeHosts()
+    system, work = engine(), driver(hosts)
+    work.perform(system.deployed())
+    work.perform(system.restart(["web"], rolling=False))
+    assert hosts.scripts() == ["SHOW", "LAUNCH"]
 
 
 def test_the_life_before_a_restart_does_not_count() -> None:
@@ -370,9 +390,9 @@ def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> N
     system = engine()
     with pytest.raises(EngineError, match=r"sick.1 did not come up"):
         driver(hosts).perform(deploy(system, order(system, release({"web": 2, "sick": 1}))))
-    launched = [words for script, host, words in hosts.log if script == "LAUNCH"]
+    launched = [words for script, host, words in hosts.log if script in ("LAUNCH", "TARGETS")]
     assert launched[-1] == ("restart", "shop-sick@1.service")
-    assert launched[-2][1] != "shop-sick@1.service"
+    assert [words for words in launched if words[0] == "restart"] == launched[-1:]
 
 
 def test_what_runs_by_the_clock_is_started_by_its_timer() -> None:
@@ -386,5 +406,5 @@ def test_what_runs_by_the_clock_is_started_by_its_timer() -> None:
     hosts.answers["SHOW", "deploy@a"] = said(f"{head}\n\n{timer}\n--\n{places}")
     done = driver(hosts).perform(deploy(system, order(system, new)))
     assert "clock@1.timer" in hosts.words("INSTALL", "deploy@a")
-    assert hosts.words("TARGETS", "deploy@a") == ("shop-clock@1.timer",)
+    assert hosts.words("TARGETS", "deploy@a") == ("shop-web@1.service", "shop-clock@1.timer")
     assert {one.name: one.state for one in done.instances}["clock.1"] == "waiting"

@@ -211,8 +211,8 @@ done
 if [ ! -L "$folder" ] && [ -d "$folder" ]; then rmdir "$folder"; fi
 ln -sfn "${{base##*/}}/$id/app" "$folder.procman"
 mv -fT "$folder.procman" "$folder"
+ctl enable --quiet --no-reload "$app.target"
 ctl daemon-reload
-ctl enable --quiet "$app.target"
 """
 
 # Change which instances start with the host. The record is on standard input. The arguments: the instances.
@@ -234,12 +234,15 @@ read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
 """
 
 # Start the targets, and with them all instances that do not run yet. Prints the host's clock first. The arguments: the
-# units that are new, since a target that is active already starts nothing. What fails early is still there to be seen,
-# since the targets want it.
+# units to restart, in one word, and those that are new, since a target that is active already starts nothing. What
+# fails early is still there to be seen, since the targets want it.
 TARGETS = """\
+again=$1; shift
+set -f
 read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
-[ $# = 0 ] || ctl reset-failed "$@" 2>/dev/null || :
+[ -z "$again$*" ] || ctl reset-failed $again "$@" 2>/dev/null || :
 ctl --no-block start "$app.target" "$@"
+[ -z "$again" ] || ctl --no-block restart $again
 """
 
 # Remove releases other than those in the arguments.

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from procman.engines.calls import Call, Card, Report, now, run
 from procman.engines.hosts import host_scripts, shipped_files
-from procman.engines.hosts.deployed_record import Record, unit
+from procman.engines.hosts.deployed_record import Record
 from procman.engines.hosts.host_files import (
     RELEASE_ENV,
     RUN_ENV,
@@ -22,6 +22,7 @@ from procman.engines.hosts.host_files import (
     room,
     timed,
 )
+from procman.engines.hosts.installation import install
 from procman.engines.hosts.machines import release_id
 from procman.engines.hosts.placement import Placement
 from procman.engines.hosts.ssh import failure, is_lost
@@ -185,58 +186,9 @@ class Rollout:
         yield from install(self.machines, self.new_record(before), before, list(self.files))
 
 
-def install(machines: Machines, record: Record, before: Record | None, hosts: Iterable[str]) -> Steps[None]:
-    """Stop what is not in ``record``, install its units on ``hosts``, and make it the one that is deployed.
-
-    Hosts of ``before`` that have nothing any more are emptied.
-    """
-    chosen = list(hosts)
-    strays = {name: host for name, host in machines.strays(record).items() if host in chosen}
-    yield from machines.stop(strays, before.instances if before is not None else {})
-    if before is not None:
-        gone = {name: host for name, host in before.instances.items() if record.instances.get(name) != host}
-        left = {name: host for name, host in before.instances.items() if name not in gone}
-        stops = {name: host for name, host in gone.items() if host in chosen and name not in strays}
-        yield from machines.stop(stops, left)
-        yield from _leave(machines, before, [host for host in machines.reached(before.hosts) if host not in chosen])
-    words = {host: (record.release, *_links(record, host)) for host in chosen}
-    machines.record = record
-    yield from machines.each("the installation", chosen, host_scripts.INSTALL, words, record.json())
-
-
-def _leave(machines: Machines, before: Record, hosts: list[str]) -> Steps[None]:
-    """Remove everything from hosts that are no longer used. They may be gone already."""
-    units = {host: [unit(machines.app, name) for name in before.on(host)] for host in hosts}
-    outcomes = yield from machines.attempt(hosts, host_scripts.REMOVE, units, timeout=None)
-    for host, outcome in outcomes.items():
-        if not outcome.ok:
-            yield Report(f"warning: {failure(host, outcome, 'the removal').message}; what is deployed there stays")
-
-
-def _links(record: Record, host: str) -> list[str]:
-    return [record.trigger(name).removeprefix(f"{record.app}-") for name in record.links(host)]
-
-
-def link(machines: Machines, record: Record) -> Steps[None]:
-    """Let the instances of ``record`` start with their hosts, and make it the one that is deployed."""
-    words = {host: _links(record, host) for host in record.used_hosts}
-    machines.record = record
-    yield from machines.each("the change", record.used_hosts, host_scripts.LINK, words, record.json())
-
-
 def _lines(outcome: Outcome) -> tuple[str, ...]:
     """Return the last lines of a command that failed, or what systemd-run says if it could not run it."""
     return tuple(outcome.text.splitlines()) or tuple(outcome.err.decode("utf-8", "replace").splitlines()[-1:])
-
-
-def halves(names: Iterable[str]) -> list[list[str]]:
-    """Return the first half of the instances of each type, and the rest: half of them always serve."""
-    types: dict[str, list[str]] = {}
-    for name in names:
-        types.setdefault(name.rpartition(".")[0], []).append(name)
-    first = [name for found in types.values() for name in found[: (len(found) + 1) // 2]]
-    second = [name for found in types.values() for name in found[(len(found) + 1) // 2 :]]
-    return [half for half in (first, second) if half]
 
 
 def _listed(folder: str) -> Steps[tuple[list[bytes], str]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
-from procman.engines.calls import Report, interact, now
-from procman.engines.hosts import host_scripts, journal
+from procman.engines.calls import Pause, Report, interact, now
+from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
-from procman.engines.hosts.host_files import RUN_ENV
+from procman.engines.hosts.installation import halves, install, link
 from procman.engines.hosts.machines import Machines
 from procman.engines.hosts.reasons import reason_for
-from procman.engines.hosts.rollout import Rollout, halves, install, link
 from procman.engines.hosts.ssh import failure
-from procman.engines.hosts.unit_differences import differences
 from procman.engines.interface import EngineError
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Deployed, Look
 
@@ -22,11 +21,14 @@ if TYPE_CHECKING:
 
     from procman.engines.calls import Outcome, Steps
     from procman.engines.hosts.deployed_record import Record
+    from procman.engines.hosts.rollout import Rollout
     from procman.engines.hosts.unit_states import UnitState
     from procman.engines.interface import Release, Target
     from procman.engines.records import InstanceState, LogLine, Reason
 
 _SETTLED = 1.0  # seconds that a process without a readiness check has to run before it counts as up
+_STOP = 0.15  # seconds that a restart takes until the new life begins, as a rule
+_SHORTEST = 0.1  # seconds between two looks
 _SETTLED_AGAIN = 10.0  # the same after a restart by systemd
 _INTERRUPTED = (130, 143, 255)  # exit codes after which the command may still run
 _SPARES = 16
@@ -45,6 +47,7 @@ class Systemd:
         # Instance → when it was started by its host: seconds since the boot, and since the epoch.
         self._started: dict[str, tuple[float, float]] = {}
         self._waves: list[list[str]] = []  # what is still to be restarted, group by group
+        self._has_looked = False
 
     @staticmethod
     def room(count: int) -> int:
@@ -89,6 +92,7 @@ class Systemd:
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now."""
         yield from self._machines.look()
+        self._has_looked = True
         record = self._machines.record
         if record is None:
             return None
@@ -99,6 +103,9 @@ class Systemd:
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change: the version, the placement of instances, and the units."""
+        from procman.engines.hosts.rollout import Rollout
+        from procman.engines.hosts.unit_differences import differences
+
         rollout = Rollout(self._machines, release)
         old = _record(before)
         new = rollout.new_record(old)
@@ -106,6 +113,8 @@ class Systemd:
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Bring code and units to the hosts."""
+        from procman.engines.hosts.rollout import Rollout
+
         self._before = _record(before)
         self._rollout = Rollout(self._machines, release)
         yield from self._rollout.ship()
@@ -122,8 +131,8 @@ class Systemd:
         record = self._machines.require_record()
         old = self._before.instances if self._before is not None else {}
         stay = [name for name in self._wanted() if old.get(name) == record.instances[name]]
-        yield from self._start_targets([name for name in self._wanted() if name not in stay])
-        yield from self._restart_in(halves(stay))
+        first, *self._waves = halves(stay) or [[]]
+        yield from self._start_targets([name for name in self._wanted() if name not in stay], first)
 
     def restore(self, before: Deployed, release: Release) -> Steps[None]:
         """Install the old units again, and restart what does not run the old version any more."""
@@ -150,7 +159,7 @@ class Systemd:
         """Look once at all instances of some types, and restart the next group of a rollout when one is up."""
         looks = yield from self._machines.look()
         record = self._machines.require_record()
-        states, failed, late = [], [], []
+        states, failed, late = [], [], {}
         for name in record.instances:
             if name.rpartition(".")[0] not in wanted:
                 continue
@@ -161,23 +170,26 @@ class Systemd:
                 continue
             if self._has_failed(name, state, seen):
                 failed.append(state if state.reason else replace(state, reason=reason_for(state, seen).why))
-            elif not self._is_up(name, state, seen):
-                late.append(name)
+            elif (left := self._time_left(name, state, seen)) > 0:
+                late[name] = left
         if not late and not failed and self._waves:
             yield from self._launch("restart", self._waves.pop(0))
-            late = ["the next group"]
-        return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves))
+            late = {"the next group": _SHORTEST}
+        longest = max(late.values(), default=0.0)
+        pause = 0.0 if longest == inf else max(_SHORTEST, min(longest, _SETTLED))
+        return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves), pause)
 
-    def _is_up(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
+    def _time_left(self, name: str, state: InstanceState, seen: UnitState | None) -> float:
+        """Return after how many seconds an instance may be up: 0 if it is, and ``inf`` if nobody knows."""
         record = self._machines.require_record()
         if seen is not None and state.type in record.timed:
-            return state.state in (WAITING, RUNNING, STARTING) and not seen.pending
+            return 0.0 if state.state in (WAITING, RUNNING, STARTING) and not seen.pending else inf
         if seen is None or self._is_old(name, seen):
-            return False
+            return inf
         if seen.succeeded:
-            return state.type in record.once
+            return 0.0 if state.type in record.once else inf
         settled = 0.0 if state.type in record.checked else _SETTLED_AGAIN if state.restarts else _SETTLED
-        return state.state == RUNNING and seen.age >= settled
+        return max(0.0, settled - seen.age) if state.state == RUNNING else inf
 
     def _has_failed(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
         if seen is None or self._is_old(name, seen) or state.type in self._machines.require_record().timed:
@@ -191,6 +203,8 @@ class Systemd:
 
     def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
         """Return the last lines that an instance wrote."""
+        from procman.engines.hosts import journal
+
         machines = self._machines
         host = machines.require_record().instances.get(instance.name, machines.hosts[0])
         since = self._started.get(instance.name, (0.0, 0.0))[1]
@@ -266,6 +280,8 @@ class Systemd:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all hosts by time, or show those that come."""
+        from procman.engines.hosts import journal
+
         yield from self._machines.look(tolerant=True)
         for error in self._machines.lost.values():
             yield Report(f"warning: {error.message}")
@@ -277,6 +293,8 @@ class Systemd:
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a shell command in the code and the environment of what is deployed: on the first host of its type."""
+        from procman.engines.hosts.host_files import RUN_ENV
+
         machines = self._machines
         record = yield from self._record()
         host = record.placement.host(process, 1) if process in record.room else machines.hosts[0]
@@ -297,7 +315,10 @@ class Systemd:
     # Parts ------------------------------------------------------------------------------------------------------------
 
     def _record(self) -> Steps[Record]:
-        yield from self._machines.look()
+        """Return the record. ``deployed`` has perhaps just looked."""
+        if not self._has_looked:
+            yield from self._machines.look()
+        self._has_looked = False
         return self._machines.require_record()
 
     def _wanted(self) -> list[str]:
@@ -332,14 +353,25 @@ class Systemd:
         outcomes = yield from self._machines.each(f"the {verb}", words, host_scripts.LAUNCH, words)
         if verb == "restart":
             self._note_start(names, outcomes)
+        yield from self._let_settle(names)
 
-    def _start_targets(self, new: Sequence[str]) -> Steps[None]:
-        """Start the targets and what is new. Stopping a target affects all of its instances only if it is active."""
-        units = self._machines.placed(new)
+    def _let_settle(self, names: Iterable[str]) -> Steps[None]:
+        """Wait as long as an instance without a check has to run: earlier looks would be in vain."""
+        lasting = {*self._machines.require_record().checked, *self._machines.require_record().timed}
+        if any(name.rpartition(".")[0] not in lasting for name in names):
+            yield Pause(_SETTLED + _STOP)
+
+    def _start_targets(self, new: Sequence[str], again: Sequence[str] = ()) -> Steps[None]:
+        """Start the targets and what is new, and restart what is in ``again``.
+
+        Stopping a target affects all of its instances only if it is active.
+        """
+        units, others = self._machines.placed(new), self._machines.placed(again)
         hosts = self._machines.reached(self._machines.require_record().used_hosts)
-        words = {host: units.get(host, []) for host in hosts}
+        words = {host: [" ".join(others.get(host, ())), *units.get(host, ())] for host in hosts}
         outcomes = yield from self._machines.each("the start", words, host_scripts.TARGETS, words)
-        self._note_start(new, outcomes)
+        self._note_start([*new, *again], outcomes)
+        yield from self._let_settle([*new, *again])
 
     def _note_start(self, names: Iterable[str], outcomes: Mapping[str, Outcome]) -> None:
         """Note the hosts' clocks: what was started before is the life that ends."""
