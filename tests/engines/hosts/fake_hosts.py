@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,8 +67,9 @@ class FakeHosts:
     @staticmethod
     def _here(call: Call) -> Outcome:
         if call.argv[:2] == ("git", "ls-files"):
-            return said("" if "--deleted" in call.argv else "Procfile\0web\0.env\0.env.production\0")
-        return said("an archive") if call.argv[0] == "tar" else said()
+            tracked, others = "Procfile\0web\0.env\0.env.example\0", ".env.production\0procman.local.toml\0vendor/\0"
+            return said({"--cached": tracked, "--others": others}.get(call.argv[3], ""))
+        return Outcome(0, archive_of()) if call.argv[0] == "tar" else said()
 
     def scripts(self, *but: str) -> list[str]:
         """Return the scripts in the order in which they ran, one after the other on all hosts."""
@@ -76,6 +79,17 @@ class FakeHosts:
     def words(self, script: str, host: str) -> tuple[str, ...]:
         """Return the arguments of the last call of a script on a host, without the application and its folder."""
         return next(words for name, other, words in reversed(self.log) if (name, other) == (script, host))
+
+
+def archive_of(**members: tuple[bytes, int, str]) -> bytes:
+    """Return an archive of members: their type as in ``tarfile``, mode and link."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, (kind, mode, link) in members.items():
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.type, entry.mode, entry.linkname = kind, mode, link
+            archive.addfile(entry)
+    return buffer.getvalue()
 
 
 def script_of(call: Call) -> tuple[str, tuple[str, ...]]:

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from procman.engines.hosts.shipped_files import Ignored, names, tar_input, without_secrets
+from engines.hosts.fake_hosts import archive_of
+from procman.engines.hosts.shipped_files import Ignored, names, objection, secrets, tar_input
 
 
 def test_env_files_stay_here() -> None:
-    listed = names(b"./Procfile\0.env\0deploy/.env.production\0sub/.env\0Procfile\0")
-    found = without_secrets(listed, ["./deploy/.env.production"])
-    assert found == [b"Procfile", b"sub/.env"]
+    listed = names(b"./Procfile\0.env\0deploy/staging\0sub/.env\0Procfile\0")
+    assert secrets(listed, ["./deploy/staging"]) == [b".env", b"deploy/staging", b"sub/.env"]
+    assert secrets(listed, ["./deploy/staging"], tracked=listed) == [b".env", b"deploy/staging"]
+    others = [b"a/.env.local", b"b/procman.local.toml", b".env.example", b".env.d/x", b".environment", b"x.env"]
+    assert secrets(others, []) == [b"a/.env.local", b"b/procman.local.toml"]
     assert tar_input([b"-rf", b"a b"]) == b"./-rf\0./a b\0"
+
+
+FIFO, LINK, FILE = b"6", b"2", b"0"
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ((FIFO, 0o644, ""), "x is a device or a pipe"),
+        ((b"3", 0o644, ""), "x is a device or a pipe"),
+        ((FILE, 0o4755, ""), "x has the setuid or setgid bit"),
+        ((FILE, 0o2755, ""), "x has the setuid or setgid bit"),
+        ((LINK, 0o777, "../other"), "x is a link out of the folder: ../other"),
+        ((LINK, 0o777, "sub/../../y"), "x is a link out of the folder: sub/../../y"),
+        ((LINK, 0o777, "/home/me/shop/y"), "x is a link out of the folder: /home/me/shop/y"),
+        ((LINK, 0o777, "/var/lib/shop"), ""),
+        ((LINK, 0o777, "sub/../y"), ""),
+        ((FILE, 0o755, ""), ""),
+    ],
+)
+def test_what_root_would_unpack_is_looked_at(member: tuple[bytes, int, str], reason: str) -> None:
+    assert objection(archive_of(x=member), "/home/me/shop") == reason
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,10 @@ def test_secrets_travel_as_files_that_only_the_service_manager_reads() -> None:
     assert "shop/web.1.env" in modes
     assert "shop/web.2.env" not in modes
     tar = next(call for call in work.calls if call.argv[0] == "tar")
-    assert tar.stdin == b"./Procfile\0./web\0./.env.production\0"
+    assert tar.stdin == b"./Procfile\0./web\0./.env.example\0"
+    assert "warning: vendor/ is a repository of its own, and is not shipped" in work.said
+    left_out = ".env, .env.production, procman.local.toml"
+    assert f"ship: 3 files, as git lists them, without {left_out}, to deploy@a, deploy@b" in work.said
 
 
 def test_a_failed_release_has_a_card_and_nothing_is_installed() -> None:

@@ -127,7 +127,7 @@ id=$1 account=$2
 trap '[ $? = 0 ] || rm -rf "$base/$id"' EXIT
 mkdir -p "$base/$id/app"
 cd "$base/$id/app"
-tar -x -z -o -f -
+tar -x -z -o --no-same-permissions -f -
 [ "$account" = "$(id -un)" ] || chown -R -h "$account:" .
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
-from procman.engines.calls import Call, Card, Report, now, run
-from procman.engines.hosts import host_scripts, shipped_files
+from procman.engines.calls import Card, Report, now
+from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import Record
 from procman.engines.hosts.host_files import (
     RELEASE_ENV,
@@ -24,6 +24,7 @@ from procman.engines.hosts.host_files import (
 )
 from procman.engines.hosts.installation import install
 from procman.engines.hosts.machines import release_id
+from procman.engines.hosts.packing import pack
 from procman.engines.hosts.placement import Placement
 from procman.engines.hosts.ssh import failure, is_lost
 from procman.engines.interface import EngineError
@@ -80,31 +81,13 @@ class Rollout:
         files = self.files
         for warning in dict.fromkeys(warning for one in files.values() for warning in one.warnings):
             yield Report(f"warning: {warning}")
-        code = yield from self._code()
         machines = self.machines
+        code = yield from pack(machines.target.folder, self.release.secret_files, machines.hosts)
         words = {host: (self.id, machines.account(host) or machines.known[host].login) for host in files}
         yield from machines.each("copying the code", files, host_scripts.UNPACK_CODE, words, code, timeout=None)
         tars = {host: one.tar() for host, one in files.items()}
         yield from machines.each("copying the units", files, host_scripts.UNPACK_UNITS, (self.id,), tars)
         yield from self._set_up(files)
-
-    def _code(self) -> Steps[bytes]:
-        folder = self.machines.target.folder
-        found, how = yield from _listed(folder)
-        found = shipped_files.without_secrets(found, self.release.secret_files)
-        yield Report(f"ship: {len(found)} files, {how}, to {', '.join(self.machines.hosts)}")
-        call = Call(
-            shipped_files.TAR,
-            stdin=shipped_files.tar_input(found),
-            timeout=None,
-            env={"COPYFILE_DISABLE": "1"},  # macOS would add files of its own
-            cwd=folder,
-            shown="tar",
-        )
-        outcome = yield from run(call)
-        if outcome.code > 1 or (outcome.code and b"changed as we read it" not in outcome.err):
-            raise EngineError(f"tar failed: {outcome.complaint}")
-        return outcome.out
 
     def _set_up(self, hosts: Iterable[str]) -> Steps[None]:
         command = self.machines.target.destination.setup
@@ -189,22 +172,3 @@ class Rollout:
 def _lines(outcome: Outcome) -> tuple[str, ...]:
     """Return the last lines of a command that failed, or what systemd-run says if it could not run it."""
     return tuple(outcome.text.splitlines()) or tuple(outcome.err.decode("utf-8", "replace").splitlines()[-1:])
-
-
-def _listed(folder: str) -> Steps[tuple[list[bytes], str]]:
-    """Return the files to ship, and how they were found."""
-    try:
-        listed = yield from run(Call(shipped_files.GIT_LIST, cwd=folder))
-    except EngineError:  # there is no git
-        listed = None
-    if listed is not None and listed.ok and listed.out:
-        deleted = yield from run(Call(shipped_files.GIT_DELETED, cwd=folder))
-        gone = set(shipped_files.names(deleted.out))
-        return [name for name in shipped_files.names(listed.out) if name not in gone], "as git lists them"
-    found = yield from run(Call(shipped_files.FIND, cwd=folder))
-    if not found.ok:
-        raise EngineError(f"the files of {folder} cannot be listed: {found.complaint}")
-    patterns = yield from run(Call(("cat", ".dockerignore"), cwd=folder))
-    ignored = shipped_files.Ignored(patterns.text if patterns.ok else "")
-    how = "all but those in .dockerignore" if patterns.ok else "the whole folder"
-    return [name for name in shipped_files.names(found.out) if name not in ignored], how

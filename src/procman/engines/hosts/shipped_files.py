@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
 
@@ -9,26 +10,64 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-GIT_LIST = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+GIT_TRACKED = ("git", "ls-files", "-z", "--cached", "--recurse-submodules")
+GIT_OTHERS = ("git", "ls-files", "-z", "--others", "--exclude-standard")
 GIT_DELETED = ("git", "ls-files", "-z", "--deleted")
 FIND = (
     *("find", ".", "(", "-name", ".git", "-o", "-name", ".hg", "-o", "-name", ".svn", "-o", "-name", "__pycache__"),
     *(")", "-prune", "-o", "(", "-type", "f", "-o", "-type", "l", ")", "-print0"),
 )
-# The prefix keeps a name that begins with a hyphen from being an option.
-TAR = ("tar", "-c", "-z", "-f", "-", "--null", "-T", "-")
+# The prefix of the names keeps one that begins with a hyphen from being an option. All folders are empty here: those of
+# other repositories.
+TAR = ("tar", "-c", "-z", "--no-recursion", "-f", "-", "--null", "-T", "-")
+_PRIVATE = b"procman.local.toml"  # settings for this machine alone
+_ENV = re.compile(rb"\.env(?:\..*)?", re.DOTALL)
+_SAMPLES = (b".example", b".sample", b".template", b".dist")
+_SET_ID = 0o6000
 
 
 def names(output: bytes) -> list[bytes]:
-    """Return the names in a list that git or find has written, without those of secret files."""
+    """Return the names in a list that git or find has written."""
     found = (name.removeprefix(b"./") for name in output.split(b"\0") if name)
     return list(dict.fromkeys(found))
 
 
-def without_secrets(found: Iterable[bytes], env_files: Collection[str]) -> list[bytes]:
-    """Return the names without env files: their values go to files that only the service manager reads."""
+def secrets(found: Iterable[bytes], env_files: Collection[str], tracked: Collection[bytes] = ()) -> list[bytes]:
+    """Return those of the names that stay here: env files, and the settings of this machine.
+
+    The values of ``env_files`` and ``.env`` go to files that only the service manager reads. What looks like another
+    env file stays here, too, unless git tracks it or its name says that it is a sample.
+    """
     secret = {posixpath.normpath(path).encode() for path in (".env", *env_files)}
-    return [name for name in found if name not in secret]
+    return [name for name in found if name in secret or (name not in tracked and _is_private(name))]
+
+
+def _is_private(name: bytes) -> bool:
+    base = posixpath.basename(name)
+    return base == _PRIVATE or bool(_ENV.fullmatch(base) and not base.endswith(_SAMPLES))
+
+
+def objection(archive: bytes, folder: str) -> str:
+    """Return why an archive of the folder is not unpacked as root, as a sentence; empty if there is no reason."""
+    import tarfile
+
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as found:
+        for one in found:
+            name = one.name.removeprefix("./")
+            if one.ischr() or one.isblk() or one.isfifo():
+                return f"{name} is a device or a pipe"
+            if one.isreg() and one.mode & _SET_ID:
+                return f"{name} has the setuid or setgid bit"
+            if one.issym() and _leaves(name, one.linkname, folder):
+                return f"{name} is a link out of the folder: {one.linkname}"
+    return ""
+
+
+def _leaves(name: str, link: str, folder: str) -> bool:
+    """Whether a link leads out of the folder. An absolute one means a path of the host, unless it names the folder."""
+    if link.startswith("/"):
+        return posixpath.commonpath([posixpath.normpath(link), folder]) == folder
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), link)).partition("/")[0] == ".."
 
 
 def tar_input(found: Iterable[bytes]) -> bytes:
