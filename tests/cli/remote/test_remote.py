@@ -98,6 +98,16 @@ def test_deploy_prints_one_object(project: Project, capfd: pytest.CaptureFixture
     assert err == ""
 
 
+def test_an_image_is_refused_where_none_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Scripted, "refuses", {"image": "it runs code"})
+    assert main(["deploy", "--image", "shop:3"]) == 126
+    assert "--image is not possible on script: it runs code" in capfd.readouterr().err
+    assert project.commands == []
+    assert main(["deploy"]) == 0
+
+
 def test_a_dry_run_prints_the_difference(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "--dry-run"]) == 0
     assert capfd.readouterr().out == "-1\n+2\n"

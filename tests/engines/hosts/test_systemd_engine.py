@@ -71,6 +71,35 @@ def test_secrets_travel_as_files_that_only_the_service_manager_reads() -> None:
     assert f"ship: 3 files, as git lists them, without {left_out}, to deploy@a, deploy@b" in work.said
 
 
+@pytest.mark.parametrize(
+    ("keys", "name", "message", "places"),
+    [
+        ({}, "release.1", "the release phase did not end within 60 s on deploy@a; v1 still runs", ["deploy@a"]),
+        ({"setup": "make"}, "setup", "setup did not end within 60 s on deploy@a; v1 still", ["deploy@a", "deploy@b"]),
+    ],
+)
+def test_what_runs_before_the_switch_has_a_time_limit(
+    keys: dict[str, object], name: str, message: str, places: list[str]
+) -> None:
+    late = Outcome(124, b"", b"\nssh deploy@a did not answer within 60 s\n")
+    hosts = FakeHosts({"EXECUTE": late, "JOURNAL": said("waiting for a lock\n")})
+    system, work = engine(**keys), driver(hosts)
+    with pytest.raises(EngineError, match=message) as caught:
+        work.perform(deploy(system, order(system, release())))
+    assert (caught.value.exit_code, caught.value.hint) == (124, "allow it more with -t, or timeout in [on.lan]")
+    assert [host for script, host, _ in hosts.log if script == "END"] == places
+    shown = [(card.instance.name, card.lines) for card in work.cards]
+    assert shown == [(name, ("waiting for a lock",))] * len(places)
+    assert {call.timeout for call in work.calls if "RuntimeMaxSec" in call.argv[-1]} == {60.0}
+
+
+def test_an_image_is_refused() -> None:
+    system = engine(image="shop:1")
+    with pytest.raises(EngineError, match=r"^procman.toml:1: \[on\.lan\] has an image$"):
+        driver(FakeHosts()).perform(deploy(system, order(system, release())))
+    assert "image" in system.refuses
+
+
 def test_a_failed_release_has_a_card_and_nothing_is_installed() -> None:
     hosts = FakeHosts({"EXECUTE": Outcome(7, b"migrating\nno such table\n", b"noise\n")})
     system = engine()
@@ -86,6 +115,7 @@ def test_a_failed_release_has_a_card_and_nothing_is_installed() -> None:
         "deploy",
         "",
         "--quiet",
+        "90",
         "./migrate",
     )
 
@@ -259,10 +289,10 @@ def test_a_command_has_the_environment_of_what_is_deployed() -> None:
     hosts = FakeHosts({"EXECUTE": said("", 3)})
     assert driver(hosts).perform(engine().run("env", terminal=False)) == 3
     words = hosts.words("EXECUTE", "deploy@a")
-    assert (words[:3], words[4:]) == (("", "run.env", ""), ("deploy", "", "--pipe", "env"))
+    assert (words[:3], words[4:]) == (("", "run.env", ""), ("deploy", "", "--pipe", "", "env"))
     hosts = FakeHosts({"EXECUTE": said("", 255)})
     assert driver(hosts).perform(engine(user="shop").run("env", terminal=True)) == 255
-    assert hosts.words("EXECUTE", "deploy@a")[4:] == ("shop", "", "--pty", "env")
+    assert hosts.words("EXECUTE", "deploy@a")[4:] == ("shop", "", "--pty", "", "env")
     assert hosts.words("END", "deploy@a")[0].startswith("shop-run-")
 
 

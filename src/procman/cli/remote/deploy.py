@@ -32,6 +32,8 @@ def perform(invocation: Invocation) -> int:
         _print(remote, "the lock is removed", unlocked=True)
         return EXIT_OK
     remote.require("deploy")
+    if any(option.setting == "image" for option in invocation.given):
+        remote.require("image", "--image")
     version = str(remote.given.get("version", ""))
     builds = not remote.settings.image  # an image that is named is there already
     order = Order(remote.destination, _Files(remote).release, remote.folder, _owner(), version, builds)

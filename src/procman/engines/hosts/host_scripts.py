@@ -148,15 +148,17 @@ done
 # Run a command of a release and wait for its end. Its exit code is the command's. With --quiet, its output goes to the
 # journal, and its last lines are printed if it fails. The arguments: the release ("" for what is deployed), the name of
 # the environment file, the type whose own variables are added ("" for none), the unit, the account ("" for none), the
-# folder below that of the application, --pty, --pipe or --quiet, and the command.
+# folder below that of the application, --pty, --pipe or --quiet, the seconds after which it is ended ("" for never),
+# and the command.
 EXECUTE = """\
-id=$1 env=$2 type=$3 unit=$4 account=$5 below=$6 how=$7 command=$8
+id=$1 env=$2 type=$3 unit=$4 account=$5 below=$6 how=$7 limit=$8 command=$9
 if [ -n "$id" ]; then root=$base/$id/app files=$base/$id/units/$app; else root=$folder files=$units/$app; fi
 case $below in /*) root=$below;; ?*) root=$root/$below;; esac
 set -- --quiet --wait --collect --unit="$unit" "$how" --slice="$app.slice" --working-directory="$root" \\
     --property=EnvironmentFile="$files/$env" --property=SyslogIdentifier="$unit"
 [ -z "$type" ] || set -- "$@" --property=EnvironmentFile="-$files/$type.env" --setenv=PROCMAN_PROCESS="$type"
 [ -z "$account" ] || set -- "$@" --uid="$account"
+[ -z "$limit" ] || set -- "$@" --property=RuntimeMaxSec="$limit"
 # From 256 on, it would color the terminal's background and set its title.
 export SYSTEMD_TINT_BACKGROUND=0 SYSTEMD_ADJUST_TERMINAL_TITLE=0
 began=$(date +%s) code=0

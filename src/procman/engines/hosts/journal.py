@@ -21,9 +21,12 @@ _SPARE = 32  # numbers beyond those that exist: scaling does not end what is fol
 
 
 def last_lines(machines: Machines, host: str, identifier: str, count: int, since: float) -> Steps[Sequence[str]]:
-    """Return the last lines under an identifier of the journal since a time of the host's clock, 0 for all."""
+    """Return the last lines under an identifier of the journal since a time of the host's clock, 0 for all.
+
+    A negative time is that many seconds ago.
+    """
     words = ["--no-pager", "--quiet", "--output=cat", f"--lines={count}", f"SYSLOG_IDENTIFIER={identifier}"]
-    words += [f"--since=@{since:.0f}"] if since else []
+    words += [f"--since={'@' if since > 0 else ''}{since:.0f}{'' if since > 0 else 's'}"] if since else []
     outcome = yield from machines.on(host, host_scripts.JOURNAL, *words)
     return outcome.text.splitlines() if outcome.ok else ()
 

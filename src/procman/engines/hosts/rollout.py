@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import cached_property
 
 from procman.engines.calls import Card, Report, now
@@ -23,12 +24,14 @@ from procman.engines.hosts.host_files import (
     timed,
 )
 from procman.engines.hosts.installation import install
+from procman.engines.hosts.journal import last_lines
 from procman.engines.hosts.machines import release_id
 from procman.engines.hosts.packing import pack
 from procman.engines.hosts.placement import Placement
-from procman.engines.hosts.ssh import failure, is_lost
-from procman.engines.interface import EngineError
+from procman.engines.hosts.ssh import failure, is_late, is_lost
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, InstanceState
+from procman.engines.waiting import CARD_LINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +43,24 @@ if TYPE_CHECKING:
     from procman.engines.interface import Release
     from procman.export.options import ExportOptions
 
+_SPARE = 30.0  # seconds after our own time limit, when a host ends a command
+_SLACK = 2.0  # seconds that a command may have begun earlier than its time limit says
 _STAMP = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True)
+class HostCommand:
+    """A command that runs on hosts before a switch: what messages call it, its unit, and its name on a card."""
+
+    title: str
+    unit: str
+    name: str
+    command: str
+    folder: str = ""
+
+    def words(self, timeout: float) -> tuple[str, str]:
+        """Return its last arguments. Its host ends it, too, in case that this procman is killed."""
+        return f"{timeout + _SPARE:.0f}", self.command
 
 
 class Rollout:
@@ -94,45 +114,54 @@ class Rollout:
         if not command:
             return
         yield Report(f"setup: {command}")
-        name = f"{self.machines.app}-setup"
-        words = {host: self._words(host, name, RUN_ENV, "", command) for host in hosts}
-        try:
-            outcomes = yield from self.machines.attempt(hosts, host_scripts.EXECUTE, words, timeout=None)
-        except KeyboardInterrupt:
-            yield from self.machines.attempt(hosts, host_scripts.END, (f"{name}.service",))
-            raise
+        work = HostCommand("setup", f"{self.machines.app}-setup", "setup", command)
+        outcomes = yield from self._execute(work, RUN_ENV, hosts)
         for host, outcome in outcomes.items():
             if not outcome.ok:
-                if is_lost(outcome):
-                    raise failure(host, outcome, "setup")
-                state = InstanceState("setup", FAILED, self.machines.node(host), exit=str(outcome.code))
-                yield Card(state, _lines(outcome))
+                yield from self._card(work, host, outcome)
                 raise EngineError(f"setup failed on {host} with exit code {outcome.code}", command)
-
-    def _words(self, host: str, name: str, env: str, folder: str, command: str) -> tuple[str, ...]:
-        return self.id, env, "", name, self.machines.account(host), folder, "--quiet", command
 
     def run_release(self) -> Steps[None]:
         """Run the release phase on the first host, in the new code and the new environment."""
         first = release_instance(self.release)
         if first is None:
             return
-        machines = self.machines
-        host, name = machines.hosts[0], f"{machines.app}-{first.name}"
         yield Report(f"release: {first.command}")
-        words = self._words(host, name, RELEASE_ENV, below(self.release, first), first.command)
+        host, folder = self.machines.hosts[0], below(self.release, first)
+        work = HostCommand("the release phase", f"{self.machines.app}-{first.name}", first.name, first.command, folder)
+        outcome = (yield from self._execute(work, RELEASE_ENV, [host]))[host]
+        if not outcome.ok:
+            yield from self._card(work, host, outcome)
+            raise EngineError(f"release failed with exit code {outcome.code}")
+
+    def _execute(self, work: HostCommand, env: str, hosts: Iterable[str]) -> Steps[dict[str, Outcome]]:
+        """Run a command in the new release. Ctrl-C and the time limit end it; EngineError is raised for the latter."""
+        machines, timeout = self.machines, self.release.timeout
+        words = {
+            host: (self.id, env, "", work.unit, machines.account(host), work.folder, "--quiet", *work.words(timeout))
+            for host in hosts
+        }
         try:
-            outcome = yield from machines.on(host, host_scripts.EXECUTE, *words, timeout=None)
+            outcomes = yield from machines.attempt(words, host_scripts.EXECUTE, words, timeout=timeout)
         except KeyboardInterrupt:
-            yield from machines.on(host, host_scripts.END, f"{name}.service")
+            yield from machines.attempt(words, host_scripts.END, (f"{work.unit}.service",))
             raise
-        if outcome.ok:
-            return
-        if is_lost(outcome):
-            raise failure(host, outcome, "the release")
-        state = InstanceState(first.name, FAILED, machines.node(host), exit=str(outcome.code))
-        yield Card(state, _lines(outcome))
-        raise EngineError(f"release failed with exit code {outcome.code}")
+        late = [host for host, outcome in outcomes.items() if is_late(outcome)]
+        yield from machines.attempt(late, host_scripts.END, (f"{work.unit}.service",))
+        for host in late:
+            lines = yield from last_lines(machines, host, work.unit, CARD_LINES, -timeout - _SLACK)
+            state = InstanceState(work.name, FAILED, machines.node(host), reason=f"it took more than {timeout:g} s")
+            yield Card(state, tuple(lines))
+        if late:
+            hint = f"allow it more with -t, or timeout in [on.{self.release.destination}]"
+            raise EngineError(f"{work.title} did not end within {timeout:g} s on {late[0]}", hint, EXIT_TIMEOUT)
+        for host, outcome in outcomes.items():
+            if is_lost(outcome):
+                raise failure(host, outcome, work.title)
+        return outcomes
+
+    def _card(self, work: HostCommand, host: str, outcome: Outcome) -> Steps[None]:
+        yield Card(InstanceState(work.name, FAILED, self.machines.node(host), exit=str(outcome.code)), _lines(outcome))
 
     # Switch -----------------------------------------------------------------------------------------------------------
 

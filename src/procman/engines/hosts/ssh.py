@@ -6,7 +6,7 @@ import re
 import shlex
 
 from procman.engines.calls import Call
-from procman.engines.interface import EngineError
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,12 @@ def node(host: str) -> str:
 
 def is_lost(outcome: Outcome) -> bool:
     """Whether the call failed because the host was not reached, or no longer."""
-    return outcome.code == FAILED or (outcome.code == 124 and b"did not answer within" in outcome.err)
+    return outcome.code == FAILED or is_late(outcome)
+
+
+def is_late(outcome: Outcome) -> bool:
+    """Whether the call has taken too long."""
+    return outcome.code == EXIT_TIMEOUT and b"did not answer within" in outcome.err
 
 
 def failure(host: str, outcome: Outcome, what: str) -> EngineError:

@@ -37,7 +37,7 @@ _SPARES = 16
 class Systemd:
     """The engine. Its verbs are those of the interface."""
 
-    refuses: Mapping[str, str] = {}
+    refuses: Mapping[str, str] = {"image": "it runs the code of this folder, and no image"}
     has_timers = True
 
     def __init__(self, target: Target) -> None:
@@ -61,6 +61,8 @@ class Systemd:
         machines = self._machines
         destination = machines.target.destination
         machines.require_hosts()
+        if destination.image:
+            raise EngineError(f"{destination.location}: [on.{destination.name}] has an image", "systemd runs code")
         if not machines.folder.startswith("/") and not machines.as_user:
             raise EngineError(f"{destination.location}: folder must be absolute", 'folder = "/srv/shop"')
         yield from machines.probe(destination.hosts)
@@ -180,7 +182,7 @@ class Systemd:
         return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves), pause)
 
     def _time_left(self, name: str, state: InstanceState, seen: UnitState | None) -> float:
-        """Return after how many seconds an instance may be up: 0 if it is, and ``inf`` if nobody knows."""
+        """Return after how many seconds an instance may be up: 0 if it is, ``inf`` if that is unknown."""
         record = self._machines.require_record()
         if seen is not None and state.type in record.timed:
             return 0.0 if state.state in (WAITING, RUNNING, STARTING) and not seen.pending else inf
@@ -301,7 +303,7 @@ class Systemd:
         yield from machines.probe([host])
         name = f"{machines.app}-run-{(yield from now()) * 1000:.0f}"
         how, folder = "--pty" if terminal else "--pipe", record.folders.get(process, "")
-        words = ("", RUN_ENV, process, name, machines.account(host), folder, how, command)
+        words = ("", RUN_ENV, process, name, machines.account(host), folder, how, "", command)
         call = yield from machines.terminal(host, host_scripts.EXECUTE, words, terminal)
         try:
             code = yield from interact(call)

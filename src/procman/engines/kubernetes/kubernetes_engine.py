@@ -28,6 +28,7 @@ from procman.engines.kubernetes.pod_states import TypeNames, instance_of, number
 from procman.engines.kubernetes.refusals import find_refusals
 from procman.engines.kubernetes.rollouts import KINDS, Rollout
 from procman.engines.records import EXITED, InstanceState, LogLine
+from procman.engines.waiting import growing
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
 from procman.export.application import RELEASE, starts_allowed
 from procman.export.container.containers import dns_label
@@ -49,7 +50,6 @@ _OLDEST_KUBECTL = 24  # 1.24 has all the options that are used here
 _OLDEST_SERVER = 22  # 1.22 applies on the server's side
 _SKEW = 1  # minor versions between kubectl and the cluster that Kubernetes supports
 _CRASHES = 3  # of an instance of a new version; a first deployment gets the whole budget of the process
-_INTERVAL = 0.25  # seconds between two looks
 _DOWN = 120.0  # seconds that pods may take to end, beside their own grace
 
 
@@ -343,7 +343,7 @@ class Kubernetes:
     def _wait_for_end(self, names: Iterable[str]) -> Steps[None]:
         """Wait until the types have no pods that run."""
         end = (yield from now()) + _DOWN
-        types = set(names)
+        types, pauses = set(names), growing()
         while True:
             pods = yield from self._kubectl.listed(["pods"], self._pods)
             left = [pod for pod in pods if not types or self._types.of(pod) in types]
@@ -353,7 +353,7 @@ class Kubernetes:
             if (yield from now()) >= end:
                 name = next(name for name, _ in numbered(left, self._types))
                 raise EngineError(f"{name} has not ended within {_DOWN:g} s", "is its node lost?", 124)
-            yield Pause(_INTERVAL)
+            yield Pause(next(pauses))
 
     def _absence(self) -> EngineError:
         message = f"{self._target.app} is not deployed to {self._target.destination.name}"

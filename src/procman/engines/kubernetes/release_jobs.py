@@ -9,6 +9,7 @@ from procman.engines.kubernetes.pod_states import COMPONENT, ending_of, instance
 from procman.engines.kubernetes.refusals import find_refusals
 from procman.engines.kubernetes.rollouts import PATIENCE
 from procman.engines.records import EXITED, FAILED, WAITING, InstanceState
+from procman.engines.waiting import CARD_LINES, growing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-INTERVAL = 0.25  # seconds between two looks
-CARD_LINES = 20
 INSTANCE = "release.1"
 
 
@@ -52,7 +51,7 @@ def run_release(
 
 def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
     began = yield from now()
-    reported = ""
+    reported, pauses = "", growing()
     while True:
         current, pods = yield from _look(kubectl, job)
         refusals = {} if pods or not current else (yield from find_refusals(kubectl, [current]))
@@ -60,7 +59,7 @@ def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
         instance = instance_of(INSTANCE, max(pods, key=_born)) if pods else refused
         waited = (yield from now()) - began
         if instance.state not in (reported, FAILED):
-            reported = instance.state
+            reported, pauses = instance.state, growing()
             yield Report(instance=instance)
         ending = ending_of(current)
         if ending == "Complete" or instance.state == EXITED:  # the Job follows its pod a second later
@@ -71,7 +70,7 @@ def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
         if waited >= timeout:
             error = EngineError(f"the release phase did not end within {timeout:g} s", exit_code=EXIT_TIMEOUT)
             yield from _give_up(kubectl, job, instance, error)
-        yield Pause(INTERVAL)
+        yield Pause(next(pauses))
 
 
 def _look(kubectl: Kubectl, job: Object) -> Steps[tuple[Object, list[Object]]]:
