@@ -43,7 +43,7 @@ def test_a_deployment_makes_few_calls_beside_its_looks() -> None:
     rig.deploy("1")
     rig.cluster.commands.clear()
     rig.deploy("2")
-    looks = ("get jobs,pods ", "get deployments,statefulsets,replicasets,jobs,cronjobs,pods ")
+    looks = ("get jobs,pods ", "get deployments,replicasets,pods ")
     found = [command.split()[0] for command in rig.cluster.commands if not command.startswith(looks)]
     assert sorted(found) == ["apply"] * 3 + ["create"] + ["delete"] * 2 + ["get"] * 3 + ["version"]
 
@@ -59,6 +59,7 @@ def test_a_release_ends_with_its_pod_since_the_job_follows_a_second_later(monkey
     monkeypatch.setattr(rig.cluster, "_work", work_later)
     rig.deploy("1")
     assert rig.driver.time < BEGINNING + 30
+    assert not any(command.startswith("get events") for command in rig.cluster.commands), "it lacks no pod"
 
 
 def test_context_and_namespace_are_those_of_the_kubeconfig_when_the_command_begins() -> None:

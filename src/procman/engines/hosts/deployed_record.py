@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 from procman.engines.hosts.placement import Placement
+from procman.engines.records import Deployed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ class Record:
     def with_stopped(self, names: Iterable[str]) -> Record:
         """Return the record with other stopped instances."""
         return replace(self, stopped=tuple(names), serial=self.serial + 1)
+
+    def deployed(self) -> Deployed:
+        """Return what is deployed, as a deployment sees it."""
+        types = {type_: sum(name.rpartition(".")[0] == type_ for name in self.stopped) for type_ in self.counts}
+        counts = {name: 0 if types[name] == count else count for name, count in self.counts.items()}
+        stopped = {name: count for name, count in types.items() if count and not counts[name]}
+        return Deployed(self.version, counts, stopped, self)
 
     def json(self) -> bytes:
         """Return the file's content."""

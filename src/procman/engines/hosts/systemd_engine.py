@@ -13,7 +13,7 @@ from procman.engines.hosts.machines import Machines
 from procman.engines.hosts.reasons import reason_for
 from procman.engines.hosts.ssh import failure
 from procman.engines.interface import EngineError
-from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Deployed, Look
+from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from procman.engines.hosts.rollout import Rollout
     from procman.engines.hosts.unit_states import UnitState
     from procman.engines.interface import Release, Target
-    from procman.engines.records import InstanceState, LogLine, Reason
+    from procman.engines.records import Deployed, InstanceState, LogLine, Reason
 
 _SETTLED = 1.0  # seconds that a process without a readiness check has to run before it counts as up
 _STOP = 0.15  # seconds that a restart takes until the new life begins, as a rule
@@ -95,13 +95,7 @@ class Systemd:
         """Return what runs now."""
         yield from self._machines.look()
         self._has_looked = True
-        record = self._machines.record
-        if record is None:
-            return None
-        types = {name: _stopped(record, name) for name in record.counts}
-        counts = {name: 0 if types[name] == count else count for name, count in record.counts.items()}
-        stopped = {name: count for name, count in types.items() if count and not counts[name]}
-        return Deployed(record.version, counts, stopped, record)
+        return self._machines.record.deployed() if self._machines.record else None
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change: the version, the placement of instances, and the units."""
@@ -391,10 +385,6 @@ def _is_of(record: Record, state: InstanceState, seen: UnitState | None) -> bool
     if seen.succeeded:
         return state.type in record.once
     return state.state == RUNNING and f"/{record.release}/" in seen.release
-
-
-def _stopped(record: Record, type_: str) -> int:
-    return sum(name.rpartition(".")[0] == type_ for name in record.stopped)
 
 
 def _record(before: Deployed | None) -> Record | None:

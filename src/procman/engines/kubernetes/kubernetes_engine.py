@@ -26,7 +26,7 @@ from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
 from procman.engines.kubernetes.refusals import find_refusals
-from procman.engines.kubernetes.rollouts import KINDS, Rollout
+from procman.engines.kubernetes.rollouts import Rollout, kinds_of
 from procman.engines.records import EXITED, InstanceState, LogLine
 from procman.engines.waiting import growing
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
@@ -70,6 +70,7 @@ class Kubernetes:
         self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
         self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
         self._found_before: Sequence[Object] = ()  # what `deployed` has found
+        self._deployed_names: set[str] = set()
         self._names_before: set[str] = set()  # of all objects, before anything is applied
         self._values: list[Object] = []  # ConfigMaps and Secrets that are still to be applied
 
@@ -98,6 +99,7 @@ class Kubernetes:
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now; None if there is nothing."""
         self._found_before = yield from self._kubectl.listed(RUNNABLE, self._selector)
+        self._deployed_names = names_of(self._found_before)
         return Workloads(self._found_before, self._types).deployed(self._found_before)
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
@@ -153,8 +155,9 @@ class Kubernetes:
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once whether all these types are up."""
-        objects = yield from self._kubectl.listed(KINDS, self._pods)
-        refusals = yield from find_refusals(self._kubectl, objects)
+        objects = yield from self._kubectl.listed(kinds_of(self._rollout.applied or self._deployed_names), self._pods)
+        ours = (one for one in objects if self._types.of(one) in wanted)
+        refusals = yield from find_refusals(self._kubectl, ours)
         return self._rollout.look(objects, wanted, (yield from now()), refusals)
 
     def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:

@@ -15,10 +15,21 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-KINDS = ("deployments", "statefulsets", "replicasets", "jobs", "cronjobs", "pods")
+_BELOW = {  # what has to be looked at for each kind of workload
+    "deployment": ("deployments", "replicasets"),
+    "statefulset": ("statefulsets",),
+    "job": ("jobs",),
+    "cronjob": ("cronjobs", "jobs"),
+}
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 PATIENCE = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
 _REVISION = "deployment.kubernetes.io/revision"
+
+
+def kinds_of(names: Iterable[str]) -> list[str]:
+    """Return the kinds of objects to look at for workloads, called ``KIND.GROUP/NAME``; all kinds if there are none."""
+    kinds = dict.fromkeys(name.partition("/")[0].partition(".")[0] for name in names) or _BELOW
+    return [*dict.fromkeys(below for kind in kinds for below in _BELOW.get(kind, ())), "pods"]
 
 
 class Rollout:
