@@ -6,7 +6,7 @@ import pytest
 
 from engines.driver import Driver, said
 from engines.scripted import BROKEN, STARTING, UP, destination, order, scripted
-from procman.engines.deployment import deploy, difference
+from procman.engines.deployment import alone, deploy, difference
 from procman.engines.interface import EngineError
 from procman.engines.waiting import wait
 
@@ -166,3 +166,20 @@ def test_looks_follow_each_other_closely_after_each_change() -> None:
     with pytest.raises(EngineError, match="within 10 s"):
         driver.perform(wait(engine, {"web": 1}, 10.0))
     assert len(driver.calls) < 30, "looks cost something, so a long wait has few"
+
+
+def test_whoever_has_the_lock_keeps_others_from_changing_what_runs() -> None:
+    engine, driver = scripted(), Driver(lambda call: said())
+    driver.perform(alone(engine, "ann", 10.0, engine.stop(["web"])))
+    assert driver.commands == ["lock ann", "stop web", "unlock ann"]
+    driver = failing("lock")
+    with pytest.raises(EngineError, match="it broke"):
+        driver.perform(alone(engine, "ann", 10.0, engine.stop(["web"])))
+    assert driver.commands == ["lock ann", "unlock ann"]
+
+
+def test_a_lock_that_is_left_behind_is_said() -> None:
+    engine, driver = scripted(), failing("unlock", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        driver.perform(alone(engine, "ann", 10.0, engine.stop([])))
+    assert driver.said == ["the lock may be left behind; procman deploy --unlock removes it"]

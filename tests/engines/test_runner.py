@@ -105,6 +105,57 @@ def test_an_interrupt_ends_the_command_and_lets_the_work_clean_up() -> None:
     assert seen == ["cleaned\n"]
 
 
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_an_impatient_second_signal_does_not_interrupt_the_cleaning_up(name: str) -> None:
+    seen = []
+
+    def steps() -> Steps[None]:
+        try:
+            yield shell(f"kill -{name} {os.getpid()}; sleep 600 & wait")
+        except KeyboardInterrupt:
+            seen.append((yield from run(shell(f"kill -{name} {os.getpid()}; sleep 0.1; echo cleaned"))).text)
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        Runner(shown.append).perform(steps())
+    assert seen == ["cleaned\n"]
+
+
+def test_a_signal_between_two_steps_lets_the_work_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def steps() -> Steps[None]:
+        try:
+            yield Pause(0.0)
+        finally:
+            seen.append((yield from run(shell("echo cleaned"))).text)
+
+    def interrupted(_runner: Runner, _step: Step) -> object:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Runner, "_perform", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Runner(shown.append).perform(steps())
+    assert seen == ["cleaned\n"]
+
+
+def test_a_long_line_takes_no_longer_for_each_byte_than_a_short_one() -> None:
+    def read(call: Call, stream: str, line: bytes) -> Iterator[LogLine]:
+        yield LogLine("web.1", line, stream=stream)
+
+    def cost(size: int) -> float:
+        began = time.process_time()
+        perform(Follow((shell(f"head -c {size} /dev/zero | tr '\\0' x; printf '\\nend'"),), read))
+        assert [len(line.line) for line in shown if isinstance(line, LogLine)] == [size, 3]
+        return time.process_time() - began
+
+    short, long = 1 << 20, 1 << 25
+    assert cost(long) < 8 * long / short * max(0.001, cost(short)), (
+        "8 times as much is noise; 64 times is a search again"
+    )
+
+
 def test_a_signal_while_a_command_starts_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = subprocess.Popen
 

@@ -70,12 +70,32 @@ def deploy(engine: Engine, order: Order) -> Steps[Deployment]:
     release = order.make_release(None, version)  # a mistake in a file is found before anything is built
     if order.builds:
         yield from _build(order, release)
-    valid = 2 * release.timeout + _LOCK_SPARE
-    return (yield from _finally(_locked(engine, order, version, valid), lambda: engine.unlock(order.owner)))
+    work = _deployed(engine, order, version)
+    return (yield from alone(engine, order.owner, 2 * release.timeout + _LOCK_SPARE, work))
 
 
-def _locked(engine: Engine, order: Order, version: str, valid: float) -> Steps[Deployment]:
-    yield from engine.lock(order.owner, valid)
+def alone(engine: Engine, owner: str, valid: float, work: Steps[T]) -> Steps[T]:
+    """Do what changes a destination under the lock of deployments, which is valid for so many seconds.
+
+    Raises EngineError, which names the owner, if another one has it.
+    """
+
+    def locked() -> Steps[T]:
+        yield from engine.lock(owner, valid)
+        return (yield from work)
+
+    return (yield from _finally(locked(), lambda: _unlocked(engine, owner)))
+
+
+def _unlocked(engine: Engine, owner: str) -> Steps[None]:
+    try:
+        yield from engine.unlock(owner)
+    except KeyboardInterrupt:
+        yield Report("the lock may be left behind; procman deploy --unlock removes it")
+        raise
+
+
+def _deployed(engine: Engine, order: Order, version: str) -> Steps[Deployment]:
     before = yield from engine.deployed()
     release = order.make_release(before, version)
     try:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import wraps
 
 from procman.engines.calls import TIMEOUT, Call
 from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import ParamSpec, TypeVar
 
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 _REFUSALS = (  # what docker says, what we say, a hint
     ("cannot connect to the docker daemon", "the Docker daemon {where} does not answer", "is it running?"),
@@ -24,6 +29,7 @@ _REFUSALS = (  # what docker says, what we say, a hint
     ("the swarm does not have a leader", "the swarm has no leader", "more than half of its managers must be up"),
 )
 _NO_CONTEXT = ('context "', "not found")
+_SHOWN = 80  # characters
 _NO_NETWORK = re.compile(r"network \S+ not found")
 
 
@@ -67,3 +73,19 @@ class Docker:
 def json_lines(text: str) -> Iterator[dict[str, object]]:
     """Yield the objects that docker prints, a line each, with ``--format {{json .}}``."""
     return (json.loads(line) for line in text.splitlines() if line.startswith("{"))
+
+
+def understood(read: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function that reads what docker prints: for anything else, it raises EngineError, which shows it."""
+
+    @wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            first = next((line for line in str(args[0]).splitlines() if line.strip()), "").strip()
+            shown = f"{first[:_SHOWN]}…" if len(first) > _SHOWN else first
+            hint = "is the docker on PATH another program, or one that adds output of its own?"
+            raise EngineError(f"docker printed what procman does not understand: {shown}", hint) from error
+
+    return reading

@@ -21,13 +21,14 @@ from procman.engines.records import LogLine
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import IO, TypeVar
+    from typing import IO, Any, TypeVar
 
     from procman.engines.calls import Step, Steps
 
     T = TypeVar("T")
 
 _CHUNK = 1 << 16  # bytes
+_CLEANING = 5.0  # seconds after Ctrl-C in which another one does not interrupt the cleaning up
 _GRACE = 2.0  # seconds between TERM and KILL for a command that is interrupted
 
 
@@ -39,8 +40,32 @@ class EndedError(KeyboardInterrupt):
         self.number = number
 
 
-def _end_work(number: int, _frame: object) -> None:
-    raise EndedError(number)
+class _Signals:
+    """Raises what ends the work where it is: KeyboardInterrupt for Ctrl-C, EndedError for TERM and for a hang-up.
+
+    Two that follow each other closely are meant as one: the second would interrupt the cleaning up after the first, and
+    leave the lock of a deployment behind.
+    """
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._end_work)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end_work(self, number: int, _frame: object) -> None:
+        time_now = time.monotonic()
+        if self._first is not None and time_now - self._first < _CLEANING:
+            return
+        self._first = time_now
+        raise KeyboardInterrupt if number == signal.SIGINT else EndedError(number)
 
 
 class Runner:
@@ -55,15 +80,10 @@ class Runner:
         """Perform the steps and return their result.
 
         What goes wrong in a step, Ctrl-C included, is raised where the step is yielded, so that the work can clean up.
-        So does EndedError, for TERM and for a hang-up.
+        So does EndedError, for TERM and for a hang-up. A second signal within some seconds does nothing.
         """
-        numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
-        before = {number: signal.signal(number, _end_work) for number in numbers}
-        try:
+        with _Signals():
             return self._work(steps)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _work(self, steps: Steps[T]) -> T:
         answer: object = None
@@ -71,13 +91,14 @@ class Runner:
         while True:
             try:
                 step = steps.send(answer) if raised is None else steps.throw(raised)
+                answer, raised = None, None
+                answer = self._perform(step)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answer, raised = None, None
-            try:
-                answer = self._perform(step)
             except (Exception, KeyboardInterrupt) as error:
+                if getattr(steps, "gi_frame", None) is None:  # the work itself has ended with it
+                    raise
                 raised = error
 
     def _perform(self, step: Step) -> object:
@@ -318,14 +339,12 @@ class _Follower:
                 self._selector.register(stream.pipe, selectors.EVENT_READ, (call, name, stream))
 
     def _take(self, call: Call, name: str, stream: _Stream) -> None:
+        begin = len(stream.data)
         more = _transfer(stream, selectors.EVENT_READ)
-        *lines, rest = bytes(stream.data).split(b"\n")
         if not more:
             self._selector.unregister(stream.pipe)
             stream.pipe.close()
-            lines, rest = [*lines, *([rest] if rest else [])], b""
-        stream.data[:] = rest
-        for line in lines:
+        for line in _lines(stream.data, begin, is_all=not more):
             for item in self._read(call, name, line):
                 if isinstance(item, Call):
                     self._start(item)
@@ -334,6 +353,19 @@ class _Follower:
         if not more and name == "stdout":
             for item in self._ended(call):
                 self._start(item)
+
+
+def _lines(data: bytearray, begin: int, *, is_all: bool) -> list[bytes]:
+    """Remove the whole lines from data, the last one too if that is all. There is no end of a line before ``begin``.
+
+    What is searched once is not searched again: a line may have 100 MB.
+    """
+    if not is_all and data.find(b"\n", begin) < 0:
+        return []
+    end = len(data) if is_all else data.rfind(b"\n") + 1
+    lines = bytes(data[:end]).split(b"\n")
+    del data[:end]
+    return lines if lines[-1] else lines[:-1]
 
 
 def _interact(call: Call) -> int:

@@ -88,6 +88,17 @@ def test_deploy_goes_to_the_only_destination(project: Project, capfd: pytest.Cap
     assert "apply 2" in project.commands
 
 
+@pytest.mark.parametrize("words", [("scale", "web=3"), ("restart",), ("stop", "web"), ("start",)], ids=str)
+def test_what_changes_a_destination_has_its_lock_meanwhile(project: Project, words: tuple[str, ...]) -> None:
+    assert main([*words, "--on", "production"]) == 0
+    names = [command.partition(" ")[0] for command in project.commands]
+    assert names.index("lock") < names.index(words[0]) < names.index("unlock") == len(names) - 1
+    project.drivers.clear()
+    project.answer = lambda call: said("", 1, "ann@laptop is changing shop\n") if call.argv[0] == "lock" else said()
+    assert main([*words, "--on", "production"]) == 1
+    assert words[0] not in {command.partition(" ")[0] for command in project.commands}
+
+
 def test_deploy_prints_one_object(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "--on", "production", "--version", "3", "--json"]) == 0
     out, err = capfd.readouterr()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -350,12 +351,32 @@ def test_a_lock_of_somebody_else_is_respected_until_it_expires() -> None:
     holder = {"procman.lock.owner": "me@there", "procman.lock.until": "1000060"}
     taken = said("", 1, 'The container name "/shop-procman-lock" is already in use by container "12"')
     docker = Docker(inspect=said(json.dumps(holder)), create=taken)
-    with pytest.raises(EngineError, match="me@there is deploying shop; the lock expires in 60 s"):
+    with pytest.raises(EngineError, match="me@there is changing shop; the lock expires in 60 s"):
         docker.driver.perform(engine().lock("you@here", 100.0))
     docker.driver.time += 61
     docker.answers["create"] = lambda _: said() if "docker rm shop-procman-lock" in docker.driver.commands else taken
     docker.driver.perform(engine().lock("you@here", 100.0))
     assert docker.driver.said == ["the lock of me@there has expired, and is taken over"]
+
+
+def test_what_another_one_changes_is_not_removed() -> None:
+    holder = {"procman.lock.owner": "me@there", "procman.lock.until": "1000060"}
+    docker = Docker(inspect=said(json.dumps(holder)), cp=stored(project_of()))
+    with pytest.raises(EngineError, match="me@there is changing shop"):
+        docker.driver.perform(engine().down())
+    assert not any(" rm " in command for command in docker.driver.commands)
+
+
+@pytest.mark.parametrize("text", ["Welcome to docker\n[]", "[{}]", "[1]", '{"a": 1}'])
+def test_a_docker_that_prints_something_else_is_shown(text: str) -> None:
+    docker = Docker(ps=said("12"))
+    docker.answers["docker inspect"] = said(text)
+    first = re.escape(text.splitlines()[0])
+    with pytest.raises(EngineError, match=f"^docker printed what procman does not understand: {first}$"):
+        docker.driver.perform(engine().instances())
+    docker = Docker(events=said("Welcome\n"))
+    with pytest.raises(EngineError, match="docker printed what procman does not understand: Welcome"):
+        docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
 
 
 def test_a_lock_that_has_just_been_released_and_taken_by_another_is_left_alone() -> None:
@@ -428,11 +449,11 @@ def test_a_carriage_return_does_not_end_a_line() -> None:
 
 
 def test_an_application_whose_names_would_be_the_same_is_left_alone() -> None:
-    docker = Docker(cp=stored(replace(project_of(), app="Shop")))
+    docker = Docker(cp=stored(replace(project_of(), app="Shop")), inspect=said("null"))
     for verb in (engine().deployed, engine().down):
         with pytest.raises(EngineError, match="Shop is deployed there, and shop would have the same names"):
             docker.driver.perform(verb())
-    assert not any("volume rm" in command for command in docker.driver.commands)
+    assert not any(" rm " in command for command in docker.driver.commands)
     assert all("--filter=label=procman.app=shop" in one for one in docker.driver.commands if " ps " in one)
 
 

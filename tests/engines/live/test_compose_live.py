@@ -190,7 +190,10 @@ def test_only_one_deploys_at_a_time_and_ctrl_c_leaves_nothing_that_the_next_does
         first.wait_for("release: it runs before", stream="err")
         wait_for(lambda: f"{shop.name}-release" in shop.node.call("ps"), "the release runs")
         second = shop.attempt("deploy")
-        assert (second.code, f"is deploying {shop.name}" in second.err) == (1, True)
+        assert (second.code, f"is changing {shop.name}" in second.err) == (1, True)
+        refused = shop.attempt("down")
+        assert (refused.code, f"is changing {shop.name}" in refused.err) == (1, True)
+        first.signal(signal.SIGINT)
         first.signal(signal.SIGINT)
         assert first.wait() == 130
     finally:

@@ -203,7 +203,10 @@ def test_a_version_that_fails_leaves_the_old_one(shop: Shop) -> None:
     deployment = shop.begin("deploy", "--version", "1")
     deployment.wait_for("begin", stream="err")
     other = shop.attempt("deploy", "--version", "1")
-    assert (other.code, f"is deploying {shop.name}" in other.err) == (1, True)
+    assert (other.code, f"is changing {shop.name}" in other.err) == (1, True)
+    other = shop.attempt("scale", "web=2")
+    assert (other.code, f"is changing {shop.name}" in other.err) == (1, True)
+    deployment.signal(signal.SIGINT)
     deployment.signal(signal.SIGINT)
     deployment.wait_for("interrupted; 1 still runs", stream="err")
     assert deployment.wait() == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -71,6 +72,63 @@ def test_what_is_steady_is_done_once_it_is_known_to_stay_up() -> None:
     assert driver.perform(engine.look(COUNTS)).is_done
     assert not driver.perform(engine.look({**COUNTS, "web": 3})).is_done
     assert not driver.perform(engine.look({**COUNTS, "mail": 1})).is_done
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ({"procman.name": "Fleet"}, "Fleet is deployed there, and fleet would have the same names"),
+        ({"procman.type": None}, "a stack is there that procman has not deployed, and fleet would have the same names"),
+    ],
+)
+def test_what_another_application_has_deployed_is_left_alone(labels: dict[str, str | None], sentence: str) -> None:
+    engine, driver, transcript = swarm("steady")
+    for service in transcript.state["services"]:
+        found = service["Spec"]["Labels"]
+        service["Spec"]["Labels"] = {key: value for key, value in {**found, **labels}.items() if value is not None}
+    for steps in (engine.deployed(), engine.instances(), engine.down(), engine.stop([]), engine.why([])):
+        with pytest.raises(EngineError, match=sentence):
+            driver.perform(steps)
+    assert not any(word in ("rm", "update") for call in driver.calls for word in call.argv)
+
+
+def test_a_lock_of_an_application_whose_names_would_be_the_same_is_not_removed() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.lock("ann", 60))
+    transcript.configs["fleet.lock"][0]["procman.name"] = "Fleet"
+    with pytest.raises(EngineError, match="Fleet is deployed there, and fleet would have the same names"):
+        driver.perform(engine.unlock(""))
+    assert list(transcript.configs) == ["fleet.lock"]
+
+
+@pytest.mark.parametrize("text", ["Welcome to docker\n[]", "[{}]", "[1]", '{"a": 1}'])
+def test_a_docker_that_prints_something_else_is_shown(text: str) -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.answer = lambda call: said(text) if "inspect" in call.argv else transcript(call)
+    first = re.escape(text.splitlines()[0])
+    for steps in (engine.instances(), engine.deployed(), engine.restart([], rolling=False)):
+        with pytest.raises(EngineError, match=f"^docker printed what procman does not understand: {first}$"):
+            driver.perform(steps)
+
+
+def test_output_that_ends_while_its_services_are_there_is_an_error() -> None:
+    engine, driver, transcript = swarm("steady")
+    names = [said("fleet_web\n"), said("other_web\n"), said("", 1, "Cannot connect to the Docker daemon")]
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "logs", *_):
+                return said()
+            case ("service", "ls", "--format", *_):
+                return names.pop(0)
+        return transcript(call)
+
+    driver.answer = answer
+    with pytest.raises(EngineError, match="Swarm no longer sends output"):
+        driver.perform(engine.logs([], follow=True, lines=5, since=None))
+    assert driver.perform(engine.logs([], follow=True, lines=5, since=None)) == [], "the application was removed"
+    with pytest.raises(EngineError, match="does not answer"):
+        driver.perform(engine.logs([], follow=True, lines=5, since=None))
 
 
 def test_a_look_that_finds_the_tasks_of_the_last_one_has_no_second_round() -> None:
@@ -184,7 +242,8 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     assert any(word.startswith(". /run/secrets/procman.env\n") for word in web["command"])
     assert web["environment"]["PS"] == "web.{{.Task.Slot}}"
     assert "TOKEN" not in web["environment"]
-    assert web["deploy"]["labels"] == {"procman.app": "fleet", "procman.type": "web", "procman.version": "v6"}
+    names = {"procman.app": "fleet", "procman.name": "fleet", "procman.type": "web", "procman.version": "v6"}
+    assert web["deploy"]["labels"] == names
     assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
     assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
     updates = [stack["services"][name]["deploy"]["update_config"] for name in ("web", "worker")]
@@ -294,9 +353,9 @@ def test_a_lock_is_taken_once_and_expires() -> None:
     engine, driver, transcript = swarm("steady")
     driver.perform(engine.lock("ann", 60))
     other, _, _ = swarm("steady")
-    with pytest.raises(EngineError, match="ann is deploying fleet; the lock expires in 60 s"):
+    with pytest.raises(EngineError, match="ann is changing fleet; the lock expires in 60 s"):
         driver.perform(other.lock("bob", 60))
-    with pytest.raises(EngineError, match="ann is deploying"):
+    with pytest.raises(EngineError, match="ann is changing"):
         driver.perform(other.down())
     driver.perform(other.unlock("bob"))
     assert len(transcript.configs) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import time
 
@@ -36,7 +34,7 @@ def perform(invocation: Invocation) -> int:
         remote.require("image", "--image")
     version = str(remote.given.get("version", ""))
     builds = not remote.settings.image  # an image that is named is there already
-    order = Order(remote.destination, _Files(remote).release, remote.folder, _owner(), version, builds)
+    order = Order(remote.destination, _Files(remote).release, remote.folder, remote.owner, version, builds)
     if remote.settings.dry_run:
         _show_difference(remote, remote.perform(difference(remote.engine, order)))
     else:
@@ -58,17 +56,6 @@ class _Files:
                 self._shown.add(warning)
                 sys.stderr.write(f"warning: {visible(warning)}\n")
         return release
-
-
-def _owner() -> str:
-    """Return who deploys: it differs for two deployments at the same time."""
-    import pwd
-
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}, process {os.getpid()}"
 
 
 def _show_difference(remote: Remote, text: str) -> None:

@@ -12,18 +12,20 @@ from procman.cli.remote.remote_target import Remote
 from procman.core.procfile.selection import changed_count, matches, parse_change
 from procman.core.text.printable import visible
 from procman.core.text.suggest import did_you_mean
+from procman.engines.deployment import alone
 from procman.engines.interface import EngineError
 from procman.engines.waiting import wait_or_explain
 from procman.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from procman.cli.options.option import Invocation
     from procman.engines.calls import Steps
 
 WATCH_INTERVAL = 2.0  # seconds
+_LOCK_SPARE = 60.0  # seconds that a change may take beside the time of its instances
 _OF_START = ("on", "procfile", "root", "color")  # settings of `start` that have a meaning at a destination
 _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 
@@ -64,8 +66,7 @@ def scale(invocation: Invocation) -> int:
         targets: dict[str, int] = {}
         for name, sign, number in changes:
             targets[name] = changed_count(sign, number, targets.get(name, counts[name]))
-        yield from remote.engine.scale(targets)
-        yield from _wait(remote, targets)
+        yield from _alone(remote, counts, remote.engine.scale(targets), lambda: _wait(remote, targets))
         return targets
 
     targets = remote.perform(steps())
@@ -81,8 +82,8 @@ def restart(invocation: Invocation) -> int:
 
     def steps() -> Steps[None]:
         counts = yield from _chosen_counts(remote, names)
-        yield from remote.engine.restart(names, rolling=rolling)
-        yield from _wait(remote, counts)
+        work = remote.engine.restart(names, rolling=rolling)
+        yield from _alone(remote, counts, work, lambda: _wait(remote, counts))
 
     remote.perform(steps())
     return _done(remote, f"restarted: {', '.join(names) or 'all'}")
@@ -95,8 +96,8 @@ def stop(invocation: Invocation) -> int:
     names = names_in(invocation)
 
     def steps() -> Steps[None]:
-        yield from _chosen_counts(remote, names)
-        yield from remote.engine.stop(names)
+        counts = yield from _chosen_counts(remote, names)
+        yield from _alone(remote, counts, remote.engine.stop(names))
 
     remote.perform(steps())
     return _done(remote, f"stopped: {', '.join(names) or 'all'}")
@@ -112,9 +113,11 @@ def start(invocation: Invocation) -> int:
     names = names_in(invocation)
 
     def steps() -> Steps[None]:
-        yield from _chosen_counts(remote, names)
-        yield from remote.engine.start(names)
-        yield from _wait(remote, (yield from _chosen_counts(remote, names)))
+        def wait() -> Steps[None]:
+            yield from _wait(remote, (yield from _chosen_counts(remote, names)))
+
+        counts = yield from _chosen_counts(remote, names)
+        yield from _alone(remote, counts, remote.engine.start(names), wait)
 
     remote.perform(steps())
     return _done(remote, f"started: {', '.join(names) or 'all'}")
@@ -157,6 +160,23 @@ def _remote(invocation: Invocation) -> Remote:
     if remote.given.get("all_sessions"):
         raise UsageError("--all and --on contradict each other", "leave one of them out")
     return remote
+
+
+def _nothing() -> Steps[None]:
+    yield from ()
+
+
+def _alone(
+    remote: Remote, counts: Mapping[str, int], work: Steps[None], wait: Callable[[], Steps[None]] = _nothing
+) -> Steps[None]:
+    """Change what runs, and wait for it, while no deployment and no other change is under way."""
+
+    def steps() -> Steps[None]:
+        yield from work
+        yield from wait()
+
+    valid = (1 + sum(counts.values())) * remote.timeout + _LOCK_SPARE  # `restart --rolling` waits for each instance
+    yield from alone(remote.engine, remote.owner, valid, steps())
 
 
 def _counts(remote: Remote) -> Steps[Mapping[str, int]]:

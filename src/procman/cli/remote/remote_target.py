@@ -65,6 +65,18 @@ class Remote:
             raise EngineError(f"ended by {signal_name(error.number)}", exit_code=128 + error.number) from None
 
     @property
+    def owner(self) -> str:
+        """The name under which this command takes the lock of deployments. No other command has the same one."""
+        import pwd
+        import socket
+
+        try:
+            user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            user = str(os.getuid())
+        return f"{user}@{socket.gethostname()}, process {os.getpid()}"
+
+    @property
     def timeout(self) -> float:
         """The seconds that instances may take to come up."""
         given = self.given.get("timeout")

@@ -55,8 +55,9 @@ class Compose:
         yield from self._commands.check()
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
-        """See Engine.lock."""
+        """See Engine.lock. What was read before it may have changed meanwhile."""
         yield from self._store.lock(owner, valid)
+        self._project = None
 
     def unlock(self, owner: str) -> Steps[None]:
         """See Engine.unlock."""
@@ -254,6 +255,8 @@ class Compose:
 
     def down(self) -> Steps[None]:
         """See Engine.down. Another project of Compose may have the same name, so only what is ours is removed."""
+        yield from self._store.read()  # raises EngineError if it is another application's
+        yield from self._store.require_free()
         yield from self._remove((yield from self._every_container()))
         name = self._commands.project
         yield from run(self._commands.docker("rm", "--force", f"{name}-release"))

@@ -8,12 +8,13 @@ from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow
 from procman.engines.compose.compose_project import NUMBER, TYPE
 from procman.engines.compose.compose_records import log_line
+from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 from procman.engines.records import RUNNING, InstanceState, LogLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.compose.compose_commands import Commands
@@ -65,7 +66,7 @@ class _Follower:
             if found.time is None or not self._has_been_shown(call, stream, found.time):
                 yield found
         elif stream == "stdout":
-            yield from self._started(json.loads(line))
+            yield from self._started(*_event(line.decode("utf-8", "replace")))
 
     def _has_been_shown(self, call: Call, stream: str, time: float) -> bool:
         """Whether the call of another life has shown the line. A single call shows each of its lines once."""
@@ -73,21 +74,23 @@ class _Follower:
         latest[call.argv] = max(time, latest.get(call.argv, 0.0))
         return any(time <= shown for argv, shown in latest.items() if argv != call.argv)
 
-    def _started(self, event: dict[str, object]) -> Iterator[Call]:
+    def _started(self, labels: Mapping[str, str], container: str, time: float) -> Iterator[Call]:
         """Follow the output of a new life.
 
         Its first lines may be older than the event, so some of the life before it come again, and are left out.
         """
-        actor = event["Actor"]
-        assert isinstance(actor, dict)
-        labels = actor["Attributes"]
         if NUMBER not in labels:
             return  # the release of a deployment, which shows it itself
         name = f"{labels[TYPE]}.{labels[NUMBER]}"
         if not self._names or any(matches(pattern, name) for pattern in self._names):
-            container = str(actor["ID"])[:12]
             self._of[container] = InstanceState(name, RUNNING, id=container)
-            nanoseconds = event["timeNano"]
-            assert isinstance(nanoseconds, int)
-            since = f"{nanoseconds / 10**9 - _OVERLAP:.3f}"
+            since = f"{time - _OVERLAP:.3f}"
             yield self._commands.docker("logs", "--timestamps", f"--since={since}", "--follow", container, timeout=None)
+
+
+@understood
+def _event(line: str) -> tuple[Mapping[str, str], str, float]:
+    """Read a line of `docker events`: the labels of a container, its ID and the time."""
+    event = json.loads(line)
+    actor = event["Actor"]
+    return dict(actor["Attributes"]), str(actor["ID"])[:12], event["timeNano"] / 10**9

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from procman.engines.compose.compose_project import HASH, NUMBER, TYPE, VERSION
+from procman.engines.docker_cli import understood
 from procman.engines.records import (
     BACKOFF,
     EXITED,
@@ -57,6 +58,7 @@ class Container:
         return self.state.id
 
 
+@understood
 def containers(text: str, node: str = "") -> list[Container]:
     """Read the output of ``docker inspect``: the containers of instances, in the order of their names."""
     found = [_container(one, node) for one in json.loads(text) if TYPE in one["Config"]["Labels"]]

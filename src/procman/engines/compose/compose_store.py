@@ -12,6 +12,7 @@ import tarfile
 
 from procman.engines.calls import Call, Report, now, run
 from procman.engines.compose.compose_project import APP, Project, project_from_json, project_name
+from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False
@@ -77,8 +78,7 @@ class Store:
             raise EngineError(f"what is deployed cannot be noted: {copied.complaint}")
 
     def remove(self) -> Steps[None]:
-        """Remove the volume and the lock. Raises EngineError if they are another application's."""
-        yield from self.read()
+        """Remove the volume and the lock."""
         yield from run(self._docker("rm", "--force", self._helper, self._lock))
         yield from run(self._docker("volume", "rm", "--force", self._volume))
 
@@ -88,20 +88,20 @@ class Store:
         labels = (f"--label={_OWNER}={owner}", f"--label={_UNTIL}={until:.0f}")
         taken = yield from self._try_to_create(self._lock, *labels)
         if not taken.ok and _TAKEN in taken.complaint:
-            yield from self._take_over(owner)
+            yield from self.require_free(owner)
             taken = yield from self._try_to_create(self._lock, *labels)
         if not taken.ok:
             raise EngineError(f"the lock cannot be taken: {taken.complaint}")
 
-    def _take_over(self, owner: str) -> Steps[None]:
-        """Remove an expired lock. Raises EngineError if it is valid and of another owner."""
+    def require_free(self, owner: str = "") -> Steps[None]:
+        """Raise EngineError if another owner has a valid lock; remove one that has expired."""
         holder, until = yield from self._holder()
         left = until - (yield from now())
         if not holder:
             return  # it has just been released, and another deployment may have it now
         if holder != owner and left > 0:
-            hint = "procman deploy --unlock removes the lock, if nothing runs there any more"
-            raise EngineError(f"{holder} is deploying {self._app}; the lock expires in {left:.0f} s", hint)
+            hint = "procman deploy --unlock removes the lock, if that command was killed"
+            raise EngineError(f"{holder} is changing {self._app}; the lock expires in {left:.0f} s", hint)
         yield Report(f"the lock of {holder} has expired, and is taken over")
         yield from run(self._docker("rm", self._lock))
 
@@ -114,8 +114,7 @@ class Store:
     def _holder(self) -> Steps[tuple[str, float]]:
         """Return the owner of the lock, and until when it is valid; empty if it is free."""
         found = yield from run(self._docker("inspect", "--format", "{{json .Config.Labels}}", self._lock))
-        labels = json.loads(found.text) or {} if found.ok else {}
-        return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+        return _holder(found.text) if found.ok else ("", 0.0)
 
     def _create(self) -> Steps[None]:
         """Create the container that reaches the volume. It stays, so that the next command needs one call."""
@@ -131,6 +130,12 @@ class Store:
             yield from run(self._docker("import", "-", _EMPTY_IMAGE, stdin=_EMPTY_TAR))
             created = yield from run(self._docker(*words))
         return created
+
+
+@understood
+def _holder(text: str) -> tuple[str, float]:
+    labels = json.loads(text) or {}
+    return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
 
 
 def _require_absence(outcome: Outcome) -> None:

@@ -6,22 +6,17 @@ import difflib
 from dataclasses import dataclass
 
 from procman.core.procfile.selection import matches
-from procman.engines.calls import Card, Follow, Pause, now, run, run_together
+from procman.engines.calls import Card, Pause, now, run, run_together
 from procman.engines.docker_cli import Docker
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
-from procman.engines.known_names import require_known
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
 from procman.engines.swarm.swarm_jobs import Job, perform_job
+from procman.engines.swarm.swarm_logs import ServiceLogs
 from procman.engines.swarm.swarm_reasons import reasons
-from procman.engines.swarm.swarm_records import (
-    Service,
-    log_line,
-    moment,
-    services,
-)
+from procman.engines.swarm.swarm_records import Service, moment
 from procman.engines.swarm.swarm_stack import APP, ENVIRONMENT, Stack, filled, half, make_stack, stack_name
 from procman.engines.swarm.swarm_store import Kept, SwarmStore
-from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, service_name
+from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, own_services, service_name
 from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
@@ -29,7 +24,7 @@ from procman.export.container.first_process import source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from procman.engines.calls import Call, Steps
     from procman.engines.interface import Release, Target
@@ -62,7 +57,7 @@ class Swarm:
         self._target = target
         self._name = stack_name(target.app)
         self._docker = Docker(target.destination)
-        self._store = SwarmStore(self._docker, self._name)
+        self._store = SwarmStore(self._docker, self._name, target)
         self._view = SwarmView(self._docker, self._name, target)
 
     # A deployment -----------------------------------------------------------------------------------------------------
@@ -98,7 +93,7 @@ class Swarm:
         names = self._store.names_in(configs)
         calls = [self._docker("service", "inspect", *ids), *(self._store.reading(name) for name in names[-1:])]
         inspected, *files = yield from run_together(calls)
-        found = services(inspected.text)
+        found = own_services(inspected.text, self._target)
         kept = self._store.kept(names[-1], files[0]) if files else None
         version = kept.version if kept else found[0].version
         stopped = {one.type: one.stopped for one in found if one.stopped and not one.replicas}
@@ -264,10 +259,10 @@ class Swarm:
         and no stack of this name would start again.
         """
         yield from self._store.require_free()
-        words = ("service", "ls", "--quiet", "--filter", f"label={APP}={self._name}")  # jobs, too
-        present, jobs = yield from run_together([self._list_services(), self._docker(*words)])
-        self._docker.require(present, "Swarm does not list its services")
-        ids = list(dict.fromkeys((present.text + jobs.text).split()))
+        present = [one.id for one in (yield from self._services())]
+        words = ("service", "ls", "--quiet", "--no-trunc", "--filter", f"label={APP}={self._name}")  # jobs, too
+        jobs = self._docker.require((yield from run(self._docker(*words))), "Swarm does not list its services")
+        ids = list(dict.fromkeys((*present, *jobs.text.split())))
         networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
         if not ids and not (yield from run(self._docker(*networks))).text.split():
             raise nothing_deployed(self._target)
@@ -295,31 +290,12 @@ class Swarm:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all services, or follow them."""
-        chosen = yield from self._chosen([])
-        require_known(names, [one.type for one in chosen], self._target)
-        wanted = [name.partition(".")[0] for name in names]
-        chosen = [one for one in chosen if not names or any(matches(name, one.type) for name in wanted)]
-        types = {one.name.removeprefix(f"{self._name}_"): one.type for one in chosen}
-        words = ["service", "logs", "--timestamps", "--no-trunc", "--tail", str(lines)]
-        words += ["--since", f"{since:g}s"] if since is not None else []
-        words += ["--follow"] if follow else []
-        calls = [self._docker(*words, one.name, timeout=None if follow else 60.0) for one in chosen]
-
-        def read(_call: Call, stream: str, line: bytes) -> Iterator[LogLine]:
-            found = log_line(line, types, stream, f"{self._name}_")
-            if found and (not names or any(matches(name, found.instance) for name in names)):
-                yield found
-
-        if follow:
-            yield Follow(tuple(calls), read)
-            return []
-        found: list[LogLine] = []
-        for call, outcome in zip(calls, (yield from run_together(calls)), strict=True):
-            if not outcome.ok and not outcome.out:
-                self._docker.require(outcome, "Swarm does not show the output")
-            for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
-                found += (one for line in data.split(b"\n") for one in read(call, stream, line))
-        return sorted(found, key=lambda one: one.time or 0.0)[-lines:] if lines else []
+        logs = ServiceLogs(self._docker, self._name, (yield from self._chosen([])), names)
+        logs.require_known(self._target)
+        if not follow:
+            return (yield from logs.last(lines, since))
+        yield from logs.follow(lines, since)
+        return []
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a job with the image, the variables and the secret of a service."""
@@ -363,7 +339,7 @@ class Swarm:
         if not ids:
             return []
         inspected = yield from run(self._docker("service", "inspect", *ids))
-        return services(inspected.text)
+        return own_services(inspected.text, self._target)
 
     def _chosen(self, names: Sequence[str]) -> Steps[list[Service]]:
         """Return the services of these types; all of them without names. Raises EngineError if there is none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from procman.core.model.status import ExitStatus
+from procman.engines.docker_cli import json_lines, understood
 from procman.engines.records import (
     BACKOFF,
     EXITED,
@@ -42,6 +43,7 @@ _STATES = {  # of a task that should run
     "running": RUNNING,
 }
 ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
+_COLUMNS = ("Name", "Node", "DesiredState", "CurrentState")  # of `docker stack ps`
 _BAD_ENDS = ("failed", "rejected", "orphaned")
 SETTLED = ("", "completed", "rollback_completed")  # states of an update
 
@@ -101,6 +103,7 @@ class Task:
         return self.desired in ("running", "ready", "complete")
 
 
+@understood
 def services(text: str) -> list[Service]:
     """Read `docker service inspect`."""
     return [_service(one) for one in json.loads(text or "[]")]
@@ -128,6 +131,7 @@ def _service(record: Record) -> Service:
     )
 
 
+@understood
 def tasks(text: str) -> list[Task]:
     """Read `docker inspect --type task`."""
     return [_task(one) for one in json.loads(text or "[]")]
@@ -149,6 +153,13 @@ def _task(record: Record) -> Task:
         container.get("ExitCode") if status.get("State") in ENDED else None,
         record.get("Spec") or {},
     )
+
+
+@understood
+def rows(text: str) -> dict[str, Mapping[str, str]]:
+    """Read the lines of `docker stack ps`, by task."""
+    found = {str(one["ID"]): one for one in json_lines(text)}
+    return {number: {key: str(row[key]) for key in _COLUMNS} for number, row in found.items()}
 
 
 def moment(text: str) -> float:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     Part = dict[str, object]
 
-APP, TYPE, VERSION, STOPPED = "procman.app", "procman.type", "procman.version", "procman.stopped"  # labels
+# Labels. APP is Swarm's name for the application, which my_app and my-app share, and NAME its own.
+APP, NAME, TYPE = "procman.app", "procman.name", "procman.type"
+VERSION, STOPPED = "procman.version", "procman.stopped"
 ENVIRONMENT = "/run/secrets/procman.env"  # in a container: a script that sets the variables
 MAX_SECRET = 500 * 1024  # bytes: the limit of Swarm
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
@@ -194,6 +196,7 @@ def _deploy(service: Service, release: Release, stopped: int, *, is_checked: boo
     return {
         "labels": {
             APP: stack_name(release.options.app),
+            NAME: release.options.app,
             TYPE: service.name,
             VERSION: release.version,
             **({STOPPED: str(stopped)} if stopped and not service.replicas else {}),

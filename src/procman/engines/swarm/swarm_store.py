@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 
 from procman.engines.calls import Report, now, run
+from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
-from procman.engines.swarm.swarm_stack import APP, VERSION
+from procman.engines.swarm.swarm_stack import APP, NAME, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.docker_cli import Docker
+    from procman.engines.interface import Target
     from procman.engines.swarm.swarm_stack import Stack
 
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
@@ -34,9 +36,10 @@ class Kept:
 class SwarmStore:
     """The config objects of one application."""
 
-    def __init__(self, docker: Docker, name: str) -> None:
+    def __init__(self, docker: Docker, name: str, target: Target) -> None:
         self._docker = docker
         self._name = name
+        self._target = target
         self._lock = f"{name}.lock"
 
     def listing(self) -> Call:
@@ -61,10 +64,7 @@ class SwarmStore:
         """Return a deployed file; None if it has just been removed."""
         if not outcome.ok:
             return None
-        spec = json.loads(outcome.text)
-        labels = spec.get("Labels") or {}
-        text = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
-        return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), text)
+        return _kept(outcome.text, name)
 
     def write(self, stack: Stack, version: str, image: str, latest: str = "") -> Steps[str]:
         """Keep a file, and return its name. Names sort by time, even if the clock that named the latest was ahead."""
@@ -88,7 +88,7 @@ class SwarmStore:
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock. Raises EngineError if another one has it."""
         until = (yield from now()) + valid
-        labels = (f"{APP}={self._name}", f"{_OWNER}={owner}", f"{_UNTIL}={until:.0f}")
+        labels = (f"{APP}={self._name}", f"{NAME}={self._target.app}", f"{_OWNER}={owner}", f"{_UNTIL}={until:.0f}")
         call = self._docker(
             "config", "create", *(f"--label={label}" for label in labels), self._lock, "-", stdin=b"lock"
         )
@@ -105,8 +105,8 @@ class SwarmStore:
         if not holder:
             return
         if holder != owner and left > 0:
-            hint = "procman deploy --unlock removes the lock, if that deployment was killed"
-            raise EngineError(f"{holder} is deploying {self._name}; the lock expires in {left:.0f} s", hint)
+            hint = "procman deploy --unlock removes the lock, if that command was killed"
+            raise EngineError(f"{holder} is changing {self._name}; the lock expires in {left:.0f} s", hint)
         if holder != owner:
             yield Report(f"the lock of {holder} has expired, and is taken over")
         yield from run(self._docker("config", "rm", self._lock))
@@ -120,5 +120,29 @@ class SwarmStore:
     def _holder(self) -> Steps[tuple[str, float]]:
         """Return the owner of the lock and its end; empty if it is free."""
         outcome = yield from run(self._docker("config", "inspect", "--format", "{{json .Spec.Labels}}", self._lock))
-        labels = json.loads(outcome.text) or {} if outcome.ok else {}
-        return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+        name, holder, until = _holder(outcome.text) if outcome.ok else ("", "", 0.0)
+        if holder:
+            require_own(name or self._target.app, self._target)
+        return holder, until
+
+
+def require_own(name: str, target: Target) -> None:
+    """Raise EngineError if what is there belongs to an application of another name, as the labels say."""
+    if name != target.app:
+        whose = f"{name} is deployed there" if name else "a stack is there that procman has not deployed"
+        hint = "choose another name with app in the destination's table"
+        raise EngineError(f"{whose}, and {target.app} would have the same names", hint)
+
+
+@understood
+def _kept(text: str, name: str) -> Kept:
+    spec = json.loads(text)
+    labels = spec.get("Labels") or {}
+    data = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
+    return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), data)
+
+
+@understood
+def _holder(text: str) -> tuple[str, str, float]:
+    labels = json.loads(text) or {}
+    return str(labels.get(NAME, "")), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))

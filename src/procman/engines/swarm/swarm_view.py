@@ -16,10 +16,13 @@ from procman.engines.swarm.swarm_records import (
     Slots,
     Task,
     nodes,
+    rows,
     same_spec,
     services,
     tasks,
 )
+from procman.engines.swarm.swarm_stack import NAME, TYPE
+from procman.engines.swarm.swarm_store import require_own
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from procman.engines.docker_cli import Docker
     from procman.engines.interface import Target
 
-    Rows = Mapping[str, Mapping[str, object]]  # what `docker stack ps` says, by task
+    Rows = Mapping[str, Mapping[str, str]]  # what `docker stack ps` says, by task
 
 _STABLE = 1.0  # seconds that an instance without a health check has to be up
 _DETACHED = 1.0  # seconds after which a node has stopped sending requests to an instance that stops
@@ -46,6 +49,14 @@ def service_name(stack: str, process: str) -> str:
 def nothing_deployed(target: Target) -> EngineError:
     """Return the error for an application that is not there."""
     return EngineError(f"{target.app} is not deployed to {target.destination.name}", "procman deploy brings it there")
+
+
+def own_services(text: str, target: Target) -> list[Service]:
+    """Read `docker service inspect`. Raises EngineError if they belong to another application, or a stack of others."""
+    found = services(text)
+    for one in found:
+        require_own(one.labels.get(NAME, target.app) if TYPE in one.labels else "", target)
+    return found
 
 
 class SwarmView:
@@ -106,19 +117,19 @@ class SwarmView:
     def observed(self) -> Steps[list[Slots]]:
         """Return all services with their tasks, in few calls. Raises EngineError if there is none."""
         guess = [service_name(self._name, name) for name in self._target.types if name != RELEASE]
-        rows, (inspected,), early = yield from self._listed(self._docker("service", "inspect", *guess))
-        found = services(inspected.text)
+        listed, (inspected,), early = yield from self._listed(self._docker("service", "inspect", *guess))
+        found = own_services(inspected.text, self._target)
         known = {one.name for one in found}
-        others = {str(row["Name"]).rpartition(".")[0] for row in rows.values()} - known
-        every, more, at = yield from self._inspected(rows, sorted(others), early)
+        others = {row["Name"].rpartition(".")[0] for row in listed.values()} - known
+        every, more, at = yield from self._inspected(listed, sorted(others), early)
         if not found and not more:
             raise nothing_deployed(self._target)
         return [Slots(service, every, at) for service in (*found, *more)]
 
     def stopping(self) -> Steps[int]:
         """Return how many tasks still run of services that are removed, without those on lost nodes."""
-        rows, _, early = yield from self._listed()
-        every, _, at = yield from self._inspected(rows, [], early)
+        listed, _, early = yield from self._listed()
+        every, _, at = yield from self._inspected(listed, [], early)
         return sum(not task.has_ended and bool(task.node) and task.node not in at.down for task in every)
 
     def _listed(self, *calls: Call) -> Steps[tuple[Rows, list[Outcome], dict[str, Outcome]]]:
@@ -134,16 +145,15 @@ class SwarmView:
         listed, *outcomes = yield from run_together([self._docker(*words), *calls, *again.values()])
         if not listed.ok and b"nothing found in stack" not in listed.err.lower():
             raise self._docker.error(listed, "Swarm does not list its tasks")
-        rows = {str(row["ID"]): row for row in json_lines(listed.text)}
-        return rows, outcomes[: len(calls)], dict(zip(again, outcomes[len(calls) :], strict=True))
+        return rows(listed.text), outcomes[: len(calls)], dict(zip(again, outcomes[len(calls) :], strict=True))
 
     def _inspected(
-        self, rows: Rows, others: Sequence[str], early: Mapping[str, Outcome]
+        self, listed: Rows, others: Sequence[str], early: Mapping[str, Outcome]
     ) -> Steps[tuple[list[Task], list[Service], Nodes]]:
         """Return the tasks, other services, and the nodes: all of these if something may be left on a lost one."""
-        present = {one.id: one for one in tasks(early["tasks"].text) if one.id in rows} if "tasks" in early else {}
-        new = [number for number in rows if number not in self._ended and number not in present]
-        self._is_left = any(row["DesiredState"] in _UNWANTED and not _is_over(row) for row in rows.values())
+        present = {one.id: one for one in tasks(early["tasks"].text) if one.id in listed} if "tasks" in early else {}
+        new = [number for number in listed if number not in self._ended and number not in present]
+        self._is_left = any(row["DesiredState"] in _UNWANTED and not _is_over(row) for row in listed.values())
         calls = {
             **({"tasks": self._inspecting(new)} if new else {}),
             **({"services": self._docker("service", "inspect", *others)} if others else {}),
@@ -151,13 +161,13 @@ class SwarmView:
         }
         found = dict(zip(calls, (yield from run_together(calls.values())), strict=True)) if calls else {}
         present.update({one.id: one for one in tasks(found["tasks"].text)} if new else {})
-        every = [*(self._ended[number] for number in rows if number in self._ended), *present.values()]
+        every = [*(self._ended[number] for number in listed if number in self._ended), *present.values()]
         self._ended.update({one.id: one for one in present.values() if one.has_ended and not one.is_wanted})
         self._present = [number for number in present if number not in self._ended]
-        at = nodes({task.node: str(rows[task.id]["Node"]) for task in every if task.node})
+        at = nodes({task.node: listed[task.id]["Node"] for task in every if task.node})
         if self._is_left:
             at = at.with_states(json_lines({**early, **found}["nodes"].text))
-        return every, services(found["services"].text) if others else [], at
+        return every, own_services(found["services"].text, self._target) if others else [], at
 
     def _inspecting(self, numbers: Sequence[str]) -> Call:
         return self._docker("inspect", "--type", "task", *numbers)
@@ -166,8 +176,8 @@ class SwarmView:
         return self._docker("node", "ls", "--format", "{{json .}}")
 
 
-def _is_over(row: Mapping[str, object]) -> bool:
-    return str(row["CurrentState"]).partition(" ")[0].lower() in ENDED
+def _is_over(row: Mapping[str, str]) -> bool:
+    return row["CurrentState"].partition(" ")[0].lower() in ENDED
 
 
 def given_up(slots: Slots) -> list[InstanceState]:
