@@ -113,11 +113,14 @@ def test_an_agent_starts_waits_reads_restarts_and_stops(place: harness.Place) ->
         assert [(row["name"], row["state"]) for row in status["processes"]] == [("web.1", "running")]
         assert (await given(client, "wait", timeout=30))["ready"]
         assert ("web.1", "hello") in [(line["name"], line["text"]) for line in (await given(client, "logs"))["lines"]]
+        assert (await given(client, "logs"))["session_ended"] is None
         assert "stopping web.1" in (await given(client, "restart", names=["web"]))["messages"]
         assert not (await given(client, "stop", names=["db"]))["session_ended"]
         assert "stopped by you" in (await given(client, "why", names=["db"]))["processes"][0]["why"]
         assert (await given(client, "stop"))["session_ended"]
-        ended = (await given(client, "logs", names=["web"]))["lines"]  # of the record
+        last = await given(client, "logs", names=["web"])  # of the record
+        ended = last["lines"]
+        assert "with exit status 0" in last["session_ended"]
         assert "hello" in [line["text"] for line in ended]
 
     served(place, work)
@@ -374,6 +377,46 @@ def _noise(chance: random.Random) -> bytes:
             b'{"jsonrpc": "2.0", "id": 77, "result": {}}\n',
         ]
     )
+
+
+def answers_to(place: harness.Place, *lines: bytes) -> dict[object, dict[str, Any]]:
+    """Return what a server answers to lines, and to a request after each of them, by the ids."""
+    place.procfile(STAY)
+    requests = (
+        json.dumps({"jsonrpc": "2.0", "id": f"after {n}", "method": "ping"}).encode() for n in range(len(lines))
+    )
+    stdin = b"".join(line + b"\n" for pair in zip(lines, requests, strict=True) for line in pair)
+    done = place.call("mcp", stdin=piped() + stdin)
+    assert (done.code, done.err) == (0, ""), done
+    answers = {answer["id"]: answer for answer in map(json.loads, done.out.splitlines())}
+    assert [answers[f"after {n}"].get("result") for n in range(len(lines))] == [{}] * len(lines)
+    return answers
+
+
+@pytest.mark.parametrize("keys", ["jsonrpc id method params", "method params jsonrpc id"], ids=["python", "typescript"])
+def test_a_request_that_is_too_long_is_answered_with_an_error(place: harness.Place, keys: str) -> None:
+    request = call(7, "logs", grep="x" * 2_500_000)
+    answer = answers_to(place, json.dumps({key: request[key] for key in keys.split()}).encode())[7]
+    assert (answer["error"]["code"], "1048576 bytes" in answer["error"]["message"]) == (-32600, True)
+
+
+def test_what_is_not_a_request_is_answered_with_an_error(place: harness.Place) -> None:
+    answers = answers_to(
+        place,
+        json.dumps(call(8, "logs", grep="\ud800")).encode(),
+        b'{"jsonrpc": "2.0", "id": 9, "method": 7}',
+        b'{"jsonrpc": "2.0", "id": 10, "method": "ping", "params": "\\udfff"}',
+        b'{"jsonrpc": "2.0", "id": 11, "result": "no request"}',
+        b'{"jsonrpc": "2.0", "method": 7}',
+    )
+    assert [number for number in (8, 9, 10, 11) if number in answers] == [8, 9, 10]
+    assert {answers[number]["error"]["code"] for number in (8, 9, 10)} == {-32600}
+    assert "surrogate" in answers[8]["error"]["message"]
+    assert None not in answers
+    assert answers_to(place, b"[" * 9999)[None]["error"]["code"] == -32700
+    assert answers_to(place, b"x" * 2_500_000)[None]["error"]["code"] == -32600
+    assert answers_to(place, b'{"jsonrpc": "2.0", "id": "\\ud800", "method": "ping"}')[None]["error"]["code"] == -32600
+    assert None not in answers_to(place, b"  ")
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -26,6 +26,7 @@ class LineBudget:
         self._truncated = False
         self._skipped = 0  # bytes
         self._cursor = ""  # where what is missing ends
+        self._ending: str | None = None
         self.error: Record | None = None
 
     def take(self, record: Record) -> bool:
@@ -36,6 +37,8 @@ class LineBudget:
             self._skip(record)
         elif "line" in record:
             return self._add(record)
+        elif "words" in record:
+            self._ending = str(record["words"])
         return self.error is None
 
     def _skip(self, record: Record) -> None:
@@ -75,5 +78,9 @@ class LineBudget:
         cursor = self._lines[-1][1] if self._lines else self._cursor or after
         lines = [line for line, _, _ in self._lines]
         return Lines(
-            lines=lines, cursor=cursor or None, truncated=self._truncated or is_cut, skipped_bytes=self._skipped
+            lines=lines,
+            cursor=cursor or None,
+            truncated=self._truncated or is_cut,
+            skipped_bytes=self._skipped,
+            session_ended=self._ending,
         )

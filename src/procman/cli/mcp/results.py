@@ -99,6 +99,7 @@ class Lines(BaseModel):
     cursor: str | None = Field(description="pass it as after, to get only what is written later")
     truncated: bool = Field(description="whether there are more lines, or longer ones, than this result holds")
     skipped_bytes: int = Field(description="how much output after the cursor is not kept any more")
+    session_ended: str | None = Field(description="how the session ended; none if it is running, or more lines follow")
 
 
 class Finding(BaseModel):

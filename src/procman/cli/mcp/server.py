@@ -8,6 +8,7 @@ from typing import cast
 import anyio
 from mcp.server import MCPServer
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 
 from procman import __version__
@@ -68,8 +69,10 @@ def serve(tools: Tools, read_only: bool, redaction: Callable[[], Redaction]) -> 
 
 async def _serve(server: MCPServer, calls: Calls) -> None:
     stdin, stdout = claim()
-    lines = cast("anyio.AsyncFile[str]", RequestLines(stdin, calls))  # the SDK only iterates over it
-    async with stdio_server(lines, writer(stdout)) as (requests, answers):
+    lines = RequestLines(stdin, calls)
+    file = cast("anyio.AsyncFile[str]", lines)  # the SDK only iterates over it
+    async with stdio_server(file, writer(stdout)) as (requests, answers):
+        lines.answer = lambda refusal: answers.send(SessionMessage(refusal))
         low = server._lowlevel_server  # the public way serves the streams of the SDK only
         await low.run(requests, answers, low.create_initialization_options())
 

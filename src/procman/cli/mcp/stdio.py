@@ -7,16 +7,19 @@ from io import TextIOWrapper
 
 import anyio
 from anyio import to_thread
+from mcp_types import JSONRPCError
 
+from procman.cli.mcp.invalid_requests import answer_to, answer_to_long
 from procman.runtime.system.descriptors import open_null
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from io import BufferedReader
 
-MAX_REQUEST = 1 << 20  # bytes; a longer line is discarded
+MAX_REQUEST = 1 << 20  # bytes; a longer line is refused
 ANSWER_LIMIT = 1.0  # seconds that running calls have after the end of stdin; clients wait for two seconds
+_MAX_END = 4096  # bytes of an id
 _CHECK_INTERVAL = 0.02  # seconds
 
 
@@ -48,25 +51,36 @@ def writer(fd: int) -> anyio.AsyncFile[str]:
 
 
 class RequestLines:
-    """The lines of stdin. Its end is reported when the calls before it have their answers, or after a second."""
+    """The lines of stdin. Its end is reported when the calls before it have their answers, or after a second.
+
+    What is not a message is answered here, by ``answer``, since the SDK ignores it and the client would wait.
+    """
 
     def __init__(self, fd: int, calls: Calls) -> None:
         self._file: BufferedReader = os.fdopen(fd, "rb")
         self._calls = calls
+        self.answer: Callable[[JSONRPCError], Awaitable[None]] | None = None
 
     async def __aiter__(self) -> AsyncIterator[str]:
         while (line := await to_thread.run_sync(self._read, abandon_on_cancel=True)) is not None:
-            yield line
+            refusal = line if isinstance(line, JSONRPCError) else answer_to(line)
+            if refusal is not None:
+                assert self.answer is not None
+                await self.answer(refusal)
+            else:
+                assert isinstance(line, str)
+                yield line
         await self._finish()
 
-    def _read(self) -> str | None:
-        """Return the next line of a possible length; None at the end."""
-        while True:
-            line = self._file.readline(MAX_REQUEST)
-            if len(line) < MAX_REQUEST or line[-1:] == b"\n":
-                return line.decode("utf-8", "replace") if line else None
-            while (line := self._file.readline(MAX_REQUEST)) and line[-1:] != b"\n":
-                pass
+    def _read(self) -> str | JSONRPCError | None:
+        """Return the next line, or the answer to one that is too long; None at the end."""
+        line = self._file.readline(MAX_REQUEST)
+        if len(line) < MAX_REQUEST or line[-1:] == b"\n":
+            return line.decode("utf-8", "replace") if line else None
+        start, end = line, line
+        while (line := self._file.readline(MAX_REQUEST)) and line[-1:] != b"\n":
+            end = line
+        return answer_to_long(start, end[-_MAX_END:] + line, MAX_REQUEST)
 
     async def _finish(self) -> None:
         """Wait until no call is running any more. The latest request may not have become a call yet."""
