@@ -80,6 +80,22 @@ def test_a_port_that_has_moved_is_known_in_every_env_file(place: Place) -> None:
         session.wait_for(rf"of all {moved}, of one {moved}$")
 
 
+def test_an_env_file_has_the_port_that_has_moved_also_for_a_single_command(place: Place) -> None:
+    place.procfile("web: exec sleep 1000\nshow: echo $ALL $ONE\n")
+    place.write(".env", "ALL=http://localhost:${PROCMAN_WEB_PORT}\n")
+    place.write("show.env", "ONE=${PROCMAN_WEB_PORT}\n")
+    place.write("procman.toml", "env_interpolate = true\n[process.show]\nenv_file = 'show.env'\nautostart = false\n")
+    show = ("sh", "-c", "echo $PROCMAN_WEB_PORT $ALL")
+    with taken_port() as port:
+        number, all_of_it = place.call("test", "-p", str(port), "--", *show).out.split()
+        assert (number != str(port), all_of_it) == (True, f"http://localhost:{number}")
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        session.wait_for(r"web\.1 started")
+        number, all_of_it = place.call("run", "--", *show).out.split()
+        assert (number != str(port), all_of_it) == (True, f"http://localhost:{number}")
+        assert place.call("run", "show").out.split() == [f"http://localhost:{number}", number]
+
+
 def test_the_address_follows_a_port_that_has_moved(place: Place) -> None:
     place.procfile("web: exec sleep 1000\n")
     both = ("--", "sh", "-c", "echo $PROCMAN_WEB_PORT $PROCMAN_WEB_URL")

@@ -52,15 +52,23 @@ def read_overlay(
 
 
 def surroundings(
-    settings: Settings, procfile: Procfile, environment: Environment, name: str, usual: str
+    settings: Settings,
+    procfile: Procfile,
+    environment: Environment,
+    name: str,
+    usual: str,
+    moved: Mapping[str, int] | None = None,
 ) -> tuple[str, dict[str, str]]:
-    """Return the folder of one process type, and its own variables, for `run`. Raises ConfigError."""
-    overlay = read_overlay(settings, procfile, environment)
+    """Return the folder of one process type, and its own variables, for `run`. Raises ConfigError.
+
+    `moved`: see `read_overlay`.
+    """
+    overlay = read_overlay(settings, procfile, environment, moved)
     require_sound_overlay(overlay)
     process = overlay.process(name)
     cwd = process.cwd or usual
-    moved = {"PWD": cwd} if cwd != usual and "PWD" in environment.values else {}
-    return cwd, {**moved, **process.variables}
+    folder = {"PWD": cwd} if cwd != usual and "PWD" in environment.values else {}
+    return cwd, {**folder, **process.variables}
 
 
 def tables_now(settings: Settings) -> tuple[str, ...]:

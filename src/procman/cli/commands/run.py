@@ -10,6 +10,7 @@ from procman.cli.options.precedence import settle
 from procman.config.checkout import at_checkout
 from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
 from procman.core.procfile.command import is_shell_word, needs_shell
+from procman.core.procfile.formation import port_variable
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
 from procman.runtime.guardian.foreground_run import run_in_foreground
 from procman.runtime.processes.spawn import find_program, launch
@@ -41,7 +42,8 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
     settings.checkout = decided.get("PROCMAN_CHECKOUT") or settings.checkout
     procfile = _procfile(settings)
     process = procfile.get(words[0]) if procfile and not invocation.after_dashes else None
-    environment, _warnings = read_environment(settings, os.environ, procfile)  # `check` shows the warnings
+    moved = _moved(procfile, {**decided, **(more or {})})
+    environment, _warnings = read_environment(settings, os.environ, procfile, moved)  # `check` shows the warnings
     own = _of_session(settings, procfile, environment)
     own = {name: decided.get(name, text) for name, text in own.items()}
     env = {"PYTHONUNBUFFERED": "1", **environment.values, **own, **(more or {})}
@@ -51,7 +53,7 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
         if uses_overlay(settings):
             from procman.config.overlays import surroundings
 
-            cwd, own = surroundings(settings, procfile, environment, process.name, cwd)
+            cwd, own = surroundings(settings, procfile, environment, process.name, cwd, moved)
             env |= own
         env["PROCMAN_PROCESS"] = process.name
         program, argv = _line(process.command, env.get("PATH"), cwd, words[1:])
@@ -74,6 +76,12 @@ def _of_session(settings: Settings, procfile: Procfile | None, environment: Envi
         return session_variables(settings, None if settings.no_port else procfile, environment)
     except UsageError:  # PORT is not a port, which only `start` needs
         return session_variables(settings, None, environment)
+
+
+def _moved(procfile: Procfile | None, decided: Mapping[str, str]) -> dict[str, int]:
+    """Return the port of the first instance of each type, as a session has decided it: env files may contain it."""
+    known = {name: decided.get(port_variable(name), "") for name in (procfile.names if procfile else ())}
+    return {f"{name}.1": int(port) for name, port in known.items() if port.isdecimal()}
 
 
 def _decided_by_session(settings: Settings) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _WHICH_SESSION = ("procfile", "root", "socket")  # settings
 _CHUNK = 128 << 10  # bytes
 HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
+PORTS_TIMEOUT = 3.0  # seconds; a command that does not wait long enough would use the wrong ports on a busy machine
 ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
 MAX_RECORD = 64 << 20  # bytes of one record, with what belongs to it; a session sends far less
@@ -139,7 +140,7 @@ def variables_of(paths: list[str], given: bool) -> dict[str, str]:
     """
     try:
         connection = find(paths, given)
-        answer = Connection(connection, HINT_TIMEOUT).request({"verb": "ps"}) if connection is not None else {}
+        answer = Connection(connection, PORTS_TIMEOUT).request({"verb": "ps"}) if connection is not None else {}
     except (ProcmanError, OSError):
         return {}
     rows = answer.get("instances")
