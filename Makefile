@@ -14,7 +14,7 @@ SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(wildcard docs/*.md) 
 AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types man schema pyz deb pictures dev clean
+.PHONY: help demo test check format lint types man schema pyz deb site pictures dev clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -50,6 +50,10 @@ pyz: $(TOOLS) ## build procman and all that it needs as one file, build/procman.
 
 deb: $(BIN)/python ## build a Debian package, in build/
 	PYTHON=$(BIN)/python packaging/debian/build
+
+site: $(TOOLS) ## build the site from docs/, in build/website/site
+	$(BIN)/python docs/site/stage.py build/website
+	cd build/website && $(abspath $(BIN))/zensical build --strict
 
 pictures: $(INSTALLED) $(TOOLS) ## record the pictures of the documentation
 	$(BIN)/python docs/pictures/rooms.py

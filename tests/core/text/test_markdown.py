@@ -14,6 +14,7 @@ split` and ![a picture](pictures/x.svg) no picture.
   longer than its line
 - another
 
+<!-- not run: it would not end -->
 ```console
 $ procman start   # `as it is`, however long the line of code may be
 
