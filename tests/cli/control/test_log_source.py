@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -65,9 +66,10 @@ class FakeConnection:
 
     def answers(self) -> Any:
         after: Any = self._request["after"]
-        lost, missing = self._history.lost(lambda _name: True, after)
+        lost, missing = self._history.lost(lambda _name: True, after or 0)
         yield {"cursor": f"s:{self._history.position}", "lost": lost, "missing": missing}, b""
-        for entry in self._history.recall(lambda _name: True, None, None, after):
+        before, lines = self._request.get("before"), self._request["lines"]
+        for entry in self._history.recall(lambda _name: True, None, lines, after or 0, before):  # type: ignore[arg-type]
             yield record(entry.name, entry.at, entry.time, marks=entry.marks or None), entry.lines
         yield {"done": True, "code": 0}, b""
 
@@ -103,3 +105,33 @@ def test_asking_with_the_last_cursor_gets_every_line_once(
     assert skipped >= missing  # how much of a dropped entry had been read before is not known
     assert bool(skipped) is bool(missing)
     assert skipped or got == published
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["web.1", "db.1", "mail.1"]), st.integers(1, 3000), st.booleans()), max_size=60),
+    st.integers(1, 9),
+)
+def test_pages_before_the_first_line_of_the_last_page_hold_every_line_once(
+    chunks: list[tuple[str, int, bool]], lines: int
+) -> None:
+    now = [1000.0]
+    history = History(1, lambda: now[0])
+    published = b""
+    for number, (name, size, pause) in enumerate(chunks):
+        published += (text := b"%d %s\n" % (number, b"x" * size))
+        history.publish(name, "stdout", text)
+        now[0] += pause
+    connection: Any = FakeConnection(history)
+    query = Query([])
+    query.lines, query.before, got = lines, history.position, b""
+    while page := [line for one, text in live_output(connection, query) for line in lines_at(one, text)][-lines:]:
+        assert len(page) == min(lines, len(chunks) - got.count(b"\n"))
+        query.before = page[0][0]
+        got = b"".join(line for _, line in page) + got
+    assert got == published
+
+
+def lines_at(one: Record, text: bytes) -> list[tuple[int, bytes]]:
+    """The lines of a record, each with its position."""
+    ends = itertools.accumulate((len(line) for line in text.splitlines(keepends=True)), initial=int(str(one["at"])))
+    return list(zip(ends, text.splitlines(keepends=True), strict=False))

@@ -15,6 +15,8 @@ def test_a_request_is_read_with_its_fields() -> None:
     request = read_request({"verb": "logs", "names": ["web", "db.1"], "lines": 5, "since": 1.5, "follow": True})
     assert (request.verb, request.names, request.lines) == ("logs", ("web", "db.1"), 5)
     assert (request.since, request.follow) == (1.5, True)
+    request = read_request({"verb": "logs", "after": 5, "before": 1 << 40})
+    assert (request.after, request.before) == (5, 1 << 40)
 
 
 def test_a_field_that_is_null_is_left_out() -> None:

@@ -51,6 +51,17 @@ def test_lines_of_all_are_recalled_by_time_and_cut_to_the_last() -> None:
     assert [bytes(entry.lines) for entry in history.recall(lambda _: True, 1005, None)] == [b"4\nand\n", b"5\nand\n"]
 
 
+def test_the_last_lines_before_a_position_are_recalled() -> None:
+    clock = Clock()
+    history = History(clock=clock)
+    for number in range(6):
+        clock.now += 1
+        history.publish(f"web.{number % 2}", "stdout", b"%d\n" % number)
+    recalled = history.recall(lambda _: True, None, 2, before=8)
+    assert [bytes(entry.lines) for entry in recalled] == [b"2\n", b"3\n"]
+    assert history.recall(lambda _: True, None, 2, before=0) == []
+
+
 def test_moments_and_streams_are_told_apart() -> None:
     clock = Clock()
     history = History(clock=clock)

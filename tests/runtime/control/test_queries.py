@@ -186,7 +186,7 @@ def test_logs_are_limited_by_lines_or_by_time(
 ) -> None:
     recalled: list[tuple[float | None, int | None]] = []
 
-    def recall(_meant: object, since: float | None, count: int | None, _after: int) -> list[Any]:
+    def recall(_meant: object, since: float | None, count: int | None, *_positions: object) -> list[Any]:
         recalled.append((since, count))
         return []
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Query:
-    """Which output is wanted. ``after`` is a position; ``since`` and ``until`` are ages in seconds.
+    """Which output is wanted. ``after`` and ``before`` are positions; ``since`` and ``until`` are ages in seconds.
 
     ``lines`` is how many at the end are enough, None if all are needed. ``previous``: only that of the life before.
     """
@@ -29,6 +29,7 @@ class Query:
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.after: int | None = None
+        self.before: int | None = None
         self.since: float | None = None
         self.until: float | None = None
         self.lines: int | None = None

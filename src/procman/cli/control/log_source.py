@@ -35,6 +35,8 @@ def live_output(
     """
     since = EVER if query.lines is None and query.since is None else query.since
     request = {"verb": "logs", "names": query.names, "since": since, "after": query.after}
+    if query.before is not None:  # a field that an older session refuses
+        request["before"] = query.before
     connection.send({**request, "lines": query.lines, "follow": query.follow})
     if query.follow:
         connection.wait_without_limit()
@@ -50,7 +52,7 @@ def live_output(
         if query.until is None or query.is_wanted(str(record["log"]), _time(record)):
             memory += pieces(record, lines)
     older = _older(head, memory, query, recording_of(session) if head.get("lost") else None)
-    output = itertools.chain(older, in_order(memory, session, query.after or 0))
+    output = itertools.chain(older, in_order(memory, session, query.after or 0, query.before))
     yield from of_previous_life(output, head.get("lives")) if query.previous else output
     if last.get("done"):
         require_success(last)
@@ -118,8 +120,10 @@ def pieces(record: Record, lines: bytes) -> list[Piece]:
     return [({**record, "at": at}, lines[start:end]) for (start, at), end in zip(starts, ends, strict=True)]
 
 
-def in_order(memory: list[Piece], session: str, after: int = 0) -> Output:
-    """Yield pieces by their positions, without what comes before ``after``. No time is a moment before the last one."""
+def in_order(memory: list[Piece], session: str, after: int = 0, before: int | None = None) -> Output:
+    """Yield pieces by their positions, without what comes before ``after`` or, as far as that is not None, after
+    ``before``. No time is a moment before the last one.
+    """
     last = 0.0
     for record, lines in sorted(memory, key=lambda piece: _position(piece[0])):
         moment = _time(record)
@@ -129,8 +133,15 @@ def in_order(memory: list[Piece], session: str, after: int = 0) -> Output:
             rest = lines_after(lines, after - at)
             at += len(lines) - len(rest)
             lines = rest  # noqa: PLW2901 (what is wanted of it)
+        if before is not None and at + len(lines) > before:
+            lines = _lines_before(lines, before - at)  # noqa: PLW2901 (as above)
         if lines:
             yield {**record, "session": session, "time": last, "at": at}, lines
+
+
+def _lines_before(lines: bytes, size: int) -> bytes:
+    """Return the lines that end within the first ``size`` bytes."""
+    return lines[: lines.rfind(b"\n", 0, max(0, size)) + 1]
 
 
 def _position(record: Record) -> int:

@@ -28,7 +28,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "signal": ("names", "text"),
     "pause": ("names",),
     "resume": ("names",),
-    "logs": ("names", "lines", "since", "after", "follow"),
+    "logs": ("names", "lines", "since", "after", "before", "follow"),
     "attach": ("text", "rows", "columns"),
     "keys": ("text",),
     "resize": ("rows", "columns"),
@@ -46,13 +46,14 @@ class ProtocolError(Exception):
 class Request:
     """A client's request.
 
-    `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys. `after` is a position in the
-    output: the number of bytes before it. `fresh`: the client has just begun the session, so everything is on its way
-    up already.
+    `since` and `timeout` are in seconds; `text` is a signal, an instance or typed keys. `after` and `before` are
+    positions in the output: the number of bytes before them. `fresh`: the client has just begun the session, so
+    everything is on its way up already.
     """
 
     __slots__ = (
         "after",
+        "before",
         "columns",
         "follow",
         "fresh",
@@ -77,6 +78,7 @@ class Request:
         self.fresh = False
         self.lines: int | None = None
         self.after: int | None = None
+        self.before: int | None = None
         self.rows = 24
         self.columns = 80
         self.since: float | None = None
@@ -92,12 +94,13 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "fresh": bool,
     "lines": int,
     "after": int,
+    "before": int,
     "rows": int,
     "columns": int,
     "since": (int, float),
     "timeout": (int, float),
 }
-_LARGEST = {"after": 1 << 63}
+_LARGEST = {"after": 1 << 63, "before": 1 << 63}
 _LARGEST_OF_OTHERS = 1 << 31
 
 

@@ -204,12 +204,17 @@ class History(Sink):
         return history.partial if history else b""
 
     def recall(
-        self, is_meant: Callable[[str], bool], since: float | None, count: int | None, after: int = 0
+        self,
+        is_meant: Callable[[str], bool],
+        since: float | None,
+        count: int | None,
+        after: int = 0,
+        before: int | None = None,
     ) -> list[Entry]:
         """Return the entries of all instances that ``is_meant`` accepts, by position.
 
         ``since`` leaves out older entries (seconds since the epoch), ``after`` those that end before that position,
-        ``count`` those that only hold lines before the last ones.
+        ``before`` those that begin after that one, and ``count`` those that only hold lines before the last ones.
         """
         histories = [history for name, history in self._instances.items() if is_meant(name)]
         for history in histories:
@@ -219,8 +224,10 @@ class History(Sink):
             entries = [entry for entry in entries if entry.time >= since]
         if after:
             entries = [entry for entry in entries if entry.end > after]
+        if before is not None:
+            entries = [entry for entry in entries if entry.at < before]
         entries.sort(key=lambda entry: entry.at)
-        return entries if count is None else _tail(entries, count)
+        return entries if count is None else _tail(entries, count, self.position if before is None else before)
 
     def lost(self, is_meant: Callable[[str], bool], after: int = 0) -> tuple[int, int]:
         """Return up to which position lines of these instances are missing, and at most how many bytes ``after`` it.
@@ -254,16 +261,26 @@ class History(Sink):
             self._forgotten[name] = max(end, history.lost), size + history.lost_size
 
 
-def _tail(entries: list[Entry], count: int) -> list[Entry]:
-    """Return the last ``count`` lines, and possibly more: those of an entry with marks, and what alternates with it."""
+def _tail(entries: list[Entry], count: int, before: int) -> list[Entry]:
+    """Return the last ``count`` lines that end before a position.
+
+    Possibly more: those of an entry with marks or after the position, and what alternates with it.
+    """
     start = len(entries)
     while start > 0 and count > 0:
         start -= 1
-        count -= entries[start].lines.count(b"\n")
+        count -= _lines_before(entries[start], before)
     if start == len(entries):
         return []
     first = entries[start]
-    if count < 0 and not first.marks:
+    if count < 0 and not first.marks and first.end <= before:
         kept = b"".join(line + b"\n" for line in first.lines.split(b"\n")[-count:-1])
         first = Entry(first.name, first.time, first.stream, first.end - len(kept), first.end, kept)
     return [first if at == start else entry for at, entry in enumerate(entries) if entry.end > first.at]
+
+
+def _lines_before(entry: Entry, before: int) -> int:
+    """Return how many lines of an entry end before a position."""
+    if entry.end <= before:
+        return entry.lines.count(b"\n")
+    return sum(piece[: before - at].count(b"\n") for at, piece in entry.pieces() if at < before)

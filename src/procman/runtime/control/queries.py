@@ -87,7 +87,8 @@ def logs(session: Session, client: Client, request: Request) -> None:
 
     The first record says what the history has: up to which position lines of these instances are ``lost``, and at most
     how many bytes of them are ``missing`` that the client asked for; and where the latest two ``lives`` began. With
-    ``lines``, some more may come: those that alternate with the last ones of another instance.
+    ``lines``, some more may come: those that alternate with the last ones of another instance. With ``before``, the
+    last ones are those before that position, and some lines after it may come, too.
     """
     from procman.runtime.control.log_stream import Follower, recalled
 
@@ -100,7 +101,7 @@ def logs(session: Session, client: Client, request: Request) -> None:
     def is_chosen(name: str) -> bool:
         return is_meant(request.names, name)
 
-    entries = history.recall(is_chosen, since, request.lines if limited else DEFAULT_LINES, after)
+    entries = history.recall(is_chosen, since, request.lines if limited else DEFAULT_LINES, after, request.before)
     lost, missing = history.lost(is_chosen, after)
     cursor = f"{session.plan_source.session}:{history.position}"
     head = {"cursor": cursor, "lost": lost, "missing": missing, "lives": history.lives(is_chosen)}
