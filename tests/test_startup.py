@@ -174,6 +174,13 @@ def test_the_sdk_is_imported_for_mcp_only(place: harness.Place) -> None:
     assert sdk <= imported(place.folder, "mcp")
 
 
+def test_textual_is_imported_for_the_screen_only(place: harness.Place) -> None:
+    place.procfile("web: true\n")
+    screen = {"textual", "rich", "asyncio"}
+    for words in (["check"], ["tui", "--help"]):
+        assert not screen & imported(place.folder, *words)
+
+
 def test_the_record_is_imported_only_for_a_session_that_is_recorded(place: harness.Place) -> None:
     place.procfile("web: true\n")
     words = ("start", "--restart", "never", "--no-port")

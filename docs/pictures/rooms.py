@@ -23,6 +23,7 @@ RINGS = {  # the purpose of a ring, then its rooms, with two lines about each
             "options": ("the table of commands and options,", "and what reads it: help, man page, shells"),
             "commands": ("start, run, check, init, export, test:", "what works on a project"),
             "control": ("ps, logs, attach, restart, scale and others:", "clients of the control socket"),
+            "tui": ("the full-screen view: a client", "of the control socket, too"),
             "remote": ("deploy, and the same commands", "at a destination"),
             "mcp": ("tools for coding agents:", "each runs one of our commands"),
         },

@@ -36,8 +36,8 @@ def perform(invocation: Invocation) -> int:
         raise UsageError("env takes the name of one process", "without a name, it prints what all of them share")
     given = {option: texts for option, texts in invocation.given.items() if option.setting not in OWN}
     settings = settle(Invocation(invocation.command, given, ()))
-    variables = _variables(settings, invocation.words[0] if invocation.words else "")
-    shown = {name: value for name, value in variables.items() if os.environ.get(name) != value}
+    variables = variables_for(settings, invocation.words[0] if invocation.words else "")
+    shown = added(variables)
     if own.get("as_json"):
         print_json(shown)
         return EXIT_OK
@@ -61,7 +61,13 @@ def _write(text: str) -> None:
         sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
-def _variables(settings: Settings, wanted: str) -> dict[str, str]:
+def added(variables: dict[str, str]) -> dict[str, str]:
+    """Return the variables that this environment does not have, or has with other values."""
+    return {name: value for name, value in variables.items() if os.environ.get(name) != value}
+
+
+def variables_for(settings: Settings, wanted: str) -> dict[str, str]:
+    """Return the variables of the wanted process, or without a name those that all have. Raises ProcmanError."""
     settings = at_checkout(settings, os.environ)
     session = _session(settings)
     settings.checkout = str(session.get("checkout") or settings.checkout)

@@ -14,10 +14,18 @@ from procman.cli.colors import painted, palette_for, write
 from procman.cli.commands.detached import NEEDS_SOCKET
 from procman.cli.commands.detached_start import LISTENING, RUNNING, DetachedStart
 from procman.cli.commands.socket_claim import report_unused
-from procman.cli.control.connection import Connection, NoSessionError, RefusedError, own_options, print_json
+from procman.cli.control.connection import (
+    Connection,
+    NoSessionError,
+    RefusedError,
+    own_options,
+    print_json,
+    require_success,
+)
 from procman.cli.control.usage import note_ports
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
+from procman.cli.options.table import OPTIONS
 from procman.core.procfile.formation import flatten
 from procman.core.text.printable import visible
 from procman.core.text.values import format_duration
@@ -57,6 +65,15 @@ def perform(invocation: Invocation) -> int:
     return Up(settings, inner, timeout, bool(own.get("as_json"))).run()
 
 
+def begin(invocation: Invocation) -> None:
+    """Ensure that a session is up, as ``start`` with these options would run it, but do not wait until it is ready."""
+    no_wait = next(option for option in OPTIONS if option.setting == "wait")
+    inner = Invocation("start", {**invocation.given, no_wait: [""]}, ())
+    settings = settle(inner)
+    _require_possible(settings)
+    require_success(Up(settings, inner, READY_TIMEOUT, False).ensure())
+
+
 def _require_possible(settings: Settings) -> None:
     if not settings.control:
         raise UsageError("a session in the background needs its control socket", "leave out --no-control")
@@ -91,15 +108,15 @@ class Up:
     def run(self) -> int:
         """Ensure that the session is up; print its table. Returns the exit code."""
         try:
-            return self._print(self._ensure())
+            return self._print(self.ensure())
         except KeyboardInterrupt:
             if self._begun is not None:
                 sys.stderr.write("procman: interrupted: stopping the session that this command has started\n")
                 self._begun.stop()
             raise
 
-    def _ensure(self) -> Record:
-        """Return the last record of the session's answer."""
+    def ensure(self) -> Record:
+        """Ensure that the session is up; return the last record of its answer."""
         connection = None if self._settings.replace else self._find()
         while connection is None:
             connection = self._begin()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Record = dict[str, object]
 
-_WHICH_SESSION = ("procfile", "root", "socket")  # settings
+WHICH_SESSION = ("procfile", "root", "socket")  # settings
 _CHUNK = 128 << 10  # bytes
 HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
 PORTS_TIMEOUT = 3.0  # seconds; a command that does not wait long enough would use the wrong ports on a busy machine
@@ -68,7 +68,7 @@ def own_options(invocation: Invocation) -> dict[str, object]:
         if option.variable and os.environ.get(option.variable):
             given[option.setting] = converted(option, [os.environ[option.variable]], option.variable)
     for option, texts in invocation.given.items():
-        if option.setting not in _WHICH_SESSION:
+        if option.setting not in WHICH_SESSION:
             given[option.setting] = converted(option, texts, option.long_flags[0])
     return given
 
@@ -82,7 +82,7 @@ def session_settings(invocation: Invocation) -> Settings:
     """Return the settings that identify the session: Procfile, root and socket, wherever they are set."""
     from procman.cli.options.precedence import settle
 
-    given = {option: texts for option, texts in invocation.given.items() if option.setting in _WHICH_SESSION}
+    given = {option: texts for option, texts in invocation.given.items() if option.setting in WHICH_SESSION}
     return settle(Invocation(invocation.command, given, ()))
 
 

@@ -146,6 +146,24 @@ _ROWS = (
         (_PROCFILE, _ROOT, SOCKET),
         (("procman attach web.1", "to use a debugger, say; connect does the same"),),
     ),
+    Command(
+        "tui",
+        "procman.cli.tui.tui_command:perform",
+        "Show a running session full-screen: states, usage and logs.",
+        "NOTHING",
+        (
+            everyday("start", "--start", "begin a session in the background, if there is none", variable=""),
+            everyday("mouse", "--mouse", "let the mouse select and scroll", variable=""),
+            *_COLOR,
+            _PROCFILE,
+            _ROOT,
+            SOCKET,
+        ),
+        (
+            ("procman tui", "? shows the keys; q leaves, and the session continues"),
+            ("procman tui --start", "begins a session like procman up; procman down ends it"),
+        ),
+    ),
     session_command(
         "wait",
         "Wait until the named processes, or all of them, are ready.",
