@@ -258,7 +258,7 @@ def test_a_session_that_was_there_gets_the_names(
         return session
 
     monkeypatch.setattr(call, "_begin", begin)
-    call._ensure()
+    call.ensure()
     fresh = begun is not None
     assert sent == [{"verb": "ensure", "names": names, "wait": False, "fresh": fresh, "timeout": 60.0}]
     assert unused == ([] if begun else [call._settings])
@@ -270,7 +270,7 @@ def test_replace_looks_for_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = [None, session]
     monkeypatch.setattr(up, "report_unused", lambda _settings: None)
     monkeypatch.setattr(call, "_begin", lambda: attempts.pop(0))
-    assert call._ensure() == GOOD
+    assert call.ensure() == GOOD
     assert attempts == []
 
 
@@ -280,7 +280,7 @@ def test_the_time_that_is_over_is_not_given_again(over: float, left: float, monk
     connect_to(monkeypatch, session)
     monkeypatch.setattr(up, "report_unused", lambda _settings: None)
     monkeypatch.setattr(time, "monotonic", lambda: NOW + over)
-    call._ensure()
+    call.ensure()
     assert session.requests[-1]["timeout"] == left
 
 
@@ -361,7 +361,7 @@ def test_an_interrupt_stops_only_what_this_call_has_started(
         raise KeyboardInterrupt
 
     call = an_up(begun=begun)
-    monkeypatch.setattr(call, "_ensure", interrupt)
+    monkeypatch.setattr(call, "ensure", interrupt)
     with pytest.raises(KeyboardInterrupt):
         call.run()
     assert begun is None or begun.calls == [("stop", signal.SIGINT)]
