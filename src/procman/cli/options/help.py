@@ -21,10 +21,24 @@ _TOGETHER = {  # one row for two: a screen has 24
     "test": ("test, prune", "Run a command while all are up; stop what killed sessions left."),
     "stop": ("stop, down", "Stop processes, or end the whole session."),
     "ps": ("ps, sessions", "Show the status of the processes; list recorded sessions."),
+    "attach": ("attach, tui", "Attach to the terminal of one process; show all full-screen."),
     "wait": ("wait, metrics", "Wait until all are ready; print metrics, for Prometheus."),
     "why": ("why, events", "Explain the state of a process; follow state changes."),
 }
-_IN_ANOTHER_ROW = ("sessions", "resume", "events", "env", "init", "agents", "mcp", "prune", "down", "metrics", "help")
+_IN_ANOTHER_ROW = (
+    "sessions",
+    "resume",
+    "events",
+    "env",
+    "init",
+    "agents",
+    "mcp",
+    "prune",
+    "down",
+    "metrics",
+    "help",
+    "tui",
+)
 
 
 def overview() -> str:
