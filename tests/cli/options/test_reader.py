@@ -113,7 +113,7 @@ def test_the_reader_leaves_the_rest_to_click(argv: list[str]) -> None:
 @st.composite
 def lines(draw: DrawFn) -> list[str]:
     name = draw(st.sampled_from(PLAIN))
-    flags = [flag for option in COMMANDS[name].options for flag in option.flags]
+    flags = [flag for option in COMMANDS[name].options for flag in option.flags] or ["--none"]
     odd: SearchStrategy[str] = st.sampled_from(
         ["--", "-", "", "-h", "--help", "-1", "--no", "-z", "--=x", "-=", "a=b", "é"]
     )

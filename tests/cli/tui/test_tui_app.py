@@ -81,7 +81,7 @@ def session(tmp_path: Path) -> FakeSession:
 
 
 PICTURE = """\
-/srv/shop/Procfile  pid 4242  3h00m
+/srv/shop/Procfile  pid 4242  4d02h
 NAME       STATE      PORT   CPU     │db.1     │ ready
 all        3/4 up              -     │web.1    │ [bold]hello[/bold]
 ● db.1     running       -     -     │worker.1 │ 日本語

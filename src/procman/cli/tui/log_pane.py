@@ -275,7 +275,7 @@ class LogPane(LinePane):
 
 
 def _between(text: Text, start: int, end: int) -> Text:
-    """Return the part of a text between two cells."""
+    """Return the part of a line between two cells."""
     offsets, at = [], 0
     plain = text.plain
     if len(plain) == cell_len(plain):
