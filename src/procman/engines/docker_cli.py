@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from functools import wraps
 
 from procman.engines.calls import TIMEOUT, Call
@@ -11,7 +12,7 @@ from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import ParamSpec, TypeVar
 
     from procman.core.model.destination import Destination
@@ -29,8 +30,13 @@ _REFUSALS = (  # what docker says, what we say, a hint
     ("the swarm does not have a leader", "the swarm has no leader", "more than half of its managers must be up"),
 )
 _NO_CONTEXT = ('context "', "not found")
+_BREAK = re.compile(r"[\r\n]")
+_OF_DOCKER = ("PATH", "HOME")  # variables that docker itself reads
 _SHOWN = 80  # characters
 _NO_NETWORK = re.compile(r"network \S+ not found")
+
+
+_NOTHING: Mapping[str, str] = {}
 
 
 class Docker:
@@ -44,9 +50,11 @@ class Docker:
         context = destination.context
         self._prefix = ("docker", "--host" if "://" in context else "--context", context) if context else ("docker",)
 
-    def __call__(self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT) -> Call:
+    def __call__(
+        self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT, env: Mapping[str, str] = _NOTHING
+    ) -> Call:
         """Return a call of docker with these words."""
-        return Call((*self._prefix, *words), stdin, timeout, shown=" ".join(("docker", *words[:2])))
+        return Call((*self._prefix, *words), stdin, timeout, env, shown=" ".join(("docker", *words[:2])))
 
     def require(self, outcome: Outcome, what: str) -> Outcome:
         """Return the outcome. Raises EngineError if the call failed: ``what`` begins its sentence."""
@@ -68,6 +76,29 @@ class Docker:
             hint = "restart this Docker daemon, or choose another name with app in the destination's table"
             return EngineError(f"the Docker daemon {where} has kept a network that the swarm does not have", hint)
         return EngineError(f"{what}: {outcome.complaint}", exit_code=124 if outcome.code == 124 else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """How docker learns the variables of a container: by options, and what its call gets. No value is an argument."""
+
+    options: tuple[str, ...]
+    stdin: bytes
+    env: Mapping[str, str]
+
+
+def variables(values: Mapping[str, str]) -> Variables:
+    """Return how docker learns these variables: from its standard input, one a line.
+
+    A value with a line break comes from docker's own environment. Raises EngineError if docker could not run with it.
+    """
+    broken = {name: value for name, value in values.items() if _BREAK.search(value)}
+    for name in broken:
+        if name in _OF_DOCKER or name.startswith(("DOCKER_", "LD_")):
+            raise EngineError(f"{name} has a value with a line break, which docker cannot pass on")
+    lines = "".join(f"{name}={value}\n" for name, value in values.items() if name not in broken)
+    options = (*(("--env-file=/dev/stdin",) if lines else ()), *(f"--env={name}" for name in broken))
+    return Variables(options, lines.encode(), broken)
 
 
 def json_lines(text: str) -> Iterator[dict[str, object]]:

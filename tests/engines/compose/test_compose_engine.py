@@ -293,6 +293,20 @@ def test_no_secret_is_in_an_argument() -> None:
     assert not any("hunter2" in value for call in docker.driver.calls for value in call.env.values())
 
 
+def test_what_a_shell_cannot_set_is_in_no_argument_either() -> None:
+    docker = Docker(cp=stored(project_of(PATH="/opt/hunter2", LD_PRELOAD="/hunter2.so", IFS="\n")), create=said("12"))
+    docker.driver.perform(engine().run("env", terminal=False))
+    (create,) = (call for call in docker.driver.calls if "--rm" in call.argv)
+    assert {b"PATH=/opt/hunter2", b"LD_PRELOAD=/hunter2.so"} <= set(create.stdin.splitlines())
+    assert {"--env-file=/dev/stdin", "--env=IFS"} <= set(create.argv)
+    assert create.env["IFS"] == "\n"
+    assert "PATH" not in create.env, "docker itself would be searched there"
+    assert not any("hunter2" in word for call in docker.driver.calls for word in call.argv)
+    docker = Docker(cp=stored(project_of(PATH="/bin\n")))
+    with pytest.raises(EngineError, match="PATH has a value with a line break"):
+        docker.driver.perform(engine().run("env", terminal=False))
+
+
 def test_a_release_that_fails_has_a_card() -> None:
     docker = Docker(image_inspect=said("sha256:12"), release=said("migrating\nno column\n", 4))
     compose = engine()
@@ -476,9 +490,9 @@ def test_a_line_of_the_procfile_runs_in_its_own_folder_and_environment() -> None
     project = project_of(overlay={"mail_er": {"cwd": "/srv/app/services/mail"}}, KEY="x")
     docker = Docker(cp=stored(project), create=said("12"))
     docker.driver.perform(engine().run("./mail --once", process="mail_er", terminal=False))
-    (create,) = (call.argv for call in docker.driver.calls if "--rm" in call.argv)
-    assert create[-1] == ". /run/procman.env\ncd services/mail || exit 126; ./mail --once"
-    assert {"--env=PROCMAN_PROCESS=mail_er", "--env=PS=run.1"} <= set(create)
+    (create,) = (call for call in docker.driver.calls if "--rm" in call.argv)
+    assert create.argv[-1] == ". /run/procman.env\ncd services/mail || exit 126; ./mail --once"
+    assert {b"PROCMAN_PROCESS=mail_er", b"PS=run.1"} <= set(create.stdin.splitlines())
 
 
 def test_a_command_does_not_outlive_the_one_who_runs_it() -> None:

@@ -230,6 +230,25 @@ def test_secrets_are_named_by_their_content_and_are_in_no_command() -> None:
     assert list(transcript.secrets) != first
 
 
+def test_what_a_shell_cannot_set_is_in_no_argument_either() -> None:
+    engine, driver, transcript = swarm("steady")
+    given = release(TOKEN="x", PATH="/opt/hunter2", LD_PRELOAD="/hunter2.so")
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "ps", *_):
+                return said("t1\n")
+            case ("inspect", *_):
+                return said(json.dumps(job(transcript, ("complete", 0))))
+        return transcript(call)
+
+    driver.answer = answer
+    driver.perform(engine.release(given))
+    create = next(call for call in driver.calls if call.argv[3:5] == ("service", "create"))
+    assert {b"PATH=/opt/hunter2", b"LD_PRELOAD=/hunter2.so"} <= set(create.stdin.splitlines())
+    assert not any("hunter2" in word for call in driver.calls for word in call.argv)
+
+
 def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> None:
     engine, driver, transcript = swarm("steady")
     driver.perform(
@@ -444,10 +463,10 @@ def test_a_job_is_followed_to_its_end_and_removed() -> None:
     driver.answer = answer
     assert driver.perform(engine.run("migrate --all", process="web", terminal=False)) == 3
     assert [(line.stream, line.line) for line in driver.lines] == [("stdout", b"one"), ("stderr", b"two")]
-    create = next(call.argv for call in driver.calls if call.argv[3:5] == ("service", "create"))
-    assert create[-4:] == ("procman-witness:v5", "/bin/sh", "-c", ". /run/secrets/procman.env\nmigrate --all")
-    assert "--env=PS=run.1" in create
-    assert not any(word.startswith("--env=PS=web") for word in create)
+    create = next(call for call in driver.calls if call.argv[3:5] == ("service", "create"))
+    assert create.argv[-4:] == ("procman-witness:v5", "/bin/sh", "-c", ". /run/secrets/procman.env\nmigrate --all")
+    assert b"PS=run.1" in create.stdin.splitlines()
+    assert b"PS=web" not in create.stdin
     assert driver.calls[-1].argv[3:5] == ("service", "rm")
 
 

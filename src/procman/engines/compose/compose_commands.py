@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run, run_together
 from procman.engines.compose.compose_project import APP, ENVIRONMENT, TYPE, project_name
-from procman.engines.docker_cli import Docker
+from procman.engines.docker_cli import Docker, variables
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
 from procman.export.container.first_process import source
@@ -17,7 +17,7 @@ from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
@@ -47,9 +47,11 @@ class Commands:
         # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.
         self._env = {"COMPOSE_PROFILES": "", **_whereabouts(destination.context)}
 
-    def docker(self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT) -> Call:
+    def docker(
+        self, *words: str, stdin: bytes = b"", timeout: float | None = TIMEOUT, env: Mapping[str, str] | None = None
+    ) -> Call:
         """Return a call of Docker's command."""
-        return Call(("docker", *words), stdin, timeout, self._env, shown=f"docker {words[0]}")
+        return Call(("docker", *words), stdin, timeout, {**(env or {}), **self._env}, shown=f"docker {words[0]}")
 
     def compose(self, *words: str, config: bytes = b"", timeout: float | None) -> Steps[Call]:
         """Return a call of Compose, with its configuration on standard input.
@@ -155,13 +157,16 @@ class Commands:
     def one_off(self, one: OneOff, command: str, *, terminal: bool) -> Steps[int]:
         """Run a shell command in a container of its own, and return its exit code. The container is then gone."""
         line = in_folder(command, one.folder)
+        given = variables(one.environment)
         created = yield from run(
             self.docker(
                 *("create", "--pull=never", "--rm", "--interactive", *(["--tty"] if terminal else [])),
                 *(f"--label={APP}={self._app}", f"--network={self.project}_default"),
                 *([f"--user={one.user}"] if one.user else []),
-                *(f"--env={name}={value}" for name, value in one.environment.items()),
+                *given.options,
                 *(one.image, "/bin/sh", "-c", f"{source(ENVIRONMENT) if one.script else ''}{line}"),
+                stdin=given.stdin,
+                env=given.env,
             )
         )
         if not created.ok:

@@ -14,7 +14,7 @@ from procman.engines.swarm.swarm_jobs import Job, perform_job
 from procman.engines.swarm.swarm_logs import ServiceLogs
 from procman.engines.swarm.swarm_reasons import reasons
 from procman.engines.swarm.swarm_records import Service, moment
-from procman.engines.swarm.swarm_stack import APP, ENVIRONMENT, Stack, filled, half, make_stack, stack_name
+from procman.engines.swarm.swarm_stack import APP, ENVIRONMENT, Stack, TaskWords, filled, half, make_stack, stack_name
 from procman.engines.swarm.swarm_store import Kept, SwarmStore
 from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, own_services, service_name
 from procman.engines.waiting import wait_or_explain
@@ -259,15 +259,13 @@ class Swarm:
         and no stack of this name would start again.
         """
         yield from self._store.require_free()
-        present = [one.id for one in (yield from self._services())]
-        words = ("service", "ls", "--quiet", "--no-trunc", "--filter", f"label={APP}={self._name}")  # jobs, too
-        jobs = self._docker.require((yield from run(self._docker(*words))), "Swarm does not list its services")
-        ids = list(dict.fromkeys((*present, *jobs.text.split())))
+        present = [one.name for one in (yield from self._services())]
+        names = list(dict.fromkeys((*present, *(yield from self._listed("service")))))  # jobs, too
         networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
-        if not ids and not (yield from run(self._docker(*networks))).text.split():
+        if not names and not (yield from run(self._docker(*networks))).text.split():
             raise nothing_deployed(self._target)
-        if ids:
-            self._docker.require((yield from run(self._docker("service", "rm", *ids))), "Swarm does not stop it")
+        if names:
+            self._docker.require((yield from run(self._docker("service", "rm", *names))), "Swarm does not stop it")
         end = (yield from now()) + _STOP_LIMIT
         while (yield from self._view.stopping()):
             yield from self._pause(end, "its instances still stop")
@@ -276,8 +274,8 @@ class Swarm:
                 break  # what this node has kept is not of the swarm
             yield from self._pause(end, "its network is still there")
         for kind in ("secret", "config"):
-            if names := (yield from self._listed(kind)):
-                yield from run(self._docker(kind, "rm", *names))
+            if left := (yield from self._listed(kind)):
+                yield from run(self._docker(kind, "rm", *left))
 
     @staticmethod
     def _pause(end: float, sentence: str) -> Steps[None]:
@@ -357,18 +355,19 @@ def _by_label(counts: Mapping[str, int]) -> dict[str, int]:
     return {dns_label(name): count for name, count in counts.items()}
 
 
-def _one_off(service: Service, command: str, process: str) -> tuple[str, ...]:
-    """Return the options, the image and the command of a job in the environment of a service."""
+def _one_off(service: Service, command: str, process: str) -> TaskWords:
+    """Return a job in the environment of a service."""
     container = service.spec["ContainerSpec"]
-    names = {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
-    env = [pair for pair in container.get("Env") or () if pair.partition("=")[0] not in (*names, "PROCMAN_PROCESS")]
+    env = dict(pair.partition("=")[::2] for pair in container.get("Env") or ())
+    env.pop("PROCMAN_PROCESS", None)
+    env |= {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
     secrets = container.get("Secrets") or ()
     user = container.get("User")
-    return (
+    words = (
         "--no-resolve-image",
-        *(f"--env={pair}" for pair in (*env, *(f"{name}={value}" for name, value in names.items()))),
         *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
         *((f"--user={user}",) if user else ()),
         container["Image"],
         *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + command),
     )
+    return TaskWords(words, env)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from procman.engines.calls import Pause, now, run, run_together
+from procman.engines.docker_cli import variables
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import LogLine
 from procman.engines.swarm.swarm_records import moment, tasks
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from procman.engines.calls import Outcome, Steps
     from procman.engines.docker_cli import Docker
     from procman.engines.swarm.swarm_records import Task
+    from procman.engines.swarm.swarm_stack import TaskWords
 
 JOB = "procman.job"  # label
 _LOST = 10.0  # seconds that a node may take to stop a task; one that does not answer never does
@@ -25,13 +27,13 @@ _LINE = re.compile(rb"(\S+) (.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: the name of its instance, and the options, the image and the command for Swarm.
+    """What to run: the options, the image and the command for Swarm, and the variables.
 
-    ``start_limit`` is how many seconds it may take until it runs; then it takes as long as it takes.
+    ``instance`` is its name. It may take ``start_limit`` seconds until it runs; then it takes as long as it takes.
     """
 
     instance: str
-    words: tuple[str, ...]
+    task: TaskWords
     start_limit: float
 
 
@@ -54,10 +56,10 @@ def perform_job(docker: Docker, name: str, network: str, job: Job) -> Steps[Ende
     words = ("service", "create", "--detach", "--quiet", f"--name={service}")
     labels = (f"--label={APP}={name}", f"--label={JOB}={job.instance}")
     more = ("--restart-condition=none", "--with-registry-auth", f"--network={network}")
+    given = variables(job.task.environment)
+    create = docker(*words, *labels, *more, *given.options, *job.task.words, stdin=given.stdin, env=given.env)
     try:
-        docker.require(
-            (yield from run(docker(*words, *labels, *more, *job.words))), f"{job.instance} cannot be started"
-        )
+        docker.require((yield from run(create)), f"{job.instance} cannot be started")
         ended = yield from _followed(docker, service, job)
     except GeneratorExit:
         raise

@@ -52,19 +52,26 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskWords:
+    """What `docker service create` gets for a task that runs once: options, image and command, and the variables."""
+
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """What is deployed as one: the services without their counts, the secrets, and the release phase.
 
-    ``labels`` are Swarm's names of the process types, without the name of the stack. ``phase`` are the options and the
-    command of the release phase for `docker service create`; empty if there is none. ``needed`` are the process types
-    that it depends on.
+    ``labels`` are Swarm's names of the process types, without the name of the stack. ``phase`` is the release phase, if
+    there is one. ``needed`` are the process types that it depends on.
     """
 
     name: str
     labels: Mapping[str, str]
     services: Mapping[str, Part]
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    phase: tuple[str, ...] = ()
+    phase: TaskWords | None = None
     needed: tuple[str, ...] = ()
 
     def only(self, types: Iterable[str]) -> Stack:
@@ -120,7 +127,7 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
         {name: label for name, label in labels.items() if label in services},
         services,
         {one.name: one for one in secrets.values() if one},
-        _phase(app, phase, release.options, secrets[phase.name]) if phase else (),
+        _phase(app, phase, release.options, secrets[phase.name]) if phase else None,
         tuple(one.name for one in app.services if phase and one.kind != RELEASE and gate(app, one) is None),
     )
 
@@ -225,11 +232,10 @@ def _restart(service: Service, keep_trying: bool) -> Part:
     return {**found, "max_attempts": starts_allowed(policy) - 1, "window": f"{seconds(budget_window(policy))}s"}
 
 
-def _phase(app: Application, service: Service, options: ExportOptions, secret: Secret | None) -> tuple[str, ...]:
-    """Return the options and the command of a job that runs the release phase."""
+def _phase(app: Application, service: Service, options: ExportOptions, secret: Secret | None) -> TaskWords:
+    """Return the job that runs the release phase."""
     environment = {**_plain(app, service), **own_environment(service, f"{service.name}.1")}
-    return (
-        *(f"--env={name}={no_templates(value)}" for name, value in environment.items()),
+    words = (
         *((f"--secret=source={secret.name},target=procman.env",) if secret else ()),
         *((f"--user={options.user}",) if options.user else ()),
         f"--stop-signal=SIG{signal_name(service.stop.signal_number)}",
@@ -237,3 +243,4 @@ def _phase(app: Application, service: Service, options: ExportOptions, secret: S
         image_of(app, options),
         *(sourcing_argv(service, ENVIRONMENT) if secret else container_argv(service)),
     )
+    return TaskWords(words, {name: no_templates(value) for name, value in environment.items()})
