@@ -184,3 +184,40 @@ def test_a_slot_is_taken_only_if_it_matters(folder: Path, given: dict[str, int])
 
 def test_a_missing_root_is_left_to_whatever_needs_it() -> None:
     assert at_checkout(Settings(root="gone"), {}).checkout == ""
+
+
+STRANGER = 54321
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+
+
+@as_root
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_repository_that_a_stranger_has_put_above_does_not_count(folder: Path, is_linked: bool) -> None:
+    git_dir = repository(folder / "theirs" if is_linked else folder)
+    if is_linked:
+        git_dir = worktree(folder, git_dir)
+    (folder / "mine").mkdir()
+    assert found(folder / "mine") == (folder.name, "fix" if is_linked else "main", is_linked)
+    os.chown(folder / ".git", STRANGER, STRANGER)
+    assert found(folder / "mine") == ("mine", "mine", False)
+    os.chown(folder / ".git", os.geteuid(), -1)
+    os.chown(git_dir, STRANGER, STRANGER)  # what a .git file of ours names may have been replaced
+    assert found(folder / "mine") == ("mine", "mine", False)
+
+
+@as_root
+def test_the_link_of_a_stranger_to_a_repository_of_ours_does_not_count(folder: Path) -> None:
+    git_dir = repository(folder / "ours")
+    (folder / ".git").symlink_to(git_dir)
+    (folder / "mine").mkdir()
+    os.lchown(folder / ".git", STRANGER, STRANGER)
+    assert found(folder / "mine") == ("mine", "mine", False)
+
+
+@as_root
+def test_the_repository_of_the_owner_of_the_project_counts(folder: Path) -> None:
+    """Root in a container runs the project of the user outside."""
+    worktree(folder / "app", repository(folder / "shop"))
+    for path in (folder, *folder.rglob("*")):
+        os.lchown(path, STRANGER, STRANGER)
+    assert found(folder / "app") == ("app", "fix", True)

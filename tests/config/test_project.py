@@ -46,3 +46,19 @@ def test_the_file_of_a_stranger_does_not_count() -> None:
     assert project_above({}) == ""
     os.chown(".", 54321, 54321)
     assert project_above({}) == ".."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_a_link_of_a_stranger_to_a_file_of_ours_does_not_count() -> None:
+    Path("ours").write_text("")
+    Path("../Procfile").symlink_to(Path("ours").absolute())
+    os.lchown("../Procfile", 54321, 54321)
+    assert project_above({}) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_the_repository_of_a_stranger_does_not_end_the_search() -> None:
+    Path("../../Procfile").write_text("")
+    Path("../.git").mkdir()
+    os.chown("../.git", 54321, 54321)
+    assert project_above({}) == "../.."

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 
 from procman.config.files import root_of
+from procman.config.reading import belongs_to, trusted_owners
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from procman.core.model.settings import Settings
 
@@ -60,12 +61,14 @@ def find_checkout(folder: str, environ: Mapping[str, str]) -> Checkout:
     """Return the checkout that a folder is in; outside of any, the folder itself.
 
     A submodule is part of the checkout that it is in. The user's home is not searched for what is below it: some keep
-    it in a repository. ``folder`` is without symbolic links.
+    it in a repository. Files of git count only if one of the trusted owners has them: every user may put some into /tmp.
+    ``folder`` is without symbolic links.
     """
+    owners = trusted_owners(folder)
     home = os.path.realpath(environ["HOME"]) if environ.get("HOME") else ""
     here, inner = folder, None
     while True:
-        git_dir = _git_dir(here)
+        git_dir = _git_dir(here, owners)
         if git_dir:
             is_linked = os.path.isfile(f"{git_dir}/commondir")
             found = Checkout(here, _branch(git_dir) or os.path.basename(here), is_linked)
@@ -77,9 +80,11 @@ def find_checkout(folder: str, environ: Mapping[str, str]) -> Checkout:
             return inner or Checkout(folder, os.path.basename(folder))
 
 
-def _git_dir(folder: str) -> str:
+def _git_dir(folder: str, owners: Collection[int]) -> str:
     """Return the folder with the administrative files of the checkout whose top this is; empty if it is none."""
     path = f"{folder}/.git"
+    if not belongs_to(owners, path):
+        return ""
     if os.path.isdir(path):
         return path if os.path.lexists(f"{path}/HEAD") else ""
     text = _text(path)
@@ -87,7 +92,7 @@ def _git_dir(folder: str) -> str:
         return ""
     git_dir = os.path.normpath(os.path.join(folder, text.removeprefix("gitdir:").strip()))
     # A copy of a worktree, in a container for example, names a folder that is not there.
-    return git_dir if os.path.isdir(git_dir) else ""
+    return git_dir if os.path.isdir(git_dir) and belongs_to(owners, git_dir) else ""
 
 
 def _branch(git_dir: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from procman.config.reading import belongs_to, trusted_owners
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,23 +16,16 @@ MARKS = ("Procfile", "procman.toml", "procman.local.toml", ".foreman")
 def project_above(environ: Mapping[str, str]) -> str:
     """Return the nearest folder above the current one that has a Procfile or a config file: ``../..``; "" for none.
 
-    A folder with .git or the user's home is the last one that is searched. A file of a stranger, in /tmp for example,
-    does not count: only those of the user, of root, and of the owner of the current folder do.
+    A folder with .git or the user's home is the last one that is searched. What a stranger has written, in /tmp for
+    example, does not count.
     """
     here = os.getcwd()
     home = os.path.realpath(environ["HOME"]) if environ.get("HOME") else ""
-    trusted = {os.geteuid(), 0, os.stat(here).st_uid}
+    owners = trusted_owners(here)
     up = ""
-    while here not in (home, "/") and not os.path.lexists(f"{here}/.git"):
+    while here not in (home, "/") and not belongs_to(owners, f"{here}/.git"):
         here = os.path.dirname(here)
         up = f"{up}/.." if up else ".."
-        if any(_owner(f"{here.rstrip('/')}/{name}") in trusted for name in MARKS):
+        if any(belongs_to(owners, f"{here.rstrip('/')}/{name}") for name in MARKS):
             return up
     return ""
-
-
-def _owner(path: str) -> int | None:
-    try:
-        return os.stat(path).st_uid
-    except OSError:
-        return None

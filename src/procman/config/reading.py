@@ -7,6 +7,10 @@ import os
 
 from procman.errors import ConfigError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 LARGEST = 4 << 20  # bytes; a Procfile is a page, but /dev/zero has no end
 _KINDS = 0o170000  # S_IFMT: importing `stat` costs too much for four constants
 _REGULAR = 0o100000  # S_IFREG
@@ -97,3 +101,22 @@ def require_trustworthy(path: str, mode: int) -> None:
     """
     if mode & _OTHERS_WRITE and os.geteuid() == 0:
         raise ConfigError(f"every user can write to {path}, and you are root", f"chmod o-w {path}")
+
+
+# Whose files count, where a search goes up through folders in which others may write, such as /tmp -----------------
+
+
+def trusted_owners(folder: str) -> Collection[int]:
+    """Return the users whose files count for a project in this folder: our own, root, and the owner of the folder."""
+    try:
+        return {os.geteuid(), 0, os.stat(folder).st_uid}
+    except OSError:
+        return {os.geteuid(), 0}
+
+
+def belongs_to(owners: Collection[int], path: str) -> bool:
+    """Whether something is here and one of these users owns it; of a symbolic link, both it and what it names."""
+    try:
+        return os.lstat(path).st_uid in owners and os.stat(path).st_uid in owners
+    except OSError:
+        return False

@@ -52,6 +52,16 @@ def test_what_git_ignores_is_no_change(tmp_path: Path) -> None:
     assert seen == {"a.py", "keep.log"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_what_the_repository_of_a_stranger_ignores_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / "mine").mkdir()
+    assert not cares(tmp_path / "mine", ["*.py"], "a.py")
+    os.chown(tmp_path / ".git", 54321, 54321)
+    assert cares(tmp_path / "mine", ["*.py"], "a.py")
+
+
 def test_an_edited_gitignore_counts_at_once(tmp_path: Path) -> None:
     ignore = tmp_path / ".gitignore"
     globs = Globs(str(tmp_path), ("*.py",))

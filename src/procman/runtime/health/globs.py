@@ -7,7 +7,7 @@ from collections import deque
 
 import pathspec
 
-from procman.config.reading import read_file
+from procman.config.reading import belongs_to, read_file, trusted_owners
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -159,9 +159,12 @@ def _read(path: str) -> pathspec.GitIgnoreSpec | None:
 
 
 def _repository(folder: str) -> str:
-    """Return the top of the folder's working tree, or the folder itself if it is in none."""
-    here = folder
-    while not os.path.exists(os.path.join(here, ".git")):
+    """Return the top of the folder's working tree, or the folder itself if it is in none.
+
+    A ``.git`` of a stranger does not count, nor does the ``.gitignore`` beside it.
+    """
+    here, owners = folder, trusted_owners(folder)
+    while not belongs_to(owners, os.path.join(here, ".git")):
         above = os.path.dirname(here)
         if above == here:
             return folder
