@@ -61,7 +61,7 @@ def find_checkout(folder: str, environ: Mapping[str, str]) -> Checkout:
     """Return the checkout that a folder is in; outside of any, the folder itself.
 
     A submodule is part of the checkout that it is in. The user's home is not searched for what is below it: some keep
-    it in a repository. Files of git count only if one of the trusted owners has them: every user may put some into /tmp.
+    it in a repository. Files of git count only if one of the trusted owners has them, since all may write to /tmp.
     ``folder`` is without symbolic links.
     """
     owners = trusted_owners(folder)
