@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import signal
 import socket
@@ -165,6 +166,23 @@ def test_no_client_is_refused_while_it_is_restarted(place: Place, server: str) -
     load.require_no_loss(server, stops=3)
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
+
+
+def test_the_server_of_the_documentation_loses_nothing(place: Place) -> None:
+    pytest.importorskip("uvicorn")
+    text = (Path(__file__).parents[2] / "docs" / "sockets.md").read_text()
+    program = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "uvicorn.Server" in block)
+    assert program.count("sleep(0.2)") == program.count("fd=3") == 1
+    patient = program.replace("sleep(0.2)", "sleep(2)")  # on a busy machine, a client may pause before it sends
+    place.write("serve.py", patient.replace("fd=3", 'fd=3, lifespan="off"'))
+    place.write("app.py", ASGI)
+    place.procfile(f"web: {sys.executable} serve.py\n")
+    _, port = started(place, "")
+    with Load(port) as load:
+        for _ in range(2):
+            assert place.call("restart", "web").code == 0
+            request(port)
+    load.require_no_loss("serve.py", stops=2)
 
 
 def test_no_client_is_refused_while_instances_that_share_a_socket_come_and_go(place: Place, server: str) -> None:
