@@ -8,6 +8,7 @@ from engines.driver import Driver, said
 from engines.scripted import BROKEN, STARTING, UP, destination, order, scripted
 from procman.engines.deployment import alone, deploy, difference
 from procman.engines.interface import EngineError
+from procman.engines.records import Deployed
 from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
@@ -86,11 +87,15 @@ def test_what_is_never_ready_ends_by_the_time_limit() -> None:
     assert caught.value.exit_code == 124
 
 
-def test_a_first_version_that_fails_stays_to_be_looked_at() -> None:
+@pytest.mark.parametrize(
+    ("before", "clause"),
+    [(None, "nothing ran before"), (Deployed("1", {"web": 1}, has_run=False), "1 never came up")],
+)
+def test_a_first_version_that_fails_stays_to_be_looked_at(before: Deployed | None, clause: str) -> None:
     engine = scripted()
-    engine.before, engine.looks = None, [BROKEN]
+    engine.before, engine.looks = before, [BROKEN]
     driver = Driver(lambda call: said())
-    with pytest.raises(EngineError, match="did not come up") as caught:
+    with pytest.raises(EngineError, match=f"did not come up; {clause}, so what was started stays") as caught:
         driver.perform(deploy(engine, order()))
     assert not any(command.startswith("restore") for command in driver.commands)
     assert "down --on production" in caught.value.hint

@@ -119,6 +119,8 @@ def _deployed(engine: Engine, order: Order, version: str) -> Steps[Deployment]:
 def _still(before: Deployed | None) -> str:
     if before is None:
         return "nothing runs yet"
+    if not before.has_run:
+        return f"{before.version or 'what was deployed before'} is still deployed, and has never come up"
     return f"{before.version or 'what ran before'} still runs"
 
 
@@ -128,9 +130,11 @@ def _switched(engine: Engine, release: Release, before: Deployed | None) -> Step
         yield from engine.apply(release, before)
         return (yield from wait_or_explain(engine, release.counts, release.timeout)).instances
     except EngineError as error:
-        if before is None:
+        if before is None or not before.has_run:
             hint = error.hint or f"deploy again, or remove it with procman down --on {release.destination}"
-            raise EngineError(error.message, hint, error.exit_code) from None
+            which = "nothing ran before" if before is None else f"{before.version or 'the last version'} never came up"
+            message = f"{error.message}; {which}, so what was started stays"
+            raise EngineError(message, hint, error.exit_code) from None
         old = before.version or "what ran before"
         yield Report(f"{error.message}; restoring {old}")
         yield from engine.restore(before, release)

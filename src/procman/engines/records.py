@@ -67,12 +67,14 @@ class Deployed:
     """What runs now: its version, and the count of each process type, stopped ones with 0.
 
     ``stopped`` are the counts that stopped types had. ``restorable`` is whatever the engine needs to restore it.
+    ``has_run`` is false for a version that has never come up, as far as the engine knows.
     """
 
     version: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     restorable: object = None
+    has_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)

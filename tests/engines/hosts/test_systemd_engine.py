@@ -367,10 +367,17 @@ def test_a_host_that_left_is_emptied() -> None:
 
 def test_nothing_deployed_is_an_error_that_says_so() -> None:
     nothing = FakeHosts({"SHOW": Outcome(0, b"\n--\n100.5 1796009370\n\n--\n")})
-    for verb in (engine().instances, engine().down):
-        with pytest.raises(EngineError, match="shop is not deployed to lan"):
-            driver(nothing).perform(verb())
+    with pytest.raises(EngineError, match="shop is not deployed to lan"):
+        driver(nothing).perform(engine().instances())
     assert driver(nothing).perform(engine().deployed()) is None
+
+
+def test_down_removes_what_a_deployment_that_was_cut_off_has_left() -> None:
+    nothing = FakeHosts({"SHOW": Outcome(0, b"\n--\n100.5 1796009370\n\n--\n")})
+    work = driver(nothing)
+    work.perform(engine().down())
+    assert work.said == ["shop is not deployed to lan, so there is nothing to stop"]
+    assert [host for script, host, words in nothing.log if script == "REMOVE"] == ["deploy@a", "deploy@b"]
 
 
 def test_a_host_lost_in_the_middle_does_not_keep_the_others_from_the_old_version() -> None:

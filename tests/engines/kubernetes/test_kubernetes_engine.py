@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from engines.kubernetes.fake_cluster import BEGINNING
 from engines.kubernetes.rig import LINES, Rig
 from procman.engines.calls import Call
 from procman.engines.interface import EngineError
+from procman.engines.kubernetes.kubectl import Kubectl
 from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
@@ -219,6 +221,39 @@ def test_the_next_deployment_waits_for_a_release_that_still_runs() -> None:
     assert rig.states() == UP
 
 
+def test_a_first_version_that_never_came_up_is_not_restored() -> None:
+    rig = Rig(lines="web: ./serve --port $PORT\nworker: ./work\n")
+    for version, clause in (("crash", "nothing ran before"), ("missing", "crash never came up")):
+        with pytest.raises(EngineError, match=f"{clause}, so what was started stays"):
+            rig.deploy(version)
+    rig.deploy("1")
+    assert rig.states() == UP
+
+
+@pytest.mark.parametrize("printed", ["Welcome to the wrapper\n", "[]", "", '{"items": 3}'])
+@pytest.mark.parametrize("verb", ["version", "get"])
+def test_a_kubectl_that_prints_something_else_is_named(verb: str, printed: str) -> None:
+    rig = Rig()
+    rig.deploy("1")
+
+    def answer(call: Call) -> Outcome:
+        is_meant = verb in call.argv and not (verb == "version" and printed.startswith("{"))
+        return said(printed) if is_meant and "lease/shop-deploy" not in call.argv else rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    if verb == "version" and printed.startswith("{"):
+        return
+    first = printed.partition("\n")[0]
+    complaint = f'kubectl prints "{first}"' if first else "kubectl prints nothing"
+    with pytest.raises(EngineError, match=f"^{re.escape(complaint)} where JSON is expected"):
+        rig.deploy("2")
+
+
+def test_names_among_other_output_are_not_guessed() -> None:
+    with pytest.raises(EngineError, match="where JSON is expected"):
+        Kubectl("prod", "live").named(said("v1 Secret shop-1 \nUpdate available!\n"))
+
+
 # The lock -------------------------------------------------------------------------------------------------------------
 
 
@@ -333,8 +368,8 @@ def test_down_removes_everything() -> None:
     assert [key for key in rig.cluster.objects if key[0] != "replicaset.apps"] == []
     with pytest.raises(EngineError, match=r"^shop is not deployed to live$"):
         rig.driver.perform(rig.engine().instances())
-    with pytest.raises(EngineError, match=r"^shop is not deployed to live$"):
-        rig.driver.perform(rig.engine().down())
+    rig.driver.perform(rig.engine().down())
+    assert rig.driver.said[-1] == "shop is not deployed to live, so there is nothing to remove"
 
 
 def test_a_one_off_has_the_environment_of_what_is_deployed() -> None:

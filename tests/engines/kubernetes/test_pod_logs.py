@@ -6,6 +6,7 @@ import pytest
 
 from engines.driver import Driver, said
 from engines.kubernetes.rig import Rig
+from procman.engines.interface import EngineError
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -115,6 +116,24 @@ def test_lines_of_both_streams_need_not_be_in_order() -> None:
     rig.driver = Driver(answer)
     rig.driver.perform(rig.engine().logs(["web.1"], follow=True, lines=0, since=None))
     assert [line.line for line in rig.driver.lines] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("rows", ["", "shop-web-1   web   <none>   <none>   n1   <none>\n"])
+def test_a_cluster_that_is_lost_ends_it_with_an_error(rows: str) -> None:
+    rig = deployed()
+    watches = [said(rows)] if rows else []
+    refused = said("", 1, "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host?\n")
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            return watches.pop(0) if watches else refused
+        return rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    message = r"^the output is no longer followed: the API server 10\.0\.0\.1:6443 refuses connections$"
+    with pytest.raises(EngineError, match=message) as caught:
+        rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None))
+    assert caught.value.exit_code == 1
 
 
 def test_a_connection_that_is_cut_is_made_again() -> None:

@@ -238,9 +238,13 @@ class Machines:
     def require_record(self) -> Record:
         """Return what is deployed. Raises EngineError if nothing is."""
         if self.record is None:
-            name = self.target.destination.name
-            raise EngineError(f"{self.app} is not deployed to {name}", f"deploy it with procman deploy --on {name}")
+            raise self.absence()
         return self.record
+
+    def absence(self) -> EngineError:
+        """Return the error for what is not deployed."""
+        name = self.target.destination.name
+        return EngineError(f"{self.app} is not deployed to {name}", f"deploy it with procman deploy --on {name}")
 
     def state(self, name: str, looks: Mapping[str, Look]) -> tuple[InstanceState, UnitState | None]:
         """Return the state of an instance of the record, and what systemd says about it."""

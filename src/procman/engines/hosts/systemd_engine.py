@@ -265,10 +265,15 @@ class Systemd:
         """Remove the application from all hosts. One that is not reached keeps what it has, and that is an error."""
         machines = self._machines
         yield from machines.look(tolerant=True)
-        record = machines.require_record()
-        hosts = [host for host in dict.fromkeys((*machines.hosts, *record.hosts)) if host not in machines.lost]
-        units = {host: [unit(machines.app, name) for name in record.on(host)] for host in hosts}
-        yield from machines.each("the removal", hosts, host_scripts.REMOVE, units, timeout=None)
+        record = machines.record
+        if record is None:  # there may still be files of a deployment that was cut off
+            yield Report(f"{machines.absence().message}, so there is nothing to stop")
+        hosts = dict.fromkeys((*machines.hosts, *(record.hosts if record else ())))
+        units = {
+            host: [unit(machines.app, name) for name in (record.on(host) if record else ())]
+            for host in machines.reached(hosts)
+        }
+        yield from machines.each("the removal", units, host_scripts.REMOVE, units, timeout=None)
         for error in machines.lost.values():
             raise EngineError(f"{error.message}; what is deployed there stays, the other hosts are empty", error.hint)
 

@@ -44,7 +44,9 @@ class Workloads:
         stopped = {name: count for name, one in self.by_type.items() if (count := stopped_count(one))}
         versions = [version_of(template_of(one)["metadata"]) for one in self.by_type.values()]
         counts = {name: count_of(one) for name, one in self.by_type.items()}
-        return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects))
+        wanted = [one for name, one in self.by_type.items() if counts[name]]
+        has_run = not wanted or any(map(_has_run, wanted))
+        return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects), has_run)
 
 
 def count_of(workload: Object) -> int:
@@ -52,6 +54,16 @@ def count_of(workload: Object) -> int:
     if workload["kind"] in ENDING:
         return 0 if workload["spec"].get("suspend") else 1
     return int(workload["spec"].get("replicas", 1))
+
+
+def _has_run(workload: Object) -> bool:
+    """Whether pods of a workload have ever come up."""
+    status = workload.get("status", {})
+    if workload["kind"] in ENDING or status.get("availableReplicas"):
+        return True
+    if workload["kind"] == "StatefulSet":  # it does not say; one that has changed has perhaps run
+        return bool(workload["metadata"].get("generation", 1) > 1)
+    return any(one.get("reason") == "NewReplicaSetAvailable" for one in status.get("conditions") or ())
 
 
 def template_of(workload: Object) -> Object:

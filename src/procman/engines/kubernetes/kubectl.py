@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from procman.engines.calls import Call, run, run_together
-from procman.engines.kubernetes.kubectl_errors import error_of
+from procman.engines.kubernetes.kubectl_errors import error_of, unexpected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OWNER = "procman"  # who manages the fields of an object, for server-side apply
 _NAMES = '{range .items[*]}{.apiVersion} {.kind} {.metadata.name} {.metadata.ownerReferences[0].kind}{"\\n"}{end}'
+_WORDS = 4  # in a line of names
 _READ = 10  # seconds that a request may take
 _WRITE = 40  # seconds: the cluster may call others, which have 30 s
 _LOGS = 30  # seconds, to read all of the output of a pod
@@ -46,7 +47,7 @@ class Kubectl:
         if not outcome.ok and self.context:
             raise error_of(outcome, self.context)
         if outcome.ok:
-            config = json.loads(outcome.text)
+            config = parsed(outcome)
             used: Object = next(
                 (one for one in config.get("contexts") or () if one["name"] == config["current-context"]), {}
             )
@@ -90,8 +91,7 @@ class Kubectl:
     def listed(self, kinds: Sequence[str], selector: str) -> Steps[list[Object]]:
         """Return all objects of some kinds that have these labels, but for the Jobs that a CronJob makes."""
         outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", "json")
-        items: list[Object] = json.loads(outcome.text)["items"]
-        return [one for one in items if one["kind"] != "Job" or not one["metadata"].get("ownerReferences")]
+        return [one for one in items_of(outcome) if one["kind"] != "Job" or not one["metadata"].get("ownerReferences")]
 
     def names(self, kinds: Sequence[str], selector: str) -> Steps[set[str]]:
         """Return the names of what ``listed`` returns, without the contents: they may be secret."""
@@ -104,14 +104,15 @@ class Kubectl:
 
     def named(self, outcome: Outcome) -> set[str]:
         """Return the names in the answer of a call of ``naming``."""
-        rows = (line.split(" ") for line in self.checked(outcome).text.splitlines())
+        rows = [line.split(" ") for line in self.checked(outcome).text.splitlines()]
+        if any(len(row) != _WORDS for row in rows):
+            raise unexpected(outcome)
         return {_named(version, kind, name) for version, kind, name, owner in rows if kind != "Job" or not owner}
 
     def found(self, name: str) -> Steps[Object | None]:
         """Return one object, called ``KIND/NAME``; None if it does not exist."""
         outcome = yield from self.ask("get", name, "--ignore-not-found", "-o", "json")
-        item: Object | None = json.loads(outcome.text) if outcome.text.strip() else None
-        return item
+        return parsed(outcome) if outcome.text.strip() else None
 
     def apply(self, objects: Iterable[Object], *flags: str) -> Steps[Outcome]:
         """Apply objects. Their text goes through standard input, since it may hold secrets."""
@@ -127,6 +128,25 @@ class Kubectl:
         """Delete objects, called ``KIND/NAME``, without waiting for their end."""
         if names:
             yield from self.ask("delete", *names, "--wait=false", "--ignore-not-found")
+
+
+def parsed(outcome: Outcome) -> Object:
+    """Return the object that a call has printed. A wrapper of kubectl may print something else."""
+    try:
+        found = json.loads(outcome.text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise unexpected(outcome)
+    return found
+
+
+def items_of(outcome: Outcome) -> list[Object]:
+    """Return the items of the list that a call has printed."""
+    items = parsed(outcome).get("items")
+    if not isinstance(items, list):
+        raise unexpected(outcome)
+    return items
 
 
 def as_list(objects: Iterable[Object]) -> bytes:

@@ -74,6 +74,7 @@ _KNOWN = tuple(
         ),
     )
 )
+_SHOWN = 60  # characters of unexpected output
 _PREFIX = re.compile(r"^(?:error: |Error from server(?: \(\w+\))?: |The request is invalid: )+", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:[EWI]\d{4} |Warning: |WARNING: |See '|\s*$)")
 
@@ -105,6 +106,13 @@ def _refusal(forbidden: list[tuple[str, str, str, str]], context: str) -> Engine
     where = f"the namespace {namespace}" if namespace else f"the cluster of {context}"
     kind = "Role" if namespace else "ClusterRole"
     return EngineError(f"{user} may not {rights} in {where}", f"the user needs a {kind} with these rights")
+
+
+def unexpected(outcome: Outcome) -> EngineError:
+    """Return the error for output that is not what kubectl prints."""
+    first = next((line.strip() for line in outcome.text.splitlines() if line.strip()), "")
+    said = f'prints "{first[:_SHOWN]}"' if first else "prints nothing"
+    return EngineError(f"kubectl {said} where JSON is expected", "is it a wrapper that writes to its standard output?")
 
 
 def is_missing_namespace(error: EngineError) -> bool:

@@ -21,7 +21,7 @@ from procman.engines.kubernetes.deployed_objects import (
     stopped_count,
     template_of,
 )
-from procman.engines.kubernetes.kubectl import Kubectl, name_of
+from procman.engines.kubernetes.kubectl import Kubectl, items_of, name_of, parsed
 from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
@@ -79,7 +79,7 @@ class Kubernetes:
     def check(self) -> Steps[None]:
         """Raise EngineError unless kubectl is there and new enough, and the cluster answers."""
         outcome = yield from self._kubectl.ask("version", "-o", "json")
-        versions = json.loads(outcome.text)
+        versions = parsed(outcome)
         client, server = (_minor(versions.get(f"{which}Version", {})) for which in ("client", "server"))
         if client < _OLDEST_KUBECTL:
             raise EngineError(f"kubectl 1.{client} is too old", f"procman needs 1.{_OLDEST_KUBECTL}")
@@ -110,7 +110,7 @@ class Kubernetes:
         if before is None:  # perhaps there is no namespace yet, which a trial needs
             return difference((), wanted, ())
         outcome = yield from self._kubectl.apply(wanted, "--dry-run=server", "-o", "json")
-        found = json.loads(outcome.text)
+        found = parsed(outcome)
         live = yield from self._kubectl.listed(EVERYTHING, self._selector)
         return difference(live, wanted, found["items"] if found["kind"] == "List" else [found])
 
@@ -260,7 +260,8 @@ class Kubernetes:
         """Remove everything but the namespace, and wait until the pods are gone."""
         names = yield from self._kubectl.names((*EVERYTHING, "pods"), self._selector)
         if not names:
-            raise self._absence()
+            yield Report(f"{self._absence().message}, so there is nothing to remove")
+            return
         ours = (name for name in names if not name.startswith("pod/") or "-run-" in name)
         yield from self._kubectl.delete(sorted(ours))
         yield from self._wait_for_end(())
@@ -295,7 +296,7 @@ class Kubernetes:
         chosen = [(name, pod) for name, pod in pods if not names or any(matches(one, name) for one in names)]
         words = ("get", "events", "--field-selector", "type=Warning", "-o", "json")
         outcome = yield from run(self._kubectl.call(*words))
-        events = json.loads(outcome.text)["items"] if outcome.ok else ()  # not everyone may read them
+        events = items_of(outcome) if outcome.ok else ()  # not everyone may read them
         moment = yield from now()
         return [explained(instance_of(name, pod), events, moment) for name, pod in chosen]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from procman.core.procfile.selection import matches
-from procman.engines.calls import Call, Follow, now
+from procman.engines.calls import Call, Follow, Outcome, now
+from procman.engines.interface import EngineError
 from procman.engines.kubernetes.pod_states import numbered
 from procman.engines.records import LogLine
 
@@ -87,6 +88,9 @@ class PodLogs:
             reader.learn(pod["metadata"]["name"], name, (seen[-1].time if seen else None) or moment)
         words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
         yield Follow((Call(self._kubectl.argv(*words), timeout=None),), reader.read, reader.ended)
+        if reader.complaint:
+            error = self._kubectl.error(Outcome(1, b"", reader.complaint))
+            raise EngineError(f"the output is no longer followed: {error.message}", error.hint)
 
 
 def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
@@ -108,6 +112,7 @@ class _Reader:
         self._shown: dict[str, float] = {}  # the time of the latest line, by pod
         self._followed: dict[tuple[str, ...], str] = {}
         self._borders: dict[tuple[str, ...], float] = {}  # the latest line before a call: its own need not be in order
+        self.complaint = b""  # of the latest watch
         self._alive: set[tuple[str, ...]] = set()  # calls that have written something new
 
     def learn(self, pod: str, name: str, shown: float = 0.0) -> None:
@@ -119,11 +124,13 @@ class _Reader:
         """Return what a line means: new lines of output, and new pods to follow."""
         yield from self._before
         self._before = ()
-        if stream == "stderr":
-            return
         pod = self._followed.get(call.argv, "")
+        if stream == "stderr":
+            self.complaint = self.complaint if pod else line
+            return
         if not pod:
             self._alive.add(call.argv)
+            self.complaint = b""
             yield from self._changed(*line.decode("utf-8", "replace").split())
             return
         match = _LINE.match(line)

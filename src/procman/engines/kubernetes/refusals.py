@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from procman.engines.calls import now, run
+from procman.engines.kubernetes.kubectl import items_of
 from procman.engines.kubernetes.pod_states import ending_of, epoch
 
 TYPE_CHECKING = False
@@ -31,7 +30,7 @@ def find_refusals(kubectl: Kubectl, objects: Iterable[Object]) -> Steps[dict[str
         return found
     outcome = yield from run(kubectl.call("get", "events", "--field-selector", "reason=FailedCreate", "-o", "json"))
     moment = yield from now()
-    for event in json.loads(outcome.text)["items"] if outcome.ok else ():
+    for event in items_of(outcome) if outcome.ok else ():
         time = epoch(event.get("lastTimestamp") or event.get("eventTime") or "") or 0.0
         name = event["involvedObject"]["name"]
         if name in short and moment - time < _RECENT:
