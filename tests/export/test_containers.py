@@ -284,6 +284,7 @@ def test_a_rollout_of_what_serves_loses_no_request() -> None:
 def test_several_replicas_are_spread_and_drained_one_at_a_time() -> None:
     found = Kubernetes(formation="web=3,worker=1")
     assert found.pod("web")["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+    assert found.pod("web")["topologySpreadConstraints"][0]["matchLabelKeys"] == ["pod-template-hash"]
     assert set(found.objects("PodDisruptionBudget")) == {"web"}
     assert found.pod("web")["enableServiceLinks"] is False
 

@@ -101,7 +101,7 @@ class FakeCluster:
         if not new and found["metadata"]["resourceVersion"] != self.objects[key]["metadata"]["resourceVersion"]:
             return said("", 1, "Error from server (Conflict): the object has been modified\n")
         self._put(found)
-        return said()
+        return said(json.dumps(found))
 
     def _apply(self, words: list[str], stdin: bytes) -> Outcome:
         assert words[0] == "--server-side"
@@ -134,7 +134,9 @@ class FakeCluster:
             return said("".join(map(_named, found)))
         return said(json.dumps({"kind": "List", "items": found}))
 
-    def _delete(self, words: list[str], _stdin: bytes) -> Outcome:
+    def _delete(self, words: list[str], stdin: bytes) -> Outcome:
+        if words[0] == "--raw":
+            return self._delete_lease(words[1].rpartition("/")[2], json.loads(stdin))
         for word in words:
             if word.startswith("--"):
                 continue
@@ -147,6 +149,15 @@ class FakeCluster:
             for pod in self._pods_of(name):
                 pod["metadata"]["deletionTimestamp"] = self._now()
         return said()
+
+    def _delete_lease(self, name: str, options: Object) -> Outcome:
+        key = ("lease.coordination.k8s.io", name)
+        if key not in self.objects:
+            return said("", 1, f'Error from server (NotFound): leases.coordination.k8s.io "{name}" not found\n')
+        if options["preconditions"]["resourceVersion"] != self.objects[key]["metadata"]["resourceVersion"]:
+            return said("", 1, "Error from server (Conflict): the ResourceVersion in the precondition does not match\n")
+        del self.objects[key]
+        return said('{"kind":"Status","status":"Success"}')
 
     def _scale(self, words: list[str], _stdin: bytes) -> Outcome:
         found = self.objects[tuple(words[0].split("/", 1))]  # type: ignore[index]

@@ -125,6 +125,11 @@ def is_conflict(outcome: Outcome) -> bool:
     return b"AlreadyExists" in outcome.err or b"(Conflict)" in outcome.err
 
 
+def is_gone(outcome: Outcome) -> bool:
+    """Whether what was to be deleted has been deleted or replaced by another one."""
+    return b"(NotFound)" in outcome.err or b"(Conflict)" in outcome.err
+
+
 def warnings_of(outcome: Outcome) -> list[str]:
     """Return what the cluster warns of, such as pods that a namespace will refuse."""
     lines = outcome.err.decode("utf-8", "replace").splitlines()

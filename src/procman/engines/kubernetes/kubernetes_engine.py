@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 _OLDEST_KUBECTL = 24  # 1.24 has all the options that are used here
-_OLDEST_SERVER = 22  # 1.22 applies on the server's side
+_OLDEST_SERVER = 25  # 1.25 knows the labels that spread a new version over the nodes
 _SKEW = 1  # minor versions between kubectl and the cluster that Kubernetes supports
 _CRASHES = 3  # of an instance of a new version; a first deployment gets the whole budget of the process
 _DOWN = 120.0  # seconds that pods may take to end, beside their own grace

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from procman.engines.calls import Report, now, run
 from procman.engines.interface import EngineError
-from procman.engines.kubernetes.kubectl_errors import is_conflict, is_missing_namespace
+from procman.engines.kubernetes.kubectl import parsed
+from procman.engines.kubernetes.kubectl_errors import is_conflict, is_gone, is_missing_namespace
 from procman.engines.kubernetes.pod_states import epoch
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ class Lock:
         self._kubectl = kubectl
         self._app = app
         self._name = f"{label[:56]}-deploy"
+        self._written = ""  # the version of our own lock, as the cluster counts them
 
     def take(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock. Raises EngineError if another owner has it. Creates the namespace if there is none."""
@@ -68,13 +70,29 @@ class Lock:
 
     def release(self, owner: str) -> Steps[None]:
         """Delete the lock if it is the owner's; of any owner, if none is given."""
+        if owner and self._written:
+            yield from self._delete_written()
+            return
         found = yield from self._kubectl.found(f"lease/{self._name}")
         if found and owner in ("", found["spec"].get("holderIdentity")):
             yield from self._kubectl.delete([f"lease/{self._name}"])
 
     def _write(self, verb: str, lease: Object) -> Steps[Outcome]:
         yield from self._kubectl.settle()
-        return (yield from run(self._kubectl.call(verb, "-f", "-", stdin=json.dumps(lease).encode())))
+        call = self._kubectl.call(verb, "-f", "-", "-o", "json", stdin=json.dumps(lease).encode())
+        outcome = yield from run(call)
+        if outcome.ok:
+            self._written = parsed(outcome).get("metadata", {}).get("resourceVersion", "")
+        return outcome
+
+    def _delete_written(self) -> Steps[None]:
+        """Delete the lock as we have written it, in one request: one that has been taken over differs, and stays."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._kubectl.namespace}/leases/{self._name}"
+        conditions = {"preconditions": {"resourceVersion": self._written}}
+        options = json.dumps({"apiVersion": "v1", "kind": "DeleteOptions", **conditions}).encode()
+        outcome = yield from run(self._kubectl.call("delete", "--raw", path, "-f", "-", stdin=options))
+        if not outcome.ok and not is_gone(outcome):
+            raise self._kubectl.error(outcome)
 
     def _lease(self, owner: str, moment: float, valid: float) -> Object:
         time = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

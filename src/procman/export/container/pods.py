@@ -38,7 +38,7 @@ def pod(app: Application, service: Service, labels: Manifest, sources: list[Yaml
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _pod_security(service, options),
-        **(_spread(labels) if has_several(service, options) else {}),
+        **(_spread(labels, numbered=is_numbered(service, options)) if has_several(service, options) else {}),
         **_tolerance(service),
         "containers": [_container(app, service, str(labels["app.kubernetes.io/component"]), sources, options)],
     }
@@ -84,13 +84,18 @@ def has_several(service: Service, options: ExportOptions) -> bool:
     return can_be and (len(service.instances) > 1 or service.name in options.replicas)
 
 
-def _spread(labels: Manifest) -> Manifest:
-    """Spread several instances over the nodes, so that the end of one node does not end all of them."""
+def _spread(labels: Manifest, *, numbered: bool) -> Manifest:
+    """Spread several instances over the nodes, so that the end of one node does not end all of them.
+
+    Old pods must not count: new ones would all go to where no old one is.
+    """
+    by_version: Manifest = {} if numbered else {"matchLabelKeys": (Plain("pod-template-hash"),)}
     spread: Manifest = {
         "maxSkew": 1,
         "topologyKey": Plain("kubernetes.io/hostname"),
         "whenUnsatisfiable": Plain("ScheduleAnyway"),
         "labelSelector": {"matchLabels": selector(labels)},
+        **by_version,
     }
     return {"topologySpreadConstraints": [spread]}
 
