@@ -61,9 +61,9 @@ def project(place: harness.Place) -> harness.Place:
     return place
 
 
-def begun(place: harness.Place, *words: str) -> harness.Session:
+def begun(place: harness.Place, *words: str, env: dict[str, str] | None = None) -> harness.Session:
     """Run pytest in the place."""
-    return place.session(*PYTEST, *words, program=sys.executable)
+    return place.session(*PYTEST, *words, program=sys.executable, env=env)
 
 
 def finished(place: harness.Place, text: str, *words: str, code: int = 0) -> str:
@@ -240,6 +240,34 @@ def test_ctrl_c_while_the_session_starts_leaves_nothing(project: harness.Place) 
     session.signal(signal.SIGINT)
     assert session.wait() == 2
     session.wait_until_gone()
+
+
+def test_the_end_of_pytest_while_the_session_starts_ends_it(project: harness.Place) -> None:
+    project.write("procman.toml", "[process.web]\nready = { exec = 'touch asked; false' }\n")
+    project.write("test_it.py", "def test_it(procman): pass\n")
+    project.write("pytest.ini", "[pytest]\nprocman_timeout = 1000\n")  # seconds that it must not wait
+    temporary = project.folder / "temporary"
+    temporary.mkdir()
+    session = begun(project, env={"TMPDIR": str(temporary)})
+    while not (project.folder / "asked").exists():
+        assert session.process.poll() is None, session
+        session._read(0.02)
+    session.signal(signal.SIGKILL)
+    assert session.wait() == -signal.SIGKILL
+    session.wait_until_gone()
+    assert list(temporary.glob("procman-test-*")) == []
+
+
+def test_the_output_of_a_failed_test_is_shown_although_the_clock_was_set_back(project: harness.Place) -> None:
+    text = f"""{GET}
+import time
+real = time.time
+def test_it(procman):
+    get(procman.url(), "/mark")
+    time.time = lambda: real() - 3600
+    assert False
+"""
+    assert "asked for /mark" in finished(project, text, code=1)
 
 
 # Several at once

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 OUTER = "PROCMAN_TEST_SOCKET"  # set by `procman test` for its command
+_ENDS_WITH_INPUT = "_PROCMAN_ENDS_WITH_INPUT"  # for `procman test`, before its command runs
 REPORTED_LINES = 100  # of the output during a test that fails
 SLACK = 0.1  # seconds before a test whose output is shown with it
 # Prints its environment, then waits for the end of its input.
@@ -71,6 +72,7 @@ class Procman:
     def __init__(self, config: pytest.Config, env: Mapping[str, str]) -> None:
         self.env = dict(env)
         self.began = time.time()
+        self.began_monotonic = time.monotonic()
         self._folder = config.rootpath
         self._socket = self.env[OUTER]
         self._rows: list[dict[str, Any]] = []
@@ -108,7 +110,7 @@ class Procman:
 
     def logs(self, *names: str, lines: int = 200, since: float | None = None) -> str:
         """Return the last lines of output, of all processes or of the named ones; ``since`` is in seconds."""
-        age = [] if since is None else [f"--since={since:.3f}"]
+        age = [] if since is None else [f"--since={max(0.0, since):.3f}"]
         return self.command("logs", "--no-color", f"--lines={lines}", *age, "--", *names)
 
     def start(self, *names: str) -> None:
@@ -162,7 +164,7 @@ class OwnSession(Procman):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._messages,
-            env=_environment(),
+            env={**_environment(), _ENDS_WITH_INPUT: "1"},
             start_new_session=True,
         )
         try:
@@ -244,12 +246,12 @@ class Reporter:
 
     def __init__(self, session: Procman) -> None:
         self._session = session
-        self._began = session.began
+        self._began = session.began, session.began_monotonic
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Remember when the test begins. Fail it if there is no session any more."""
-        self._began = time.time()
+        self._began = time.time(), time.monotonic()
         if _uses_session(item) and (trouble := self._session.trouble()):
             pytest.fail(trouble, pytrace=False)
 
@@ -262,8 +264,10 @@ class Reporter:
             report.sections.append(("procman", self._output()))
 
     def _output(self) -> str:
+        began, began_monotonic = self._began
+        age = max(time.time() - began, time.monotonic() - began_monotonic)  # the clock may have been set meanwhile
         try:
-            text = self._session.logs(lines=REPORTED_LINES, since=time.time() - self._began + SLACK)
+            text = self._session.logs(lines=REPORTED_LINES, since=age + SLACK)
             down = [row for row in self._session.status() if row["state"] in ("failed", "backoff")]
         except CommandError as error:
             return self._session.trouble() or str(error)

@@ -126,6 +126,20 @@ def test_the_output_can_be_read_after_everything_was_killed(shop: Shop) -> None:
     assert [one["state"] for one in shop.sessions()] == ["killed", "ended"]
 
 
+def test_sessions_with_sockets_of_their_own_do_not_displace_the_others(shop: Shop) -> None:
+    session = shop.run("bread")
+    for number in range(3):
+        socket = str(shop.place.folder / f"own-{number}")
+        shop.done("up", "--socket", socket, "--record-keep", "2")
+        shop.done("down", "--socket", socket)
+    assert shop.lines("--session", session, "shop") == ["sold bread"]
+    here = os.path.realpath(shop.place.folder)
+    rows = json.loads(shop.done("sessions", "--json"))["sessions"]
+    assert len([row for row in rows if row["root"] == here]) == 3
+    assert shop.done("logs", "--socket", str(shop.place.folder / "own-2"), "till") != ""
+    assert shop.call("logs", "--socket", str(shop.place.folder / "own-0"), "till").code == 1
+
+
 def test_it_is_the_users_alone(shop: Shop) -> None:
     shop.run("bread")
     (file,) = shop.files()

@@ -108,7 +108,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _write(path: str, known: Mapping[str, int]) -> None:
     escaped = ((slot, name.replace("%", "%25").replace("\n", "%0A")) for name, slot in known.items())
-    draft = f"{path}.{os.getpid()}"
+    draft = f"{path}.new"  # we hold the lock, so one that is there is of a process that was killed
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(fd, "wb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from procman.output.sinks.record_files import RecordFiles, next_files, recorded
+from procman.output.sinks.record_files import RecordFiles, next_files, recorded, remove_drafts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,20 @@ def test_files_of_a_session_that_is_running_stay(tmp_path: Path) -> None:
     assert not running.is_running()
     next_files(str(tmp_path), "shop", "s-2", keep=1)
     assert sessions(tmp_path) == []
+
+
+def test_a_draft_that_nobody_holds_is_removed_when_it_is_not_young(tmp_path: Path) -> None:
+    names = ["left.000001.a-1.1.new", "held.000002.b-2.0.new", "young.000003.c-3.0.new", "x.new", "shop.000004.d-4.0"]
+    for name in names:
+        if not name.startswith("held"):
+            (tmp_path / name).touch()
+    held = RecordFiles(str(tmp_path), "held", 2, "b-2").create("0")
+    for path in tmp_path.iterdir():
+        if not path.name.startswith("young"):
+            os.utime(path, (1000, 1000))
+    remove_drafts(str(tmp_path))
+    os.close(held)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_a_link_or_a_pipe_in_place_of_a_file_is_not_opened(tmp_path: Path) -> None:

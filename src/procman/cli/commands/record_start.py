@@ -8,7 +8,7 @@ import time
 from procman import __version__
 from procman.config.state_folder import make_private, state_folder
 from procman.output.sinks.record import Record
-from procman.output.sinks.record_files import FOLDER, next_files, recorded
+from procman.output.sinks.record_files import FOLDER, next_files, record_name, recorded, remove_drafts
 from procman.runtime.control.endpoint import session_name
 
 TYPE_CHECKING = False
@@ -40,7 +40,8 @@ def begin(plan: Plan, settings: Settings, hub: Hub, here: str) -> tuple[Record |
         folder = f"{state_folder(os.environ)}/{FOLDER}"
         make_private(folder)
         name = session_name(os.path.realpath(plan.root), os.path.realpath(plan.procfile_path))
-        files = next_files(folder, name, plan.session, settings.record_keep)
+        remove_drafts(folder)
+        files = next_files(folder, record_name(name, bool(settings.socket)), plan.session, settings.record_keep)
         limit = settings.record_limit * MEBIBYTE
         record = Record(files, hub.history, about, limit, hub.announce)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -22,12 +23,16 @@ from procman.runtime.guardian.foreground_run import Ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from procman.cli.control.connection import Record
     from procman.core.model.settings import Settings
 
 READY_TIMEOUT = 60.0  # seconds until every process must be ready
 LAST_LINES = 40  # of a failed process
 FAILED = 1  # the exit code if the command succeeded, but a process failed
+ENDS_WITH_INPUT = "_PROCMAN_ENDS_WITH_INPUT"  # set by the plugin of pytest: stdin is a pipe, in which nothing arrives
 CONNECT_RETRY_INTERVAL = 0.01  # seconds, until the session listens
 
 
@@ -39,16 +44,18 @@ class NotReadyError(ProcmanError):
 
 def perform(invocation: Invocation) -> int:
     """Start a session in the background, wait until it is ready, run the command, stop the session."""
+    ends_with_input = bool(os.environ.pop(ENDS_WITH_INPUT, ""))
     timeout = own_options(invocation).get("ready_timeout", READY_TIMEOUT)
     folder = tempfile.mkdtemp(prefix="procman-test-")
     socket, log = f"{folder}/sock", f"{folder}/log"
     settings = _settings(invocation, socket)
     stderr = os.dup(2)  # the session's own output goes to the log
-    background = Background(lambda: _start(settings, stderr), log)
+    background = Background(lambda: _start(settings, stderr), log, lambda: shutil.rmtree(folder, ignore_errors=True))
     try:
-        connection = _connect(socket, background, log)
-        _wait(connection, socket, timeout, settings)
-        before = _deaths(_rows(connection))
+        with _ended_by_input(ends_with_input):
+            connection = _connect(socket, background, log)
+            _wait(connection, socket, timeout, settings)
+            before = _deaths(_rows(connection))
         code = run(settings, invocation, {**_variables(connection), "PROCMAN_TEST_SOCKET": socket})
         code = _finish(socket, code, before, settings)
         if Ending.by_key:
@@ -81,6 +88,32 @@ def _start(settings: Settings, stderr: int) -> int:
         os.write(stderr, f"procman: {text}\n".encode("utf-8", "replace"))
 
     return guarded(lambda: safely(lambda: start(settings, on_moved)), settings.guardian)
+
+
+@contextlib.contextmanager
+def _ended_by_input(is_wanted: bool) -> Iterator[None]:
+    """Raise NotReadyError as soon as stdin ends. The kernel reports that by a signal: nothing here reads or polls."""
+    if not is_wanted:
+        yield
+        return
+    import fcntl
+    import select
+    import signal
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if select.select([0], [], [], 0)[0]:
+            raise NotReadyError("what started this has ended, so nothing was tested")
+
+    flags = fcntl.fcntl(0, fcntl.F_GETFL)
+    before = signal.signal(signal.SIGIO, on_signal)
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        on_signal(signal.SIGIO, None)  # it may have ended already
+        yield
+    finally:
+        fcntl.fcntl(0, fcntl.F_SETFL, flags)
+        signal.signal(signal.SIGIO, before)
 
 
 def _connect(socket: str, background: Background, log: str) -> Connection:

@@ -11,7 +11,7 @@ from procman.config.state_folder import require_own, state_folder
 from procman.core.procfile.selection import matches
 from procman.core.text.record_format import END, HEAD, LIFE, STREAMS, TAG_SIZE, ChunkReader, tag_of
 from procman.errors import UsageError
-from procman.output.sinks.record_files import FOLDER, recorded
+from procman.output.sinks.record_files import FOLDER, record_name, recorded
 from procman.output.stamp import utc
 from procman.runtime.control.endpoint import session_name
 
@@ -53,7 +53,8 @@ def records_of(settings: Settings) -> list[Recording]:
         return []
     procfile, root = os.path.realpath(settings.procfile), os.path.realpath(settings.root)
     socket = settings.socket and os.path.abspath(settings.socket)
-    found = [Recording(files) for files in recorded(folder, session_name(root, procfile))]
+    name = record_name(session_name(root, procfile), bool(socket))
+    found = [Recording(files) for files in recorded(folder, name)]
     return [one for one in found if one.head.get("socket") == socket and one.is_of(procfile, root)]
 
 

@@ -1,13 +1,15 @@
 """The two files of a recorded session, and those of others: their names, which of them belong together, and their end.
 
 A name is ``SESSION_NAME.NUMBER.SESSION.TURN``: the short name of the Procfile and folder, a number that grows with each
-session of them, the session, and 0 or 1. While a session is running it holds a lock on its files.
+session of them, the session, and 0 or 1. While a session is running it holds a lock on its files. Sessions with a
+``--socket`` of their own, of which scripts start many, are counted apart: they do not displace the others.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = "records"  # in the state folder
 FILE_MODE = 0o600
+DRAFT = ".new"  # the end of the name of a file that is not complete yet
+YOUNGEST_DRAFT = 60.0  # seconds; it is locked within milliseconds
 _PARTS = 4  # of a name
 _TURNS = ("0", "1")
 _NEW_FILE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -53,7 +57,7 @@ class RecordFiles:
 
     def create(self, turn: str) -> int:
         """Create a file that has no name yet, and lock it; see `name_it`. Raises OSError."""
-        path = f"{self.path(turn)}.new"
+        path = self.path(turn) + DRAFT
         try:
             fd = os.open(path, _NEW_FILE, FILE_MODE)
         except FileExistsError:
@@ -66,13 +70,13 @@ class RecordFiles:
         """Remove a file that could not be written or named."""
         os.close(fd)
         try:
-            os.unlink(f"{self.path(turn)}.new")
+            os.unlink(self.path(turn) + DRAFT)
         except OSError:
             return
 
     def name_it(self, turn: str) -> None:
         """Give the new file its name, which another may have had: what reads that one can read on."""
-        os.rename(f"{self.path(turn)}.new", self.path(turn))
+        os.rename(self.path(turn) + DRAFT, self.path(turn))
 
     @property
     def changed(self) -> float:
@@ -103,6 +107,11 @@ class RecordFiles:
                 os.close(fd)
 
 
+def record_name(session_name: str, has_own_socket: bool) -> str:
+    """Return the first part of the names, which is the same for sessions that are counted together."""
+    return f"{session_name}-socket" if has_own_socket else session_name
+
+
 def is_locked(fd: int, exclusive: bool = False) -> bool:
     """Return whether another process holds the lock of a file. With ``exclusive``, hold it from now on if none does."""
     import fcntl
@@ -130,6 +139,24 @@ def recorded(folder: str, name: str = "") -> list[RecordFiles]:
         key = (parts[0], int(parts[1]), parts[2])
         found.setdefault(key, RecordFiles(folder, *key)).turns.append(parts[3])
     return sorted(found.values(), key=lambda one: (one.number, one.session))
+
+
+def remove_drafts(folder: str) -> None:
+    """Remove files without a name that killed sessions have left. One that is younger may not be locked yet."""
+    before = time.time() - YOUNGEST_DRAFT
+    for file in os.listdir(folder):
+        path = f"{folder}/{file}"
+        if not file.endswith(DRAFT) or file.count(".") != _PARTS:
+            continue
+        try:
+            if os.lstat(path).st_mtime > before:
+                continue
+            fd = os.open(path, _OLD_FILE)
+        except OSError:
+            continue  # it has just got its name, or is a link
+        if not is_locked(fd):
+            os.unlink(path)
+        os.close(fd)
 
 
 def next_files(folder: str, name: str, session: str, keep: int) -> RecordFiles:

@@ -19,10 +19,11 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 class Background:
     """A fork of ours that does `work` in a session of its own, so that keys of the terminal do not reach it.
 
-    Its output goes to the file `log`. It gets SIGTERM when we end, for whatever reason.
+    Its output goes to the file `log`. It gets SIGTERM when we end, for whatever reason; then it calls ``on_orphaned``
+    at its own end.
     """
 
-    def __init__(self, work: Callable[[], int], log: str) -> None:
+    def __init__(self, work: Callable[[], int], log: str, on_orphaned: Callable[[], None] = lambda: None) -> None:
         us = os.getpid()
         self._code: int | None = None
         self.pid = os.fork()
@@ -31,6 +32,8 @@ class Background:
             try:
                 _detach(log)
                 code = 143 if os.getppid() != us else work()
+                if os.getppid() != us:
+                    on_orphaned()
             finally:
                 os._exit(code)
 
