@@ -51,6 +51,7 @@ SPAWNERS = {
     "runtime/processes/fork_exec.py",
     "runtime/processes/spawn.py",
     "runtime/guardian/foreground_run.py",
+    "runtime/processes/windows_run.py",
     "engines/runner.py",
     "pytest_plugin.py",
 }

@@ -13,7 +13,7 @@ import harness
 from procman import __version__
 from procman.cli.failures import safely
 from procman.cli.main import main
-from procman.errors import ProcmanError
+from procman.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_an_interrupt_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_windows_is_shown_the_way_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    assert main(["start"]) == ProcmanError.exit_code
+    assert main(["start"]) == UsageError.exit_code
     told = capsys.readouterr().err
-    assert "not directly on Windows" in told
+    assert "inside WSL" in told
     assert "WSL" in told
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DETACHED = "_PROCMAN_DETACHED"  # set by `up` for the `start` that it runs: stderr is a pipe to it, see detached.py
 _NAMED = ("NAMES", "CHANGES", "SIGNAL")  # what the words of a command are
 _OF_ALL = ("start", "stop", "restart", "pause", "resume")
+WITHOUT_SESSIONS = ("agents", "check", "completion", "export", "help", "init", "run")  # what Windows can do
 GC_THRESHOLD = 10_000  # objects; with the default of 700 the collector runs a dozen times, a tenth of the start
 
 
@@ -31,8 +32,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    if sys.platform == "win32":
-        raise ProcmanError("procman runs on Linux and macOS, but not directly on Windows", "run it inside WSL")
     if words in (["--version"], ["version"], ["-v"], ["-V"]):
         print(f"procman {__version__}")
         return EXIT_OK
@@ -49,6 +48,11 @@ def _main(words: list[str]) -> int:
         invocation = parse(words)
     if invocation is None:
         return EXIT_OK
+    if sys.platform == "win32" and invocation.command not in WITHOUT_SESSIONS:
+        raise UsageError(
+            f"procman {invocation.command} needs Linux or macOS; on Windows, use procman inside WSL",
+            f"these work here: {', '.join(WITHOUT_SESSIONS)}",
+        )
     if (
         invocation.command == "start"
         and not _is_remote(invocation)

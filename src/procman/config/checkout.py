@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from procman.config.files import root_of
-from procman.config.reading import belongs_to, trusted_owners
+from procman.config.reading import belongs_to, open_flags, trusted_owners
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def _branch(git_dir: str) -> str:
 def _text(path: str) -> str:
     """Return the beginning of a file; empty if it cannot be read. A pipe does not block."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | open_flags("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"))
     except (OSError, ValueError):
         return ""
     try:

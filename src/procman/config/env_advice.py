@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from procman.config.envfile import lines_in_words, parse_env
 from procman.config.files import env_paths
@@ -77,6 +78,8 @@ def others_can_read(path: str, mode: int) -> bool:
 
     A group whose only member is the owner gives access to no other user.
     """
+    if sys.platform == "win32":  # its modes say nothing about other users
+        return False
     everyone = bool(mode & 0o004)
     group = bool(mode & 0o040)
     real = os.path.realpath(path)

@@ -24,7 +24,9 @@ def project_above(environ: Mapping[str, str]) -> str:
     owners = trusted_owners(here)
     up = ""
     while here not in (home, "/") and not belongs_to(owners, f"{here}/.git"):
-        here = os.path.dirname(here)
+        below, here = here, os.path.dirname(here)
+        if here == below:  # the top of a drive of Windows
+            break
         up = f"{up}/.." if up else ".."
         if any(belongs_to(owners, f"{here.rstrip('/')}/{name}") for name in MARKS):
             return up

@@ -6,6 +6,8 @@ interrupt that (see `obey_early_signals`); a running session would not even noti
 
 from __future__ import annotations
 
+import sys
+
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -25,6 +27,8 @@ RETRY_INTERVAL = 0.1  # seconds; an alarm just before a system call blocks does 
 
 def read_in_time(read: Callable[[], T]) -> T:
     """Return what `read` returns. Raises ConfigError if it takes longer than LIMIT seconds."""
+    if sys.platform == "win32":  # it has no alarm, and no session that would wait
+        return read()
     before = signal.signal(signal.SIGALRM, _give_up)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
     signal.setitimer(signal.ITIMER_REAL, LIMIT, RETRY_INTERVAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from procman.errors import ConfigError
 
@@ -50,7 +51,20 @@ def _read(path: str, pipes: bool) -> tuple[bytes, int]:
 
 
 def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOCTTY)
+    return os.open(path, flags | open_flags("O_NOCTTY"))
+
+
+def open_flags(*names: str) -> int:
+    """Return these flags of open(2) together, as far as the system has them: Windows has none for pipes and links."""
+    flags = 0
+    for name in names:
+        flags |= getattr(os, name, 0)
+    return flags
+
+
+def effective_user() -> int:
+    """Return the id of the user whose rights procman has; 0 on Windows, where every file belongs to user 0."""
+    return 0 if sys.platform == "win32" else os.geteuid()
 
 
 def _require_plain(path: str) -> None:
@@ -99,7 +113,7 @@ def require_trustworthy(path: str, mode: int) -> None:
 
     Anyone who can write it could make root run a command.
     """
-    if mode & _OTHERS_WRITE and os.geteuid() == 0:
+    if mode & _OTHERS_WRITE and sys.platform != "win32" and os.geteuid() == 0:
         raise ConfigError(f"every user can write to {path}, and you are root", f"chmod o-w {path}")
 
 
@@ -109,9 +123,9 @@ def require_trustworthy(path: str, mode: int) -> None:
 def trusted_owners(folder: str) -> Collection[int]:
     """Return the users whose files count for a project in this folder: our own, root, and the owner of the folder."""
     try:
-        return {os.geteuid(), 0, os.stat(folder).st_uid}
+        return {effective_user(), 0, os.stat(folder).st_uid}
     except OSError:
-        return {os.geteuid(), 0}
+        return {effective_user(), 0}
 
 
 def belongs_to(owners: Collection[int], path: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from procman.config.reading import effective_user
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ def state_folder(environ: Mapping[str, str]) -> str:
         state = f"{home}/.local/state"
         parents = [state, home]
     owner = next((os.stat(path).st_uid for path in (f"{state}/procman", *parents) if os.path.lexists(path)), None)
-    if owner not in (None, os.geteuid()):
+    if owner not in (None, effective_user()):
         raise PermissionError(errno.EPERM, f"{state} belongs to another user")
     return f"{state}/procman"
 
@@ -47,5 +49,5 @@ def require_own(folder: str) -> None:
         raise OSError(errno.ELOOP, f"{folder} is a symbolic link, which is not followed")
     if not os.path.isdir(folder):
         raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
-    if os.stat(folder).st_uid != os.geteuid():
+    if os.stat(folder).st_uid != effective_user():
         raise PermissionError(errno.EPERM, f"{folder} belongs to another user")

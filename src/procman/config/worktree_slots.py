@@ -10,6 +10,7 @@ import errno
 import os
 import time
 
+from procman.config.reading import open_flags
 from procman.config.state_folder import state_folder
 from procman.core.procfile.formation import DEFAULT_PORT, base_in_worktree
 
@@ -103,7 +104,7 @@ def _read(path: str) -> dict[str, int]:
 
 def _without_waiting(path: str, flags: int) -> int:
     """Open a file, or a pipe without a writer."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    return os.open(path, flags | open_flags("O_NONBLOCK", "O_NOCTTY"))
 
 
 def _write(path: str, known: Mapping[str, int]) -> None:

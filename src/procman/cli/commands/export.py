@@ -61,12 +61,21 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     if out == PRINT:
         _print("".join(_printed(files)))
     elif out:
-        removed = _write(Folder(out, format_name, options.app), files, dry_run=settings.dry_run)
+        folder = _folder(out, format_name, options.app)
+        removed = _write(folder, files, dry_run=settings.dry_run)
         commands = stop_commands(format_name, removed, options)
         if commands:
             sys.stdout.write("stop what was removed, before anything else:\n")
             sys.stdout.write("".join(f"    {command}\n" for command in commands))
     return EXIT_OK
+
+
+def _folder(path: str, format_name: str, app: str) -> Folder:
+    if sys.platform != "win32":
+        return Folder(path, format_name, app)
+    from procman.cli.commands.export_folder_by_path import FolderByPath
+
+    return FolderByPath(path, format_name, app)
 
 
 def read_plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
@@ -129,6 +138,8 @@ def _target_dir(folder: str | None) -> str:
 
 def _owner(folder: str) -> str:
     """Return the owner of the folder, or an empty string if it is root or unknown on this machine."""
+    if sys.platform == "win32":
+        return ""
     import pwd
 
     uid = os.stat(folder).st_uid

@@ -27,9 +27,8 @@ _SCRIPTS = ("run", "finish")
 # A supervisor needs these to stop what still runs. They stay as long as its own folder is beside them.
 _STOP_FILES = (*_COMPANIONS, "finish", "control/t")
 _SUPERVISES = "supervise"
-_MAX_DEPTH = 2  # folders, as in shop-web.1/log/run
+MAX_DEPTH = 2  # folders, as in shop-web.1/log/run
 _MARKER_RANGE = 2048  # bytes at the top of a file that must contain the marker
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Folder:
     def changes(self, files: Sequence[ExportFile]) -> list[Change]:
         """Compare ``files`` with the folder. Raises ConfigError if a file in the way is not ours."""
         for file in files:
-            _check_path(file.path)
+            check_path(file.path)
         if not os.path.isdir(self.path):
             if os.path.lexists(self.path):
                 raise ConfigError(
@@ -89,12 +88,17 @@ class Folder:
         found = self._find(top, file.path)
         if found is None:
             return Change("create", file.path, file)
-        if _is_same(found, file):
+        if self._is_same(found, file):
             return Change("keep", file.path, file)
         if not self._is_ours(top, file.path, found):
             message = f"{posixpath.join(self.path, file.path)} exists and was not written by this export"
             raise ConfigError(message, "move it away, or choose another folder or --app")
         return Change("update", file.path, file)
+
+    def _is_same(self, found: Found, file: ExportFile) -> bool:
+        if file.link:
+            return found.link == file.link
+        return found.content == file.content.encode() and found.mode == file.mode
 
     def _find(self, top: int, path: str) -> Found | None:
         folder, name = posixpath.split(path)
@@ -135,7 +139,7 @@ def _may_be_needed(top: int, path: str) -> bool:
         return _SUPERVISES in os.listdir(fd)
 
 
-def _check_path(path: str) -> None:
+def check_path(path: str) -> None:
     """Raise ProcmanError for a path that leads out of the folder, which is a bug in the exporter."""
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in path:
@@ -153,7 +157,7 @@ def _paths(top: int, folder: str, app: str) -> list[str]:
             path = posixpath.join(folder, name)
             if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
                 paths.append(path)
-            elif path.startswith(app) and path.count("/") < _MAX_DEPTH:
+            elif path.startswith(app) and path.count("/") < MAX_DEPTH:
                 paths += _paths(top, path, app)
     return paths
 
@@ -166,7 +170,7 @@ def _folder(top: int, path: str, create: bool) -> int | None:
             if create:
                 with suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=fd)
-            inner = os.open(part, _FOLDER, dir_fd=fd)
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -193,12 +197,6 @@ def _look(folder: int, name: str) -> Found | None:
             return Found(content=file.read(), mode=stat.S_IMODE(mode))
     except PermissionError:
         return Found()
-
-
-def _is_same(found: Found, file: ExportFile) -> bool:
-    if file.link:
-        return found.link == file.link
-    return found.content == file.content.encode() and found.mode == file.mode
 
 
 def _write(top: int, file: ExportFile) -> None:

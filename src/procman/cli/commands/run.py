@@ -9,10 +9,9 @@ import sys
 from procman.cli.options.precedence import settle
 from procman.config.checkout import at_checkout
 from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
-from procman.core.procfile.command import is_shell_word, needs_shell
+from procman.core.procfile.command import is_shell_word, needs_shell, with_arguments
 from procman.core.procfile.formation import port_variable
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError
-from procman.runtime.guardian.foreground_run import run_in_foreground
 from procman.runtime.processes.spawn import find_program, launch
 
 TYPE_CHECKING = False
@@ -63,9 +62,19 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
     try:
         if program is None:
             raise _not_found(argv[0], _search(environment, env, cwd), procfile)
-        return run_in_foreground(program, argv, env, cwd, settings.timeout)
+        return _run(program, argv, env, cwd, settings.timeout)
     except OSError as error:
         raise _cannot_run(argv[0], _search(environment, env, cwd), error) from None
+
+
+def _run(program: str, argv: list[str], env: dict[str, str], cwd: str, grace: float) -> int:
+    if sys.platform == "win32":
+        from procman.runtime.processes.windows_run import run_on_windows
+
+        return run_on_windows(program, argv, env, cwd)
+    from procman.runtime.guardian.foreground_run import run_in_foreground
+
+    return run_in_foreground(program, argv, env, cwd, grace)
 
 
 def _of_session(settings: Settings, procfile: Procfile | None, environment: Environment) -> dict[str, str]:
@@ -86,6 +95,8 @@ def _moved(procfile: Procfile | None, decided: Mapping[str, str]) -> dict[str, i
 
 def _decided_by_session(settings: Settings) -> Mapping[str, str]:
     """Return the variables that the running session has decided, such as ports that moved; nothing if none answers."""
+    if sys.platform == "win32":
+        return {}
     from procman.runtime.control.endpoint import socket_paths
 
     paths = socket_paths(settings.procfile, settings.root, settings.socket, os.environ)
@@ -122,6 +133,8 @@ def _folder(settings: Settings, env: dict[str, str]) -> str:
 
 def _line(command: str, path_value: str | None, cwd: str, more: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """Return what runs a line of the Procfile; no program if a shell would only report that it does not exist."""
+    if sys.platform == "win32" and needs_shell(command):
+        return find_program("sh", path_value, cwd), ["sh", "-c", with_arguments(command, more)]
     name = command.split(maxsplit=1)[0]
     if not needs_shell(command) and not find_program(name, path_value, cwd):
         return None, [name]
@@ -143,6 +156,8 @@ def _not_found(name: str, search: Search, procfile: Procfile | None) -> CommandE
 
 
 def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
+    if sys.platform == "win32" and name == "sh":
+        return "this line needs a shell; Git for Windows has one, and so has WSL"
     if is_shell_word(name):
         return f"it is part of the shell; use procman run -- sh -c '{name} …'"
     from procman.core.text.suggest import nearest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 
 import click
 from click.shell_completion import (
@@ -43,8 +44,9 @@ def complete(main: Callable[[], object]) -> int:
     The user is in the middle of a line, so no message of ours may reach the terminal.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(EXIT_OK))
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
+    if sys.platform != "win32":  # it has no alarm
+        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(EXIT_OK))
+        signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
     with contextlib.suppress(BaseException):  # SystemExit, too: click's way to end a completion
         main()
     return EXIT_OK

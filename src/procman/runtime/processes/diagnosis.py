@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from procman.core.procfile.command import is_shell_word
 from procman.core.procfile.shell_line import ShellLine, is_assignment
@@ -71,6 +72,8 @@ class Search:
     def trouble_of(self, name: str) -> Trouble | None:
         """Return why the program ``name`` cannot be run, or None if it seems that it can."""
         program = find_program(name, self.path, self.cwd)
+        if program is not None and sys.platform == "win32":
+            return None  # it has neither `#!` nor loaders
         if program is not None:
             return self._script_trouble(name, os.path.join(self.cwd, program))
         paths = [name] if "/" in name else candidates(name, self.path, self.cwd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 
 from procman.core.procfile.command import SHELL, argv, needs_shell, through_shell, with_arguments
 
@@ -164,12 +165,21 @@ def find_program(name: str, path_value: str | None, cwd: str) -> str | None:
 
     ``path_value`` is PATH, or None if it is not set. A name with a slash is relative to ``cwd``.
     """
+    if sys.platform == "win32":
+        return _on_windows(name, path_value, cwd)
     if "/" in name:
         return name if is_executable(os.path.join(cwd, name)) else None
     for path in candidates(name, path_value, cwd):
         if is_executable(path):
             return path
     return None
+
+
+def _on_windows(name: str, path_value: str | None, cwd: str) -> str | None:
+    """Return the path of a program, whose name may lack one of the usual endings there: ``npm`` is ``npm.cmd``."""
+    endings = ("", *os.environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";"))
+    paths = [_absolute(cwd, "", name)] if "/" in name or "\\" in name else candidates(name, path_value, cwd)
+    return next((path + ending for path in paths for ending in endings if is_executable(path + ending)), None)
 
 
 def candidates(name: str, path_value: str | None, cwd: str) -> list[str]:
