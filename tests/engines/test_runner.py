@@ -11,9 +11,10 @@ import time
 import pytest
 
 from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, now, run
+from procman.engines.ending_signals import EndedError
 from procman.engines.interface import EngineError
 from procman.engines.records import LogLine
-from procman.engines.runner import EndedError, Runner
+from procman.engines.runner import Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ def test_calls_together_run_at_the_same_time(tmp_path: object) -> None:
     os.mkfifo(other)
     outcomes = perform(Together((shell(f": >{one}; cat {other}"), shell(f"cat {one}; echo hi >{other}"))))
     assert outcomes == [Outcome(0, b"hi\n"), Outcome(0)], meet
+
+
+def test_many_calls_together_are_a_few_at_a_time(tmp_path: Path) -> None:
+    # Each one counts those that have begun and not ended, itself included.
+    script = f"mkdir {tmp_path}/$$; ls {tmp_path} | wc -l; sleep 0.05; rmdir {tmp_path}/$$"
+    outcomes = perform(Together((shell(script),) * 20))
+    assert isinstance(outcomes, list)
+    assert len(outcomes) == 20
+    assert max(int(one.text) for one in outcomes) <= 8, "sshd refuses some of more than 10"
 
 
 def test_a_missing_command_is_said_in_a_sentence_where_it_was_called() -> None:

@@ -21,21 +21,30 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
 
+_TOO_NEW = "unset DOCKER_API_VERSION, or update the daemon"
 _REFUSALS = (  # what docker says, what we say, a hint
     ("cannot connect to the docker daemon", "the Docker daemon {where} does not answer", "is it running?"),
-    ("error during connect", "the Docker daemon {where} does not answer", "check the address and the way to it"),
+    ("error during connect", "the Docker daemon {where} does not answer{why}", "check the address and the way to it"),
     ("permission denied while trying to connect", "you may not use the Docker daemon {where}", "join the group docker"),
     ("context not found", "docker has no context {context}", "docker context ls lists them"),
     ("this node is not a swarm manager", "the Docker daemon {where} is not a manager of a swarm", "docker swarm init"),
+    ("too old. minimum supported api", "the docker command here is too old for the Docker daemon {where}", "update it"),
+    ("too new. maximum supported api", "the docker command here is too new for the Docker daemon {where}", _TOO_NEW),
     ("the swarm does not have a leader", "the swarm has no leader", "more than half of its managers must be up"),
 )
+# What an error of the connection ends with: what ssh wrote, or what failed on the network.
+_WHY = re.compile(r"stderr=(?:.*\n)*?(.*\S)\s*\Z|: ((?:dial|tls|x509)\b.*\S)\s*\Z")
+_PORT = re.compile(
+    r"port '?(\d+)'? is already in use|:(\d+)(?:: bind: address already in use| failed: port is already al)"
+)
 _NO_CONTEXT = ('context "', "not found")
+_NO_CREDENTIALS = ("unauthorized", "no basic auth", "denied", "authentication required")
 _BREAK = re.compile(r"[\r\n]")
 _OF_DOCKER = ("PATH", "HOME")  # variables that docker itself reads
 _SHOWN = 80  # characters
 _NO_NETWORK = re.compile(r"network \S+ not found")
-
-
+API_VERSION = ("version", "--format", "{{.Server.APIVersion}}")  # the words that print it
+_OLDEST_API = (1, 41)  # Docker 20.10
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -64,12 +73,17 @@ class Docker:
 
     def error(self, outcome: Outcome, what: str) -> EngineError:
         """Return the error for a call that failed."""
-        text = (outcome.err or outcome.out).decode("utf-8", "replace").lower()
+        said = (outcome.err or outcome.out).decode("utf-8", "replace")
+        text, why = said.lower(), _WHY.search(said)
         context = self._destination.context
         where = f"at {context}" if context else "here"
+        because = f": {why[1] or why[2]}" if why else ""
         for sign, sentence, hint in _REFUSALS:
             if sign in text:
-                return EngineError(sentence.format(where=where, context=context), hint)
+                return EngineError(sentence.format(where=where, context=context, why=because), hint)
+        if port := _PORT.search(said):
+            hint = "another application has it there; port in procman.toml gives this one others"
+            return EngineError(f"the port {port[1] or port[2]} is already in use {where}", hint)
         if all(sign in text for sign in _NO_CONTEXT):
             return EngineError(f'docker has no context "{context}"', "docker context ls lists them")
         if _NO_NETWORK.search(text):
@@ -99,6 +113,20 @@ def variables(values: Mapping[str, str]) -> Variables:
     lines = "".join(f"{name}={value}\n" for name, value in values.items() if name not in broken)
     options = (*(("--env-file=/dev/stdin",) if lines else ()), *(f"--env={name}" for name in broken))
     return Variables(options, lines.encode(), broken)
+
+
+def require_new_enough(version: str) -> None:
+    """Raise EngineError if the daemon with this version of the API is too old."""
+    found = tuple(int(part) for part in version.strip().split(".") if part.isdecimal())
+    if found and found < _OLDEST_API:
+        raise EngineError(f"Docker with the API {version.strip()} is too old", "20.10 is the oldest that works")
+
+
+def pull_hint(complaint: str) -> str:
+    """Return a hint for an image that cannot be pulled."""
+    if any(sign in complaint.lower() for sign in _NO_CREDENTIALS):
+        return "its registry wants other credentials: docker login"
+    return "build and push it, or check its name"
 
 
 def json_lines(text: str) -> Iterator[dict[str, object]]:

@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
+from procman.engines.ending_signals import EndedError, EndingSignals, held_signals
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.private_folder import private_folder
 from procman.engines.records import LogLine
@@ -21,51 +21,15 @@ from procman.engines.records import LogLine
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import IO, Any, TypeVar
+    from typing import IO, TypeVar
 
     from procman.engines.calls import Step, Steps
 
     T = TypeVar("T")
 
 _CHUNK = 1 << 16  # bytes
-_CLEANING = 5.0  # seconds after Ctrl-C in which another one does not interrupt the cleaning up
+_TOGETHER = 8  # calls at the same time: sshd refuses some of more than 10 that begin to log in
 _GRACE = 2.0  # seconds between TERM and KILL for a command that is interrupted
-
-
-class EndedError(KeyboardInterrupt):
-    """A signal other than that of Ctrl-C ends the work. ``number`` is the signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-class _Signals:
-    """Raises what ends the work where it is: KeyboardInterrupt for Ctrl-C, EndedError for TERM and for a hang-up.
-
-    Two that follow each other closely are meant as one: the second would interrupt the cleaning up after the first, and
-    leave the lock of a deployment behind.
-    """
-
-    def __init__(self) -> None:
-        self._first: float | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._end_work)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _end_work(self, number: int, _frame: object) -> None:
-        time_now = time.monotonic()
-        if self._first is not None and time_now - self._first < _CLEANING:
-            return
-        self._first = time_now
-        raise KeyboardInterrupt if number == signal.SIGINT else EndedError(number)
 
 
 class Runner:
@@ -82,7 +46,7 @@ class Runner:
         What goes wrong in a step, Ctrl-C included, is raised where the step is yielded, so that the work can clean up.
         So does EndedError, for TERM and for a hang-up. A second signal within some seconds does nothing.
         """
-        with _Signals():
+        with EndingSignals():
             return self._work(steps)
 
     def _work(self, steps: Steps[T]) -> T:
@@ -106,7 +70,8 @@ class Runner:
             case Call():
                 return self._run([step])[0]
             case Together():
-                return self._run(step.calls)
+                groups = [step.calls[at : at + _TOGETHER] for at in range(0, len(step.calls), _TOGETHER)]
+                return [outcome for group in groups for outcome in self._run(group)]
             case Pause():
                 time.sleep(step.seconds)
             case Now():
@@ -126,30 +91,12 @@ class Runner:
         children: list[_Child] = []
         try:
             for call in calls:
-                with _held_signals():
+                with held_signals():
                     children.append(_Child(call))
             _exchange(children)
         finally:
             _end(children)
         return [child.outcome() for child in children]
-
-
-@contextmanager
-def _held_signals() -> Iterator[None]:
-    """Hold back what ends the work while a child starts: one that is not known yet would never be ended."""
-    seen: list[int] = []
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, lambda number, _frame: seen.append(number))
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if seen:
-            signal.raise_signal(seen[0])
 
 
 # Children -------------------------------------------------------------------------------------------------------------
@@ -331,7 +278,7 @@ class _Follower:
             _end(self._children)
 
     def _start(self, call: Call) -> None:
-        with _held_signals():
+        with held_signals():
             child = _Child(call)
             self._children.append(child)
         for name, stream in (("stdout", child.out), ("stderr", child.err)):
@@ -376,7 +323,7 @@ def _interact(call: Call) -> int:
     process: subprocess.Popen[bytes] | None = None
     before = signal.getsignal(signal.SIGINT)
     try:
-        with _held_signals():
+        with held_signals():
             process = subprocess.Popen(call.argv, cwd=call.cwd or None, env={**os.environ, **call.env})
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = process.wait()

@@ -264,6 +264,27 @@ def test_an_old_compose_is_refused(version: str, message: str) -> None:
         docker.driver.perform(engine().check())
 
 
+def test_an_old_docker_is_refused() -> None:
+    docker = Docker(APIVersion=said("1.40\n"))
+    with pytest.raises(EngineError, match=r"Docker with the API 1\.40 is too old"):
+        docker.driver.perform(engine().check())
+
+
+@pytest.mark.parametrize(
+    ("complaint", "hint"),
+    [
+        ('Error response from daemon: Head "http://r/v2/shop/manifests/2": no basic auth credentials', "docker login"),
+        ("Error response from daemon: unauthorized: authentication required", "docker login"),
+        ("Error response from daemon: manifest for shop:2 not found: manifest unknown", "check its name"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_has_a_hint(complaint: str, hint: str) -> None:
+    docker = Docker(pull=said("", 1, complaint), image_inspect=said("", 1, "No such image"))
+    with pytest.raises(EngineError, match=r"there is no image shop:2: Error response") as raised:
+        docker.driver.perform(engine().ship(release_of(), None))
+    assert hint in raised.value.hint
+
+
 def test_a_context_wins_over_a_host_of_the_environment() -> None:
     docker = Docker()
     docker.driver.perform(engine("prod").check())

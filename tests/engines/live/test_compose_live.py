@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,6 @@ from export.rig import HOSTILE, Application, wait_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from export.engines.docker import Node
@@ -220,3 +220,26 @@ def test_a_daemon_that_does_not_answer_is_a_sentence(shop: Shop) -> None:
     for words in (("deploy",), ("ps",), ("down",), ("logs",)):
         done = shop.attempt(*words)
         assert (done.code, "the Docker daemon here does not answer" in done.err) == (1, True), done
+
+
+def test_a_machine_behind_ssh_is_a_context_too(shop: Shop) -> None:
+    shop.procfile("web: exec busybox httpd -f -p $PORT -h /app\n")
+    shop.write(f'{DESTINATION}context = "ssh://deploy@there.example"\n')
+    ssh = Path(shop.env["PATH"].partition(":")[0]) / "ssh"  # instead of the network and of sshd
+    # DOCKER_HOST is the address of the other machine here, and is that of its daemon there.
+    ssh.write_text(
+        f'#!/bin/sh\ncase "$*" in *there.example*) ;; *) exit 9 ;; esac\nDOCKER_HOST={shop.node.socket} '
+        "exec docker system dial-stdio\n"
+    )
+    ssh.chmod(0o755)
+    shop("deploy")
+    assert shop.ps() == {"web.1": ("running", "1", 5000)}
+    done = shop.attempt("run", "--", "sh", "-c", "echo $PS; exit 3")
+    assert (done.code, done.out) == (3, "run.1\n")
+    whole = ssh.read_text()
+    ssh.write_text("#!/bin/sh\necho 'deploy@there.example: Permission denied (publickey).' >&2\nexit 255\n")
+    sentence = "does not answer: deploy@there.example: Permission denied (publickey)."
+    for words in (("ps",), ("deploy",)):
+        done = shop.attempt(*words)
+        assert (done.code, sentence in done.err) == (1, True), done
+    ssh.write_text(whole)

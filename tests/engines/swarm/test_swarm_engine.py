@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from procman.engines.calls import Call, Outcome
 
+SSH = 'error during connect: Get "http://x/version": command [ssh -l nobody -- b docker system dial-stdio] has exited:'
 COUNTS = {"web": 2, "worker": 2, "clock": 1}
 LINES = "web: serve $PORT\nworker: work\nclock: tick\nrelease: migrate\n"
 
@@ -556,6 +557,23 @@ def test_a_line_of_a_task_and_others() -> None:
         ("Cannot connect to the Docker daemon at tcp://x. Is the docker daemon running?", "does not answer"),
         ("Error response from daemon: This node is not a swarm manager. Use ...", "is not a manager of a swarm"),
         ('context "prod": context not found', "docker has no context prod"),
+        (
+            f"{SSH} stderr=nobody@b: Permission denied (publickey).\r\n",
+            r"prod does not answer: nobody@b: Permission .*y\)",
+        ),
+        (
+            f"{SSH} stderr=Warning: added\nHost key verification failed.\n",
+            "does not answer: Host key verification failed",
+        ),
+        (
+            'error during connect: Get "http://b:1/version": dial tcp: lookup b: no such host',
+            "answer: dial tcp: lookup b",
+        ),
+        ("error during connect: EOF", "at prod does not answer$"),
+        (
+            "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44",
+            "too old for",
+        ),
         ("permission denied while trying to connect to the Docker daemon socket", "you may not use the Docker daemon"),
         ("Error response from daemon: something else", "the swarm does not answer: Error response .*: something else"),
     ],
@@ -566,6 +584,30 @@ def test_errors_of_docker_are_sentences(err: str, sentence: str) -> None:
         Driver(lambda call: said("1.41" if "version" in call.argv else "", int("node" in call.argv), err)).perform(
             engine.check()
         )
+
+
+@pytest.mark.parametrize(
+    "err",
+    [
+        "Error response from daemon: rpc error: desc = port '5000' is already in use by service 'x'",
+        "Error response from daemon: driver failed programming: listen tcp4 0.0.0.0:5000: bind: address already in use",
+        "Error: Bind for 0.0.0.0:5000 failed: port is already allocated",
+    ],
+)
+def test_a_port_that_is_taken_is_named(err: str) -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.answer = lambda call: said("", 1, err) if "deploy" in call.argv else transcript(call)
+    with pytest.raises(EngineError, match="the port 5000 is already in use at prod"):
+        driver.perform(engine.apply(release(), None))
+
+
+def test_an_image_that_a_machine_cannot_pull_has_a_hint() -> None:
+    engine, driver, transcript = swarm("failing")
+    for task in transcript.state["tasks"]:
+        task["Status"].update({"State": "rejected", "Err": "No such image: r.example/fleet:v6"})
+        task["Status"].pop("ContainerStatus", None)
+    reasons = {one.reason for one in driver.perform(engine.instances())}
+    assert any(one.startswith("no such image: r.example/fleet:v6; its machine cannot pull it") for one in reasons)
 
 
 def test_an_old_docker_is_refused() -> None:

@@ -13,9 +13,10 @@ from procman.config.destinations import EXAMPLE, read_destinations, require_soun
 from procman.config.files import read_procfile, root_of
 from procman.core.model.status import signal_name
 from procman.core.text.suggest import did_you_mean
+from procman.engines.ending_signals import EndedError
 from procman.engines.engine_registry import find
 from procman.engines.interface import EngineError, Target
-from procman.engines.runner import EndedError, Runner
+from procman.engines.runner import Runner
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
 from procman.export.application import app_name, check_app
 

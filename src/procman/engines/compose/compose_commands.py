@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run, run_together
 from procman.engines.compose.compose_project import APP, ENVIRONMENT, TYPE, project_name
-from procman.engines.docker_cli import Docker, variables
+from procman.engines.docker_cli import API_VERSION, Docker, pull_hint, require_new_enough, variables
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
 from procman.export.container.first_process import source
@@ -70,6 +70,7 @@ class Commands:
         plugin = _PROGRAMS[0]
         answer, version = yield from run_together([self._asking(), self._version_of(plugin)])
         self.require_answer(answer)
+        require_new_enough(answer.text)
         if not self._accept(plugin, version):
             yield from self.find_compose()
 
@@ -78,11 +79,15 @@ class Commands:
         self.require_answer((yield from run(self._asking())))
 
     def _asking(self) -> Call:
-        return self.docker("version", "--format={{.Server.Version}}")
+        return self.docker(*API_VERSION)
 
     def require_answer(self, outcome: Outcome) -> None:
         """Raise EngineError if the daemon has not answered."""
         self._errors.require(outcome, "Docker does not answer")
+
+    def error(self, outcome: Outcome, what: str) -> EngineError:
+        """Return the error for a call that failed."""
+        return self._errors.error(outcome, what)
 
     def find_compose(self) -> Steps[None]:
         """Find Compose: Docker's plugin, or a command of its own. Raises EngineError if it is missing or too old."""
@@ -123,7 +128,7 @@ class Commands:
                 yield Report(f"{image} cannot be pulled, so the one that is there is used: {pulled.complaint}")
             return found.text.strip()
         complaint = pulled.complaint if pulled else found.complaint
-        raise EngineError(f"there is no image {image}: {complaint}", "build and push it, or check its name")
+        raise EngineError(f"there is no image {image}: {complaint}", pull_hint(complaint))
 
     def instance_ids(self) -> Call:
         """Return the call that prints the IDs of all containers of instances."""

@@ -12,7 +12,7 @@ from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_project import described, make_project, warnings_of
 from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
-from procman.engines.interface import EXIT_TIMEOUT, EngineError
+from procman.engines.interface import EngineError
 from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
 from procman.engines.waiting import NotReadyError, cards, growing
@@ -348,7 +348,7 @@ class Compose:
             found = yield from self._containers()
             failed = [one.state for one in found if one.has_failed]
             yield from cards(self, NotReadyError(outcome.complaint, failed))
-            raise EngineError(outcome.complaint, exit_code=EXIT_TIMEOUT if outcome.code == EXIT_TIMEOUT else 1)
+            raise self._commands.error(outcome, "Compose does not start it")
 
     def _come_up(self, names: Iterable[str], timeout: float) -> Steps[bool]:
         """Wait until the named instances are ready. Return False if one fails, or not in time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Card, Pause, now, run, run_together
-from procman.engines.docker_cli import Docker
+from procman.engines.docker_cli import API_VERSION, Docker, require_new_enough
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
 from procman.engines.swarm.swarm_jobs import Job, perform_job
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from procman.engines.records import Reason
 
 NAMESPACE = "com.docker.stack.namespace"
-OLDEST_API = (1, 41)  # Docker 20.10
 _STOP_LIMIT = 180.0  # seconds
 _INTERVAL = 0.3  # seconds
 _START_LIMIT = 60.0  # seconds until a command of `run` runs
@@ -64,15 +63,10 @@ class Swarm:
 
     def check(self) -> Steps[None]:
         """Raise EngineError unless docker reaches a manager that is new enough."""
-        words = ("version", "--format", "{{.Server.APIVersion}}")
-        version, swarm = yield from run_together([self._docker(*words), self._docker("node", "ls", "--quiet")])
-        self._docker.require(version, "docker does not answer")
+        asked = [self._docker(*API_VERSION), self._docker("node", "ls", "--quiet")]
+        version, swarm = yield from run_together(asked)
+        require_new_enough(self._docker.require(version, "docker does not answer").text)
         self._docker.require(swarm, "the swarm does not answer")
-        found = tuple(int(part) for part in version.text.strip().split(".") if part.isdecimal())
-        if found and found < OLDEST_API:
-            raise EngineError(
-                f"Docker with the API {version.text.strip()} is too old", "20.10 is the oldest that works"
-            )
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock, a config object."""
@@ -144,7 +138,7 @@ class Swarm:
         job = Job(f"{RELEASE}.1", stack.phase, release.timeout)
         ended = yield from perform_job(self._docker, self._name, self._network, job)
         if ended.code:
-            what = f"exited with code {ended.code}" if ended.task.code else ended.task.error
+            what = f"exited with code {ended.code}" if ended.task.code else ended.task.failure
             yield Card(InstanceState(job.instance, FAILED, version=release.version, reason=what), ended.lines)
             raise EngineError(f"the release phase failed: {what}")
 
@@ -302,7 +296,7 @@ class Swarm:
         job = Job("run.1", _one_off(service, command, process), _START_LIMIT)
         ended = yield from perform_job(self._docker, self._name, self._network, job)
         if ended.task.state == "rejected":
-            raise EngineError(f"Swarm cannot run it: {ended.task.error}")
+            raise EngineError(f"Swarm cannot run it: {ended.task.failure}")
         return ended.code
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:

@@ -98,6 +98,14 @@ class Task:
         return self.state in _BAD_ENDS
 
     @property
+    def failure(self) -> str:
+        """What Swarm says about it. The reason why an image cannot be pulled is only in the log of the node."""
+        error = self.error.strip()
+        if not error.startswith("No such image"):
+            return error
+        return f"{error}; its machine cannot pull it (is the name right, and was docker login run here?)"
+
+    @property
     def is_wanted(self) -> bool:
         """Whether Swarm wants it to run."""
         return self.desired in ("running", "ready", "complete")
@@ -303,7 +311,7 @@ def reason(task: Task, last: Task | None, state: str) -> str:
         return ""
     if about.code:
         return ExitStatus(about.code).words()
-    error = about.error.strip()
+    error = about.failure
     return error[:1].lower() + error[1:] if error[1:2].islower() else error
 
 
