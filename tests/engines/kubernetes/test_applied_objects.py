@@ -51,7 +51,7 @@ def test_the_schemas_accept_what_is_applied(validator: ModuleType, version: str)
         validator.validate(one, validator.latest_version() if version == "newest" else version, strict=True)
 
 
-def test_objects_are_those_of_the_export_but_for_the_version() -> None:
+def test_objects_are_those_of_the_export_but_for_the_version_and_the_history() -> None:
     import yaml
 
     rig = Rig()
@@ -64,6 +64,7 @@ def test_objects_are_those_of_the_export_but_for_the_version() -> None:
             one = found[part["kind"], part["metadata"]["labels"]["app.kubernetes.io/component"]]
             metadata = one["spec"].get("template", {}).get("metadata", {})
             assert metadata.pop("annotations", None) in ({"procman/version": "1"}, None)
+            assert one["spec"].pop("revisionHistoryLimit", 2) == 2
             assert one == part
 
 

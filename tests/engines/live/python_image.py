@@ -1,10 +1,11 @@
-"""An image with the Python that runs the tests, since no registry can be reached here."""
+"""The Python that runs the tests, for images and other roots, since no registry can be reached here."""
 
 from __future__ import annotations
 
 import io
 import os
 import re
+import shutil
 import sys
 import sysconfig
 import tarfile
@@ -35,6 +36,22 @@ def python_image(files: Path) -> bytes:
         for file in sorted(files.glob("*.py")):
             tar.add(file, f"app/{file.name}")
     return buffer.getvalue()
+
+
+def put_python(root: Path) -> None:
+    """Put the Python that runs the tests below /opt of another root, and ``python`` into its PATH."""
+    interpreter = os.path.realpath(sys.executable)
+    needed = _needed_by(interpreter, *_extensions())
+    for path in {interpreter, *_library(), *needed}:
+        target = root / "opt/python" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    loader = next(path for path in needed if "/ld-" in path)
+    folders = ":".join(sorted({f"/opt/python{os.path.dirname(path)}" for path in needed}))
+    command = f"/opt/python{loader} --library-path {folders} /opt/python{interpreter}"
+    script = root / "usr/local/bin/python"
+    script.write_text(f'#!/bin/sh\nPYTHONHOME=/opt/python{sys.base_prefix} exec {command} "$@"\n')
+    script.chmod(0o755)
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
 import harness
 from engines.live.machines import Host, Machines
+from engines.live.python_image import put_python
 from export.rig import HOSTILE, PROCFILE, WITNESS, Application, parse_environ, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from typing import Any
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "deploy"
 UNITS = "etc/systemd/system"
 TABLE = """
 [on.lan]
@@ -79,10 +83,13 @@ class Shop:
         """Start a command that the test speaks with."""
         return harness.Session(words[0], "--on", "lan", *words[1:], cwd=self.folder, env=self.machines.env, pty=pty)
 
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Return what ps says about each instance."""
+        return {row["name"]: row for row in json.loads(self.call("ps", "--json").out)["instances"]}
+
     def ps(self) -> dict[str, tuple[str, str, str]]:
         """Return node, state and version of each instance."""
-        rows = json.loads(self.call("ps", "--json").out)["instances"]
-        return {row["name"]: (row["node"], row["state"], row["version"]) for row in rows}
+        return {name: (row["node"], row["state"], row["version"]) for name, row in self.rows().items()}
 
     def active(self, host: Host) -> list[str]:
         """Return the active instances on a host."""
@@ -391,6 +398,38 @@ def test_units_of_a_user_need_no_root(shop: Shop) -> None:
     shop.call("scale", "web=1")
     shop.call("down")
     assert not (shop.a.root / "home/alice/shop.releases").exists()
+
+
+@pytest.fixture
+def notes(machines: Machines, tmp_path: Path) -> Iterator[Shop]:
+    """Yield the example of docs/deploy.md as a project that is deployed to the two machines."""
+    notes = Shop.__new__(Shop)
+    notes.folder, notes.machines, (notes.a, notes.b) = tmp_path / "deploy", machines, machines.hosts
+    shutil.copytree(EXAMPLE, notes.folder)
+    table = (EXAMPLE / "procman.toml").read_text().replace("[on.machines", "[on.lan").replace(".example", "")
+    notes.write("procman.toml", table.replace('app = "notes"', 'app = "shop"').replace('"/srv/notes"', '"/srv/shop"'))
+    for host in machines.hosts:
+        host.machine.attempt("useradd", "--system", "notes")
+        put_python(host.root)
+    yield notes
+    notes.clear()
+
+
+def test_the_example_works_over_two_machines_and_is_kept_when_a_version_fails(notes: Shop) -> None:
+    settings = f"STORE_HOST={notes.a.address}\nSTORE_BIND=0.0.0.0\nTICK=3600\n"
+    notes.write(".env.machines", f"{settings}SECRET_KEY=s3cr3t\n", 0o600)
+    done = notes.call("deploy", "--version", "1")
+    assert "lan: 1 is deployed: web 2, worker 4, clock 1, store 1\n" in done.out
+    ports = {name: row["port"] for name, row in notes.rows().items()}
+    queue = f"urllib.request.urlopen('http://{notes.b.address}:{ports['web.2']}/jobs', b'hello').status"
+    assert notes.call("run", "--", "python", "-c", f"import urllib.request; print({queue})").out == "202\n"
+    wait_for(lambda: "has done 'hello'" in notes.call("logs", "worker").out, "the job is done")
+
+    notes.write(".env.machines", settings, 0o600)
+    done = notes.call("deploy", "--version", "2", code=1)
+    assert "missing in the env file: SECRET_KEY" in done.err
+    assert {row[1:] for row in notes.ps().values()} == {("running", "1")}
+    notes.call("down")
 
 
 def test_down_leaves_nothing_of_the_application_and_everything_of_another(shop: Shop) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
+_HISTORY = 2  # old templates that the cluster keeps: each look reads them, and nothing is undone to one of them
 _SPARE = 30  # seconds after our own time limit, when the cluster ends a release: so that its pod can still say why
 
 
@@ -47,6 +48,7 @@ class ReleaseObjects:
         for one in found:
             if one["kind"] in ("Deployment", "StatefulSet"):
                 one["spec"].setdefault("replicas", self._release.counts.get(self._types.of(one), 1))
+                one["spec"]["revisionHistoryLimit"] = _HISTORY
         return found
 
     def everything(self) -> list[Object]:
