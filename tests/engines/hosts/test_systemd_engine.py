@@ -435,6 +435,19 @@ def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> N
     assert [words for words in launched if words[0] == "restart"] == launched[-1:]
 
 
+def test_a_version_that_never_came_up_is_not_installed_again() -> None:
+    text = (HERE / "show_a.txt").read_text().replace("ActiveState=active", "ActiveState=failed")
+    hosts = FakeHosts({"SHOW": said(text)})
+    system = engine(hosts=("deploy@a",))
+    with pytest.raises(EngineError, match="did not come up; v1 never came up, so what was started stays"):
+        driver(hosts).perform(deploy(system, order(system, release({"web": 1, "sick": 1}))))
+    assert [script for script, _, _ in hosts.log].count("INSTALL") == 1
+    noted = re.sub(r"(\n--\n[\d.]+ \d+)\n", r"\1 up\n", text, count=1)
+    before = driver(FakeHosts({"SHOW": said(noted)})).perform(engine().deployed())
+    assert before is not None
+    assert before.has_run
+
+
 def test_what_runs_by_the_clock_is_started_by_its_timer() -> None:
     hosts = FakeHosts()
     system, new = engine(), release({"web": 2, "worker": 1, "clock": 1, "job": 1})

@@ -86,12 +86,12 @@ class Record:
         """Return the record with other stopped instances."""
         return replace(self, stopped=tuple(names), serial=self.serial + 1)
 
-    def deployed(self) -> Deployed:
+    def deployed(self, *, has_run: bool) -> Deployed:
         """Return what is deployed, as a deployment sees it."""
         types = {type_: sum(name.rpartition(".")[0] == type_ for name in self.stopped) for type_ in self.counts}
         counts = {name: 0 if types[name] == count else count for name, count in self.counts.items()}
         stopped = {name: count for name, count in types.items() if count and not counts[name]}
-        return Deployed(self.version, counts, stopped, self)
+        return Deployed(self.version, counts, stopped, self, has_run)
 
     def json(self) -> bytes:
         """Return the file's content."""

@@ -86,11 +86,11 @@ elif [ -e "$folder" ]; then echo folder=file; fi
 echo linger="$(loginctl show-user "$login" --property=Linger --value 2>/dev/null || :)"
 """
 
-# The record, the clock, all instances, and the folder of each one's process.
+# The record, the clock, whether the version has come up once, all instances, and the folder of each one's process.
 SHOW = f"""\
 cat "$units/$app/{FILE}" 2>/dev/null || :
 printf '\\n{SEPARATOR}\\n'
-read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
+read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)$([ ! -e "$folder/../up" ] || echo " up")"
 shown=$(ctl show "$app-*@*.service" "$app-*@*.timer" --property={",".join(PROPERTIES)})
 printf '%s\\n{SEPARATOR}\\n' "$shown"
 for pid in $(printf '%s\\n' "$shown" | sed -n 's/^MainPID=\\([1-9].*\\)/\\1/p'); do
@@ -247,8 +247,9 @@ ctl --no-block start "$app.target" "$@"
 [ -z "$again" ] || ctl --no-block restart $again
 """
 
-# Remove releases other than those in the arguments.
+# Note that the release in the first argument has come up, and remove releases other than those in the arguments.
 PRUNE = """\
+[ ! -d "$base/$1" ] || : >"$base/$1/up"
 for path in "$base"/*/app; do
     id=${path%/app} id=${id##*/} kept=no
     for other; do [ "$id" != "$other" ] || kept=yes; done

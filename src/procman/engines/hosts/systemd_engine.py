@@ -95,7 +95,8 @@ class Systemd:
         """Return what runs now."""
         yield from self._machines.look()
         self._has_looked = True
-        return self._machines.record.deployed() if self._machines.record else None
+        has_run = any(look.has_run for look in self._machines.looks.values())
+        return self._machines.record.deployed(has_run=has_run) if self._machines.record else None
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change: the version, the placement of instances, and the units."""

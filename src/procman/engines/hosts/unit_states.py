@@ -16,6 +16,7 @@ PROPERTIES = (
     *("ExecMainStartTimestampMonotonic", "StateChangeTimestampMonotonic", "LoadState", "ConditionResult"),
 )
 SEPARATOR = "--"
+_LASTS, _LASTS_AGAIN = 1.0, 10.0  # seconds: what runs longer has come up; after a restart, it may be between crashes
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # CLD_EXITED … of waitid(2)
 
 _STATES = {
@@ -57,11 +58,15 @@ class UnitState:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one host says: its record, its clock (seconds since its boot) and the instances by unit name."""
+    """What one host says: its record, its clock (seconds since its boot) and the instances by unit name.
+
+    ``has_run`` is whether the version has come up once, or some of it runs now.
+    """
 
     record: str
     uptime: float
     units: Mapping[str, UnitState]
+    has_run: bool = True
 
 
 def parse(output: bytes, host: str) -> Look:
@@ -69,13 +74,18 @@ def parse(output: bytes, host: str) -> Look:
     record, _, text = output.decode("utf-8", "replace").partition(f"\n{SEPARATOR}\n")
     clock, _, units_text = text.partition("\n")
     shown, _, folders = units_text.partition(f"\n{SEPARATOR}\n")
-    uptime, now = (float(word) for word in clock.split()[:2])
+    uptime, now, *noted = clock.split()
     places: dict[str, str] = dict(line.split(" ", 1) for line in folders.splitlines() if " " in line)
     units = {}
     for values in _blocks(shown):
         if "@" in values.get("Id", ""):
-            units[values["Id"]] = _unit_state(values, host, uptime, now, places)
-    return Look(record, uptime, units)
+            units[values["Id"]] = _unit_state(values, host, float(uptime), float(now), places)
+    has_run = bool(noted) or any(map(_lasts, units.values()))
+    return Look(record, float(uptime), units, has_run)
+
+
+def _lasts(seen: UnitState) -> bool:
+    return seen.state.state == RUNNING and seen.age >= (_LASTS_AGAIN if seen.state.restarts else _LASTS)
 
 
 def _blocks(shown: str) -> Iterator[dict[str, str]]:
