@@ -158,3 +158,46 @@ def test_a_key_that_comes_before_the_manager_is_there_reaches_it(place: Place, b
     session.type(b"\x03")
     assert session.wait() == 130
     session.wait_until_gone()
+
+
+AT_A_CALL = """import os, sys
+from procman.cli.main import main
+from procman.runtime.guardian import guardian
+calls, where, number = int(sys.argv.pop(1)), sys.argv.pop(1), int(sys.argv.pop(1))
+def count(frame, event, _argument):
+    global calls, where
+    if not where or (event == "call" and frame.f_code.co_name == where):
+        where = ""
+        calls -= 1
+        if calls < 0:
+            sys.setprofile(None)
+            os.kill(guardian.visible_pid or os.getpid(), number)
+sys.setprofile(count)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("function", ["open_all", "stop_all"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_at_any_moment_leaves_no_socket_that_hinders_the_next_start(
+    place: Place, number: int, function: str
+) -> None:
+    """The moments are calls of functions after the first one of ``function``."""
+    kit.need_linux()
+    place.write("start.py", AT_A_CALL)
+    place.write("procman.toml", '[process.web]\nlisten = { web = "run/web.sock" }\n')
+    place.procfile(f"web: exec sleep {kit.sleep_time()}\n")
+    path = place.folder / "run" / "web.sock"
+    for calls in (0, 10, 100, 1000):
+        session = place.session("start.py", str(calls), function, str(int(number)), "start", program=sys.executable)
+        if function == "stop_all":
+            session.wait_for(r"web\.1 started")
+            session.signal(signal.SIGTERM)
+        session.wait()
+        session.wait_until_gone()
+        assert b"bug in procman" not in session.err
+        if number != signal.SIGKILL:
+            assert not path.exists(), calls
+    session = place.start()
+    session.wait_for(r"web\.1 started")
+    assert path.is_socket()
