@@ -149,6 +149,26 @@ def test_a_running_session_offers_its_instances(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "start", "s") == ["shop"]
 
 
+def test_destinations(bakery: harness.Place) -> None:
+    bakery.write("procman.toml", '[on.staging]\nengine = "compose"\n[on.production]\nengine = "swarm"\n')
+    assert completed(bakery, "procman", "deploy", "--on", "") == ["staging", "production"]
+    assert completed(bakery, "procman", "ps", "--on", "p") == ["production"]
+    assert completed(bakery, "procman", "logs", "--on", "staging", "w") == ["web", "worker"]
+    assert completed(bakery, "procman", "deploy", "-d", "app", "--on", "") == [""]
+    bakery.write("procman.toml", "[on.staging\n")
+    assert completed(bakery, "procman", "ps", "--on", "") == [""]
+
+
+def test_a_destination_does_not_offer_the_instances_of_the_session_here(bakery: harness.Place) -> None:
+    bakery.procfile("web: sleep 600\nworker: sleep 600\n")
+    bakery.write("procman.toml", '[on.staging]\nengine = "compose"\n')
+    session = bakery.start()
+    session.wait_for("worker.1 started")
+    assert "worker.1" in completed(bakery, "procman", "logs", "w")
+    assert completed(bakery, "procman", "logs", "--on", "staging", "w") == ["web", "worker"]
+    assert completed(bakery, "procman", "logs", "w", env={"PROCMAN_ON": "staging"}) == ["web", "worker"]
+
+
 def test_signals(bakery: harness.Place) -> None:
     assert completed(bakery, "procman", "signal", "us") == ["USR1", "USR2"]
     assert completed(bakery, "procman", "signal", "SIGHU") == ["SIGHUP"]

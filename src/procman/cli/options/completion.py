@@ -149,6 +149,8 @@ class CompletingType(click.ParamType):  # type: ignore[type-arg]  # generic sinc
             return _WORDS.get(self.name, _names)(ctx, incomplete)
         if option.choices:
             return _matching(option.choices, incomplete)
+        if option.setting == "on":
+            return _matching(destination_names(ctx), incomplete)
         if option.setting == "formation":
             return [*_in_list([f"{name}=" for name in (*process_names(ctx), "all")], incomplete)]
         if option.names:
@@ -162,7 +164,8 @@ class CompletingType(click.ParamType):  # type: ignore[type-arg]  # generic sinc
 def _names(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Complete NAMES: process types and groups, and for a running session its instances and ``system``."""
     own = ("system",) if ctx.info_name == "logs" else ()
-    live = live_names(ctx) if ctx.info_name in _OF_SESSIONS else ()
+    is_here = not _given(ctx, ("on",)) and not os.environ.get("PROCMAN_ON")
+    live = live_names(ctx) if ctx.info_name in _OF_SESSIONS and is_here else ()
     return _in_list(dict.fromkeys((*names_and_groups(ctx), *live, *own)), incomplete)
 
 
@@ -250,6 +253,16 @@ def names_and_groups(ctx: click.Context) -> tuple[str, ...]:
         return process_names(ctx)
 
 
+def destination_names(ctx: click.Context) -> tuple[str, ...]:
+    """Return the names of the destinations in the config files, or none if these cannot be read."""
+    from procman.config.destinations import read_destinations
+
+    try:
+        return tuple(read_destinations(_settings(ctx)).found)
+    except (OSError, ValueError, ProcmanError):
+        return ()
+
+
 def live_names(ctx: click.Context) -> tuple[str, ...]:
     """Return the types and instances of the running session; none if there is no session, or it does not answer."""
     from procman.runtime.control.endpoint import find, socket_paths
@@ -284,11 +297,14 @@ def _rows(connection: socket) -> list[dict[str, object]]:
 
 
 def _settings(ctx: click.Context) -> Settings:
-    given: dict[Option, list[str]] = {}
-    for name, option in getattr(ctx.command, "rows", {}).items():
-        if option.setting in _WHICH_PROJECT and (found := ctx.params.get(name)):
-            given[option] = list(found)
-    return settle(Invocation(str(ctx.info_name), given, ()))
+    return settle(Invocation(str(ctx.info_name), _given(ctx, _WHICH_PROJECT), ()))
+
+
+def _given(ctx: click.Context, settings: Iterable[str]) -> dict[Option, list[str]]:
+    """Return the options of these settings that the command line has, with their values."""
+    rows: dict[str, Option] = getattr(ctx.command, "rows", {})
+    values = {option: ctx.params.get(name) for name, option in rows.items() if option.setting in settings}
+    return {option: list(found) for option, found in values.items() if found}
 
 
 def _paths(beginning: str, kind: str) -> list[CompletionItem]:
