@@ -436,13 +436,12 @@ def test_what_still_runs_the_old_version_is_not_restarted_on_the_way_back() -> N
 
 
 def test_a_version_that_never_came_up_is_not_installed_again() -> None:
-    text = (HERE / "show_a.txt").read_text().replace("ActiveState=active", "ActiveState=failed")
-    hosts = FakeHosts({"SHOW": said(text)})
+    noted = (HERE / "show_a.txt").read_text()
+    hosts = FakeHosts({"SHOW": said(noted.replace(" up\n", "\n", 1))})  # web.1 runs, and sick.1 has failed
     system = engine(hosts=("deploy@a",))
     with pytest.raises(EngineError, match="did not come up; v1 never came up, so what was started stays"):
         driver(hosts).perform(deploy(system, order(system, release({"web": 1, "sick": 1}))))
     assert [script for script, _, _ in hosts.log].count("INSTALL") == 1
-    noted = re.sub(r"(\n--\n[\d.]+ \d+)\n", r"\1 up\n", text, count=1)
     before = driver(FakeHosts({"SHOW": said(noted)})).perform(engine().deployed())
     assert before is not None
     assert before.has_run

@@ -230,6 +230,23 @@ def test_a_first_version_that_never_came_up_is_not_restored() -> None:
     assert rig.states() == UP
 
 
+@pytest.mark.parametrize(
+    ("status", "has_run"),
+    [
+        ({"conditions": [{"type": "Progressing", "reason": "ReplicaSetUpdated"}]}, False),
+        ({"conditions": [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}]}, True),  # an outage
+        ({"availableReplicas": 1}, True),
+    ],
+)
+def test_a_version_has_run_if_all_of_it_has_come_up(status: dict[str, Any], *, has_run: bool) -> None:
+    rig = Rig()
+    rig.deploy("1")
+    rig.cluster.objects["deployment.apps", "shop-web"]["status"] = status
+    found = rig.driver.perform(rig.engine().deployed())
+    assert found is not None
+    assert found.has_run == has_run
+
+
 @pytest.mark.parametrize("printed", ["Welcome to the wrapper\n", "[]", "", '{"items": 3}'])
 @pytest.mark.parametrize("verb", ["version", "get"])
 def test_a_kubectl_that_prints_something_else_is_named(verb: str, printed: str) -> None:

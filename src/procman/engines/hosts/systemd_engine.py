@@ -93,10 +93,13 @@ class Systemd:
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now."""
-        yield from self._machines.look()
+        looks = yield from self._machines.look()
         self._has_looked = True
-        has_run = any(look.has_run for look in self._machines.looks.values())
-        return self._machines.record.deployed(has_run=has_run) if self._machines.record else None
+        if self._machines.record is None:
+            return None
+        noted = any(look.has_come_up for look in looks.values())
+        is_up = all(self._time_left(name, *self._machines.state(name, looks)) == 0 for name in self._wanted())
+        return self._machines.record.deployed(has_run=noted or is_up)
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change: the version, the placement of instances, and the units."""

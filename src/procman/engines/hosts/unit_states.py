@@ -16,7 +16,6 @@ PROPERTIES = (
     *("ExecMainStartTimestampMonotonic", "StateChangeTimestampMonotonic", "LoadState", "ConditionResult"),
 )
 SEPARATOR = "--"
-_LASTS, _LASTS_AGAIN = 1.0, 10.0  # seconds: what runs longer has come up; after a restart, it may be between crashes
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # CLD_EXITED … of waitid(2)
 
 _STATES = {
@@ -60,13 +59,13 @@ class UnitState:
 class Look:
     """What one host says: its record, its clock (seconds since its boot) and the instances by unit name.
 
-    ``has_run`` is whether the version has come up once, or some of it runs now.
+    ``has_come_up`` is whether all of the version has once been up, as far as that is noted.
     """
 
     record: str
     uptime: float
     units: Mapping[str, UnitState]
-    has_run: bool = True
+    has_come_up: bool = False
 
 
 def parse(output: bytes, host: str) -> Look:
@@ -80,12 +79,7 @@ def parse(output: bytes, host: str) -> Look:
     for values in _blocks(shown):
         if "@" in values.get("Id", ""):
             units[values["Id"]] = _unit_state(values, host, float(uptime), float(now), places)
-    has_run = bool(noted) or any(map(_lasts, units.values()))
-    return Look(record, float(uptime), units, has_run)
-
-
-def _lasts(seen: UnitState) -> bool:
-    return seen.state.state == RUNNING and seen.age >= (_LASTS_AGAIN if seen.state.restarts else _LASTS)
+    return Look(record, float(uptime), units, bool(noted))
 
 
 def _blocks(shown: str) -> Iterator[dict[str, str]]:

@@ -44,8 +44,8 @@ class Workloads:
         stopped = {name: count for name, one in self.by_type.items() if (count := stopped_count(one))}
         versions = [version_of(template_of(one)["metadata"]) for one in self.by_type.values()]
         counts = {name: count_of(one) for name, one in self.by_type.items()}
-        wanted = [one for name, one in self.by_type.items() if counts[name]]
-        has_run = not wanted or any(map(_has_run, wanted))
+        is_mixed = len(set(versions)) > 1  # a rollout was cut off, and part of it is of the version before
+        has_run = is_mixed or all(_has_run(one) for name, one in self.by_type.items() if counts[name])
         return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects), has_run)
 
 
