@@ -113,3 +113,25 @@ def test_a_kill_by_the_kernel_in_a_container_is_told_as_that(place: harness.Plac
     session.wait_for("FAILED: killed by the kernel: out of memory")
     session.wait()
     session.wait_until_gone()
+
+
+def test_the_log_of_the_kernel_tells_the_first_kill_in_a_group_that_is_not_ours(
+    place: harness.Place, small_group: Path
+) -> None:
+    if not _can_read_log():
+        pytest.skip("needs the log of the kernel, and its pids")
+    place.write("eat.py", EATER)
+    place.procfile(f"web: {sys.executable} eat.py\n")
+    inside = f"exec {harness.PROCMAN} start --max-restarts 1"
+    session = place.session("-c", f"echo $$ > {small_group}/cgroup.procs; {inside}", program="/bin/sh")
+    session.wait_for("FAILED: killed by the kernel: out of memory")
+    session.wait()
+    session.wait_until_gone()
+
+
+def _can_read_log() -> bool:
+    try:
+        os.close(os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC  # PROC_PID_INIT_INO

@@ -256,6 +256,88 @@ def test_a_clock_that_goes_back_runs_nothing_twice(world: Callable[..., World]) 
     assert it.times() == ["10 12:30", "10 13:00"]
 
 
+@pytest.mark.parametrize("expression", ["0 * * * *", "*/10 * * * *", "* * * * *"])
+def test_no_minute_has_two_runs_when_the_clock_goes_back_by_an_hour(
+    world: Callable[..., World], expression: str
+) -> None:
+    it = world(Schedule(expression, timezone="UTC"))
+
+    def minutes(count: int) -> None:
+        for _ in range(count):
+            it.pass_time(60)
+            if it.instance.state == State.RUNNING:
+                it.end()
+
+    minutes(65)
+    it.pass_time(1, wall=-HOUR)
+    minutes(180)
+    assert len(set(it.times())) == len(it.starts)
+    assert it.times()[-1] == max(it.times()) > "10 14:00"
+
+
+def test_several_runs_that_a_clock_jumps_over_are_one(world: Callable[..., World]) -> None:
+    it = world(Schedule("*/10 * * * *", timezone="UTC", catch_up=True))
+    it.pass_time(1, wall=3 * HOUR + 65)
+    it.end()
+    it.pass_time(5 * 60)
+    assert it.times() == ["10 15:01"]
+
+
+def test_periods_do_not_drift(world: Callable[..., World]) -> None:
+    it = world(Schedule(every=60.0))
+    began = it.now
+    starts = []
+    for number in range(1, 201):
+        it.now = it.scheduler.next_deadline() or 0.0
+        it.now += 0.4 + number % 5 / 10  # the loop is late, now more and now less
+        it.scheduler.tick(it.now)
+        it.perform()
+        starts.append(it.now - began)
+        it.end()
+    assert all(60.0 * number <= at < 60.0 * number + 1 for number, at in enumerate(starts, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "expected"),
+    [
+        # 04:00 UTC is 09:30 in Kolkata and 09:45 in Kathmandu.
+        ("Asia/Kolkata", datetime(2026, 3, 10, 4, tzinfo=UTC), ["11 02:30", "12 02:30"]),
+        ("Asia/Kathmandu", datetime(2026, 3, 10, 4, tzinfo=UTC), ["11 02:30", "12 02:30"]),
+        # On Lord Howe Island, 02:00 becomes 02:30 on 4 October 2026, and 02:00 becomes 01:30 on 5 April.
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 0, tzinfo=UTC), ["04 02:30", "05 02:30"]),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 4, tzinfo=UTC), ["05 02:30", "06 02:30"]),
+    ],
+)
+def test_zones_whose_offset_is_not_in_hours(
+    world: Callable[..., World], name: str, begin: datetime, expected: list[str]
+) -> None:
+    it = world(Schedule("30 2 * * *", timezone=name), begin)
+    for _ in range(8 * 6):
+        it.pass_time(HOUR)
+        if it.instance.state == State.RUNNING:
+            it.end()
+    assert it.times(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("begin", "expected"),
+    [
+        (datetime(2026, 10, 3, 12, tzinfo=UTC), ["04 02:30"]),  # 02:15 does not exist
+        (datetime(2026, 4, 4, 12, tzinfo=UTC), ["05 01:45"]),  # 01:45 comes twice
+    ],
+)
+def test_half_an_hour_that_does_not_exist_or_comes_twice(
+    world: Callable[..., World], begin: datetime, expected: list[str]
+) -> None:
+    expression = "15 2 * * *" if begin.month == 10 else "45 1 * * *"
+    it = world(Schedule(expression, timezone="Australia/Lord_Howe"), begin)
+    for _ in range(12):
+        it.pass_time(HOUR / 2)
+        if it.instance.state == State.RUNNING:
+            it.end()
+    assert it.times("Australia/Lord_Howe") == expected
+
+
 def test_a_clock_that_was_wrong_by_days_counts_from_its_new_time(world: Callable[..., World]) -> None:
     it = world(Schedule("0 2 * * *", timezone="UTC"))
     it.pass_time(DAY)

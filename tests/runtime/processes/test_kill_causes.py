@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from procman.core.model.status import ExitStatus
@@ -27,6 +30,7 @@ def causes(
 ) -> list[list[str | None]]:
     """Return the causes found at each look: at the kernel's count then, and the number of children killed."""
     monkeypatch.setattr(kill_causes, "oom_kills_before", lambda: before)
+    monkeypatch.setattr(kill_causes, "named_in_log", lambda _pids: set())
     found, results = KillCauses(), []
     for count, number in looks:
         monkeypatch.setattr(kill_causes, "oom_kills", lambda count=count: count)
@@ -65,6 +69,27 @@ def test_a_limit_of_its_own_is_named_first(monkeypatch: pytest.MonkeyPatch) -> N
     found.explain([child])
     assert child.status is not None
     assert child.status.words() == "killed by the kernel: 1.0 GiB of 1 GiB"
+
+
+def test_a_process_that_the_log_of_the_kernel_names_was_killed_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_causes, "oom_kills_before", lambda: None)
+    monkeypatch.setattr(kill_causes, "oom_kills", lambda: 3)
+    monkeypatch.setattr(kill_causes, "named_in_log", {7}.intersection)
+    named, other = killed(), killed()
+    other.pid = 8
+    KillCauses().explain([named, other])
+    assert [child.status and child.status.cause for child in (named, other)] == [OUT_OF_MEMORY, None]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has namespaces of pids")
+def test_the_log_names_exact_pids_and_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "3,76115,38236266091,-;Memory cgroup out of memory: Killed process 1428 (python3) total-vm:78076kB\n"
+    (tmp_path / "log").write_text(text)
+    monkeypatch.setattr(oom_kills, "_FIRST_PID_NAMESPACE", os.stat("/proc/self/ns/pid").st_ino)
+    assert oom_kills.named_in_log([142, 1428, 14280], str(tmp_path / "log")) == {1428}
+    assert oom_kills.named_in_log([1428], str(tmp_path / "none")) == set()
+    monkeypatch.setattr(oom_kills, "_FIRST_PID_NAMESPACE", 1)
+    assert oom_kills.named_in_log([1428], str(tmp_path / "log")) == set()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.runtime.system.oom_kills import oom_kills, oom_kills_before
+from procman.runtime.system.oom_kills import named_in_log, oom_kills, oom_kills_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         """A child: see runtime/processes/children.py, which imports this module."""
 
         name: str
+        pid: int
         cause: str
         status: ExitStatus | None
 
@@ -26,7 +27,8 @@ class KillCauses:
     """Finds the causes. It is made at the first SIGKILL, or for the first limit, so that no other start pays for it.
 
     The kernel only counts its kills. A count of 0, or one that has not changed, proves that a kill was not for a lack
-    of memory; one that has risen by as many as were killed says the opposite. Anything else remains unknown.
+    of memory; one that has risen by as many as were killed says the opposite. Otherwise, its log may name the process.
+    Anything else remains unknown.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,10 @@ class KillCauses:
         verdict = self._verdict(len(killed))
         for child in killed:
             assert child.status is not None
-            child.status.cause = child.cause or (self.of_limit and self.of_limit(child.name)) or verdict
+            cause = child.cause or (self.of_limit and self.of_limit(child.name)) or verdict
+            if cause is None and named_in_log([child.pid]):
+                cause = OUT_OF_MEMORY
+            child.status.cause = cause
 
     def _verdict(self, number: int) -> str | None:
         before, self._before = self._before, oom_kills()

@@ -1,4 +1,4 @@
-"""How many processes the kernel has killed for a lack of memory, as far as it counts them here."""
+"""Which processes the kernel has killed for a lack of memory, as far as it counts them here or its log names them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ import os
 
 from procman.runtime.system.procfs import content
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
 V2 = "/sys/fs/cgroup"
 V1 = "/sys/fs/cgroup/memory"
 VMSTAT = "/proc/vmstat"  # of the whole system, since Linux 4.13
+LOG = "/dev/kmsg"
+MOST_RECORDS = 20_000  # of the log: 10 µs each
+RECORD_SIZE = 8192  # bytes; the kernel cuts longer ones
+_KILLED = b"illed process "  # "Memory cgroup out of memory: Killed process 4711 (python3) …", mm/oom_kill.c
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # the inode of the namespace whose pids the log has (PROC_PID_INIT_INO)
 
 
 def oom_kills() -> int | None:
@@ -24,6 +33,39 @@ def oom_kills() -> int | None:
 def oom_kills_before() -> int | None:
     """Return the count at our start if it is known without a look at that time: PID 1 is the first of its group."""
     return 0 if os.getpid() == 1 and _in_own_group() is not None else None
+
+
+def named_in_log(pids: Collection[int], path: str = LOG) -> set[int]:
+    """Return those of these processes that the log names as killed for a lack of memory.
+
+    There are none if it cannot be read: it is often for root only (kernel.dmesg_restrict), and has other pids than a
+    container.
+    """
+    try:
+        if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
+            return set()
+        log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return set()
+    try:
+        return {pid for record in _records(log) for pid in pids if _KILLED + b"%d " % pid in record}
+    finally:
+        os.close(log)
+
+
+def _records(log: int) -> Iterator[bytes]:
+    """Yield the records of the log, one for each read. Those that were overwritten meanwhile are an error (EPIPE)."""
+    for _ in range(MOST_RECORDS):
+        try:
+            record = os.read(log, RECORD_SIZE)
+        except BrokenPipeError:
+            continue
+        except OSError:  # none is left
+            return
+        if not record:
+            return
+        if _KILLED in record:
+            yield record
 
 
 def _in_own_group() -> int | None:
