@@ -224,6 +224,9 @@ def test_scaling_uses_the_files_that_are_there() -> None:
     hosts = FakeHosts()
     driver(hosts).perform(engine().scale({"web": 3, "worker": 0}))
     assert hosts.scripts() == ["SHOW", "STOP", "LINK", "LAUNCH"]
+    down = driver(FakeHosts())
+    down.perform(engine().scale({"web": 1}))
+    assert down.time == driver(FakeHosts()).time, "nothing new has to be waited for"
     assert hosts.words("STOP", "deploy@b") == ("shop-worker@1.service", "shop-worker.*.socket", "shop-worker@1.time[r]")
     assert hosts.words("LINK", "deploy@a") == ("web@1.service", "web@3.service", "sick@1.service")
     assert json.loads(hosts.inputs["LINK", "deploy@b"])["counts"]["web"] == 3

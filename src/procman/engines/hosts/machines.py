@@ -331,6 +331,15 @@ def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> di
     return {host: list(units) for host, units in found.items()}
 
 
+def is_of(record: Record, state: InstanceState, seen: UnitState | None) -> bool:
+    """Whether a process of the record's release runs, or is done: what ends by itself is not repeated."""
+    if seen is None:
+        return False
+    if seen.succeeded:
+        return state.type in record.once
+    return state.state == RUNNING and f"/{record.release}/" in seen.release
+
+
 def release_id(stamp: str, version: str) -> str:
     """Return the name of a release's folder."""
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in version)

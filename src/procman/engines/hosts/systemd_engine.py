@@ -9,7 +9,7 @@ from procman.engines.calls import Pause, Report, interact, now
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
 from procman.engines.hosts.installation import halves, install, link
-from procman.engines.hosts.machines import Machines
+from procman.engines.hosts.machines import Machines, is_of
 from procman.engines.hosts.reasons import reason_for
 from procman.engines.hosts.ssh import failure
 from procman.engines.interface import EngineError
@@ -146,7 +146,7 @@ class Systemd:
         yield from install(self._machines, record, failed, self._machines.reached(record.used_hosts))
         yield from self._start_targets([])
         states = {name: self._machines.state(name, looks) for name in self._wanted()}
-        yield from self._launch("restart", [name for name in states if not _is_of(record, *states[name])])
+        yield from self._launch("restart", [name for name in states if not is_of(record, *states[name])])
 
     def prune(self, release: Release) -> Steps[None]:
         """Remove all releases but the deployed one and the one before it."""
@@ -238,7 +238,9 @@ class Systemd:
         gone = {name: host for name, host in record.instances.items() if name not in new.instances}
         yield from machines.stop(gone, new.instances)
         yield from link(machines, new)
-        yield from self._launch("start", [name for name in new.instances if name.rpartition(".")[0] in counts])
+        chosen = [name for name in new.instances if name.rpartition(".")[0] in counts]
+        up = [name for name in record.instances if name not in record.stopped]
+        yield from self._launch("start", chosen, [name for name in chosen if name not in up])
 
     def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
         """Restart: all together, or one after the other. ``look`` restarts the next one."""
@@ -352,13 +354,13 @@ class Systemd:
             first, *self._waves = waves
             yield from self._launch("restart", first)
 
-    def _launch(self, verb: str, names: Sequence[str]) -> Steps[None]:
+    def _launch(self, verb: str, names: Sequence[str], new: Sequence[str] | None = None) -> Steps[None]:
         units = self._machines.placed(names)
         words = {host: [verb, *units[host]] for host in self._machines.reached(units)}
         outcomes = yield from self._machines.each(f"the {verb}", words, host_scripts.LAUNCH, words)
         if verb == "restart":
             self._note_start(names, outcomes)
-        yield from self._let_settle(names)
+        yield from self._let_settle(names if new is None else new)
 
     def _let_settle(self, names: Iterable[str]) -> Steps[None]:
         """Wait as long as an instance without a check has to run: earlier looks would be in vain."""
@@ -385,15 +387,6 @@ class Systemd:
             if record.instances[name] in outcomes:
                 uptime, moment = outcomes[record.instances[name]].text.split()[:2]
                 self._started[name] = float(uptime), float(moment)
-
-
-def _is_of(record: Record, state: InstanceState, seen: UnitState | None) -> bool:
-    """Whether a process of the record's release runs, or is done: what ends by itself is not repeated."""
-    if seen is None:
-        return False
-    if seen.succeeded:
-        return state.type in record.once
-    return state.state == RUNNING and f"/{record.release}/" in seen.release
 
 
 def _record(before: Deployed | None) -> Record | None:
