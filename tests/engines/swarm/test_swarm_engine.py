@@ -471,6 +471,28 @@ def test_a_job_is_followed_to_its_end_and_removed() -> None:
     assert driver.calls[-1].argv[3:5] == ("service", "rm")
 
 
+def test_a_line_of_the_procfile_runs_in_its_own_folder() -> None:
+    engine, driver, transcript = swarm("steady")
+    plan = plan_of(LINES, {"worker": {"cwd": "/srv/app/services/mail"}})
+    options = ExportOptions("fleet", image="fleet:v6", replicas=COUNTS)
+    driver.perform(engine.apply(Release("production", "v6", "fleet:v6", plan, options, COUNTS, 60.0), None))
+    labels = json.loads(transcript.stdin["stack deploy"])["services"]["worker"]["deploy"]["labels"]
+    assert labels["procman.folder"] == "services/mail"
+    (worker,) = (one for one in transcript.state["services"] if one["Spec"]["Name"] == "fleet_worker")
+    worker["Spec"]["Labels"]["procman.folder"] = "services/mail"
+
+    def answer(call: Call) -> Outcome:
+        if call.argv[3:5] == ("service", "ps"):
+            return said("t1\n")
+        return said(json.dumps(job(transcript, ("complete", 0)))) if call.argv[-1] == "t1" else transcript(call)
+
+    driver.answer = answer
+    for process, folder in (("worker", "cd services/mail || exit 126; "), ("", "")):
+        driver.perform(engine.run("work --once", process=process, terminal=False))
+        create = [call.argv for call in driver.calls if call.argv[3:5] == ("service", "create")][-1]
+        assert create[-1] == f". /run/secrets/procman.env\n{folder}work --once"
+
+
 def test_a_job_whose_machine_is_lost_does_not_wait_for_ever() -> None:
     engine, driver, transcript = swarm("steady")
     (look,) = job(transcript, ("running", None))

@@ -14,13 +14,24 @@ from procman.engines.swarm.swarm_jobs import Job, perform_job
 from procman.engines.swarm.swarm_logs import ServiceLogs
 from procman.engines.swarm.swarm_reasons import reasons
 from procman.engines.swarm.swarm_records import Service, moment
-from procman.engines.swarm.swarm_stack import APP, ENVIRONMENT, Stack, TaskWords, filled, half, make_stack, stack_name
+from procman.engines.swarm.swarm_stack import (
+    APP,
+    ENVIRONMENT,
+    FOLDER,
+    Stack,
+    TaskWords,
+    filled,
+    half,
+    make_stack,
+    stack_name,
+)
 from procman.engines.swarm.swarm_store import Kept, SwarmStore
 from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, own_services, service_name
 from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
 from procman.export.container.first_process import source
+from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -357,11 +368,12 @@ def _one_off(service: Service, command: str, process: str) -> TaskWords:
     env |= {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
     secrets = container.get("Secrets") or ()
     user = container.get("User")
+    line = in_folder(command, service.labels.get(FOLDER, "") if process == service.type else "")
     words = (
         "--no-resolve-image",
         *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
         *((f"--user={user}",) if user else ()),
         container["Image"],
-        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + command),
+        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + line),
     )
     return TaskWords(words, env)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Labels. APP is Swarm's name for the application, which my_app and my-app share, and NAME its own.
 APP, NAME, TYPE = "procman.app", "procman.name", "procman.type"
-VERSION, STOPPED = "procman.version", "procman.stopped"
+VERSION, STOPPED, FOLDER = "procman.version", "procman.stopped", "procman.folder"
 ENVIRONMENT = "/run/secrets/procman.env"  # in a container: a script that sets the variables
 MAX_SECRET = 500 * 1024  # bytes: the limit of Swarm
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
@@ -206,6 +206,7 @@ def _deploy(service: Service, release: Release, stopped: int, *, is_checked: boo
             NAME: release.options.app,
             TYPE: service.name,
             VERSION: release.version,
+            **({FOLDER: service.folder} if service.folder else {}),
             **({STOPPED: str(stopped)} if stopped and not service.replicas else {}),
         },
         "replicas": 0,  # until it is filled in
