@@ -12,8 +12,19 @@ def test_env_files_stay_here() -> None:
     listed = names(b"./Procfile\0.env\0deploy/staging\0sub/.env\0Procfile\0")
     assert secrets(listed, ["./deploy/staging"]) == [b".env", b"deploy/staging", b"sub/.env"]
     assert secrets(listed, ["./deploy/staging"], tracked=listed) == [b".env", b"deploy/staging"]
-    others = [b"a/.env.local", b"b/procman.local.toml", b".env.example", b".env.d/x", b".environment", b"x.env"]
-    assert secrets(others, []) == [b"a/.env.local", b"b/procman.local.toml"]
+    assert secrets([b"procman.local.toml", b".env.ci"], [], tracked=[b"procman.local.toml", b".env.ci"]) == [
+        b"procman.local.toml"
+    ]
+    others = [
+        b"a/.env.local",
+        b".envrc",
+        b"b/procman.local.toml",
+        b".env.example",
+        b".env.d/x",
+        b".environment",
+        b"x.env",
+    ]
+    assert secrets(others, []) == [b"a/.env.local", b".envrc", b"b/procman.local.toml"]
     assert tar_input([b"-rf", b"a b"]) == b"./-rf\0./a b\0"
 
 

@@ -140,7 +140,7 @@ def test_a_connection_that_is_cut_is_made_again() -> None:
     rig = deployed()
     (web, _) = (pod["metadata"]["name"] for pod in rig.cluster.pods() if pod["owner"] == "shop-web")
     row = f"{web}   web   <none>   2026-01-02T03:00:00Z   n1   <none>\n"
-    watches = [row, row, ""]
+    watches = [f"Welcome to the wrapper\n{row}", row, ""]
     last = "2026-01-02T04:00:00.5Z two"
     logs = [["2026-01-02T04:00:00.1Z one"], ["2026-01-02T04:00:00.1Z one", last], [last]]
 

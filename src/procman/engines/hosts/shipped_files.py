@@ -21,7 +21,7 @@ FIND = (
 # other repositories.
 TAR = ("tar", "-c", "-z", "--no-recursion", "-f", "-", "--null", "-T", "-")
 _PRIVATE = b"procman.local.toml"  # settings for this machine alone
-_ENV = re.compile(rb"\.env(?:\..*)?", re.DOTALL)
+_ENV = re.compile(rb"\.env(?:rc|\..*)?", re.DOTALL)
 _SAMPLES = (b".example", b".sample", b".template", b".dist")
 _SET_ID = 0o6000
 
@@ -39,12 +39,13 @@ def secrets(found: Iterable[bytes], env_files: Collection[str], tracked: Collect
     env file stays here, too, unless git tracks it or its name says that it is a sample.
     """
     secret = {posixpath.normpath(path).encode() for path in (".env", *env_files)}
-    return [name for name in found if name in secret or (name not in tracked and _is_private(name))]
+    return [name for name in found if name in secret or _is_private(posixpath.basename(name), name in tracked)]
 
 
-def _is_private(name: bytes) -> bool:
-    base = posixpath.basename(name)
-    return base == _PRIVATE or bool(_ENV.fullmatch(base) and not base.endswith(_SAMPLES))
+def _is_private(name: bytes, is_tracked: bool) -> bool:
+    if name == _PRIVATE:
+        return True
+    return bool(not is_tracked and _ENV.fullmatch(name) and not name.endswith(_SAMPLES))
 
 
 def objection(archive: bytes, folder: str) -> str:

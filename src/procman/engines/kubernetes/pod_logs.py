@@ -129,9 +129,11 @@ class _Reader:
             self.complaint = self.complaint if pod else line
             return
         if not pod:
-            self._alive.add(call.argv)
-            self.complaint = b""
-            yield from self._changed(*line.decode("utf-8", "replace").split())
+            words = line.decode("utf-8", "replace").split()
+            if len(words) == _COLUMNS.count(",") + 1:  # a wrapper of kubectl may write more
+                self._alive.add(call.argv)
+                self.complaint = b""
+                yield from self._changed(*words)
             return
         match = _LINE.match(line)
         if not match:
