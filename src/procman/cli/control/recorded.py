@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from procman.cli.control.log_query import lines_after
+from procman.cli.control.recorded_file import RecordedFile, as_object
 from procman.config.state_folder import require_own, state_folder
 from procman.core.procfile.selection import matches
-from procman.core.text.record_format import END, HEAD, LIFE, STREAMS, TAG_SIZE, ChunkReader, tag_of
+from procman.core.text.record_format import END, LIFE, STREAMS
 from procman.errors import UsageError
 from procman.output.sinks.record_files import FOLDER, record_name, recorded
 from procman.output.stamp import utc
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from procman.core.text.record_format import Chunk
     from procman.output.sinks.record_files import RecordFiles
 
-BLOCK = 1 << 20  # bytes per read
 RUNNING, ENDED, KILLED = "running", "ended", "killed"  # states
-HEAD_BLOCK = 16 << 10  # bytes per read, for the first chunk alone
 TAIL = 256 << 10  # bytes at the end of a file that are searched first for the last lines
 
 
@@ -95,7 +93,7 @@ class Recording:
     def __init__(self, files: RecordFiles) -> None:
         self.files = files
         self.session = files.session
-        opened = [_RecordFile(fd) for fd in files.open()]
+        opened = [RecordedFile(fd) for fd in files.open()]
         self._files = sorted((one for one in opened if one.tag), key=lambda one: one.at)
         self.head: Record = self._files[-1].head if self._files else {}
 
@@ -146,7 +144,7 @@ class Recording:
         for chunk in self._last_chunks(TAIL):
             last = chunk.time
             if chunk.kind == END:
-                value = _object(chunk.lines)
+                value = as_object(chunk.lines)
                 number, words = value.get("code"), value.get("reason")
                 code = number if isinstance(number, int) else None
                 reason = words if isinstance(words, str) else ""
@@ -202,42 +200,3 @@ class Recording:
 
     def _gap(self, start: int, end: int) -> tuple[Record, bytes]:
         return {"skipped": end - start, "unit": "bytes", "cursor": f"{self.session}:{end}"}, b""
-
-
-class _RecordFile:
-    """One of the files: its ``tag``, empty if it is not a record, its ``head``, and the position at which it begins."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self.size = os.fstat(fd).st_size
-        self.tag = tag_of(self._read(0, TAG_SIZE + 2))
-        first = next(self.chunks(block=HEAD_BLOCK), None) if self.tag else None
-        self.at = first.at if first else 0
-        self.head = _object(first.lines) if first and first.kind == HEAD else {}
-
-    def __del__(self) -> None:
-        os.close(self._fd)
-
-    def chunks(self, start: int = 0, block: int = BLOCK) -> Iterator[Chunk]:
-        """Yield the chunks from this byte on, as far as the file went when it was opened."""
-        reader = ChunkReader(self.tag)
-        while start < self.size:
-            data = self._read(start, min(block, self.size - start))
-            start += len(data)
-            yield from reader.feed(data, not data or start >= self.size)
-            if not data:
-                return
-
-    def _read(self, start: int, size: int) -> bytes:
-        try:
-            return os.pread(self._fd, size, start)
-        except OSError:  # a folder, or a failing disk
-            return b""
-
-
-def _object(text: bytes) -> Record:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -5,6 +5,9 @@ A header is ``\\x1e``, the tag of the file, the kind of the chunk, the instance,
 position is the number of bytes of output before it, the time is in milliseconds since the epoch. The tag is random, so
 that no output can pretend to be a header. A kind is a stream, or ``head`` (of the file), ``life`` (a new child) or
 ``end`` (of the session).
+
+A file that is written over an older one of the session has a mark with its turn behind the last chunk,
+``\\x1e0123456789abcdef stop 2``, which the next chunk replaces. What follows the mark is what the older file had there.
 """
 
 from __future__ import annotations
@@ -27,6 +30,11 @@ _MAX_DIGITS = 18
 def header(tag: bytes, kind: str, name: str, at: int, milliseconds: int, size: int) -> bytes:
     """Return the header of a chunk."""
     return b"\x1e%b %b %b %d %d %d\n" % (tag, kind.encode(), name.encode(), at, milliseconds, size)
+
+
+def stop_mark(tag: bytes, turn: int) -> bytes:
+    """Return what is behind the last chunk of a file that is written over an older one."""
+    return b"\x1e%b stop %d\n" % (tag, turn)
 
 
 class Chunk:
@@ -54,10 +62,16 @@ def tag_of(data: bytes) -> bytes:
 
 
 class ChunkReader:
-    """Finds the chunks in a file that is read in blocks, from anywhere on. What is damaged is left out."""
+    """Finds the chunks in a file that is read in blocks, from anywhere on. What is damaged is left out.
 
-    def __init__(self, tag: bytes) -> None:
+    ``since`` is for a file that was written over an older one and has no mark, because everything was killed during a
+    write: the position at which it begins. Then a chunk counts only if a later one, or the end, follows it directly.
+    """
+
+    def __init__(self, tag: bytes, since: int | None = None) -> None:
         self._start = _MARK + tag + b" "
+        self._since = since
+        self._needed = 1 if since is None else MAX_HEADER  # bytes after a chunk, to see whether it is whole
         self._data = b""
 
     def feed(self, block: bytes, is_last: bool = False) -> Iterator[Chunk]:
@@ -87,13 +101,31 @@ class ChunkReader:
         end = begin + int(size)
         if kind not in _KINDS or not 0 < int(size) <= MAX_SIZE:
             return False
-        if end > len(data) or (end == len(data) and not is_last):
+        if end > len(data) or (len(data) - end < self._needed and not is_last):
             return True
         if data[end - 1] != 10 or (data[end : end + 1] not in (b"", _MARK) and self._start in data[begin:end]):
             return False  # it ends inside of another chunk
+        if self._since is not None and not self._is_followed(data, begin, end, int(position)):
+            return False
         self._end = end
         text = name.decode("utf-8", "replace")
         return Chunk(_KINDS[kind], text, int(position), int(milliseconds) / 1000, data[begin:end])
+
+    def _is_followed(self, data: bytes, begin: int, end: int, position: int) -> bool:
+        """Whether a chunk was written to its end, in a file that was written over an older one.
+
+        What follows then is the end of the file, or the header of a later chunk, of which a part may be missing.
+        """
+        assert self._since is not None
+        if position < self._since or self._start in data[begin:end]:
+            return False
+        if end == len(data):
+            return True
+        line = data[end : end + MAX_HEADER].partition(b"\n")[0]
+        fields = line.split(b" ")
+        if len(fields) == _FIELDS and _is_number(fields[3]) and int(fields[3]) < position:
+            return False
+        return line.startswith(self._start) and fields[1] != b"stop"
 
 
 def _is_number(field: bytes) -> bool:

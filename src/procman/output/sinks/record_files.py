@@ -21,7 +21,7 @@ DRAFT = ".new"  # the end of the name of a file that is not complete yet
 YOUNGEST_DRAFT = 60.0  # seconds; it is locked within milliseconds
 _PARTS = 4  # of a name
 _TURNS = ("0", "1")
-_NEW_FILE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _OLD_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
