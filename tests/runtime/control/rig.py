@@ -135,7 +135,10 @@ class World:
         )
         self.ptys: dict[str, Any] = {}
         children: Any = SimpleNamespace(
-            of=self._child, tree=lambda _child: [], limit=SimpleNamespace(make_room=lambda _count: None)
+            of=self._child,
+            tree=lambda _child, _orphans: [],
+            orphans=list,
+            limit=SimpleNamespace(make_room=lambda _count: None),
         )
         source: Any = self.source
         hub: Any = self.hub

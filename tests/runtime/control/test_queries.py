@@ -144,7 +144,7 @@ def test_what_a_signal_has_stopped_is_stopped_and_what_we_have_paused_is_paused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     children: Any = world.session.children
-    children.tree = lambda child: [child.pid]
+    children.tree = lambda child, _orphans: [child.pid]
     monkeypatch.setattr(queries, "stat_fields", lambda _pid: [b"T", b"1"])
     world.supervisor.pause(world["web.1"], world.now)
     world.request("stop", "worker", wait=False)

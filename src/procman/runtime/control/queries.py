@@ -27,20 +27,23 @@ def ps(session: Session, client: Client, request: Request) -> None:
     """Return the status of the instances, in the order of the Procfile."""
     now = time.monotonic()
     rows = []
+    orphans = session.children.orphans()
     for instance in session.chosen(request.names):
         row = status_record(instance, now, session.supervisor.is_paused(instance))
         rows.append({**row, **session.remark(instance)[0]})
-        if _is_stopped(session, instance):
+        if _is_stopped(session, instance, orphans):
             rows[-1]["state"] = "stopped"
     client.finish({**session.about(), "instances": rows})
 
 
-def _is_stopped(session: Session, instance: Instance) -> bool:
+def _is_stopped(session: Session, instance: Instance, orphans: list[int]) -> bool:
     """Return whether a signal from outside has stopped a process of the instance: SIGSTOP, or SIGTTIN for reading."""
     if instance.paused or instance.state not in (State.STARTING, State.RUNNING):
         return False
     child = session.children.of(instance.name)
-    return child is not None and any(stat_fields(pid)[:1] == [b"T"] for pid in session.children.tree(child))
+    if child is None:
+        return False
+    return any(stat_fields(pid)[:1] == [b"T"] for pid in session.children.tree(child, orphans))
 
 
 def why(session: Session, client: Client, request: Request) -> None:
@@ -51,6 +54,7 @@ def why(session: Session, client: Client, request: Request) -> None:
     absent = {name: words for name, words in absences.items() if words}
     rows: list[dict[str, object]] = [{"name": name, "state": "absent", "why": absent[name]} for name in absent]
     present = [name for name in request.names if name not in absent]
+    orphans = session.children.orphans()
     for instance in session.chosen(present) if present or not request.names else []:
         paused = session.supervisor.is_paused(instance)
         hindrances = session.supervisor.hindrances(instance)
@@ -58,7 +62,7 @@ def why(session: Session, client: Client, request: Request) -> None:
         fields, clause = session.remark(instance)
         words = clause if "state" in fields else "; ".join(filter(None, (words, clause)))
         row = {**status_record(instance, now, paused), **fields, "why": words}
-        if _is_stopped(session, instance):
+        if _is_stopped(session, instance, orphans):
             resume = f"`procman resume {instance.name}` resumes it"
             row = {**row, "state": "stopped", "why": f"stopped by a signal, such as SIGSTOP or SIGTTIN; {resume}"}
         rows.append(row)

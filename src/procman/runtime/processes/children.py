@@ -323,9 +323,12 @@ class Children:
         adopted = [pid for pid in own_children() if pid not in self._by_pid and pid not in self.spared]
         return adopted if self._side_commands is None else [pid for pid in adopted if pid not in self._side_commands]
 
-    def tree(self, child: Child) -> list[int]:
-        """Return the pids of a life: the child, its descendants, and those that we have adopted."""
-        found = [child.pid, *self.leftovers(child, self.orphans())]
+    def tree(self, child: Child, orphans: Iterable[int] | None = None) -> list[int]:
+        """Return the pids of a life: the child, its descendants, and those that we have adopted.
+
+        ``orphans``: what the method of that name returned, for a caller with many children.
+        """
+        found = [child.pid, *self.leftovers(child, self.orphans() if orphans is None else orphans)]
         for pid in found:  # grows meanwhile
             found += [one for one in children_of(pid) if one not in found]
         return found
