@@ -42,7 +42,7 @@ def test_a_walk_through_a_session(running: harness.Place) -> None:
     shows(terminal, "[bold]as it is[/bold]")
     terminal.see(lambda: not any("at work" in row for row in terminal.rows), "the log of web.1 alone")
     terminal.type(b"s")
-    shows(terminal, "web.1 stopped", "○ web.1")
+    shows(terminal, "○ web.1")
     terminal.type(b"S")
     shows(terminal, "● web.1")
     terminal.type(b"w")
@@ -56,6 +56,7 @@ def test_a_walk_through_a_session(running: harness.Place) -> None:
     terminal.type(b"hello\n")
     terminal.wait_for("got hello")
     terminal.type(b"\x1d")
+    terminal.wait_for(r"\x1b\[\?1049h")  # keys before that are dropped
     shows(terminal, "● worker.1", "got hello")
     terminal.type(b"q")
     assert terminal.wait() == 0

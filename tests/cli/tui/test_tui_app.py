@@ -82,14 +82,14 @@ def session(tmp_path: Path) -> FakeSession:
 
 PICTURE = """\
 /srv/shop/Procfile  pid 4242  4d02h
-NAME       STATE      PORT   CPU     │db.1     │ ready
-all        3/4 up              -     │web.1    │ [bold]hello[/bold]
-● db.1     running       -     -     │worker.1 │ 日本語
-● web.1    running    5000     -     │
-▾ worker   1/2 up              -     │
-● worker.1 running       -     -     │
-✗ worker.2 failed        -     -     │
-                                     │
+NAME       STATE      PORT   CPU   MEM   │db.1     │ ready
+all        3/4 up              -     -   │web.1    │ [bold]hello[/bold]
+● db.1     running       -     -     -   │worker.1 │ 日本語
+● web.1    running    5000     -     -   │
+▾ worker   1/2 up              -     -   │
+● worker.1 running       -     -     -   │
+✗ worker.2 failed        -     -     -   │
+                                         │
 following  ? help  r restart  s stop  S start  / search  q leave"""
 
 

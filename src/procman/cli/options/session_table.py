@@ -153,6 +153,8 @@ _ROWS = (
         "NOTHING",
         (
             everyday("start", "--start", "begin a session in the background, if there is none", variable=""),
+            everyday("web", "--web", "show it in a browser of this machine", variable=""),
+            Option("web_port", "--web-port", "the port for --web [a free one]", "port", "PORT", variable=""),
             everyday("mouse", "--mouse", "let the mouse select and scroll", variable=""),
             *_COLOR,
             _PROCFILE,
@@ -162,6 +164,7 @@ _ROWS = (
         (
             ("procman tui", "? shows the keys; q leaves, and the session continues"),
             ("procman tui --start", "begins a session like procman up; procman down ends it"),
+            ("procman tui --web", "prints an address on 127.0.0.1; Ctrl-C ends it"),
         ),
     ),
     session_command(

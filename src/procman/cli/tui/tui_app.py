@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ from procman.cli.tui.log_pane import LogPane
 from procman.cli.tui.process_keys import ProcessKeys, Report, Surroundings
 from procman.cli.tui.session_reader import Gone, Page, SessionReader, Status
 from procman.core.text.printable import visible
+from procman.errors import EXIT_OK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ class Tui(ProcessKeys):
         self._about: Record = {}
         self._trouble = ""
         self._message_until = 0.0
+        self._server = os.getppid()  # if it draws for a browser
         self._leaving = False
         self._reads_log = False  # the log has the focus
         self._mixed = False  # the log has lines of an earlier session
@@ -129,13 +132,19 @@ class Tui(ProcessKeys):
         self.formation.focus()
         self._wanted = self._reader.show([])
         self._reader.start()
-        self.set_interval(1.0, self._show_lines)
+        self.set_interval(1.0, self._tick)
         self._show_lines()
 
     def on_unmount(self) -> None:
         """Read no more."""
         self._leaving = True
         self._reader.close()
+
+    def _tick(self) -> None:
+        """Show the time. What draws for a browser ends with the server: nothing else would."""
+        if self.is_web and os.getppid() != self._server:
+            os._exit(EXIT_OK)
+        self._show_lines()
 
     # What arrives ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +270,7 @@ class Tui(ProcessKeys):
         narrow = self.size.width < NARROW
         self.formation.display = not (narrow and self._reads_log)
         self.log_pane.display = self._reads_log or not narrow
-        best = min(self.formation.best_width, max(30, self.size.width * 2 // 5))
+        best = min(self.formation.best_width, max(30, self.size.width * 9 // 20))
         self.formation.styles.width = "100%" if narrow else best
         self.formation.styles.border_right = ("none" if narrow else "solid", "ansi_bright_black")
 

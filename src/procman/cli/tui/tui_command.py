@@ -10,7 +10,7 @@ from procman.cli.commands.up import begin
 from procman.cli.control.connection import WHICH_SESSION, Connection, NoSessionError, own_options, session_settings
 from procman.cli.options.option import Invocation
 from procman.core.text.printable import masked
-from procman.errors import EXIT_OK, EXIT_SOFTWARE, UsageError
+from procman.errors import EXIT_OK, EXIT_SOFTWARE, ConfigError, UsageError
 from procman.output.palette import refuses_color
 from procman.runtime.control.endpoint import find, socket_paths
 from procman.runtime.system.tty import is_terminal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from procman.cli.options.option import Option
 
 WEB_DRIVER = "TEXTUAL_DRIVER"  # a variable of the process that draws for a browser
-PACKAGE = "'textual>=8'"
+PACKAGES = ("'textual>=8'", "'textual-serve>=1.1'")
 
 
 def perform(invocation: Invocation) -> int:
@@ -30,13 +30,19 @@ def perform(invocation: Invocation) -> int:
     given = own_options(invocation)
     if invocation.words:
         raise UsageError("tui takes no names", "it shows all processes; select one there")
-    _require_textual()
-    _require_terminal()
+    _require("textual.app", PACKAGES[:1])
+    serves = bool(given.get("web"))
+    if serves:
+        _require("textual_serve.server", PACKAGES)
+    elif WEB_DRIVER not in os.environ:
+        _require_terminal()
     if given.get("start"):
         begin(Invocation("up", _given(invocation), ()))
     finder = _finder(invocation)
     finder().close()
     _set_color(given.get("color", session_settings(invocation).color))
+    if serves:
+        return _serve(invocation)
     from procman.cli.tui.process_keys import Surroundings
     from procman.cli.tui.tui_app import Tui
 
@@ -87,20 +93,36 @@ def _set_color(wish: object) -> None:
         os.environ["NO_COLOR"] = "1"
 
 
-def _require_textual() -> None:
-    """Raise UsageError with the command that installs Textual, unless it is here."""
+def _serve(invocation: Invocation) -> int:
+    """Serve the screen to a browser until Ctrl-C."""
+    import asyncio
+
+    from procman.cli.tui.web_server import WebServer
+
+    port = own_options(invocation).get("web_port", 0)
+    assert isinstance(port, int)
+    command = [*command_prefix(), "tui", *_flags(invocation)]
     try:
-        from textual.app import App  # noqa: F401 (whether it is there)
+        server = WebServer(command, port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot listen on port {port}: {reason}", "leave out --web-port for a free one") from None
+    asyncio.run(server.run())
+    return EXIT_OK
+
+
+def _require(module: str, packages: tuple[str, ...]) -> None:
+    """Raise UsageError with the command that installs what is needed, unless it is here."""
+    try:
+        __import__(module)
     except ImportError:
         from procman.config.overlays import installation
 
-        command = installation(sys.prefix, PACKAGE)
-        raise UsageError(f"procman tui needs Textual, which is not installed; `{command}` installs it") from None
+        command, name = installation(sys.prefix, *packages), "textual-serve" if packages[1:] else "Textual"
+        raise UsageError(f"procman tui needs {name}, which is not installed; `{command}` installs it") from None
 
 
 def _require_terminal() -> None:
-    if WEB_DRIVER in os.environ:
-        return
     if not all(is_terminal(fd) for fd in (0, 1, 2)):
         raise UsageError("tui needs a terminal", "procman ps and procman logs show the same elsewhere")
     if os.environ.get("TERM", "dumb") in ("dumb", ""):

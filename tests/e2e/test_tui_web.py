@@ -1,0 +1,126 @@
+"""`procman tui --web`: the screen in a browser, at an address that only those find who were given it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import socket
+import time
+from typing import Any
+
+import pytest
+
+import harness
+from e2e.browser import Browser
+
+aiohttp = pytest.importorskip("aiohttp", reason="the extra tui-web is not installed")
+pytest.importorskip("textual_serve", reason="the extra tui-web is not installed")
+
+PROCFILE = "web: echo hello; exec sleep 1000\nworker: exec sleep 1000\n"
+
+
+class Served:
+    """The screen of a session, served to browsers."""
+
+    def __init__(self, place: harness.Place) -> None:
+        place.procfile(PROCFILE)
+        self.session = place.start()
+        self.session.wait_for("hello")
+        self.server = place.session("tui", "--web")
+        self.address = self.server.wait_for(r"^http://127\.0\.0\.1:\d+/\S{40,}/$")[0]
+        self.port = int(re.findall(r":(\d+)/", self.address)[0])
+        self.path = self.address.partition(str(self.port))[2]
+
+    def answer(self, request: str) -> bytes:
+        """What a request gets, to the end of the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=harness.LIMIT) as client:
+            answer = b""
+            try:
+                client.sendall(request.encode("latin-1"))
+                while chunk := client.recv(65536):
+                    answer += chunk
+            except ConnectionError:  # cut off
+                pass
+            return answer
+
+    def end(self) -> None:
+        """End it as a user does."""
+        self.server.signal(signal.SIGINT)
+        assert self.server.wait() == 0
+        self.server.wait_until_gone()
+        assert self.session.process.poll() is None
+
+
+@pytest.fixture
+def served(place: harness.Place) -> Served:
+    return Served(place)
+
+
+def test_only_the_token_opens_the_page_which_shows_the_session_and_takes_keys(served: Served) -> None:
+    host = f"Host: 127.0.0.1:{served.port}\r\n"
+    wrong = served.path[:-2] + ("x/" if served.path[-2] != "x" else "y/")
+    for path in ("/", wrong, "/ws", "/static/js/textual.js", served.path[1:]):
+        assert served.answer(f"GET {path} HTTP/1.1\r\n{host}\r\n") == b""
+    assert served.answer(f"GET {served.path} HTTP/1.1\r\nHost: evil.example\r\n\r\n") == b""
+    assert served.answer(f"GET {served.path} HTTP/1.1\r\n{host}Origin: http://evil.example\r\n\r\n") == b""
+    assert served.answer("\x16\x03\x01\x02\r\n\r\n") == b""
+    assert served.answer("A" * 100_000) == b""
+    page = served.answer(f"GET {served.path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n")
+    assert page.startswith(b"HTTP/1.1 200")
+    assert b"Content-Security-Policy: default-src 'none'" in page
+    two = f"GET {served.path} HTTP/1.1\r\n{host}\r\nGET / HTTP/1.1\r\n{host}\r\n"
+    assert served.answer(two).count(b"HTTP/1.1") == 1
+
+    async def visit() -> None:
+        address = f"{served.address}ws?width=90&height=20"
+        async with aiohttp.ClientSession() as client, client.ws_connect(address) as page:
+            await receive(page, "worker.1", "hello")
+            await page.send_json(["stdin", "?"])
+            await receive(page, "the session continues")
+
+    asyncio.run(visit())
+    until(lambda: len(served.server.survivors()) == 1, "the end of the page's process")
+    served.end()
+
+
+def test_a_page_ends_with_its_server_even_if_that_is_killed(served: Served) -> None:
+    async def visit() -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{served.address}ws") as page:
+            await receive(page, "worker.1")
+            served.server.signal(signal.SIGKILL)
+
+    asyncio.run(visit())
+    served.server.wait_until_gone()
+    assert served.session.process.poll() is None
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+def test_a_browser_draws_it_and_types(served: Served) -> None:
+    async def visit() -> None:
+        async with Browser.open(served.address) as browser:
+            await browser.wait_for("document.body.classList.contains('-first-byte')")
+            await browser.wait_for("document.querySelectorAll('canvas').length > 0")
+            assert browser.errors == []
+            await browser.type("q")
+            await browser.wait_for("document.body.classList.contains('-closed')")
+
+    asyncio.run(visit())
+    served.end()
+
+
+async def receive(page: Any, *parts: str) -> None:
+    """Wait until all of this was drawn."""
+    drawn = ""
+    while not all(part in drawn for part in parts):
+        message = await page.receive(timeout=harness.LIMIT)
+        assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), (message, drawn)
+        drawn += message.data.decode() if isinstance(message.data, bytes) else message.data
+
+
+def until(true: Any, what: str) -> None:
+    end = time.monotonic() + harness.LIMIT
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
