@@ -324,10 +324,7 @@ class Children:
         return adopted if self._side_commands is None else [pid for pid in adopted if pid not in self._side_commands]
 
     def tree(self, child: Child, orphans: Iterable[int] | None = None) -> list[int]:
-        """Return the pids of a life: the child, its descendants, and those that we have adopted.
-
-        ``orphans``: what the method of that name returned, for a caller with many children.
-        """
+        """Return the pids of a life: the child, its descendants, and those of all `orphans` that came from it."""
         found = [child.pid, *self.leftovers(child, self.orphans() if orphans is None else orphans)]
         for pid in found:  # grows meanwhile
             found += [one for one in children_of(pid) if one not in found]
