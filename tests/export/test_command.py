@@ -36,6 +36,15 @@ def test_the_folder_is_a_second_word_as_in_foreman_or_an_option(shop: Path, word
     assert (shop / "out/shop-web@.service").is_file()
 
 
+@pytest.mark.parametrize("target", BUILT_IN)
+def test_commands_for_events_are_not_exported_and_it_says_so(shop: Path, target: str) -> None:
+    (shop / "procman.toml").write_text('[on]\nfailed = "true"\n[on.production]\nengine = "compose"\n')
+    done = harness.call("export", target, "-o", "-", "--image", "shop:1", cwd=shop)
+    assert "not exported: commands for events in [on]: failed; only a session runs them" in done.err
+    (shop / "procman.toml").write_text('[on.production]\nengine = "compose"\n')
+    assert "events" not in harness.call("export", target, "-o", "-", "--image", "shop:1", cwd=shop).err
+
+
 def test_a_dry_run_shows_and_writes_nothing(shop: Path) -> None:
     done = harness.call("export", "systemd", "out", "--dry-run", cwd=shop)
     assert "would write shop-web@.service" in done.out

@@ -50,8 +50,8 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     options = _options(settings, plan, format_name, out)
     rendered = list(render(plan, options))
     files = [item for item in rendered if isinstance(item, ExportFile)]
-    unused = unused_options(format_name, options)
-    for warning in (*plan.warnings, *unused, *(item.message for item in rendered if not isinstance(item, ExportFile))):
+    lacks = [item.message for item in rendered if not isinstance(item, ExportFile)]
+    for warning in (*plan.warnings, *_hook_warnings(settings), *unused_options(format_name, options), *lacks):
         sys.stderr.write(f"warning: {visible(warning)}\n")
     _require_utf_8(files)
     if settings.check_files:
@@ -68,6 +68,16 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
             sys.stdout.write("stop what was removed, before anything else:\n")
             sys.stdout.write("".join(f"    {command}\n" for command in commands))
     return EXIT_OK
+
+
+def _hook_warnings(settings: Settings) -> list[str]:
+    """Return a warning for the commands for events. Other process managers have such things for themselves."""
+    if not settings.on:
+        return []
+    from procman.config.event_commands import sound_hooks
+
+    events = ", ".join(sound_hooks(settings))
+    return [f"not exported: commands for events in [on]: {events}; only a session runs them"] if events else []
 
 
 def _folder(path: str, format_name: str, app: str) -> Folder:

@@ -30,9 +30,17 @@ def check_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
         ready = service.first.ready
         if ready and ready.kind not in COMMANDS:
             yield ExportWarning(f"not exported to {target}: readiness by {ready.kind} of {service.name}")
-        elif ready and ready.successes > 1 and target != KUBERNETES:
-            yield ExportWarning(f"not exported to {target}: success_threshold of {service.name}, which it cannot count")
+        elif ready and target != KUBERNETES:
+            yield from rule_warnings(service.name, ready, target)
     yield from health_warnings(app, target)
+
+
+def rule_warnings(name: str, ready: Check, target: str) -> Iterator[ExportWarning]:
+    """Yield a warning for what few targets know about a readiness check: when it begins, and how often it must pass."""
+    if ready.successes > 1:
+        yield ExportWarning(f"not exported to {target}: success_threshold of {name}, which it cannot count")
+    if ready.initial_delay:
+        yield ExportWarning(f"not exported to {target}: initial_delay of {name}, whose first check comes sooner there")
 
 
 def health_warnings(app: Application, target: str) -> Iterator[ExportWarning]:
@@ -74,6 +82,12 @@ def startup(service: Service) -> float:
     return _startup(ready) if ready else 0.0
 
 
+def grace(service: Service) -> float:
+    """Return the seconds after the start in which no failure of the health check counts."""
+    health = liveness(service)
+    return max(startup(service) if service.first.ready else 0.0, (health and health.initial_delay) or 0.0)
+
+
 def _startup(ready: Check | None) -> float:
     if ready is None:
         return _STARTUP
@@ -102,24 +116,19 @@ def healthcheck(service: Service, write: Callable[[str], str] = str, before: str
     delay = check.kind == DELAY
     retries = health.threshold if health else 1 if delay else attempts(limit if service.first.ready else DAY, check)
     command = check_command(check, service.folder)
-    counts = limit and not delay and not _at_once(service)
+    start = grace(service) if health else 0.0 if delay else limit
     return {
         "test": ["CMD-SHELL", write(before + command if check.kind == EXEC and before else command)],
         "interval": duration(limit if delay else check.interval, 0.001),
         "timeout": duration(check.attempt, 0.001),
         "retries": max(1, retries),
-        **({"start_period": duration(limit)} if counts else {}),
+        **({"start_period": duration(start)} if start else {}),
     }
 
 
 def duration(value: float, least: float = 0.0) -> Plain:
     """Write a duration as Docker reads it: ``1.5s``."""
     return Plain(f"{seconds(value, least)}s")
-
-
-def _at_once(service: Service) -> bool:
-    """Whether the health check counts from the start, since nothing else says when an instance is ready."""
-    return liveness(service) is not None and service.first.ready is None
 
 
 # As a probe -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from procman.export.application import (
     seconds,
     starts_allowed,
 )
-from procman.export.container.check_commands import startup
+from procman.export.container.check_commands import rule_warnings, startup
 from procman.export.container.containers import dns_label, image_of, image_warnings, labels_of, own_environment
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.cron import crontab_of, schedule_warnings
@@ -151,8 +151,8 @@ def _check_warnings(app: Application) -> Iterator[ExportWarning]:
                 reason = "Nomad itself makes only http and tcp checks of a port that is served"
                 yield ExportWarning(f"not exported to Nomad: {what} of {service.name} ({reason})")
         ready, health = service.first.ready, service.first.health
-        if ready and ready.successes > 1 and _is_made(service, ready):
-            yield ExportWarning(f"not exported to Nomad: success_threshold of {service.name}, which it cannot count")
+        if ready and _is_made(service, ready):
+            yield from rule_warnings(service.name, ready, "Nomad")
         if health and health.on_fail == "fail" and _is_made(service, health):
             yield ExportWarning(f"Nomad restarts {service.name} when it is unhealthy: on_fail = fail is not exported")
 
@@ -164,8 +164,9 @@ def _is_made(service: Service, check: Check) -> bool:
 def _registration(app: Application, service: Service, label: str) -> str:
     """Return the block that makes the port known, with the checks of it; empty without a check that Nomad can make."""
     ready, health = service.first.ready, service.first.health
+    grace = max(startup(service), (health and health.initial_delay) or 0.0)
     checks = [
-        *([_check("health", health, startup(service))] if health and _is_made(service, health) else []),
+        *([_check("health", health, grace)] if health and _is_made(service, health) else []),
         *([_check("ready", ready)] if ready and _is_made(service, ready) else []),
     ]
     if not checks:

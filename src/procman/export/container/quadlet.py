@@ -7,7 +7,7 @@ import re
 
 from procman.core.model.dependency import SUCCEEDED
 from procman.export.application import LASTING, application, install_folder, own, seconds, whole_seconds
-from procman.export.container.check_commands import health_warnings, liveness, startup
+from procman.export.container.check_commands import grace, health_warnings, liveness
 from procman.export.container.containers import image_of, image_warnings
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
@@ -207,7 +207,7 @@ def _health(service: Service) -> list[str]:
     check = _condemning(service)
     if check is None:
         return []
-    first = startup(service) if service.first.ready else 0.0
+    first = grace(service)
     return [
         f"HealthCmd=${{{_CHECK}}}",
         f"HealthInterval={seconds(check.interval)}s",

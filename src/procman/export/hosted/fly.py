@@ -34,7 +34,7 @@ _POLICIES = {"on-failure": "on-failure", "always": "always", "never": "never"}
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
     """Yield fly.toml, with the names of the secrets in its instructions."""
     app = application(plan, options)
-    yield from platform_warnings(app, "Fly", signal=True)
+    yield from platform_warnings(app, "Fly", signal=True, delay=True)
     stops = {(service.stop.signal_number, service.stop.grace) for service in lasting(app)}
     if len(stops) > 1:
         yield ExportWarning(
@@ -88,7 +88,8 @@ def _served(service: Service) -> str:
             f'timeout = "{whole_seconds(check.attempt, 1)}s"',
         ]
         ready = service.first.ready
-        lines += [f'grace_period = "{whole_seconds(ready.timeout)}s"'] if ready and ready.timeout else []
+        grace = max((ready and ready.timeout) or 0.0, check.initial_delay or 0.0)
+        lines += [f'grace_period = "{whole_seconds(grace)}s"'] if grace else []
     return "\n".join(lines)
 
 

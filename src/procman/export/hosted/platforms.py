@@ -17,24 +17,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procman.core.model.checks import Check
     from procman.export.application import Application, Service
 
 _TERM = 15
 
 
 def platform_warnings(
-    app: Application, platform: str, signal: bool = False, apart: bool = False, limits: bool = False
+    app: Application,
+    platform: str,
+    signal: bool = False,
+    apart: bool = False,
+    limits: bool = False,
+    delay: bool = False,
 ) -> Iterator[ExportWarning]:
     """Yield what the platform lacks. All of them make http checks. Raises UsageError for a name that it cannot hold.
 
     ``signal``: it can send any stop signal; ``apart``: each type has secrets of its own;
-    ``limits``: it takes those for memory, CPUs and processes.
+    ``limits``: it takes those for memory, CPUs and processes; ``delay``: it can put the first check off.
     """
     require_names(secrets_of(app), platform)
     yield ExportWarning(f"{platform}: this file has been checked for its syntax only, it has not been deployed", True)
     for service in app.services:
         if service in _exported(app):
             yield from _missing(service, platform, signal, limits)
+            yield from _rule_warnings(service, platform, delay)
             yield from loopback_warnings(service, platform)
             if service.env and not apart:
                 names = ", ".join(service.env)
@@ -56,6 +63,15 @@ def _missing(service: Service, platform: str, signal: bool, limits: bool) -> Ite
     if missing:
         yield ExportWarning(f"not exported to {platform}: {' and '.join(missing)} of {service.name}")
     yield from own_word_warnings(service, platform)
+
+
+def _rule_warnings(service: Service, platform: str, delay: bool) -> Iterator[ExportWarning]:
+    """Yield a warning for what the platform does not know about a check that it makes."""
+    check = _requested(service) if service.serves else None
+    if check and check.successes > 1:
+        yield ExportWarning(f"not exported to {platform}: success_threshold of {service.name}, which it cannot count")
+    if check and check.initial_delay and not delay:
+        yield ExportWarning(f"not exported to {platform}: initial_delay of the check of {service.name}")
 
 
 def secrets_of(app: Application) -> list[str]:
@@ -100,13 +116,17 @@ def exported(service: Service) -> str:
 
 
 def health_path(service: Service) -> str:
-    """Return the path that an http check of the service's own port requests; empty if it has none.
+    """Return the path that an http check of the service's own port requests; empty if it has none."""
+    check = _requested(service)
+    if check is None:
+        return ""
+    address = urlsplit(check.target)
+    return f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"
 
-    The platforms send no headers of a check, and have statuses of their own.
-    """
+
+def _requested(service: Service) -> Check | None:
+    """Return the check that a platform makes. It sends no headers of a check, and has statuses of its own."""
     for check in (service.first.health, service.first.ready):
-        if check and check.kind == HTTP and not check.headers and not check.status:
-            address = urlsplit(check.target)
-            if (address.port or 80) == service.port:
-                return f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"
-    return ""
+        if check and check.kind == HTTP and not check.headers and not check.status and check.port == service.port:
+            return check
+    return None
