@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +160,8 @@ def _spawn(call: Call) -> subprocess.Popen[bytes]:
 
 
 def _cannot_start(call: Call, error: OSError) -> EngineError:
+    import shutil  # loads three compressors
+
     name = call.argv[0]
     if call.cwd and not os.path.isdir(call.cwd):
         return EngineError(f"{call.cwd}: no such folder")

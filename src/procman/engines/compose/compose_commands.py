@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
-from urllib.parse import urlsplit
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run, run_together
-from procman.engines.compose.compose_project import APP, ENVIRONMENT, TYPE, project_name
+from procman.engines.compose.compose_names import APP, ENVIRONMENT, TYPE, project_name
 from procman.engines.docker_cli import API_VERSION, Docker, pull_hint, require_new_enough, variables
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
@@ -41,7 +39,7 @@ class Commands:
         self._app = app
         self._errors = Docker(destination)
         context = destination.context
-        self.node = urlsplit(context).hostname or "" if "://" in context else context
+        self.node = _host(context) if "://" in context else context
         self.project = project_name(app)
         self._compose: tuple[str, ...] = ()
         # DOCKER_HOST would win over a context; COMPOSE_PROFILES would start the release with the rest.
@@ -196,8 +194,16 @@ def _whereabouts(context: str) -> dict[str, str]:
     return {"DOCKER_CONTEXT": context, "DOCKER_HOST": ""} if context else {}
 
 
+def _host(address: str) -> str:
+    from urllib.parse import urlsplit  # loads much
+
+    return urlsplit(address).hostname or ""
+
+
 def _tar(path: str, text: str) -> bytes:
     """Return a tar file with one file, which any user of the container can read."""
+    import tarfile  # loads three compressors
+
     data, buffer = text.encode(), io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         info = tarfile.TarInfo(path.lstrip("/"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import unified_diff
 
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
 from procman.engines.compose.compose_choice import first_half, in_the_way, named, surplus
 from procman.engines.compose.compose_commands import Commands
 from procman.engines.compose.compose_logs import following, merged
-from procman.engines.compose.compose_project import described, make_project, warnings_of
 from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
 from procman.engines.interface import EngineError
@@ -79,6 +77,10 @@ class Compose:
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """See Engine.diff."""
+        from difflib import unified_diff
+
+        from procman.engines.compose.compose_project import described, make_project
+
         yield from ()
         old = before.restorable if before else None
         project = make_project(release, release.image, before.stopped if before else {})
@@ -87,6 +89,8 @@ class Compose:
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
         """See Engine.ship: the image is there."""
+        from procman.engines.compose.compose_project import make_project, warnings_of  # with all of the export
+
         if not release.image:
             raise EngineError(
                 "Compose needs an image", 'write image = "shop:{version}" in the table of the destination'

@@ -6,7 +6,7 @@ import json
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow
-from procman.engines.compose.compose_project import NUMBER, TYPE
+from procman.engines.compose.compose_names import NUMBER, TYPE
 from procman.engines.compose.compose_records import log_line
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError

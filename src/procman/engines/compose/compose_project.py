@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
+from procman.engines.compose.compose_names import APP, ENVIRONMENT, HASH, NUMBER, TYPE, VERSION, project_name
 from procman.export.application import LASTING, RELEASE, application, is_contract, own, seconds
 from procman.export.container.check_commands import check_warnings, healthcheck, liveness
 from procman.export.container.compose import SUPPORTED, condition
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     Part = dict[str, object]
 
-APP, TYPE, NUMBER, VERSION = "procman.app", "procman.type", "procman.number", "procman.version"  # labels
-HASH = "procman.hash"  # of all that the instances of a type have in common
-ENVIRONMENT = "/run/procman.env"  # in a container: a script that sets the variables that may be secret
 ONE_OFF = "run"  # PROCMAN_PROCESS of what `run` runs
 _PAIR = re.compile(r"\\u(d[89ab]..)\\u(d[c-f]..)")  # as JSON escapes such a character
 _LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
@@ -222,11 +220,6 @@ def warnings_of(release: Release) -> list[str]:
     for service in app.services:
         found += loopback_warnings(service, "Compose")
     return list(dict.fromkeys(warning.message for warning in found))
-
-
-def project_name(app: str) -> str:
-    """Return Compose's name for an application."""
-    return dns_label(app)
 
 
 def _needs(app: Application, service: Service) -> dict[str, Part]:

@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from datetime import datetime
 
-from procman.engines.compose.compose_project import HASH, NUMBER, TYPE, VERSION
+from procman.engines.compose.compose_names import HASH, NUMBER, TYPE, VERSION
 from procman.engines.docker_cli import understood
 from procman.engines.records import (
     BACKOFF,

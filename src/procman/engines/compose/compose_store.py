@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 
 from procman.engines.calls import Call, Report, now, run
-from procman.engines.compose.compose_project import APP, Project, project_from_json, project_name
+from procman.engines.compose.compose_names import APP, project_name
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.engines.calls import Outcome, Steps
+    from procman.engines.compose.compose_project import Project
 
 _EMPTY_IMAGE = "procman-empty:1"  # made of nothing: the containers here never run
 _EMPTY_TAR = bytes(10240)
@@ -55,11 +55,8 @@ class Store:
         if not copied.ok:
             _require_absence(copied)
             return None
-        try:
-            with tarfile.open(fileobj=io.BytesIO(copied.out)) as tar:
-                file = tar.extractfile(_FILE)
-                project = project_from_json(file.read() if file else b"")
-        except (tarfile.TarError, ValueError):
+        project = _project(copied.out)
+        if project is None:
             yield Report("what was deployed cannot be read: it was written by another version of procman")
             return None
         if project.app != self._app:
@@ -144,8 +141,24 @@ def _require_absence(outcome: Outcome) -> None:
         raise EngineError(f"what is deployed cannot be read: {outcome.complaint}")
 
 
+def _project(data: bytes) -> Project | None:
+    """Return the project in a tar file; None if there is something else in it."""
+    import tarfile  # loads three compressors
+
+    from procman.engines.compose.compose_project import project_from_json  # with all of the export
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            file = tar.extractfile(_FILE)
+            return project_from_json(file.read() if file else b"")
+    except (tarfile.TarError, ValueError):
+        return None
+
+
 def _tar(name: str, data: bytes) -> bytes:
     """Return a tar file with one file, which only root can read."""
+    import tarfile
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         info = tarfile.TarInfo(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from procman.core.procfile.selection import matches
@@ -10,28 +9,14 @@ from procman.engines.calls import Card, Pause, now, run, run_together
 from procman.engines.docker_cli import API_VERSION, Docker, require_new_enough
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
-from procman.engines.swarm.swarm_jobs import Job, perform_job
-from procman.engines.swarm.swarm_logs import ServiceLogs
-from procman.engines.swarm.swarm_reasons import reasons
+from procman.engines.swarm.swarm_files import filled, half
+from procman.engines.swarm.swarm_names import APP, stack_name
 from procman.engines.swarm.swarm_records import Service, moment
-from procman.engines.swarm.swarm_stack import (
-    APP,
-    ENVIRONMENT,
-    FOLDER,
-    Stack,
-    TaskWords,
-    filled,
-    half,
-    make_stack,
-    stack_name,
-)
 from procman.engines.swarm.swarm_store import Kept, SwarmStore
 from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, own_services, service_name
 from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
-from procman.export.container.first_process import source
-from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +25,7 @@ if TYPE_CHECKING:
     from procman.engines.calls import Call, Steps
     from procman.engines.interface import Release, Target
     from procman.engines.records import Reason
+    from procman.engines.swarm.swarm_stack import Stack
 
 NAMESPACE = "com.docker.stack.namespace"
 _STOP_LIMIT = 180.0  # seconds
@@ -108,6 +94,8 @@ class Swarm:
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return the difference of the two files. Secrets are only named in them."""
+        import difflib
+
         yield from ()
         stack = self._stack(release, before)
         kept = before.restorable if before else None
@@ -143,6 +131,8 @@ class Swarm:
 
     def release(self, release: Release) -> Steps[None]:
         """Run the release phase as a job."""
+        from procman.engines.swarm.swarm_jobs import Job, perform_job
+
         stack = self._stack(release, None)
         if not stack.phase:
             return
@@ -293,6 +283,8 @@ class Swarm:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all services, or follow them."""
+        from procman.engines.swarm.swarm_logs import ServiceLogs
+
         logs = ServiceLogs(self._docker, self._name, (yield from self._chosen([])), names)
         logs.require_known(self._target)
         if not follow:
@@ -302,9 +294,11 @@ class Swarm:
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
         """Run a job with the image, the variables and the secret of a service."""
+        from procman.engines.swarm.swarm_jobs import Job, one_off, perform_job
+
         found = yield from self._chosen([])
         service = next((one for one in found if one.type == process), found[0])
-        job = Job("run.1", _one_off(service, command, process), _START_LIMIT)
+        job = Job("run.1", one_off(service, command, process), _START_LIMIT)
         ended = yield from perform_job(self._docker, self._name, self._network, job)
         if ended.task.state == "rejected":
             raise EngineError(f"Swarm cannot run it: {ended.task.failure}")
@@ -312,6 +306,8 @@ class Swarm:
 
     def why(self, names: Sequence[str]) -> Steps[Sequence[Reason]]:
         """Explain each instance, and each type that has none."""
+        from procman.engines.swarm.swarm_reasons import reasons
+
         every = yield from self._view.observed()
         time = yield from now()
         return [one for one in reasons(every, time) if not names or any(matches(name, one.name) for name in names)]
@@ -324,6 +320,8 @@ class Swarm:
 
     @staticmethod
     def _stack(release: Release, before: Deployed | None) -> Stack:
+        from procman.engines.swarm.swarm_stack import make_stack  # with all of the export, which only deploy needs
+
         return make_stack(release, before.stopped if before else {})
 
     def _listing(self, kind: str) -> Call:
@@ -358,22 +356,3 @@ class Swarm:
 
 def _by_label(counts: Mapping[str, int]) -> dict[str, int]:
     return {dns_label(name): count for name, count in counts.items()}
-
-
-def _one_off(service: Service, command: str, process: str) -> TaskWords:
-    """Return a job in the environment of a service."""
-    container = service.spec["ContainerSpec"]
-    env = dict(pair.partition("=")[::2] for pair in container.get("Env") or ())
-    env.pop("PROCMAN_PROCESS", None)
-    env |= {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
-    secrets = container.get("Secrets") or ()
-    user = container.get("User")
-    line = in_folder(command, service.labels.get(FOLDER, "") if process == service.type else "")
-    words = (
-        "--no-resolve-image",
-        *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
-        *((f"--user={user}",) if user else ()),
-        container["Image"],
-        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + line),
-    )
-    return TaskWords(words, env)

@@ -9,16 +9,18 @@ from procman.engines.calls import Pause, now, run, run_together
 from procman.engines.docker_cli import variables
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import LogLine
+from procman.engines.swarm.swarm_names import APP, FOLDER
 from procman.engines.swarm.swarm_records import moment, tasks
-from procman.engines.swarm.swarm_stack import APP
+from procman.engines.swarm.swarm_stack import ENVIRONMENT, TaskWords
 from procman.engines.waiting import growing
+from procman.export.container.first_process import source
+from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procman.engines.calls import Outcome, Steps
     from procman.engines.docker_cli import Docker
-    from procman.engines.swarm.swarm_records import Task
-    from procman.engines.swarm.swarm_stack import TaskWords
+    from procman.engines.swarm.swarm_records import Service, Task
 
 JOB = "procman.job"  # label
 _LOST = 10.0  # seconds that a node may take to stop a task; one that does not answer never does
@@ -138,3 +140,22 @@ class _Output:
             self._latest = max(self._latest, found[-1][0])
         self.last = [*self.last, *(text.decode("utf-8", "replace") for _, _, text in found)][-20:]
         return [LogLine(self._instance, text, moment(time.decode()), stream) for time, stream, text in found]
+
+
+def one_off(service: Service, command: str, process: str) -> TaskWords:
+    """Return a command in the environment of a service, and in its folder if it is a line of this process type."""
+    container = service.spec["ContainerSpec"]
+    env = dict(pair.partition("=")[::2] for pair in container.get("Env") or ())
+    env.pop("PROCMAN_PROCESS", None)
+    env |= {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
+    secrets = container.get("Secrets") or ()
+    user = container.get("User")
+    line = in_folder(command, service.labels.get(FOLDER, "") if process == service.type else "")
+    words = (
+        "--no-resolve-image",
+        *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
+        *((f"--user={user}",) if user else ()),
+        container["Image"],
+        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + line),
+    )
+    return TaskWords(words, env)

@@ -20,7 +20,7 @@ from procman.engines.records import (
     InstanceState,
     LogLine,
 )
-from procman.engines.swarm.swarm_stack import STOPPED, TYPE, VERSION
+from procman.engines.swarm.swarm_names import STOPPED, TYPE, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.interface import EngineError
+from procman.engines.swarm.swarm_files import half
+from procman.engines.swarm.swarm_names import APP, FOLDER, NAME, STOPPED, TYPE, VERSION, stack_name
 from procman.export.application import (
     LASTING,
     RELEASE,
@@ -18,7 +20,7 @@ from procman.export.application import (
     starts_allowed,
 )
 from procman.export.container.check_commands import healthcheck
-from procman.export.container.containers import dns_label, image_of, labels_of, own_environment
+from procman.export.container.containers import image_of, labels_of, own_environment
 from procman.export.container.first_process import container_argv, source, sourcing_argv
 from procman.export.grammar import assignments, no_expansion, sh
 from procman.export.shell import SPECIAL_VARIABLES, signal_name
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
 
     Part = dict[str, object]
 
-# Labels. APP is Swarm's name for the application, which my_app and my-app share, and NAME its own.
-APP, NAME, TYPE = "procman.app", "procman.name", "procman.type"
-VERSION, STOPPED, FOLDER = "procman.version", "procman.stopped", "procman.folder"
 ENVIRONMENT = "/run/secrets/procman.env"  # in a container: a script that sets the variables
 MAX_SECRET = 500 * 1024  # bytes: the limit of Swarm
 _RESTART_CONDITIONS = {"on-failure": "on-failure", "always": "any", "never": "none"}
@@ -86,26 +85,6 @@ class Stack:
             found["secrets"] = {name: {"external": True} for name in self.secrets}
             found["x-variables"] = {name: list(secret.variables) for name, secret in self.secrets.items()}
         return json.dumps(found, ensure_ascii=False)
-
-
-def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None) -> str:
-    """Return the file of a stack with these counts by label.
-
-    With ``images`` it restores what ran before with these images: a first failure does not pause it, since there is
-    nothing else to return to.
-    """
-    stack = json.loads(template)
-    for label, service in stack["services"].items():
-        service["deploy"]["replicas"] = counts.get(label, 0)
-        if images is not None:
-            service["image"] = images.get(label, service["image"])
-            service["deploy"].get("update_config", {})["failure_action"] = "continue"
-    return json.dumps(stack, indent=2, ensure_ascii=False) + "\n"
-
-
-def stack_name(app: str) -> str:
-    """Return Swarm's name for an application."""
-    return dns_label(app)
 
 
 def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
@@ -213,11 +192,6 @@ def _deploy(service: Service, release: Release, stopped: int, *, is_checked: boo
         **({"update_config": update, "rollback_config": update} if service.kind == LASTING else {}),
         "restart_policy": _restart(service, release.options.keep_trying),
     }
-
-
-def half(count: int) -> int:
-    """Return how many of so many instances are replaced at a time; at least one, since 0 means all of them."""
-    return max(1, (count + 1) // 2)
 
 
 def _restart(service: Service, keep_trying: bool) -> Part:

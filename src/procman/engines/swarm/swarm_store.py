@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from procman.engines.calls import Report, now, run
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
-from procman.engines.swarm.swarm_stack import APP, NAME, VERSION
+from procman.engines.swarm.swarm_names import APP, NAME, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from procman.engines.calls import now, run_together
 from procman.engines.docker_cli import json_lines
 from procman.engines.interface import EngineError
 from procman.engines.records import FAILED, RUNNING, InstanceState, Look
+from procman.engines.swarm.swarm_names import NAME, TYPE
 from procman.engines.swarm.swarm_records import (
     ENDED,
     SETTLED,
@@ -21,7 +22,6 @@ from procman.engines.swarm.swarm_records import (
     services,
     tasks,
 )
-from procman.engines.swarm.swarm_stack import NAME, TYPE
 from procman.engines.swarm.swarm_store import require_own
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
