@@ -19,7 +19,7 @@ def main() -> int:
     """Answer one call."""
     state = Path(os.environ["FAKE_CLUSTER"])
     words = ("kubectl", *sys.argv[1:])
-    stdin = sys.stdin.buffer.read() if words[-2:] == ("-f", "-") else b""
+    stdin = sys.stdin.buffer.read() if "-" in words else b""  # after -f
     with state.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cluster: FakeCluster = pickle.loads(state.read_bytes()) if state.exists() else FakeCluster()
