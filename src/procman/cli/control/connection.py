@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WHICH_SESSION = ("procfile", "root", "socket")  # settings
 _CHUNK = 128 << 10  # bytes
-HINT_TIMEOUT = 0.1  # seconds; for a session that is only queried for a hint
+HINT_TIMEOUT = 0.5  # seconds; for a session that is only queried for a hint
 PORTS_TIMEOUT = 3.0  # seconds; a command that does not wait long enough would use the wrong ports on a busy machine
 ANSWER_TIMEOUT = 10.0  # seconds; a session answers in milliseconds
 SUSPENDED_CHECK_INTERVAL = 0.5  # seconds without an answer before looking whether the session is suspended
@@ -156,11 +156,15 @@ class Connection:
 
     def __init__(self, connection: socket, timeout: float = ANSWER_TIMEOUT) -> None:
         """Raises SuspendedError if the session is suspended. ``timeout``: seconds to wait for an answer."""
-        require_awake(connection)
         self._socket = connection
+        require_awake(connection)
         self._in = bytearray()
         self._timeout = timeout
         self._socket.settimeout(min(timeout, SUSPENDED_CHECK_INTERVAL))
+
+    def __del__(self) -> None:
+        """Close the connection with the last reference to it: commands make several, and keep them in no block."""
+        self._socket.close()
 
     def fileno(self) -> int:
         """Return the descriptor to poll for reading."""
