@@ -147,10 +147,27 @@ def test_where_all_have_failed_it_is_left_alone(kernel: Kernel) -> None:
     assert scaled.measured == []
 
 
-def test_where_one_has_failed_the_others_are_scaled(kernel: Kernel) -> None:
-    scaled = Scaled(kernel, ["40"], rule(), workers=2)
+@pytest.mark.parametrize(
+    ("number", "highest", "total", "words"),
+    [
+        ("20", 4, 3, "scaling from 1 to 2"),
+        ("40", 4, 4, "scaling from 1 to 3"),  # no more than max altogether, so that not all of many fail
+        ("40", 8, 5, "scaling from 1 to 4"),
+    ],
+)
+def test_one_that_has_failed_is_replaced_by_another(
+    kernel: Kernel, number: str, highest: int, total: int, words: str
+) -> None:
+    scaled = Scaled(kernel, [number], rule(highest=highest), workers=2)
     scaled.run.after(1.0, scaled.run.exits("worker.1", 127))
-    assert scaled.until(7.0) == [(5.0, 4)]
+    assert scaled.until(7.0) == [(5.0, total)]
+    assert scaled.announced[-1].endswith(words)
+
+
+def test_the_last_one_that_runs_is_not_removed_for_one_that_has_failed(kernel: Kernel) -> None:
+    scaled = Scaled(kernel, ["30", "10"], rule(), workers=3)
+    scaled.run.after(1.0, scaled.run.exits("worker.1", 127))
+    assert scaled.until(12.0) == [(5.0, 4), (10.0, 2)]
 
 
 def test_an_empty_answer_is_called_nothing(kernel: Kernel) -> None:

@@ -13,7 +13,7 @@ from procman.runtime.system.procfs import stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
@@ -145,18 +145,20 @@ class Autoscaler(QuietComponent):
         present = self._present(type_)
         if self._is_left_alone(present):
             return  # since the measurement began
-        current = len(present)
+        failed = {one.plan.number for one in present if one.state == State.FAILED}
         count = measured.stabilization.settle(rule.count(number), rule.cooldown, now)
         count = min(max(count, rule.lowest), rule.highest)
-        if count != current:
+        total = _highest_number(count, failed, rule.highest)
+        if total != len(present):
             try:
-                self._resize(type_, count)
+                self._resize(type_, total)
             except ProcmanError as error:
                 self._complain(type_, measured, error.message)
                 return
             what = f"{number:g}" if rule.exec else f"{number:.2f} CPUs in use"
             share = f"{what}, {rule.per_instance:g} per instance"
-            self._hub.announce(f"{type_}: {share}: scaling from {current} to {count}")
+            after = total - sum(number <= total for number in failed)
+            self._hub.announce(f"{type_}: {share}: scaling from {len(present) - len(failed)} to {after}")
         measured.trouble = ""
 
     def _cpus_in_use(self, measured: _Measured, present: list[Instance], now: float) -> float | None:
@@ -177,6 +179,15 @@ class Autoscaler(QuietComponent):
                 if fields:
                     found[pid] = int(fields[_UTIME]) + int(fields[_STIME])
         return found
+
+
+def _highest_number(count: int, failed: Collection[int], most: int) -> int:
+    """Return how many instances there have to be, so that ``count`` of them have not failed; at most ``most``."""
+    total = 0
+    while count > 0 and total < most:
+        total += 1
+        count -= total not in failed
+    return total
 
 
 def _no_number(last_line: str) -> str:
