@@ -15,6 +15,7 @@ from procman.core.model.plan import RestartPolicy
 from procman.core.model.schedule import Schedule
 from procman.export.registry import BUILT_IN
 
+OTHER = "http://localhost:5000/other"
 WEB = (ListeningSocket("web", "127.0.0.1:5000"),)
 TIMED = {"autostart": False, "can_die": True, "restart": RestartPolicy("never")}
 Keys = dict[str, Any]
@@ -53,6 +54,8 @@ CASES: dict[str, tuple[Keys, Keys, str]] = {
     "ready.headers": ({"ready": http()}, {"ready": http(headers=(("X-Key", "up"),))}, "readiness"),
     "ready.success_threshold": ({"ready": http()}, {"ready": http(successes=3)}, "readiness"),
     "ready.initial_delay": ({"ready": http()}, {"ready": http(initial_delay=70.0)}, "readiness"),
+    "ready beside health": ({"health": http()}, {"health": http(), "ready": Check("http", OTHER)}, "readiness"),
+    "health beside ready": ({"ready": http()}, {"ready": http(), "health": Check("http", OTHER)}, "health check"),
     "health.status": ({"health": http()}, {"health": http(status=(418,))}, "health check"),
     "health.headers": ({"health": http()}, {"health": http(headers=(("X-Key", "up"),))}, "health check"),
     "health.initial_delay": ({"health": http()}, {"health": http(initial_delay=70.0)}, "health check"),

@@ -54,7 +54,9 @@ def platform_warnings(
 
 
 def _missing(service: Service, platform: str, signal: bool, limits: bool) -> Iterator[ExportWarning]:
-    checks = (READY, HEALTH) if service.serves and health_path(service) else ()
+    check = _requested(service) if service.serves else None
+    given = {READY: service.first.ready, HEALTH: service.first.health}
+    checks = (name for name, one in given.items() if check and one and one.target == check.target)
     held = (*checks, *((MEMORY_MAX, CPU_MAX, PIDS_MAX) if limits else ()))
     missing = [feature for feature in features_of(service) if feature not in held]
     number = service.stop.signal_number
