@@ -218,7 +218,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The ports that are taken, whatever listens on this machine."""
     ports: set[int] = set()
     monkeypatch.setattr(reload, "busy_ports", ports.intersection)
-    monkeypatch.setattr(reload, "owner", lambda port: f"pid {port}")
+    monkeypatch.setattr(reload, "owners", lambda ports: {port: f"pid {port}" for port in ports})
     return ports
 
 

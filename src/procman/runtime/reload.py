@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.core.procfile.formation import moved_ports
 from procman.core.text.printable import holds_secret, masked
 from procman.errors import UsageError
-from procman.runtime.system.port_owner import busy_ports, owner, reserve
+from procman.runtime.system.port_owner import busy_ports, owners, reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,9 +136,10 @@ def _taken(supervisor: Supervisor, plans: Iterable[InstancePlan]) -> list[tuple[
     held = {one.plan.port for one in instances if one.pid is not None or one.plan.listen is not None}
     needed = {plan.own_port: plan for plan in plans if plan.own_port is not None and plan.own_port not in held}
     busy = busy_ports(needed)
+    named = owners(busy)
     reserved = {port for port in needed if port not in busy and not reserve(port)}
     return [
-        (plan, f"taken by {owner(port)}" if port in busy else _RESERVED)
+        (plan, f"taken by {named[port]}" if port in busy else _RESERVED)
         for port, plan in needed.items()
         if port in busy or (port in reserved and plan.shown_port is not None)
     ]

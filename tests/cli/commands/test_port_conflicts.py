@@ -51,7 +51,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ports:
     ports = Ports()
     for name in ("busy_ports", "reserve", "release"):
         monkeypatch.setattr(port_conflicts, name, getattr(ports, name))
-    monkeypatch.setattr(port_conflicts, "owner", lambda port: f"pid {port}")
+    monkeypatch.setattr(port_conflicts, "owners", lambda ports: {port: f"pid {port}" for port in ports})
     return ports
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from procman.core.model.plan import InstancePlan, RestartPolicy, StopPolicy
 from procman.runtime.system import port_owner
-from procman.runtime.system.port_owner import busy_ports, owner, port_warnings
+from procman.runtime.system.port_owner import busy_ports, owner, owners, port_warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +173,20 @@ def test_without_permission_the_owner_is_not_known(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(psutil, "net_connections", refuse)
     assert owner(5000) == "another process"
+
+
+def test_one_look_is_for_all_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+
+    def connections(kind: str) -> list[Any]:
+        looks.append(kind)
+        return [connection(5000, 7), connection(5001, 8)]
+
+    monkeypatch.setattr(psutil, "net_connections", connections)
+    monkeypatch.setattr(port_owner, "described", lambda pid: f"pid {pid}")
+    assert owners({5000, 5001, 5002}) == {5000: "pid 7", 5001: "pid 8", 5002: "a process of another user"}
+    assert owners(set()) == {}
+    assert looks == ["tcp"]
 
 
 class Seen:

@@ -8,7 +8,7 @@ from procman.config.plan_source import read_plan
 from procman.core.planner import offset_of
 from procman.core.procfile.formation import HIGHEST_PORT, base_port, moved_ports, port_of
 from procman.errors import UsageError
-from procman.runtime.system.port_owner import busy_ports, owner, release, reserve
+from procman.runtime.system.port_owner import busy_ports, owners, release, reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def with_free_ports(
 def _taken(instances: Mapping[int, InstancePlan]) -> dict[int, str]:
     """Return the ports that cannot be used, each with a sentence: another process listens there, or soon will."""
     busy = busy_ports(instances)
-    taken = {port: f"port {port} of {instances[port].name} is taken by {owner(port)}" for port in sorted(busy)}
+    named = owners(busy)
+    taken = {port: f"port {port} of {instances[port].name} is taken by {named[port]}" for port in sorted(busy)}
     for port, instance in sorted(instances.items()):
         if port not in busy and not reserve(port) and instance.shown_port is not None:
             taken[port] = f"port {port} of {instance.name} is reserved by another session"

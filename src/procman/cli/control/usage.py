@@ -9,7 +9,7 @@ from procman.core.procfile.formation import url_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import psutil
 
@@ -56,26 +56,50 @@ def note_ports(rows: Iterable[Record]) -> None:
 
     A port that no check mentions either is taken for that of a web server, as if the command named it.
     """
-    for row in rows:
-        if not row.get("has_port") and _listens(row.get("pid"), row.get("port")):
+    open_rows = [row for row in rows if not row.get("has_port")]
+    ports: dict[int, int] = {}
+    for row in open_rows:
+        pid, port = row.get("pid"), row.get("port")
+        if isinstance(pid, int) and isinstance(port, int):
+            ports[pid] = port
+    listening: Collection[object] = _listening(ports) if ports else ()
+    for row in open_rows:
+        if row.get("pid") in listening:
             row["has_port"] = True
             row["url"] = url_of(row["port"])
 
 
-def _listens(pid: object, port: object) -> bool:
-    """Return whether a process of this tree listens on the TCP port, as far as the system tells."""
+def _listening(ports: Mapping[int, int]) -> set[int]:
+    """Return the pids in whose trees a process listens on the TCP port of the tree, as far as the system tells.
+
+    One look at the system is for all of them.
+    """
+    from procman.runtime.system.listeners import holds, inodes_of, sees_listeners
     from procman.runtime.system.port_owner import busy_ports
 
-    if not isinstance(pid, int) or not isinstance(port, int) or not busy_ports((port,)):
-        return False
+    busy = busy_ports({*ports.values()})
+    roots = [pid for pid, port in ports.items() if port in busy]
+    if not roots:
+        return set()
+    if sees_listeners():
+        inodes = inodes_of(busy)
+        return {root for root, process in _members(roots) if holds(process.pid, inodes.get(ports[root], frozenset()))}
+    pids = _pids_by_port()
+    return {root for root, process in _members(roots) if process.pid in pids.get(ports[root], ())}
+
+
+def _pids_by_port() -> dict[int, set[int | None]]:
+    """Return which processes use a TCP port; nothing where only root may know."""
     import psutil
 
+    found: dict[int, set[int | None]] = {}
     try:
-        listening = {c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
-        tree = psutil.Process(pid)
-        return not listening.isdisjoint({pid, *(child.pid for child in tree.children(recursive=True))})
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr:
+                found.setdefault(connection.laddr.port, set()).add(connection.pid)
     except (psutil.Error, OSError):
-        return False
+        return {}
+    return found
 
 
 def _members(roots: Iterable[int]) -> list[tuple[int, psutil.Process]]:

@@ -10,7 +10,7 @@ from procman.runtime.system.procfs import listing, proc_is_ours
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 LISTEN = b"0A"  # TCP_LISTEN, net/tcp_states.h
 LOCAL_ADDRESS, STATE, INODE = 1, 3, 9  # fields of a row
@@ -58,18 +58,41 @@ def all_inodes(port: int) -> frozenset[int]:
     return frozenset(inode for path in ("/proc/net/tcp", "/proc/net/tcp6") for _, inode in _rows(path, b":%04X" % port))
 
 
+def sees_listeners() -> bool:
+    """Return whether the system has tables of listening sockets."""
+    return os.access("/proc/net/tcp", os.R_OK)
+
+
+def inodes_of(ports: Collection[int]) -> dict[int, frozenset[int]]:
+    """Return the sockets that listen on each of the ports, at any address, from one look at the tables."""
+    found: dict[int, set[int]] = {}
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for local, inode in _listening(path, b" %b " % LISTEN):
+            port = int(local.rpartition(b":")[2], 16)
+            if port in ports:
+                found.setdefault(port, set()).add(inode)
+    return {port: frozenset(inodes) for port, inodes in found.items()}
+
+
 def _rows(path: str, port: bytes) -> Iterable[tuple[bytes, int]]:
     """Yield address and inode of each listening socket on the port."""
+    for local, inode in _listening(path, port):
+        if local.endswith(port):
+            yield local[: -len(port)], inode
+
+
+def _listening(path: str, part: bytes) -> Iterable[tuple[bytes, int]]:
+    """Yield address with port, and inode, of each listening socket in whose row this is."""
     try:
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")
     except OSError:
         return
     for line in lines:
-        if port in line:
+        if part in line:
             fields = line.split()
-            if fields[STATE] == LISTEN and fields[LOCAL_ADDRESS].endswith(port):
-                yield fields[LOCAL_ADDRESS][: -len(port)], int(fields[INODE])
+            if fields[STATE] == LISTEN:
+                yield fields[LOCAL_ADDRESS], int(fields[INODE])
 
 
 def _hexadecimal(address: str) -> bytes:
@@ -80,6 +103,11 @@ def _hexadecimal(address: str) -> bytes:
     packed = _socket.inet_pton(family, address.partition("%")[0])
     words = (int.from_bytes(packed[i : i + 4], sys.byteorder) for i in range(0, len(packed), 4))
     return b"".join(b"%08X" % word for word in words)
+
+
+def holds(pid: int, inodes: frozenset[int]) -> bool:
+    """Return whether a process is known to hold one of the sockets."""
+    return bool(inodes) and _holds(pid, {f"socket:[{inode}]" for inode in inodes}) is True
 
 
 def holders(pids: Iterable[int], inodes: frozenset[int]) -> list[int]:
