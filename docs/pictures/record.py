@@ -7,10 +7,12 @@ moving. Arguments of the script are put before every command. Root can use them 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -29,6 +31,7 @@ PROCMAN = Path(sys.executable).with_name("procman")
 LIMIT = 120.0  # seconds until a recording fails
 STRIDE = 2000  # pixels from one frame of an animation to the next; wider than any of them
 SHORTEST = 0.1  # seconds that a frame must last to be shown
+BROWSER_TIME = 6.0  # seconds until a browser shows some usage
 LAST = 5.0  # seconds that the last frame stays
 
 WIDTH, HEIGHT, BASE, SIZE = 8.4, 19, 14, 14  # in pixels: of a cell, from its top to the baseline, of the font
@@ -248,6 +251,20 @@ FAILING = """\
 web: python3 -m http.server --bind 127.0.0.1 $PORT
 mailer: python3 mailer.py
 """
+SHOP = """\
+web: python3 -m http.server --bind 127.0.0.1 $PORT
+worker: python3 -u shop.py
+mailer: echo smtp.example.com:25: connection refused; exit 1
+"""
+SHOP_WORK = """\
+import os, time
+number = 1000 + int(os.environ["PROCMAN_INSTANCE"][-1])
+while True:
+    print(f"\\33[32mpacked\\33[0m order {number}", flush=True)
+    number += 3
+    sum(range(600_000 * (number % 5)))
+    time.sleep(0.4)
+"""
 MAILER = 'raise SystemExit("smtp.example.com:25: connection refused")\n'
 
 
@@ -279,6 +296,53 @@ def write(name: str, svg: str) -> None:
     print(f"docs/pictures/{name}.svg")
 
 
+def full_screen(folder: Path) -> None:
+    """Record the full-screen view of a session, in a terminal and, if Chromium is installed, in a browser."""
+    (folder / "Procfile").write_text(SHOP)
+    (folder / "shop.py").write_text(SHOP_WORK)
+    procman(folder, "up", "--no-wait", "-p", "5400", "-m", "web=1,worker=3,mailer=1")
+    try:
+        recording = Recording("procman tui", folder, rows=18, columns=118)
+        try:
+            recording.until(r"mailer\.1 +failed")
+            write("tui", draw(recording.screen, "procman tui: states, usage and output of a session"))
+            recording.type(b"q")
+        finally:
+            recording.end()
+        if shutil.which("chromium"):
+            asyncio.run(browser_picture(folder))
+    finally:
+        procman(folder, "down")
+
+
+def procman(folder: Path, *words: str) -> None:
+    """Run one of our commands to its end."""
+    command = [*sys.argv[1:], str(PROCMAN), *words]
+    subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)  # noqa: S603 (see above)
+
+
+async def browser_picture(folder: Path) -> None:
+    """Write what a browser shows of `procman tui --web`."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from e2e.browser import Browser
+
+    command = [*sys.argv[1:], str(PROCMAN), "tui", "--web"]
+    server = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env=environment(), stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    try:
+        address = (await server.stdout.readline()).decode().strip()
+        async with Browser.open(address, "1120,420") as browser:
+            await browser.wait_for("document.body.classList.contains('-first-byte')")
+            await asyncio.sleep(BROWSER_TIME)  # what it draws cannot be read, only seen
+            (HERE / "browser.png").write_bytes(await browser.picture())
+            print("docs/pictures/browser.png")
+    finally:
+        server.terminate()
+        await server.wait()
+
+
 def main() -> None:
     """Record all pictures."""
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:
@@ -290,6 +354,7 @@ def main() -> None:
         (place / "mailer.py").write_text(MAILER)
         title = "procman start: a process fails five times, and procman gives up"
         picture("failure", title, "procman start", place, r"press R\nweb ● 1/1 :5000  mailer ✗ failed \(1\)  \? keys$")
+        full_screen(place)
     title = "procman start: three processes start, one fails and is restarted, Ctrl-C stops all of them"
     scenes = [(r"baking \w+ \(order 5\)(.|\n)*\? keys$", b"\x03"), (r"exit status 130", b"")]
     film("demo", title, "BURN=3 procman start -f Procfile.example", scenes, rows=25, columns=84)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 import pytest
 
+import harness
 from e2e.screen import on_terminal
 
 pytest.importorskip("textual", reason="the extra tui is not installed")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import harness
     from e2e.screen import Terminal
 
 PROCFILE = """web: echo "[bold]as it is[/bold]"; printf '\\033[2J\\033[31mred\\033[0m\\n'; exec sleep 1000
@@ -72,6 +73,18 @@ def test_it_has_no_colors_without_colors_and_leaves_the_terminal_as_it_was(runni
     assert terminal.wait() == 0
     assert terminal.settings == before
     assert terminal.out.rindex(b"\x1b[?1049l") > terminal.out.rindex(b"\x1b[?1049h")
+
+
+def test_it_ends_with_its_terminal_even_if_hangups_are_ignored(running: harness.Place) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+        " from procman.cli.main import main; sys.exit(main(['tui']))"
+    )
+    terminal = on_terminal(running, "-c", code, program=sys.executable)
+    shows(terminal, "● worker.1")
+    with open(os.devnull, "r+b") as nothing:
+        os.dup2(nothing.fileno(), terminal.terminal)  # the terminal is closed
+    assert terminal.process.wait(harness.LIMIT) == 129
 
 
 def test_a_session_begins_with_it_and_is_replaced_under_it(place: harness.Place) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from procman.cli.control.connection import NoSessionError
 from procman.cli.control.log_query import Query, lines_after, read_cursor
 from procman.cli.control.log_source import in_order, live_output, pieces
 from procman.errors import UsageError
@@ -135,3 +137,9 @@ def lines_at(one: Record, text: bytes) -> list[tuple[int, bytes]]:
     """The lines of a record, each with its position."""
     ends = itertools.accumulate((len(line) for line in text.splitlines(keepends=True)), initial=int(str(one["at"])))
     return list(zip(ends, text.splitlines(keepends=True), strict=False))
+
+
+def test_a_session_that_ends_before_its_answer_is_not_a_stranger() -> None:
+    connection: Any = SimpleNamespace(send=lambda _request: None, answers=lambda: iter(()))
+    with pytest.raises(NoSessionError, match="the session has ended"):
+        list(live_output(connection, Query([])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from procman.cli.control.connection import StrangerError, require_success
+from procman.cli.control.connection import NoSessionError, StrangerError, require_success
 from procman.cli.control.log_query import lines_after
 from procman.errors import ProcmanError
 
@@ -62,7 +62,9 @@ def live_output(
 
 
 def _next(answers: Output) -> Record:
-    head, _ = next(answers, ({}, b""))
+    head, _ = next(answers, (None, b""))
+    if head is None:
+        raise NoSessionError("the session has ended")
     if head.get("done"):
         require_success(head)
     if "cursor" not in head:

@@ -147,7 +147,7 @@ class FormationPane(LinePane):
     def _columns(self) -> list[Column]:
         """Return the columns that fit: the name gets what the others leave."""
         least = max(_MIN_NAME, min(self._longest, _LONG_NAME))
-        left = self.size.width - least - 1
+        left = self.size.width - least
         chosen = []
         for column in _COLUMNS:
             if column.width + 1 > left:

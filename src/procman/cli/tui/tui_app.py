@@ -23,7 +23,8 @@ from procman.cli.tui.log_pane import LogPane
 from procman.cli.tui.process_keys import ProcessKeys, Report, Surroundings
 from procman.cli.tui.session_reader import Gone, Page, SessionReader, Status
 from procman.core.text.printable import visible
-from procman.errors import EXIT_OK
+from procman.errors import EXIT_HANGUP, EXIT_OK
+from procman.runtime.system.tty import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Tui(ProcessKeys):
         self._about: Record = {}
         self._trouble = ""
         self._message_until = 0.0
+        self._has_terminal = is_terminal(0)
         self._server = os.getppid()  # if it draws for a browser
         self._leaving = False
         self._reads_log = False  # the log has the focus
@@ -141,9 +143,11 @@ class Tui(ProcessKeys):
         self._reader.close()
 
     def _tick(self) -> None:
-        """Show the time. What draws for a browser ends with the server: nothing else would."""
+        """Show the time. Without its terminal, or without the server of the browser, end: nothing can be drawn."""
         if self.is_web and os.getppid() != self._server:
             os._exit(EXIT_OK)
+        if self._has_terminal and not is_terminal(0):  # closed, while hangups are ignored
+            os._exit(EXIT_HANGUP)
         self._show_lines()
 
     # What arrives ---------------------------------------------------------------------------------------------------
