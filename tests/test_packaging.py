@@ -136,6 +136,8 @@ def test_pre_commit_runs_the_hook(place: harness.Place, tmp_path: Path) -> None:
         done = subprocess.run(
             [*map(str, words)], cwd=place.folder, env=env, capture_output=True, text=True, timeout=LIMIT, check=False
         )
+        if done.returncode == 3 and "pip" in done.stdout:  # it could not set up the hook
+            pytest.skip(f"no network: {done.stdout[-300:]}")
         assert done.returncode == expected, done.stdout + done.stderr
         return done.stdout
 

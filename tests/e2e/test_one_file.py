@@ -51,6 +51,7 @@ def test_the_file_does_what_the_installed_command_does(place: Place, one_file: P
 
     assert "ok" in call("check")
     assert "systemd" in call("export", "--list")
+    assert "# The overlay" in call("help", "overlay")
     assert "web.1" in call("up", "--no-port")
     try:
         assert "running" in call("ps")
