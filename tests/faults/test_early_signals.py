@@ -178,7 +178,9 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("function", ["open_all", "stop_all"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.alone)]
+)
 def test_a_signal_at_any_moment_leaves_no_socket_that_hinders_the_next_start(
     place: Place, number: int, function: str
 ) -> None:
