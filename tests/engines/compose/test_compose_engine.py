@@ -375,6 +375,42 @@ def test_what_has_no_check_is_ready_when_it_has_stayed_up() -> None:
         assert docker.driver.perform(compose.look({"mail_er": 1})).is_done == is_done
 
 
+def restarted(*states: str) -> tuple[Docker, list[str]]:
+    """Return a daemon on which web.1 is in these states, one for each look, and restart it one after the other."""
+    (one, *_) = (one for one in json.loads(STATES) if one["Config"]["Labels"].get("procman.type") == "web")
+    one["Config"]["Labels"].update({"procman.number": "1"})
+    one["Config"]["Healthcheck"] = {"Test": ["CMD-SHELL", "./check"], "Timeout": 5 * 10**9}
+    left = list(states)
+
+    def inspected(_call: Call) -> Outcome:
+        one["State"]["Health"]["Status"] = left.pop(0) if len(left) > 1 else left[0]
+        return said(json.dumps([one]))
+
+    docker = Docker(cp=stored(project_of()), ps=said("12"))
+    docker.answers["docker inspect"] = inspected
+    return docker, left
+
+
+def test_a_rolling_restart_does_not_wait_for_the_next_check_of_docker() -> None:
+    docker, _ = restarted("healthy", "starting")
+    docker.answers = {"./check": said("", 1), **docker.answers}
+    answer = docker.driver.answer
+    tries = [1, 1, 0]
+    docker.driver.answer = lambda call: said("", tries.pop(0)) if "./check" in call.argv else answer(call)
+    docker.driver.perform(engine().restart(["web.1"], rolling=True))
+    assert tries == []
+    assert " ".join(docker.driver.calls[-1].argv[-3:]) == "/bin/sh -c ./check"
+
+
+def test_a_check_that_hangs_is_left_to_docker() -> None:
+    docker, left = restarted("healthy", "starting", "starting", "healthy")
+    answer = docker.driver.answer
+    docker.driver.answer = lambda call: said("", 124) if "./check" in call.argv else answer(call)
+    docker.driver.perform(engine().restart(["web.1"], rolling=True))
+    assert left == ["healthy"]
+    assert sum("./check" in call.argv for call in docker.driver.calls) == 1
+
+
 def test_scaling_starts_only_what_is_missing() -> None:
     docker = Docker(cp=stored(project_of()))
     docker.driver.perform(engine().scale({"mail_er": 2}))
@@ -475,6 +511,10 @@ def test_a_daemon_that_does_not_answer_has_not_lost_its_containers_or_its_lock()
     docker = Docker(version=said("", 1, "Cannot connect to the Docker daemon"))
     with pytest.raises(EngineError, match="does not answer"):
         docker.driver.perform(engine().unlock(""))
+    docker = Docker(cp=said("", 1, "Cannot connect to the Docker daemon"))
+    for verb in (engine().deployed, engine().down):
+        with pytest.raises(EngineError, match="the Docker daemon here does not answer"):
+            docker.driver.perform(verb())
 
 
 def test_a_carriage_return_does_not_end_a_line() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
     from procman.engines.compose.compose_project import OneOff
+    from procman.engines.compose.compose_records import Container
 
 _OLDEST = (2, 23, 1)  # the first that copies the content of a config into containers
 _INSTALL = "install Docker's plugin docker-compose-plugin, or docker-compose 2 of your distribution"
@@ -142,6 +143,10 @@ class Commands:
         if not outcome.out.strip():  # it writes [] if all are gone
             self.require_answer(outcome)
         return outcome.text or "[]"
+
+    def checking(self, one: Container) -> Call:
+        """Return the call that makes the check of a container once, as Docker makes it."""
+        return self.docker("exec", one.id, "/bin/sh", "-c", one.check, timeout=one.check_limit + 1.0)
 
     def logs(self, container: str, lines: int, since: float | None, *, follow: bool = False) -> Call:
         """Return the call that prints the output of a container, each line with its time."""

@@ -10,9 +10,9 @@ from procman.engines.compose.compose_commands import Commands
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
-from procman.engines.interface import EngineError
+from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.known_names import require_known
-from procman.engines.records import EXITED, FAILED, Deployed, InstanceState, Look
+from procman.engines.records import EXITED, FAILED, STARTING, Deployed, InstanceState, Look
 from procman.engines.waiting import NotReadyError, cards, growing
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ class Compose:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._commands = Commands(target.app, target.destination)
-        self._store = Store(target.app, self._commands.docker)
+        self._store = Store(target.app, self._commands.docker, self._commands.error)
         self._project: Project | None = None  # the one that is applied, or being applied
         self._ids: list[str] = []  # the containers of the last look
         # by ID: the start of a life, and when it was first seen
@@ -356,16 +356,28 @@ class Compose:
 
     def _come_up(self, names: Iterable[str], timeout: float) -> Steps[bool]:
         """Wait until the named instances are ready. Return False if one fails, or not in time."""
-        wanted = set(names)
+        wanted, hanging = set(names), set[str]()
         end = (yield from now()) + timeout
         for pause in growing():
             found = [one for one in (yield from self._containers()) if one.state.name in wanted]
             if any(one.has_failed for one in found) or (yield from now()) >= end:
                 break
-            if {one.state.name for one in found if one.is_ready} == wanted:
+            early = yield from self._passed([one for one in found if one.check and one.id not in hanging], hanging)
+            if {one.state.name for one in found if one.is_ready or one.id in early} == wanted:
                 return True
             yield Pause(pause)
         return False
+
+    def _passed(self, found: Sequence[Container], hanging: set[str]) -> Steps[set[str]]:
+        """Return those that pass their check although Docker, which waits for a whole interval, has not made it yet.
+
+        What does not answer in time is added to ``hanging``.
+        """
+        waiting = [one for one in found if one.state.state == STARTING]
+        outcomes = yield from run_together(self._commands.checking(one) for one in waiting)
+        results = {one.id: outcome for one, outcome in zip(waiting, outcomes, strict=True)}
+        hanging.update(number for number, outcome in results.items() if outcome.code == EXIT_TIMEOUT)
+        return {number for number, outcome in results.items() if outcome.ok}
 
     def _remove(self, found: Iterable[Container]) -> Steps[None]:
         """Stop containers, and remove them."""

@@ -39,8 +39,8 @@ class Container:
     """A container of an instance.
 
     ``hash`` says which release it is of, ``lasts`` whether it is meant to keep running, ``is_checked`` whether a check
-    says when it is ready. ``is_whole`` is false for one that Compose was about to put into the place of another when
-    it was ended.
+    says when it is ready: ``check`` is its line for a shell, which may take ``check_limit`` seconds. ``is_whole`` is
+    false for one that Compose was about to put into the place of another when it was ended.
     """
 
     state: InstanceState
@@ -51,6 +51,8 @@ class Container:
     has_failed: bool
     published: tuple[int, ...]
     is_whole: bool
+    check: str = ""
+    check_limit: float = 0.0
 
     @property
     def id(self) -> str:
@@ -96,7 +98,14 @@ def _container(record: Mapping[str, dict[str, object]], node: str) -> Container:
         has_failed=looping or word == FAILED or (word == STARTING and _health(state) == "unhealthy"),
         published=published,
         is_whole=record["Name"] == f"/{labels.text(_PROJECT)}-{labels.text(_SERVICE)}",
+        check=_check(config),
+        check_limit=_Inspected(config.part("Healthcheck")).number("Timeout") / 10**9,
     )
+
+
+def _check(config: _Inspected) -> str:
+    test = config.part("Healthcheck").get("Test")
+    return str(test[1]) if isinstance(test, list) and test[:1] == ["CMD-SHELL"] and len(test) > 1 else ""
 
 
 class _Inspected:

@@ -31,10 +31,14 @@ _ABSENT = (b"no such volume", b"could not find the file", b"no such container")
 
 
 class Store:
-    """The volume and the lock of an application. ``docker`` makes a call of Docker's command."""
+    """The volume and the lock of an application.
 
-    def __init__(self, app: str, docker: Callable[..., Call]) -> None:
+    ``docker`` makes a call of Docker's command, and ``error`` the error for one that failed.
+    """
+
+    def __init__(self, app: str, docker: Callable[..., Call], error: Callable[[Outcome, str], EngineError]) -> None:
         self._app = app
+        self._error = error
         self._docker = docker
         self._volume = f"{project_name(app)}_procman"
         self._lock = f"{project_name(app)}-procman-lock"
@@ -45,15 +49,15 @@ class Store:
         call = self._docker("cp", f"{self._helper}:{_FOLDER}/{_FILE}", "-")
         copied = yield from run(call)
         if not copied.ok:  # the container may be missing, or the file, or all of it
-            _require_absence(copied)
+            self._require_absence(copied)
             found = yield from run(self._docker("volume", "inspect", self._volume))
             if not found.ok:
-                _require_absence(found)
+                self._require_absence(found)
                 return None
             yield from self._create()
             copied = yield from run(call)
         if not copied.ok:
-            _require_absence(copied)
+            self._require_absence(copied)
             return None
         project = _project(copied.out)
         if project is None:
@@ -72,7 +76,7 @@ class Store:
             yield from self._create()
             copied = yield from run(call)
         if not copied.ok:
-            raise EngineError(f"what is deployed cannot be noted: {copied.complaint}")
+            raise self._error(copied, "what is deployed cannot be noted")
 
     def remove(self) -> Steps[None]:
         """Remove the volume and the lock."""
@@ -88,7 +92,7 @@ class Store:
             yield from self.require_free(owner)
             taken = yield from self._try_to_create(self._lock, *labels)
         if not taken.ok:
-            raise EngineError(f"the lock cannot be taken: {taken.complaint}")
+            raise self._error(taken, "the lock cannot be taken")
 
     def require_free(self, owner: str = "") -> Steps[None]:
         """Raise EngineError if another owner has a valid lock; remove one that has expired."""
@@ -113,6 +117,11 @@ class Store:
         found = yield from run(self._docker("inspect", "--format", "{{json .Config.Labels}}", self._lock))
         return _holder(found.text) if found.ok else ("", 0.0)
 
+    def _require_absence(self, outcome: Outcome) -> None:
+        """Raise EngineError unless there is no volume or no file: no other failure means that nothing is deployed."""
+        if not any(sign in outcome.err.lower() for sign in _ABSENT):
+            raise self._error(outcome, "what is deployed cannot be read")
+
     def _create(self) -> Steps[None]:
         """Create the container that reaches the volume. It stays, so that the next command needs one call."""
         created = yield from self._try_to_create(self._helper, f"--volume={self._volume}:{_FOLDER}")
@@ -133,12 +142,6 @@ class Store:
 def _holder(text: str) -> tuple[str, float]:
     labels = json.loads(text) or {}
     return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
-
-
-def _require_absence(outcome: Outcome) -> None:
-    """Raise EngineError unless there is no volume or no file. Other failures do not mean that nothing is deployed."""
-    if not any(sign in outcome.err.lower() for sign in _ABSENT):
-        raise EngineError(f"what is deployed cannot be read: {outcome.complaint}")
 
 
 def _project(data: bytes) -> Project | None:
