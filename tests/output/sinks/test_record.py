@@ -173,6 +173,16 @@ def test_a_kill_in_the_middle_of_a_write_leaves_whole_chunks_only(
     assert not lost or max(lost) < min(found)  # those of the older file, if the next one was just begun there
 
 
+def test_the_end_of_what_counts_is_looked_for_when_it_is_needed(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, limit=20_000)
+    for _ in range(30):
+        made.publish(b"x" * 999 + b"\n")
+        made.flush()
+    newest = max((RecordedFile(os.open(made.files.path(turn), os.O_RDONLY)) for turn in "01"), key=lambda one: one.at)
+    assert newest.head["over"]
+    assert newest.file_size > newest.size == made.record._good
+
+
 def test_a_file_that_is_written_over_while_it_is_read_has_no_more_lines(tmp_path: Path) -> None:
     made = Recorded(tmp_path, limit=4_000_000)
     for number in range(30):

@@ -105,7 +105,7 @@ class Recording:
     @property
     def size(self) -> int:
         """The bytes of its files."""
-        return sum(one.size for one in self._files)
+        return sum(one.file_size for one in self._files)
 
     @property
     def names(self) -> list[str]:

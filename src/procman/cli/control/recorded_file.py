@@ -27,8 +27,9 @@ class RecordedFile:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.size = os.fstat(fd).st_size  # bytes that count
+        self.file_size = self._size = os.fstat(fd).st_size  # bytes, and how many of them count
         self._begin = b""  # the first bytes; they have the position
+        self._mark = b""  # behind what counts, if it has not been looked for
         self._since: int | None = None  # of what counts, if the end of it is not marked
         begin = self._read(0, HEAD_BLOCK)
         self.tag = tag_of(begin)
@@ -38,18 +39,25 @@ class RecordedFile:
         self._begin = begin[: begin.find(b"\n") + 1]
         turn = self.head.get("turn")
         if self.head.get("over") is True and isinstance(turn, int):
-            self._find_end(stop_mark(self.tag, turn))
+            self._mark = stop_mark(self.tag, turn)
 
     def __del__(self) -> None:
         os.close(self._fd)
 
+    @property
+    def size(self) -> int:
+        """The bytes that count: in a file that is written over an older one, those before a mark, which takes 20 ms."""
+        mark, self._mark = self._mark, b""
+        if mark:
+            self._find_end(mark)
+        return self._size
+
     def _find_end(self, mark: bytes) -> None:
-        """Find what follows the last chunk of a file that is written over an older one."""
         start, before = 0, b""
-        while start < self.size and (data := self._read(start, BLOCK)):
+        while start < self._size and (data := self._read(start, BLOCK)):
             found = (before + data).find(mark)
             if found >= 0:
-                self.size = start - len(before) + found
+                self._size = start - len(before) + found
                 return
             start += len(data)
             before = data[-len(mark) :]
@@ -57,13 +65,14 @@ class RecordedFile:
 
     def chunks(self, start: int = 0, block: int = BLOCK) -> Iterator[Chunk]:
         """Yield the chunks from this byte on, as far as the file went when it was opened."""
+        size = self.size
         reader = ChunkReader(self.tag, self._since)
-        while start < self.size:
-            data = self._read(start, min(block, self.size - start))
+        while start < size:
+            data = self._read(start, min(block, size - start))
             start += len(data)
             if self._read(0, len(self._begin)) != self._begin:
                 return  # it is being written over
-            yield from reader.feed(data, not data or start >= self.size)
+            yield from reader.feed(data, not data or start >= size)
             if not data:
                 return
 
