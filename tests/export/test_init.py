@@ -268,6 +268,13 @@ def test_a_script_of_systemd_counts_successes_in_a_row(tmp_path: Path) -> None:
     assert results.read_text() == "0\n"
 
 
+def test_a_script_of_systemd_fails_at_once_for_what_has_already_ended() -> None:
+    plan = plan_of("web: ./web\n", {"web": {"ready": Check("exec", "false", timeout=300.0)}})
+    script = Export("systemd", plan).files["app/web.1.ready"]
+    env = {name: value for name, value in os.environ.items() if name != "MAINPID"}
+    assert subprocess.run(["sh", "-c", script], env=env, timeout=30, check=False).returncode == 1
+
+
 def test_readiness_by_a_line_of_the_log_is_warned_of_with_what_waits_for_it() -> None:
     overlay: dict[str, dict[str, object]] = {
         "tick": {"ready": Check("log", "listening")},

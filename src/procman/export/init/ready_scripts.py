@@ -25,7 +25,8 @@ ready() {{
 }}
 
 {first}# A process that ends before it is ready has failed. systemd acts on it when this script has ended.
-while [ -e "/proc/$MAINPID" ]; do
+# If it ended even before this script began, systemd sets no MAINPID.
+while [ -e "/proc/${{MAINPID:-none}}" ]; do
     {attempt}
     sleep {interval}
 done
