@@ -277,6 +277,46 @@ def test_the_end_of_a_session_is_shown_and_the_next_one_is_joined(session: FakeS
     walk(session, steps)
 
 
+def test_an_ended_session_has_no_running_processes_and_nothing_to_change(tmp_path: Path) -> None:
+    used: dict[str, object] = {
+        "cpu_percent": 7.0,
+        "pid": None,
+        "port": 5000,
+        "has_port": True,
+        "url": "http://localhost:5000",
+    }
+    session = FakeSession(
+        tmp_path / "s", row("db.1"), row("web.1", "running", **used), row("worker.1"), row("worker.2")
+    )
+
+    async def steps(screen: Screen) -> None:
+        await screen.see("4/4 up", "5000")
+        session.end()
+        await screen.see("○ worker.2 ended", gone="running")
+        assert all(gone not in screen.text for gone in ("up", "●", "5000", "%"))
+        await screen.press("end")
+        for key in ("r", "s", "S", "plus", "minus", "P", "w", "a"):
+            screen.app.say("")
+            await screen.press(key)
+            await screen.wait(lambda: screen.text.count("procman tui --start begins one") == 2, key)
+        await screen.press("home", "s")
+        await screen.see("ended", gone="stop all")
+        session.listen()
+        await screen.see("● worker.2 running", "4/4 up", "5000")
+
+    walk(session, steps)
+    assert {one["verb"] for one in session.requests} <= {"ps", "logs"}
+
+
+def test_a_session_that_cannot_be_read_is_not_said_to_have_ended(session: FakeSession) -> None:
+    async def steps(screen: Screen) -> None:
+        await screen.see("● web.1    running")
+        session.rows = [{"name": "strange"}]
+        await screen.see("○ web.1    unknown", "not a session", gone="running")
+
+    walk(session, steps)
+
+
 def test_a_thousand_instances_draw_only_what_is_seen(tmp_path: Path) -> None:
     session = FakeSession(tmp_path / "s", *(row(f"web.{number}") for number in range(1, 1001)))
 

@@ -41,6 +41,10 @@ class NoSessionError(ProcmanError):
     exit_code = 1
 
 
+class SilentError(NoSessionError):
+    """A session is there, but does not answer."""
+
+
 class StrangerError(ProcmanError):
     """What answers is not a session of this procman."""
 
@@ -214,7 +218,7 @@ class Connection:
                 require_awake(self._socket)
                 if time.monotonic() - last >= self._timeout:
                     hint = "it may be suspended; resume it with fg or kill -CONT"  # without /proc that cannot be seen
-                    raise NoSessionError("the session does not answer", hint) from None
+                    raise SilentError("the session does not answer", hint) from None
 
     def wait_without_limit(self) -> None:
         """Wait for answers as long as it takes."""

@@ -15,6 +15,7 @@ SAMPLES = 12  # of the CPU, for a sparkline
 _BARS = "▁▂▃▄▅▆▇█"
 _BUSY = 100.0  # percent of one CPU: the full height, unless more is used
 _UP = ("running",)
+ENDED, UNKNOWN = "ended", "unknown"  # states of all processes without an answer of the session
 _WORST = ("failed", "backoff", "stopped", "paused", "waiting", "starting", "stopping", "running", "exited")
 
 
@@ -57,7 +58,7 @@ class Row:
     @property
     def state(self) -> str:
         """The state: of several instances how many are up, and the worst state of the others."""
-        if self.kind == INSTANCE:
+        if self.kind == INSTANCE or self.is_lost:
             return str(self.members[0]["state"])
         up = sum(one["state"] in _UP for one in self.members)
         return f"{up}/{len(self.members)} up" if self.members else "empty"
@@ -66,7 +67,12 @@ class Row:
     def worst(self) -> str:
         """The state of what is most in need of attention."""
         found = {str(one["state"]) for one in self.members}
-        return next((state for state in _WORST if state in found), "exited")
+        return next((state for state in (*_WORST, ENDED, UNKNOWN) if state in found), "exited")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no session that answers for it."""
+        return any(one["state"] in (ENDED, UNKNOWN) for one in self.members)
 
     @property
     def port(self) -> int | None:
@@ -125,6 +131,11 @@ class FormationList:
             else:
                 known[key].clear()
         self._samples = known
+
+    def lose(self, state: str) -> None:
+        """Show this state for all, and no measurements: the session does not answer."""
+        nothing = {"state": state, "pid": None, "has_port": False, "cpu_percent": None, "memory_bytes": None}
+        self.update([{**one, **nothing} for one in self._answer])
 
     def _all_rows(self) -> Iterable[Row]:
         groups: dict[str, list[Record]] = {}

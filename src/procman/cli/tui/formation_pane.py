@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.message import Message
 
-from procman.cli.tui.formation_list import ALL, INSTANCE, TYPE, FormationList, size_text
+from procman.cli.tui.formation_list import ALL, ENDED, INSTANCE, TYPE, UNKNOWN, FormationList, size_text
 from procman.cli.tui.line_pane import LinePane
 from procman.core.text.printable import visible
 from procman.output.screen.statusline import CHANGING, DOWN, FAILED, UP
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from procman.cli.tui.formation_list import Row
 
 COLORS = ("cyan", "green", "magenta", "blue", "red", "yellow")  # of process types, as `start` has them
-_STATES = {"running": "green", "exited": "bright_black", "failed": "red"}  # the others are yellow
-_SIGNS = {"running": UP, "exited": DOWN, "failed": FAILED}
+_GRAY = "bright_black"
+_STATES = {"running": "green", "exited": _GRAY, "failed": "red", ENDED: _GRAY, UNKNOWN: _GRAY}  # the others are yellow
+_SIGNS = {"running": UP, "exited": DOWN, "failed": FAILED, ENDED: DOWN, UNKNOWN: DOWN}
 SPARKS = 8  # bars
 _MIN_NAME = 8  # columns
 _LONG_NAME = 14  # columns: shorter names are not cut off for the sake of further columns
@@ -80,6 +81,11 @@ class FormationPane(LinePane):
         before = self.list.row
         self.list.update(rows)
         self._show_selected(before)
+
+    def lose(self, state: str) -> None:
+        """Show this state for all: the session does not answer."""
+        self.list.lose(state)
+        self.refresh()
 
     def action_move(self, by: int) -> None:
         """Select another row."""
@@ -136,6 +142,8 @@ class FormationPane(LinePane):
             return None
         row = self.list.rows[number - 1]
         line = _line(columns, [column.cell(self.list, row) for column in columns])
+        if row.is_lost:
+            line.stylize("dim")
         if number - 1 == self.list.selected:
             line.stylize("reverse" if self.has_focus else "bold underline")
         return line

@@ -81,6 +81,11 @@ class ProcessKeys(App[None]):
         raise NotImplementedError
 
     @property
+    def trouble(self) -> str:
+        """Why the session does not answer; empty if it does."""
+        raise NotImplementedError
+
+    @property
     def marked_text(self) -> str | None:
         """The marked line of the log, if the log is read."""
         raise NotImplementedError
@@ -89,9 +94,16 @@ class ProcessKeys(App[None]):
         """Show a sentence in the last row for a while."""
         raise NotImplementedError
 
+    def _changeable(self) -> Row | None:
+        """Return the selected row if the session can do something with it. If it does not answer, say so."""
+        if self.trouble:
+            self.say(self.trouble)
+            return None
+        return self.selected
+
     def action_change(self, verb: str) -> None:
         """Restart, stop or start what is selected. Everything at the same time takes a second key."""
-        row = self.selected
+        row = self._changeable()
         if row is None:
             return
         if row.kind != ALL or verb == "start":
@@ -106,15 +118,17 @@ class ProcessKeys(App[None]):
 
     def action_scale(self, change: str) -> None:
         """Start another instance of the selected process type, or stop one."""
-        row = self.selected
-        if row is None or row.kind == ALL:
+        row = self._changeable()
+        if row is None:
+            return
+        if row.kind == ALL:
             self.say("select a process type to change the number of its instances")
         else:
             self._request({"verb": "scale", "names": [f"{row.type}{change}"]})
 
     def action_pause_processes(self) -> None:
         """Suspend the processes of what is selected, or let them continue."""
-        row = self.selected
+        row = self._changeable()
         if row is not None:
             self._request({"verb": "resume" if row.worst == "paused" else "pause", "names": row.names})
 
@@ -126,7 +140,7 @@ class ProcessKeys(App[None]):
 
     def action_why(self) -> None:
         """Show why what is selected is in its state."""
-        row = self.selected
+        row = self._changeable()
         if row is not None:
             names = row.log_names
             self._read(f"why {row.name}", lambda: explain(self._surroundings.find, names))
@@ -150,8 +164,10 @@ class ProcessKeys(App[None]):
 
     def action_attach(self) -> None:
         """Give the terminal to the selected process until Ctrl-]."""
-        row = self.selected
-        if row is None or row.kind != INSTANCE:
+        row = self._changeable()
+        if row is None:
+            return
+        if row.kind != INSTANCE:
             self.say("select one instance to attach to it")
             return
         try:

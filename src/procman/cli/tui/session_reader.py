@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from procman.cli.control.connection import RefusedError
+from procman.cli.control.connection import NoSessionError, RefusedError, SilentError
 from procman.cli.control.log_query import Query
 from procman.cli.control.log_source import live_output
 from procman.cli.control.usage import measure, note_ports
@@ -65,10 +65,11 @@ class Page:
 
 
 class Gone:
-    """There is no session to read from, for this reason."""
+    """There is no session to read from, for this reason. ``ended``: its processes have ended with it."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, ended: bool = False) -> None:
         self.reason = reason
+        self.ended = ended
 
 
 class SessionReader:
@@ -142,7 +143,9 @@ class SessionReader:
             try:
                 self._watch()
             except ProcmanError as error:
-                self._deliver(Gone(f"{error.message}; {error.hint}" if error.hint else error.message))
+                reason = f"{error.message}; {error.hint}" if error.hint else error.message
+                ended = isinstance(error, NoSessionError) and not isinstance(error, SilentError)
+                self._deliver(Gone(reason, ended=ended))
             except OSError as error:
                 self._deliver(Gone(f"the session cannot be read: {error}"))
             except (AssertionError, AttributeError, KeyError, TypeError, ValueError):

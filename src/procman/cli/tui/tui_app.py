@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from procman.cli.control.ps import duration_text
 from procman.cli.tui.card import Card
-from procman.cli.tui.formation_list import INSTANCE
+from procman.cli.tui.formation_list import ENDED, INSTANCE, UNKNOWN
 from procman.cli.tui.formation_pane import FormationPane, color_of
 from procman.cli.tui.log_pane import LogPane
 from procman.cli.tui.process_keys import ProcessKeys, Report, Surroundings
@@ -210,6 +210,7 @@ class Tui(ProcessKeys):
         if not self._trouble and self._about:
             self.log_pane.note(f"— {gone.reason} —")
         self._trouble = gone.reason
+        self.formation.lose(ENDED if gone.ended else UNKNOWN)
         self._show_lines()
 
     def on_report(self, message: Report) -> None:
@@ -256,6 +257,11 @@ class Tui(ProcessKeys):
     def selected(self) -> Row | None:
         """The selected row of the list."""
         return self.formation.list.row
+
+    @property
+    def trouble(self) -> str:
+        """Why the session does not answer; empty if it does."""
+        return self._trouble
 
     @property
     def marked_text(self) -> str | None:
