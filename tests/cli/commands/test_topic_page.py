@@ -41,6 +41,17 @@ def test_a_page_is_plain_on_a_pipe(place: harness.Place, topic: str) -> None:
     assert max(map(len, prose)) <= 80
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("words", [[], ["start"], ["wait"]])
+def test_a_full_disk_is_not_a_missing_page(words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([harness.PROCMAN, "help", *words], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (
+        70,
+        b"procman: cannot write to standard output: No space left on device\n",
+    )
+
+
 def test_a_command_and_the_overlay_have_their_reference_before_their_page(place: harness.Place) -> None:
     for topic, first, page in (
         ("start", "Usage: procman start", "# start: "),

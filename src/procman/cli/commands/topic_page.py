@@ -39,12 +39,11 @@ def perform(invocation: Invocation) -> int:
         return EXIT_OK
     palette = palette_for(sys.stdout)
     try:
-        _show(_topic(topic, palette) if topic else colored_page(_list(), palette))
+        text = _topic(topic, palette) if topic else colored_page(_list(), palette)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         hint = "procman COMMAND --help explains the options of a command"
         raise ConfigError(f"this installation lacks the pages of the documentation: {error.strerror}", hint) from None
+    _show(text)
     return EXIT_OK
 
 
