@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 import harness
 from e2e.browser import Browser
+from procman.runtime.system.procfs import children_of
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra tui-web is not installed")
 pytest.importorskip("textual_serve", reason="the extra tui-web is not installed")
@@ -93,6 +95,19 @@ def test_a_page_ends_with_its_server_even_if_that_is_killed(served: Served) -> N
 
     asyncio.run(visit())
     served.server.wait_until_gone()
+    assert served.session.process.poll() is None
+
+
+def test_a_page_that_is_suspended_does_not_keep_its_server(served: Served) -> None:
+    async def visit() -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{served.address}ws") as page:
+            await receive(page, "worker.1")
+            (drawing,) = children_of(served.server.process.pid)
+            os.kill(drawing, signal.SIGSTOP)
+            served.server.signal(signal.SIGINT)
+            await asyncio.to_thread(served.server.wait_until_gone)
+
+    asyncio.run(visit())
     assert served.session.process.poll() is None
 
 

@@ -7,6 +7,7 @@ with its page, at the latest with this server.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shlex
 import signal
@@ -19,6 +20,7 @@ from textual_serve.server import Server
 
 from procman.cli.tui.web_gate import WebGate, accepts
 from procman.cli.tui.web_page import page, policy
+from procman.runtime.system.procfs import own_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 TOKEN_SIZE = 32  # bytes
 SHUTDOWN_TIME = 3.0  # seconds for open pages to end
+
+
+def _kill_pages() -> None:
+    """Kill the processes of pages that do not end, for example since they are suspended: we would wait for them."""
+    for pid in own_children():
+        os.kill(pid, signal.SIGKILL)
 
 
 class WebServer(Server):
@@ -56,7 +64,9 @@ class WebServer(Server):
         self._announce()
         await ended.wait()
         server.close()
-        await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
+        _, late = await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
+        if late:
+            _kill_pages()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Answer) -> web.StreamResponse:
