@@ -100,6 +100,21 @@ def test_a_file_that_another_program_has_put_there_meanwhile_stays(kept: KeptSoc
     assert path.read_text() == "not ours"
 
 
+def test_our_own_lost_socket_is_not_what_has_its_address(
+    kept: KeptSockets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = a_plan("web.1")
+    plan.listen = of(f"{tmp_path}/web.sock")
+    kept.open(plan.listen)
+    os.unlink(tmp_path / "web.sock")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind("web.sock")  # the system shows this socket by its relative path
+        other.listen()
+        with pytest.raises(SpawnError, match=r"web\.sock: it is taken by another process$"):
+            kept.equip(plan, {}, [])
+
+
 def test_it_listens_on_ipv6(kept: KeptSockets) -> None:
     address = free_address("[::1]")
     try:

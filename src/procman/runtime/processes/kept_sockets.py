@@ -57,7 +57,7 @@ class KeptSockets:
                 except OSError as error:
                     self.keep_only(())
                     hint = "" if error.errno != errno.EADDRINUSE else _HINT
-                    raise UsageError(f"{plan.name} {_trouble(error)}", hint) from None
+                    raise UsageError(f"{plan.name} {self._trouble(error)}", hint) from None
 
     def open(self, listen: Listen) -> list[int]:
         """Open what is not open yet; return the descriptors. Raises OSError, whose text names the address."""
@@ -80,7 +80,7 @@ class KeptSockets:
         try:
             fds = self._limit.lower_copies(self.open(plan.listen), ABOVE)
         except OSError as error:
-            raise SpawnError(_trouble(error), None) from None
+            raise SpawnError(self._trouble(error), None) from None
         actions += [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds, FIRST)]
         env["LISTEN_FDS"] = str(len(fds))
         env["LISTEN_FDNAMES"] = ":".join(one.name for one in plan.listen.sockets)
@@ -112,6 +112,23 @@ class KeptSockets:
         poll = select.poll()
         poll.register(kept.fileno(), select.POLLIN)
         return None if poll.poll(0) else 0
+
+    def _trouble(self, error: OSError) -> str:
+        """Return why a socket cannot be opened, as a clause: what has the address, or what the system says."""
+        address = str(error.filename)
+        if error.errno == errno.EADDRINUSE:
+            return f"cannot listen on {address}: it is taken by {self._owner(address)}"
+        return f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
+
+    def _owner(self, address: str) -> str:
+        from procman.runtime.system.listeners import owner_of, unix_inodes
+        from procman.runtime.system.port_owner import owner
+
+        if "/" not in address:
+            return owner(int(address.rpartition(":")[2]))
+        lost = {os.fstat(kept.fileno()).st_ino for kept in self._open.values()}  # ours, without their file
+        inodes = unix_inodes(address) - lost
+        return owner_of(inodes) if inodes else "another process"
 
     def _kept(self, wanted: ListeningSocket) -> socket.socket:
         if wanted.address in self._open and not self.is_lost(wanted.address):
@@ -212,21 +229,3 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _trouble(error: OSError) -> str:
-    """Return why a socket cannot be opened, as a clause: what has the address, or what the system says."""
-    address = str(error.filename)
-    if error.errno == errno.EADDRINUSE:
-        return f"cannot listen on {address}: it is taken by {_owner(address)}"
-    return f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
-
-
-def _owner(address: str) -> str:
-    from procman.runtime.system.listeners import owner_of, unix_inodes
-    from procman.runtime.system.port_owner import owner
-
-    if "/" not in address:
-        return owner(int(address.rpartition(":")[2]))
-    inodes = unix_inodes(address)
-    return owner_of(inodes) if inodes else "another process"
