@@ -99,6 +99,19 @@ def test_the_formula_is_ruby(tmp_path: Path) -> None:
     assert subprocess.run(["ruby", "-c"], input=text, text=True, capture_output=True, check=False).returncode == 0
 
 
+def test_the_formula_has_its_addresses_as_they_are() -> None:
+    words = [str(PACKAGING / "homebrew/formula"), "https://example.org/?a=1&b", "https://example.org/x|y\\1", "0" * 64]
+    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert 'homepage "https://example.org/?a=1&b"' in text
+    assert 'url "https://example.org/x|y\\1"' in text
+
+
+def test_scripts_that_make_folders_remove_them_at_an_interrupt_too() -> None:
+    made = [path for path in PACKAGING.rglob("*") if path.is_file() and "$(mktemp" in path.read_text()]
+    assert len(made) >= 4
+    assert [path for path in made if "trap 'exit 130' HUP INT TERM" not in path.read_text()] == []
+
+
 def test_the_feature_passes_its_options_to_its_script() -> None:
     folder = PACKAGING / "devcontainer/src/procman"
     feature = json.loads((folder / "devcontainer-feature.json").read_text())
