@@ -111,6 +111,12 @@ def test_a_page_that_is_suspended_does_not_keep_its_server(served: Served) -> No
     assert served.session.process.poll() is None
 
 
+def test_a_port_that_is_taken_is_named_in_one_sentence(served: Served, place: harness.Place) -> None:
+    done = place.call("tui", "--web", f"--web-port={served.port}")
+    assert done.code == 2
+    assert done.err.splitlines()[0] == f"procman: cannot listen on port {served.port}: address already in use"
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 def test_a_browser_draws_it_and_types(served: Served) -> None:
     async def visit() -> None:

@@ -105,7 +105,7 @@ def _serve(invocation: Invocation) -> int:
     try:
         server = WebServer(command, port)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = os.strerror(error.errno or 0).lower()  # Python has added the address as it writes it
         raise ConfigError(f"cannot listen on port {port}: {reason}", "leave out --web-port for a free one") from None
     asyncio.run(server.run())
     return EXIT_OK
