@@ -34,6 +34,7 @@ LAST_LINES = 40  # of a failed process
 FAILED = 1  # the exit code if the command succeeded, but a process failed
 ENDS_WITH_INPUT = "_PROCMAN_ENDS_WITH_INPUT"  # set by the plugin of pytest: stdin is a pipe, in which nothing arrives
 CONNECT_RETRY_INTERVAL = 0.01  # seconds, until the session listens
+END_TIMEOUT = 10.0  # seconds, from the moment when it has hung up until its exit status is there
 
 
 class NotReadyError(ProcmanError):
@@ -53,9 +54,7 @@ def perform(invocation: Invocation) -> int:
     background = Background(lambda: _start(settings, stderr), log, lambda: shutil.rmtree(folder, ignore_errors=True))
     try:
         with _ended_by_input(ends_with_input):
-            connection = _connect(socket, background, log)
-            _wait(connection, socket, timeout, settings)
-            before = _deaths(_rows(connection))
+            connection, before = _ready(socket, background, log, timeout, settings)
         code = run(settings, invocation, {**_variables(connection), "PROCMAN_TEST_SOCKET": socket})
         code = _finish(socket, code, before, settings)
         if Ending.by_key:
@@ -116,16 +115,33 @@ def _ended_by_input(is_wanted: bool) -> Iterator[None]:
         signal.signal(signal.SIGIO, before)
 
 
-def _connect(socket: str, background: Background, log: str) -> Connection:
+def _ready(
+    socket: str, background: Background, log: str, timeout: object, settings: Settings
+) -> tuple[Connection, dict[str, int]]:
+    """Wait until the session is ready; return a connection to it, and how often each process has failed so far."""
+    try:
+        connection = _connect(socket, background)
+        _wait(connection, socket, timeout, settings)
+        return connection, _deaths(_rows(connection))
+    except NoSessionError:  # it may have listened before it found out that it cannot start
+        limit = time.monotonic() + END_TIMEOUT
+        while (code := background.code()) is None:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(CONNECT_RETRY_INTERVAL)
+        with open(log, "rb") as file:
+            sys.stderr.buffer.write(file.read())
+        message = f"the processes could not be started (exit status {code}), so nothing was tested"
+        raise NotReadyError(message) from None
+
+
+def _connect(socket: str, background: Background) -> Connection:
     while True:
         found = find([socket], given=True)
         if found is not None:
             return Connection(found)
-        code = background.code()
-        if code is not None:
-            with open(log, "rb") as file:
-                sys.stderr.buffer.write(file.read())
-            raise NotReadyError(f"the processes could not be started (exit status {code}), so nothing was tested")
+        if background.code() is not None:
+            raise NoSessionError("the session has ended")
         time.sleep(CONNECT_RETRY_INTERVAL)
 
 
