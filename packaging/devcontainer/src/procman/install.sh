@@ -30,6 +30,6 @@ fi
 "$folder/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check "$package"
 ln -sf "$folder/bin/procman" /usr/local/bin/procman
 mkdir -p /usr/local/share/bash-completion/completions /usr/local/share/zsh/site-functions
-procman completion bash >/usr/local/share/bash-completion/completions/procman
-procman completion zsh >/usr/local/share/zsh/site-functions/_procman
-procman --version
+"$folder/bin/procman" completion bash >/usr/local/share/bash-completion/completions/procman
+"$folder/bin/procman" completion zsh >/usr/local/share/zsh/site-functions/_procman
+"$folder/bin/procman" --version
