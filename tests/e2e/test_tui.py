@@ -75,6 +75,16 @@ def test_it_has_no_colors_without_colors_and_leaves_the_terminal_as_it_was(runni
     assert terminal.out.rindex(b"\x1b[?1049l") > terminal.out.rindex(b"\x1b[?1049h")
 
 
+def test_ctrl_z_suspends_it(running: harness.Place) -> None:
+    terminal = on_terminal(running, "-c", f"set -m; {harness.PROCMAN} tui; echo held; fg", program="/bin/sh")
+    shows(terminal, "● worker.1", "at work")
+    terminal.type(b"\x1a")
+    shows(terminal, "held")
+    shows(terminal, "● worker.1", "at work")
+    terminal.type(b"q")
+    assert terminal.wait() == 0
+
+
 def test_it_ends_with_its_terminal_even_if_hangups_are_ignored(running: harness.Place) -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"

@@ -57,6 +57,7 @@ HELP = (
     "p f          pause or follow the log",
     "y            copy the marked line of the log, or the URL of what is selected",
     "q            leave; the session continues",
+    "Ctrl-Z       suspend this screen, until fg in the shell",
 )
 
 
@@ -94,6 +95,7 @@ class Tui(ProcessKeys):
         Binding("t", "stamps", show=False),
         Binding("p", "pause", show=False),
         Binding("f", "follow", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
     ]
 
     def __init__(self, surroundings: Surroundings) -> None:
