@@ -1,4 +1,4 @@
-"""Limits that a real kernel holds by cgroup v2: User-mode Linux runs the installed command on the files of this machine.
+"""Limits that a real kernel holds by cgroup v2: User-mode Linux runs the installed command on this machine's files.
 
 Most machines that run tests have version 1, or manage the groups of version 2 themselves.
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 
 import pytest
 
@@ -68,6 +70,41 @@ def test_a_folder_with_only_our_processes_is_prepared(tmp_path: Path) -> None:
     assert claim(str(folder), os.getpid()) == {"cpu", "memory", "pids"}
     assert (folder / "procman" / "cgroup.procs").read_text() == f"{os.getpid()}\n"
     assert (folder / "cgroup.subtree_control").read_text() == "+cpu +memory +pids\n"
+
+
+def test_what_is_forked_while_the_folder_is_prepared_is_moved_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = group(tmp_path / "own", pids=f"{os.getpid()}\n")
+    with subprocess.Popen(["sleep", "1000"]) as late:
+        moves: list[str] = []
+
+        def write(path: str, text: str) -> None:
+            if path.endswith("subtree_control") and not moves.count(str(late.pid)):
+                (folder / "cgroup.procs").write_text(f"{late.pid}\n")
+                raise OSError(errno.EBUSY, "Device or resource busy")
+            moves.append(text)
+
+        monkeypatch.setattr(cgroups, "write", write)
+        assert claim(str(folder), os.getpid()) == {"cpu", "memory", "pids"}
+        late.kill()
+    assert moves == [str(os.getpid()), str(late.pid), "+cpu +memory +pids"]
+
+
+def test_a_folder_that_never_becomes_empty_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, _text: str) -> None:
+        if path.endswith("subtree_control"):
+            raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(cgroups, "write", refuse)
+    with pytest.raises(NoGroupError, match="faster than they can be moved"):
+        claim(str(group(tmp_path / "own", pids=f"{os.getpid()}\n")), os.getpid())
+
+
+def test_a_process_that_has_just_ended_is_not_of_others(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    assert claim(str(group(tmp_path / "own", pids=f"{gone.pid}\n")), os.getpid())
 
 
 def test_one_that_is_prepared_already_is_not_touched(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from procman.runtime.system.oom_kills import counted
-from procman.runtime.system.procfs import content, descendants_of
+from procman.runtime.system.procfs import content, parent_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 MEMORY, CPU, PIDS = "memory", "cpu", "pids"  # controllers
 CONTROLLERS = (MEMORY, CPU, PIDS)
 CPU_PERIOD = 100_000  # microseconds, the kernel's default
+MOST_ROUNDS = 20  # of moving what has been forked meanwhile
 OWN_GROUP = "procman"  # where our own processes go: a group with controllers for its groups must not have any itself
 SYSTEMD = "/run/systemd/system"  # exists if systemd manages the groups
 _DELEGATED = ("user.delegate", "trusted.delegate")  # attributes that systemd sets
@@ -50,8 +52,7 @@ def claim(folder: str, ours: int) -> frozenset[str]:
             raise NoGroupError("cgroup v2 has no controllers here")
         _require_delegated(folder)
         if not known <= frozenset(_words(f"{folder}/cgroup.subtree_control")):
-            _make_room(folder, descendants_of(ours))
-            write(f"{folder}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(known)))
+            _enable(folder, known, ours)
     except OSError as error:
         raise NoGroupError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
     return known
@@ -72,14 +73,41 @@ def _attribute(folder: str, name: str) -> bytes:
         return b""
 
 
-def _make_room(folder: str, ours: set[int]) -> None:
+def _enable(folder: str, controllers: Iterable[str], ours: int) -> None:
+    """Give the folder's groups these controllers. Raises NoGroupError and OSError.
+
+    The kernel refuses that with EBUSY while the folder itself has processes, and they fork while they are being moved.
+    """
+    text = " ".join(f"+{name}" for name in sorted(controllers))
+    for _ in range(MOST_ROUNDS):
+        _make_room(folder, ours)
+        try:
+            write(f"{folder}/cgroup.subtree_control", text)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+    raise NoGroupError(f"{folder} gets new processes faster than they can be moved")
+
+
+def _make_room(folder: str, ours: int) -> None:
     """Move our processes into a group of their own. Raises NoGroupError if the folder has others."""
     present = [int(word) for word in _words(f"{folder}/cgroup.procs")]
-    if not ours.issuperset(present):
+    if any(_is_foreign(pid, ours) for pid in present):
         raise NoGroupError(f"{folder} has processes of others")
     if present:
         os.makedirs(f"{folder}/{OWN_GROUP}", exist_ok=True)
         admit(f"{folder}/{OWN_GROUP}", present)
+
+
+def _is_foreign(pid: int, ours: int) -> bool:
+    """Return whether a process is alive and has another ancestor than ``ours``. One that ends while we look is not."""
+    ancestor: int | None = pid
+    while ancestor not in (ours, None):
+        if ancestor == 0:
+            return True
+        ancestor = parent_of(ancestor)
+    return False
 
 
 def _words(path: str) -> list[str]:
