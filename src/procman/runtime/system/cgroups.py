@@ -101,7 +101,7 @@ def _make_room(folder: str, ours: int) -> None:
 
 
 def _is_foreign(pid: int, ours: int) -> bool:
-    """Return whether a process is alive and has another ancestor than ``ours``. One that ends while we look is not."""
+    """Return whether a process is alive, and neither ``ours`` nor below it. One that ends while we look is not."""
     ancestor: int | None = pid
     while ancestor not in (ours, None):
         if ancestor == 0:
