@@ -237,7 +237,10 @@ def test_a_machine_behind_ssh_is_a_context_too(shop: Shop) -> None:
     done = shop.attempt("run", "--", "sh", "-c", "echo $PS; exit 3")
     assert (done.code, done.out) == (3, "run.1\n")
     whole = ssh.read_text()
-    ssh.write_text("#!/bin/sh\necho 'deploy@there.example: Permission denied (publickey).' >&2\nexit 255\n")
+    # If ssh ends before the request has been written, docker reports that alone, and not what ssh has said.
+    ssh.write_text(
+        "#!/bin/sh\nread -r request\necho 'deploy@there.example: Permission denied (publickey).' >&2\nexit 255\n"
+    )
     sentence = "does not answer: deploy@there.example: Permission denied (publickey)."
     for words in (("ps",), ("deploy",)):
         done = shop.attempt(*words)
