@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -246,16 +247,15 @@ def test_the_end_of_pytest_while_the_session_starts_ends_it(project: harness.Pla
     project.write("procman.toml", "[process.web]\nready = { exec = 'touch asked; false' }\n")
     project.write("test_it.py", "def test_it(procman): pass\n")
     project.write("pytest.ini", "[pytest]\nprocman_timeout = 1000\n")  # seconds that it must not wait
-    temporary = project.folder / "temporary"
-    temporary.mkdir()
-    session = begun(project, env={"TMPDIR": str(temporary)})
-    while not (project.folder / "asked").exists():
-        assert session.process.poll() is None, session
-        session._read(0.02)
-    session.signal(signal.SIGKILL)
-    assert session.wait() == -signal.SIGKILL
-    session.wait_until_gone()
-    assert list(temporary.glob("procman-test-*")) == []
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # short enough for a socket
+        session = begun(project, env={"TMPDIR": temporary})
+        while not (project.folder / "asked").exists():
+            assert session.process.poll() is None, session
+            session._read(0.02)
+        session.signal(signal.SIGKILL)
+        assert session.wait() == -signal.SIGKILL
+        session.wait_until_gone()
+        assert [name for name in os.listdir(temporary) if name.startswith("procman-test-")] == []
 
 
 def test_the_output_of_a_failed_test_is_shown_although_the_clock_was_set_back(project: harness.Place) -> None:

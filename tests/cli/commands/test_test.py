@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
@@ -31,3 +32,10 @@ def test_a_session_that_ends_after_it_has_begun_to_listen_is_shown_with_its_reas
     with pytest.raises(test.NotReadyError, match=r"could not be started \(exit status 3\)"):
         test._ready("sock", background, str(tmp_path / "log"), 60.0, Settings())
     assert "port 5000 of web.1 is taken" in capfd.readouterr().err
+
+
+def test_its_socket_has_a_short_path_wherever_temporary_files_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
+    assert test._parent_folder() == "/var/tmp"
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "long" * 25)
+    assert test._parent_folder() == "/tmp"

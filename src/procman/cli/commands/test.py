@@ -34,6 +34,8 @@ LAST_LINES = 40  # of a failed process
 FAILED = 1  # the exit code if the command succeeded, but a process failed
 ENDS_WITH_INPUT = "_PROCMAN_ENDS_WITH_INPUT"  # set by the plugin of pytest: stdin is a pipe, in which nothing arrives
 CONNECT_RETRY_INTERVAL = 0.01  # seconds, until the session listens
+PREFIX = "procman-test-"  # of the folder for its socket and its log
+LONGEST_SOCKET = 103  # bytes of its path: unix(7) has 107, macOS four fewer
 END_TIMEOUT = 10.0  # seconds, from the moment when it has hung up until its exit status is there
 
 
@@ -47,7 +49,7 @@ def perform(invocation: Invocation) -> int:
     """Start a session in the background, wait until it is ready, run the command, stop the session."""
     ends_with_input = bool(os.environ.pop(ENDS_WITH_INPUT, ""))
     timeout = own_options(invocation).get("ready_timeout", READY_TIMEOUT)
-    folder = tempfile.mkdtemp(prefix="procman-test-")
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=_parent_folder())
     socket, log = f"{folder}/sock", f"{folder}/log"
     settings = _settings(invocation, socket)
     stderr = os.dup(2)  # the session's own output goes to the log
@@ -64,6 +66,13 @@ def perform(invocation: Invocation) -> int:
         background.end()
         os.close(stderr)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent_folder() -> str:
+    """Return the folder for temporary files, unless its path is too long for a socket."""
+    usual = tempfile.gettempdir()
+    fits = len(os.fsencode(f"{usual}/{PREFIX}12345678/sock")) <= LONGEST_SOCKET
+    return usual if fits else "/tmp"  # noqa: S108 (mkdtemp makes a folder there that is ours alone)
 
 
 def _settings(invocation: Invocation, socket: str) -> Settings:
