@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
+from procman.engines.calls import (
+    Call,
+    Card,
+    Follow,
+    Interactive,
+    Now,
+    Outcome,
+    Pause,
+    PrivateFolder,
+    Report,
+    Stop,
+    Together,
+)
 from procman.engines.records import LogLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
-    from procman.engines.calls import Step, Steps
+    from procman.engines.calls import Followed, Step, Steps
 
     T = TypeVar("T")
 
@@ -32,6 +44,7 @@ class Driver:
     said: list[str] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
+    stopped: list[Call] = field(default_factory=list)  # of what is followed
     rounds: int = 0  # calls one after the other; those together count as one
 
     def perform(self, steps: Steps[T]) -> T:
@@ -82,18 +95,26 @@ class Driver:
         return self.answer(call)
 
     def _follow(self, ahead: list[Call], step: Follow) -> None:
+        """Read each call to its end, one after the other. One that is stopped says no more, and has not ended."""
+        self.stopped.clear()
         while ahead:
             call = ahead.pop(0)
             outcome = self._call(call)
             assert isinstance(outcome, Outcome)
             for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
                 for line in data.splitlines():
-                    for item in step.read(call, stream, line):
-                        if isinstance(item, Call):
-                            ahead.append(item)
-                        else:
-                            self.lines.append(item)
-            ahead += step.ended(call)
+                    self._obey(step.read(call, stream, line), ahead)
+            if call not in self.stopped:
+                self._obey(step.ended(call), ahead)
+
+    def _obey(self, items: Iterable[Followed], ahead: list[Call]) -> None:
+        for item in items:
+            if isinstance(item, Call):
+                ahead.append(item)
+            elif isinstance(item, Stop):
+                self.stopped.append(item.call)
+            else:
+                self._note(item)
 
     @property
     def commands(self) -> list[str]:

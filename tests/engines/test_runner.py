@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Together, now, run
+from procman.engines.calls import Call, Follow, Interactive, Now, Outcome, Pause, Report, Stop, Together, now, run
 from procman.engines.ending_signals import EndedError
 from procman.engines.interface import EngineError
 from procman.engines.records import LogLine
@@ -225,6 +225,40 @@ def test_what_has_ended_may_be_followed_again() -> None:
     perform(Follow((shell("echo once; echo no >&2"),), read, lambda _: [more.pop()] if more else []))
     lines = [line.line for line in shown if isinstance(line, LogLine) and line.stream == "stdout"]
     assert lines == [b"once", b"again"]
+
+
+def test_what_does_not_end_by_itself_is_stopped_after_what_it_has_written() -> None:
+    ended: list[Call] = []
+    endless = shell("printf 'first\\nsecond\\n'; while :; do sleep 0.05; done")
+
+    def read(call: Call, stream: str, line: bytes) -> Iterator[LogLine | Report | Stop]:
+        yield LogLine("web.1", line, stream=stream)
+        if line == b"first":
+            yield Report("that is enough")
+            yield Stop(call)
+
+    def note(call: Call) -> Iterator[Call]:
+        ended.append(call)
+        yield from ()
+
+    perform(Follow((endless,), read, note))
+    assert [line.line for line in shown if isinstance(line, LogLine)] == [b"first", b"second"]
+    assert Report("that is enough") in shown
+    assert ended == [], "it has not ended by itself"
+
+
+def test_what_was_said_about_an_end_is_read_before_it() -> None:
+    said: list[bytes] = []
+
+    def read(_call: Call, _stream: str, line: bytes) -> Iterator[LogLine]:
+        said.append(line)
+        yield from ()
+
+    def ended(_call: Call) -> Iterator[Report]:
+        yield Report(said[-1].decode())
+
+    perform(Follow((shell("exec >&-; sleep 0.1; echo the reason >&2"),), read, ended))
+    assert Report("the reason") in shown
 
 
 def test_a_terminal_is_passed_on_and_the_code_returned() -> None:

@@ -115,22 +115,33 @@ class Card:
     lines: tuple[str, ...] = ()
 
 
-def _nothing(_call: Call) -> Iterable[Call]:
+def _nothing(_call: Call) -> Iterable[Followed]:
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a call of a Follow that would not end by itself. What it has written already is still read."""
+
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
     """Run several calls at the same time and read their output line by line, until all have ended.
 
-    ``read`` gets the call, the stream ("stdout" or "stderr") and a line without its end. It returns the log lines to
-    show, and calls to follow as well, such as those of an instance that is new. ``ended`` gets a call that has closed
-    its standard output, and returns calls to follow then: a connection may be cut after an hour. The answer is None.
+    ``read`` gets the call, the stream ("stdout" or "stderr") and a line without its end. It returns what to show, calls
+    to follow as well, such as those of an instance that is new, and calls to stop. ``ended`` gets a call that has
+    closed its output, unless it was stopped, and returns the same: a connection may be cut after an hour, and followed
+    again. The answer is None.
     """
 
     calls: tuple[Call, ...]
-    read: Callable[[Call, str, bytes], Iterable[LogLine | Call]]
-    ended: Callable[[Call], Iterable[Call]] = _nothing
+    read: Callable[[Call, str, bytes], Iterable[Followed]]
+    ended: Callable[[Call], Iterable[Followed]] = _nothing
+
+
+Followed = LogLine | Report | Call | Stop  # what a line or the end of a call may mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from procman.engines.calls import Call, Card, Follow, Interactive, Now, Outcome, Pause, PrivateFolder, Report, Together
+from procman.engines.calls import (
+    Call,
+    Card,
+    Follow,
+    Interactive,
+    Now,
+    Outcome,
+    Pause,
+    PrivateFolder,
+    Report,
+    Stop,
+    Together,
+)
 from procman.engines.ending_signals import EndedError, EndingSignals, held_signals
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.private_folder import private_folder
@@ -22,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import IO, TypeVar
 
-    from procman.engines.calls import Step, Steps
+    from procman.engines.calls import Followed, Step, Steps
 
     T = TypeVar("T")
 
@@ -120,6 +132,11 @@ class _Child:
         self.stdin = _Stream(self.process.stdin, bytearray(call.stdin)) if self.process.stdin else None
         self.out = _Stream(self.process.stdout) if self.process.stdout else None
         self.err = _Stream(self.process.stderr) if self.process.stderr else None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has closed its output."""
+        return all(stream.pipe.closed for stream in (self.out, self.err) if stream)
 
     def signal(self, number: int) -> None:
         """Send a signal to the child and its group, if it has one of its own."""
@@ -259,12 +276,13 @@ def _end(children: Iterable[_Child]) -> None:
 class _Follower:
     """Shows the output of calls line by line as it comes, until all have ended."""
 
-    def __init__(self, step: Follow, show: Callable[[LogLine], None]) -> None:
+    def __init__(self, step: Follow, show: Callable[[Report | LogLine], None]) -> None:
         self._read = step.read
         self._ended = step.ended
         self._first = step.calls
         self._show = show
         self._children: list[_Child] = []
+        self._stopped: list[_Child] = []
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
@@ -284,23 +302,33 @@ class _Follower:
             self._children.append(child)
         for name, stream in (("stdout", child.out), ("stderr", child.err)):
             if stream:
-                self._selector.register(stream.pipe, selectors.EVENT_READ, (call, name, stream))
+                self._selector.register(stream.pipe, selectors.EVENT_READ, (child, name, stream))
 
-    def _take(self, call: Call, name: str, stream: _Stream) -> None:
+    def _take(self, child: _Child, name: str, stream: _Stream) -> None:
         begin = len(stream.data)
         more = _transfer(stream, selectors.EVENT_READ)
         if not more:
             self._selector.unregister(stream.pipe)
             stream.pipe.close()
         for line in _lines(stream.data, begin, is_all=not more):
-            for item in self._read(call, name, line):
-                if isinstance(item, Call):
-                    self._start(item)
-                else:
-                    self._show(item)
-        if not more and name == "stdout":
-            for item in self._ended(call):
+            self._obey(self._read(child.call, name, line))
+        if child.is_silent and child not in self._stopped:
+            self._obey(self._ended(child.call))
+
+    def _obey(self, items: Iterable[Followed]) -> None:
+        for item in items:
+            if isinstance(item, Call):
                 self._start(item)
+            elif isinstance(item, Stop):
+                self._stop(item.call)
+            else:
+                self._show(item)
+
+    def _stop(self, call: Call) -> None:
+        for child in self._children:
+            if child.call == call and not child.is_silent:
+                self._stopped.append(child)
+                child.signal(signal.SIGTERM)
 
 
 def _lines(data: bytearray, begin: int, *, is_all: bool) -> list[bytes]:
