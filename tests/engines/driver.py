@@ -77,7 +77,8 @@ class Driver:
             case PrivateFolder():
                 found = "/run/user/1000/procman"
             case Follow():
-                self._follow(list(step.calls), step)
+                self.stopped.clear()
+                self._read_to_the_end(list(step.calls), step)
             case Report() | LogLine() | Card():
                 self._note(step)
         return (None, found) if isinstance(found, BaseException) else (found, None)
@@ -94,16 +95,17 @@ class Driver:
         self.calls.append(call)
         return self.answer(call)
 
-    def _follow(self, ahead: list[Call], step: Follow) -> None:
-        """Read each call to its end, one after the other. One that is stopped says no more, and has not ended."""
-        self.stopped.clear()
+    def _read_to_the_end(self, ahead: list[Call], step: Follow) -> None:
+        """Read each call, then what its lines have started, then its end, unless it was stopped meanwhile."""
         while ahead:
             call = ahead.pop(0)
+            started: list[Call] = []
             outcome = self._call(call)
             assert isinstance(outcome, Outcome)
             for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
                 for line in data.splitlines():
-                    self._obey(step.read(call, stream, line), ahead)
+                    self._obey(step.read(call, stream, line), started)
+            self._read_to_the_end(started, step)
             if call not in self.stopped:
                 self._obey(step.ended(call), ahead)
 

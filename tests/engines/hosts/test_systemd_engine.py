@@ -212,12 +212,23 @@ def test_processes_of_a_user_have_to_stay_after_the_last_session() -> None:
 
 def test_the_lock_names_its_owner() -> None:
     hosts = FakeHosts({"LOCK": said("bob@there, process 7\n1796009300\n", 3)})
-    with pytest.raises(EngineError, match="bob@there, process 7 is deploying to lan") as raised:
+    with pytest.raises(EngineError, match=r"^bob@there, process 7 has been changing shop for 70 s$") as raised:
         driver(hosts).perform(engine().lock("me@here", 300))
-    assert raised.value.hint == "since 70 s; if it is dead: procman deploy --unlock --on lan"
+    assert "procman deploy --unlock --on lan" in raised.value.hint
     work = driver(FakeHosts({"LOCK": said("bob@there\n")}))
     work.perform(engine().lock("me@here", 300))
     assert work.said == ["the lock of bob@there had expired and is taken over"]
+
+
+def test_nothing_is_removed_while_another_command_has_the_lock() -> None:
+    hosts = FakeHosts({"REQUIRE_FREE": said("bob@there\n1796009300\n", 3)})
+    with pytest.raises(EngineError, match=r"^bob@there has been changing shop for 70 s$"):
+        driver(hosts).perform(engine().down())
+    assert hosts.scripts() == ["SHOW", "REQUIRE_FREE"]
+    hosts = FakeHosts({("SHOW", "deploy@a"): LOST})
+    with pytest.raises(EngineError, match="what is deployed there stays"):
+        driver(hosts).perform(engine().down())
+    assert hosts.scripts() == ["SHOW", "REMOVE"], "no one can know the lock of a host that is lost"
 
 
 def test_scaling_uses_the_files_that_are_there() -> None:
@@ -280,12 +291,39 @@ def test_logs_are_followed_after_the_last_line_of_each_host() -> None:
     assert [line.instance for line in lines] == ["sick.1", "web.1"]
     assert "SYSLOG_IDENTIFIER=shop-web.1" in hosts.words("JOURNAL", "deploy@a")
     work = driver(hosts)
-    with pytest.raises(EngineError, match="no longer send"):
+    with pytest.raises(EngineError, match="no host sends its journal any more"):
         work.perform(engine().logs(("web",), follow=True, lines=1, since=None))
     assert [line.instance for line in work.lines] == ["web.1"]
     words = hosts.words("JOURNAL", "deploy@a")
     assert "--since=@1796009372.650765" in words
     assert not [word for word in words if "shop-worker" in word]
+
+
+STOPPED = '{"MESSAGE_ID":"9d1aaa27d60140bd96365438aad20286","MESSAGE":"Stopped target shop.target"}\n'
+
+
+def test_a_host_that_is_lost_is_named_and_the_others_are_followed() -> None:
+    lost = said("", 255, "Timeout, server b not responding.\n")
+    hosts = FakeHosts({"JOURNAL": said(STOPPED), ("JOURNAL", "deploy@b"): lost, "GONE": said("gone\n")})
+    work = driver(hosts)
+    with pytest.raises(EngineError, match="no host sends its journal any more"):
+        work.perform(engine().logs((), follow=True, lines=0, since=None))
+    assert [text for text in work.said if "followed" in text] == [
+        "warning: deploy@b does not answer; its output is no longer followed"
+    ]
+    assert ("GONE", "deploy@a", ()) in hosts.log, "it was still followed, and would have ended well"
+
+
+def test_what_is_followed_ends_when_the_application_is_removed_from_all_hosts() -> None:
+    hosts = FakeHosts({"JOURNAL": said(STOPPED), "GONE": said("gone\n")})
+    work = driver(hosts)
+    assert work.perform(engine().logs((), follow=True, lines=0, since=None)) == ()
+    assert work.said[-1] == "shop has been removed from lan"
+    assert {call.argv[call.argv.index("--") + 1] for call in work.stopped} == {"deploy@a", "deploy@b"}
+    assert "UNIT=shop.target" in hosts.words("JOURNAL", "deploy@a")
+    hosts = FakeHosts({"JOURNAL": said(STOPPED)})
+    with pytest.raises(EngineError):  # it is still there: only its target was stopped
+        driver(hosts).perform(engine().logs((), follow=True, lines=0, since=None))
 
 
 def test_a_command_has_the_environment_of_what_is_deployed() -> None:

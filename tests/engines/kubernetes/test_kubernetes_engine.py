@@ -278,11 +278,23 @@ def test_a_second_deployment_names_the_first() -> None:
     rig = Rig()
     rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
     rig.driver.time += 5
-    with pytest.raises(EngineError, match=r"^bob@desk has been deploying shop for 5 s$"):
+    with pytest.raises(EngineError, match=r"^bob@desk has been changing shop for 5 s$"):
         rig.deploy("1")
     assert rig.names("lease.coordination.k8s.io") == ["shop-deploy"], "it belongs to another one"
     rig.driver.perform(rig.engine().unlock(""))
     assert rig.names("lease.coordination.k8s.io") == []
+
+
+def test_nothing_is_removed_while_another_command_has_the_lock() -> None:
+    rig = Rig()
+    rig.deploy("1")
+    rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
+    with pytest.raises(EngineError, match=r"^bob@desk has been changing shop for 0 s$"):
+        rig.driver.perform(rig.engine().down())
+    assert rig.names("deployment.apps") == ["shop-web", "shop-worker"]
+    rig.driver.time += 301
+    rig.driver.perform(rig.engine().down())
+    assert rig.names("deployment.apps") == []
 
 
 def test_an_expired_lock_is_taken_over() -> None:
@@ -311,7 +323,7 @@ def test_two_that_take_over_the_same_lock_do_not_both_get_it() -> None:
     rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
     rig.driver.time += 301
     rig.cluster.refused["replace"] = "Error from server (Conflict): the object has been modified"
-    with pytest.raises(EngineError, match=r"^another deployment of shop has just begun$"):
+    with pytest.raises(EngineError, match=r"^another command has just begun to change shop$"):
         rig.deploy("1")
 
 

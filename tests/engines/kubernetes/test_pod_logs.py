@@ -118,6 +118,43 @@ def test_lines_of_both_streams_need_not_be_in_order() -> None:
     assert [line.line for line in rig.driver.lines] == [b"one", b"two", b"three"]
 
 
+def test_what_is_followed_ends_when_the_application_is_removed() -> None:
+    rig = deployed()
+    (pod, *_) = (one["metadata"]["name"] for one in rig.cluster.pods())
+    began, ended = "2026-01-02T03:00:00Z", "2026-01-02T03:09:00Z"
+    row = f"{pod}   web   <none>   {began}   n1   "
+    others = "another   web   <none>   <none>   n1   <none>\n"
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            rig.cluster.objects.clear()  # by a command in another terminal
+            return said(f"{row}<none>\n{others}{row}{ended}\n")
+        if call.argv[-1].startswith("jsonpath={.kind}"):
+            return said("".join(["List", *(f" {name}" for name in rig.names("deployment.apps"))]))
+        return rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    assert rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None)) == []
+    assert rig.driver.said == ["shop has been removed from live"]
+    (watch,) = rig.driver.stopped
+    assert "--watch" in watch.argv
+
+
+def test_what_is_stopped_is_still_followed() -> None:
+    rig = deployed()
+    (pod, *_) = (one["metadata"]["name"] for one in rig.cluster.pods())
+    watches = [f"{pod}   web   <none>   2026-01-02T03:00:00Z   n1   2026-01-02T03:09:00Z\n", ""]
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv:
+            return said(watches.pop(0))
+        return said("List shop-web shop-worker") if call.argv[-1].startswith("jsonpath={.kind}") else rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None))
+    assert (rig.driver.said, watches) == ([], [])
+
+
 @pytest.mark.parametrize("rows", ["", "shop-web-1   web   <none>   <none>   n1   <none>\n"])
 def test_a_cluster_that_is_lost_ends_it_with_an_error(rows: str) -> None:
     rig = deployed()

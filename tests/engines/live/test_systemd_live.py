@@ -248,8 +248,9 @@ def test_logs_of_all_hosts_are_followed_together(shop: Shop) -> None:
         shop.call("restart", "web")
         seen = {session.wait_for(r"(web\.\d) +\| bye (web\.\d)")[1] for _ in range(2)}
         assert seen == {"web.1", "web.2"}
-        session.signal(signal.SIGINT)
-        assert session.wait() == 130
+        shop.call("down")
+        assert session.wait() == 0
+        assert "shop has been removed from lan" in session.err.decode()
     finally:
         session.kill()
 
@@ -300,7 +301,8 @@ def test_one_deploys_at_a_time(shop: Shop) -> None:
     lock = shop.a.root / "srv/shop.releases/lock"
     lock.mkdir(parents=True)
     (lock / "owner").write_text("bob@elsewhere, process 1\n1000000000\n9999999999\n")
-    assert "bob@elsewhere, process 1 is deploying to lan" in shop.deploy("v1", code=1).err
+    assert "bob@elsewhere, process 1 has been changing shop for " in shop.deploy("v1", code=1).err
+    assert "bob@elsewhere, process 1 has been changing shop for " in shop.call("down", code=1).err
     shop.call("deploy", "--unlock")
     assert not lock.exists()
     lock.mkdir()

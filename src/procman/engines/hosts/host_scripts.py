@@ -98,18 +98,30 @@ for pid in $(printf '%s\\n' "$shown" | sed -n 's/^MainPID=\\([1-9].*\\)/\\1/p');
 done
 """
 
+# Read the lock: its owner, since when and until when it is valid.
+_READ_LOCK = """\
+{ read -r other; read -r since; read -r until; } 2>/dev/null <"$base/lock/owner" || {
+    other="another command" since=$(stat -c %Y "$base/lock" || echo "$now"); until=$((since + 60)); }
+"""
+
 # Take the lock. The arguments are the owner and the seconds that the lock is valid. 3 if another one has it.
-LOCK = """\
+LOCK = f"""\
 owner=$1 valid=$2 now=$(date +%s)
 mkdir -p "$base"
-take() { mkdir "$base/lock" 2>/dev/null && printf '%s\\n' "$owner" "$now" "$((now + valid))" >"$base/lock/owner"; }
+take() {{ mkdir "$base/lock" 2>/dev/null && printf '%s\\n' "$owner" "$now" "$((now + valid))" >"$base/lock/owner"; }}
 take && exit 0
-{ read -r other; read -r since; read -r until; } 2>/dev/null <"$base/lock/owner" || {
-    other="another deployment" since=$(stat -c %Y "$base/lock" || echo "$now"); until=$((since + 60)); }
-if [ "$now" -gt "$until" ]; then
+{_READ_LOCK}if [ "$now" -gt "$until" ]; then
     mv "$base/lock" "$base/lock.$$" 2>/dev/null && rm -rf "$base/lock.$$"
-    take && { echo "$other"; exit 0; }
+    take && {{ echo "$other"; exit 0; }}
 fi
+echo "$other"; echo "$since"; exit 3
+"""
+
+# 3 if someone has a lock that is valid.
+REQUIRE_FREE = f"""\
+now=$(date +%s)
+[ -e "$base/lock" ] || exit 0
+{_READ_LOCK}[ "$now" -le "$until" ] || exit 0
 echo "$other"; echo "$since"; exit 3
 """
 
@@ -289,6 +301,14 @@ for path in $({_OURS}); do sha256sum "$path"; done
 READ = """\
 cd "$units"
 for path; do wc -c <"$path"; cat "$path"; done
+"""
+
+IS_GONE = b"gone"
+# Say so when the application has been removed. That takes a moment after its target has been stopped.
+GONE = f"""\
+left=50
+while [ -e "$units/$app/{FILE}" ] && [ $left -gt 0 ]; do sleep 0.2; left=$((left - 1)); done
+[ -e "$units/$app/{FILE}" ] || echo {IS_GONE.decode()}
 """
 
 # Read the journal. The arguments are those of journalctl.

@@ -11,7 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-OPTIONS = ("--no-pager", "--quiet", "--all", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER")
+STOPPED = "9d1aaa27d60140bd96365438aad20286"  # MESSAGE_ID of systemd: a unit has been stopped
+UNITS = ("UNIT", "USER_UNIT")  # fields of what the managers of the system and of a user say about a unit
+OPTIONS = (
+    *("--no-pager", "--quiet", "--all", "--output=json"),
+    "--output-fields=MESSAGE,MESSAGE_ID,SYSLOG_IDENTIFIER",
+)
 _MICROSECONDS = 1_000_000
 
 
@@ -23,6 +28,11 @@ def parse(line: bytes, app: str, node: str) -> LogLine | None:
         return LogLine(name, _bytes(entry["MESSAGE"]), _time(entry), node=node)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def is_stop(line: bytes) -> bool:
+    """Whether a line says that a unit has been stopped. A process cannot say so: the journal quotes its lines."""
+    return f'"MESSAGE_ID":"{STOPPED}"'.encode() in line.replace(b'" : "', b'":"')
 
 
 def _bytes(message: str | list[int] | None) -> bytes:

@@ -8,10 +8,10 @@ from math import inf
 from procman.engines.calls import Pause, Report, interact, now
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
+from procman.engines.hosts.host_lock import HostLock
 from procman.engines.hosts.installation import halves, install, link
 from procman.engines.hosts.machines import Machines, is_of
 from procman.engines.hosts.reasons import reason_for
-from procman.engines.hosts.ssh import failure
 from procman.engines.interface import EngineError
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
 
@@ -42,6 +42,7 @@ class Systemd:
 
     def __init__(self, target: Target) -> None:
         self._machines = Machines(target)
+        self._lock = HostLock(self._machines)
         self._rollout: Rollout | None = None
         self._before: Record | None = None
         # Instance → when it was started by its host: seconds since the boot, and since the epoch.
@@ -69,27 +70,11 @@ class Systemd:
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock: a folder on the first host."""
-        machines = self._machines
-        machines.require_hosts()
-        host = machines.hosts[0]
-        outcome = yield from machines.on(host, host_scripts.LOCK, owner, str(round(valid)))
-        other, _, since = outcome.text.strip().partition("\n")
-        if outcome.code == 3:
-            age = (yield from now()) - float(since or 0)
-            hint = f"since {age:.0f} s; if it is dead: procman deploy --unlock --on {machines.target.destination.name}"
-            raise EngineError(f"{other} is deploying to {machines.target.destination.name}", hint)
-        if not outcome.ok:
-            raise failure(host, outcome, "the lock")
-        if other:
-            yield Report(f"the lock of {other} had expired and is taken over")
+        yield from self._lock.take(owner, valid)
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's, or anyone's for an empty name."""
-        self._machines.require_hosts()
-        host = self._machines.hosts[0]
-        outcome = yield from self._machines.on(host, host_scripts.UNLOCK, owner)
-        if not owner and not outcome.ok:
-            raise failure(host, outcome, "removing the lock")
+        yield from self._lock.release(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now."""
@@ -271,6 +256,7 @@ class Systemd:
         """Remove the application from all hosts. One that is not reached keeps what it has, and that is an error."""
         machines = self._machines
         yield from machines.look(tolerant=True)
+        yield from self._lock.require_free()
         record = machines.record
         if record is None:  # there may still be files of a deployment that was cut off
             yield Report(f"{machines.absence().message}, so there is nothing to stop")

@@ -66,7 +66,7 @@ class Kubernetes:
         self._labels = {"app.kubernetes.io/name": target.app, "app.kubernetes.io/managed-by": "procman"}
         self._selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
         self._pods = f"{self._selector},!{ONE_OFF}"
-        self._lock = Lock(self._kubectl, target.app, self._label)
+        self._lock = Lock(self._kubectl, target, self._label)
         self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
         self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
         self._found_before: Sequence[Object] = ()  # what `deployed` has found
@@ -258,6 +258,7 @@ class Kubernetes:
 
     def down(self) -> Steps[None]:
         """Remove everything but the namespace, and wait until the pods are gone."""
+        yield from self._lock.require_free()
         names = yield from self._kubectl.names((*EVERYTHING, "pods"), self._selector)
         if not names:
             yield Report(f"{self._absence().message}, so there is nothing to remove")
@@ -274,7 +275,7 @@ class Kubernetes:
             raise UsageError(f'there is no process "{unknown[0]}" at {self._target.destination.name}')
         from procman.engines.kubernetes.pod_logs import PodLogs
 
-        reader = PodLogs(self._kubectl, self._pods, self._types)
+        reader = PodLogs(self._target, self._kubectl, self._pods, self._types)
         if not follow:
             return (yield from reader.last(names, lines, since))
         yield from reader.follow(names, lines, since)

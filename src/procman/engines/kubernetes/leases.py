@@ -10,12 +10,14 @@ from procman.engines.interface import EngineError
 from procman.engines.kubernetes.kubectl import parsed
 from procman.engines.kubernetes.kubectl_errors import is_conflict, is_gone, is_missing_namespace
 from procman.engines.kubernetes.pod_states import epoch
+from procman.engines.locks import locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from procman.engines.calls import Outcome, Steps
+    from procman.engines.interface import Target
     from procman.engines.kubernetes.kubectl import Kubectl
 
     Object = dict[str, Any]
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
 class Lock:
     """The lock of one application in one namespace."""
 
-    def __init__(self, kubectl: Kubectl, app: str, label: str) -> None:
+    def __init__(self, kubectl: Kubectl, target: Target, label: str) -> None:
         self._kubectl = kubectl
-        self._app = app
+        self._target = target
+        self._app = target.app
         self._name = f"{label[:56]}-deploy"
         self._written = ""  # the version of our own lock, as the cluster counts them
 
@@ -47,33 +50,39 @@ class Lock:
 
     def _take_over(self, lease: Object, moment: float) -> Steps[None]:
         """Replace a lock that has expired, unless another one does so first."""
-        found = yield from self._kubectl.found(f"lease/{self._name}")
+        found = yield from self._found()
         if found is None:  # it has just been released
             outcome = yield from self._write("create", lease)
         else:
-            spec = found["spec"]
-            holder = spec.get("holderIdentity") or "another one"
-            began = epoch(spec.get("acquireTime", "")) or 0.0
-            if moment < began + spec.get("leaseDurationSeconds", 0):
-                raise self._locked(holder, began, moment)
-            yield Report(f"the lock of {holder} has expired and is taken over")
+            self._require_expired(found, moment)
+            yield Report(f"the lock of {_holder(found)} has expired and is taken over")
             lease["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
             outcome = yield from self._write("replace", lease)
         if not outcome.ok and is_conflict(outcome):
-            raise EngineError(f"another deployment of {self._app} has just begun", "wait for its end")
+            raise EngineError(f"another command has just begun to change {self._app}", "wait for its end")
         if not outcome.ok:
             raise self._kubectl.error(outcome)
 
-    def _locked(self, holder: str, began: float, moment: float) -> EngineError:
-        message = f"{holder} has been deploying {self._app} for {max(0, round(moment - began))} s"
-        return EngineError(message, "wait for its end, or remove a lock that is left over with deploy --unlock")
+    def require_free(self) -> Steps[None]:
+        """Raise EngineError if someone has the lock."""
+        found = yield from self._found()
+        if found is not None:
+            self._require_expired(found, (yield from now()))
+
+    def _found(self) -> Steps[Object | None]:
+        return (yield from self._kubectl.found(f"lease/{self._name}"))
+
+    def _require_expired(self, found: Object, moment: float) -> None:
+        began = epoch(found["spec"].get("acquireTime", "")) or 0.0
+        if moment < began + found["spec"].get("leaseDurationSeconds", 0):
+            raise locked(self._target, _holder(found), moment - began)
 
     def release(self, owner: str) -> Steps[None]:
         """Delete the lock if it is the owner's; of any owner, if none is given."""
         if owner and self._written:
             yield from self._delete_written()
             return
-        found = yield from self._kubectl.found(f"lease/{self._name}")
+        found = yield from self._found()
         if found and owner in ("", found["spec"].get("holderIdentity")):
             yield from self._kubectl.delete([f"lease/{self._name}"])
 
@@ -108,3 +117,7 @@ class Lock:
                 "leaseDurationSeconds": max(1, round(valid)),
             },
         }
+
+
+def _holder(lease: Object) -> str:
+    return lease["spec"].get("holderIdentity") or "another command"

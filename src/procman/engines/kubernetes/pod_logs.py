@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from procman.core.procfile.selection import matches
-from procman.engines.calls import Call, Follow, Outcome, now
+from procman.engines.calls import Call, Follow, Outcome, Stop, now
 from procman.engines.interface import EngineError
+from procman.engines.kubernetes.deployed_objects import WORKLOADS
 from procman.engines.kubernetes.pod_states import numbered
 from procman.engines.records import LogLine
+from procman.engines.removal import removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from procman.engines.calls import Steps
+    from procman.engines.interface import Target
     from procman.engines.kubernetes.kubectl import Kubectl
     from procman.engines.kubernetes.pod_states import TypeNames
 
@@ -34,12 +37,15 @@ _COLUMNS = ",".join(
     )
 )
 _NONE = "<none>"
+_WHAT_IS_LEFT = "jsonpath={.kind}{range .items[*]} {.metadata.name}{end}"
+_NOTHING = b"List"  # the answer to it, if there is nothing
 
 
 class PodLogs:
     """Reads the output of the pods that ``selector`` finds."""
 
-    def __init__(self, kubectl: Kubectl, selector: str, types: TypeNames) -> None:
+    def __init__(self, target: Target, kubectl: Kubectl, selector: str, types: TypeNames) -> None:
+        self._target = target
         self._kubectl = kubectl
         self._selector = selector
         self._types = types
@@ -82,13 +88,17 @@ class PodLogs:
         pods = yield from self._named()
         before = yield from self._read(pods, names, lines, since)
         history = _latest([line for of_pod in before.values() for line in of_pod], lines)
-        reader = _Reader(self._kubectl, self._types, names, history)
+        words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
+        watch = Call(self._kubectl.argv(*words), timeout=None)
+        what_is_left = self._kubectl.call("get", ",".join(WORKLOADS), "-l", self._selector, "-o", _WHAT_IS_LEFT)
+        reader = _Reader(self._kubectl, self._types, names, history, watch, what_is_left)
         for name, pod in pods:
             seen = before.get(pod["metadata"]["name"])
             reader.learn(pod["metadata"]["name"], name, (seen[-1].time if seen else None) or moment)
-        words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
-        yield Follow((Call(self._kubectl.argv(*words), timeout=None),), reader.read, reader.ended)
-        if reader.complaint:
+        yield Follow((watch,), reader.read, reader.ended)
+        if reader.is_removed:
+            yield removed(self._target)
+        elif reader.complaint:
             error = self._kubectl.error(Outcome(1, b"", reader.complaint))
             raise EngineError(f"the output is no longer followed: {error.message}", error.hint)
 
@@ -100,11 +110,23 @@ def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
 class _Reader:
     """Follows each life of each pod. Lines that have been shown already are left out."""
 
-    def __init__(self, kubectl: Kubectl, types: TypeNames, names: Sequence[str], before: Sequence[LogLine]) -> None:
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        types: TypeNames,
+        names: Sequence[str],
+        before: Sequence[LogLine],
+        watch: Call,
+        what_is_left: Call,
+    ) -> None:
         self._kubectl = kubectl
         self._types = types
         self._wanted = names
         self._before = before
+        self._watch = watch
+        self._what_is_left = what_is_left
+        self._running: set[str] = set()  # pods
+        self.is_removed = False
         self._names: dict[str, str] = {}  # of instances, by pod
         self._ending: set[str] = set()  # pods
         self._nodes: dict[str, str] = {}
@@ -120,10 +142,15 @@ class _Reader:
         self._names[pod] = name
         self._shown[pod] = shown
 
-    def read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
-        """Return what a line means: new lines of output, and new pods to follow."""
+    def read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call | Stop]:
+        """Return what a line means: new lines of output, new pods to follow, and the end of all."""
         yield from self._before
         self._before = ()
+        if call == self._what_is_left:
+            if line == _NOTHING and stream == "stdout":
+                self.is_removed = True
+                yield Stop(self._watch)
+            return
         pod = self._followed.get(call.argv, "")
         if stream == "stderr":
             self.complaint = self.complaint if pod else line
@@ -149,7 +176,7 @@ class _Reader:
 
         One that has written nothing new has nothing more to say: its pod is gone, or the cluster cannot be reached.
         """
-        if call.argv not in self._alive:
+        if self.is_removed or call.argv not in self._alive:
             return
         self._alive.discard(call.argv)
         pod = self._followed.pop(call.argv, "")
@@ -159,9 +186,15 @@ class _Reader:
             yield self._logs_of(pod)
 
     def _changed(self, pod: str, label: str, index: str, started: str, node: str, ending: str) -> Iterator[Call]:
-        """Follow a pod in whose container a life begins."""
+        """Follow a pod in whose container a life begins. When nothing runs any more, see whether all is removed."""
+        has_run = pod in self._running
+        self._running.discard(pod)
         if ending != _NONE:
             self._ending.add(pod)
+        elif started != _NONE:
+            self._running.add(pod)
+        if not self._running and (has_run or ending != _NONE):
+            yield self._what_is_left
         if pod not in self._names:
             self.learn(pod, self._new_name(self._types.of_label(label), index))
         name = self._names[pod]
