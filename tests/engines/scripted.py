@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.core.model.destination import Destination
 from procman.core.model.plan import Plan, merge
 from procman.core.procfile.parser import parse_procfile
-from procman.engines.calls import Call, run
+from procman.engines.calls import Call, Report, run
 from procman.engines.deployment import Order
 from procman.engines.interface import EngineError, Release, Target
 from procman.engines.records import Deployed, InstanceState, LogLine, Look, Reason
@@ -101,6 +101,8 @@ class Scripted:
 
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         yield from self._do("logs")
+        if follow:
+            yield Report("shop has been removed")
         return [LogLine("web.1", b"hello", 5.0, node="a")]
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:

@@ -135,7 +135,8 @@ class Engine(Protocol):
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all together, in their order. With ``follow``, yield a Follow and return nothing.
 
-        ``lines`` is their number at most; ``since``: no older than so many seconds.
+        ``lines`` is their number at most; ``since``: no older than so many seconds. What is followed ends when the
+        application is removed; EngineError says that it is not, and the connection is lost.
         """
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:

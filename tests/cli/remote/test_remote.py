@@ -204,6 +204,12 @@ def test_logs_have_the_form_of_the_local_ones(project: Project, capfd: pytest.Ca
     assert capfd.readouterr().out == ""
 
 
+def test_logs_that_are_followed_end_with_an_object(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["logs", "-f", "--on", "production", "--json"]) == 0
+    *_, last = capfd.readouterr().out.splitlines()
+    assert json.loads(last) == {"destination": "production", "state": "removed", "words": "shop has been removed"}
+
+
 @pytest.mark.parametrize(
     ("words", "sentence", "code"),
     [

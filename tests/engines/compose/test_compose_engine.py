@@ -478,18 +478,29 @@ def started(at: int, **labels: str) -> str:
 def test_what_starts_later_is_followed_too() -> None:
     first = "2026-11-30T03:09:33.9Z old\n"
     events = started(1796008173000000000, type="web", number="2") + started(1796008174250000000, type="web", number="2")
-    docker = Docker(events=said(events))
+    docker = Docker(**{"event=start": said(events)})
     docker.answers["since=1796008171"] = said(first)
     docker.answers["since=1796008172"] = said(f"{first}2026-11-30T03:09:34.3Z new\n2026-11-30T03:09:34.3Z new\n")
     with pytest.raises(EngineError, match="the Docker daemon no longer sends output"):
         docker.driver.perform(engine().logs(["web"], follow=True, lines=5, since=None))
     lines = [(line.instance, line.line) for line in docker.driver.lines]
     assert lines == [("web.2", b"old"), ("web.2", b"new"), ("web.2", b"new")], "two lines may have the same time"
-    assert "--since=1796008172.250" in docker.driver.commands[-1], "its first lines may be older than the event"
+    assert "--since=1796008172.250" in docker.driver.commands[-2], "its first lines may be older than the event"
+
+
+def test_what_is_followed_ends_when_the_application_is_removed() -> None:
+    docker = Docker(**{"event=start": said(started(1796008174250000000, type="web", number="2"))})
+    docker.answers["type=volume"] = said("{}\n")
+    docker.answers["since=1796008172"] = said("2026-11-30T03:09:34.3Z bye\n")
+    docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))
+    assert [(line.instance, line.line) for line in docker.driver.lines] == [("web.2", b"bye")]
+    (removal,) = (line for line in docker.driver.commands if "type=volume" in line)
+    assert "--filter=event=destroy --filter=volume=shop_procman" in removal
+    assert docker.driver.said == ["shop has been removed from here"]
 
 
 def test_a_release_that_starts_does_not_end_what_is_followed() -> None:
-    docker = Docker(events=said(started(1796008173000000000, type="release")), ps=said("12"))
+    docker = Docker(**{"event=start": said(started(1796008173000000000, type="release")), "ps": said("12")})
     docker.answers["docker inspect"] = said("[]")
     with pytest.raises(EngineError, match="the Docker daemon no longer sends output"):
         docker.driver.perform(engine().logs([], follow=True, lines=5, since=None))

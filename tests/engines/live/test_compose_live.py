@@ -57,6 +57,7 @@ class Shop:
         bin_folder = folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "docker-compose").symlink_to(compose_program())
+        self.sessions: list[harness.Session] = []
         self.env = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "DOCKER_HOST": node.socket, "PROCMAN_ON": "here"}
 
     def write(self, overlay: str) -> None:
@@ -85,7 +86,13 @@ class Shop:
     def container(self, name: str) -> Container:
         return Container(self.node.call("logs", f"{self.name}-{name}"))
 
+    def begin(self, *words: str) -> harness.Session:
+        self.sessions.append(harness.Session(*words, cwd=self.app.folder, env=self.env))
+        return self.sessions[-1]
+
     def end(self) -> None:
+        for session in self.sessions:
+            session.kill()
         self.attempt("down")
         self.app.kill_survivors()
 
@@ -142,14 +149,20 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     assert "it is stopped" in shop("why", "mail_er").out
     shop("restart")
     assert shop.ps()["mail_er.1"][0] == "exited"
+    follower = shop.begin("logs", "-f")
+    follower.wait_for(r"mail_er\.1 .* bye$")
     shop("deploy", "--version", "3")
     assert shop.ps() == {"web.1": ("running", "3", 5000)}, "what is stopped stays so"
     shop("start")
+    follower.wait_for(r"mail_er\.1 .* up$")
     assert shop.ps()["mail_er.1"][0] == "running"
     lines = shop("logs", "-n", "1000", "mail_er").out.splitlines()
     assert any(line.endswith("| up") and "mail_er.1" in line for line in lines)
 
     shop("down")
+    assert follower.wait() == 0
+    follower.wait_for(r"mail_er\.1 .* bye$")
+    assert follower.err.decode() == f"{shop.name} has been removed from here\n"
     assert shop.attempt("ps").code == 1
     for kind in ("ps --all", "volume ls", "network ls"):
         assert shop.name not in shop.node.call(*kind.split())

@@ -47,6 +47,7 @@ class Shop:
         self.app = Application(folder / f"shop{uuid.uuid4().hex[:6]}", lines)
         self.name = self.app.folder.name
         (self.app.folder / "procman.toml").write_text(OVERLAY)
+        self.sessions: list[harness.Session] = []
         # the docker command of the same package as the daemon
         self.env = {"PATH": f"/usr/bin:{os.environ['PATH']}", "DOCKER_HOST": self.manager.socket, "PROCMAN_ON": "lan"}
 
@@ -59,7 +60,8 @@ class Shop:
         return done
 
     def begin(self, *words: str) -> harness.Session:
-        return harness.Session(*words, cwd=self.app.folder, env=self.env)
+        self.sessions.append(harness.Session(*words, cwd=self.app.folder, env=self.env))
+        return self.sessions[-1]
 
     def tag(self, version: str) -> None:
         for node in self.swarm.nodes:
@@ -94,6 +96,8 @@ class Shop:
         return self.manager.call(kind, "ls", "--format={{.Name}}", f"--filter=label=procman.app={self.name}").split()
 
     def end(self) -> None:
+        for session in self.sessions:
+            session.kill()
         self.attempt("deploy", "--unlock")
         self.attempt("down")
         self.app.kill_survivors()
@@ -137,6 +141,8 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     assert set(shop.states()) == {"web.1", "web.2", "web.3", "client.1"}
     lost_none_in(shop, "restart", "--rolling", "web")
 
+    follower = shop.begin("logs", "-f")
+    follower.wait_for(r"client\.1 .* up$")
     secrets = shop.objects("secret")
     shop.variable("TOKEN", "secret-hunter2")
     shown = shop("deploy", "--version", "2", "--dry-run").out
@@ -156,7 +162,11 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     refused = shop.attempt("restart", "web.1")
     assert (refused.code, "alike" in refused.err) == (126, True)
 
+    follower.wait_for(r"client\.1 .* up$")  # of the second version
     shop("down")
+    assert follower.wait() == 0
+    follower.wait_for(r"client\.1 .* bye$")
+    assert follower.err.decode() == f"{shop.name} has been removed from lan\n"
     assert [shop.objects(kind) for kind in ("service", "secret", "config")] == [[], [], []]
     left = ("ps", "--all", "--quiet", f"--filter=name={shop.name}")
     wait_for(lambda: not any(node.call(*left) for node in shop.swarm.nodes), "the nodes have removed all containers")
@@ -210,7 +220,6 @@ def test_a_version_that_fails_leaves_the_old_one(shop: Shop) -> None:
     deployment.signal(signal.SIGINT)
     deployment.wait_for("interrupted; 1 still runs", stream="err")
     assert deployment.wait() == 130
-    deployment.kill()
     assert len(shop.objects("config")) == 1, "the lock is released"
     assert not any("release" in name for name in shop.objects("service"))
 

@@ -132,6 +132,41 @@ def test_output_that_ends_while_its_services_are_there_is_an_error() -> None:
         driver.perform(engine.logs([], follow=True, lines=5, since=None))
 
 
+def service_event(action: str, name: str) -> str:
+    event = {"Action": action, "Actor": {"Attributes": {"name": name}}, "timeNano": 1796008173500000000}
+    return json.dumps(event) + "\n"
+
+
+@pytest.mark.parametrize(("names", "is_all"), [((), True), (("worker",), False)])
+def test_what_is_followed_ends_after_the_last_output_of_what_is_removed(names: tuple[str, ...], is_all: bool) -> None:
+    """`docker service logs --follow` would wait forever. A deployment removes one type, and creates another."""
+    engine, driver, transcript = swarm("steady")
+    head = "2026-11-30T03:20:3{}.562194057Z {}.1.0fc5dlgbf6msdl9ws2wcmme35@vm    | {}\n"
+    events = [service_event("remove", "fleet_worker"), service_event("create", "fleet_mail")]
+    events += [service_event("create", "fleet-release-1"), service_event("remove", "fleet-release-1")]
+    events += [service_event("remove", f"fleet_{name}") for name in ("web", "clock", "mail")]
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "logs", *_, "fleet_mail"):
+                return said(head.format(1, "fleet_mail", "from later"))
+            case ("service", "logs", *_):
+                return said()
+            case ("events", *words) if "--filter=type=service" in words:
+                return said("".join(events))
+            case ("service", "ls", "--format", *_):
+                return said("" if is_all else "fleet_web\n")
+        return transcript(call)
+
+    driver.answer = answer
+    assert driver.perform(engine.logs(names, follow=True, lines=5, since=None)) == []
+    assert [(one.instance, one.line) for one in driver.lines] == ([("mail.1", b"from later")] if is_all else [])
+    whole, part = "fleet has been removed from production", "worker of fleet has been removed"
+    assert driver.said == [whole if is_all else part]
+    (removal,) = (line for line in driver.commands if "type=network" in line)
+    assert "--filter=network=fleet_default --since 1796008173.500000 --until 1796008233.500000" in removal
+
+
 def test_a_look_that_finds_the_tasks_of_the_last_one_has_no_second_round() -> None:
     engine, driver, transcript = swarm("steady")
     driver.perform(engine.look(COUNTS))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def logs(invocation: Invocation) -> int:
-    """Print the last lines; with ``--follow`` continue until Ctrl-C or until nothing is left that writes."""
+    """Print the last lines; with ``--follow`` continue until Ctrl-C, or until what is followed is removed."""
     remote = Remote(invocation)
     remote.require("logs")
     given = remote.given
@@ -56,6 +56,8 @@ def logs(invocation: Invocation) -> int:
     if selection:
         selection.end_memory()
     printer.flush()
+    if given.get("follow") and given.get("as_json") and remote.display.said:  # the engine has said how it ended
+        print_json({"destination": remote.destination.name, "state": "removed", "words": remote.display.said[-1]})
     return EXIT_NO_MATCH if selection and "grep" in given and not selection.found else EXIT_OK
 
 

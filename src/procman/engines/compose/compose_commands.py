@@ -6,7 +6,7 @@ import io
 import re
 
 from procman.engines.calls import TIMEOUT, Call, Report, interact, run, run_together
-from procman.engines.compose.compose_names import APP, ENVIRONMENT, TYPE, project_name
+from procman.engines.compose.compose_names import APP, ENVIRONMENT, TYPE, project_name, volume_name
 from procman.engines.docker_cli import API_VERSION, Docker, pull_hint, require_new_enough, variables
 from procman.engines.interface import EngineError
 from procman.errors import EXIT_NOT_FOUND
@@ -155,7 +155,13 @@ class Commands:
 
     def starts(self) -> Call:
         """Return the call that prints a line for each container that starts, until it is ended."""
-        filters = ("type=container", "event=start", *self._ours())
+        return self._events("type=container", "event=start", *self._ours())
+
+    def removal(self) -> Call:
+        """Return the call that prints a line when the application is removed. It does not end by itself."""
+        return self._events("type=volume", "event=destroy", f"volume={volume_name(self._app)}")
+
+    def _events(self, *filters: str) -> Call:
         return self.docker("events", "--format={{json .}}", *(f"--filter={one}" for one in filters), timeout=None)
 
     def _ours(self) -> tuple[str, ...]:

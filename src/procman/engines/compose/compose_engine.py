@@ -273,7 +273,7 @@ class Compose:
         require_known(names, [one.state.name for one in found], self._target)
         chosen = [one.state for one in named(found, names)]
         if follow:
-            yield from following(self._commands, names, chosen, lines, since)
+            yield from following(self._commands, self._target, names, chosen, lines, since)
             return []
         calls = [self._commands.logs(one.id, lines, since) for one in chosen]
         outcomes = yield from run_together(calls)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 from procman.core.procfile.selection import matches
-from procman.engines.calls import Follow
+from procman.engines.calls import Follow, Stop
 from procman.engines.compose.compose_names import NUMBER, TYPE
 from procman.engines.compose.compose_records import log_line
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 from procman.engines.records import RUNNING, InstanceState, LogLine
+from procman.engines.removal import removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.compose.compose_commands import Commands
+    from procman.engines.interface import Target
 
 _OVERLAP = 2.0  # seconds
 
@@ -35,18 +37,31 @@ def merged(outputs: Iterable[tuple[InstanceState, Outcome]]) -> list[LogLine]:
 
 
 def following(
-    commands: Commands, names: Sequence[str], instances: Sequence[InstanceState], lines: int, since: float | None
+    commands: Commands,
+    target: Target,
+    names: Sequence[str],
+    instances: Sequence[InstanceState],
+    lines: int,
+    since: float | None,
 ) -> Steps[None]:
-    """Follow the output of instances, also of those that start later. Raises EngineError when Docker is lost."""
-    yield _Follower(commands, names).step(instances, lines, since)
-    raise EngineError("the Docker daemon no longer sends output", "does it run, and is the network up?")
+    """Follow the output of instances, also of those that start later, until the application is removed.
+
+    Raises EngineError when Docker is lost.
+    """
+    follower = _Follower(commands, names)
+    yield follower.step(instances, lines, since)
+    if not follower.is_removed:
+        raise EngineError("the Docker daemon no longer sends output", "does it run, and is the network up?")
+    yield removed(target)
 
 
 class _Follower:
     def __init__(self, commands: Commands, names: Sequence[str]) -> None:
         self._commands = commands
         self._names = names
-        self._events = commands.starts()
+        self._starts = commands.starts()
+        self._removal = commands.removal()
+        self.is_removed = False  # the application
         self._of: dict[str, InstanceState] = {}  # instances by the container that a call follows
         # The time of the last line, by container and stream, then by call.
         self._last: dict[tuple[str, str], dict[tuple[str, ...], float]] = {}
@@ -57,10 +72,14 @@ class _Follower:
         for one in instances:
             self._of[one.id] = one
             calls.append(self._commands.logs(one.id, lines, since, follow=True))
-        return Follow((self._events, *calls), self._read)
+        return Follow((*calls, self._starts, self._removal), self._read)
 
-    def _read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call]:
-        if call is not self._events:
+    def _read(self, call: Call, stream: str, line: bytes) -> Iterator[LogLine | Call | Stop]:
+        if call is self._removal:
+            if stream == "stdout":
+                self.is_removed = True
+                yield from (Stop(self._starts), Stop(self._removal))
+        elif call is not self._starts:
             container = call.argv[-1]
             found = log_line(self._of[container], line, stream)
             if found.time is None or not self._has_been_shown(call, stream, found.time):

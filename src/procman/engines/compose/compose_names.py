@@ -12,3 +12,8 @@ ENVIRONMENT = "/run/procman.env"  # in a container: a script that sets the varia
 def project_name(app: str) -> str:
     """Return Compose's name for an application."""
     return dns_label(app)
+
+
+def volume_name(app: str) -> str:
+    """Return the name of the volume that keeps what is deployed: `down` removes it last."""
+    return f"{project_name(app)}_procman"

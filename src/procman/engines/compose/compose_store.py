@@ -10,7 +10,7 @@ import io
 import json
 
 from procman.engines.calls import Call, Report, now, run
-from procman.engines.compose.compose_names import APP, project_name
+from procman.engines.compose.compose_names import APP, project_name, volume_name
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 
@@ -40,7 +40,7 @@ class Store:
         self._app = app
         self._error = error
         self._docker = docker
-        self._volume = f"{project_name(app)}_procman"
+        self._volume = volume_name(app)
         self._lock = f"{project_name(app)}-procman-lock"
         self._helper = f"{project_name(app)}-procman"
 

@@ -285,8 +285,7 @@ class Swarm:
         """Return the last lines of all services, or follow them."""
         from procman.engines.swarm.swarm_logs import ServiceLogs
 
-        logs = ServiceLogs(self._docker, self._name, (yield from self._chosen([])), names)
-        logs.require_known(self._target)
+        logs = ServiceLogs(self._docker, self._target, (yield from self._chosen([])), names)
         if not follow:
             return (yield from logs.last(lines, since))
         yield from logs.follow(lines, since)
