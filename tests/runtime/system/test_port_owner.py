@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,8 +33,22 @@ def taken(request: pytest.FixtureRequest) -> Iterator[int]:
         listener = socket.create_server((address, 0), family=family)
     except OSError:
         pytest.skip("no IPv6 here")
-    with listener:
-        yield listener.getsockname()[1]
+    port = listener.getsockname()[1]
+    with listener, held_elsewhere(family, port):
+        yield port
+
+
+@contextmanager
+def held_elsewhere(family: int, port: int) -> Iterator[None]:
+    """Hold the port in the other family without listening: another process, which would be named, cannot take it."""
+    other, address = (socket.AF_INET, "127.0.0.1") if family == socket.AF_INET6 else (socket.AF_INET6, "::1")
+    with socket.socket(other) as holder:
+        try:
+            holder.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                pytest.skip("the number is in use in the other family")
+        yield
 
 
 def free_port() -> int:
