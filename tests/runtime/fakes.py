@@ -117,6 +117,7 @@ class Process:
         self.state = "S"
         self.end: tuple[int | None, int | None] | None = None  # exit code, signal
         self.ignores: set[int] = set()
+        self.blocked: set[int] = set()  # shown in /proc only
         self.caught: set[int] = set()  # shown in /proc, and survived
         self.immortal = False  # hangs in the kernel
         self.slow_to_stop = False
@@ -443,8 +444,10 @@ class Kernel:
             fields = [one.state, one.parent, one.group, one.session, *[0] * 15, one.started, *[0] * 30]
             return f"{one.pid} (a (b) c) {' '.join(map(str, fields))}\n".encode()
         if name == "status":
-            ignored, caught = (sum(1 << (number - 1) for number in them) for them in (one.ignores, one.caught))
-            return f"Name:\tx\nSigBlk:\t0\nSigIgn:\t{ignored:x}\nSigCgt:\t{caught:x}\n".encode()
+            kinds = (one.blocked, one.ignores, one.caught)
+            blocked, ignored, caught = (sum(1 << (number - 1) for number in them) for them in kinds)
+            sets = f"SigBlk:\t{blocked:x}\nSigIgn:\t{ignored:x}\nSigCgt:\t{caught:x}\n"
+            return f"Name:\tx\nState:\t{one.state} (a state)\n{sets}".encode()
         if name == "environ":
             return b"".join(f"{key}={value}\0".encode() for key, value in one.env.items())
         if name == "cmdline":

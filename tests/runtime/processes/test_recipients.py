@@ -253,3 +253,26 @@ def test_signals_above_nine_are_read_as_hexadecimal(kernel: Kernel) -> None:
         False,
     ]
     assert not handles(leader.pid, TERM)
+
+
+@pytest.mark.parametrize("state", ["R", "D"])
+def test_a_signal_that_is_blocked_for_a_moment_is_not_handled(kernel: Kernel, state: str) -> None:
+    leader = Process(kernel, kernel.us, "serve", {})
+    leader.blocked, leader.state = {TERM, INT}, state
+
+    def unblock() -> None:
+        leader.blocked, leader.state = set(), "S"
+
+    kernel.after(0.0005, unblock)
+    assert not handles(leader.pid, TERM)
+
+
+@pytest.mark.parametrize("state", ["S", "R"])
+def test_a_program_that_blocks_a_signal_waits_for_it_but_a_shell_does_not(kernel: Kernel, state: str) -> None:
+    server, shell = (Process(kernel, kernel.us, command, {}) for command in ("serve", "sh -c list"))
+    for one in (server, shell):
+        one.blocked, one.state = {TERM, INT}, state
+    assert handles(server.pid, TERM)
+    assert not handles(shell.pid, TERM)
+    shell.caught.add(TERM)
+    assert handles(shell.pid, TERM)

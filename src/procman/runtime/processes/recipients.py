@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from procman.core.procfile.command import argv, is_simple
 from procman.runtime.system.descendants import group_of
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enums: see signals.py
 
+LOOKS = 4  # more, at a process that blocks signals and may do so only for a moment
+LOOK_PAUSE = 0.0003  # seconds between them
 SHELLS = frozenset((b"sh", b"bash", b"dash", b"zsh", b"ksh", b"mksh", b"ash", b"busybox"))
 _PASS_ON = frozenset((b"npm", b"npx", b"yarn", b"pnpm", b"make", b"gmake", b"just"))  # to a shell, which then ends
 _SIGNAL_SET_SIZE = 8  # bytes
 _SIGTIMEDWAIT = {"x86_64": b"128", "aarch64": b"137", "riscv64": b"137", "ppc64le": b"176", "s390x": b"177"}
 """The number of rt_sigtimedwait(2) by machine, from Linux's tables of system calls."""
 _DISPOSITIONS = {b"SigBlk": "blocked", b"SigIgn": "ignored", b"SigCgt": "caught"}  # of /proc/PID/status, proc(5)
+_ENDING = sum(1 << (one - 1) for one in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
 
 
 def programs_of(leader: int, number: int, plan: InstancePlan, on_terminal: bool) -> list[int]:
@@ -74,15 +78,36 @@ def dispositions(pid: int) -> dict[str, int] | None:
     """Return the sets of signals that a process has blocked, ignored and caught; None where that cannot be seen.
 
     The mask is that of the main thread. A signal that another thread waits for is blocked there, or it would end all.
+    What is blocked only for a moment does not count.
+    """
+    told, is_passing = _read_status(pid)
+    for _ in range(LOOKS):
+        if told is None or not is_passing:
+            break
+        time.sleep(LOOK_PAUSE)
+        told, is_passing = _read_status(pid)
+    if told is None:
+        return None
+    if told["blocked"] & _ENDING and is_shell(pid):
+        told["blocked"] = 0  # dash blocks all while it looks for children that have ended, bash around a fork
+    told["blocked"] |= _awaited(pid)
+    return told
+
+
+def _read_status(pid: int) -> tuple[dict[str, int] | None, bool]:
+    """Return the sets of signals, and whether what is blocked may be blocked only for a moment.
+
+    The C library blocks all signals while a process forks, and it is running then, or waits without being interruptible
+    for the child to execute its program (vfork(2)). A process that waits for the signals themselves is sleeping.
     """
     try:
         lines = content(f"/proc/{pid}/status").splitlines()
     except OSError:
-        return None
-    pairs = (line.partition(b":")[::2] for line in lines)
-    told = {_DISPOSITIONS[name]: int(value, 16) for name, value in pairs if name in _DISPOSITIONS}
-    told["blocked"] = told.get("blocked", 0) | _awaited(pid)
-    return told
+        return None, False
+    fields = dict(line.partition(b":")[::2] for line in lines)
+    told = {kind: int(fields.get(name, b"0"), 16) for name, kind in _DISPOSITIONS.items()}
+    is_busy = fields.get(b"State", b"").strip()[:1] in (b"R", b"D")
+    return told, is_busy and bool(told["blocked"] & ~told["caught"] & _ENDING)
 
 
 def _awaited(pid: int) -> int:
