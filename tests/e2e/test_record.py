@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import sys
 import time
 
 import psutil
@@ -339,6 +340,32 @@ def test_levels_and_streams_are_known_after_the_end(shop: Shop) -> None:
     shop.done("down")
     assert shop.lines("--stderr") == ["lost"]
     assert shop.lines("--level", "warn") == ['{"level": "warn"}']
+
+
+def test_the_end_is_recorded_before_a_client_is_told(shop: Shop) -> None:
+    """A slow disk is played by a record that takes its time."""
+    shop.place.write(
+        "slow.py",
+        """\
+import sys, time
+from pathlib import Path
+from procman.cli.main import main
+from procman.output.sinks.record import Record
+end = Record.end
+def slow_end(*words):
+    time.sleep(0.3)
+    end(*words)
+    Path("recorded").touch()
+Record.end = slow_end
+sys.argv = ["procman", "start", "--record", "always", "till"]
+sys.exit(main())
+""",
+    )
+    session = shop.place.session("slow.py", env=shop.env, program=sys.executable)
+    session.wait_for("open")
+    shop.done("down")
+    assert (shop.place.folder / "recorded").exists()
+    assert session.wait() == 0
 
 
 def test_old_records_of_a_folder_that_is_gone_are_removed(shop: Shop) -> None:

@@ -74,9 +74,9 @@ def wire(run: StartedRun) -> Engine:
     components += [keeper, scheduler, *_rarely_given(run)]
     session = _session(run, plan_source, announcer, [on_sockets, on_times])
     components.append(_autoscaling(run, session))
+    components += recorders  # before the clients are sent the end: they may read the record then
     if run.socket_claim.endpoint is not None:
         components.append(Control(run.socket_claim.endpoint, session))
-    components += recorders
     return Engine(supervisor, children, run.launcher, hub, run.outlet, requests, components)
 
 

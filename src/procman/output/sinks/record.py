@@ -130,6 +130,11 @@ class Record(Sink):
 
     # The files ------------------------------------------------------------------------------------------------------
 
+    @property
+    def has_more(self) -> bool:
+        """Return whether something waits to be written."""
+        return bool(self._parts)
+
     def flush(self, now: float) -> None:
         """Write what has been gathered; ``now`` is a time of the monotonic clock in seconds."""
         if self._parts:
