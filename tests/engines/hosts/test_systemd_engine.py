@@ -275,6 +275,16 @@ def test_what_has_just_been_looked_at_is_changed_without_another_look() -> None:
     assert hosts.scripts() == ["SHOW", "LAUNCH"]
 
 
+def test_the_next_group_is_given_its_time_once() -> None:
+    hosts = FakeHosts()
+    system, work = engine(), driver(hosts)
+    work.perform(system.restart(["web"], rolling=True))
+    began = work.time
+    look = work.perform(system.look({"web": 2}))
+    assert hosts.words("LAUNCH", "deploy@b") == ("restart", "shop-web@2.service")
+    assert (work.time - began, round(look.pause, 2)) == (0, 1.15), "who waits for it makes the only pause"
+
+
 def test_the_life_before_a_restart_does_not_count() -> None:
     hosts = FakeHosts({"LAUNCH": said("25200.0 1796009460\n")})
     system, work = engine(), driver(hosts)

@@ -158,10 +158,11 @@ class Systemd:
             elif (left := self._time_left(name, state, seen)) > 0:
                 late[name] = left
         if not late and not failed and self._waves:
-            yield from self._launch("restart", self._waves.pop(0))
-            late = {"the next group": _SHORTEST}
+            group = self._waves.pop(0)
+            yield from self._send("restart", group)
+            late = {"the next group": self._settling(group) or _SHORTEST}
         longest = max(late.values(), default=0.0)
-        pause = 0.0 if longest == inf else max(_SHORTEST, min(longest, _SETTLED))
+        pause = 0.0 if longest == inf else max(_SHORTEST, min(longest, _SETTLED + _STOP))
         return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves), pause)
 
     def _time_left(self, name: str, state: InstanceState, seen: UnitState | None) -> float:
@@ -341,18 +342,24 @@ class Systemd:
             yield from self._launch("restart", first)
 
     def _launch(self, verb: str, names: Sequence[str], new: Sequence[str] | None = None) -> Steps[None]:
+        yield from self._send(verb, names)
+        yield from self._let_settle(names if new is None else new)
+
+    def _send(self, verb: str, names: Sequence[str]) -> Steps[None]:
         units = self._machines.placed(names)
         words = {host: [verb, *units[host]] for host in self._machines.reached(units)}
         outcomes = yield from self._machines.each(f"the {verb}", words, host_scripts.LAUNCH, words)
         if verb == "restart":
             self._note_start(names, outcomes)
-        yield from self._let_settle(names if new is None else new)
 
     def _let_settle(self, names: Iterable[str]) -> Steps[None]:
-        """Wait as long as an instance without a check has to run: earlier looks would be in vain."""
+        if seconds := self._settling(names):
+            yield Pause(seconds)
+
+    def _settling(self, names: Iterable[str]) -> float:
+        """Return how long an instance without a check has to run: earlier looks would be in vain. 0 with checks."""
         lasting = {*self._machines.require_record().checked, *self._machines.require_record().timed}
-        if any(name.rpartition(".")[0] not in lasting for name in names):
-            yield Pause(_SETTLED + _STOP)
+        return _SETTLED + _STOP if any(name.rpartition(".")[0] not in lasting for name in names) else 0.0
 
     def _start_targets(self, new: Sequence[str], again: Sequence[str] = ()) -> Steps[None]:
         """Start the targets and what is new, and restart what is in ``again``.
