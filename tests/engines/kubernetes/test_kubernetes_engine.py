@@ -13,6 +13,7 @@ from engines.kubernetes.rig import LINES, Rig
 from procman.engines.calls import Call
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.kubectl import Kubectl
+from procman.engines.kubernetes.rollouts import SHORTEST_START
 from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
@@ -48,6 +49,32 @@ def test_a_deployment_makes_few_calls_beside_its_looks() -> None:
     looks = ("get jobs,pods ", "get deployments,replicasets,pods ")
     found = [command.split()[0] for command in rig.cluster.commands if not command.startswith(looks)]
     assert sorted(found) == ["apply"] * 3 + ["create"] + ["delete"] * 2 + ["get"] * 2 + ["version"]
+
+
+def test_no_look_comes_before_a_container_can_be_up() -> None:
+    rig = Rig()
+    applied, waited = 0.0, []
+
+    def answer(call: Call) -> Outcome:
+        nonlocal applied
+        if "apply" in call.argv:
+            applied = rig.driver.time
+        elif any(word.endswith(",pods") for word in call.argv):
+            waited.append(rig.driver.time - applied)
+        return rig.cluster(call)
+
+    rig.driver.answer = answer
+    rig.deploy("1")
+    assert waited
+    assert min(waited) >= SHORTEST_START
+
+
+def test_what_is_applied_is_checked_by_the_server_alone() -> None:
+    rig = Rig()
+    rig.deploy("1")
+    applied = [command for command in rig.cluster.commands if command.startswith("apply")]
+    assert len(applied) == 3
+    assert all("--validate=false" in command for command in applied), "kubectl would read the whole schema each time"
 
 
 def test_a_release_ends_with_its_pod_since_the_job_follows_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OWNER = "procman"  # who manages the fields of an object, for server-side apply
 _NAMES = '{range .items[*]}{.apiVersion} {.kind} {.metadata.name} {.metadata.ownerReferences[0].kind}{"\\n"}{end}'
 _WORDS = 4  # in a line of names
+# kubectl would read the schema of the whole cluster for each call, some MB, to refuse what the server refuses anyway:
+# it applies no field that it does not know.
+_UNCHECKED = "--validate=false"
 _READ = 10  # seconds that a request may take
 _WRITE = 40  # seconds: the cluster may call others, which have 30 s
 _LOGS = 30  # seconds, to read all of the output of a pod
@@ -121,8 +124,8 @@ class Kubectl:
 
     def applying(self, objects: Iterable[Object], *flags: str) -> Call:
         """Return the call that applies objects."""
-        words = ("apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", *flags, "-f", "-")
-        return self.call(*words, stdin=as_list(objects))
+        words = ("apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", _UNCHECKED, *flags)
+        return self.call(*words, "-f", "-", stdin=as_list(objects))
 
     def delete(self, names: Sequence[str]) -> Steps[None]:
         """Delete objects, called ``KIND/NAME``, without waiting for their end."""

@@ -26,7 +26,7 @@ from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
 from procman.engines.kubernetes.refusals import find_refusals
-from procman.engines.kubernetes.rollouts import Rollout, kinds_of
+from procman.engines.kubernetes.rollouts import SHORTEST_START, Rollout, kinds_of
 from procman.engines.records import EXITED, InstanceState, LogLine
 from procman.engines.waiting import growing
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
@@ -72,6 +72,7 @@ class Kubernetes:
         self._found_before: Sequence[Object] = ()  # what `deployed` has found
         self._deployed_names: set[str] = set()
         self._names_before: set[str] = set()  # of all objects, before anything is applied
+        self._objects: ReleaseObjects | None = None  # of the latest release
         self._values: list[Object] = []  # ConfigMaps and Secrets that are still to be applied
 
     # A deployment -----------------------------------------------------------------------------------------------------
@@ -152,6 +153,7 @@ class Kubernetes:
         workloads = self._wanted(release).workloads()
         self._rollout.applied = {name_of(one): self._types.of(one) for one in workloads}
         yield from self._kubectl.apply([*self._values, *workloads])
+        yield Pause(SHORTEST_START)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once whether all these types are up."""
@@ -228,6 +230,7 @@ class Kubernetes:
         again = [name_of(one) for one in chosen if one["kind"] not in ENDING and one["spec"].get("replicas", 1)]
         if again:
             yield from self._kubectl.ask("rollout", "restart", *again)
+            yield Pause(SHORTEST_START)
         elif not single:
             raise self._refusal("there is nothing to restart: a Job runs once, and stopped types have no instances")
 
@@ -306,7 +309,9 @@ class Kubernetes:
     def _wanted(self, release: Release) -> ReleaseObjects:
         from procman.engines.kubernetes.release_objects import ReleaseObjects
 
-        return ReleaseObjects(release, self._types)
+        if self._objects is None or self._objects.release is not release:
+            self._objects = ReleaseObjects(release, self._types)
+        return self._objects
 
     def _current(self) -> Steps[Mapping[str, Object]]:
         """Return the workloads by type, as ``deployed`` has just found them. Raises EngineError if there are none."""

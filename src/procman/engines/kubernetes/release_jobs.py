@@ -7,7 +7,7 @@ from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import COMPONENT, ending_of, instance_of, state_of
 from procman.engines.kubernetes.refusals import find_refusals
-from procman.engines.kubernetes.rollouts import PATIENCE
+from procman.engines.kubernetes.rollouts import PATIENCE, SHORTEST_START
 from procman.engines.records import EXITED, FAILED, WAITING, InstanceState
 from procman.engines.waiting import CARD_LINES, growing
 
@@ -52,6 +52,7 @@ def run_release(
 def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
     began = yield from now()
     reported, pauses = "", growing()
+    yield Pause(SHORTEST_START)
     while True:
         current, pods = yield from _look(kubectl, job)
         refusals = {} if pods or not current else (yield from find_refusals(kubectl, [current]))

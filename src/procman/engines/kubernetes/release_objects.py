@@ -23,7 +23,7 @@ class ReleaseObjects:
     """What the export writes for a release, with what a deployment adds."""
 
     def __init__(self, release: Release, types: TypeNames) -> None:
-        self._release = release
+        self.release = release
         self._types = types
         self._objects = Objects(application(release.plan, release.options), release.options, release.version)
 
@@ -35,7 +35,7 @@ class ReleaseObjects:
         """Return the Job of the release phase, if there is one. The cluster ends it after its time."""
         job = as_json(self._objects.release() or {})
         if job:
-            job["spec"]["activeDeadlineSeconds"] = round(self._release.timeout) + _SPARE
+            job["spec"]["activeDeadlineSeconds"] = round(self.release.timeout) + _SPARE
         return [job] if job else []
 
     def workloads(self) -> list[Object]:
@@ -47,7 +47,7 @@ class ReleaseObjects:
         found = [as_json(one) for one in self._objects.workloads()]
         for one in found:
             if one["kind"] in ("Deployment", "StatefulSet"):
-                one["spec"].setdefault("replicas", self._release.counts.get(self._types.of(one), 1))
+                one["spec"].setdefault("replicas", self.release.counts.get(self._types.of(one), 1))
                 one["spec"]["revisionHistoryLimit"] = _HISTORY
         return found
 

@@ -23,6 +23,7 @@ _BELOW = {  # what has to be looked at for each kind of workload
 }
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 PATIENCE = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
+SHORTEST_START = 0.4  # seconds: before that no container is up, and a look would be in vain
 _REVISION = "deployment.kubernetes.io/revision"
 
 
