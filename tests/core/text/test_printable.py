@@ -49,13 +49,50 @@ def test_a_terminal_shows_the_rest(char: str) -> None:
         "MY_PW",
         "COOKIE",
         "CREDENTIALS",
+        "STRIPE_SK",
+        "stripeSk",
+        "GITHUB_PAT",
+        "SMTP_PWD",
+        "FTP_PASS",
+        "GCP_CREDENTIALS",
+        "APP_SIGNING",
+        "SSH_PRIVATE",
+        "DEPLOY_PRIV",
+        "AZURE_SAS",
+        "SERVER_PEM",
+        "COOKIE_HMAC",
+        "JWKS",
+        "SLACK_WEBHOOK_URL",
+        "TEAMS_HOOK_URL",
+        "REDIS_CONN_STR",
+        "DB_CONNECTION_STRING",
+        "RECOVERY_CODES",
+        "SMS_PASSCODE",
     ],
 )
 def test_a_secret_by_its_name_is_masked(name: str) -> None:
     assert masked(name, "x") == MASK
 
 
-@pytest.mark.parametrize("name", ["AUTHOR", "KEYBOARD", "PASSENGER", "COLOR", "PATH"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AUTHOR", "KEYBOARD", "PASSENGER", "PASSENGER_MAX_POOL_SIZE", "COLOR", "PATH", "PWD", "OLDPWD"),
+        *(
+            "MONKEY",
+            "SPIN",
+            "BYPASS_CACHE",
+            "COMPASS_MODE",
+            "PATTERN",
+            "PATIENT_NAME",
+            "SKIP_TESTS",
+            "SKU",
+            "TASK",
+            "DISK",
+        ),
+        *("SASS_PATH", "PRIVILEGED", "DESIGN", "POST_CODE", "ACCESS_LOG", "HOOKS", "CONNECTIONS", "STRING_LENGTH"),
+    ],
+)
 def test_a_name_that_only_looks_like_one_is_not(name: str) -> None:
     assert masked(name, "x") == "x"
 
@@ -92,6 +129,9 @@ def test_a_value_that_a_person_has_chosen_is_shown(value: str) -> None:
         ("https://host/x", "https://host/x"),
         ("redis://:hidden@host", f"redis://:{MASK}@host"),
         ("me@example.org", "me@example.org"),
+        ("git@example.org:shop/web.git", "git@example.org:shop/web.git"),
+        ("me:hidden@tcp(db:3306)/app", f"me:{MASK}@tcp(db:3306)/app"),
+        ("me:hid@den@db/app", f"me:{MASK}@db/app"),
         ("https://me:p@ss@host", f"https://me:{MASK}@host"),
     ],
 )

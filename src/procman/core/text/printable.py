@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 _READ = frozenset("\u00a0\u200c\u200d\u202f\u3000")  # joiners and spaces that many languages and emoji need
 _DIRECTING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -12,8 +14,23 @@ _SECRET_ENDS = (
     *("AUTH", "BEARER", "COOKIE", "CRED", "DSN", "JWT", "KEY", "OTP", "PASS", "PASSES", "PASSCODE", "PIN", "PINCODE"),
     *("PSK", "PSWD", "PW", "PWD", "SALT", "SIG", "SIGNATURE"),
 )
-_SECRET_WORDS = frozenset(("LICENSE", "MNEMONIC", "NONCE", "PRIVATE", "SEED", "WEBHOOK"))
+_SECRET_WORDS = frozenset(
+    (
+        *("CVC", "CVV", "FERNET", "HMAC", "JWK", "KEYTAB", "LICENSE", "MNEMONIC", "NONCE", "PAT", "PEM", "PEPPER"),
+        *("PRIV", "PRIVATE", "SAS", "SEED", "SIGNING", "SK", "SSN", "WEBHOOK"),
+    )
+)
+_SECRET_PAIRS = frozenset(
+    (
+        *(("ACCESS", "CODE"), ("BACKUP", "CODE"), ("INVITE", "CODE"), ("RECOVERY", "CODE"), ("UNLOCK", "CODE")),
+        *(("CONN", "STR"), ("CONN", "STRING"), ("CONNECTION", "STRING"), ("HOOK", "URL")),
+    )
+)
 _SECRET_PARTS = ("APIKEY", "CREDENTIAL", "PASSPHRASE", "PASSW", "SECRET", "TOKEN")
+_PLAIN_WORDS = frozenset(
+    ("BYPASS", "COMPASS", "DONKEY", "HOTKEY", "MONKEY", "OVERPASS", "SPIN", "TURNKEY", "UNDERPASS")
+)
+_PLAIN_NAMES = ("PWD", "OLDPWD")  # folders, set by each shell
 _SECRET_MARKS = ("-----begin", "bearer ", "basic ")
 _CONFIDENTIAL = (
     "(?:pass(?:word|wd|w|phrase|code)?|pwd?|pswd|secret|token|key|sig(?:nature)?|auth(?:orization)?|cred(?:ential)?|"
@@ -53,21 +70,27 @@ def masked(name: str, value: str) -> str:
     if is_secret_name(name) or "\n" in value or holds_secret(value):
         return MASK
     scheme, slashes, rest = value.partition("://")
-    user, at, host = rest.rpartition("@")
-    if not slashes or not at:
-        return MASK if _looks_random(value) else value
+    user, at, host = (rest if slashes else value).rpartition("@")
     account, colon, _ = user.partition(":")
-    return f"{scheme}://{account}:{MASK}@{host}" if colon else f"{scheme}://{MASK}@{host}"
+    if not at or not (slashes or colon):  # without a scheme, as in `user:password@tcp(db)/shop`, only with a password
+        return MASK if _looks_random(value) else value
+    before = f"{scheme}{slashes}" if slashes else ""
+    return f"{before}{account}:{MASK}@{host}" if colon else f"{before}{MASK}@{host}"
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name holds a secret. If in doubt, it does."""
+    if name in _PLAIN_NAMES:
+        return False
     words = _words_of(name)
-    singular = [word.removesuffix("S") for word in words if not word.endswith("SS")]
-    return any(
-        word.endswith(_SECRET_ENDS) or word in _SECRET_WORDS or any(part in word for part in _SECRET_PARTS)
-        for word in (*words, *singular)
-    )
+    singular = [word if word.endswith("SS") else word.removesuffix("S") for word in words]
+    return any(map(_is_secret_word, (*words, *singular))) or not _SECRET_PAIRS.isdisjoint(pairwise(singular))
+
+
+def _is_secret_word(word: str) -> bool:
+    if word in _PLAIN_WORDS:
+        return False
+    return word.endswith(_SECRET_ENDS) or word in _SECRET_WORDS or any(part in word for part in _SECRET_PARTS)
 
 
 def _words_of(name: str) -> list[str]:
