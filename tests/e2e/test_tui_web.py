@@ -117,6 +117,69 @@ def test_a_port_that_is_taken_is_named_in_one_sentence(served: Served, place: ha
     assert done.err.splitlines()[0] == f"procman: cannot listen on port {served.port}: address already in use"
 
 
+def test_a_page_cannot_have_a_size_that_no_screen_has(served: Served) -> None:
+    async def visit() -> None:
+        address = f"{served.address}ws?width=1000000000&height=1000000000"
+        async with aiohttp.ClientSession() as client, client.ws_connect(address) as page:
+            await receive(page, "worker.1", "hello")
+            await page.send_json(["resize", {"width": 1 << 70, "height": 1 << 70}])
+            await page.send_json(["stdin", "\x1b[48;999999999;999999999;1;1t"])
+            await page.send_json(["resize", {"width": -3, "height": 0}])
+            await page.send_json(["resize", {"width": 90, "height": 30}])
+            await page.send_json(["stdin", "?"])
+            await receive(page, "the session continues")
+
+    asyncio.run(visit())
+    served.end()
+    assert served.server.err.count(b"\n") == 1
+
+
+def test_odd_messages_of_a_page_are_one_sentence_and_change_nothing(served: Served) -> None:
+    async def visit() -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{served.address}ws") as page:
+            await receive(page, "worker.1", "hello")
+            for text in (
+                "{",
+                "7",
+                "[]",
+                "[[]]",
+                '["stdin"]',
+                '["stdin", 5]',
+                '["resize", {"width": "8"}]',
+                "[" * 90_000,
+            ):
+                await page.send_str(text)
+            await page.send_bytes(b"\x00\xff")
+            await page.send_json(["stdin", "\ud800"])
+            await page.send_json(["stdin", ""])
+            await page.send_json(["ping", "7"])
+            await receive(page, '["pong", "7"]')
+            await page.send_json(["stdin", "?"])
+            await receive(page, "the session continues")
+
+    asyncio.run(visit())
+    served.end()
+    assert served.server.err.decode().splitlines()[1:] == [
+        "procman: a page has sent what procman's own page does not send; that has no effect"
+    ]
+
+
+def test_a_page_without_a_session_is_one_sentence(served: Served, place: harness.Place) -> None:
+    assert place.call("down").code == 0
+
+    async def visit() -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{served.address}ws") as page:
+            while (await page.receive(timeout=harness.LIMIT)).type is not aiohttp.WSMsgType.CLOSED:
+                pass
+
+    asyncio.run(visit())
+    served.server.signal(signal.SIGINT)
+    assert served.server.wait() == 0
+    assert "Traceback" not in served.server.err.decode()
+    assert f"procman: a page has ended: no session of {place.folder}/Procfile is running" in served.server.err.decode()
+    assert served.server.text.count("\n") == 1
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 def test_a_browser_draws_it_and_types(served: Served) -> None:
     async def visit() -> None:
@@ -132,12 +195,13 @@ def test_a_browser_draws_it_and_types(served: Served) -> None:
 
 
 async def receive(page: Any, *parts: str) -> None:
-    """Wait until all of this was drawn."""
+    """Wait until all of this was drawn, for a limited time in all: the page draws its clock each second."""
     drawn = ""
-    while not all(part in drawn for part in parts):
-        message = await page.receive(timeout=harness.LIMIT)
-        assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), (message, drawn)
-        drawn += message.data.decode() if isinstance(message.data, bytes) else message.data
+    async with asyncio.timeout(harness.LIMIT):
+        while not all(part in drawn for part in parts):
+            message = await page.receive()
+            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), (message, drawn)
+            drawn += message.data.decode() if isinstance(message.data, bytes) else message.data
 
 
 def until(true: Any, what: str) -> None:

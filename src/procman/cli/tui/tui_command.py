@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from procman.cli.options.option import Option
 
-WEB_DRIVER = "TEXTUAL_DRIVER"  # a variable of the process that draws for a browser
+WEB_DRIVER = "TEXTUAL_DRIVER"  # a variable of the process that draws for a browser; Textual reads it when it is loaded
+PAGE_DRIVER = "procman.cli.tui.web_driver:PageDriver"
 PACKAGES = ("'textual>=8'", "'textual-serve>=1.1'")
 
 
@@ -30,6 +31,8 @@ def perform(invocation: Invocation) -> int:
     given = own_options(invocation)
     if invocation.words:
         raise UsageError("tui takes no names", "it shows all processes; select one there")
+    if WEB_DRIVER in os.environ:
+        os.environ[WEB_DRIVER] = PAGE_DRIVER
     _require("textual.app", PACKAGES[:1])
     serves = bool(given.get("web"))
     if serves:

@@ -7,6 +7,8 @@ with its page, at the latest with this server.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import secrets
 import shlex
@@ -15,9 +17,11 @@ import socket
 import sys
 from functools import partial
 
-from aiohttp import web
-from textual_serve.server import Server
+from aiohttp import WSMsgType, web
+from textual_serve.app_service import AppService
+from textual_serve.server import Server, to_int
 
+from procman.cli.tui.page_messages import UNKNOWN, FailureLog, LastWords, complain, read
 from procman.cli.tui.web_gate import WebGate, accepts
 from procman.cli.tui.web_page import page, policy
 from procman.runtime.system.procfs import own_children
@@ -25,12 +29,16 @@ from procman.runtime.system.procfs import own_children
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any
 
     Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HOST = "127.0.0.1"
 TOKEN_SIZE = 32  # bytes
-SHUTDOWN_TIME = 3.0  # seconds for open pages to end
+SHUTDOWN_TIME = 1.0  # seconds for open pages to end; to kill their processes later harms nothing
+HEARTBEAT = 15.0  # seconds between signs of life that a page has to answer
+DEFAULT_SIZE = {"width": 80, "height": 24}
+MAX_PAGES = 20  # at a time; each is a process
 
 
 def _kill_pages() -> None:
@@ -39,11 +47,48 @@ def _kill_pages() -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+class PageProcess(AppService):
+    """The process of a page. If it ends, for example since the session has, so does the page."""
+
+    async def run(self) -> None:
+        """Pass on what it draws, until it ends."""
+        await super().run()
+        await self.remote_close()
+
+    async def take(self, kind: str, said: Any) -> None:
+        """Take a message of the page."""
+        if kind == "resize":
+            await self.set_terminal_size(*said)
+        elif kind != "stdin":
+            await self.send_meta({"type": kind})
+        elif typed := said.encode("utf-8", "ignore"):  # nothing would be the end of its input
+            await self.send_bytes(typed)
+
+
+async def _close(websocket: web.WebSocketResponse) -> None:
+    await websocket.close()
+
+
+async def _pass_on(websocket: web.WebSocketResponse, process: PageProcess) -> None:
+    """Pass the messages of a page on to its process; what is not one is left out."""
+    complained = False
+    async for message in websocket:
+        kind, said = read(message.data) if message.type == WSMsgType.TEXT else UNKNOWN
+        if kind == "ping":
+            await websocket.send_json(["pong", said])
+        elif kind:
+            await process.take(kind, said)
+        elif not complained:
+            complain("a page has sent what procman's own page does not send; that has no effect")
+            complained = True
+
+
 class WebServer(Server):
     """Draws with ``command``. Listens on a free port, or on ``port``. Raises OSError if that is taken."""
 
     def __init__(self, command: Sequence[str], port: int = 0) -> None:
         self._listener = socket.create_server((HOST, port))
+        self._pages = 0
         self._token = secrets.token_urlsafe(TOKEN_SIZE)
         super().__init__(f"exec {shlex.join(command)}", HOST, self._listener.getsockname()[1], title="procman")
         self._authority = f"{HOST}:{self.port}"
@@ -62,11 +107,13 @@ class WebServer(Server):
         accepted = partial(accepts, token=self._token, host=self._authority)
         server = await loop.create_server(partial(WebGate, accepted, runner.server), sock=self._listener)
         self._announce()
-        await ended.wait()
-        server.close()
-        _, late = await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
-        if late:
-            _kill_pages()
+        logging.getLogger().addHandler(FailureLog(logging.ERROR))
+        with contextlib.redirect_stdout(LastWords()):
+            await ended.wait()
+            server.close()
+            _, late = await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
+            if late:
+                _kill_pages()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -74,6 +121,31 @@ class WebServer(Server):
         if not request.path.startswith(f"/{self._token}/") and request.transport is not None:
             request.transport.abort()
         return await handler(request)
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve a page, unless there are very many."""
+        if self._pages >= MAX_PAGES:
+            complain(f"a page was refused: {MAX_PAGES} are open")
+            raise web.HTTPServiceUnavailable
+        websocket = web.WebSocketResponse(timeout=SHUTDOWN_TIME, heartbeat=HEARTBEAT)
+        await websocket.prepare(request)
+        process = PageProcess(
+            self.command,
+            write_bytes=websocket.send_bytes,
+            write_str=websocket.send_str,
+            close=partial(_close, websocket),
+            download_manager=self.download_manager,
+        )
+        self._pages += 1
+        try:
+            await process.start(*(to_int(request.query.get(key, ""), size) for key, size in DEFAULT_SIZE.items()))
+            await _pass_on(websocket, process)
+        except asyncio.CancelledError:  # the server ends
+            await websocket.close()
+        finally:
+            self._pages -= 1
+            await process.stop()
+        return websocket
 
     def _announce(self) -> None:
         sys.stdout.write(f"{self.address}\n")
