@@ -27,6 +27,7 @@ from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
 from procman.engines.kubernetes.refusals import find_refusals
 from procman.engines.kubernetes.rollouts import SHORTEST_START, Rollout, kinds_of
+from procman.engines.kubernetes.start_order import StartOrder
 from procman.engines.records import EXITED, InstanceState, LogLine
 from procman.engines.waiting import growing
 from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
@@ -69,6 +70,7 @@ class Kubernetes:
         self._lock = Lock(self._kubectl, target, self._label)
         self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
         self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
+        self._order = StartOrder(self._kubectl, self._types, self._rollout)
         self._found_before: Sequence[Object] = ()  # what `deployed` has found
         self._deployed_names: set[str] = set()
         self._names_before: set[str] = set()  # of all objects, before anything is applied
@@ -151,16 +153,15 @@ class Kubernetes:
             budget = starts_allowed(instance.restart)
             self._budgets[instance.type] = budget if before is None else min(_CRASHES, budget)
         workloads = self._wanted(release).workloads()
-        self._rollout.applied = {name_of(one): self._types.of(one) for one in workloads}
-        yield from self._kubectl.apply([*self._values, *workloads])
-        yield Pause(SHORTEST_START)
+        yield from self._order.begin(release, workloads, self._values, self._found_before)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
-        """Look once whether all these types are up."""
+        """Look once whether all these types are up. Continues with what depends on others."""
+        yield from self._order.proceed()
         objects = yield from self._kubectl.listed(kinds_of(self._rollout.applied or self._deployed_names), self._pods)
         ours = (one for one in objects if self._types.of(one) in wanted)
         refusals = yield from find_refusals(self._kubectl, ours)
-        return self._rollout.look(objects, wanted, (yield from now()), refusals)
+        return self._order.judged(self._rollout.look(objects, wanted, (yield from now()), refusals))
 
     def last_lines(self, instance: InstanceState, count: int) -> Steps[Sequence[str]]:
         """Return the last lines that an instance wrote: of its former life if it has just begun another one."""
@@ -175,6 +176,7 @@ class Kubernetes:
         """Apply what ran before. `rollout undo` would make kubectl own the fields, so that no later version could
         remove them."""
         del release
+        self._order.forget()
         self._budgets.clear()
         objects = _restorable(before)
         self._rollout.applied = {name_of(one): self._types.of(one) for one in objects}
