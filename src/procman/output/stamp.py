@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 OFF = ("off", "none", "")
 DEFAULT = "%H:%M:%S"
+MAX_SECONDS = 100  # kept texts
 
 
 class Stamp:
@@ -71,7 +72,20 @@ def iso(now: float) -> str:
 
 def utc(now: float) -> str:
     """Return a time as RFC 3339 in UTC with microseconds: ``2026-05-01T10:00:00.250000Z``."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{_micro(now)}Z"
+    return f"{_utc_second(now // 1)}.{_micro(now)}Z"
+
+
+def _utc_second(second: float) -> str:
+    """Return the whole seconds of a time in UTC. The latest ones are kept: `logs` writes many lines of one second."""
+    text = _seconds.get(second)
+    if text is None:
+        if len(_seconds) >= MAX_SECONDS:
+            _seconds.clear()
+        text = _seconds[second] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return text
+
+
+_seconds: dict[float, str] = {}
 
 
 def _with_micro(form: str, now: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,8 +145,18 @@ CHUNKS = st.lists(
 )
 
 
-@given(CHUNKS, CHUNKS, st.integers(0, 3), st.one_of(st.none(), st.integers(0, 4)))
+@given(CHUNKS, CHUNKS, st.integers(0, 3), st.one_of(st.none(), st.integers(0, 4)), st.sampled_from([1, 12, 65536]))
 def test_the_last_matches_of_the_memory_and_all_later_ones_are_shown_with_the_lines_around_them(
+    memory: list[tuple[str, list[str]]], live: list[tuple[str, list[str]]], around: int, count: int | None, block: int
+) -> None:
+    with (
+        mock.patch("procman.cli.control.log_filter.BLOCK", block),
+        mock.patch("procman.cli.control.log_filter.MAX_PENDING", 2 * block),
+    ):
+        _require_all_that_is_near(memory, live, around, count)
+
+
+def _require_all_that_is_near(
     memory: list[tuple[str, list[str]]], live: list[tuple[str, list[str]]], around: int, count: int | None
 ) -> None:
     numbered = [(log, f"{text}{number}") for number, (log, text) in enumerate(lines_of(memory + live))]
@@ -203,8 +215,35 @@ def place_of(line: str) -> int:
     return int(line.partition(" ")[2][1:])
 
 
+def test_a_gap_is_between_the_lines_before_and_after_it() -> None:
+    out = Shown(LineFilter("x")).add("web.1", "x1")
+    assert out.lines == []
+    out.selection.show_pending()
+    assert out.lines == ["web.1 x1"]
+
+
+def test_lines_of_both_streams_are_searched_each_by_itself() -> None:
+    out = Shown(LineFilter("x", only_stderr=True))
+    out.add("web.1", "x1", stream="stderr").add("web.1", "x2").add("db.1", "-", "x3", stream="stderr")
+    assert out.end() == ["web.1 x1", "db.1 x3"]
+
+
+def test_the_last_matches_are_found_without_a_search_of_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("procman.cli.control.log_filter.BLOCK", 30)
+    line_filter = LineFilter("x")
+    searched = mock.Mock(side_effect=line_filter.matches)
+    monkeypatch.setattr(line_filter, "matches", searched)
+    out = Shown(line_filter, count=5)
+    for number in range(1000):
+        out.add("web.1", f"x{number}")
+    assert out.end() == [f"web.1 x{number}" for number in range(995, 1000)]
+    assert len(searched.mock_calls) <= 2
+
+
 def test_parts_of_a_chunk_are_shown_with_their_positions() -> None:
     shown: list[tuple[object, bytes]] = []
-    selection = Selection(LineFilter("x"), lambda record, lines: shown.append((record["at"], lines)))
+    selection = Selection(LineFilter("x"), lambda record, lines: shown.append((record.get("ends"), lines)))
     selection.add({"log": "web.1", "stream": "stdout", "at": 100}, b"x1\nx2\n-\n\nx3\n")
-    assert shown == [(100, b"x1\nx2\n"), (109, b"x3\n")]
+    selection.add({"log": "web.1", "stream": "stdout", "at": 112}, b"x4\n")
+    selection.end_memory()
+    assert shown == [([103, 106, 112], b"x1\nx2\nx3\n"), (None, b"x4\n")]

@@ -37,15 +37,17 @@ def test_anything_else_is_not_a_cursor(text: str) -> None:
 
 def test_lines_that_others_came_between_are_taken_apart() -> None:
     assert pieces(record(at=3, marks=[2, 9, 4, 20]), b"a\nb\ncd\n") == [
-        (record(at=3), b"a\n"),
-        (record(at=9), b"b\n"),
-        (record(at=20), b"cd\n"),
+        (3, record(at=3), b"a\n"),
+        (9, record(at=3), b"b\n"),
+        (20, record(at=3), b"cd\n"),
     ]
-    assert pieces(record(at=3), b"a\n") == [(record(at=3), b"a\n")]
+    assert pieces(record(at=3), b"a\n") == [(3, record(at=3), b"a\n")]
 
 
 def test_no_time_is_a_moment_before_the_one_above_it() -> None:
-    memory = [(record(at=at, time=time), b"x\n") for at, time in ((0, 5.0), (2, 4.95), (4, 5.1), (6, 2.0), (8, 2.05))]
+    memory = [
+        (at, record(at=at, time=time), b"x\n") for at, time in ((0, 5.0), (2, 4.95), (4, 5.1), (6, 2.0), (8, 2.05))
+    ]
     assert [one["time"] for one, _ in in_order(memory, "s")] == [5.0, 5.0, 5.1, 2.0, 2.05]  # 2.0: the clock was set
 
 

@@ -210,6 +210,20 @@ def test_logs_that_are_followed_end_with_an_object(project: Project, capfd: pyte
     assert json.loads(last) == {"destination": "production", "state": "removed", "words": "shop has been removed"}
 
 
+def test_live_lines_that_match_are_shown_as_they_come(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    shown: list[str] = []
+
+    def look(call: Call) -> Outcome:
+        if call.argv == ("logs",):
+            shown.append(capfd.readouterr().out)
+        return said()
+
+    project.answer = look
+    assert main(["logs", "--on", "production", "--follow", "--grep", "hello"]) == 0
+    assert [text.endswith(" web.1    | hello\n") for text in shown] == [True]
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("words", "sentence", "code"),
     [

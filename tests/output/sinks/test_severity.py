@@ -75,3 +75,36 @@ LINES = st.one_of(
 def test_a_filter_finds_the_lines_of_a_severity_or_a_higher_one(lines: list[str], lowest: int) -> None:
     expected = [number for number, line in enumerate(lines) if severity(line) >= lowest]
     assert SeverityFilter(lowest).matches("\n".join(lines)) == expected
+
+
+OBJECTS = [
+    '{"level": "error"}',
+    '{"level": "info"} ',
+    '{"lvl": 50, "level": NaN}',
+    '{"level": "fatal", "nested": {"a": [1, 2]}}',
+    '{"severity": "warn"}\t',
+]
+BROKEN = [
+    '{"level": "error"',
+    '{"level": "error"}]',
+    '{"level": "error"}, {"level": "error"}',
+    '{"level": "error"},NaN,{"level": "error"}',
+    '{"level": "error", "open": [1',
+    '{"level": "error", "open": "',
+    '{"level": "error", "open": [NaN,{"level": "error"',
+    '{"closing": 2}]}, {"level": "error"}',
+    "{}]NaN",
+    "{",
+]
+
+
+@given(st.lists(st.sampled_from(OBJECTS + BROKEN)), st.booleans())
+def test_a_broken_object_does_not_change_what_its_neighbors_are(lines: list[str], is_closed: bool) -> None:
+    lines += ["{" + '"level": "fatal"}]}'] * is_closed
+    expected = [number for number, line in enumerate(lines) if severity(line) >= RANKS["warn"]]
+    assert SeverityFilter(RANKS["warn"]).matches("\n".join(lines)) == expected
+
+
+def test_a_line_is_not_two_values_where_another_takes_one() -> None:
+    lines = ['{"level": "error", "open": [1', '{"closing": 2}]}', '{"level": "error"},NaN,{"level": "error"}']
+    assert SeverityFilter(RANKS["warn"]).matches("\n".join(lines)) == []

@@ -52,6 +52,9 @@ class Excerpt:
         if lines:
             self._show(record, lines)
 
+    def show_pending(self) -> None:
+        """Do nothing: whatever is not held back has been shown."""
+
     def end_memory(self) -> None:
         """Show what was held back. Whatever is added later is shown as it arrives."""
         if self._recalled is None:

@@ -7,8 +7,10 @@ processes holds 150,000 lines: what is done for each of them is counted in nanos
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
-from itertools import accumulate
+from itertools import accumulate, chain, groupby, pairwise
+from operator import itemgetter
 
 from procman.core.text.values import compiled
 from procman.errors import UsageError
@@ -18,13 +20,16 @@ from procman.output.sinks.transforms import SEARCH_LIMIT, SearchTimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from procman.cli.control.redaction import Redaction
 
     Record = dict[str, object]
+    Piece = tuple[Record, bytes]
     Show = Callable[[Record, bytes], None]
 
+BLOCK = 64 << 10  # bytes that are searched together
+MAX_PENDING = 32 << 20  # bytes that may wait until the memory is complete, of which only the end is searched
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n")  # what a terminal acts upon, except for tabs
 _ACTIVE = re.compile(b"[%b]" % re.escape(_CONTROLS))
 
@@ -104,7 +109,7 @@ class Selection:
 
     Of the session's memory only the last ``count`` matches are shown, so its lines are held back until it is complete;
     or, with ``first``, the first ``count`` matches. ``found`` is whether any line has matched, ``complete`` whether no
-    further line will be shown.
+    further line will be shown. Lines of the memory are searched in blocks, since many chunks have one line only.
     """
 
     def __init__(
@@ -115,28 +120,66 @@ class Selection:
         self._show = show
         self._around = around
         self._count = count
-        self._first = first
+        self._is_last = count is not None and not first  # only the last matches of the memory are shown
         self.complete = first and count == 0
-        self._number = 0  # of the latest line
-        self._matches = 0  # held back, or with `first` shown
-        is_shown_as_it_comes = first or (count is None and not around)
-        self._recalled: deque[_Chunk] | None = None if is_shown_as_it_comes else deque()
+        self._matches = 0  # in the chunks that are held back, or with `first` shown
+        self._pending: list[Piece] = []  # not searched yet
+        self._pending_size = 0  # bytes
+        self._block = MAX_PENDING if self._is_last else BLOCK if count is None else 0  # bytes that are searched at once
+        self._held: deque[_Chunk] | None = None  # chunks that wait until the memory is complete
+        if self._is_last or (around and not first):
+            self._held = deque()
         self._before: dict[object, deque[tuple[_Chunk, int]]] = {}  # lines of an instance that may come before a match
         self._after: dict[object, int] = {}  # how many lines of an instance are still to be shown
 
     def add(self, record: Record, lines: bytes) -> None:
         """Take lines of one instance, and show what is chosen of them."""
-        chunk = _Chunk(self._number, record, lines, self.filter.matches(str(record["stream"]), lines))
-        self._number += chunk.size
-        matches = chunk.matches
+        self._pending.append((record, lines))
+        self._pending_size += len(lines)
+        if self._pending_size >= self._block:
+            self._search_pending()
+
+    def show_pending(self) -> None:
+        """Show what is chosen of the lines that have been taken, as far as they are not held back."""
+        if not self._is_last:
+            self._search_pending()
+
+    def _search_pending(self) -> None:
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        for block in _blocks(pending):
+            for chunk in self._searched(block):
+                self._take(chunk)
+
+    def _searched(self, block: list[Piece]) -> list[_Chunk]:
+        """Find the matches in pieces of one stream. Return as chunks those of which any line may be shown."""
+        matches = self.filter.matches(str(block[0][0]["stream"]), b"".join([lines for _, lines in block]))
         self.found = self.found or bool(matches)
-        if self._first and self._count is not None:
+        if not matches and not self._around:
+            return []
+        chunks = [_Chunk(record, lines) for record, lines in block]
+        start = place = 0
+        for chunk in chunks if matches else ():
+            end = start + chunk.size
+            next_place = bisect_left(matches, end, place)
+            if next_place - place == chunk.size:
+                chunk.matches = range(chunk.size)
+            elif next_place > place:
+                chunk.matches = [at - start for at in matches[place:next_place]]
+            start, place = end, next_place
+        return chunks if self._around else [chunk for chunk in chunks if chunk.matches]
+
+    def _take(self, chunk: _Chunk) -> None:
+        """Show what is chosen of a chunk that has been searched, or hold it back."""
+        if self.complete:
+            return
+        if self._count is not None and not self._is_last:
             self._limit_to_first(chunk, self._count - self._matches)
-        if self._recalled is None:
-            self._show_all(self._chosen(chunk))
-        elif matches or self._around:
-            self._recalled.append(chunk)
-            self._matches += len(matches)
+        if self._held is None:
+            self._choose(chunk, shows_earlier=True)
+            self._show_chosen(chunk)
+        elif chunk.matches or self._around:
+            self._held.append(chunk)
+            self._matches += len(chunk.matches)
             self._forget()
 
     def _limit_to_first(self, chunk: _Chunk, left: int) -> None:
@@ -149,89 +192,131 @@ class Selection:
 
     def _forget(self) -> None:
         """Drop what cannot be among the last matches any more. Lines around them may come from anywhere before."""
-        recalled, count = self._recalled, self._count
+        held, count = self._held, self._count
         if count is None or self._around:
             return
-        while recalled and self._matches - len(recalled[0].matches) >= count:
-            self._matches -= len(recalled.popleft().matches)
+        while held and self._matches - len(held[0].matches) >= count:
+            self._matches -= len(held.popleft().matches)
 
     def end_memory(self) -> None:
         """Show what is chosen of the session's memory. Whatever is added later is shown as it arrives."""
-        if self._recalled is None:
+        self._block, held = 0, self._held
+        if held is None or not self._is_last:
+            self._search_pending()
+        else:
+            self._search_last(held)
+        if held is None:
             return
-        recalled, self._recalled = self._recalled, None
+        self._held = None
         earlier = 0 if self._count is None else max(0, self._matches - self._count)  # not shown
-        chosen: list[_Run] = []
-        for chunk in recalled:
+        for chunk in held:
             skipped = min(earlier, len(chunk.matches))
             earlier -= skipped
             chunk.matches = chunk.matches[skipped:]
-            chosen += self._chosen(chunk)
-        self._show_all(sorted(chosen, key=lambda run: run.number))
+            self._choose(chunk)
+        for chunk in held:
+            self._show_chosen(chunk)
 
-    def _chosen(self, chunk: _Chunk) -> list[_Run]:
-        """Return what to show because of this chunk: its lines near a match, and those before it in earlier chunks."""
+    def _search_last(self, held: deque[_Chunk]) -> None:
+        """Search the end of the memory, as far back as it takes to find all matches that are shown."""
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        found, wanted = 0, max(1, self._count or 0)  # one, to know whether any line matches
+        blocks = list(_blocks(pending))
+        searched: list[list[_Chunk]] = []
+        while blocks and found < wanted:
+            searched.append(self._searched(blocks.pop()))
+            found += sum(len(chunk.matches) for chunk in searched[-1])
+        self._matches += found
+        if self._around:
+            held += [_Chunk(record, lines) for block in blocks for record, lines in block]
+        held += chain.from_iterable(reversed(searched))
+
+    def _choose(self, chunk: _Chunk, shows_earlier: bool = False) -> None:
+        """Choose the lines to show because of this chunk: those near a match, and those before it in earlier chunks."""
         if not self._around:
-            return list(chunk.runs(chunk.matches))
+            chunk.chosen = chunk.matches
+            return
         instance, size, around = chunk.record["log"], chunk.size, self._around
-        before = self._before.setdefault(instance, deque(maxlen=around))
         left = self._after.get(instance, 0)
         near = list(range(min(left, size)))
-        self._after[instance] = left - len(near)
-        earlier: list[_Run] = []
-        for at in chunk.matches:
-            near += range(max(len(near) and near[-1] + 1, at - around), min(size, at + around + 1))
-            self._after[instance] = max(0, at + around + 1 - size)
+        left -= len(near)
+        before = self._before.get(instance)
+        if before is None:
+            before = self._before[instance] = deque(maxlen=around)
         if chunk.matches:
-            missing = around - chunk.matches[0]
-            last = list(before)[-missing:] if missing > 0 else []
-            earlier = [run for other, at in last for run in other.runs((at,))]
+            for first, last in _spans(chunk.matches, 2 * around + 1):
+                near += range(max(len(near) and near[-1] + 1, first - around), min(size, last + around + 1))
+            left = max(0, chunk.matches[-1] + around + 1 - size)
+            self._choose_before(before, around - chunk.matches[0], shows_earlier)
             before.clear()
+        self._after[instance] = left
+        chunk.chosen = near
         end = near[-1] + 1 if near else 0
         before += [(chunk, at) for at in range(max(end, size - around), size)]
-        return [*earlier, *chunk.runs(near)]
 
-    def _show_all(self, runs: list[_Run]) -> None:
-        for run in runs:
-            self._show(run.record, run.lines)
+    def _choose_before(self, before: deque[tuple[_Chunk, int]], missing: int, shows: bool) -> None:
+        """Choose the last lines of an instance that are missing before a match."""
+        last = list(before)[-missing:] if missing > 0 else []
+        for chunk, places in groupby(last, key=itemgetter(0)):
+            if shows:
+                chunk.chosen = []
+            chunk.chosen = [*chunk.chosen, *(at for _, at in places)]
+            if shows:
+                self._show_chosen(chunk)
 
-
-class _Run:
-    """Lines that follow each other in one chunk, as a ``record`` and its ``lines``; ``number`` is that of the first."""
-
-    __slots__ = ("lines", "number", "record")
-
-    def __init__(self, number: int, record: Record, lines: bytes) -> None:
-        self.number = number
-        self.record = record
-        self.lines = lines
+    def _show_chosen(self, chunk: _Chunk) -> None:
+        if chunk.chosen:
+            self._show(*chunk.chosen_lines())
 
 
 class _Chunk:
-    """Lines of one instance that came together; ``matches`` are the indexes of those that match.
+    """Lines of one instance that came together. ``size`` is how many lines count.
 
-    ``number`` is that of its first line, ``size`` how many lines count.
+    ``matches`` are the indexes of those that match, ``chosen`` of those to show, both in order.
     """
 
-    __slots__ = ("lines", "matches", "number", "record", "size")
+    __slots__ = ("chosen", "lines", "matches", "record", "size")
 
-    def __init__(self, number: int, record: Record, lines: bytes, matches: Sequence[int]) -> None:
-        self.number = number
+    def __init__(self, record: Record, lines: bytes) -> None:
         self.record = record
         self.lines = lines
         self.size = lines.count(b"\n")
-        self.matches = matches
+        self.matches: Sequence[int] = ()
+        self.chosen: Sequence[int] = ()
 
-    def runs(self, indexes: Sequence[int]) -> Iterator[_Run]:
-        """Yield the lines of these indexes, which are in order."""
-        if not indexes:
-            return
+    def chosen_lines(self) -> tuple[Record, bytes]:
+        """Return the lines to show; with ``ends``, the position after each of them, if they are not all lines."""
+        chosen = self.chosen
+        if len(chosen) == self.lines.count(b"\n"):
+            return self.record, self.lines
+        split = self.lines.split(b"\n")
         at = self.record.get("at", 0)
         assert isinstance(at, int)
-        split = self.lines.split(b"\n")
         places = list(accumulate(map(len, split), initial=at))  # without the newlines
-        breaks = [place for place in range(1, len(indexes)) if indexes[place] - indexes[place - 1] != 1]
-        for begin, end in zip([0, *breaks], [*breaks, len(indexes)], strict=True):
-            first, last = indexes[begin], indexes[end - 1] + 1
-            record = {**self.record, "at": places[first] + first}
-            yield _Run(self.number + first, record, b"\n".join(split[first:last]) + b"\n")
+        ends = [places[index + 1] + index + 1 for index in chosen]
+        return {**self.record, "ends": ends}, b"\n".join(map(split.__getitem__, chosen)) + b"\n"
+
+
+def _blocks(pieces: list[Piece]) -> Iterator[list[Piece]]:
+    """Yield the pieces in blocks of one stream that are searched together."""
+    block: list[Piece] = []
+    stream, size = None, 0
+    for piece in pieces:
+        record, lines = piece
+        if size >= BLOCK or record["stream"] != stream:
+            if block:
+                yield block
+            block, size, stream = [], 0, record["stream"]
+        block.append(piece)
+        size += len(lines)
+    if block:
+        yield block
+
+
+def _spans(indexes: Sequence[int], gap: int) -> Iterable[tuple[int, int]]:
+    """Return the first and the last of the indexes that are at most ``gap`` from each other."""
+    if indexes[-1] - indexes[0] < len(indexes):  # all of them follow each other
+        return [(indexes[0], indexes[-1])]
+    breaks = [at for at, (one, other) in enumerate(pairwise(indexes), 1) if other - one > gap]
+    begins, ends = [0, *breaks], [*breaks, len(indexes)]
+    return [(indexes[begin], indexes[end - 1]) for begin, end in zip(begins, ends, strict=True)]

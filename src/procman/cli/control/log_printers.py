@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from itertools import accumulate
+from itertools import accumulate, count, repeat
 from json import dumps as to_json
 from json.encoder import encode_basestring_ascii as string_to_json
+from operator import add
 
 from procman.cli.control.connection import print_json
 from procman.core.text.printable import visible
@@ -16,12 +17,15 @@ from procman.output.stamp import utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from procman.cli.control.connection import Record
     from procman.cli.control.redaction import Redaction
     from procman.output.palette import Palette
 
 BLOCK = 256 << 10  # bytes per write
 MAX_HEADS = 1000  # kept heads of lines
+_TO_ESCAPE = bytes([*(byte for byte in range(32) if byte != 10), *b"\\", *range(127, 256)])  # in JSON, besides quotes
 
 
 class _Block:
@@ -31,10 +35,10 @@ class _Block:
         self._pieces: list[bytes] = []
         self._size = 0
 
-    def add(self, *pieces: bytes) -> None:
-        """Take pieces, and write all of them if they are enough."""
-        self._pieces += pieces
-        self._size += sum(map(len, pieces))
+    def add(self, piece: bytes) -> None:
+        """Take a piece, and write all of them if they are enough."""
+        self._pieces.append(piece)
+        self._size += len(piece)
         if self._size >= BLOCK:
             self.flush()
 
@@ -56,7 +60,7 @@ class Printer:
         self._is_terminal = sys.stdout.isatty()
         self._width = len("system")
         self._indexes: dict[str, int] = {}
-        self._heads: dict[tuple[str, object, int], bytes] = {}
+        self._heads: dict[tuple[object, object, int], bytes] = {}
         self._out = _Block()
 
     def learn(self, rows: list[Record]) -> None:
@@ -66,14 +70,10 @@ class Printer:
 
     def print(self, record: Record, lines: bytes) -> None:
         """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
-        moment, name = record["time"], str(record["log"])
+        moment, name = record["time"], record["log"]
         assert isinstance(moment, (int, float))
         key = name, record["stream"], int(moment)
-        head = self._heads.get(key)
-        if head is None:
-            if len(self._heads) >= MAX_HEADS:
-                self._heads.clear()
-            head = self._heads[key] = self._head(*key)
+        head = self._heads.get(key) or self._new_head(*key)
         if self._redaction is not None:
             lines = self._redaction.lines(lines)
         if self._is_terminal:
@@ -85,10 +85,16 @@ class Printer:
         end = b"\n"
         if name == "system" and self._palette.reset and 27 not in lines:
             head, end = head + self._palette.dim.encode(), self._palette.reset.encode() + b"\n"
-        self._out.add(head, lines[:-1].replace(b"\n", end + head), end)
+        self._out.add(head + lines[:-1].replace(b"\n", end + head) + end)
+
+    def _new_head(self, name: object, stream: object, second: int) -> bytes:
+        """Return what comes before each line of this instance and second, and keep it."""
+        if len(self._heads) >= MAX_HEADS:
+            self._heads.clear()
+        head = self._heads[name, stream, second] = self._head(str(name), stream, second)
+        return head
 
     def _head(self, name: str, stream: object, second: int) -> bytes:
-        """Return what comes before each line of this instance and second."""
         palette = self._palette
         stamp = time.strftime("%H:%M:%S", time.localtime(second))
         shown = visible(name)
@@ -132,23 +138,21 @@ class JsonPrinter:
     def __init__(self, redaction: Redaction | None = None) -> None:
         self._redaction = redaction
         self._out = _Block()
-        self._known: dict[tuple[str, object, object], tuple[str, str]] = {}
+        self._forms: dict[tuple[object, object, object], bytes] = {}
+        self._moment: object = None
+        self._time = b""
 
     def print(self, record: Record, lines: bytes) -> None:
         """Print lines of one instance without their colors."""
-        moment, at = record["time"], record["at"]
-        assert isinstance(moment, (int, float))
-        assert isinstance(at, int)
-        key = str(record["log"]), record["stream"], record["session"]
-        of_process, cursor = self._known.get(key) or self._known.setdefault(key, _fields(*key))
-        before = f'{{"time": "{utc(moment)}", {of_process}, "line": '
-        ends = accumulate([len(line) + 1 for line in lines[:-1].split(b"\n")], initial=at)
-        next(ends)
+        moment, key = record["time"], (record["log"], record["stream"], record["session"])
+        if moment != self._moment:  # many lines have the time of those before
+            assert isinstance(moment, (int, float))
+            self._moment, self._time = moment, utc(moment).encode()
+        form = self._forms.get(key) or self._forms.setdefault(key, _form(*key))
         plain = without_color(lines) if 27 in lines else lines
         shown = plain if self._redaction is None else self._redaction.lines(plain)
-        texts = map(string_to_json, shown[:-1].decode("utf-8", "replace").split("\n"))
-        objects = [f'{before}{text}, "cursor": {cursor}{end}"}}\n' for text, end in zip(texts, ends, strict=True)]
-        self._out.add("".join(objects).encode())
+        texts = zip(repeat(self._time), _texts(shown), _ends(record, lines), strict=False)
+        self._out.add(b"".join([form % of_line for of_line in texts]))
 
     def flush(self) -> None:
         """Write what has been printed."""
@@ -165,7 +169,28 @@ class JsonPrinter:
         print_json(ending)
 
 
-def _fields(name: str, stream: object, session: object) -> tuple[str, str]:
-    """Return what is the same for all lines of a process: its fields, and the beginning of its cursors, as JSON."""
-    fields = to_json({"instance": name, "type": name.partition(".")[0], "stream": stream})
-    return fields[1:-1], to_json(f"{session}:")[:-1]
+def _ends(record: Record, lines: bytes) -> Sequence[int]:
+    """Return the position after each line. A record has them if lines between them are left out."""
+    ends, at = record.get("ends"), record["at"]
+    if isinstance(ends, list):
+        return ends
+    assert isinstance(at, int)
+    if lines.find(b"\n") == len(lines) - 1:
+        return (at + len(lines),)
+    places = accumulate(map(len, lines[:-1].split(b"\n")), initial=at)  # without the newlines
+    return list(map(add, places, count()))[1:]
+
+
+def _texts(lines: bytes) -> Iterable[bytes]:
+    """Return what is between the quotes of each line's JSON."""
+    if len(lines.translate(None, _TO_ESCAPE)) == len(lines):
+        return lines[:-1].replace(b'"', b'\\"').split(b"\n")
+    return [string_to_json(line)[1:-1].encode() for line in lines[:-1].decode("utf-8", "replace").split("\n")]
+
+
+def _form(log: object, stream: object, session: object) -> bytes:
+    """Return the objects of a process's lines as a format of their time, their text and the end of their cursor."""
+    name = str(log)
+    fields = to_json({"instance": name, "type": name.partition(".")[0], "stream": stream})[1:-1].replace("%", "%%")
+    cursor = to_json(f"{session}:")[:-1].replace("%", "%%")
+    return f'{{"time": "%b", {fields}, "line": "%b", "cursor": {cursor}%d"}}\n'.encode()

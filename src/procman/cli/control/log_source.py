@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import itemgetter
 
 from procman.cli.control.connection import NoSessionError, StrangerError, require_success
 from procman.cli.control.log_query import lines_after
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procman.cli.control.connection import Connection
-    from procman.cli.control.log_query import Output, Piece, Query, Record
+    from procman.cli.control.log_query import Output, Query, Record
+
+    Placed = tuple[int, Record, bytes]  # a position, and what is there
     from procman.cli.control.recorded import Recording
 
 EVER = 1 << 30  # seconds, 34 years: all that a session keeps
@@ -43,7 +46,7 @@ def live_output(
     answers = connection.answers()
     head = _next(answers)
     session, _, _ = str(head["cursor"]).rpartition(":")
-    memory: list[Piece] = []
+    memory: list[Placed] = []
     last: Record = {"done": True}
     for record, lines in answers:
         if "log" not in record:
@@ -72,7 +75,7 @@ def _next(answers: Output) -> Record:
     return head
 
 
-def _older(head: Record, memory: list[Piece], query: Query, recording: Recording | None) -> Output:
+def _older(head: Record, memory: list[Placed], query: Query, recording: Recording | None) -> Output:
     """Return what the memory has dropped, and take what comes before that out of the memory."""
     lost = head["lost"]
     assert isinstance(lost, int)
@@ -84,8 +87,8 @@ def _older(head: Record, memory: list[Piece], query: Query, recording: Recording
             "cursor": f"{str(head['cursor']).rpartition(':')[0]}:{lost}",
         }
         return iter([(gap, b"")] if query.after is not None and head.get("missing") else [])
-    complete = [piece for piece in memory if _position(piece[0]) >= lost]
-    missing = None if query.lines is None else query.lines - sum(lines.count(b"\n") for _, lines in complete)
+    complete = [piece for piece in memory if piece[0] >= lost]
+    missing = None if query.lines is None else query.lines - sum(lines.count(b"\n") for *_, lines in complete)
     if missing is not None and missing <= 0:
         return iter(())
     memory[:] = complete
@@ -112,29 +115,31 @@ def _followed(answers: Output, session: str) -> Output:
         yield {**record, "session": session} if "log" in record else record, lines
 
 
-def pieces(record: Record, lines: bytes) -> list[Piece]:
+def pieces(record: Record, lines: bytes) -> list[Placed]:
     """Return the pieces of lines that belong together, but between which lines of other instances came."""
-    marks = record.pop("marks", None)
+    at, marks = _position(record), record.pop("marks", None)
     if not isinstance(marks, list):
-        return [(record, lines)]
-    starts = [(0, record["at"]), *zip(marks[::2], marks[1::2], strict=True)]
-    ends = [*marks[::2], len(lines)]
-    return [({**record, "at": at}, lines[start:end]) for (start, at), end in zip(starts, ends, strict=True)]
+        return [(at, record, lines)]
+    found, start = [], 0
+    for end, next_at in zip(marks[::2], marks[1::2], strict=True):
+        found.append((at, record, lines[start:end]))
+        start, at = end, next_at
+    found.append((at, record, lines[start:]))
+    return found
 
 
-def in_order(memory: list[Piece], session: str, after: int = 0, before: int | None = None) -> Output:
+def in_order(memory: list[Placed], session: str, after: int = 0, before: int | None = None) -> Output:
     """Yield pieces by their positions, without what comes before ``after`` or, as far as that is not None, after
     ``before``. No time is a moment before the last one.
     """
     last = 0.0
-    for record, lines in sorted(memory, key=lambda piece: _position(piece[0])):
+    for at, record, lines in sorted(memory, key=itemgetter(0)):
         moment = _time(record)
         last = last if last - MOMENT <= moment < last else moment
-        at = _position(record)
         if at < after:
             rest = lines_after(lines, after - at)
-            at += len(lines) - len(rest)
-            lines = rest  # noqa: PLW2901 (what is wanted of it)
+            at += len(lines) - len(rest)  # noqa: PLW2901 (of what is wanted)
+            lines = rest  # noqa: PLW2901 (as above)
         if before is not None and at + len(lines) > before:
             lines = _lines_before(lines, before - at)  # noqa: PLW2901 (as above)
         if lines:

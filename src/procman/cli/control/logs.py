@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -140,20 +141,26 @@ def _count(given: Record) -> int | None:
 
 def _print_all(output: Output, printer: Printer | JsonPrinter, selection: Selection | Excerpt) -> None:
     is_live = False
-    for record, lines in output:
-        if "skipped" in record:
-            printer.report_skipped(record)
-        elif "live" in record:
-            selection.end_memory()
-            is_live = True
-        else:
-            selection.add(record, lines)
-            if selection.complete:
-                break
-        if is_live:
-            printer.flush()
-    selection.end_memory()
-    printer.flush()
+    gc.disable()  # it would search the many records of a memory again and again, and none of them refers to itself
+    try:
+        for record, lines in output:
+            if "log" in record:
+                selection.add(record, lines)
+                if selection.complete:
+                    break
+            elif "skipped" in record:
+                selection.show_pending()
+                printer.report_skipped(record)
+            elif "live" in record:
+                selection.end_memory()
+                is_live = True
+                gc.enable()
+            if is_live:
+                printer.flush()
+        selection.end_memory()
+        printer.flush()
+    finally:
+        gc.enable()
 
 
 def _palette(color: object) -> Palette:

@@ -36,6 +36,8 @@ def logs(invocation: Invocation) -> int:
     printer = _printer(remote)
     selection = selection_of(given, printer.print) if has_filter(given) else None
     add = selection.add if selection else printer.print
+    if selection and "follow" in given:
+        selection.end_memory()  # nothing says where the memory of an engine ends
 
     def show_now(line: LogLine) -> None:
         _add(line, add)

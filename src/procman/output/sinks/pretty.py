@@ -17,10 +17,14 @@ TIMES = ("time", "ts", "timestamp", "@timestamp", "t", "datetime")
 LEVELS = ("level", "lvl", "severity", "levelname", "log.level")
 MESSAGES = ("message", "msg", "event", "text")
 NUMBERED = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # pino and bunyan
-_PAIR = re.compile(r'([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+_KEY, _TEXT = r"[A-Za-z_@][\w.@/-]*", r'"(?:[^"\\]|\\.)*"|[^\s"]*'
+_PAIR = re.compile(rf"({_KEY})=({_TEXT})(?:\s+|$)")
+_PAIRS = re.compile(rf"(?:{_KEY}=(?:{_TEXT})(?:\s+|$))++")
 UNITS = (1, 1e3, 1e6, 1e9)  # per second: seconds, milliseconds, microseconds, nanoseconds
 EARLIEST, LATEST = 1e8, 1e11  # seconds since 1970, from 1973 on: a number in this range fits one unit only
 _COLOR = re.compile("\x1b\\[[0-9:;]*m")
+_decode = json.JSONDecoder().raw_decode  # json.loads skips spaces on both sides, which takes as long again
+_JSON_SPACES = " \t\n\r"
 _PLAIN = re.compile(r'[^\s"=]+\Z')
 
 
@@ -52,22 +56,18 @@ def fields_of(text: str) -> dict[str, object] | None:
 
 def _json_fields(text: str) -> dict[str, object] | None:
     try:
-        fields = json.loads(text)
+        fields, end = _decode(text)
     except ValueError:
         return None
-    return fields if isinstance(fields, dict) else None
+    is_whole = end == len(text) or not text[end:].strip(_JSON_SPACES)
+    return fields if is_whole and isinstance(fields, dict) else None
 
 
 def _logfmt_fields(text: str) -> dict[str, object] | None:
     """Return the pairs of a line that consists only of pairs, if a level or a time is among them."""
-    fields: dict[str, object] = {}
-    at = 0
-    while at < len(text):
-        pair = _PAIR.match(text, at)
-        if pair is None:
-            return None
-        fields[pair[1]] = _unquoted(pair[2])
-        at = pair.end()
+    if not _PAIRS.fullmatch(text):
+        return None
+    fields: dict[str, object] = {key: _unquoted(value) for key, value in _PAIR.findall(text)}
     return fields if any(key in fields for key in (*LEVELS, *TIMES)) else None
 
 
