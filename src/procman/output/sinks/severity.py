@@ -28,7 +28,7 @@ _SYNONYMS = {
 _KEYS = ("level", "lvl", "severity")  # parts of LEVELS: each of those contains one of these
 _ESCAPE = "\\u"  # any letter of a key may be written like this in JSON
 _SEPARATOR = object()
-_decode = json.JSONDecoder(parse_constant={"NaN": _SEPARATOR}.get).raw_decode  # infinity is no level either
+_decode = json.JSONDecoder(parse_constant={"NaN": _SEPARATOR}.get).raw_decode  # infinity counts as little
 _OFFSET = re.compile(r"[+-]\d+\Z")  # Go's slog writes a level between two as INFO+2
 
 
