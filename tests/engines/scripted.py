@@ -52,6 +52,10 @@ class Scripted:
         yield from self._do("deployed")
         return self.before
 
+    @staticmethod
+    def warnings(release: Release) -> Sequence[str]:
+        return [f"{release.version} is a release of a script"] if release.version == "odd" else []
+
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         yield from self._do("diff")
         return f"-{before.version if before else ''}\n+{release.version}\n"

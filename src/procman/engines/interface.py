@@ -68,6 +68,9 @@ class Engine(Protocol):
     A verb that an engine cannot do is in ``refuses`` with the reason, a clause that ends a sentence: "restart web.1 is
     not possible on swarm: REASON". The command line looks there first; its keys are names of verbs, and "instances" for
     verbs that take only whole types, "terminal" for `run` without a terminal.
+
+    An engine may also have ``has_timers = True`` if it runs schedules; ``room(count)``, how many instances of a type
+    the plan needs; and ``warnings(release)``, what of a release it does not do, in sentences.
     """
 
     refuses: Mapping[str, str]

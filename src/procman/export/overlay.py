@@ -32,6 +32,7 @@ _INSTEAD_OF_SOCKETS = {
 # What starts something by the clock at a target.
 _INSTEAD_OF_SCHEDULES = {
     "Compose": "use ofelia, or a cron of the host that calls docker compose run",
+    "Swarm": "use a cron that calls procman run --on",
     "Quadlet": "write a .timer unit beside the container's",
     "supervisord": "use a cron of the host that calls supervisorctl start",
     "runit": "use a cron of the host that calls sv once",

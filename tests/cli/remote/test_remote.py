@@ -204,6 +204,17 @@ def test_logs_have_the_form_of_the_local_ones(project: Project, capfd: pytest.Ca
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_what_does_not_happen_there_is_said_once(
+    project: Project, capfd: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    (project_folder() / "procman.toml").open("a").write('[on]\nfailed = "page"\nended = "log"\n')
+    assert main(["deploy", "--on", "production", "--version", "odd", *words]) == 0
+    err = capfd.readouterr().err
+    said = "warning: not exported: commands for events in [on]: failed, ended; only a session runs them\n"
+    assert (err.count(said), err.count("warning: odd is a release of a script\n"), err.count("warning: ")) == (1, 1, 2)
+
+
 def test_logs_that_are_followed_end_with_an_object(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["logs", "-f", "--on", "production", "--json"]) == 0
     *_, last = capfd.readouterr().out.splitlines()

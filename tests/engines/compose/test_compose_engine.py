@@ -18,6 +18,7 @@ from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.destination import Destination
 from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
 from procman.engines.compose.compose_engine import Compose
 from procman.engines.compose.compose_logs import merged
@@ -142,10 +143,12 @@ def test_limits_are_those_of_the_overlay() -> None:
 
 
 def test_what_compose_does_not_do_is_a_warning() -> None:
-    docker = Docker(image_inspect=said("sha256:12"))
-    overlay: Overlay = {"web": {"ready": Check("log", "listening")}}
-    docker.driver.perform(engine().ship(release_of(overlay=overlay), None))
-    assert "warning: not exported to Compose: readiness by log of web" in docker.driver.said
+    overlay: Overlay = {"web": {"ready": Check("log", "listening")}, "mail_er": {"schedule": Schedule("0 2 * * *")}}
+    assert engine().warnings(release_of(overlay=overlay)) == [
+        "not exported to Compose: the schedule of mail_er, which starts only by hand there; "
+        "use ofelia, or a cron of the host that calls docker compose run",
+        "not exported to Compose: readiness by log of web",
+    ]
 
 
 def test_dependencies_are_on_every_instance_and_not_on_what_is_not_there() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from engines.driver import Driver, said
 from engines.swarm.swarm_transcript import swarm
 from export.plans import plan_of
+from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
+from procman.core.model.schedule import Schedule
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
 from procman.engines.swarm.swarm_records import log_line, moment
@@ -21,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from export.plans import Overlay
     from procman.engines.calls import Call, Outcome
 
 SSH = 'error during connect: Get "http://x/version": command [ssh -l nobody -- b docker system dial-stdio] has exited:'
@@ -304,6 +308,26 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     updates = [stack["services"][name]["deploy"]["update_config"] for name in ("web", "worker")]
     assert [(one["parallelism"], one["monitor"]) for one in updates] == [(1, "0.1s"), (0, "1s")], "what has a check"
     assert not any("--prune" in command for command in driver.commands)
+
+
+def test_limits_are_those_of_the_overlay_and_what_swarm_does_not_do_is_a_warning() -> None:
+    engine, driver, transcript = swarm("steady")
+    overlay: Overlay = {
+        "web": {"memory_max": 1 << 20, "cpu_max": 0.5, "pids_max": 7, "depends_on": (Dependency("clock", "started"),)},
+        "worker": {"schedule": Schedule("0 2 * * *"), "ready": Check("log", "listening")},
+    }
+    plan = plan_of(LINES, overlay)
+    limited = replace(release(), plan=plan)
+    driver.perform(engine.apply(limited, None))
+    web = json.loads(transcript.stdin["stack deploy"])["services"]["web"]
+    assert web["deploy"]["resources"] == {"limits": {"cpus": "0.5", "memory": "1048576b"}}
+    assert engine.warnings(limited) == [
+        "not exported to Swarm: the schedule of worker, which starts only by hand there; "
+        "use a cron that calls procman run --on",
+        "Swarm does not support dependencies: it starts all services at the same time",
+        "Swarm does not support pids_max of web, which Compose does",
+        "not exported to Swarm: readiness by log of worker",
+    ]
 
 
 def test_what_the_release_phase_depends_on_starts_before_it() -> None:

@@ -51,7 +51,7 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     rendered = list(render(plan, options))
     files = [item for item in rendered if isinstance(item, ExportFile)]
     lacks = [item.message for item in rendered if not isinstance(item, ExportFile)]
-    for warning in (*plan.warnings, *_hook_warnings(settings), *unused_options(format_name, options), *lacks):
+    for warning in (*plan.warnings, *hook_warnings(settings), *unused_options(format_name, options), *lacks):
         sys.stderr.write(f"warning: {visible(warning)}\n")
     _require_utf_8(files)
     if settings.check_files:
@@ -70,7 +70,7 @@ def export(settings: Settings, words: tuple[str, ...]) -> int:
     return EXIT_OK
 
 
-def _hook_warnings(settings: Settings) -> list[str]:
+def hook_warnings(settings: Settings) -> list[str]:
     """Return a warning for the commands for events. Other process managers have such things for themselves."""
     if not settings.on:
         return []

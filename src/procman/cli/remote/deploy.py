@@ -6,6 +6,7 @@ import sys
 import time
 
 from procman.cli.colors import painted, palette_for, write
+from procman.cli.commands.export import hook_warnings
 from procman.cli.control.connection import print_json
 from procman.cli.remote.display import record_of
 from procman.cli.remote.release_plan import make_release
@@ -16,6 +17,8 @@ from procman.errors import EXIT_OK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from procman.cli.options.option import Invocation
     from procman.engines.deployment import Deployment
     from procman.engines.interface import Release
@@ -51,7 +54,8 @@ class _Files:
 
     def release(self, before: Deployed | None, version: str) -> Release:
         release = make_release(self._remote, before, version)
-        for warning in release.plan.warnings:
+        of_engine: Callable[[Release], Iterable[str]] = getattr(self._remote.engine, "warnings", lambda _: ())
+        for warning in (*release.plan.warnings, *hook_warnings(self._remote.settings), *of_engine(release)):
             if warning not in self._shown:
                 self._shown.add(warning)
                 sys.stderr.write(f"warning: {visible(warning)}\n")

@@ -75,6 +75,13 @@ class Compose:
             counts[one.state.type] = counts.get(one.state.type, 0) + 1
         return Deployed(found[0].state.version, counts) if found else None
 
+    @staticmethod
+    def warnings(release: Release) -> Sequence[str]:
+        """Return what Compose does not do."""
+        from procman.engines.compose.compose_project import warnings_of
+
+        return warnings_of(release)
+
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """See Engine.diff."""
         from difflib import unified_diff
@@ -89,20 +96,16 @@ class Compose:
 
     def ship(self, release: Release, before: Deployed | None) -> Steps[None]:
         """See Engine.ship: the image is there."""
-        from procman.engines.compose.compose_project import make_project, warnings_of  # with all of the export
+        from procman.engines.compose.compose_project import make_project  # with all of the export
 
         if not release.image:
             raise EngineError(
                 "Compose needs an image", 'write image = "shop:{version}" in the table of the destination'
             )
-        for warning in warnings_of(release):
-            yield Report(f"warning: {warning}")
-        image_id = yield from self._commands.image_id(release.image, is_built_there=self._is_built_there())
-        self._project = make_project(release, image_id, before.stopped if before else {})
-
-    def _is_built_there(self) -> bool:
         destination = self._target.destination
-        return bool(destination.build) and not destination.push
+        is_built_there = bool(destination.build) and not destination.push
+        image_id = yield from self._commands.image_id(release.image, is_built_there=is_built_there)
+        self._project = make_project(release, image_id, before.stopped if before else {})
 
     def release(self, release: Release) -> Steps[None]:
         """See Engine.release."""

@@ -92,6 +92,13 @@ class Swarm:
         restorable = Restorable(kept, images) if kept else None
         return Deployed(version, {one.type: one.replicas for one in found}, stopped, restorable)
 
+    @staticmethod
+    def warnings(release: Release) -> Sequence[str]:
+        """Return what Swarm does not do."""
+        from procman.engines.swarm.swarm_stack import warnings_of
+
+        return warnings_of(release)
+
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return the difference of the two files. Secrets are only named in them."""
         import difflib

@@ -19,10 +19,12 @@ from procman.export.application import (
     seconds,
     starts_allowed,
 )
-from procman.export.container.check_commands import healthcheck
-from procman.export.container.containers import image_of, labels_of, own_environment
-from procman.export.container.first_process import container_argv, source, sourcing_argv
+from procman.export.container.check_commands import check_warnings, healthcheck
+from procman.export.container.compose import SUPPORTED, limits_of, swarm_warnings
+from procman.export.container.containers import image_of, labels_of, loopback_warnings, own_environment
+from procman.export.container.first_process import container_argv, signal_warnings, source, sourcing_argv
 from procman.export.grammar import assignments, no_expansion, sh
+from procman.export.overlay import overlay_warnings
 from procman.export.shell import SPECIAL_VARIABLES, signal_name
 
 TYPE_CHECKING = False
@@ -111,6 +113,14 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
     )
 
 
+def warnings_of(release: Release) -> list[str]:
+    """Return what Swarm does not do, as sentences."""
+    app = application(release.plan, release.options)
+    found = [*overlay_warnings(app, "Swarm", *SUPPORTED), *swarm_warnings(app), *check_warnings(app, "Swarm")]
+    found += [*signal_warnings(app), *(one for service in app.services for one in loopback_warnings(service, "Swarm"))]
+    return list(dict.fromkeys(warning.message for warning in found))
+
+
 def _secret(app: Application, service: Service) -> Secret | None:
     """Return the secret with the variables of a service. Those with the same variables share one."""
     kept = {name: value for name, value in _given(app, service).items() if name not in SPECIAL_VARIABLES}
@@ -191,6 +201,7 @@ def _deploy(service: Service, release: Release, stopped: int, *, is_checked: boo
         "replicas": 0,  # until it is filled in
         **({"update_config": update, "rollback_config": update} if service.kind == LASTING else {}),
         "restart_policy": _restart(service, release.options.keep_trying),
+        **limits_of(service.first),
     }
 
 

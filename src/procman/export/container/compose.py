@@ -99,11 +99,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from check_warnings(app, "Compose")
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
-    if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
-        yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
-    for service in app.services:
-        if service.first.pids_max is not None:
-            yield ExportWarning(f"Swarm does not support {PIDS_MAX} of {service.name}, which Compose does")
+    yield from swarm_warnings(app)
     yield from _numbering(app)
     values = [pair for _, env in _env_files(app) for pair in env.items()]
     odd = dict.fromkeys(name for name, value in values if not can_hold(docker_line, value))
@@ -113,6 +109,15 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield ExportFile("compose.override.yaml", _override(app), SECRET if odd else PLAIN)
     for path, env in _env_files(app):
         yield ExportFile(path, _env_file(app, env), SECRET)
+
+
+def swarm_warnings(app: Application) -> Iterator[ExportWarning]:
+    """Yield what Compose supports and Swarm does not."""
+    if any(service.first.depends_on for service in app.services if service.kind != RELEASE):
+        yield ExportWarning("Swarm does not support dependencies: it starts all services at the same time")
+    for service in app.services:
+        if service.first.pids_max is not None:
+            yield ExportWarning(f"Swarm does not support {PIDS_MAX} of {service.name}, which Compose does")
 
 
 def _numbering(app: Application) -> Iterator[ExportWarning]:
@@ -191,12 +196,13 @@ def _service(app: Application, service: Service, options: ExportOptions) -> Part
             **_replicas(service),
             **({"update_config": _update(service)} if service.kind == LASTING else {}),
             "restart_policy": _restart(service, options.keep_trying),
-            **_limits(service.first),
+            **limits_of(service.first),
         },
     }
 
 
-def _limits(plan: InstancePlan) -> Part:
+def limits_of(plan: InstancePlan) -> Part:
+    """Return the limits of an instance, as a part of ``deploy``."""
     limits: Part = {
         **({"cpus": f"{plan.cpu_max:g}"} if plan.cpu_max is not None else {}),
         **({"memory": Plain(f"{plan.memory_max}b")} if plan.memory_max is not None else {}),
