@@ -121,6 +121,8 @@ def _still(before: Deployed | None) -> str:
         return "nothing runs yet"
     if not before.has_run:
         return f"{before.version or 'what was deployed before'} is still deployed, and has never come up"
+    if before.unfinished:
+        return f"the rollout of {before.unfinished} after {before.version} is still unfinished"
     return f"{before.version or 'what ran before'} still runs"
 
 

@@ -67,7 +67,8 @@ class Deployed:
     """What runs now: its version, and the count of each process type, stopped ones with 0.
 
     ``stopped`` are the counts that stopped types had. ``restorable`` is whatever the engine needs to restore it.
-    ``has_run`` is false for a version that has never come up, as far as the engine knows.
+    ``has_run`` is false for a version that has never come up, as far as the engine knows. ``unfinished`` is a later
+    version whose rollout was cut off.
     """
 
     version: str = ""
@@ -75,6 +76,7 @@ class Deployed:
     stopped: Mapping[str, int] = field(default_factory=dict)
     restorable: object = None
     has_run: bool = True
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from procman.core.model.plan import InstancePlan, Plan, RestartPolicy, StopPolicy
     from procman.export.options import ExportOptions
@@ -147,7 +147,7 @@ def own(instance: InstancePlan) -> dict[str, str]:
 def application(plan: Plan, options: ExportOptions) -> Application:
     """Group the plan's instances into services. Raises UsageError if no target accepts the application's name."""
     check_app(options.app)
-    environments = [_carried(instance) for instance in plan.instances]
+    environments = [_carried(instance.env) for instance in plan.instances]
     shared = dict(_common(environments))
     types = dict.fromkeys(instance.type for instance in plan.instances)
     started = _started(plan)
@@ -171,10 +171,19 @@ def app_name(text: str) -> str:
     return re.sub(r"[-.]*[^A-Za-z0-9_.]+[-.]*|\.\.+", "-", text).strip("-._") or "app"
 
 
-def _carried(instance: InstancePlan) -> dict[str, str]:
+def secrets_of_commands(plan: Plan) -> dict[str, str]:
+    """Return the variables of a command that is not of a process type, without those that procman sets itself.
+
+    They are not those that all types share: a type may have another value for one.
+    """
+    values = _carried(plan.environment.values)
+    return {name: value for name, value in sorted(values.items()) if not is_contract(name)}
+
+
+def _carried(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
-        for name, value in instance.env.items()
+        for name, value in env.items()
         if name not in OWN and name not in _LEFT_OUT and not _URL_OF_TYPE.fullmatch(f"{name}={value}")
     }
 
@@ -186,7 +195,7 @@ def _common(environments: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
 
 def _service(name: str, plan: Plan, shared: dict[str, str], starts: bool, root: str) -> Service:
     instances = tuple(instance for instance in plan.instances if instance.type == name)
-    env = {key: value for key, value in sorted(_carried(instances[0]).items()) if key not in shared}
+    env = {key: value for key, value in sorted(_carried(instances[0].env).items()) if key not in shared}
     return Service(name, instances, env, _kind(name, plan), starts, _folder(instances[0].cwd, plan.root), root)
 
 

@@ -570,6 +570,13 @@ def test_a_line_of_the_procfile_runs_in_its_own_folder_and_environment() -> None
     assert {b"PROCMAN_PROCESS=mail_er", b"PS=run.1"} <= set(create.stdin.splitlines())
 
 
+def test_a_command_has_the_variables_of_the_env_files_although_a_type_has_another_value() -> None:
+    plan = plan_of(LINES, None, TOKEN="shared")
+    next(one for one in plan.instances if one.type == "web").lay_under({"TOKEN": "of web"})
+    one_off = make_project(replace(release_of(), plan=plan), "sha256:12", {}).one_off_of("")
+    assert one_off.script == "export TOKEN=shared\n"
+
+
 def test_a_command_does_not_outlive_the_one_who_runs_it() -> None:
     docker = Docker(cp=stored(project_of()), create=said("12"))
     work, answer = docker.driver, docker.driver.answer
@@ -596,6 +603,4 @@ def test_a_version_that_has_never_been_up_is_noted_but_not_restored() -> None:
     docker.answers = {"cp": Outcome(0, noted)}
     before = docker.driver.perform(engine().deployed())
     assert before is not None
-    assert (before.version, before.restorable) == ("2", None)
-    with pytest.raises(EngineError, match="2 has never been up, so it is not restored"):
-        docker.driver.perform(engine().restore(before, release_of()))
+    assert (before.version, before.has_run) == ("2", False)

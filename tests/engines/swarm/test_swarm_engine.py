@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from engines.driver import Driver, said
-from engines.swarm.swarm_transcript import swarm
+from engines.swarm.swarm_transcript import Transcript, swarm
 from export.plans import plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
@@ -302,7 +302,7 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     assert web["environment"]["PS"] == "web.{{.Task.Slot}}"
     assert "TOKEN" not in web["environment"]
     names = {"procman.app": "fleet", "procman.name": "fleet", "procman.type": "web", "procman.version": "v6"}
-    assert web["deploy"]["labels"] == names
+    assert web["deploy"]["labels"] == {**names, "procman.file": "fleet.00001000000000"}
     assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
     assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
     updates = [stack["services"][name]["deploy"]["update_config"] for name in ("web", "worker")]
@@ -397,6 +397,61 @@ def test_what_ran_before_is_restored_with_its_counts_and_the_new_file_forgotten(
     assert stack["services"]["web"]["deploy"]["update_config"]["failure_action"] == "continue"
     assert stack["services"]["web"]["image"] == "procman-witness:v5", "what Swarm has pinned"
     assert len(transcript.configs) == 1
+
+
+def applied(driver: Driver, transcript: Transcript, made: Release, before: Deployed | None) -> None:
+    """Apply a version by an engine of its own, and have Swarm say so in the labels of its services."""
+    engine, _, _ = swarm("steady")
+    driver.perform(engine.apply(made, before))
+    (latest,) = (name for name in transcript.configs if name == max(transcript.configs))
+    for service in transcript.state["services"]:
+        service["Spec"]["Labels"]["procman.file"] = latest.removesuffix(".new")
+    driver.time += 1
+
+
+def test_a_version_that_never_came_up_is_not_the_one_to_restore() -> None:
+    engine, driver, transcript = swarm("failing")
+    counts = {"web": 1, "worker": 2, "clock": 1}
+    applied(driver, transcript, release("v5", counts=counts), None)
+    first = driver.perform(engine.deployed())
+    assert first is not None
+    assert (first.version, first.has_run) == ("v5", False)
+    applied(driver, transcript, release("v6", counts=counts), first)
+    second = driver.perform(engine.deployed())
+    assert second is not None
+    assert (second.version, second.has_run, second.unfinished) == ("v6", False, "")
+
+
+def test_what_ran_before_an_interrupted_rollout_is_restored() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.apply(release("v4"), None))
+    driver.perform(engine.prune(release("v4")))
+    assert [name.endswith(".new") for name in transcript.configs] == [False]
+    before = driver.perform(engine.deployed())
+    assert before is not None
+    assert (before.version, before.has_run) == ("v4", True)
+    transcript.state = swarm("failing")[2].state
+    applied(driver, transcript, release("v5", TOKEN="x"), before)
+    between = driver.perform(engine.deployed())
+    assert between is not None
+    assert (between.version, between.has_run, between.unfinished) == ("v4", True, "v5")
+    driver.perform(engine.restore(between, release("v6")))
+    stack = json.loads(transcript.stdin["stack deploy"])["services"]
+    assert stack["web"]["deploy"]["labels"]["procman.version"] == "v4"
+    assert {one["image"] for one in stack.values()} == {"procman-witness:v5"}, "those that Swarm had pinned then"
+    assert len(transcript.configs) == 1, "the interrupted one is forgotten"
+
+
+def test_what_has_come_up_after_its_deployment_had_ended_has_run() -> None:
+    engine, driver, transcript = swarm("steady")
+    applied(driver, transcript, release("v5"), None)
+    found = driver.perform(engine.deployed())
+    assert found is not None
+    assert (found.version, found.has_run) == ("v5", True)
+    driver.perform(engine.apply(release("v6"), found))  # interrupted before its stack is deployed
+    found = driver.perform(engine.deployed())
+    assert found is not None
+    assert (found.has_run, found.unfinished) == (False, ""), "v5 was never settled"
 
 
 def test_a_dry_run_shows_what_differs_and_no_secret() -> None:
@@ -546,10 +601,50 @@ def test_a_line_of_the_procfile_runs_in_its_own_folder() -> None:
         return said(json.dumps(job(transcript, ("complete", 0)))) if call.argv[-1] == "t1" else transcript(call)
 
     driver.answer = answer
-    for process, folder in (("worker", "cd services/mail || exit 126; "), ("", "")):
-        driver.perform(engine.run("work --once", process=process, terminal=False))
-        create = [call.argv for call in driver.calls if call.argv[3:5] == ("service", "create")][-1]
-        assert create[-1] == f". /run/secrets/procman.env\n{folder}work --once"
+    driver.perform(engine.run("work --once", process="worker", terminal=False))
+    create = [call.argv for call in driver.calls if call.argv[3:5] == ("service", "create")][-1]
+    assert create[-1] == ". /run/secrets/procman.env\ncd services/mail || exit 126; work --once"
+
+
+@pytest.mark.parametrize(
+    ("process", "token", "secret"), [("", "shared", True), ("release", "'of the release'", True), ("", "", False)]
+)
+def test_a_command_that_is_not_of_a_service_has_what_all_types_share(process: str, token: str, secret: bool) -> None:
+    engine, driver, transcript = swarm("steady")
+    plan = plan_of(LINES, None, **({"TOKEN": "shared", "PATH": "/opt/bin:$HOME"} if secret else {}))
+    for instance in plan.instances if secret else ():
+        instance.lay_under({"web": {"OF_WEB": "x"}, "release": {"TOKEN": "of the release"}}.get(instance.type, {}))
+    made = replace(release(), plan=plan)
+    driver.perform(engine.ship(made, Deployed()))
+    driver.perform(engine.apply(made, None))
+    looks = job(transcript, ("complete", 0))
+
+    def answer(call: Call) -> Outcome:
+        match call.argv[3:]:
+            case ("service", "ps", *_):
+                return said("t1\n")
+            case ("inspect", "--type", "task", "t1"):
+                return said(json.dumps(looks))
+        return transcript(call)
+
+    driver.answer = answer
+    assert driver.perform(engine.run("env", process=process, terminal=False)) == 0
+    create = next(call for call in driver.calls if call.argv[3:5] == ("service", "create"))
+    variables = create.stdin.decode().splitlines()
+    assert {"PS=run.1", "PROCMAN_INSTANCE=run.1", "PROCMAN_WEB_PORT=5000"} <= set(variables)
+    names = [one for one in variables if one.startswith("PROCMAN_PROCESS=")]
+    assert names == ([f"PROCMAN_PROCESS={process}"] if process else [])
+    assert not any(one.startswith(("PORT=", "OF_WEB")) for one in variables)
+    assert ("PATH=/opt/bin:$HOME" in variables) == secret
+    used = [word for word in create.argv if word.startswith("--secret=source=")]
+    contents = [transcript.secrets[one.partition("source=")[2].partition(",")[0]].decode() for one in used]
+    assert contents == ([f"export TOKEN={token}\n"] if secret else [])
+
+
+def test_what_was_deployed_without_the_environment_of_commands_needs_a_type() -> None:
+    engine, driver, _ = swarm("steady")
+    with pytest.raises(EngineError, match="an older procman has deployed it, without the environment of commands"):
+        driver.perform(engine.run("env", process="", terminal=False))
 
 
 def test_a_job_whose_machine_is_lost_does_not_wait_for_ever() -> None:
@@ -579,7 +674,7 @@ def test_an_interrupted_job_is_removed() -> None:
 
     driver.answer = answer
     with pytest.raises(KeyboardInterrupt):
-        driver.perform(engine.run("sleep 600", process="", terminal=False))
+        driver.perform(engine.run("sleep 600", process="web", terminal=False))
     assert driver.calls[-1].argv[3:5] == ("service", "rm")
 
 

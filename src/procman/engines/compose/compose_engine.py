@@ -64,16 +64,15 @@ class Compose:
         yield from self._store.unlock(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
-        """See Engine.deployed. A version that has never been up is not worth restoring."""
+        """See Engine.deployed."""
         project = self._project = self._project or (yield from self._store.read())
         if project is not None:
-            restorable = project if project.has_been_up else None
-            return Deployed(project.version, project.counts, project.stopped, restorable)
+            return Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
         found = yield from self._containers()
         counts: dict[str, int] = {}
         for one in found:
             counts[one.state.type] = counts.get(one.state.type, 0) + 1
-        return Deployed(found[0].state.version, counts) if found else None
+        return Deployed(found[0].state.version, counts, has_run=False) if found else None  # nothing to restore it with
 
     @staticmethod
     def warnings(release: Release) -> Sequence[str]:
@@ -139,7 +138,7 @@ class Compose:
         What serves a port and has several instances is replaced in two halves, so that one half always serves.
         """
         project = self._applied()
-        if before is None or before.restorable is None:  # so that `run` and the like work at what does not come up
+        if before is None or not before.has_run:  # so that `run` and the like work at what does not come up
             yield from self._store.write(project)
         found = yield from self._whole_containers()
         yield from self._remove(in_the_way(project, found))
@@ -152,10 +151,7 @@ class Compose:
 
     def restore(self, before: Deployed, release: Release) -> Steps[None]:
         """See Engine.restore."""
-        project = before.restorable
-        if project is None:
-            raise EngineError(f"{before.version or 'what was there before'} has never been up, so it is not restored")
-        self._project = project  # type: ignore[assignment]
+        self._project = before.restorable  # type: ignore[assignment]
         yield from self._remove(surplus(self._applied(), (yield from self._whole_containers())))
         yield from self._up((), release.timeout)
 

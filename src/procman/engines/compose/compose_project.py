@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.compose.compose_names import APP, ENVIRONMENT, HASH, NUMBER, TYPE, VERSION, project_name
-from procman.export.application import LASTING, RELEASE, application, is_contract, own, seconds
+from procman.export.application import LASTING, RELEASE, application, is_contract, own, seconds, secrets_of_commands
 from procman.export.container.check_commands import check_warnings, healthcheck, liveness
 from procman.export.container.compose import SUPPORTED, condition
 from procman.export.container.containers import dns_label, labels_of, loopback_warnings
@@ -190,7 +190,8 @@ def make_project(release: Release, image_id: str, stopped: Mapping[str, int]) ->
     labels_of(app)  # raises UsageError if two types would get the same name
     found = {service.name: _Template(app, service, release, image_id) for service in app.services}
     scripts = {name: content for one in found.values() for name, content in one.scripts.items()}
-    shared = _script(app, app.secrets)
+    values = secrets_of_commands(release.plan)
+    shared = _script(app, values)
     return Project(
         name=project_name(app.name),
         app=app.name,
@@ -202,7 +203,7 @@ def make_project(release: Release, image_id: str, stopped: Mapping[str, int]) ->
         scripts={**scripts, **shared},
         values=_values(app),
         folders={name: one.of.folder for name, one in found.items()},
-        one_off=_one_off(app, release.options, image_id, shared),
+        one_off=_one_off(app, release.options, image_id, values, shared),
         counts={name: release.counts.get(name, 0) for name in found if name != RELEASE},
         stopped={name: count for name, count in stopped.items() if name in found and not release.counts.get(name)},
     )
@@ -322,8 +323,10 @@ def _script(app: Application, env: Mapping[str, str]) -> dict[str, str]:
     return {f"{project_name(app.name)}-env-{sha256(content.encode()).hexdigest()[:12]}": content}
 
 
-def _one_off(app: Application, options: ExportOptions, image_id: str, scripts: Mapping[str, str]) -> Part:
-    special = {name: value for name, value in app.secrets.items() if name in SPECIAL_VARIABLES}
+def _one_off(
+    app: Application, options: ExportOptions, image_id: str, values: Mapping[str, str], scripts: Mapping[str, str]
+) -> Part:
+    special = {name: value for name, value in values.items() if name in SPECIAL_VARIABLES}
     environment = {**app.contract, **special, "PROCMAN_PROCESS": ONE_OFF}
     return {"image": image_id, "user": options.user, "environment": environment, **_configs(scripts)}
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Card, Pause, now, run, run_together
 from procman.engines.docker_cli import API_VERSION, Docker, require_new_enough
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
-from procman.engines.swarm.swarm_files import filled, half
-from procman.engines.swarm.swarm_names import APP, stack_name
-from procman.engines.swarm.swarm_records import Service, moment
-from procman.engines.swarm.swarm_store import Kept, SwarmStore
-from procman.engines.swarm.swarm_view import SwarmView, given_up, nothing_deployed, own_services, service_name
+from procman.engines.swarm.swarm_files import filled, final_name, half
+from procman.engines.swarm.swarm_names import APP, NAMESPACE, stack_name
+from procman.engines.swarm.swarm_records import moment
+from procman.engines.swarm.swarm_state import Restorable, SwarmState
+from procman.engines.swarm.swarm_store import SwarmStore
+from procman.engines.swarm.swarm_view import (
+    SwarmView,
+    given_up,
+    nothing_deployed,
+    service_name,
+)
 from procman.engines.waiting import wait_or_explain
 from procman.export.application import RELEASE
 from procman.export.container.containers import dns_label
@@ -27,18 +31,9 @@ if TYPE_CHECKING:
     from procman.engines.records import Reason
     from procman.engines.swarm.swarm_stack import Stack
 
-NAMESPACE = "com.docker.stack.namespace"
 _STOP_LIMIT = 180.0  # seconds
 _INTERVAL = 0.3  # seconds
 _START_LIMIT = 60.0  # seconds until a command of `run` runs
-
-
-@dataclass(frozen=True, slots=True)
-class Restorable:
-    """What a deployment needs to restore: the file, and the images by label, which Swarm has pinned."""
-
-    kept: Kept
-    images: Mapping[str, str]
 
 
 class Swarm:
@@ -55,6 +50,8 @@ class Swarm:
         self._docker = Docker(target.destination)
         self._store = SwarmStore(self._docker, self._name, target)
         self._view = SwarmView(self._docker, self._name, target)
+        self._state = SwarmState(self._docker, self._store, self._view, target)
+        self._file = ""  # the name of the file that is applied
 
     # A deployment -----------------------------------------------------------------------------------------------------
 
@@ -77,20 +74,7 @@ class Swarm:
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return the version and the counts."""
-        listed, configs = yield from run_together([self._list_services(), self._store.listing()])
-        self._docker.require(listed, "Swarm does not list its services")
-        if not (ids := listed.text.split()):
-            return None
-        names = self._store.names_in(configs)
-        calls = [self._docker("service", "inspect", *ids), *(self._store.reading(name) for name in names[-1:])]
-        inspected, *files = yield from run_together(calls)
-        found = own_services(inspected.text, self._target)
-        kept = self._store.kept(names[-1], files[0]) if files else None
-        version = kept.version if kept else found[0].version
-        stopped = {one.type: one.stopped for one in found if one.stopped and not one.replicas}
-        images = {dns_label(one.type): str(one.spec["ContainerSpec"]["Image"]) for one in found}
-        restorable = Restorable(kept, images) if kept else None
-        return Deployed(version, {one.type: one.replicas for one in found}, stopped, restorable)
+        return (yield from self._state.deployed())
 
     @staticmethod
     def warnings(release: Release) -> Sequence[str]:
@@ -154,9 +138,12 @@ class Swarm:
         """Deploy the stack. Services that it no longer has stay until ``prune``."""
         stack = self._stack(release, before)
         restorable = before.restorable if before else None
-        latest = restorable.kept.name if isinstance(restorable, Restorable) else ""
-        yield from self._store.write(stack, release.version, release.image, latest)
-        yield from self._deploy_stack(filled(stack.template(), _by_label(release.counts)), "--resolve-image=always")
+        latest, images = "", None
+        if isinstance(restorable, Restorable):
+            latest, images = restorable.latest, restorable.images if before and before.has_run else None
+        self._file = yield from self._store.write(release, stack.template(), latest, images)
+        text = filled(stack.template(), _by_label(release.counts), file=self._file)
+        yield from self._deploy_stack(text, "--resolve-image=always")
         if before is not None:  # Swarm does not touch what has failed and has not changed
             failed = [slots.service.name for slots in (yield from self._view.observed()) if given_up(slots)]
             yield from self._update([("service", "update", "--detach", "--force", name) for name in failed])
@@ -185,7 +172,7 @@ class Swarm:
         restorable = before.restorable
         if isinstance(restorable, Restorable):
             kept = restorable.kept
-            text = filled(kept.template, _by_label(before.counts), restorable.images)
+            text = filled(kept.template, _by_label(before.counts), restorable.images, file=kept.name)
             yield from self._deploy_stack(text, "--resolve-image=never", "--prune")
             names = yield from self._store.names()
             yield from self._store.remove(*(name for name in names if name > kept.name))
@@ -194,23 +181,26 @@ class Swarm:
             yield from run(self._docker("service", "rollback", "--detach", service_name(self._name, name)))
 
     def prune(self, release: Release) -> Steps[None]:
-        """Remove services, secrets and files that the new version does not have.
+        """Remove services, secrets and files that the new version does not have, and note that it has come up.
 
         A secret that a task still uses is left for the next deployment.
         """
         stack = self._stack(release, None)
-        listed, secrets, configs = yield from run_together(
+        settling = self._store.settling(release, stack.template(), self._file)
+        listed, secrets, configs, settled = yield from run_together(
             [
                 self._docker("stack", "services", "--format", "{{.Name}}", self._name),
                 self._listing("secret"),
                 self._store.listing(),
+                settling,
             ]
         )
+        self._docker.require(settled, "the file of the stack cannot be kept")
         wanted = {service_name(self._name, name) for name in release.counts}
         gone = {
             "service": [name for name in listed.text.split() if name not in wanted],
             "secret": [name for name in secrets.text.split() if name not in stack.secrets],
-            "config": self._store.names_in(configs)[:-1],
+            "config": [name for name in self._store.names_in(configs) if name != final_name(self._file)],
         }
         yield from run_together(self._docker(kind, "rm", *names) for kind, names in gone.items() if names)
 
@@ -232,7 +222,7 @@ class Swarm:
         Where a new one starts before the old one stops, half of them are replaced at a time, since all stay up.
         """
         calls = []
-        for one in (yield from self._chosen(names)):
+        for one in (yield from self._state.chosen(names)):
             at_a_time = (half(one.replicas) if one.starts_first else 1) if rolling else 0
             words = ("service", "update", "--detach", "--force", "--update-parallelism", str(at_a_time), one.name)
             calls += [words] if one.replicas else []
@@ -240,7 +230,7 @@ class Swarm:
 
     def stop(self, names: Sequence[str]) -> Steps[None]:
         """Scale to 0, and keep the count in a label."""
-        chosen = [one for one in (yield from self._chosen(names)) if one.replicas]
+        chosen = [one for one in (yield from self._state.chosen(names)) if one.replicas]
         words = ("service", "update", "--detach", "--replicas", "0", "--label-add")
         yield from self._update([(*words, f"procman.stopped={one.replicas}", one.name) for one in chosen])
         end = (yield from now()) + _STOP_LIMIT
@@ -250,7 +240,7 @@ class Swarm:
 
     def start(self, names: Sequence[str]) -> Steps[None]:
         """Scale to the counts that `stop` has kept. What is named and has none gets one instance."""
-        chosen = [one for one in (yield from self._chosen(names)) if not one.replicas and (one.stopped or names)]
+        chosen = [one for one in (yield from self._state.chosen(names)) if not one.replicas and (one.stopped or names)]
         words = ("service", "update", "--detach", "--label-rm", "procman.stopped", "--replicas")
         yield from self._update([(*words, str(one.stopped or 1), one.name) for one in chosen])
 
@@ -261,7 +251,7 @@ class Swarm:
         and no stack of this name would start again.
         """
         yield from self._store.require_free()
-        present = [one.name for one in (yield from self._services())]
+        present = [one.name for one in (yield from self._state.services())]
         names = list(dict.fromkeys((*present, *(yield from self._listed("service")))))  # jobs, too
         networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
         if not names and not (yield from run(self._docker(*networks))).text.split():
@@ -292,19 +282,18 @@ class Swarm:
         """Return the last lines of all services, or follow them."""
         from procman.engines.swarm.swarm_logs import ServiceLogs
 
-        logs = ServiceLogs(self._docker, self._target, (yield from self._chosen([])), names)
+        logs = ServiceLogs(self._docker, self._target, (yield from self._state.chosen([])), names)
         if not follow:
             return (yield from logs.last(lines, since))
         yield from logs.follow(lines, since)
         return []
 
     def run(self, command: str, *, terminal: bool, process: str = "") -> Steps[int]:
-        """Run a job with the image, the variables and the secret of a service."""
+        """Run a job with the image of what is deployed, and with the variables of a type, or those that all share."""
         from procman.engines.swarm.swarm_jobs import Job, one_off, perform_job
 
-        found = yield from self._chosen([])
-        service = next((one for one in found if one.type == process), found[0])
-        job = Job("run.1", one_off(service, command, process), _START_LIMIT)
+        found, file = yield from self._state.services_and_file()
+        job = Job("run.1", one_off(found, file, command, process), _START_LIMIT)
         ended = yield from perform_job(self._docker, self._name, self._network, job)
         if ended.task.state == "rejected":
             raise EngineError(f"Swarm cannot run it: {ended.task.failure}")
@@ -336,24 +325,6 @@ class Swarm:
     def _listed(self, kind: str) -> Steps[list[str]]:
         outcome = self._docker.require((yield from run(self._listing(kind))), f"Swarm does not list its {kind}s")
         return outcome.text.split()
-
-    def _list_services(self) -> Call:
-        return self._docker("service", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
-
-    def _services(self) -> Steps[list[Service]]:
-        listed = self._docker.require((yield from run(self._list_services())), "Swarm does not list its services")
-        ids = listed.text.split()
-        if not ids:
-            return []
-        inspected = yield from run(self._docker("service", "inspect", *ids))
-        return own_services(inspected.text, self._target)
-
-    def _chosen(self, names: Sequence[str]) -> Steps[list[Service]]:
-        """Return the services of these types; all of them without names. Raises EngineError if there is none."""
-        found = yield from self._services()
-        if not found:
-            raise nothing_deployed(self._target)
-        return [one for one in found if not names or any(matches(name, one.type) for name in names)]
 
     def _update(self, calls: Iterable[tuple[str, ...]]) -> Steps[None]:
         for outcome in (yield from run_together(self._docker(*words) for words in calls)):

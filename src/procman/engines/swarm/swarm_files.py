@@ -1,16 +1,80 @@
-"""The file of a stack with its counts, and how many instances are replaced at a time."""
+"""The deployed files: what they are called, their counts, and how many instances are replaced at a time."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+
+from procman.engines.swarm.swarm_names import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
-def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None) -> str:
-    """Return the file of a stack with these counts by label.
+ONE_OFFS = "x-run"  # the key of the environments of commands that are not of a service
+_PENDING = ".new"  # how the name of a file ends until its version has come up
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A deployed file: its name, the version and the image that it is of, and the template.
+
+    ``images`` are those of the version before it, by label, as far as that version had come up.
+    """
+
+    name: str
+    version: str = ""
+    image: str = ""
+    template: str = "{}"
+    images: Mapping[str, str] | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its version has not come up, as far as is known."""
+        return self.name.endswith(_PENDING)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of its services."""
+        return tuple(json.loads(self.template).get("services", ()))
+
+    def one_off(self, process: str) -> Mapping[str, Any] | None:
+        """Return the environment of a command that is not of a service; None if procman did not write it."""
+        found = json.loads(self.template).get(ONE_OFFS, {})
+        part: Mapping[str, Any] | None = found.get(process, found.get(""))
+        return part
+
+    @property
+    def label(self) -> str:
+        """By what a service says that it was deployed from this file."""
+        return final_name(self.name)
+
+
+def pending_name(name: str) -> str:
+    """Return the name of a file whose version has not come up yet."""
+    return f"{name}{_PENDING}"
+
+
+def final_name(name: str) -> str:
+    """Return the name of a file once its version has come up."""
+    return name.removesuffix(_PENDING)
+
+
+def number_of(name: str) -> int:
+    """Return the number in the name of a file."""
+    return int(final_name(name).rpartition(".")[2])
+
+
+def kept_names(names: Sequence[str]) -> list[str]:
+    """Return the file of the latest version that has come up, as far as there is one, and the latest file."""
+    finals = [name for name in names if name == final_name(name)]
+    return list(dict.fromkeys((*finals[-1:], *names[-1:])))
+
+
+def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None, *, file: str = "") -> str:
+    """Return the file of a stack with these counts by label, and its own name in a label of each service.
 
     With ``images`` it restores what ran before with these images: a first failure does not pause it, since there is
     nothing else to return to.
@@ -18,6 +82,8 @@ def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] |
     stack = json.loads(template)
     for label, service in stack["services"].items():
         service["deploy"]["replicas"] = counts.get(label, 0)
+        if file:
+            service["deploy"]["labels"][FILE] = final_name(file)
         if images is not None:
             service["image"] = images.get(label, service["image"])
             service["deploy"].get("update_config", {})["failure_action"] = "continue"

@@ -11,15 +11,18 @@ from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import LogLine
 from procman.engines.swarm.swarm_names import APP, FOLDER
 from procman.engines.swarm.swarm_records import moment, tasks
-from procman.engines.swarm.swarm_stack import ENVIRONMENT, TaskWords
+from procman.engines.swarm.swarm_stack import ENVIRONMENT, TaskWords, no_templates
 from procman.engines.waiting import growing
 from procman.export.container.first_process import source
 from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from procman.engines.calls import Outcome, Steps
     from procman.engines.docker_cli import Docker
+    from procman.engines.swarm.swarm_files import Kept
     from procman.engines.swarm.swarm_records import Service, Task
 
 JOB = "procman.job"  # label
@@ -142,20 +145,34 @@ class _Output:
         return [LogLine(self._instance, text, moment(time.decode()), stream) for time, stream, text in found]
 
 
-def one_off(service: Service, command: str, process: str) -> TaskWords:
-    """Return a command in the environment of a service, and in its folder if it is a line of this process type."""
-    container = service.spec["ContainerSpec"]
-    env = dict(pair.partition("=")[::2] for pair in container.get("Env") or ())
-    env.pop("PROCMAN_PROCESS", None)
-    env |= {"PS": "run.1", "PROCMAN_INSTANCE": "run.1", **({"PROCMAN_PROCESS": process} if process else {})}
-    secrets = container.get("Secrets") or ()
+def one_off(services: Sequence[Service], file: Kept | None, command: str, process: str) -> TaskWords:
+    """Return a command with the environment and the folder of a process type, or else with what all types share.
+
+    Raises EngineError if what is deployed does not say that.
+    """
+    service = next((one for one in services if one.type == process), None)
+    part = None if service or file is None else file.one_off(process)
+    container = (service or services[0]).spec["ContainerSpec"]
+    if service:
+        env = dict(pair.partition("=")[::2] for pair in container.get("Env") or ())
+        secrets = [one["SecretName"] for one in container.get("Secrets") or ()]
+        folder = service.labels.get(FOLDER, "")
+    elif part:
+        env = {name: no_templates(value) for name, value in part["environment"].items()}
+        secrets, folder = [part["secret"]] if part["secret"] else [], part["folder"]
+    else:
+        hint = "deploy again; until then, name a process type"
+        raise EngineError("an older procman has deployed it, without the environment of commands", hint)
     user = container.get("User")
-    line = in_folder(command, service.labels.get(FOLDER, "") if process == service.type else "")
     words = (
         "--no-resolve-image",
-        *(f"--secret=source={one['SecretName']},target={one['File']['Name']}" for one in secrets),
+        *(f"--secret=source={name},target={ENVIRONMENT.rpartition('/')[2]}" for name in secrets),
         *((f"--user={user}",) if user else ()),
         container["Image"],
-        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + line),
+        *("/bin/sh", "-c", (source(ENVIRONMENT) if secrets else "") + in_folder(command, folder)),
     )
-    return TaskWords(words, env)
+    return TaskWords(words, {**env, "PS": "run.1", "PROCMAN_INSTANCE": "run.1", **_name_of(process)})
+
+
+def _name_of(process: str) -> dict[str, str]:
+    return {"PROCMAN_PROCESS": process} if process else {}

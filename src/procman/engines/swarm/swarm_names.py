@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from procman.export.container.containers import dns_label
 
+NAMESPACE = "com.docker.stack.namespace"  # the label by which Docker knows the parts of a stack
 # Labels. APP is Swarm's name for the application, which my_app and my-app share, and NAME its own.
 APP, NAME, TYPE = "procman.app", "procman.name", "procman.type"
 VERSION, STOPPED, FOLDER = "procman.version", "procman.stopped", "procman.folder"
+FILE = "procman.file"  # the file that a service was deployed from
 
 
 def stack_name(app: str) -> str:

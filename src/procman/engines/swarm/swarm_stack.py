@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.interface import EngineError
-from procman.engines.swarm.swarm_files import half
+from procman.engines.swarm.swarm_files import ONE_OFFS, half
 from procman.engines.swarm.swarm_names import APP, FOLDER, NAME, STOPPED, TYPE, VERSION, stack_name
 from procman.export.application import (
     LASTING,
@@ -17,6 +17,7 @@ from procman.export.application import (
     budget_window,
     gate,
     seconds,
+    secrets_of_commands,
     starts_allowed,
 )
 from procman.export.container.check_commands import check_warnings, healthcheck
@@ -64,14 +65,16 @@ class TaskWords:
 class Stack:
     """What is deployed as one: the services without their counts, the secrets, and the release phase.
 
-    ``labels`` are Swarm's names of the process types, without the name of the stack. ``phase`` is the release phase, if
-    there is one. ``needed`` are the process types that it depends on.
+    ``labels`` are Swarm's names of the process types, without the name of the stack. ``one_offs`` are the environments
+    of commands that are not of a service: of the release phase, and with an empty name, what all types share. ``phase``
+    is the release phase, if there is one. ``needed`` are the process types that it depends on.
     """
 
     name: str
     labels: Mapping[str, str]
     services: Mapping[str, Part]
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    one_offs: Mapping[str, Part] = field(default_factory=dict)
     phase: TaskWords | None = None
     needed: tuple[str, ...] = ()
 
@@ -82,7 +85,7 @@ class Stack:
 
     def template(self) -> str:
         """Return the file of the stack without the counts."""
-        found: Part = {"version": "3.8", "services": self.services}
+        found: Part = {"version": "3.8", "services": self.services, ONE_OFFS: self.one_offs}
         if self.secrets:
             found["secrets"] = {name: {"external": True} for name in self.secrets}
             found["x-variables"] = {name: list(secret.variables) for name, secret in self.secrets.items()}
@@ -96,7 +99,9 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
     """
     app = application(release.plan, release.options)
     labels = labels_of(app)
-    secrets = {service.name: _secret(app, service) for service in app.services}
+    secrets = {one.name: _secret(app, f"the variables of {one.name}", _given(app, one)) for one in app.services}
+    values = secrets_of_commands(release.plan)
+    shared = _secret(app, "the variables", values)
     services = {
         labels[one.name]: _service(app, one, release, secrets[one.name], stopped.get(one.name, 0))
         for one in app.services
@@ -107,8 +112,12 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
         stack_name(app.name),
         {name: label for name, label in labels.items() if label in services},
         services,
-        {one.name: one for one in secrets.values() if one},
-        _phase(app, phase, release.options, secrets[phase.name]) if phase else None,
+        {one.name: one for one in (*secrets.values(), shared) if one},
+        {
+            "": _one_off(_plain(app, values), shared),
+            **({RELEASE: _one_off(_plain(app, _given(app, phase)), secrets[RELEASE], phase.folder)} if phase else {}),
+        },
+        _phase(app, phase, release.options, secrets[RELEASE]) if phase else None,
         tuple(one.name for one in app.services if phase and one.kind != RELEASE and gate(app, one) is None),
     )
 
@@ -121,15 +130,19 @@ def warnings_of(release: Release) -> list[str]:
     return list(dict.fromkeys(warning.message for warning in found))
 
 
-def _secret(app: Application, service: Service) -> Secret | None:
-    """Return the secret with the variables of a service. Those with the same variables share one."""
-    kept = {name: value for name, value in _given(app, service).items() if name not in SPECIAL_VARIABLES}
+def _one_off(environment: Mapping[str, str], secret: Secret | None, folder: str = "") -> Part:
+    return {"environment": environment, "secret": secret.name if secret else "", "folder": folder}
+
+
+def _secret(app: Application, what: str, values: Mapping[str, str]) -> Secret | None:
+    """Return the secret with these variables. Services with the same variables share one."""
+    kept = {name: value for name, value in values.items() if name not in SPECIAL_VARIABLES}
     if not kept:
         return None
     content = assignments(kept, "Swarm", lambda name, value: f"export {name}={sh(value)}").encode()
     if len(content) > MAX_SECRET:
         hint = "move what is not secret into the image"
-        raise EngineError(f"the variables of {service.name} take {len(content)} bytes; Swarm holds {MAX_SECRET}", hint)
+        raise EngineError(f"{what} take {len(content)} bytes; Swarm holds {MAX_SECRET}", hint)
     return Secret(f"{stack_name(app.name)}-env-{sha256(content).hexdigest()[:12]}", content, tuple(sorted(kept)))
 
 
@@ -140,7 +153,7 @@ def _given(app: Application, service: Service) -> dict[str, str]:
 def _service(app: Application, service: Service, release: Release, secret: Secret | None, stopped: int) -> Part:
     user = release.options.user
     check = healthcheck(service, before=source(ENVIRONMENT) if secret else "")
-    environment = {name: no_templates(value) for name, value in _plain(app, service).items()}
+    environment = {name: no_templates(value) for name, value in _plain(app, _given(app, service)).items()}
     names = own_environment(service, f"{service.name}.{{{{.Task.Slot}}}}")
     part: Part = {
         "image": image_of(app, release.options),
@@ -159,9 +172,9 @@ def _service(app: Application, service: Service, release: Release, secret: Secre
     return {key: _doubled(value) for key, value in part.items()}
 
 
-def _plain(app: Application, service: Service) -> dict[str, str]:
+def _plain(app: Application, given: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that are not secret, and those that a shell cannot set, which Docker has to."""
-    special = {name: value for name, value in _given(app, service).items() if name in SPECIAL_VARIABLES}
+    special = {name: value for name, value in given.items() if name in SPECIAL_VARIABLES}
     return {**app.contract, **special}
 
 
@@ -220,7 +233,7 @@ def _restart(service: Service, keep_trying: bool) -> Part:
 
 def _phase(app: Application, service: Service, options: ExportOptions, secret: Secret | None) -> TaskWords:
     """Return the job that runs the release phase."""
-    environment = {**_plain(app, service), **own_environment(service, f"{service.name}.1")}
+    environment = {**_plain(app, _given(app, service)), **own_environment(service, f"{service.name}.1")}
     words = (
         *((f"--secret=source={secret.name},target=procman.env",) if secret else ()),
         *((f"--user={options.user}",) if options.user else ()),

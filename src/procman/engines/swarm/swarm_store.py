@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
 from procman.engines.calls import Report, now, run
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
+from procman.engines.swarm.swarm_files import Kept, final_name, number_of, pending_name
 from procman.engines.swarm.swarm_names import APP, NAME, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procman.engines.calls import Call, Outcome, Steps
     from procman.engines.docker_cli import Docker
-    from procman.engines.interface import Target
-    from procman.engines.swarm.swarm_stack import Stack
+    from procman.engines.interface import Release, Target
 
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
-_IMAGE = "procman.image"
+_IMAGE, _IMAGES = "procman.image", "procman.images"
 _FOUND = "already exists"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A deployed file: its name, the version and the image that it is of, and the template."""
-
-    name: str
-    version: str
-    image: str
-    template: str
 
 
 class SwarmStore:
@@ -66,17 +57,28 @@ class SwarmStore:
             return None
         return _kept(outcome.text, name)
 
-    def write(self, stack: Stack, version: str, image: str, latest: str = "") -> Steps[str]:
-        """Keep a file, and return its name. Names sort by time, even if the clock that named the latest was ahead."""
+    def write(self, release: Release, template: str, latest: str, images: Mapping[str, str] | None) -> Steps[str]:
+        """Keep the file of a version that has not come up yet, and return its name.
+
+        Names sort by time, even if the clock that named the latest was ahead. ``images`` are those to restore.
+        """
         number = round((yield from now()) * 1000)
         if latest:
-            number = max(number, int(latest.rpartition(".")[2]) + 1)
-        name = f"{self._name}.{number:014}"
-        labels = (f"{APP}={self._name}", f"{VERSION}={version}", f"{_IMAGE}={image}")
-        words = ("config", "create", *(f"--label={label}" for label in labels), name, "-")
-        outcome = yield from run(self._docker(*words, stdin=stack.template().encode()))
+            number = max(number, number_of(latest) + 1)
+        name = pending_name(f"{self._name}.{number:014}")
+        label = () if images is None else (f"{_IMAGES}={json.dumps(images)}",)
+        outcome = yield from run(self._writing(release, template, name, *label))
         self._docker.require(outcome, "the file of the stack cannot be kept")
         return name
+
+    def settling(self, release: Release, template: str, name: str) -> Call:
+        """Return the call that keeps a file as that of a version that has come up."""
+        return self._writing(release, template, final_name(name))
+
+    def _writing(self, release: Release, template: str, name: str, *more: str) -> Call:
+        labels = (f"{APP}={self._name}", f"{VERSION}={release.version}", f"{_IMAGE}={release.image}", *more)
+        words = ("config", "create", *(f"--label={label}" for label in labels), name, "-")
+        return self._docker(*words, stdin=template.encode())
 
     def remove(self, *names: str) -> Steps[None]:
         """Remove deployed files."""
@@ -139,7 +141,8 @@ def _kept(text: str, name: str) -> Kept:
     spec = json.loads(text)
     labels = spec.get("Labels") or {}
     data = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
-    return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), data)
+    images = json.loads(labels[_IMAGES]) if _IMAGES in labels else None
+    return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), data, images)
 
 
 @understood

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Rows = Mapping[str, Mapping[str, str]]  # what `docker stack ps` says, by task
 
-_STABLE = 1.0  # seconds that an instance without a health check has to be up
+STABLE = 1.0  # seconds that an instance without a health check has to be up
 _DETACHED = 1.0  # seconds after which a node has stopped sending requests to an instance that stops
 _UNWANTED = ("Shutdown", "Remove")  # states that Swarm desires
 
@@ -112,7 +112,7 @@ class SwarmView:
             return False
         since = self._up.setdefault(task.id, time)
         is_checked = bool(task.spec.get("ContainerSpec", {}).get("Healthcheck"))
-        return is_checked or bool(slots.service.update) or time - since >= _STABLE
+        return is_checked or bool(slots.service.update) or time - since >= STABLE
 
     def observed(self) -> Steps[list[Slots]]:
         """Return all services with their tasks, in few calls. Raises EngineError if there is none."""
