@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from procman.config.checkout import MAX_NAME, at_checkout, find_checkout, slug
+from procman.config.checkout import MAX_NAME, find_checkout, slug
+from procman.config.files import at_checkout
 from procman.core.model.settings import Settings
 
+NAMES = ["shop", "My-Shop", "shop.old", "_shop", "1shop", "shop 2", "größe", "\u212aelvin", "x" * 41, "for", "-", "."]
 SHA = "0123456789abcdef0123456789abcdef01234567\n"
 
 
@@ -180,6 +185,20 @@ def test_a_slot_is_taken_only_if_it_matters(folder: Path, given: dict[str, int])
     settings = at_checkout(Settings({}, root=str(folder / "other"), **given), environ)
     assert (settings.checkout, settings.slot) == ("fix", 0)
     assert not (folder / "state").exists()
+
+
+@given(
+    st.one_of(
+        st.sampled_from(NAMES), st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+    )
+)
+def test_outside_of_any_checkout_the_name_is_that_of_the_folder(name: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = os.path.join(os.path.realpath(place), name[:50])
+        assume(name not in (".", "..") and len(os.fsencode(name[:50])) < 256)
+        os.mkdir(folder)
+        settings = at_checkout(Settings({}, root=folder), {"HOME": folder})
+        assert settings.checkout == slug(os.path.basename(folder))
 
 
 def test_a_missing_root_is_left_to_whatever_needs_it() -> None:

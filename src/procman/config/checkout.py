@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 
-from procman.config.files import root_of
 from procman.config.reading import belongs_to, open_flags, trusted_owners
-from procman.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +38,9 @@ class Checkout:
         self.is_linked = is_linked
 
 
-def at_checkout(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """Return the settings with what the checkout decides: its name, and in a linked worktree its slot."""
-    try:
-        root = root_of(settings)
-    except ConfigError:  # whatever needs the folder reports it
-        return settings
-    checkout = find_checkout(os.path.realpath(root), environ)
+def placed_at(root: str, settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with what the checkout decides that a folder is in. It is without symbolic links."""
+    checkout = find_checkout(root, environ)
     placed = settings.but()
     placed.checkout = slug(checkout.name)
     if checkout.is_linked and settings.port_offset is None and not settings.no_port and not settings.isolated:

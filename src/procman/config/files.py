@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from procman.core.model.procfile import Procfile
     from procman.core.model.settings import Settings
 
+SHORT_NAME = 32  # characters: the name of a checkout is not cut then
 # What systemd tells its service: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)
 OF_A_SERVICE = (
     *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
@@ -35,6 +36,36 @@ def root_of(settings: Settings) -> str:
     if not os.path.isdir(root):
         raise ConfigError(f"{root}: no such folder", "-d names the folder that the commands run in")
     return root
+
+
+def at_checkout(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with what the checkout decides: its name, and in a linked worktree its slot.
+
+    Outside of any repository that is the name of the folder, which most often needs nothing that has to be imported.
+    """
+    try:
+        root = os.path.realpath(root_of(settings))
+    except ConfigError:  # whatever needs the folder reports it
+        return settings
+    name = os.path.basename(root).lower().replace("-", "_").replace(".", "_")
+    is_plain = name.isascii() and name.isidentifier() and name[0] != "_" and len(name) <= SHORT_NAME
+    if is_plain and not _is_below_git(root):
+        placed = settings.but()
+        placed.checkout = name
+        return placed
+    from procman.config.checkout import placed_at
+
+    return placed_at(root, settings, environ)
+
+
+def _is_below_git(folder: str) -> bool:
+    """Whether the folder, or one above it, has anything that is called ``.git``."""
+    while not os.path.lexists(f"{folder}/.git"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    return True
 
 
 def uses_overlay(settings: Settings) -> bool:

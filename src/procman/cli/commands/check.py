@@ -8,9 +8,8 @@ import sys
 from procman.cli.colors import palette_for, with_severity, write
 from procman.cli.failures import visible
 from procman.cli.options.precedence import settle
-from procman.config.checkout import at_checkout
 from procman.config.configfiles import collected
-from procman.config.files import env_paths, read_environment, read_procfile, uses_overlay
+from procman.config.files import at_checkout, env_paths, read_environment, read_procfile, uses_overlay
 from procman.config.plan_source import plan_for
 from procman.core.model.plan import REAL, Layer, merge
 from procman.core.model.settings import NAMES

@@ -9,8 +9,8 @@ import sys
 from procman.cli.control.connection import Connection, own_options, print_json
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
-from procman.config.checkout import at_checkout
 from procman.config.envfile import is_shell_name
+from procman.config.files import at_checkout
 from procman.config.plan_source import read_plan
 from procman.core.procfile.formation import port_variables
 from procman.core.text.suggest import did_you_mean

@@ -7,8 +7,7 @@ import os
 import sys
 
 from procman.cli.options.precedence import settle
-from procman.config.checkout import at_checkout
-from procman.config.files import read_environment, read_procfile, require_sound, root_of, uses_overlay
+from procman.config.files import at_checkout, read_environment, read_procfile, require_sound, root_of, uses_overlay
 from procman.core.procfile.command import is_shell_word, needs_shell, with_arguments
 from procman.core.procfile.formation import port_variable
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, CommandError, UsageError

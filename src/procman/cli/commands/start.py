@@ -8,7 +8,7 @@ import sys
 from procman.cli.commands.socket_claim import enter, join
 from procman.cli.commands.started_run import StartedRun, wants_terminals
 from procman.cli.options.precedence import settle
-from procman.config.checkout import at_checkout
+from procman.config.files import at_checkout
 from procman.config.plan_source import read_plan
 from procman.errors import ProcmanError
 from procman.output.palette import wants_color
