@@ -10,6 +10,7 @@ import pytest
 from engines.driver import Driver, said
 from engines.kubernetes.fake_cluster import BEGINNING
 from engines.kubernetes.rig import LINES, Rig
+from procman.core.model.dependency import Dependency
 from procman.engines.calls import Call
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.kubectl import Kubectl
@@ -67,6 +68,15 @@ def test_no_look_comes_before_a_container_can_be_up() -> None:
     rig.deploy("1")
     assert waited
     assert min(waited) >= SHORTEST_START
+
+
+def test_what_the_cluster_does_not_do_is_said() -> None:
+    overlay = {"web": {"pids_max": 50, "depends_on": (Dependency("worker"),)}}
+    rig = Rig(overlay=overlay)
+    rig.deploy("1")
+    assert [text for text in rig.driver.said if "warning" in text] == [
+        "warning: not exported to Kubernetes: pids_max of web"
+    ]
 
 
 def test_what_is_applied_is_checked_by_the_server_alone() -> None:

@@ -122,6 +122,8 @@ class Kubernetes:
 
         The values follow together with what needs them first.
         """
+        for warning in self._wanted(release).warnings():
+            yield Report(f"warning: {warning}")
         yield from self._kubectl.settle()
         trial, names = yield from run_together(
             [

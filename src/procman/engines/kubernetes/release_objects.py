@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from procman.engines.kubernetes.deployed_objects import as_json
 from procman.export.application import application
+from procman.export.container.kubernetes import lost_features
 from procman.export.container.kubernetes_objects import Objects
+from procman.export.overlay import DEPENDENCIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +27,13 @@ class ReleaseObjects:
     def __init__(self, release: Release, types: TypeNames) -> None:
         self.release = release
         self._types = types
-        self._objects = Objects(application(release.plan, release.options), release.options, release.version)
+        self._app = application(release.plan, release.options)
+        self._objects = Objects(self._app, release.options, release.version)
+
+    def warnings(self) -> list[str]:
+        """Return what the user has written and Kubernetes does not do, as sentences. The deployment keeps an order."""
+        found = lost_features(self._app, self.release.options, DEPENDENCIES)
+        return list(dict.fromkeys(one.message for one in found))
 
     def environment(self) -> list[Object]:
         """Return the ConfigMaps and Secrets."""

@@ -44,15 +44,9 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     """Yield the manifests: the environment, what runs, and in a folder of its own the release, which runs before."""
     app = application(plan, options)
     yield from image_warnings(app, options, "Kubernetes")
-    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, AUTOSCALE, SCHEDULE)
-    yield from overlay_warnings(app, "Kubernetes", *held)
-    yield from schedule_warnings(
-        app, "Kubernetes", "the time zone of its control plane, usually UTC", "replace", "catch_up", "timeout", "tz"
-    )
-    yield from check_warnings(app, KUBERNETES)
+    yield from lost_features(app, options)
     yield from by_hand_warnings(app)
-    yield from signal_warnings(app, TERM)
-    yield from _limits(app, options)
+    yield from _differences(app, options)
     export = Objects(app, options)
     workloads = "".join(map(document, export.workloads()))
     release = next((service for service in app.services if service.kind == RELEASE), None)
@@ -73,12 +67,30 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         yield ExportFile(f"{app.name}-release/job.yaml", comment + document(export.job(release)))
 
 
-def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]:
-    """Yield a warning for whatever `procman start` does and Kubernetes does not."""
-    lasting = [service for service in app.services if service.kind == LASTING]
+def lost_features(app: Application, options: ExportOptions, *held: str) -> Iterator[ExportWarning]:
+    """Yield a warning for whatever the user has written and Kubernetes does not do.
+
+    ``held`` are features that are seen to by other means.
+    """
+    held = (READY, HEALTH, STOP_COMMAND, STOP_TO, MEMORY_MAX, CPU_MAX, AUTOSCALE, SCHEDULE, *held)
+    yield from overlay_warnings(app, "Kubernetes", *held)
+    yield from schedule_warnings(
+        app, "Kubernetes", "the time zone of its control plane, usually UTC", "replace", "catch_up", "timeout", "tz"
+    )
+    yield from check_warnings(app, KUBERNETES)
+    yield from signal_warnings(app, TERM)
     for service in app.services:
         if service.first.autoscale and not (service.kind == LASTING and is_autoscaled(service)):
             yield ExportWarning(f"not exported to Kubernetes: autoscale of {service.name}, which it cannot measure")
+    if any(is_single(service) and len(service.instances) > 1 for service in app.services):
+        yield ExportWarning(f"{SINGLE} gets a single replica: two would do everything twice")
+    if options.user and not options.user.isdecimal():
+        yield ExportWarning(f"Kubernetes needs a numeric user: the image's USER applies instead of {options.user}")
+
+
+def _differences(app: Application, options: ExportOptions) -> Iterator[ExportWarning]:
+    """Yield a warning for what differs from `procman start` for everyone, or depends on the cluster."""
+    lasting = [service for service in app.services if service.kind == LASTING]
     strict = sorted({service.restart.mode for service in lasting} - {"always"})
     if strict:
         yield ExportWarning(
@@ -88,11 +100,7 @@ def _limits(app: Application, options: ExportOptions) -> Iterator[ExportWarning]
         yield ExportWarning(
             "Kubernetes does not number pods: with several replicas, PS is the pod's name (or --numbered)"
         )
-    if any(is_single(service) and len(service.instances) > 1 for service in lasting):
-        yield ExportWarning(f"{SINGLE} gets a single replica: two would do everything twice")
-    if options.user and not options.user.isdecimal():
-        yield ExportWarning(f"Kubernetes needs a numeric user: the image's USER applies instead of {options.user}")
-    elif not options.user:
+    if not options.user:
         yield ExportWarning('a namespace with the level "restricted" takes no pod without a number for --user')
 
 
