@@ -73,10 +73,7 @@ def test_no_look_comes_before_a_container_can_be_up() -> None:
 def test_what_the_cluster_does_not_do_is_said() -> None:
     overlay = {"web": {"pids_max": 50, "depends_on": (Dependency("worker"),)}}
     rig = Rig(overlay=overlay)
-    rig.deploy("1")
-    assert [text for text in rig.driver.said if "warning" in text] == [
-        "warning: not exported to Kubernetes: pids_max of web"
-    ]
+    assert rig.engine().warnings(rig.release(None, "1")) == ["not exported to Kubernetes: pids_max of web"]
 
 
 def test_what_is_applied_is_checked_by_the_server_alone() -> None:

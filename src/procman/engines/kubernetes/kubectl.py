@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from procman.engines.calls import Call, run, run_together
 from procman.engines.kubernetes.kubectl_errors import error_of, unexpected
@@ -165,3 +166,9 @@ def name_of(found: Object) -> str:
 def _named(version: str, kind: str, name: str) -> str:
     group = version.rpartition("/")[0]
     return f"{kind.lower()}{f'.{group}' if group else ''}/{name}"
+
+
+def minor_of(version: Object) -> int:
+    """Return the minor version; clouds write ``29+``."""
+    found = re.match(r"\d+", version.get("minor", ""))
+    return int(found[0]) if found else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Pause, Report, now, run, run_together
@@ -21,7 +20,7 @@ from procman.engines.kubernetes.deployed_objects import (
     stopped_count,
     template_of,
 )
-from procman.engines.kubernetes.kubectl import Kubectl, items_of, name_of, parsed
+from procman.engines.kubernetes.kubectl import Kubectl, items_of, minor_of, name_of, parsed
 from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered
@@ -83,13 +82,17 @@ class Kubernetes:
         """Raise EngineError unless kubectl is there and new enough, and the cluster answers."""
         outcome = yield from self._kubectl.ask("version", "-o", "json")
         versions = parsed(outcome)
-        client, server = (_minor(versions.get(f"{which}Version", {})) for which in ("client", "server"))
+        client, server = (minor_of(versions.get(f"{which}Version", {})) for which in ("client", "server"))
         if client < _OLDEST_KUBECTL:
             raise EngineError(f"kubectl 1.{client} is too old", f"procman needs 1.{_OLDEST_KUBECTL}")
         if server < _OLDEST_SERVER:
             raise EngineError(f"Kubernetes 1.{server} is too old", f"procman needs 1.{_OLDEST_SERVER}")
         if abs(client - server) > _SKEW:
             yield Report(f"kubectl 1.{client} is not made for Kubernetes 1.{server}")
+
+    def warnings(self, release: Release) -> Sequence[str]:
+        """Return what the cluster does not do, as sentences."""
+        return self._wanted(release).warnings()
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock of deployments. Creates the namespace if there is none."""
@@ -122,8 +125,6 @@ class Kubernetes:
 
         The values follow together with what needs them first.
         """
-        for warning in self._wanted(release).warnings():
-            yield Report(f"warning: {warning}")
         yield from self._kubectl.settle()
         trial, names = yield from run_together(
             [
@@ -390,9 +391,3 @@ def _restorable(before: Deployed) -> Sequence[Object]:
 def _lasting(objects: Iterable[Object]) -> set[str]:
     """Return the names of what is not named by its content: it belongs to a process type."""
     return names_of(one for one in objects if "procman/content" not in one["metadata"].get("labels", {}))
-
-
-def _minor(version: Object) -> int:
-    """Return the minor version; clouds write ``29+``."""
-    found = re.match(r"\d+", version.get("minor", ""))
-    return int(found[0]) if found else 0
