@@ -58,12 +58,12 @@ def wait(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Loo
         yield Pause(look.pause or next(pauses))
 
 
-def growing() -> Iterator[float]:
+def growing(most: float = INTERVAL) -> Iterator[float]:
     """Yield the seconds between two looks: few at first, since most changes follow each other closely."""
     seconds = _FIRST
     while True:
         yield seconds
-        seconds = min(INTERVAL, seconds * _GROWTH)
+        seconds = min(most, seconds * _GROWTH)
 
 
 def wait_or_explain(engine: Engine, wanted: Mapping[str, int], timeout: float) -> Steps[Look]:

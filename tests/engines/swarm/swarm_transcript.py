@@ -30,6 +30,8 @@ class Transcript:
             service["Name"] = service["Spec"]["Name"]
         self.configs: dict[str, tuple[dict[str, str], bytes]] = {}
         self.secrets: dict[str, bytes] = {}
+        self.ids: dict[str, str] = {}  # of configs: their names
+        self.created = 0  # configs
         self.stdin: dict[str, bytes] = {}  # what commands were given, by their names
 
     def __call__(self, call: Call) -> Outcome:
@@ -69,8 +71,13 @@ class Transcript:
             if kind == "config":
                 del self.secrets[name]
                 self.configs[name] = ({key: value for key, _, value in pairs}, stdin)
+                self.created += 1
+                self.ids = {number: one for number, one in self.ids.items() if one != name}
+                self.ids[f"id{self.created}"] = name
+                return said(f"id{self.created}\n")
         elif words[0] == "rm":
-            for one in words[1:]:
+            for word in words[1:]:
+                one = self.ids.pop(word, word)
                 (self.configs if kind == "config" else self.secrets).pop(one, None)
         elif name not in self.configs:
             return said("", 1, f"Error: no such config: {name}\n")

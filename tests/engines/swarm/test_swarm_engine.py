@@ -16,6 +16,7 @@ from procman.core.model.dependency import Dependency
 from procman.core.model.schedule import Schedule
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
+from procman.engines.swarm.swarm_files import started_first
 from procman.engines.swarm.swarm_records import log_line, moment
 from procman.errors import UsageError
 from procman.export.options import ExportOptions
@@ -306,7 +307,7 @@ def test_the_stack_has_labels_counts_and_a_command_that_reads_its_secret() -> No
     assert (web["deploy"]["replicas"], web["deploy"]["update_config"]["order"]) == (2, "start-first")
     assert (clock["deploy"]["replicas"], clock["deploy"]["labels"]["procman.stopped"]) == (0, "2")
     updates = [stack["services"][name]["deploy"]["update_config"] for name in ("web", "worker")]
-    assert [(one["parallelism"], one["monitor"]) for one in updates] == [(1, "0.1s"), (0, "1s")], "what has a check"
+    assert [(one["parallelism"], one["monitor"]) for one in updates] == [(2, "0.1s"), (0, "1s")], "what has a check"
     assert not any("--prune" in command for command in driver.commands)
 
 
@@ -496,8 +497,9 @@ def test_a_lock_is_taken_once_and_expires() -> None:
     driver.time += 61
     driver.perform(other.lock("bob", 60))
     assert driver.said == ["the lock of ann has expired, and is taken over"]
+    assert list(transcript.configs) == ["fleet.lock"]
     driver.perform(engine.unlock("ann"))
-    assert len(transcript.configs) == 1
+    assert len(transcript.configs) == 1, "it goes by its ID, and that of bob has another"
     driver.perform(engine.unlock(""))
     assert transcript.configs == {}
 
@@ -511,12 +513,28 @@ def test_counts_change_in_one_command() -> None:
     assert driver.commands == ["docker --context prod service scale --detach fleet_web=4 fleet_worker=0"]
 
 
-@pytest.mark.parametrize(("rolling", "parallelism"), [(True, "1"), (False, "0")])
+@pytest.mark.parametrize(("rolling", "parallelism"), [(True, "2"), (False, "0")])
 def test_a_restart_is_rolling_or_of_all_at_the_same_time(rolling: bool, parallelism: str) -> None:
     engine, driver, _ = swarm("steady")
     driver.perform(engine.restart(["web"], rolling=rolling))
     update = f"service update --detach --force --update-parallelism {parallelism} fleet_web"
     assert driver.commands[-1] == f"docker --context prod {update}"
+
+
+@pytest.mark.parametrize(("count", "at_a_time"), [(0, 1), (1, 1), (2, 2), (3, 3), (5, 3), (6, 3), (9, 5)])
+def test_what_starts_first_is_replaced_by_three_or_half_of_it(count: int, at_a_time: int) -> None:
+    assert started_first(count) == at_a_time
+
+
+def test_a_command_that_changes_services_lists_them_once_more_under_its_lock() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.deployed())
+    assert driver.rounds == 2
+    driver.perform(engine.restart(["web"], rolling=True))
+    assert driver.rounds == 4, "one to read, one to update"
+    transcript.state["services"].pop()
+    driver.perform(engine.restart(["web"], rolling=True))
+    assert driver.rounds == 7, "what has changed is read again"
 
 
 def test_stop_keeps_the_count_for_start() -> None:
@@ -562,7 +580,7 @@ def test_a_job_is_followed_to_its_end_and_removed() -> None:
     engine, driver, transcript = swarm("steady")
     looks = job(transcript, ("preparing", None), ("running", None), ("failed", 3))
     line = "2026-11-30T03:18:17.721859573Z "
-    logs = [said(), said(f"{line}one\n"), said(f"{line}one\n", err=f"{line.replace('17', '18')}two\n")]
+    logs = [said(), said(), said(f"{line}one\n"), said(f"{line}one\n", err=f"{line.replace('17', '18')}two\n")]
     logs.append(logs[-1])
 
     def answer(call: Call) -> Outcome:

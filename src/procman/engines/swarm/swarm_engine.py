@@ -7,7 +7,7 @@ from procman.engines.calls import Card, Pause, now, run, run_together
 from procman.engines.docker_cli import API_VERSION, Docker, require_new_enough
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
-from procman.engines.swarm.swarm_files import filled, final_name, half
+from procman.engines.swarm.swarm_files import filled, final_name, started_first
 from procman.engines.swarm.swarm_names import APP, NAMESPACE, stack_name
 from procman.engines.swarm.swarm_records import moment
 from procman.engines.swarm.swarm_state import Restorable, SwarmState
@@ -219,11 +219,11 @@ class Swarm:
     def restart(self, names: Sequence[str], *, rolling: bool) -> Steps[None]:
         """Replace all tasks: all at the same time, or with ``rolling`` one after the other.
 
-        Where a new one starts before the old one stops, half of them are replaced at a time, since all stay up.
+        Where a new one starts before the old one stops, several are replaced at a time, since all stay up.
         """
         calls = []
         for one in (yield from self._state.chosen(names)):
-            at_a_time = (half(one.replicas) if one.starts_first else 1) if rolling else 0
+            at_a_time = (started_first(one.replicas) if one.starts_first else 1) if rolling else 0
             words = ("service", "update", "--detach", "--force", "--update-parallelism", str(at_a_time), one.name)
             calls += [words] if one.replicas else []
         yield from self._update(calls)

@@ -91,5 +91,13 @@ def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] |
 
 
 def half(count: int) -> int:
-    """Return how many of so many instances are replaced at a time; at least one, since 0 means all of them."""
+    """Return how many of so many instances are stopped at a time; at least one, since 0 means all of them."""
     return max(1, (count + 1) // 2)
+
+
+def started_first(count: int) -> int:
+    """Return how many of so many instances are replaced at a time if the new ones start first: half, or up to three.
+
+    All the old ones serve meanwhile, so this only limits what runs beside them.
+    """
+    return max(half(count), min(count, 3))

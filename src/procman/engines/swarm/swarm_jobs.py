@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 JOB = "procman.job"  # label
 _LOST = 10.0  # seconds that a node may take to stop a task; one that does not answer never does
+_IDS = ("--quiet", "--no-trunc")  # options of `docker service ps`
 _LINE = re.compile(rb"(\S+) (.*)", re.DOTALL)
 
 
@@ -79,12 +80,12 @@ def _followed(docker: Docker, service: str, job: Job) -> Steps[Ended]:
     output = _Output(job.instance)
     ids: list[str] = []
     end = (yield from now()) + job.start_limit
-    for pause in growing():
-        if not ids:
-            ids = (yield from run(docker("service", "ps", "--quiet", "--no-trunc", service))).text.split()
+    for pause in growing(0.2):
         calls = [docker("service", "logs", "--raw", "--timestamps", *output.since(), service)]
-        calls += [docker("inspect", "--type", "task", *ids)] if ids else []
-        logs, *inspected = yield from run_together(calls)
+        calls += [docker("inspect", "--type", "task", *ids) if ids else docker("service", "ps", *_IDS, service)]
+        logs, answer = yield from run_together(calls)
+        inspected = [answer] if ids else []
+        ids = ids or answer.text.split()
         for line in output.new(logs):
             yield line
         found = tasks(inspected[0].text) if inspected else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.interface import EngineError
-from procman.engines.swarm.swarm_files import ONE_OFFS, half
+from procman.engines.swarm.swarm_files import ONE_OFFS, half, started_first
 from procman.engines.swarm.swarm_names import APP, FOLDER, NAME, STOPPED, TYPE, VERSION, stack_name
 from procman.export.application import (
     LASTING,
@@ -195,12 +195,13 @@ def _doubled(value: object) -> object:
 def _deploy(service: Service, release: Release, stopped: int, *, is_checked: bool) -> Part:
     """Return how Swarm runs and replaces a service.
 
-    What serves a port is replaced without a gap. If a check decides when an instance is up, half of them are replaced
+    What serves a port is replaced without a gap. If a check decides when an instance is up, some of them are replaced
     at a time, and watching these for longer only takes time. Without a check, a second half would not be safer, and
     Swarm takes 3 seconds to stop one. procman watches the update, and restores all services if one of them fails.
     """
     order = "start-first" if service.serves else "stop-first"
-    at_a_time, monitor = (half(service.replicas), "0.1s") if is_checked else (0, "1s")
+    some = started_first(service.replicas) if service.serves else half(service.replicas)
+    at_a_time, monitor = (some, "0.1s") if is_checked else (0, "1s")
     update = {"parallelism": at_a_time, "order": order, "monitor": monitor, "failure_action": "pause"}
     return {
         "labels": {

@@ -43,6 +43,7 @@ class SwarmState:
         self._store = store
         self._view = view
         self._target = target
+        self._ids: list[str] = []  # of the services that were there at the last reading
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return the version and the counts: of the latest version that has come up, as far as there is one."""
@@ -87,6 +88,7 @@ class SwarmState:
         self._docker.require(listed, "Swarm does not list its services")
         if not (ids := listed.text.split()):
             return [], [], ""
+        self._ids = ids
         names = self._store.names_in(configs)
         read = kept_names(names)
         calls = [self._docker("service", "inspect", *ids), *(self._store.reading(name) for name in read)]
@@ -95,13 +97,17 @@ class SwarmState:
         return own_services(inspected.text, self._target), files, names[-1] if names else ""
 
     def services(self) -> Steps[list[Service]]:
-        """Return all services."""
-        listed = self._docker.require((yield from run(self._listing())), "Swarm does not list its services")
-        ids = listed.text.split()
-        if not ids:
+        """Return all services. Mostly they are those of the last reading, and need no second call after the list."""
+        known = self._ids
+        again = [self._docker("service", "inspect", *known)] if known else []
+        listed, *early = yield from run_together([self._listing(), *again])
+        self._docker.require(listed, "Swarm does not list its services")
+        self._ids = listed.text.split()
+        if not self._ids:
             return []
-        inspected = yield from run(self._docker("service", "inspect", *ids))
-        return own_services(inspected.text, self._target)
+        if sorted(self._ids) != sorted(known):
+            early = [(yield from run(self._docker("service", "inspect", *self._ids)))]
+        return own_services(early[0].text, self._target)
 
     def chosen(self, names: Sequence[str]) -> Steps[list[Service]]:
         """Return the services of these types; all of them without names. Raises EngineError if there is none."""

@@ -32,6 +32,7 @@ class SwarmStore:
         self._name = name
         self._target = target
         self._lock = f"{name}.lock"
+        self._own: dict[str, str] = {}  # the IDs of the locks that this process has taken, by owner
 
     def listing(self) -> Call:
         """Return the call that lists the objects."""
@@ -98,7 +99,7 @@ class SwarmStore:
         if not taken.ok and _FOUND in taken.err.decode("utf-8", "replace"):
             yield from self.require_free(owner)
             taken = yield from run(call)
-        self._docker.require(taken, "the lock cannot be taken")
+        self._own[owner] = self._docker.require(taken, "the lock cannot be taken").text.strip()
 
     def require_free(self, owner: str = "") -> Steps[None]:
         """Raise EngineError if another one has a lock that is valid; remove one that has expired."""
@@ -114,7 +115,13 @@ class SwarmStore:
         yield from run(self._docker("config", "rm", self._lock))
 
     def unlock(self, owner: str) -> Steps[None]:
-        """Release the lock if it is the owner's; anyone's, if ``owner`` is empty."""
+        """Release the lock if it is the owner's; anyone's, if ``owner`` is empty.
+
+        Our own goes by its ID, so that it cannot be one that another command has taken since.
+        """
+        if number := self._own.pop(owner, ""):
+            yield from run(self._docker("config", "rm", number))
+            return
         holder, _ = yield from self._holder()
         if holder and owner in ("", holder):
             yield from run(self._docker("config", "rm", self._lock))
