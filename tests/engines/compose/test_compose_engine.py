@@ -20,6 +20,7 @@ from procman.core.model.destination import Destination
 from procman.core.model.plan import RestartPolicy, StopPolicy
 from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
+from procman.engines.compose.compose_choice import beside
 from procman.engines.compose.compose_engine import Compose
 from procman.engines.compose.compose_logs import merged
 from procman.engines.compose.compose_project import described, make_project, project_from_json
@@ -412,6 +413,35 @@ def test_a_check_that_hangs_is_left_to_docker() -> None:
     docker.driver.perform(engine().restart(["web.1"], rolling=True))
     assert left == ["healthy"]
     assert sum("./check" in call.argv for call in docker.driver.calls) == 1
+
+
+def test_what_does_not_depend_on_the_first_half_goes_with_it() -> None:
+    lines = f"{LINES}probe: ./probe\ncheck: ./check\nclock: ./tick\n"
+    overlay: Overlay = {
+        "probe": {"depends_on": (Dependency("web", "started"),)},
+        "check": {"depends_on": (Dependency("probe", "started"),)},
+        "web": {"depends_on": (Dependency("clock", "started"),)},
+    }
+    counts = {"web": 4, "mail_er": 2, "probe": 1, "check": 1, "clock": 0}
+    project = make_project(release_of(lines, overlay, counts), "sha256:12", {})
+    assert beside(project, ["web.1", "web.2"]) == ["mail_er.1", "mail_er.2"]
+
+
+def test_a_compose_of_its_own_is_looked_for_once() -> None:
+    docker = Docker(**{"docker compose version": said("", 1), "docker-compose version": said("2.26.1")})
+    docker.driver.perform(engine().check())
+    assert [" ".join(call.argv) for call in docker.driver.calls][1:] == [
+        "docker compose version --short",
+        "docker-compose version --short",
+    ]
+
+
+def test_a_lock_that_was_taken_here_goes_by_its_id() -> None:
+    docker = Docker(create=said("12ab\n"))
+    compose = engine()
+    docker.driver.perform(compose.lock("me", 60))
+    docker.driver.perform(compose.unlock("me"))
+    assert docker.driver.commands[1:] == ["docker rm --force 12ab"]
 
 
 def test_scaling_starts_only_what_is_missing() -> None:

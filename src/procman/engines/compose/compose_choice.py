@@ -43,3 +43,16 @@ def first_half(project: Project, found: Iterable[Container]) -> list[str]:
         if set(range(1, half + 1)) < present:
             names += [f"{type_}.{number}" for number in range(1, half + 1)]
     return names
+
+
+def beside(project: Project, first: Sequence[str]) -> list[str]:
+    """Return the instances that can be replaced together with the first ones: of types that do not depend on theirs."""
+    later = {name.rpartition(".")[0] for name in first}
+    while more := {type_ for type_, needs in project.needs.items() if type_ not in later and later & needs.keys()}:
+        later |= more
+    return [
+        f"{type_}.{number}"
+        for type_, count in project.counts.items()
+        if type_ not in later
+        for number in range(1, count + 1)
+    ]

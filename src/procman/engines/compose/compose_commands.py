@@ -15,7 +15,7 @@ from procman.export.shell import in_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from procman.core.model.destination import Destination
     from procman.engines.calls import Outcome, Steps
@@ -71,7 +71,7 @@ class Commands:
         self.require_answer(answer)
         require_new_enough(answer.text)
         if not self._accept(plugin, version):
-            yield from self.find_compose()
+            yield from self._find(_PROGRAMS[1:])
 
     def require_docker(self) -> Steps[None]:
         """Raise EngineError unless the daemon answers."""
@@ -90,9 +90,11 @@ class Commands:
 
     def find_compose(self) -> Steps[None]:
         """Find Compose: Docker's plugin, or a command of its own. Raises EngineError if it is missing or too old."""
-        if self._compose:
-            return
-        for program in _PROGRAMS:
+        if not self._compose:
+            yield from self._find(_PROGRAMS)
+
+    def _find(self, programs: Iterable[tuple[str, ...]]) -> Steps[None]:
+        for program in programs:
             try:
                 found = yield from run(self._version_of(program))
             except EngineError:
@@ -115,13 +117,17 @@ class Commands:
         self._compose = program
         return True
 
-    def image_id(self, image: str, *, is_built_there: bool) -> Steps[str]:
-        """Return the ID of an image, after a pull unless it has been built there. Raises EngineError without one."""
+    def image_id(self, image: str, beside: Sequence[Call] = (), *, is_built_there: bool) -> Steps[str]:
+        """Return the ID of an image, after a pull unless it has been built there. Raises EngineError without one.
+
+        The calls in ``beside`` are made at the same time.
+        """
         pulled = None
         if not is_built_there:
             yield Report(f"pulling {image}")
             pulled = yield from run(self.docker("pull", "--quiet", image, timeout=_PULL_TIMEOUT))
-        found = yield from run(self.docker("image", "inspect", "--format={{.Id}}", image))
+        asking = self.docker("image", "inspect", "--format={{.Id}}", image)
+        found, *_ = yield from run_together([asking, *beside])
         if found.ok:
             if pulled and not pulled.ok:
                 yield Report(f"{image} cannot be pulled, so the one that is there is used: {pulled.complaint}")

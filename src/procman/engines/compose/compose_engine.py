@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
-from procman.engines.compose.compose_choice import first_half, in_the_way, named, surplus
+from procman.engines.compose.compose_choice import beside, first_half, in_the_way, named, surplus
 from procman.engines.compose.compose_commands import Commands
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_records import containers, reason_of
@@ -103,7 +103,8 @@ class Compose:
             )
         destination = self._target.destination
         is_built_there = bool(destination.build) and not destination.push
-        image_id = yield from self._commands.image_id(release.image, is_built_there=is_built_there)
+        clean_up = [self._commands.docker("rm", "--force", f"{self._commands.project}-release")]  # if one was killed
+        image_id = yield from self._commands.image_id(release.image, clean_up, is_built_there=is_built_there)
         self._project = make_project(release, image_id, before.stopped if before else {})
 
     def release(self, release: Release) -> Steps[None]:
@@ -112,9 +113,6 @@ class Compose:
         if not project.has_release:
             return
         yield Report("release: it runs before the new version")
-        yield from run(
-            self._commands.docker("rm", "--force", f"{project.name}-release")
-        )  # of a deployment that was killed
         call = yield from self._commands.compose(
             *("run", "--rm", "--no-TTY", f"--name={project.name}-release"),
             *(() if project.needs.get("release") else ("--no-deps",)),
@@ -135,7 +133,8 @@ class Compose:
     def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
         """See Engine.apply.
 
-        What serves a port and has several instances is replaced in two halves, so that one half always serves.
+        What serves a port and has several instances is replaced in two halves, so that one half always serves. The rest
+        goes with the first half, so that the time in which it has to stay up begins early.
         """
         project = self._applied()
         if before is None or not before.has_run:  # so that `run` and the like work at what does not come up
@@ -144,7 +143,7 @@ class Compose:
         yield from self._remove(in_the_way(project, found))
         first = first_half(project, found)
         if first:
-            yield from self._up(first, release.timeout)
+            yield from self._up((*first, *beside(project, first)), release.timeout)
             if not (yield from self._come_up(first, release.timeout)):
                 return  # the wait that follows says what failed
         yield from self._up((), release.timeout)

@@ -43,6 +43,7 @@ class Store:
         self._volume = volume_name(app)
         self._lock = f"{project_name(app)}-procman-lock"
         self._helper = f"{project_name(app)}-procman"
+        self._own: dict[str, str] = {}  # the IDs of the locks that this process has taken, by owner
 
     def read(self) -> Steps[Project | None]:
         """Return the deployed project; None if there is none, or it is not readable. Raises EngineError for errors."""
@@ -93,6 +94,7 @@ class Store:
             taken = yield from self._try_to_create(self._lock, *labels)
         if not taken.ok:
             raise self._error(taken, "the lock cannot be taken")
+        self._own[owner] = taken.text.strip()
 
     def require_free(self, owner: str = "") -> Steps[None]:
         """Raise EngineError if another owner has a valid lock; remove one that has expired."""
@@ -107,7 +109,13 @@ class Store:
         yield from run(self._docker("rm", self._lock))
 
     def unlock(self, owner: str) -> Steps[None]:
-        """Release the lock if it is the owner's; any lock, if ``owner`` is empty."""
+        """Release the lock if it is the owner's; any lock, if ``owner`` is empty.
+
+        Our own goes by its ID, so that it cannot be one that another command has taken since.
+        """
+        if number := self._own.pop(owner, ""):
+            yield from run(self._docker("rm", "--force", number))
+            return
         holder, _ = yield from self._holder()
         if holder and owner in ("", holder):
             yield from run(self._docker("rm", "--force", self._lock))
