@@ -31,9 +31,9 @@ class Card(ModalScreen[bool]):
     }
     Card Static { width: auto; }
     """
-    BINDINGS: ClassVar = [
-        Binding("escape,q,enter,n,question_mark,ctrl+c", "close", show=False),
-        Binding("y", "agree", show=False),
+    BINDINGS: ClassVar = [  # those that close it have priority: the next key is for what is below
+        Binding("escape,q,enter,n,question_mark,ctrl+c", "close", show=False, priority=True),
+        Binding("y", "agree", show=False, priority=True),
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
     ]

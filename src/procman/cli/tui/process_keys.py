@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding
 from textual.message import Message
+from textual.widgets import Input
 
 from procman.cli.tui.card import Card
 from procman.cli.tui.formation_list import ALL, INSTANCE
@@ -38,6 +39,12 @@ class CardRead(Message):
         super().__init__()
         self.title = title
         self.lines = lines
+
+
+# These take keys to another place. Their bindings have priority: otherwise a key that is typed right after them could
+# be given to the place before, and be lost.
+LEADING = ("search", "help", "read", "list", "other_pane")
+LEAVING = ("list", "other_pane")  # those among them that leave the search field
 
 
 class Surroundings:
@@ -74,6 +81,12 @@ class ProcessKeys(App[None]):
     def __init__(self, surroundings: Surroundings) -> None:
         super().__init__(ansi_color=True)
         self._surroundings = surroundings
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is possible. A card and the search field keep keys for themselves that lead elsewhere."""
+        if isinstance(self.screen, Card):
+            return action not in LEADING
+        return action not in LEADING or not isinstance(self.focused, Input) or action in LEAVING
 
     @property
     def selected(self) -> Row | None:

@@ -83,11 +83,11 @@ class Tui(ProcessKeys):
     """
     BINDINGS: ClassVar = [
         Binding("q,ctrl+c", "quit", show=False, priority=False),
-        Binding("question_mark", "help", show=False),
+        Binding("question_mark", "help", show=False, priority=True),
         Binding("tab,shift+tab", "other_pane", show=False, priority=True),
-        Binding("enter", "read", show=False),
-        Binding("escape", "list", show=False),
-        Binding("slash", "search", show=False),
+        Binding("enter", "read", show=False, priority=True),
+        Binding("escape", "list", show=False, priority=True),
+        Binding("slash", "search", show=False, priority=True),
         Binding("n", "search_next(-1)", show=False),
         Binding("N", "search_next(1)", show=False),
         Binding("l", "level", show=False),
