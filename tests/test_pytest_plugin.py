@@ -160,6 +160,21 @@ def test_without(): assert False
     assert "asked for /late" in section
 
 
+def test_a_failure_does_not_show_what_was_written_long_before(project: harness.Place) -> None:
+    text = f"""{GET}
+import time
+def test_early(procman):
+    get(procman.url(), "/early")
+    time.sleep(0.3)
+def test_late(procman):
+    get(procman.url(), "/late")
+    assert False
+"""
+    (section,) = re.findall(r"^-+ procman -+\n(.*?)^=", finished(project, text, code=1), re.MULTILINE | re.DOTALL)
+    assert "asked for /late" in section
+    assert "asked for /early" not in section
+
+
 def test_a_process_that_fails_is_named_in_the_report_and_at_the_end(project: harness.Place) -> None:
     project.write("procman.toml", "restart = 'never'\n[process.web]\nready = { http = '/' }\n")
     text = f"""{GET}

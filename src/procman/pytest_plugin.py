@@ -26,6 +26,7 @@ OUTER = "PROCMAN_TEST_SOCKET"  # set by `procman test` for its command
 _ENDS_WITH_INPUT = "_PROCMAN_ENDS_WITH_INPUT"  # for `procman test`, before its command runs
 REPORTED_LINES = 100  # of the output during a test that fails
 SLACK = 0.1  # seconds before a test whose output is shown with it
+START_TIME = 30.0  # seconds that a command may take to start
 # Prints its environment, then waits for the end of its input.
 _HOLDER = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 _INI = {
@@ -265,14 +266,32 @@ class Reporter:
 
     def _output(self) -> str:
         began, began_monotonic = self._began
-        age = max(time.time() - began, time.monotonic() - began_monotonic)  # the clock may have been set meanwhile
+        now = time.time()
+        age = max(now - began, time.monotonic() - began_monotonic)  # the clock may have been set meanwhile
         try:
-            text = self._session.logs(lines=REPORTED_LINES, since=age + SLACK)
+            text = self._output_after(now - age - SLACK, age + START_TIME)
             down = [row for row in self._session.status() if row["state"] in ("failed", "backoff")]
         except CommandError as error:
             return self._session.trouble() or str(error)
         states = [f"{row['name']} is down: {row['exit'] or row['state']}\n" for row in down]
         return "".join((text or "no output during this test\n", *states))
+
+    def _output_after(self, moment: float, age: float) -> str:
+        """Return the last lines that were written after this moment, which are younger than ``age``.
+
+        An age alone would count from the start of the command, which takes long on a busy machine.
+        """
+        import json
+        from datetime import datetime
+
+        cursor = ""
+        for line in self._session.command("logs", "--json", f"--since={age:.3f}").splitlines():
+            record = json.loads(line)
+            if "cursor" in record and datetime.fromisoformat(record["time"]).timestamp() < moment:
+                cursor = record["cursor"]
+        wanted = f"--after={cursor}" if cursor else f"--since={age:.3f}"
+        lines = self._session.command("logs", "--no-color", wanted).splitlines(keepends=True)
+        return "".join(lines[-REPORTED_LINES:])
 
 
 def _uses_session(item: pytest.Item) -> bool:
