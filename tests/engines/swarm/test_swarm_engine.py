@@ -184,6 +184,16 @@ def test_a_look_that_finds_the_tasks_of_the_last_one_has_no_second_round() -> No
     assert driver.rounds == 5
 
 
+def test_the_states_of_nodes_are_read_every_two_seconds() -> None:
+    engine, driver, _ = swarm("updating")
+    for _ in range(4):
+        driver.perform(engine.look(COUNTS))
+        driver.time += 0.5
+    assert sum("node ls" in command for command in driver.commands) == 1
+    driver.perform(engine.look(COUNTS))
+    assert sum("node ls" in command for command in driver.commands) == 2
+
+
 def test_what_is_replaced_and_gets_no_more_requests_is_not_waited_for() -> None:
     engine, driver, transcript = swarm("steady")
     web = next(one for one in transcript.state["ps"] if one["Name"] == "fleet_web.1")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Rows = Mapping[str, Mapping[str, str]]  # what `docker stack ps` says, by task
 
 STABLE = 1.0  # seconds that an instance without a health check has to be up
+_KNOWN = 2.0  # seconds for which the states of nodes are taken as they were
 _DETACHED = 1.0  # seconds after which a node has stopped sending requests to an instance that stops
 _UNWANTED = ("Shutdown", "Remove")  # states that Swarm desires
 
@@ -71,6 +72,7 @@ class SwarmView:
         self._present: list[str] = []  # the tasks of the last look that may still change
         self._is_left = False  # whether the last look found tasks that have to stop
         self._leaving: dict[str, float] = {}  # by task: when it was first seen to stop
+        self._nodes = (0.0, "")  # when the nodes were listed, and what was said
         self._suspects: set[str] = set()  # tasks after which no other was seen
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
@@ -139,7 +141,7 @@ class SwarmView:
         """
         again = {
             **({"tasks": self._inspecting(self._present)} if self._present else {}),
-            **({"nodes": self._listing_nodes()} if self._is_left else {}),
+            **({"nodes": self._listing_nodes()} if self._is_left and (yield from self._are_nodes_old()) else {}),
         }
         words = ("stack", "ps", "--no-trunc", "--format", "{{json .}}", self._name)
         listed, *outcomes = yield from run_together([self._docker(*words), *calls, *again.values()])
@@ -154,10 +156,11 @@ class SwarmView:
         present = {one.id: one for one in tasks(early["tasks"].text) if one.id in listed} if "tasks" in early else {}
         new = [number for number in listed if number not in self._ended and number not in present]
         self._is_left = any(row["DesiredState"] in _UNWANTED and not _is_over(row) for row in listed.values())
+        lists_nodes = self._is_left and "nodes" not in early and (yield from self._are_nodes_old())
         calls = {
             **({"tasks": self._inspecting(new)} if new else {}),
             **({"services": self._docker("service", "inspect", *others)} if others else {}),
-            **({"nodes": self._listing_nodes()} if self._is_left and "nodes" not in early else {}),
+            **({"nodes": self._listing_nodes()} if lists_nodes else {}),
         }
         found = dict(zip(calls, (yield from run_together(calls.values())), strict=True)) if calls else {}
         present.update({one.id: one for one in tasks(found["tasks"].text)} if new else {})
@@ -165,9 +168,14 @@ class SwarmView:
         self._ended.update({one.id: one for one in present.values() if one.has_ended and not one.is_wanted})
         self._present = [number for number in present if number not in self._ended]
         at = nodes({task.node: listed[task.id]["Node"] for task in every if task.node})
+        if "nodes" in (said := {**early, **found}):
+            self._nodes = (yield from now()), said["nodes"].text
         if self._is_left:
-            at = at.with_states(json_lines({**early, **found}["nodes"].text))
+            at = at.with_states(json_lines(self._nodes[1]))
         return every, own_services(found["services"].text, self._target) if others else [], at
+
+    def _are_nodes_old(self) -> Steps[bool]:
+        return (yield from now()) - self._nodes[0] >= _KNOWN
 
     def _inspecting(self, numbers: Sequence[str]) -> Call:
         return self._docker("inspect", "--type", "task", *numbers)
