@@ -398,7 +398,14 @@ def test_units_of_a_user_need_no_root(shop: Shop) -> None:
     assert re.fullmatch(r"/home/alice/shop.releases/.*\n", shop.call("run", "pwd").out)
     wait_for(lambda: "up web.2" in shop.call("logs").out, "the journal of the user")
     shop.call("scale", "web=1")
-    shop.call("down")
+    session = shop.session("logs", "-f", "-n", "1")
+    try:
+        session.wait_for(r"web\.\d +\| (bye|up) web")
+        shop.call("down")
+        assert session.wait() == 0
+        assert "shop has been removed from lan" in session.err.decode()
+    finally:
+        session.kill()
     assert not (shop.a.root / "home/alice/shop.releases").exists()
 
 
