@@ -16,7 +16,7 @@ from procman.core.model.dependency import Dependency
 from procman.core.model.schedule import Schedule
 from procman.engines.interface import EngineError, Release
 from procman.engines.records import Deployed, LogLine
-from procman.engines.swarm.swarm_files import started_first
+from procman.engines.swarm.swarm_files import kept_names, started_first
 from procman.engines.swarm.swarm_records import log_line, moment
 from procman.errors import UsageError
 from procman.export.options import ExportOptions
@@ -431,6 +431,21 @@ def test_a_version_that_never_came_up_is_not_the_one_to_restore() -> None:
     second = driver.perform(engine.deployed())
     assert second is not None
     assert (second.version, second.has_run, second.unfinished) == ("v6", False, "")
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        ([], []),
+        (["a.1"], ["a.1"]),
+        (["a.1.new"], ["a.1.new"]),
+        (["a.1", "a.2.new"], ["a.1", "a.2.new"]),
+        (["a.1", "a.2", "a.2.new"], ["a.2"]),
+        (["a.1.new", "a.2.new"], ["a.2.new"]),
+    ],
+)
+def test_the_files_that_count_are_the_latest_and_that_of_what_came_up(names: list[str], kept: list[str]) -> None:
+    assert kept_names(names) == kept
 
 
 def test_what_ran_before_an_interrupted_rollout_is_restored() -> None:

@@ -68,9 +68,13 @@ def number_of(name: str) -> int:
 
 
 def kept_names(names: Sequence[str]) -> list[str]:
-    """Return the file of the latest version that has come up, as far as there is one, and the latest file."""
+    """Return the file of the latest version that has come up, as far as there is one, and the latest file.
+
+    One that has both of its names is of a version that has come up: only the removal of the other was cut off.
+    """
     finals = [name for name in names if name == final_name(name)]
-    return list(dict.fromkeys((*finals[-1:], *names[-1:])))
+    latest = [name for name in names if name in finals or final_name(name) not in finals]
+    return list(dict.fromkeys((*finals[-1:], *latest[-1:])))
 
 
 def filled(template: str, counts: Mapping[str, int], images: Mapping[str, str] | None = None, *, file: str = "") -> str:
