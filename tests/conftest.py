@@ -32,6 +32,14 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Before anything is collected."""
     workers.share_out(config)
+    workers.spread(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort what each worker has collected from another file on."""
+    if workers.is_worker(config):
+        workers.put_in_order(items)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

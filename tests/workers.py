@@ -27,12 +27,24 @@ GROUPS = {
     "swarm": re.compile(r"engines/test_swarm\.py"),
     "compose": re.compile(r"engines/live/test_(compose|example)_live\.py"),
     "ssh": re.compile(r"engines/live/test_systemd_live\.py"),
-    "packages": re.compile(r"test_(debian_package|one_file)\.py"),  # each is built once
+    # what is built once, for all tests of a file
+    "deb": re.compile(r"test_debian_package\.py"),
+    "pyz": re.compile(r"test_one_file\.py"),
+    "site": re.compile(r"tests/test_site\.py"),
     # a limit of processes counts all those of the user
     "nobody": re.compile(r"faults/test_scarcity\.py::.*(without_processes|process_table)"),
     # most of those marked "alone": one worker waits for the others, not each of them
     "alone": re.compile(r"faults/test_(leftovers|killed_from_outside)\.py"),
 }
+
+# Their tests are run one by one. Elsewhere one worker runs all tests of a file: they are short, and a unit has a cost.
+LONG_FOLDERS = re.compile(r"tests/(e2e/|faults/|export/engines/|engines/live/|cli/windows/|test_)")
+
+# What takes longest begins first, so that short tests are left to fill up the end.
+LONGEST = re.compile(
+    r"test_guides\.py|test_packaging\.py.*pre_commit|test_(control_flood|deploy_to_kubernetes|cgroup_v2|reader)\.py"
+    r"|test_examples\.py.*twisted|test_ci_page\.py|test_up\.py.*descriptors|test_(completion|simulation|pytest_plugin)\.py"
+)
 
 # Seconds that the tests of a folder take one after the other, measured on two processors; without the engines of root.
 SECONDS = {"cli": 27, "config": 1, "core": 8, "e2e": 165, "export": 40, "faults": 110, "output": 9, "runtime": 5}
@@ -40,10 +52,47 @@ COLLECTION = 10  # seconds to start the workers and to collect the tests
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Groups first, since they take longest; then the rest, one by one."""
+    """A unit of work is a group, a file of short tests, or a test."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for group, pattern in GROUPS.items() if pattern.search(nodeid)), nodeid)
+        whole = nodeid if LONG_FOLDERS.match(nodeid) else nodeid.partition("::")[0]
+        return _group(nodeid) or whole
+
+
+def _group(nodeid: str) -> str:
+    return next((group for group, pattern in GROUPS.items() if pattern.search(nodeid)), "")
+
+
+def put_in_order(items: list[pytest.Item]) -> None:
+    """Sort the tests: groups, the longest, those of folders with long tests, then the others; each as in its file."""
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool, str]:
+        nodeid = item.nodeid
+        return not _group(nodeid), not LONGEST.search(nodeid), not LONG_FOLDERS.match(nodeid), nodeid.partition("::")[0]
+
+    items.sort(key=place)
+
+
+def spread(config: pytest.Config) -> None:
+    """Let each worker collect the files from another one on, and keep what pytest makes of their asserts.
+
+    That takes most of the time of the collection. At first each worker does a share of it, and finds the rest done.
+    """
+    sys.dont_write_bytecode = False
+    if not is_worker(config) or config.option.ignore_glob:
+        return
+    files = list(dict.fromkeys(file for word in config.args for file in _files(config, word)))
+    own = config.workerinput  # type: ignore[attr-defined]  # of xdist
+    first = len(files) * int(own["workerid"].removeprefix("gw")) // int(own["workercount"])
+    config.args = [*files[first:], *files[:first]]
+
+
+def _files(config: pytest.Config, word: str) -> list[str]:
+    ignored = [Path(name).resolve() for name in config.option.ignore or ()]
+    if not os.path.isdir(word):
+        return [word if "::" in word else os.path.realpath(word)]
+    files = sorted(path.resolve() for path in Path(word).rglob("test_*.py"))
+    return [str(file) for file in files if not any(file.is_relative_to(folder) for folder in ignored)]
 
 
 def share_out(config: pytest.Config) -> None:
@@ -56,6 +105,7 @@ def share_out(config: pytest.Config) -> None:
     if is_worker(config) or is_explicit(config) or not is_large(config):
         return
     config.option.dist = "loadscope"
+    config.option.loadscopereorder = False  # the order is that of `put_in_order`
     config.option.tx = [f"popen//python={shlex.join(_interpreter())}"] * count()
 
 
