@@ -1,6 +1,8 @@
 """Counts what clients see while a server restarts three times: with its own socket, with `listen`, and under circus.
 
-    python benchmarks/sockets.py [--circus CIRCUSD] [SERVER …]
+    python benchmarks/sockets.py [--crash] [--circus CIRCUSD] [SERVER …]
+
+With --crash the server is killed by SIGKILL instead, and its supervisor starts it again.
 
 Three clients request one page after another over loopback, without a pause. gunicorn and uvicorn must be installed
 beside this Python, node on PATH.
@@ -20,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BIN = Path(sys.executable).parent
-CLIENTS, RESTARTS = 3, 3
+CLIENTS, TIMES = 3, 3
 WSGI = """
 import time
 time.sleep(0.4)  # as imports would
@@ -124,17 +127,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def procman(folder: Path, port: int, line: str, overlay: str) -> Iterator[Callable[[], None]]:
-    """Run a line under procman; yield what restarts it."""
+def procman(folder: Path, port: int, line: str, overlay: str, *, crash: bool) -> Iterator[Callable[[], None]]:
+    """Run a line under procman; yield what restarts or kills it."""
     (folder / "Procfile").write_text(f"web: {line}\n")
     (folder / "procman.toml").write_text(f"port = {port}\n{overlay}")
     with running([f"{BIN}/procman", "start"], folder):
-        yield lambda: run([f"{BIN}/procman", "restart", "web"], folder)
+        yield lambda: run([f"{BIN}/procman", *(("signal", "KILL") if crash else ("restart",)), "web"], folder)
 
 
 @contextlib.contextmanager
-def circus(folder: Path, port: int, line: str, circusd: str) -> Iterator[Callable[[], None]]:
-    """Run a command under circus, with a socket of its own; yield what restarts it."""
+def circus(folder: Path, port: int, line: str, circusd: str, *, crash: bool) -> Iterator[Callable[[], None]]:
+    """Run a command under circus, with a socket of its own; yield what restarts or kills it."""
     end = f"ipc://{folder}/circus"
     (folder / "circus.ini").write_text(
         f"[circus]\nendpoint = {end}.a\npubsub_endpoint = {end}.b\nstats_endpoint = {end}.c\n"
@@ -143,7 +146,8 @@ def circus(folder: Path, port: int, line: str, circusd: str) -> Iterator[Callabl
     )
     control = str(Path(circusd).with_name("circusctl"))
     with running([circusd, "circus.ini"], folder):
-        yield lambda: run([control, "--endpoint", f"{end}.a", "restart", "web", "--waiting"], folder)
+        words = ("signal", "web", "9") if crash else ("restart", "web", "--waiting")
+        yield lambda: run([control, "--endpoint", f"{end}.a", *words], folder)
 
 
 @contextlib.contextmanager
@@ -172,7 +176,7 @@ def measure(server: str, manager: Callable[[Path, int], contextlib.AbstractConte
         with manager(folder, port) as restart:
             until_answered(port)
             with Load(port) as load:
-                for _ in range(RESTARTS):
+                for _ in range(TIMES):
                     restart()
                     until_answered(port)
     counts = "".join(f"{load.seen[what]:>10}" for what in ("answered", "refused", "reset", "cut off", "hung"))
@@ -183,19 +187,27 @@ def main() -> None:
     """Measure each server with each manager, in turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--circus", default=shutil.which("circusd"))
+    parser.add_argument("--crash", action="store_true")
     parser.add_argument("servers", nargs="*", default=list(PROGRAMS))
     given = parser.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     print(f"{'':30}{'answered':>10}{'refused':>10}{'reset':>10}{'cut off':>10}{'hung':>10}{'slowest':>11}")
     for server in given.servers:
         managers = {
-            "procman, its own socket": lambda at, port, s=server: procman(at, port, OWN[s], ""),
-            "procman, listen": lambda at, port, s=server: procman(at, port, KEPT[s], "[process.web]\nlisten = true\n"),
+            "procman, its own socket": partial(procman, line=OWN[server], overlay="", crash=given.crash),
+            "procman, listen": partial(
+                procman, line=KEPT[server], overlay="[process.web]\nlisten = true\n", crash=given.crash
+            ),
         }
         if given.circus:
-            managers["circus, its socket"] = lambda at, port, s=server: circus(at, port, CIRCUS[s], given.circus)
+            managers["circus, its socket"] = partial(
+                circus, line=CIRCUS[server], circusd=given.circus, crash=given.crash
+            )
         for manager, start in managers.items():
-            print(f"{server + ': ' + manager:<33}{measure(server, start)}", flush=True)
+            print(
+                f"{server + ': ' + manager:<33}{measure(server, start)}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

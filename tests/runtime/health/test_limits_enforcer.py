@@ -174,13 +174,33 @@ def test_a_scope_of_systemd_is_requested_and_believed_if_it_holds_the_limit(
     world.start(enforcer, "web.1", [7, 8], memory_max=64 * MIB)
     (line, finished) = world.requests[0]
     assert "procman-5e55-web.1-7.scope" in line
-    assert "PIDs au 2 7 8" in line
-    (groups / "memory.max").touch()
+    assert "PIDs au 1 7 " in line  # systemd refuses all of them if one has ended meanwhile
+    scope = groups / "procman-5e55-web.1-7.scope"
+    scope.mkdir()
+    moved = scope / "cgroup.procs"
+
+    def folder_of(groups: str) -> str:
+        return str(scope) if groups == "/proc/7/cgroup" or moved.exists() else "/sys/fs/cgroup/other"
+
+    monkeypatch.setattr(limits_enforcer, "own_folder", folder_of)
+    (scope / "memory.max").touch()
     finished(ExitStatus(code=0), "")
+    assert moved.read_text() == "8\n"
     assert (enforcer.next_deadline(), world.said) == (None, [])
-    (groups / "memory.events").write_text("oom 1\noom_kill 1\n")
+    (scope / "memory.events").write_text("oom 1\noom_kill 1\n")
     of_limit: Any = world.kill_causes.of_limit
     assert of_limit("web.1") == "killed by the kernel: 64.0 MiB of 64 MiB"
+
+
+def test_a_group_that_is_not_the_scope_is_not_believed(world: World, groups: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits_enforcer, "claim", lambda _folder, _ours: frozenset())
+    monkeypatch.setattr(scopes, "manager", lambda _environ, _user: "--system")
+    enforcer = world.enforcer()
+    world.start(enforcer, "web.1", [7], memory_max=64 * MIB)
+    (groups / "memory.max").touch()  # of the service that all of us are in
+    world.requests[0][1](ExitStatus(code=0), "")
+    assert not (groups / "memory.oom.group").exists()
+    assert enforcer.next_deadline() == 102.0
 
 
 @pytest.mark.parametrize(
@@ -199,15 +219,37 @@ def test_a_scope_that_does_not_help_is_replaced_by_looks(
     assert why in world.said[0]
 
 
-def test_a_scope_that_is_gone_already_leaves_a_doubt(world: World, groups: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("named", "kills", "cause"),
+    [
+        (True, (0, 1), "killed by the kernel: 64.0 MiB of 64 MiB"),
+        (False, (0, 0), ""),
+        (False, (3, 4), "killed by SIGKILL (perhaps above 64 MiB, its memory_max)"),
+        (False, (None, None), "killed by SIGKILL (perhaps above 64 MiB, its memory_max)"),
+    ],
+    ids=["named by the log", "nothing killed", "something killed", "unknown"],
+)
+def test_a_scope_that_is_gone_already_is_explained_by_what_is_left(
+    world: World, groups: Path, monkeypatch: Any, named: bool, kills: tuple[int | None, int | None], cause: str
+) -> None:
     monkeypatch.setattr(limits_enforcer, "claim", lambda _folder, _ours: frozenset())
     monkeypatch.setattr(scopes, "manager", lambda _environ, _user: "--user")
+    monkeypatch.setattr(limits_enforcer, "reached_by_log", lambda unit: named and unit == "procman-5e55-web.1-7.scope")
+    scope = groups / "procman-5e55-web.1-7.scope"
+    scope.mkdir()
     enforcer = world.enforcer()
+    monkeypatch.setattr(limits_enforcer, "own_folder", lambda **_: str(scope))
     world.start(enforcer, "web.1", [7], memory_max=64 * MIB)
-    (groups / "memory.max").touch()
-    world.requests[0][1](ExitStatus(code=0), "")
-    (groups / "memory.max").unlink()
-    (groups / "memory.oom.group").unlink()
-    groups.rmdir()
+    (scope / "memory.max").touch()
+    around = groups / "memory.events"
+    if kills[0] is not None:
+        around.write_text(f"oom 0\noom_kill {kills[0]}\n")
     of_limit: Any = world.kill_causes.of_limit
-    assert of_limit("web.1") == "killed by SIGKILL (perhaps above 64 MiB, its memory_max)"
+    assert of_limit("web.1") == ("killed by the kernel: 64.0 MiB of 64 MiB" if named else "")  # not answered yet
+    world.requests[0][1](ExitStatus(code=0), "")
+    (scope / "memory.max").unlink()
+    (scope / "memory.oom.group").unlink()
+    scope.rmdir()
+    if kills[1] is not None:
+        around.write_text(f"oom 0\noom_kill {kills[1]}\n")
+    assert of_limit("web.1") == cause

@@ -92,6 +92,17 @@ def test_the_log_names_exact_pids_and_may_be_missing(tmp_path: Path, monkeypatch
     assert oom_kills.named_in_log([1428], str(tmp_path / "log")) == set()
 
 
+def test_the_log_names_the_group_that_was_at_its_limit(tmp_path: Path) -> None:
+    begin = "6,900,3816,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/system.slice/"
+    (tmp_path / "log").write_text(
+        f"{begin}web.1-7.scope,task_memcg=/system.slice/web.1-8.scope,task=python,pid=7,uid=0\n"
+    )
+    assert oom_kills.reached_by_log("web.1-7.scope", str(tmp_path / "log"))
+    assert not oom_kills.reached_by_log("web.1-8.scope", str(tmp_path / "log"))
+    assert not oom_kills.reached_by_log("1-7.scope", str(tmp_path / "log"))
+    assert not oom_kills.reached_by_log("web.1-7.scope", str(tmp_path / "none"))
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import pytest
 
-from procman.runtime.system.scopes import manager, request
+import harness
+from procman.runtime.system.scopes import manager, request, until_moved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,3 +35,13 @@ def test_a_request_names_the_processes_and_each_limit() -> None:
     assert "CPUQuotaPerSecUSec t 1500000" in line
     assert line.endswith("TasksMax t 9 0")
     assert "Max" not in request("--user", "a.scope", [7], None, 2.0, None)
+
+
+def test_a_scope_is_waited_for_as_long_as_the_process_lives() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            for pid, unit in ((process.pid, ""), (1 << 22, "a.scope")):  # a group of any name; a process that is gone
+                done = subprocess.run(["sh", "-c", until_moved(unit, pid)], timeout=harness.LIMIT, check=False)
+                assert done.returncode == 0
+        finally:
+            process.kill()

@@ -16,6 +16,7 @@ from procman.runtime.loop.component import QuietComponent
 from procman.runtime.processes.kill_causes import OUT_OF_MEMORY
 from procman.runtime.system.cgroups import CPU, MEMORY, PIDS, ControlGroup, NoGroupError, admit, claim, own_folder
 from procman.runtime.system.memory_use import memory_of
+from procman.runtime.system.oom_kills import reached_by_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class LimitsEnforcer(QuietComponent):
         self._children = children
         self._session = session
         self._groups: dict[str, ControlGroup] = {}  # by instance
+        self._scopes: dict[str, str] = {}  # the scopes of systemd that were requested, by instance
+        self._kills_before: dict[str, int | None] = {}  # by instance: the kills around its scope when it began
         self._left: list[ControlGroup] = []  # of lives that have ended; some still have processes
         self._watched: dict[str, Instance] = {}
         self._told: set[str] = set()  # process types whose limits are known to be soft
@@ -64,6 +67,7 @@ class LimitsEnforcer(QuietComponent):
 
     def _forget(self, name: str) -> None:
         self._watched.pop(name, None)
+        self._scopes.pop(name, None)
         if name in self._groups:
             self._left.append(self._groups.pop(name))
         self._left = [group for group in self._left if not group.remove()]
@@ -102,39 +106,65 @@ class LimitsEnforcer(QuietComponent):
 
     def _put_into_scope(self, instance: Instance, child: Child, option: str, now: float) -> None:
         """Have systemd move the life into a scope; if it cannot, watch it."""
-        from procman.runtime.system.scopes import request
+        from procman.runtime.system.scopes import request, until_moved
 
         plan = instance.plan
-        unit = f"procman-{self._session}-{instance.name}-{child.pid}.scope"
+        unit = self._scopes[instance.name] = f"procman-{self._session}-{instance.name}-{child.pid}.scope"
 
         def finished(status: ExitStatus, last_line: str) -> None:
             if self._children.of(instance.name) is not child:
                 return
             group = ControlGroup(_group_of(child.pid))
-            if status.ok and group.holds(*limits):
+            if status.ok and os.path.basename(group.folder) == unit and group.holds(*limits):
+                self._move_rest(child, group)
                 self._groups[instance.name] = group
+                self._kills_before[instance.name] = group.kills_around
                 group.kill_together()
             else:
+                self._scopes.pop(instance.name, None)
                 why = "systemd cannot hold them here" if status.ok else last_line or status.words()
                 self._obstacle = f"{self._obstacle}; {why}"
                 self._watch(instance, now)
 
         limits = plan.memory_max, plan.cpu_max, plan.pids_max
-        self._children.side_commands.run(plan, request(option, unit, self._children.tree(child), *limits), finished)
+        # Not the whole tree: a command of its shell may have ended by then, and systemd would refuse all of it.
+        command = request(option, unit, [child.pid], *limits)
+        self._children.side_commands.run(plan, f"{command} && {{ {until_moved(unit, child.pid)}; }}", finished)
+
+    def _move_rest(self, child: Child, group: ControlGroup) -> None:
+        """Move what a process forked before it was in its scope, as far as that is allowed."""
+        for _ in range(MOST_ROUNDS):
+            others = [pid for pid in self._children.tree(child) if _group_of(pid) not in ("", group.folder)]
+            if not others:
+                return
+            try:
+                admit(group.folder, others)
+            except OSError:
+                return
 
     def _cause(self, name: str) -> str:
         """Return that the kernel has killed an instance for its memory limit, if it has; else an empty string."""
         group, instance = self._groups.get(name), self._supervisor.instances.get(name)
-        if group is None or instance is None:
-            return ""
-        limit = instance.plan.memory_max
-        if limit is not None and not group.is_there:
-            return f"killed by SIGKILL (perhaps above {compact(limit)}, its memory_max)"
-        if not group.has_lost_some:
+        limit = instance.plan.memory_max if instance is not None else None
+        if limit is not None and name in self._scopes and (group is None or not group.is_there):
+            return self._cause_in_scope(name, group, limit)
+        if group is None or not group.has_lost_some:
             return ""
         if limit is None or not group.reached_its_limit:
             return OUT_OF_MEMORY
         return f"killed by the kernel: {amounts(group.most_memory or limit, limit)}"
+
+    def _cause_in_scope(self, name: str, group: ControlGroup | None, limit: int) -> str:
+        """Return the cause if systemd has removed the scope already, or the answer to the request is still to come.
+
+        The kernel's log names the scope, but is often for root only. What is around the scope counts its kills, too.
+        """
+        if reached_by_log(self._scopes[name]):
+            return f"killed by the kernel: {amounts(limit, limit)}"
+        before = self._kills_before.get(name)
+        if group is None or (before is not None and group.kills_around == before):
+            return ""
+        return f"killed by SIGKILL (perhaps above {compact(limit)}, its memory_max)"
 
     # The soft way ---------------------------------------------------------------------------------------------------
 

@@ -162,6 +162,11 @@ class ControlGroup:
         return os.path.isdir(self.folder)
 
     @property
+    def kills_around(self) -> int | None:
+        """How many processes the kernel has killed in the group that this one is in, and in all groups below that."""
+        return counted(f"{os.path.dirname(self.folder)}/memory.events")
+
+    @property
     def has_lost_some(self) -> bool:
         """Whether the kernel has killed a process of it for a lack of memory, of its own or of the machine."""
         return bool(counted(f"{self.folder}/memory.events"))

@@ -17,6 +17,7 @@ LOG = "/dev/kmsg"
 MOST_RECORDS = 20_000  # of the log: 10 µs each
 RECORD_SIZE = 8192  # bytes; the kernel cuts longer ones
 _KILLED = b"illed process "  # "Memory cgroup out of memory: Killed process 4711 (python3) …", mm/oom_kill.c
+_AT_LIMIT = b"oom_memcg="  # "oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/system.slice/a.scope,…"
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # the inode of the namespace whose pids the log has (PROC_PID_INIT_INO)
 
 
@@ -44,28 +45,40 @@ def named_in_log(pids: Collection[int], path: str = LOG) -> set[int]:
     try:
         if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
             return set()
-        log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return set()
+    return {pid for record in _records(path, _KILLED) for pid in pids if _KILLED + b"%d " % pid in record}
+
+
+def reached_by_log(group: str, path: str = LOG) -> bool:
+    """Whether the log says that the kernel has killed because a control group of this name was at its limit."""
+    ends = (record.partition(_AT_LIMIT)[2].partition(b",")[0] for record in _records(path, _AT_LIMIT))
+    return any(end.endswith(f"/{group}".encode()) for end in ends)
+
+
+def _records(path: str, having: bytes) -> Iterator[bytes]:
+    """Yield the records of the log that have some text; none if it cannot be read.
+
+    Each read returns one. Those that were overwritten meanwhile are an error (EPIPE).
+    """
     try:
-        return {pid for record in _records(log) for pid in pids if _KILLED + b"%d " % pid in record}
+        log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        for _ in range(MOST_RECORDS):
+            try:
+                record = os.read(log, RECORD_SIZE)
+            except BrokenPipeError:
+                continue
+            except OSError:  # none is left
+                return
+            if not record:
+                return
+            if having in record:
+                yield record
     finally:
         os.close(log)
-
-
-def _records(log: int) -> Iterator[bytes]:
-    """Yield the records of the log, one for each read. Those that were overwritten meanwhile are an error (EPIPE)."""
-    for _ in range(MOST_RECORDS):
-        try:
-            record = os.read(log, RECORD_SIZE)
-        except BrokenPipeError:
-            continue
-        except OSError:  # none is left
-            return
-        if not record:
-            return
-        if _KILLED in record:
-            yield record
 
 
 def _in_own_group() -> int | None:

@@ -19,6 +19,7 @@ _CALL = (
     "StartTransientUnit",
     "ssa(sv)a(sa(sv))",
 )
+MOVE_TIMEOUT = 5  # seconds
 _PRIVATE = "systemd/private"  # the socket of a manager, below its runtime folder
 
 
@@ -50,3 +51,10 @@ def request(
         properties.append(("TasksMax", "t", str(most)))
     words = [unit, "fail", str(len(properties)), *(word for one in properties for word in one), "0"]
     return " ".join(("busctl", option, "--quiet", "call", *_CALL[:-1], f"'{_CALL[-1]}'", *words))
+
+
+def until_moved(unit: str, pid: int) -> str:
+    """Return the command that waits until a process is in a scope: systemd answers a request before it has moved it."""
+    place, most = f"/proc/{pid}/cgroup", MOVE_TIMEOUT * 20
+    is_over = f"grep -qsF /{unit} {place} || [ $n = {most} ] || ! [ -e {place} ]"
+    return f"n=0; until {is_over}; do sleep 0.05; n=$((n+1)); done"
