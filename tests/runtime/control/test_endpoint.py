@@ -170,8 +170,9 @@ def test_a_link_leads_to_the_socket_as_long_as_it_is_there(tmp_path: Path) -> No
     found = find([shared], given=False)
     assert found is not None
     found.close()
-    with pytest.raises(SessionRunningError):
+    with pytest.raises(SessionRunningError) as caught:
         claim([f"{tmp_path}/third/1.sock", shared], given=False)
+    caught.value.connection.close()
     endpoint.close()
     assert not os.path.lexists(shared)
 

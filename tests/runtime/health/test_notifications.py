@@ -18,6 +18,10 @@ from procman.runtime.processes.spawn import SpawnError
 from procman.runtime.system.poller import Poller
 from runtime.fakes import a_plan
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Told:
     """An instance web.1 with a socket; ``tell`` sends what a program of it would."""
@@ -57,10 +61,17 @@ class Told:
         NotifyAttempt(self.tools, self.plan, check, answers.append)
         return answers
 
+    def close(self) -> None:
+        self.poller.close()
+        for one in (self.client, *self.sockets._sockets.values()):
+            one.close()
+
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> Iterator[Told]:
+    told = Told()
+    yield told
+    told.close()
 
 
 def test_ready_is_answered_once_and_a_status_before_it(told: Told) -> None:
@@ -133,6 +144,7 @@ def test_the_watchdog_wants_a_sign_of_life_in_each_interval() -> None:
     told.tell("WATCHDOG=1")
     told.tell("WATCHDOG=1")
     assert (told.attempt(), told.attempt()) == ([""], ["no WATCHDOG=1 within 30 s"])
+    told.close()
 
 
 def test_a_flood_is_read_in_parts(told: Told) -> None:

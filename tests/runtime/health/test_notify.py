@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def close(notifier: Notifier) -> None:
+    """Close its socket, which otherwise ends with the process."""
+    if notifier._socket is not None:
+        notifier._socket.close()
+
+
 class Systemd:
     """The receiving end, and a notifier of two instances."""
 
@@ -35,6 +41,10 @@ class Systemd:
         self.supervisor.start_all(0.0)
         self.supervisor.spawned(self.web, 1, 0.0)
         self.supervisor.spawned(self.db, 2, 0.0)
+
+    def close(self) -> None:
+        self.socket.close()
+        close(self.notifier)
 
     def tell(self, now: float = 100.0) -> list[str]:
         self.notifier.on_event(Action.ANNOUNCE_STARTED, self.web, now)
@@ -53,7 +63,7 @@ class Systemd:
 def systemd(tmp_path: Path) -> Iterator[Systemd]:
     systemd = Systemd(tmp_path / "notify")
     yield systemd
-    systemd.socket.close()
+    systemd.close()
 
 
 def test_ready_is_said_once_all_are_up_and_only_once(systemd: Systemd) -> None:
@@ -126,7 +136,7 @@ def test_the_watchdog_is_fed_after_half_of_its_time(tmp_path: Path) -> None:
     systemd.notifier.tick(101.5)
     assert systemd.read() == ["WATCHDOG=1"]
     assert systemd.notifier.next_deadline() == 103.0
-    systemd.socket.close()
+    systemd.close()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +145,7 @@ def test_the_watchdog_is_fed_after_half_of_its_time(tmp_path: Path) -> None:
 def test_a_watchdog_that_is_not_for_us_is_not_fed(tmp_path: Path, environ: dict[str, str]) -> None:
     systemd = Systemd(tmp_path / "notify", **environ)
     assert systemd.notifier.next_deadline() is None
-    systemd.socket.close()
+    systemd.close()
 
 
 def test_an_abstract_address_begins_with_a_nul(tmp_path: Path) -> None:
@@ -146,6 +156,7 @@ def test_an_abstract_address_begins_with_a_nul(tmp_path: Path) -> None:
         notifier = Notifier(supervisor, {"NOTIFY_SOCKET": f"@{name}"}, 0.0)
         notifier.on_event(Action.ANNOUNCE_STARTED, supervisor.instances["web.1"], 0.0)
         assert receiver.recv(100) == b"READY=1"
+        close(notifier)
 
 
 def test_a_receiver_that_is_gone_is_no_error(systemd: Systemd) -> None:
