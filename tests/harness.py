@@ -24,7 +24,7 @@ import psutil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
 PROCMAN = str(Path(sys.executable).with_name("procman"))
@@ -65,11 +65,16 @@ def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, st
 
 
 def call(
-    *words: str, cwd: Path, env: Mapping[str, str | None] | None = None, stdin: bytes = b"", limit: float = LIMIT
+    *words: str,
+    cwd: Path,
+    env: Mapping[str, str | None] | None = None,
+    stdin: bytes = b"",
+    limit: float = LIMIT,
+    program: Sequence[str] = (PROCMAN,),
 ) -> Finished:
-    """Run ``procman WORDS`` to its end. For commands that end by themselves."""
+    """Run ``procman WORDS`` to its end. For commands that end by themselves. ``program``: another way to start it."""
     done = subprocess.run(
-        [PROCMAN, *words], cwd=cwd, env=environment(env), input=stdin, capture_output=True, timeout=limit, check=False
+        [*program, *words], cwd=cwd, env=environment(env), input=stdin, capture_output=True, timeout=limit, check=False
     )
     return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 

@@ -76,18 +76,11 @@ def test_the_command_runs_and_looks_nowhere_else(unpacked: Path, place: harness.
     place.write("click.py", "raise SystemExit('a module of the user')\n")
 
     def call(*words: str) -> str:
-        env = harness.environment({"PYTHONPATH": str(place.folder)})
-        done = subprocess.run(
-            [sys.executable, "-I", program, *words],
-            cwd=place.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        env = {"PYTHONPATH": str(place.folder)}
+        command = (sys.executable, "-I", str(program))
+        done = harness.call(*words, cwd=place.folder, env=env, limit=LIMIT, program=command)
+        assert done.code == 0, done
+        return done.out
 
     assert "ok" in call("check")
     assert "Usage: procman start" in call("start", "--help")

@@ -34,20 +34,13 @@ def one_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_does_what_the_installed_command_does(place: Place, one_file: Path, tmp_path: Path) -> None:
     place.procfile("web: echo up; exec sleep 1000\n")
-    env = harness.environment({"SHIV_ROOT": str(tmp_path / "shiv")})
+    env = {"SHIV_ROOT": str(tmp_path / "shiv")}
 
     def call(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, one_file, *words],
-            cwd=place.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        command = (sys.executable, str(one_file))
+        done = harness.call(*words, cwd=place.folder, env=env, limit=LIMIT, program=command)
+        assert done.code == 0, done
+        return done.out
 
     assert "ok" in call("check")
     assert "systemd" in call("export", "--list")

@@ -208,7 +208,8 @@ def test_logs_have_the_form_of_the_local_ones(project: Project, capfd: pytest.Ca
 def test_what_does_not_happen_there_is_said_once(
     project: Project, capfd: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    (project_folder() / "procman.toml").open("a").write('[on]\nfailed = "page"\nended = "log"\n')
+    with (project_folder() / "procman.toml").open("a") as overlay:
+        overlay.write('[on]\nfailed = "page"\nended = "log"\n')
     assert main(["deploy", "--on", "production", "--version", "odd", *words]) == 0
     err = capfd.readouterr().err
     said = "warning: not exported: commands for events in [on]: failed, ended; only a session runs them\n"
