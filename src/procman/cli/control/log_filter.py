@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import deque
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, compress, count, groupby, pairwise
 from operator import itemgetter
 
 from procman.core.text.values import compiled
@@ -77,10 +77,14 @@ class LineFilter:
     def _found(self, texts: list[str], size: int) -> list[int]:
         search, invert = self._search, self._invert
         assert search is not None
+
+        def find() -> list[int]:
+            if invert:
+                return [at for at, text in enumerate(texts) if not search(text)]
+            return list(compress(count(), map(search, texts)))  # a match is true
+
         try:
-            return self._limit.search(
-                lambda: [at for at, text in enumerate(texts) if (search(text) is None) is invert], size
-            )
+            return self._limit.search(find, size)
         except TimeoutError:
             raise UsageError(
                 f'--grep takes more than {SEARCH_LIMIT:g} s to search for "{self._pattern}"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
+from itertools import compress, count
 
 from procman.output.sinks.pretty import LEVELS, NUMBERED, fields_of
 
@@ -45,11 +46,12 @@ class SeverityFilter:
     def matches(self, text: str) -> list[int]:
         """Return the indexes of the lines without colors that have this severity or a higher one."""
         searches = [search for key, search in self._searches if key in text]
-        if not searches and _ESCAPE not in text:
+        has_escape = "\\" in text and _ESCAPE in text  # a single character is found ten times as fast
+        if not searches and not has_escape:
             return []
         lines = text.split("\n")
-        candidates = {at for search in searches for at, line in enumerate(lines) if search(line)}
-        if _ESCAPE in text:
+        candidates = {at for search in searches for at in compress(count(), map(search, lines))}
+        if has_escape:
             candidates.update(at for at, line in enumerate(lines) if _ESCAPE in line)
         numbers = sorted(candidates)
         ranks = _severities([lines[at] for at in numbers])
