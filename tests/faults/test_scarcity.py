@@ -65,6 +65,26 @@ def test_who_asks_a_session_without_descriptors_does_not_end_it(place: Place, li
     assert kit.running(argument) == []
 
 
+@pytest.mark.parametrize("stop", ["signal", "command"])
+def test_a_stop_works_while_a_client_has_the_last_descriptor(place: Place, stop: str) -> None:
+    """What is needed to stop is imported only then, and a module is a file."""
+    argument = kit.sleep_time()
+    place.procfile(f"web: exec sleep {argument}\n")
+    if stop == "command":
+        place.write("procman.toml", 'process.web.stop_command = "kill $PROCMAN_PID"\n')
+    program = kit.wrapper(place, 'ulimit -n 40; exec "$PROCMAN" "$@"')
+    session = place.session("start", "-m", "web=40", program=program)
+    session.wait_for(r"cannot start: Too many open files; restarting in")
+    (path,) = socket_paths(f"{place.folder}/Procfile", str(place.folder), None, harness.environment())[:1]
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        kit.wait_until(lambda: any(kit.descriptors(pid) == 40 for pid in kit.all_pids(session)), "no room")
+        session.signal(signal.SIGTERM)
+        assert session.wait() == 0
+    _no_traceback(session)
+    assert kit.running(argument) == []
+
+
 def test_forty_processes_with_a_soft_limit_of_forty_all_run_with_that_limit(place: Place) -> None:
     argument = kit.sleep_time()
     place.procfile(f"web: ulimit -n; exec sleep {argument}\n")

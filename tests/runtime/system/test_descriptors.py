@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import resource
+import sys
 
 import pytest
 
@@ -12,11 +14,16 @@ from procman.runtime.system.descriptors import (
     OWN,
     PER_INSTANCE,
     DescriptorLimit,
+    Spare,
     close_inherited_on_exec,
     open_null,
     replace_by_null,
 )
 from runtime.fakes import Kernel, Process, open_descriptors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOFILE = resource.RLIMIT_NOFILE
 INFINITY = resource.RLIM_INFINITY
@@ -128,7 +135,7 @@ def test_without_low_numbers_the_child_is_limited_a_moment_later(
 
 def test_room_is_found_by_trying_and_given_back(kernel: Kernel, null: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = limit(kernel, null, 4000, 4096)
-    before = len(open_descriptors())
+    before = open_number()
     assert limits.has_room(10)
     real, left = os.dup, 3
 
@@ -143,7 +150,7 @@ def test_room_is_found_by_trying_and_given_back(kernel: Kernel, null: int, monke
     assert limits.has_room(3)
     left = 3
     assert not limits.has_room(4)
-    assert len(open_descriptors()) == before
+    assert open_number() == before
 
 
 def test_what_was_inherited_is_closed_in_children() -> None:
@@ -289,3 +296,47 @@ def test_null_is_put_at_the_number_that_was_closed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "close", lambda fd: calls.append((fd,)))
     descriptors._take_lowest(1)
     assert calls == ([(5, 1), (5,)] if moved else [])
+
+
+@pytest.fixture
+def spare(null: int) -> Iterator[Spare]:
+    spare = Spare(null)
+    spare.guard_imports()
+    yield spare
+    sys.meta_path.remove(spare)
+    spare.find_spec("any")
+
+
+def test_a_descriptor_is_kept_for_imports_and_taken_back(spare: Spare) -> None:
+    before = open_number()
+    for _ in range(2):
+        assert importlib.util.find_spec("procman.no_such_module") is None
+        assert open_number() == before - 1
+    for _ in range(2):
+        spare.take_back()
+        assert open_number() == before
+
+
+def test_a_descriptor_that_is_lost_is_taken_back_later(spare: Spare, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_number()
+    spare.find_spec("any")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", lambda _fd: os.open("/nonexistent", 0))
+        spare.take_back()
+    assert open_number() == before - 1
+    spare.take_back()
+    assert open_number() == before
+
+
+def test_a_fork_leaves_the_number_alone(spare: Spare, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_number()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 1)
+        spare.find_spec("any")
+    assert open_number() == before
+
+
+def test_before_it_guards_imports_it_keeps_nothing(null: int) -> None:
+    before = open_number()
+    Spare(null).take_back()
+    assert open_number() == before

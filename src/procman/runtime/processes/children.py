@@ -82,7 +82,7 @@ class Children:
         self._sockets: Sockets | None = None
         self._session_leaders: SessionLeaders | None = None
         self._kill_causes: KillCauses | None = None
-        self.announce: Callable[[str], None] = _announce_nothing
+        self.announce: Callable[[str], None] = lambda _text: None  # until the session sets it
         self.poller: Poller | None = None  # of the loop, as soon as there is one
 
     def __len__(self) -> int:
@@ -221,6 +221,7 @@ class Children:
 
     def tick(self, now: float) -> None:
         """Let those leaders end whose groups have ended."""
+        self.limit.spare.take_back()
         if self._session_leaders is not None:
             self._session_leaders.tick(now)
 
@@ -281,18 +282,14 @@ class Children:
 
     def reap(self, child: Child) -> None:
         """Release the child's numbers. Nothing may be signalled by them any more."""
-        del self._by_pid[child.pid]
-        if child.stopper is not None:
-            child.stopper.drop()
-        if self._session_leaders is not None:
-            self._session_leaders.forget(child.pid)
+        self.abandon(child)
         try:
             os.waitpid(child.pid, os.WNOHANG)  # if it lives in spite of its status, it must not stop the loop
         except ChildProcessError:
             pass  # SIGCHLD is ignored, so the kernel has reaped it
 
     def abandon(self, child: Child) -> None:
-        """Give up a child that survives SIGKILL."""
+        """Forget a child, also one that survives SIGKILL."""
         del self._by_pid[child.pid]
         if child.stopper is not None:
             child.stopper.drop()
@@ -373,10 +370,6 @@ class Children:
         for pid in pids:
             if pid != child.pid:
                 send(pid, signal.SIGKILL)
-
-
-def _announce_nothing(_text: str) -> None:
-    """Show nothing, until the session sets `announce`."""
 
 
 def _spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:

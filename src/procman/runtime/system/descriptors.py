@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from procman.runtime.system.procfs import listing
 
@@ -13,6 +14,40 @@ if TYPE_CHECKING:
 
 PER_INSTANCE = 3  # descriptors: two streams, or both sides of a terminal while spawning
 OWN = 256  # descriptors of our own, whatever the formation; most are for clients of the control socket
+
+
+class Spare:
+    """Keeps one descriptor free for imports, which happen late and must not fail when clients hold all the others.
+
+    It is a finder in ``sys.meta_path``, which is called when a module is imported for the first time. It finds nothing,
+    but closes the descriptor that it keeps, so that the finders behind it can read the file.
+    """
+
+    def __init__(self, null: int) -> None:
+        self._null = null
+        self._fd = -1
+        self._process = 0  # in which imports are guarded, not in a fork of it
+
+    def guard_imports(self) -> None:
+        """From now on, keep a descriptor for imports."""
+        self._process = os.getpid()
+        self.take_back()
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, _name: str, _path: object = None, _target: object = None) -> None:
+        """Make room for the file of a module."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0 and self._process == os.getpid():
+            os.close(fd)
+
+    def take_back(self) -> None:
+        """Keep a descriptor again, if it was closed and there is one."""
+        if self._fd >= 0 or not self._process:
+            return
+        try:
+            self._fd = os.dup(self._null)
+        except OSError:  # tried again in the next turn
+            return
 
 
 class DescriptorLimit:
@@ -27,6 +62,7 @@ class DescriptorLimit:
     def __init__(self, instances: int, null: int) -> None:
         self._old: int | None = None  # the soft limit that we were given, if it was raised
         self._null = null
+        self.spare = Spare(null)
         self._low: tuple[int, ...] = ()
         self._copies: list[int] = []
         self.make_room(instances)
