@@ -1,3 +1,3 @@
 """procman: one Procfile, its process formation, run well."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

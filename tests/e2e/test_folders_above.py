@@ -36,7 +36,7 @@ def test_start_and_all_that_talk_to_the_session(place: harness.Place) -> None:
         assert session.wait() == 0
         assert session.err.decode() == f"procman: using {place.folder}/Procfile\n"
     finally:
-        session.process.kill()
+        session.kill()
     assert folder.endswith("below")
 
 

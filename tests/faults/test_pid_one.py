@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -44,7 +45,7 @@ def _inside(session: Session) -> int:
 def _find(pid: int) -> int:
     for child in psutil.Process(pid).children(recursive=True):
         try:
-            status = open(f"/proc/{child.pid}/status").read()  # noqa: SIM115
+            status = Path(f"/proc/{child.pid}/status").read_text()
         except OSError:
             continue
         numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid")), [])
