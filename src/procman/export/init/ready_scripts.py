@@ -53,11 +53,15 @@ def _notifies(service: Service) -> bool:
 
 
 def type_lines(service: Service) -> list[str]:
-    """Return the lines of [Service] about what the service tells systemd by sd_notify(3)."""
+    """Return the lines of [Service] about how systemd learns that the service has started.
+
+    With Type=exec, a process that ends immediately may have ended before systemd notices that it was executed. Then it
+    counts as a success that needs no script, and is not restarted (systemd issue 28304).
+    """
     health = service.first.health
     watched = health if health is not None and health.kind == NOTIFY and service.kind == LASTING else None
     return [
-        f"Type={'notify' if _notifies(service) else 'exec'}",
+        f"Type={'notify' if _notifies(service) else 'simple' if _is_awaited(service) else 'exec'}",
         *(["# It is a child of the shell that tells."] if _notifies(service) or watched else []),
         *(["NotifyAccess=all"] if _notifies(service) or watched else []),
         *([f"WatchdogSec={seconds(watched.interval * watched.threshold)}"] if watched else []),
