@@ -157,6 +157,7 @@ def _run(run: StartedRun, on_begun: Callable[[], None] | None) -> int:
         run.begin()
         from procman.cli.commands.wiring import wire  # a fifth of the start, and no child has to wait for it
 
+        run.children.limit.spare.guard_imports()
         engine = wire(run)
         if on_begun is not None:
             on_begun()

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 def wire(run: StartedRun) -> Engine:
     """Return the engine of a run that has begun, with its components."""
     supervisor, children, hub, settings = run.supervisor, run.children, run.hub, run.settings
-    children.limit.spare.guard_imports()
     plan_source = _plan_source(run)
     supervisor.on_removed = hub.history.forget
     reload = _reloading(supervisor, plan_source)
