@@ -35,7 +35,6 @@ SERVE = r"""#!/bin/sh
 trap 'echo "bye $PS"; exit 0' TERM
 echo "up $PS port $PORT version $VERSION"
 [ ! -e broken ] || { echo "no flux today"; exit 3; }
-[ ! -e never ] || touch not-ready
 while :; do sleep 0.1 & wait $!; done
 """
 
@@ -211,7 +210,7 @@ def test_what_does_not_come_up_leaves_half_of_each_type_alone_and_is_taken_back(
 def test_a_check_decides_when_it_is_ready_and_the_time_limit_is_an_exit_code(shop: Shop) -> None:
     shop.write(
         "procman.toml",
-        f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e not-ready ]", interval = 0.2, timeout = 90 }}\n',
+        f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e never ]", interval = 0.2, timeout = 90 }}\n',
     )
     shop.deploy("v1", "-m", "web=1,worker=0")
     shop.write("never", "")
@@ -220,7 +219,7 @@ def test_a_check_decides_when_it_is_ready_and_the_time_limit_is_an_exit_code(sho
 
 
 def test_ctrl_c_lets_the_next_deploy_mend_it(shop: Shop) -> None:
-    shop.write("procman.toml", f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e not-ready ]", interval = 0.2 }}\n')
+    shop.write("procman.toml", f'{TABLE}[process.web]\nready = {{ exec = "[ ! -e never ]", interval = 0.2 }}\n')
     shop.write("never", "")
     session = shop.session("deploy", "--version", "v1", "-m", "web=2")
     session.wait_for("web.1 is starting", stream="err")
