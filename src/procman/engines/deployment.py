@@ -146,7 +146,7 @@ def _switched(engine: Engine, release: Release, before: Deployed | None) -> Step
 
 def _restored(engine: Engine, before: Deployed, release: Release) -> Steps[str]:
     try:
-        yield from wait(engine, before.counts, release.timeout)
+        yield from wait(engine, before.restored, release.timeout)
     except EngineError as error:
         return f"was restored, but {error.message}"
     return "runs again"

@@ -66,9 +66,10 @@ class LogLine:
 class Deployed:
     """What runs now: its version, and the count of each process type, stopped ones with 0.
 
-    ``stopped`` are the counts that stopped types had. ``restorable`` is whatever the engine needs to restore it.
-    ``has_run`` is false for a version that has never come up, as far as the engine knows. ``unfinished`` is a later
-    version whose rollout was cut off.
+    ``stopped`` are the counts that stopped types had. ``asked`` are those of types that a deployment was to start, and
+    has not. ``restorable`` is whatever the engine needs to restore the version. ``has_run`` is false if neither this
+    version nor one before it has come up, as far as the engine knows. ``unfinished`` is a later version that has not,
+    and ``added`` are the process types that only that one has.
     """
 
     version: str = ""
@@ -77,6 +78,13 @@ class Deployed:
     restorable: object = None
     has_run: bool = True
     unfinished: str = ""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+
+    @property
+    def restored(self) -> dict[str, int]:
+        """The counts to which the version is restored."""
+        return {name: count for name, count in self.counts.items() if name not in self.added}
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,6 +277,12 @@ def test_an_error_is_an_object_with_json(project: Project, capfd: pytest.Capture
     assert answer == {"ok": False, "error": "the engine sleeps", "hint": "wake it", "code": 1}
 
 
+def test_counts_are_kept_of_what_the_last_deployment_did_not_start(project: Project) -> None:
+    project.before = Deployed("1", {"worker": 1}, has_run=False, asked={"web": 3, "worker": 4, "gone": 2})
+    assert main(["deploy"]) == 0
+    assert "look web=3 worker=1" in project.commands
+
+
 def test_counts_are_kept_unless_they_are_given(project: Project, tmp_path: Path) -> None:
     assert main(["deploy"]) == 0
     assert "look web=2 worker=0" in project.commands

@@ -55,6 +55,7 @@ class FakeCluster:
         self._count = 0
         self._hashes: dict[str, str] = {}  # of the newest template, by Deployment
         self._is_watched = False
+        self._is_presence_watched = False
 
     def __call__(self, call: Call) -> Outcome:
         """Answer a call."""
@@ -115,6 +116,8 @@ class FakeCluster:
         return said()
 
     def _get(self, words: list[str], _stdin: bytes) -> Outcome:
+        if words[0] == "configmap":
+            return self._watch_one("configmap", words[1])
         if "--watch" in words and self._is_watched:
             return said()
         if "--watch" in words:
@@ -133,6 +136,13 @@ class FakeCluster:
         if words[-1].startswith("jsonpath="):
             return said("".join(map(_named, found)))
         return said(json.dumps({"kind": "List", "items": found}))
+
+    def _watch_one(self, kind: str, name: str) -> Outcome:
+        """Answer a watch of one object once; the next one says nothing."""
+        if (kind, name) not in self.objects:
+            return said("", 1, f'Error from server (NotFound): {kind}s "{name}" not found\n')
+        is_first, self._is_presence_watched = not self._is_presence_watched, True
+        return said(f"ADDED      {name}   2     0s\n" if is_first else "")
 
     def _delete(self, words: list[str], stdin: bytes) -> Outcome:
         if words[0] == "--raw":

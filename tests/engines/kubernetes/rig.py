@@ -45,7 +45,7 @@ class Rig:
 
     def release(self, before: Deployed | None, version: str) -> Release:
         """Return a release with the counts that run now."""
-        counts = {**self.counts, **(before.counts if before else {})}
+        counts = {**self.counts, **({**before.asked, **before.counts} if before else {})}
         counts = {name: count for name, count in counts.items() if f"{name}:" in self.lines}
         formation = ",".join(f"{name}={max(1, count)}" for name, count in counts.items())
         plan = plan_of(self.lines, self.overlay, f"{formation},all=1", **self.values)

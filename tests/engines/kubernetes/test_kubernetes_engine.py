@@ -49,7 +49,7 @@ def test_a_deployment_makes_few_calls_beside_its_looks() -> None:
     rig.deploy("2")
     looks = ("get jobs,pods ", "get deployments,replicasets,pods ")
     found = [command.split()[0] for command in rig.cluster.commands if not command.startswith(looks)]
-    assert sorted(found) == ["apply"] * 3 + ["create"] + ["delete"] * 2 + ["get"] * 2 + ["version"]
+    assert sorted(found) == ["apply"] * 4 + ["create"] + ["delete"] * 2 + ["get"] * 3 + ["version"]
 
 
 def test_no_look_comes_before_a_container_can_be_up() -> None:
@@ -80,7 +80,7 @@ def test_what_is_applied_is_checked_by_the_server_alone() -> None:
     rig = Rig()
     rig.deploy("1")
     applied = [command for command in rig.cluster.commands if command.startswith("apply")]
-    assert len(applied) == 3
+    assert len(applied) == 4
     assert all("--validate=false" in command for command in applied), "kubectl would read the whole schema each time"
 
 
@@ -264,6 +264,64 @@ def test_a_first_version_that_never_came_up_is_not_restored() -> None:
     assert rig.states() == UP
 
 
+def interrupt_at_the_wait(rig: Rig, version: str) -> None:
+    """Deploy a version, and press Ctrl-C when it has been applied."""
+
+    def answer(call: Call) -> Outcome | BaseException:
+        looks = any(word.endswith("replicasets,pods") for word in call.argv)
+        return KeyboardInterrupt() if looks else rig.cluster(call)
+
+    rig.driver.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        rig.deploy(version)
+    rig.driver.answer = rig.cluster
+
+
+def test_after_a_version_that_never_came_up_the_one_before_it_is_restored() -> None:
+    rig = Rig(lines="web: ./serve --port $PORT\nworker: ./work\n")
+    rig.deploy("1")
+    interrupt_at_the_wait(rig, "unready")
+    with pytest.raises(EngineError, match=r"1 runs again$"):
+        rig.deploy("missing")
+    assert rig.states() == UP
+    rig.deploy("2")
+    assert set(rig.states().values()) == {("running", "2")}
+
+
+def test_a_version_that_came_up_after_its_deployment_is_restored() -> None:
+    rig = Rig(lines="web: ./serve --port $PORT\nworker: ./work\n")
+    rig.deploy("1")
+    interrupt_at_the_wait(rig, "2")
+    engine = rig.engine()
+    rig.driver.perform(wait(engine, rig.counts, 30.0))
+    with pytest.raises(EngineError, match=r"2 runs again$"):
+        rig.deploy("missing")
+    assert set(rig.states().values()) == {("running", "2")}
+    found = rig.driver.perform(rig.engine().deployed())
+    assert found is not None
+    assert (found.version, found.has_run, found.unfinished) == ("2", True, "")
+
+
+def test_a_first_version_that_came_up_after_its_deployment_had_failed_is_restored() -> None:
+    rig = Rig(lines="web: ./serve --port $PORT\nworker: ./work\n")
+    with pytest.raises(EngineError, match="nothing ran before"):
+        rig.deploy("unready")
+    for pod in rig.cluster.pods():  # such as after the end of an outage
+        pod["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    with pytest.raises(EngineError, match=r"unready runs again$"):
+        rig.deploy("missing")
+
+
+def test_a_type_that_only_the_unfinished_version_has_is_removed_by_the_way_back() -> None:
+    rig = Rig(lines="web: ./serve --port $PORT\n", counts={"web": 1, "mailer": 1})
+    rig.deploy("1")
+    rig.lines += "mailer: ./mail\n"
+    interrupt_at_the_wait(rig, "unready")
+    with pytest.raises(EngineError, match=r"1 runs again$"):
+        rig.deploy("missing")
+    assert rig.states() == {"web.1": ("running", "1")}
+
+
 @pytest.mark.parametrize(
     ("status", "has_run"),
     [
@@ -275,6 +333,7 @@ def test_a_first_version_that_never_came_up_is_not_restored() -> None:
 def test_a_version_has_run_if_all_of_it_has_come_up(status: dict[str, Any], *, has_run: bool) -> None:
     rig = Rig()
     rig.deploy("1")
+    del rig.cluster.objects["configmap", "shop-deploy"]  # as if its files had been applied by hand
     rig.cluster.objects["deployment.apps", "shop-web"]["status"] = status
     found = rig.driver.perform(rig.engine().deployed())
     assert found is not None

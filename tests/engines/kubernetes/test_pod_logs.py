@@ -75,7 +75,7 @@ def test_pods_that_are_born_later_are_followed_from_their_first_line() -> None:
     watches = [rows, ""]
 
     def answer(call: Call) -> Outcome:
-        return said(watches.pop(0)) if "--watch" in call.argv else rig.cluster(call)
+        return said(watches.pop(0)) if "--watch" in call.argv and "pods" in call.argv else rig.cluster(call)
 
     rig.driver = Driver(answer)
     rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None))
@@ -91,7 +91,7 @@ def test_a_second_life_of_a_container_is_followed_too() -> None:
     watches = [row.format(0) + row.format(5), ""]
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             return said(watches.pop(0))
         if "--follow" in call.argv:
             return said("".join(f"{line}\n" for line in lives.pop(0)))
@@ -109,7 +109,7 @@ def test_lines_of_both_streams_need_not_be_in_order() -> None:
     logs = ["2026-01-02T04:00:00.2Z one\n2026-01-02T04:00:00.1Z two\n2026-01-02T04:00:00.2Z three\n", ""]
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             return said(watches.pop(0))
         return said(logs.pop(0)) if "--follow" in call.argv else rig.cluster(call)
 
@@ -126,7 +126,7 @@ def test_what_is_followed_ends_when_the_application_is_removed() -> None:
     others = "another   web   <none>   <none>   n1   <none>\n"
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             rig.cluster.objects.clear()  # by a command in another terminal
             return said(f"{row}<none>\n{others}{row}{ended}\n")
         if call.argv[-1].startswith("jsonpath={.kind}"):
@@ -136,8 +136,37 @@ def test_what_is_followed_ends_when_the_application_is_removed() -> None:
     rig.driver = Driver(answer)
     assert rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None)) == []
     assert rig.driver.said == ["shop has been removed from live"]
-    (watch,) = rig.driver.stopped
-    assert "--watch" in watch.argv
+    assert all("--watch" in watch.argv for watch in rig.driver.stopped)
+
+
+NOTES = ("configmap", "shop-deploy")
+
+
+@pytest.mark.parametrize("rows", ["ADDED   shop-deploy   2   9s\nDELETED   shop-deploy   2   9s\n", ""])
+def test_what_is_followed_ends_when_an_application_is_removed_that_was_stopped(rows: str) -> None:
+    rig = deployed()
+    for one in rig.cluster.pods():
+        del rig.cluster.objects["pod", one["metadata"]["name"]]
+    first = ["ADDED   shop-deploy   2   9s\n"] if not rows else []  # then the connection is cut
+
+    def answer(call: Call) -> Outcome:
+        if "--watch" in call.argv and "configmap" in call.argv:
+            rig.cluster.objects.pop(NOTES, None)
+            absent = said("", 1, 'Error from server (NotFound): configmaps "shop-deploy" not found\n')
+            return said(rows or first.pop()) if rows or first else absent
+        return rig.cluster(call)
+
+    rig.driver = Driver(answer)
+    assert rig.driver.perform(rig.engine().logs([], follow=True, lines=0, since=None)) == []
+    assert rig.driver.said == ["shop has been removed from live"]
+
+
+def test_what_another_tool_has_applied_is_followed_without_a_watch_of_the_notes() -> None:
+    rig = deployed()
+    del rig.cluster.objects[NOTES]
+    rig.driver.said.clear()
+    rig.driver.perform(rig.engine().logs(["web"], follow=True, lines=1, since=None))
+    assert ([line.line for line in rig.driver.lines], rig.driver.said) == ([b"line 1"], [])
 
 
 def test_what_is_stopped_is_still_followed() -> None:
@@ -146,7 +175,7 @@ def test_what_is_stopped_is_still_followed() -> None:
     watches = [f"{pod}   web   <none>   2026-01-02T03:00:00Z   n1   2026-01-02T03:09:00Z\n", ""]
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             return said(watches.pop(0))
         return said("List shop-web shop-worker") if call.argv[-1].startswith("jsonpath={.kind}") else rig.cluster(call)
 
@@ -162,7 +191,7 @@ def test_a_cluster_that_is_lost_ends_it_with_an_error(rows: str) -> None:
     refused = said("", 1, "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host?\n")
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             return watches.pop(0) if watches else refused
         return rig.cluster(call)
 
@@ -182,7 +211,7 @@ def test_a_connection_that_is_cut_is_made_again() -> None:
     logs = [["2026-01-02T04:00:00.1Z one"], ["2026-01-02T04:00:00.1Z one", last], [last]]
 
     def answer(call: Call) -> Outcome:
-        if "--watch" in call.argv:
+        if "--watch" in call.argv and "pods" in call.argv:
             return said(watches.pop(0))
         if "--follow" in call.argv:
             return said("".join(f"{line}\n" for line in logs.pop(0)))

@@ -84,3 +84,13 @@ def test_what_depends_on_what_does_not_come_up_is_not_started() -> None:
     with pytest.raises(EngineError, match=r"store\.1"):
         rig.deploy("unready")
     assert not any("shop-web" in names for names in applied(rig))
+
+
+def test_counts_of_what_was_not_started_are_kept_for_the_next_deployment() -> None:
+    rig = rig_of(web=NEEDS_STORE)
+    rig.counts = {**rig.counts, "web": 3}
+    with pytest.raises(EngineError, match=r"store\.1"):
+        rig.deploy("unready")
+    rig.counts = dict.fromkeys(rig.counts, 0)  # no count is given this time
+    rig.deploy("2")
+    assert {name for name in rig.states() if name.startswith("web")} == {"web.1", "web.2", "web.3"}

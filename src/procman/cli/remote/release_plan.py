@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def make_release(remote: Remote, before: Deployed | None, version: str) -> Release:
-    """Return what is to run. Counts are those of ``-m``, else of the destination, else those that run now, else those
-    of `start`.
+    """Return what is to run. Counts are those of ``-m``, else of the destination, else those that run now or that the
+    last deployment was to start, else those of `start`.
 
     Raises UsageError and ConfigError for mistakes in the files.
     """
@@ -36,7 +36,8 @@ def make_release(remote: Remote, before: Deployed | None, version: str) -> Relea
     settings, is_fixed = _with_formation(_with_env_files(remote.settings, destination), destination)
     counts = _counts(read_plan(settings, os.environ), remote.types, remote.engine)
     if before is not None and not is_fixed:
-        counts.update({name: count for name, count in before.counts.items() if name in counts})
+        kept = {**before.asked, **before.counts}
+        counts.update({name: count for name, count in kept.items() if name in counts})
     image = _image(remote.settings.image or destination.image, version, destination)
     plan = _plan_of_all(settings, counts, remote.engine)
     options = ExportOptions(

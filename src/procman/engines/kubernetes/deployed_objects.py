@@ -6,6 +6,7 @@ from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import version_of
 from procman.engines.records import Deployed
 from procman.export.application import RELEASE
+from procman.export.container.manifests import CONTENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,16 +38,23 @@ class Workloads:
             if one["kind"] in kinds and types.of(one) != RELEASE:
                 self.by_type[types.of(one)] = one  # of several Jobs, the latest one
 
-    def deployed(self, objects: Sequence[Object]) -> Deployed | None:
-        """Return what runs now; None if there is nothing."""
-        if not self.by_type:
-            return None
+    def deployed(self, objects: Sequence[Object]) -> Deployed:
+        """Return what runs now."""
         stopped = {name: count for name, one in self.by_type.items() if (count := stopped_count(one))}
-        versions = [version_of(template_of(one)["metadata"]) for one in self.by_type.values()]
-        counts = {name: count_of(one) for name, one in self.by_type.items()}
-        is_mixed = len(set(versions)) > 1  # a rollout was cut off, and part of it is of the version before
-        has_run = is_mixed or all(_has_run(one) for name, one in self.by_type.items() if counts[name])
-        return Deployed(next(filter(None, versions), ""), counts, stopped, tuple(objects), has_run)
+        return Deployed(next(filter(None, self.versions()), ""), self.counts(), stopped, tuple(objects))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many instances of each type are wanted."""
+        return {name: count_of(one) for name, one in self.by_type.items()}
+
+    def versions(self) -> dict[str, None]:
+        """Return the versions of the types, in their order."""
+        return dict.fromkeys(version_of(template_of(one)["metadata"]) for one in self.by_type.values())
+
+    def has_run(self) -> bool:
+        """Whether all of it has once been up, as far as its own status says."""
+        is_mixed = len(self.versions()) > 1  # a rollout was cut off, and part of it is of the version before
+        return is_mixed or all(_has_run(one) for one in self.by_type.values() if count_of(one))
 
 
 def count_of(workload: Object) -> int:
@@ -103,3 +111,8 @@ def _value(value: object) -> object:
 def names_of(objects: Iterable[Object]) -> set[str]:
     """Return the names of objects as commands know them."""
     return {name_of(one) for one in objects}
+
+
+def lasting(objects: Iterable[Object]) -> list[Object]:
+    """Return what is not named by its content: it belongs to a process type."""
+    return [one for one in objects if CONTENT not in one["metadata"].get("labels", {})]

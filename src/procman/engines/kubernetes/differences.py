@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from difflib import unified_diff
 
+from procman.engines.kubernetes.deployment_notes import NOTES
 from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import COMPONENT
 from procman.export.container.manifests import CONTENT
@@ -37,7 +38,7 @@ def difference(live: Iterable[Object], wanted: Iterable[Object], merged: Iterabl
 
     What is named by its content is compared with its predecessor, since it would be new as a whole otherwise.
     """
-    there = {name_of(one): one for one in live}
+    there = {name_of(one): one for one in live if NOTES not in one["metadata"].get("labels", {})}
     akin = {_key(one): one for one in there.values()}
     becomes = {name_of(one): one for one in merged}
     lines: list[str] = []

@@ -94,8 +94,17 @@ class Kubectl:
 
     def listed(self, kinds: Sequence[str], selector: str) -> Steps[list[Object]]:
         """Return all objects of some kinds that have these labels, but for the Jobs that a CronJob makes."""
-        outcome = yield from self.ask("get", ",".join(kinds), "-l", selector, "-o", "json")
-        return [one for one in items_of(outcome) if one["kind"] != "Job" or not one["metadata"].get("ownerReferences")]
+        yield from self.settle()
+        return self.own((yield from run(self.listing(kinds, selector))))
+
+    def listing(self, kinds: Sequence[str], selector: str) -> Call:
+        """Return the call whose answer ``own`` reads."""
+        return self.call("get", ",".join(kinds), "-l", selector, "-o", "json")
+
+    def own(self, outcome: Outcome) -> list[Object]:
+        """Return the objects in the answer of a call of ``listing``."""
+        found = items_of(self.checked(outcome))
+        return [one for one in found if one["kind"] != "Job" or not one["metadata"].get("ownerReferences")]
 
     def names(self, kinds: Sequence[str], selector: str) -> Steps[set[str]]:
         """Return the names of what ``listed`` returns, without the contents: they may be secret."""
@@ -131,7 +140,12 @@ class Kubectl:
     def delete(self, names: Sequence[str]) -> Steps[None]:
         """Delete objects, called ``KIND/NAME``, without waiting for their end."""
         if names:
-            yield from self.ask("delete", *names, "--wait=false", "--ignore-not-found")
+            yield from self.settle()
+            self.checked((yield from run(self.deleting(names))))
+
+    def deleting(self, names: Sequence[str]) -> Call:
+        """Return the call that deletes objects."""
+        return self.call("delete", *names, "--wait=false", "--ignore-not-found")
 
 
 def parsed(outcome: Outcome) -> Object:

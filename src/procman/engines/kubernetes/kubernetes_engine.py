@@ -16,10 +16,12 @@ from procman.engines.kubernetes.deployed_objects import (
     WORKLOADS,
     Workloads,
     again,
+    lasting,
     names_of,
     stopped_count,
     template_of,
 )
+from procman.engines.kubernetes.deployment_notes import Notes
 from procman.engines.kubernetes.kubectl import Kubectl, items_of, minor_of, name_of, parsed
 from procman.engines.kubernetes.kubectl_errors import warnings_of
 from procman.engines.kubernetes.leases import Lock
@@ -70,6 +72,7 @@ class Kubernetes:
         self._budgets: dict[str, int] = {}  # how many crashes of a new instance are too many, by type
         self._rollout = Rollout(self._types, lambda name: self._budgets.get(name, _CRASHES))
         self._order = StartOrder(self._kubectl, self._types, self._rollout)
+        self._notes = Notes(self._kubectl, self._types, self._rollout, self._label, self._labels)
         self._found_before: Sequence[Object] = ()  # what `deployed` has found
         self._deployed_names: set[str] = set()
         self._names_before: set[str] = set()  # of all objects, before anything is applied
@@ -104,9 +107,9 @@ class Kubernetes:
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return what runs now; None if there is nothing."""
-        self._found_before = yield from self._kubectl.listed(RUNNABLE, self._selector)
+        self._found_before, deployed = yield from self._notes.read(self._selector, self._pods)
         self._deployed_names = names_of(self._found_before)
-        return Workloads(self._found_before, self._types).deployed(self._found_before)
+        return deployed
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change, as the cluster says in a trial. Values of Secrets are masked."""
@@ -156,7 +159,8 @@ class Kubernetes:
             budget = starts_allowed(instance.restart)
             self._budgets[instance.type] = budget if before is None else min(_CRASHES, budget)
         workloads = self._wanted(release).workloads()
-        yield from self._order.begin(release, workloads, self._values, self._found_before)
+        notes = yield from self._notes.begun(release, workloads)
+        yield from self._order.begin(release, workloads, [*self._values, notes], self._found_before)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once whether all these types are up. Continues with what depends on others."""
@@ -181,15 +185,21 @@ class Kubernetes:
         del release
         self._order.forget()
         self._budgets.clear()
-        objects = _restorable(before)
+        assert isinstance(before.restorable, tuple)
+        objects: Sequence[Object] = before.restorable
         self._rollout.applied = {name_of(one): self._types.of(one) for one in objects}
-        yield from self._kubectl.apply([again(one) for one in objects if one["kind"] != "Job"])
+        applied = [again(one) for one in objects if one["kind"] != "Job"]
+        yield from self._kubectl.apply([*applied, self._notes.restored()])
         there = yield from self._kubectl.listed(RUNNABLE, self._selector)
-        yield from self._kubectl.delete(sorted(_lasting(there) - names_of(objects)))
+        yield from self._kubectl.delete(sorted(names_of(lasting(there)) - names_of(objects)))
 
     def prune(self, release: Release) -> Steps[None]:
-        """Remove what the new version no longer has: types, and older values and Jobs."""
-        yield from self._kubectl.delete(sorted(self._names_before - names_of(self._wanted(release).everything())))
+        """Note that the new version is up, and remove what it no longer has: types, and older values and Jobs."""
+        notes = self._notes.come_up()
+        gone = sorted(self._names_before - names_of([*self._wanted(release).everything(), notes]))
+        calls = [self._kubectl.applying([notes]), *([self._kubectl.deleting(gone)] if gone else [])]
+        for outcome in (yield from run_together(calls)):
+            self._kubectl.checked(outcome)
 
     # What runs --------------------------------------------------------------------------------------------------------
 
@@ -283,7 +293,7 @@ class Kubernetes:
             raise UsageError(f'there is no process "{unknown[0]}" at {self._target.destination.name}')
         from procman.engines.kubernetes.pod_logs import PodLogs
 
-        reader = PodLogs(self._target, self._kubectl, self._pods, self._types)
+        reader = PodLogs(self._target, self._kubectl, self._pods, self._types, self._notes.name)
         if not follow:
             return (yield from reader.last(names, lines, since))
         yield from reader.follow(names, lines, since)
@@ -381,13 +391,3 @@ class Kubernetes:
 
 def _has_ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def _restorable(before: Deployed) -> Sequence[Object]:
-    assert isinstance(before.restorable, tuple)
-    return before.restorable
-
-
-def _lasting(objects: Iterable[Object]) -> set[str]:
-    """Return the names of what is not named by its content: it belongs to a process type."""
-    return names_of(one for one in objects if "procman/content" not in one["metadata"].get("labels", {}))

@@ -39,16 +39,18 @@ _COLUMNS = ",".join(
 _NONE = "<none>"
 _WHAT_IS_LEFT = "jsonpath={.kind}{range .items[*]} {.metadata.name}{end}"
 _NOTHING = b"List"  # the answer to it, if there is nothing
+_EVENTS, _DELETED, _ABSENT = (b"ADDED", b"MODIFIED"), b"DELETED", b"(NotFound)"
 
 
 class PodLogs:
-    """Reads the output of the pods that ``selector`` finds."""
+    """Reads the output of the pods that ``selector`` finds. ``notes`` is a ConfigMap that only `down` removes."""
 
-    def __init__(self, target: Target, kubectl: Kubectl, selector: str, types: TypeNames) -> None:
+    def __init__(self, target: Target, kubectl: Kubectl, selector: str, types: TypeNames, notes: str) -> None:
         self._target = target
         self._kubectl = kubectl
         self._selector = selector
         self._types = types
+        self._notes = notes
 
     def last(self, names: Sequence[str], lines: int, since: float | None) -> Steps[list[LogLine]]:
         """Return the last lines of all together, in the order of their times."""
@@ -90,12 +92,14 @@ class PodLogs:
         history = _latest([line for of_pod in before.values() for line in of_pod], lines)
         words = ("get", "pods", "-l", self._selector, "--watch", "--no-headers", "-o", f"custom-columns={_COLUMNS}")
         watch = Call(self._kubectl.argv(*words), timeout=None)
+        events = ("--watch", "--output-watch-events", "--no-headers")
+        presence = Call(self._kubectl.argv("get", "configmap", self._notes, *events), timeout=None)
         what_is_left = self._kubectl.call("get", ",".join(WORKLOADS), "-l", self._selector, "-o", _WHAT_IS_LEFT)
-        reader = _Reader(self._kubectl, self._types, names, history, watch, what_is_left)
+        reader = _Reader(self._kubectl, self._types, names, history, (watch, presence), what_is_left)
         for name, pod in pods:
             seen = before.get(pod["metadata"]["name"])
             reader.learn(pod["metadata"]["name"], name, (seen[-1].time if seen else None) or moment)
-        yield Follow((watch,), reader.read, reader.ended)
+        yield Follow((watch, presence), reader.read, reader.ended)
         if reader.is_removed:
             yield removed(self._target)
         elif reader.complaint:
@@ -108,7 +112,11 @@ def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
 
 
 class _Reader:
-    """Follows each life of each pod. Lines that have been shown already are left out."""
+    """Follows each life of each pod. Lines that have been shown already are left out.
+
+    ``watches`` are of the pods, and of what shows whether the application is still deployed: while all of it is
+    stopped, no pod does.
+    """
 
     def __init__(
         self,
@@ -116,17 +124,18 @@ class _Reader:
         types: TypeNames,
         names: Sequence[str],
         before: Sequence[LogLine],
-        watch: Call,
+        watches: tuple[Call, Call],
         what_is_left: Call,
     ) -> None:
         self._kubectl = kubectl
         self._types = types
         self._wanted = names
         self._before = before
-        self._watch = watch
+        self._watch, self._presence = watches
         self._what_is_left = what_is_left
         self._running: set[str] = set()  # pods
         self.is_removed = False
+        self._is_noted = False  # whether the notes were there
         self._names: dict[str, str] = {}  # of instances, by pod
         self._ending: set[str] = set()  # pods
         self._nodes: dict[str, str] = {}
@@ -148,8 +157,10 @@ class _Reader:
         self._before = ()
         if call == self._what_is_left:
             if line == _NOTHING and stream == "stdout":
-                self.is_removed = True
-                yield Stop(self._watch)
+                yield from self._end()
+            return
+        if call == self._presence:
+            yield from self._present(line)
             return
         pod = self._followed.get(call.argv, "")
         if stream == "stderr":
@@ -171,12 +182,27 @@ class _Reader:
             self._alive.add(call.argv)
             yield found
 
-    def ended(self, call: Call) -> Iterator[Call]:
+    def _present(self, line: bytes) -> Iterator[Stop]:
+        """Read a line of the watch of the notes. What `procman deploy` has not brought there has none to watch."""
+        if line.startswith(_DELETED) or (_ABSENT in line and self._is_noted):
+            yield from self._end()
+        elif line.startswith(_EVENTS):
+            self._is_noted = True
+            self._alive.add(self._presence.argv)
+
+    def _end(self) -> Iterator[Stop]:
+        self.is_removed = True
+        yield Stop(self._watch)
+        yield Stop(self._presence)
+
+    def ended(self, call: Call) -> Iterator[Call | Stop]:
         """Follow again what has ended: the cluster closes each watch within an hour, and a node its logs at times.
 
         One that has written nothing new has nothing more to say: its pod is gone, or the cluster cannot be reached.
         """
         if self.is_removed or call.argv not in self._alive:
+            if call == self._watch:
+                yield Stop(self._presence)
             return
         self._alive.discard(call.argv)
         pod = self._followed.pop(call.argv, "")
