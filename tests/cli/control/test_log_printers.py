@@ -85,7 +85,7 @@ def test_no_line_costs_a_call_and_no_chunk_a_write(printer: JsonPrinter | Printe
         return count
 
     calls(b"first\n")  # makes what is kept
-    assert calls(b"x\n") == calls(b"x\n" * 500)
+    assert calls(b"x\n") <= calls(b"x\n" * 2) == calls(b"x\n" * 500)
     assert capsys.readouterr().out == ""
     printer.print(record(), b"x" * BLOCK + b"\n")
     assert capsys.readouterr().out != ""

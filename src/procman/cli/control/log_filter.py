@@ -7,7 +7,7 @@ processes holds 150,000 lines: what is done for each of them is counted in nanos
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from itertools import accumulate, chain, compress, count, groupby, pairwise
 from operator import itemgetter
@@ -150,27 +150,30 @@ class Selection:
 
     def _search_pending(self) -> None:
         pending, self._pending, self._pending_size = self._pending, [], 0
+        is_plain = self._held is None and self._count is None and not self._around
         for block in _blocks(pending):
-            for chunk in self._searched(block):
+            matches, sizes = self._found_in(block)
+            if is_plain and matches and len(matches) == sum(sizes):
+                for record, lines in block:
+                    self._show(record, lines)
+                continue
+            for chunk in self._chunks(block, matches, sizes):
                 self._take(chunk)
 
-    def _searched(self, block: list[Piece]) -> list[_Chunk]:
-        """Find the matches in pieces of one stream. Return as chunks those of which any line may be shown."""
+    def _found_in(self, block: list[Piece]) -> tuple[Sequence[int], Sequence[int]]:
+        """Return the indexes of the lines of a block that match, and how many lines each of its pieces has."""
         matches = self.filter.matches(str(block[0][0]["stream"]), b"".join([lines for _, lines in block]))
         self.found = self.found or bool(matches)
-        if not matches and not self._around:
-            return []
-        chunks = [_Chunk(record, lines) for record, lines in block]
-        start = place = 0
-        for chunk in chunks if matches else ():
-            end = start + chunk.size
-            next_place = bisect_left(matches, end, place)
-            if next_place - place == chunk.size:
-                chunk.matches = range(chunk.size)
-            elif next_place > place:
-                chunk.matches = [at - start for at in matches[place:next_place]]
-            start, place = end, next_place
-        return chunks if self._around else [chunk for chunk in chunks if chunk.matches]
+        return matches, [lines.count(b"\n") for _, lines in block] if matches or self._around else ()
+
+    def _chunks(self, block: list[Piece], matches: Sequence[int], sizes: Sequence[int]) -> list[_Chunk]:
+        """Return as chunks those pieces of a block of which any line may be shown."""
+        if not self._around:
+            return [_Chunk(*block[index], sizes[index], found) for index, found in _by_piece(matches, sizes)]
+        chunks = [_Chunk(*piece, size) for piece, size in zip(block, sizes, strict=True)]
+        for index, found in _by_piece(matches, sizes):
+            chunks[index].matches = found
+        return chunks
 
     def _take(self, chunk: _Chunk) -> None:
         """Show what is chosen of a chunk that has been searched, or hold it back."""
@@ -228,11 +231,12 @@ class Selection:
         blocks = list(_blocks(pending))
         searched: list[list[_Chunk]] = []
         while blocks and found < wanted:
-            searched.append(self._searched(blocks.pop()))
+            block = blocks.pop()
+            searched.append(self._chunks(block, *self._found_in(block)))
             found += sum(len(chunk.matches) for chunk in searched[-1])
         self._matches += found
         if self._around:
-            held += [_Chunk(record, lines) for block in blocks for record, lines in block]
+            held += [_Chunk(record, lines, lines.count(b"\n")) for block in blocks for record, lines in block]
         held += chain.from_iterable(reversed(searched))
 
     def _choose(self, chunk: _Chunk, shows_earlier: bool = False) -> None:
@@ -281,11 +285,11 @@ class _Chunk:
 
     __slots__ = ("chosen", "lines", "matches", "record", "size")
 
-    def __init__(self, record: Record, lines: bytes) -> None:
+    def __init__(self, record: Record, lines: bytes, size: int, matches: Sequence[int] = ()) -> None:
         self.record = record
         self.lines = lines
-        self.size = lines.count(b"\n")
-        self.matches: Sequence[int] = ()
+        self.size = size
+        self.matches = matches
         self.chosen: Sequence[int] = ()
 
     def chosen_lines(self) -> tuple[Record, bytes]:
@@ -315,6 +319,22 @@ def _blocks(pieces: list[Piece]) -> Iterator[list[Piece]]:
         size += len(lines)
     if block:
         yield block
+
+
+def _by_piece(matches: Sequence[int], sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Yield the index of each piece that has matches, and their indexes in it. ``sizes`` are lines of each piece."""
+    ends = list(accumulate(sizes))
+    index = place = 0
+    while place < len(matches):
+        index = bisect_right(ends, matches[place], index)
+        size = sizes[index]
+        start = ends[index] - size
+        next_place = bisect_left(matches, ends[index], place, min(len(matches), place + size))
+        if next_place - place == size:
+            yield index, range(size)
+        else:
+            yield index, [at - start for at in matches[place:next_place]]
+        place = next_place
 
 
 def _spans(indexes: Sequence[int], gap: int) -> Iterable[tuple[int, int]]:

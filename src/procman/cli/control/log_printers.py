@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from procman.output.palette import Palette
 
 BLOCK = 256 << 10  # bytes per write
-MAX_HEADS = 1000  # kept heads of lines
 _TO_ESCAPE = bytes([*(byte for byte in range(32) if byte != 10), *b"\\", *range(127, 256)])  # in JSON, besides quotes
 
 
@@ -60,7 +59,9 @@ class Printer:
         self._is_terminal = sys.stdout.isatty()
         self._width = len("system")
         self._indexes: dict[str, int] = {}
-        self._heads: dict[tuple[object, object, int], bytes] = {}
+        self._time: float | None = None
+        self._second = 0
+        self._heads: dict[tuple[object, object], bytes] = {}  # of this second
         self._out = _Block()
 
     def learn(self, rows: list[Record]) -> None:
@@ -70,9 +71,9 @@ class Printer:
 
     def print(self, record: Record, lines: bytes) -> None:
         """Print lines of one instance. Lines from stderr, if known, have a ``!`` instead of a ``|``."""
-        moment, name = record["time"], record["log"]
-        assert isinstance(moment, (int, float))
-        key = name, record["stream"], int(moment)
+        if record["time"] != self._time:  # many lines have the time of those before
+            self._set_time(record["time"])
+        key = record["log"], record["stream"]
         head = self._heads.get(key) or self._new_head(*key)
         if self._redaction is not None:
             lines = self._redaction.lines(lines)
@@ -82,16 +83,24 @@ class Printer:
             lines = without_color(lines)
         if self._is_terminal:
             lines = guarded(lines)
-        end = b"\n"
-        if name == "system" and self._palette.reset and 27 not in lines:
-            head, end = head + self._palette.dim.encode(), self._palette.reset.encode() + b"\n"
-        self._out.add(head + lines[:-1].replace(b"\n", end + head) + end)
+        if key[0] == "system" and self._palette.reset and 27 not in lines:
+            head += self._palette.dim.encode()
+            end = self._palette.reset.encode() + b"\n"
+            self._out.add(head + lines[:-1].replace(b"\n", end + head) + end)
+        else:
+            self._out.add(head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n")
 
-    def _new_head(self, name: object, stream: object, second: int) -> bytes:
-        """Return what comes before each line of this instance and second, and keep it."""
-        if len(self._heads) >= MAX_HEADS:
+    def _set_time(self, moment: object) -> None:
+        """Take the time of the next lines. Heads are kept for one second."""
+        assert isinstance(moment, (int, float))
+        self._time = moment
+        if int(moment) != self._second:
+            self._second = int(moment)
             self._heads.clear()
-        head = self._heads[name, stream, second] = self._head(str(name), stream, second)
+
+    def _new_head(self, name: object, stream: object) -> bytes:
+        """Return what comes before each line of this instance in this second, and keep it."""
+        head = self._heads[name, stream] = self._head(str(name), stream, self._second)
         return head
 
     def _head(self, name: str, stream: object, second: int) -> bytes:
@@ -151,6 +160,9 @@ class JsonPrinter:
         form = self._forms.get(key) or self._forms.setdefault(key, _form(*key))
         plain = without_color(lines) if 27 in lines else lines
         shown = plain if self._redaction is None else self._redaction.lines(plain)
+        if shown.find(b"\n") == len(shown) - 1:  # as where many processes alternate
+            self._out.add(form % (self._time, _text(shown), _end(record, lines)))
+            return
         texts = zip(repeat(self._time), _texts(shown), _ends(record, lines), strict=False)
         self._out.add(b"".join([form % of_line for of_line in texts]))
 
@@ -175,10 +187,24 @@ def _ends(record: Record, lines: bytes) -> Sequence[int]:
     if isinstance(ends, list):
         return ends
     assert isinstance(at, int)
-    if lines.find(b"\n") == len(lines) - 1:
-        return (at + len(lines),)
     places = accumulate(map(len, lines[:-1].split(b"\n")), initial=at)  # without the newlines
     return list(map(add, places, count()))[1:]
+
+
+def _end(record: Record, line: bytes) -> int:
+    """Return the position after a line."""
+    ends, at = record.get("ends"), record["at"]
+    if isinstance(ends, list):
+        return int(ends[0])
+    assert isinstance(at, int)
+    return at + len(line)
+
+
+def _text(line: bytes) -> bytes:
+    """Return what is between the quotes of a line's JSON."""
+    if len(line.translate(None, _TO_ESCAPE)) == len(line):
+        return line[:-1].replace(b'"', b'\\"')
+    return string_to_json(line[:-1].decode("utf-8", "replace"))[1:-1].encode()
 
 
 def _texts(lines: bytes) -> Iterable[bytes]:

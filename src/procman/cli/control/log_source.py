@@ -118,6 +118,7 @@ def _followed(answers: Output, session: str) -> Output:
 def pieces(record: Record, lines: bytes) -> list[Placed]:
     """Return the pieces of lines that belong together, but between which lines of other instances came."""
     at, marks = _position(record), record.pop("marks", None)
+    record["time"] = _time(record)
     if not isinstance(marks, list):
         return [(at, record, lines)]
     found, start = [], 0
@@ -134,7 +135,8 @@ def in_order(memory: list[Placed], session: str, after: int = 0, before: int | N
     """
     last = 0.0
     for at, record, lines in sorted(memory, key=itemgetter(0)):
-        moment = _time(record)
+        moment = record["time"]
+        assert isinstance(moment, (int, float))
         last = last if last - MOMENT <= moment < last else moment
         if at < after:
             rest = lines_after(lines, after - at)
@@ -143,7 +145,9 @@ def in_order(memory: list[Placed], session: str, after: int = 0, before: int | N
         if before is not None and at + len(lines) > before:
             lines = _lines_before(lines, before - at)  # noqa: PLW2901 (as above)
         if lines:
-            yield {**record, "session": session, "time": last, "at": at}, lines
+            # A new dict takes a quarter of the time of a copy with a further key.
+            new = {"log": record["log"], "stream": record["stream"], "session": session, "time": last, "at": at}
+            yield new, lines
 
 
 def _lines_before(lines: bytes, size: int) -> bytes:

@@ -186,6 +186,8 @@ class Recording:
         for chunk in chunks:
             if chunk.kind == END and to is None:
                 last = chunk.at
+            if to is not None and chunk.at >= to:
+                break
             if chunk.kind not in STREAMS or (after is not None and chunk.end <= after) or (to or chunk.end) < chunk.end:
                 continue
             if expected is not None and chunk.at > expected:
@@ -193,8 +195,8 @@ class Recording:
             expected = chunk.end
             if query.is_wanted(chunk.name, chunk.time):
                 lines = lines_after(chunk.lines, (after or 0) - chunk.at)
-                record = {"log": chunk.name, "stream": chunk.kind, "time": chunk.time, "at": chunk.end - len(lines)}
-                yield {**record, "session": self.session}, lines
+                source = {"log": chunk.name, "stream": chunk.kind, "session": self.session}
+                yield {**source, "time": chunk.time, "at": chunk.end - len(lines)}, lines
         if expected is not None and last > expected:
             yield self._gap(expected, last)
 

@@ -69,7 +69,12 @@ class ChunkReader:
     """
 
     def __init__(self, tag: bytes, since: int | None = None) -> None:
+        import re  # late: a session only writes the format
+
         self._start = _MARK + tag + b" "
+        number = b"([0-9]{1,%d})" % _MAX_DIGITS
+        fields = (b"|".join(_KINDS).join((b"(", b")")), b"([^ \n]*)", number, number, number)
+        self._header = re.compile(re.escape(self._start) + b" ".join(fields) + b"\n").match
         self._since = since
         self._needed = 1 if since is None else MAX_HEADER  # bytes after a chunk, to see whether it is whole
         self._data = b""
@@ -90,16 +95,13 @@ class ChunkReader:
 
     def _chunk_at(self, data: bytes, at: int, is_last: bool) -> Chunk | bool:
         """Return the chunk there; else whether it may be incomplete."""
-        line = data.find(b"\n", at, at + MAX_HEADER)
-        if line < 0:
-            return len(data) - at < MAX_HEADER
-        fields = data[at + 1 : line].split(b" ")
-        if len(fields) != _FIELDS or not all(_is_number(field) for field in fields[3:]):
-            return False
-        _, kind, name, position, milliseconds, size = fields
-        begin = line + 1
+        header = self._header(data, at, at + MAX_HEADER)
+        if header is None:
+            return len(data) - at < MAX_HEADER and b"\n" not in data[at:]
+        kind, name, position, milliseconds, size = header.groups()
+        begin = header.end()
         end = begin + int(size)
-        if kind not in _KINDS or not 0 < int(size) <= MAX_SIZE:
+        if not begin < end <= begin + MAX_SIZE:
             return False
         if end > len(data) or (len(data) - end < self._needed and not is_last):
             return True
