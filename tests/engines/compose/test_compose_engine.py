@@ -25,6 +25,7 @@ from procman.engines.compose.compose_engine import Compose
 from procman.engines.compose.compose_logs import merged
 from procman.engines.compose.compose_project import described, make_project, project_from_json
 from procman.engines.compose.compose_records import containers, log_line, reason_of
+from procman.engines.compose.compose_versions import begun, come_up, deployed
 from procman.engines.interface import EngineError, Release, Target
 from procman.engines.records import InstanceState
 from procman.errors import UsageError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from export.plans import Overlay
     from procman.engines.calls import Call
     from procman.engines.compose.compose_project import Project
+    from procman.engines.records import Deployed
 
 STATES = (Path(__file__).parent / "states.json").read_text()
 LINES = "web: ./serve $PORT\nmail_er: ./mail\nrelease: ./migrate\n"
@@ -624,13 +626,104 @@ def test_the_output_of_a_release_is_shown() -> None:
     assert [(line.instance, line.line) for line in docker.driver.lines] == [("release.1", b"migrated")]
 
 
+class Daemon(Docker):
+    """Keeps the project that is noted, and has the containers of one. ``up`` are the instances that are running."""
+
+    def __init__(self, project: Project | None = None) -> None:
+        super().__init__(image_inspect=said("sha256:12"))
+        self.running: Project | None = None
+        self.up: set[str] = set()
+        self.noted = project
+        self.answers |= {"cp": self._copied, "docker ps": self._listed, "docker inspect": self._inspected}
+
+    def _copied(self, call: Call) -> Outcome:
+        if not call.stdin:
+            return stored(self.noted) if self.noted else said("", 1, "Error: No such container: shop-procman")
+        with tarfile.open(fileobj=io.BytesIO(call.stdin)) as tar:
+            file = tar.extractfile("project.json")
+            assert file
+            self.noted = project_from_json(file.read())
+        return said()
+
+    def _ids(self) -> dict[str, str]:
+        counts = self.running.counts if self.running else {}
+        names = [f"{name}.{number}" for name, count in counts.items() for number in range(1, count + 1)]
+        return {f"{number:012}": name for number, name in enumerate(names)}
+
+    def _listed(self, call: Call) -> Outcome:
+        return said("\n".join(self._ids()))
+
+    def _inspected(self, call: Call) -> Outcome:
+        (one, *_) = (one for one in json.loads(STATES) if one["Config"]["Labels"].get("procman.type") == "web")
+        found = []
+        for number, name in self._ids().items():
+            assert self.running
+            kind, _, of = name.rpartition(".")
+            labels = {"procman.type": kind, "procman.number": of, "procman.hash": self.running.hash_of(kind)}
+            config = {**one["Config"], "Labels": {**one["Config"]["Labels"], **labels}}
+            state = {**one["State"], "Health": {"Status": "healthy" if name in self.up else "starting"}}
+            found.append({**one, "Id": number, "Config": config, "State": state})
+        return said(json.dumps(found))
+
+    def deployed(self) -> Deployed:
+        found = self.driver.perform(engine().deployed())
+        assert found is not None
+        return found
+
+    def apply(self, version: str, counts: Mapping[str, int], before: Deployed | None, *, up: bool) -> Compose:
+        """Apply a version, and see nothing of what becomes of it."""
+        release = replace(release_of(counts=counts), version=version)
+        compose = engine()
+        self.driver.perform(compose.ship(release, before))
+        self.running = compose._applied()
+        self.up = set(self._ids().values()) if up else set()
+        self.driver.perform(compose.apply(release, before))
+        return compose
+
+
 def test_a_version_that_has_never_been_up_is_noted_but_not_restored() -> None:
-    docker = Docker(image_inspect=said("sha256:12"))
+    daemon = Daemon()
+    daemon.apply("1", {"web": 3, "mail_er": 1}, None, up=False)
+    found = daemon.deployed()
+    assert (found.version, found.has_run, found.counts) == ("1", False, {"web": 3, "mail_er": 1})
+
+
+def test_a_first_version_that_came_up_after_its_deployment_had_failed_is_restored() -> None:
+    daemon = Daemon()
+    daemon.apply("1", {"web": 2, "mail_er": 0}, None, up=True)
+    assert (daemon.deployed().version, daemon.deployed().has_run) == ("1", True)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_after_an_interruption_the_latest_version_that_came_up_is_restored(is_up: bool) -> None:
+    daemon = Daemon()
+    daemon.driver.perform(daemon.apply("1", {"web": 1, "mail_er": 0}, None, up=True).prune(release_of()))
+    daemon.apply("2", {"web": 2, "mail_er": 1}, daemon.deployed(), up=is_up)
+    before = daemon.deployed()
+    expected = ("2", True, "") if is_up else ("1", True, "2")
+    assert (before.version, before.has_run, before.unfinished) == expected
+    assert before.counts == {"web": 2, "mail_er": 1}, "the next deployment keeps what the last one was given"
+    compose = daemon.apply("3", {"web": 2, "mail_er": 1}, before, up=False)
+    daemon.driver.perform(compose.restore(before, release_of()))
+    assert daemon.noted
+    assert (daemon.noted.version, daemon.noted.has_been_up) == (before.version, True)
+    assert daemon.deployed().unfinished == ""
+
+
+def test_a_type_that_only_an_unfinished_version_has_is_not_restored() -> None:
+    old, new = project_of(), project_of(lines="web: ./serve $PORT\nmail_er: ./mail\nlazy: ./lazy\n", counts={"lazy": 2})
+    before = deployed(begun(new, deployed(come_up(old))))
+    assert (before.added, before.restored) == (("lazy",), {"web": 0, "mail_er": 0})
+    assert before.counts["lazy"] == 2
+
+
+def test_what_the_release_depends_on_keeps_its_count_after_a_release_that_failed() -> None:
+    overlay: Overlay = {"release": {"depends_on": (Dependency("mail_er", "started"),)}}
+    release = release_of(overlay=overlay, counts={"web": 3, "mail_er": 1})
+    daemon = Daemon()
+    daemon.answers["run --rm"] = said("", 3)
     compose = engine()
-    docker.driver.perform(compose.ship(release_of(), None))
-    docker.driver.perform(compose.apply(release_of(), None))
-    (noted,) = (call.stdin for call in docker.driver.calls if "cp" in call.argv and call.stdin)
-    docker.answers = {"cp": Outcome(0, noted)}
-    before = docker.driver.perform(engine().deployed())
-    assert before is not None
-    assert (before.version, before.has_run) == ("2", False)
+    daemon.driver.perform(compose.ship(release, None))
+    with pytest.raises(EngineError, match="exit code 3"):
+        daemon.driver.perform(compose.release(release))
+    assert (daemon.deployed().counts, daemon.deployed().has_run) == ({"web": 3, "mail_er": 1}, False)

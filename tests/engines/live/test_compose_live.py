@@ -186,6 +186,28 @@ def test_a_version_that_fails_is_shown_and_the_old_one_runs_again(shop: Shop) ->
     assert (done.code, "there is no image nothing.invalid/shop:1" in done.err) == (1, True)
 
 
+def test_a_first_version_that_comes_up_after_its_deployment_has_failed_is_restored(shop: Shop) -> None:
+    shop.procfile("web: exec ./witness\n")
+    shop.write(
+        f"[process.web]\nready = {{ exec = 'busybox wget -q -O /dev/null http://store/witness' }}\n{DESTINATION}"
+    )
+    done = shop.attempt("deploy", "-t", "3", "-m", "web=2")
+    assert (done.code, done.err.splitlines()[-2]) == (
+        124,
+        "procman: web.1, web.2 did not come up within 3 s; nothing ran before, so what was started stays",
+    )
+    words = ("run", "--detach", f"--name={shop.name}-store", f"--network={shop.name}_default", "--network-alias=store")
+    shop.node.call(*words, IMAGE, "busybox", "httpd", "-f", "-p", "80", "-h", "/app")
+    try:
+        wait_for(lambda: {state for state, _, _ in shop.ps().values()} == {"running"}, "the outage is over")
+        shop.procfile("web: exec ./missing\n")
+        done = shop.attempt("deploy", "--version", "2")
+        assert (done.code, done.err.splitlines()[-1].endswith("; 1 runs again")) == (1, True), done
+        assert shop.ps() == {"web.1": ("running", "1", 5000), "web.2": ("running", "1", 5001)}
+    finally:
+        shop.node.call("rm", "--force", f"{shop.name}-store")
+
+
 def test_a_type_that_takes_the_port_of_another_takes_its_place(shop: Shop) -> None:
     shop.procfile("site: exec busybox httpd -f -p $PORT -h /app\n")
     shop.write(DESTINATION)

@@ -227,3 +227,9 @@ def _tar(path: str, text: str) -> bytes:
         info.size, info.mode = len(data), 0o444
         tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise EngineError unless something holds."""
+    if not holds:
+        raise EngineError(message)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
 from procman.engines.compose.compose_choice import beside, first_half, in_the_way, named, surplus
-from procman.engines.compose.compose_commands import Commands
+from procman.engines.compose.compose_commands import Commands, require
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
+from procman.engines.compose.compose_versions import begun, come_up, deployed, not_noted
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.known_names import require_known
-from procman.engines.records import EXITED, FAILED, STARTING, Deployed, InstanceState, Look
+from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, InstanceState, Look
 from procman.engines.waiting import NotReadyError, cards, growing
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from procman.engines.compose.compose_project import Project
     from procman.engines.compose.compose_records import Container
     from procman.engines.interface import Release, Target
-    from procman.engines.records import LogLine, Reason
+    from procman.engines.records import Deployed, LogLine, Reason
 
 _UP = 60.0  # seconds that Compose may take to create containers, beside what these wait for
 _STABLE = 1.0  # seconds that an instance without a check has to be up
@@ -42,6 +41,7 @@ class Compose:
         self._commands = Commands(target.app, target.destination)
         self._store = Store(target.app, self._commands.docker, self._commands.error)
         self._project: Project | None = None  # the one that is applied, or being applied
+        self._is_first = False  # whether nothing is there before
         self._ids: list[str] = []  # the containers of the last look
         # by ID: the start of a life, and when it was first seen
         self._alive: dict[str, tuple[float | None, float]] = {}
@@ -66,13 +66,19 @@ class Compose:
     def deployed(self) -> Steps[Deployed | None]:
         """See Engine.deployed."""
         project = self._project = self._project or (yield from self._store.read())
-        if project is not None:
-            return Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
-        found = yield from self._containers()
-        counts: dict[str, int] = {}
-        for one in found:
-            counts[one.state.type] = counts.get(one.state.type, 0) + 1
-        return Deployed(found[0].state.version, counts, has_run=False) if found else None  # nothing to restore it with
+        if project is None:
+            return not_noted((yield from self._containers()))
+        if not project.has_been_up and (yield from self._is_up(project.counts)):
+            project = self._project = come_up(project)
+        return deployed(project)
+
+    def _is_up(self, counts: Mapping[str, int]) -> Steps[bool]:
+        """Whether all of what was applied is up by now, although no deployment waited for that to the end."""
+        look = yield from self.look(counts)
+        if not look.is_done and not look.failed and all(one.state == RUNNING for one in look.instances):
+            yield Pause(_STABLE)
+            look = yield from self.look(counts)
+        return look.is_done and any(counts.values())
 
     @staticmethod
     def warnings(release: Release) -> Sequence[str]:
@@ -105,7 +111,8 @@ class Compose:
         is_built_there = bool(destination.build) and not destination.push
         clean_up = [self._commands.docker("rm", "--force", f"{self._commands.project}-release")]  # if one was killed
         image_id = yield from self._commands.image_id(release.image, clean_up, is_built_there=is_built_there)
-        self._project = make_project(release, image_id, before.stopped if before else {})
+        self._project = begun(make_project(release, image_id, before.stopped if before else {}), before)
+        self._is_first = before is None
 
     def release(self, release: Release) -> Steps[None]:
         """See Engine.release."""
@@ -113,6 +120,8 @@ class Compose:
         if not project.has_release:
             return
         yield Report("release: it runs before the new version")
+        if self._is_first and project.needs.get("release"):  # what it depends on is started with it
+            yield from self._store.write(project)
         call = yield from self._commands.compose(
             *("run", "--rm", "--no-TTY", f"--name={project.name}-release"),
             *(() if project.needs.get("release") else ("--no-deps",)),
@@ -137,8 +146,7 @@ class Compose:
         goes with the first half, so that the time in which it has to stay up begins early.
         """
         project = self._applied()
-        if before is None or not before.has_run:  # so that `run` and the like work at what does not come up
-            yield from self._store.write(project)
+        yield from self._store.write(project)
         found = yield from self._whole_containers()
         yield from self._remove(in_the_way(project, found))
         first = first_half(project, found)
@@ -150,15 +158,16 @@ class Compose:
 
     def restore(self, before: Deployed, release: Release) -> Steps[None]:
         """See Engine.restore."""
-        self._project = before.restorable  # type: ignore[assignment]
+        self._project = come_up(before.restorable)  # type: ignore[arg-type]
+        yield from self._store.write(self._project)
         yield from self._remove(surplus(self._applied(), (yield from self._whole_containers())))
         yield from self._up((), release.timeout)
 
     def prune(self, release: Release) -> Steps[None]:
-        """See Engine.prune. Only now is the new project the one that can be restored."""
+        """See Engine.prune. Only now is the new project the one that is restored."""
         project = self._applied()
         yield from self._remove(surplus(project, (yield from self._containers())))
-        self._project = replace(project, has_been_up=True)
+        self._project = come_up(project)
         yield from self._store.write(self._project)
 
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
@@ -217,12 +226,12 @@ class Compose:
         calls = [self._commands.docker("restart", one.id, timeout=None) for one in chosen]
         if not rolling:
             for one, outcome in zip(chosen, (yield from run_together(calls)), strict=True):
-                _require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+                require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
             return
         limit = _ROLLING_TIME if self._target.destination.timeout is None else self._target.destination.timeout
         for one, call in zip(chosen, calls, strict=True):
             outcome = yield from run(call)
-            _require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+            require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
             if not (yield from self._come_up([one.state.name], limit)):
                 error = NotReadyError(
                     f"{one.state.name} did not come up again; the rest has not been restarted", [one.state]
@@ -386,9 +395,4 @@ class Compose:
 
     def _succeed(self, call: Call, message: str) -> Steps[None]:
         outcome = yield from run(call)
-        _require(outcome.ok, f"{message}: {outcome.complaint}")
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise EngineError(message)
+        require(outcome.ok, f"{message}: {outcome.complaint}")

@@ -54,7 +54,8 @@ class Project:
     ``services`` are the templates by process type, ``needs`` the conditions of each type by the types that it depends
     on, ``ports`` the first published ports. ``scripts`` are the environments by the names of Compose's configs, and
     ``values`` the variables in them; ``folders`` are below WORKDIR. ``counts`` are those that are wanted now,
-    ``stopped`` what stopped types had. ``has_been_up`` is whether its deployment has succeeded.
+    ``stopped`` what stopped types had. ``has_been_up`` is whether all of it has come up; until then, ``before`` is the
+    latest project that has, as JSON has it, if there is one.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Project:
     counts: dict[str, int]
     stopped: dict[str, int] = field(default_factory=dict)
     has_been_up: bool = False
+    before: Part = field(default_factory=dict)
 
     @property
     def has_release(self) -> bool:

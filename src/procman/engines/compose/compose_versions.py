@@ -1,0 +1,51 @@
+"""Which version a failed deployment restores: the latest one that has come up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from procman.engines.records import Deployed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procman.engines.compose.compose_project import Project
+    from procman.engines.compose.compose_records import Container
+
+
+def come_up(project: Project) -> Project:
+    """Return the project when all of it has come up."""
+    return replace(project, has_been_up=True, before={})
+
+
+def begun(project: Project, before: Deployed | None) -> Project:
+    """Return the project when it is about to take the place of what ran before."""
+    if before is None or not before.has_run:
+        return project
+    return replace(project, before=asdict(come_up(before.restorable)))  # type: ignore[arg-type]
+
+
+def deployed(project: Project) -> Deployed:
+    """Return the version that would be restored, and what is to run now."""
+    if project.has_been_up or not project.before:
+        return Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
+    old = replace(project, **project.before)  # type: ignore[arg-type]
+    counts = {name: project.counts.get(name, count) for name, count in old.counts.items()}
+    stopped = {name: count for name, count in project.stopped.items() if name in counts}
+    return Deployed(
+        old.version,
+        project.counts,
+        project.stopped,
+        old.with_counts(counts, stopped),
+        unfinished=project.version,
+        added=tuple(name for name in project.counts if name not in counts),
+    )
+
+
+def not_noted(found: Sequence[Container]) -> Deployed | None:
+    """Return what containers are of that no deployment has noted: nothing can restore it. None without any."""
+    counts: dict[str, int] = {}
+    for one in found:
+        counts[one.state.type] = counts.get(one.state.type, 0) + 1
+    return Deployed(found[0].state.version, counts, has_run=False) if found else None
