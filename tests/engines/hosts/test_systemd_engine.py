@@ -498,6 +498,44 @@ def test_a_version_that_never_came_up_is_not_installed_again() -> None:
     assert before.has_run
 
 
+def interrupted() -> FakeHosts:
+    """Return hosts on which v1 has come up, and an interrupted deployment of v2 has been installed after it."""
+    hosts = FakeHosts()
+    for host in ("a", "b"):
+        text, separator, shown = (HERE / f"show_{host}.txt").read_text().partition("\n--\n")
+        before = json.loads(text)
+        record = {**before, "version": "v2", "release": "20261130T040000-v2", "serial": 4, "before": before}
+        record["counts"] = {**before["counts"], "web": 3, "worker": 4, "clock": 1}
+        hosts.answers["SHOW", f"deploy@{host}"] = said(f"{json.dumps(record)}{separator}{shown.replace(' up', '', 1)}")
+    return hosts
+
+
+def test_after_a_version_that_never_came_up_the_one_before_it_is_restored() -> None:
+    hosts, system = interrupted(), engine()
+    before = driver(hosts).perform(system.deployed())
+    assert before is not None
+    assert (before.version, before.has_run, before.unfinished) == ("v1", True, "v2")
+    assert before.counts == {"web": 3, "worker": 4, "clock": 1, "sick": 1, "job": 1}, "what v2 was given"
+    with pytest.raises(EngineError, match=r"did not come up; v1 was restored"):
+        driver(hosts).perform(deploy(system, order(system, release({"web": 3, "sick": 1}))))
+    installed = [words[0] for script, host, words in hosts.log if (script, host) == ("INSTALL", "deploy@a")]
+    assert [name.partition("-")[2] for name in installed] == ["v2", "v1"]
+    record = json.loads(hosts.inputs["INSTALL", "deploy@a"])
+    assert (record["version"], record["counts"]["web"], record["has_come_up"]) == ("v1", 3, True)
+    assert record["serial"] > 5, "newer than what has failed"
+    found = driver(FakeHosts({"SHOW": said(f"{json.dumps(record)}\n--\n1 2\n\n--\n")})).perform(engine().deployed())
+    assert found is not None
+    assert (found.version, found.has_run, found.unfinished) == ("v1", True, "")
+
+
+def test_the_release_that_had_come_up_is_kept_and_not_the_one_that_never_did() -> None:
+    hosts, system = interrupted(), engine()
+    driver(hosts).perform(deploy(system, order(system, release())))
+    kept = hosts.words("PRUNE", "deploy@a")
+    assert [name.partition("-")[2] for name in kept] == ["v2", "v1"]
+    assert "20261130T040000-v2" not in kept, "the new one is of the same version"
+
+
 def test_what_runs_by_the_clock_is_started_by_its_timer() -> None:
     hosts = FakeHosts()
     system, new = engine(), release({"web": 2, "worker": 1, "clock": 1, "job": 1})

@@ -354,6 +354,40 @@ def test_what_the_release_phase_depends_on_starts_before_it() -> None:
     assert "stack deploy" not in transcript.stdin, "it runs already"
 
 
+def test_counts_are_kept_of_what_a_failed_release_phase_did_not_let_start() -> None:
+    engine, driver, transcript = swarm("steady")
+    counts = {"web": 7, "worker": 2, "clock": 1}
+    plan = plan_of(LINES, {"release": {"depends_on": (Dependency("worker"),)}})
+    options = ExportOptions("fleet", image="fleet:v6", replicas=counts)
+    first = Release("production", "v6", "fleet:v6", plan, options, counts, 60.0)
+    driver.perform(engine.ship(first, None))  # then the release phase fails
+    label = json.loads(transcript.stdin["stack deploy"])["services"]["worker"]["deploy"]["labels"]["procman.file"]
+    (worker,) = (one for one in transcript.state["services"] if one["Spec"]["Labels"]["procman.type"] == "worker")
+    worker["Spec"]["Labels"]["procman.file"] = label
+    transcript.state["services"] = [worker]
+    found = driver.perform(engine.deployed())
+    assert found is not None
+    assert (found.version, found.has_run, found.counts) == ("v6", False, {"worker": 2})
+    assert found.asked == {"web": 7, "clock": 1}
+
+
+def test_a_type_that_only_an_unfinished_version_has_is_not_restored() -> None:
+    engine, driver, transcript = swarm("steady")
+    plan = plan_of("web: ./serve --port $PORT\nworker: ./work\n")
+    options = ExportOptions("fleet", image="fleet:v4", replicas=COUNTS)
+    old = Release("production", "v4", "fleet:v4", plan, options, COUNTS, 60.0)
+    driver.perform(engine.apply(old, None))
+    driver.perform(engine.prune(old))
+    before = driver.perform(engine.deployed())
+    transcript.state = swarm("failing")[2].state
+    applied(driver, transcript, release("v5"), before)
+    between = driver.perform(engine.deployed())
+    assert between is not None
+    assert (between.version, between.unfinished, between.added) == ("v4", "v5", ("clock",))
+    assert "clock" not in between.restored
+    assert "clock" in between.counts
+
+
 def test_what_has_failed_and_has_not_changed_is_tried_again() -> None:
     engine, driver, transcript = swarm("failing")
     ready = [one["ID"] for one in transcript.state["tasks"] if one["Status"]["State"] == "ready"]
@@ -477,7 +511,7 @@ def test_what_has_come_up_after_its_deployment_had_ended_has_run() -> None:
     driver.perform(engine.apply(release("v6"), found))  # interrupted before its stack is deployed
     found = driver.perform(engine.deployed())
     assert found is not None
-    assert (found.has_run, found.unfinished) == (False, ""), "v5 was never settled"
+    assert (found.version, found.has_run, found.unfinished) == ("v5", True, "v6"), "v5 was seen up"
 
 
 def test_a_dry_run_shows_what_differs_and_no_secret() -> None:

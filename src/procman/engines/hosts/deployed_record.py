@@ -24,7 +24,8 @@ class Record:
     first instances, ``folders`` the working directories of types that do not run in the application's own. ``stopped``
     are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done then; systemd knows when
     those in ``checked`` are ready, and timers start those in ``timed``. ``serial`` counts the changes. ``types``,
-    ``hosts`` and ``given`` place the instances.
+    ``hosts`` and ``given`` place the instances. ``has_come_up`` is true if a way back led to it. ``before`` is the
+    record of the latest version that had come up before this one, as JSON has it, if there is one.
     """
 
     app: str
@@ -42,6 +43,8 @@ class Record:
     checked: tuple[str, ...] = ()
     timed: tuple[str, ...] = ()
     serial: int = 1
+    has_come_up: bool = False
+    before: Mapping[str, object] = field(default_factory=dict)
 
     @cached_property
     def placement(self) -> Placement:
@@ -86,12 +89,28 @@ class Record:
         """Return the record with other stopped instances."""
         return replace(self, stopped=tuple(names), serial=self.serial + 1)
 
+    def after(self, before: Record | None) -> Record:
+        """Return the record when it is about to take the place of one that has come up, if there is one."""
+        return replace(self, before=asdict(replace(before, before={})) if before is not None else {})
+
     def deployed(self, *, has_run: bool) -> Deployed:
-        """Return what is deployed, as a deployment sees it."""
+        """Return what is deployed, as a deployment sees it: the latest version that has come up is restored."""
         types = {type_: sum(name.rpartition(".")[0] == type_ for name in self.stopped) for type_ in self.counts}
         counts = {name: 0 if types[name] == count else count for name, count in self.counts.items()}
         stopped = {name: count for name, count in types.items() if count and not counts[name]}
-        return Deployed(self.version, counts, stopped, self, has_run)
+        old = None if has_run or not self.before else read(json.dumps(self.before))
+        if old is None:
+            return Deployed(self.version, counts, stopped, self, has_run)
+        added = tuple(name for name in counts if name not in old.counts)
+        return Deployed(old.version, counts, stopped, self._kept_in(old), unfinished=self.version, added=added)
+
+    def _kept_in(self, old: Record) -> Record:
+        """Return an older record with the counts of this one, as far as it has files for them."""
+        counts = {
+            name: min(self.counts.get(name, count), old.room.get(name, count)) for name, count in old.counts.items()
+        }
+        kept = replace(old, counts=counts)
+        return replace(kept, stopped=tuple(name for name in self.stopped if name in kept.instances))
 
     def json(self) -> bytes:
         """Return the file's content."""

@@ -193,9 +193,10 @@ class Rollout:
             serial=before.serial + 1 if before is not None else 1,
         )
 
-    def switch(self, before: Record | None) -> Steps[None]:
+    def switch(self, before: Record | None, restorable: Record | None) -> Steps[None]:
         """Install the new units on all hosts. What goes is stopped first; the rest still runs what it ran."""
-        yield from install(self.machines, self.new_record(before), before, list(self.files))
+        new = self.new_record(before).after(restorable)
+        yield from install(self.machines, new, before, list(self.files))
 
 
 def _lines(outcome: Outcome) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class Systemd:
         self._machines = Machines(target)
         self._lock = HostLock(self._machines)
         self._rollout: Rollout | None = None
-        self._before: Record | None = None
+        self._before: Record | None = None  # what a deployment found
+        self._restorable: Record | None = None  # the one to which it would go back
         # Instance → when it was started by its host: seconds since the boot, and since the epoch.
         self._started: dict[str, tuple[float, float]] = {}
         self._waves: list[list[str]] = []  # what is still to be restarted, group by group
@@ -80,11 +81,13 @@ class Systemd:
         """Return what runs now."""
         looks = yield from self._machines.look()
         self._has_looked = True
-        if self._machines.record is None:
+        record = self._machines.record
+        if record is None:
             return None
-        noted = any(look.has_come_up for look in looks.values())
-        is_up = all(self._time_left(name, *self._machines.state(name, looks)) == 0 for name in self._wanted())
-        return self._machines.record.deployed(has_run=noted or is_up)
+        noted = record.has_come_up or any(look.has_come_up for look in looks.values())
+        wanted = self._wanted()
+        is_up = all(self._time_left(name, *self._machines.state(name, looks)) == 0 for name in wanted)
+        return record.deployed(has_run=noted or (is_up and bool(wanted)))
 
     def diff(self, release: Release, before: Deployed | None) -> Steps[str]:
         """Return what would change: the version, the placement of instances, and the units."""
@@ -92,7 +95,7 @@ class Systemd:
         from procman.engines.hosts.unit_differences import differences
 
         rollout = Rollout(self._machines, release)
-        old = _record(before)
+        old = self._machines.record
         new = rollout.new_record(old)
         return (yield from differences(self._machines, rollout.files, old, new))
 
@@ -100,7 +103,8 @@ class Systemd:
         """Bring code and units to the hosts."""
         from procman.engines.hosts.rollout import Rollout
 
-        self._before = _record(before)
+        self._before = self._machines.record
+        self._restorable = _record(before) if before is not None and before.has_run else None
         self._rollout = Rollout(self._machines, release)
         yield from self._rollout.ship()
 
@@ -112,7 +116,7 @@ class Systemd:
     def apply(self, release: Release, before: Deployed | None) -> Steps[None]:
         """Install the new units, start what is new, and restart the first half of the rest. ``look`` continues."""
         assert self._rollout is not None
-        yield from self._rollout.switch(self._before)
+        yield from self._rollout.switch(self._before, self._restorable)
         record = self._machines.require_record()
         old = self._before.instances if self._before is not None else {}
         stay = [name for name in self._wanted() if old.get(name) == record.instances[name]]
@@ -127,15 +131,17 @@ class Systemd:
         looks = yield from self._machines.look(tolerant=True)  # a host that is lost keeps the others from nothing
         for error in self._machines.lost.values():
             yield Report(f"warning: {error.message}; it keeps what it has")
-        record = replace(record, serial=(failed.serial if failed else record.serial) + 1)  # newer than what has failed
+        newest = failed.serial if failed else record.serial
+        record = replace(record, serial=newest + 1, has_come_up=True)
         yield from install(self._machines, record, failed, self._machines.reached(record.used_hosts))
         yield from self._start_targets([])
         states = {name: self._machines.state(name, looks) for name in self._wanted()}
         yield from self._launch("restart", [name for name in states if not is_of(record, *states[name])])
 
     def prune(self, release: Release) -> Steps[None]:
-        """Remove all releases but the deployed one and the one before it."""
-        kept = [record.release for record in (self._machines.record, self._before) if record is not None]
+        """Remove all releases but the deployed one and the one before it that had come up."""
+        before = self._restorable or self._before
+        kept = [record.release for record in (self._machines.record, before) if record is not None]
         yield from self._machines.each("removing old releases", self._machines.hosts, host_scripts.PRUNE, kept)
 
     # Looking ----------------------------------------------------------------------------------------------------------

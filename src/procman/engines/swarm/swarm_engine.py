@@ -116,7 +116,9 @@ class Swarm:
         """Start what the release phase depends on, as far as it is new, and wait for it."""
         missing = {name: release.counts[name] for name in stack.needed if not before or name not in before.counts}
         if missing:
-            text = filled(stack.only(missing).template(), _by_label(missing))
+            if before is None:  # or nothing would know the counts of the rest, if the release phase fails
+                self._file = yield from self._store.write(release, stack.template(), "", None)
+            text = filled(stack.only(missing).template(), _by_label(missing), file=self._file)
             yield from self._deploy_stack(text, "--resolve-image=always")
             yield from wait_or_explain(self, missing, release.timeout)
 
@@ -139,9 +141,13 @@ class Swarm:
         stack = self._stack(release, before)
         restorable = before.restorable if before else None
         latest, images = "", None
-        if isinstance(restorable, Restorable):
-            latest, images = restorable.latest, restorable.images if before and before.has_run else None
-        self._file = yield from self._store.write(release, stack.template(), latest, images)
+        if before is not None and isinstance(restorable, Restorable):
+            latest = restorable.latest
+            if before.has_run:
+                images = restorable.images
+                yield from self._store.settle(restorable.kept)
+        if before is not None or not self._file:
+            self._file = yield from self._store.write(release, stack.template(), latest, images)
         text = filled(stack.template(), _by_label(release.counts), file=self._file)
         yield from self._deploy_stack(text, "--resolve-image=always")
         if before is not None:  # Swarm does not touch what has failed and has not changed

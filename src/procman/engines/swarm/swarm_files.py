@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from procman.engines.swarm.swarm_names import FILE
 
@@ -21,7 +21,8 @@ _PENDING = ".new"  # how the name of a file ends until its version has come up
 class Kept:
     """A deployed file: its name, the version and the image that it is of, and the template.
 
-    ``images`` are those of the version before it, by label, as far as that version had come up.
+    ``images`` are those of the version before it, by label, as far as that version had come up. ``counts`` are those
+    that its deployment was given.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Kept:
     image: str = ""
     template: str = "{}"
     images: Mapping[str, str] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_pending(self) -> bool:

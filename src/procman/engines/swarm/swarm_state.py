@@ -58,16 +58,25 @@ class SwarmState:
         last = files[-1]
         if not last.is_pending or (yield from self._has_come_up(last, found)):
             return Deployed(last.version, counts, stopped, Restorable(last, images, latest))
+        asked = {name: count for name, count in last.counts.items() if name not in counts}
         if len(files) == 1:
-            return Deployed(last.version, counts, stopped, Restorable(last, images, latest), has_run=False)
-        restorable = Restorable(files[0], dict(last.images or {}), latest)
-        return Deployed(files[0].version, counts, stopped, restorable, unfinished=last.version)
+            restorable = Restorable(last, images, latest)
+            return Deployed(last.version, counts, stopped, restorable, has_run=False, asked=asked)
+        return Deployed(
+            files[0].version,
+            counts,
+            stopped,
+            Restorable(files[0], dict(last.images or {}), latest),
+            unfinished=last.version,
+            asked=asked,
+            added=tuple(name for name in counts if dns_label(name) not in files[0].labels),
+        )
 
     def _has_come_up(self, file: Kept, found: Sequence[Service]) -> Steps[bool]:
         """Whether all that was deployed from a file runs by now, although no deployment waited for that to the end."""
         counts = {one.type: one.replicas for one in found}
-        applied = {one.labels.get(FILE) for one in found if dns_label(one.type) in file.labels}
-        if applied != {file.label} or not any(counts.values()):
+        applied = {label: one.labels.get(FILE) for one in found if (label := dns_label(one.type)) in file.labels}
+        if applied != dict.fromkeys(file.labels, file.label) or not any(counts.values()):
             return False
         look = yield from self._view.look(counts)
         if not look.is_done and not look.failed:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from procman.engines.interface import Release, Target
 
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
-_IMAGE, _IMAGES = "procman.image", "procman.images"
+_IMAGE, _IMAGES, _COUNTS = "procman.image", "procman.images", "procman.counts"
 _FOUND = "already exists"
 
 
@@ -68,16 +68,24 @@ class SwarmStore:
             number = max(number, number_of(latest) + 1)
         name = pending_name(f"{self._name}.{number:014}")
         label = () if images is None else (f"{_IMAGES}={json.dumps(images)}",)
-        outcome = yield from run(self._writing(release, template, name, *label))
-        self._docker.require(outcome, "the file of the stack cannot be kept")
+        counts = f"{_COUNTS}={json.dumps(dict(release.counts))}"
+        yield from self._keep(self._creating(release.version, release.image, template, name, counts, *label))
         return name
+
+    def settle(self, file: Kept) -> Steps[None]:
+        """Keep a file as that of a version that has come up after its deployment had ended."""
+        if file.is_pending:
+            yield from self._keep(self._creating(file.version, file.image, file.template, file.label))
+
+    def _keep(self, call: Call) -> Steps[None]:
+        self._docker.require((yield from run(call)), "the file of the stack cannot be kept")
 
     def settling(self, release: Release, template: str, name: str) -> Call:
         """Return the call that keeps a file as that of a version that has come up."""
-        return self._writing(release, template, final_name(name))
+        return self._creating(release.version, release.image, template, final_name(name))
 
-    def _writing(self, release: Release, template: str, name: str, *more: str) -> Call:
-        labels = (f"{APP}={self._name}", f"{VERSION}={release.version}", f"{_IMAGE}={release.image}", *more)
+    def _creating(self, version: str, image: str, template: str, name: str, *more: str) -> Call:
+        labels = (f"{APP}={self._name}", f"{VERSION}={version}", f"{_IMAGE}={image}", *more)
         words = ("config", "create", *(f"--label={label}" for label in labels), name, "-")
         return self._docker(*words, stdin=template.encode())
 
@@ -149,7 +157,8 @@ def _kept(text: str, name: str) -> Kept:
     labels = spec.get("Labels") or {}
     data = base64.b64decode(spec.get("Data") or "").decode("utf-8", "replace")
     images = json.loads(labels[_IMAGES]) if _IMAGES in labels else None
-    return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), data, images)
+    counts = json.loads(labels.get(_COUNTS, "{}"))
+    return Kept(name, labels.get(VERSION, ""), labels.get(_IMAGE, ""), data, images, counts)
 
 
 @understood
