@@ -212,9 +212,12 @@ class Connection:
         """Yield each record as it arrives, until the session hangs up. Raises NoSessionError and SuspendedError."""
         last = time.monotonic()
         while True:
-            while (complete := self.pop()) is not None:
+            if (complete := self.pop()) is not None:
                 yield complete
+                while self._complete:  # most have arrived with another one
+                    yield self._complete.popleft()
                 last = time.monotonic()
+                continue
             try:
                 if not self.receive():
                     return

@@ -26,12 +26,12 @@ class Excerpt:
     def add(self, record: Record, lines: bytes) -> None:
         """Take lines of one instance, and show them or hold them back."""
         self.found = True
-        if self._recalled is not None:
-            self._hold(record, lines)
-        elif self._first and self._count is not None:
-            self._show_first(record, lines)
-        else:
+        if self._count is None or not (self._first or self._recalled is not None):
             self._show(record, lines)
+        elif self._recalled is not None:
+            self._hold(record, lines)
+        else:
+            self._show_first(record, lines)
 
     def _hold(self, record: Record, lines: bytes) -> None:
         recalled, size = self._recalled, lines.count(b"\n")

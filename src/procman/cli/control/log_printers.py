@@ -55,6 +55,7 @@ class Printer:
 
     def __init__(self, palette: Palette, redaction: Redaction | None = None) -> None:
         self._palette = palette
+        self._reset = palette.reset.encode()
         self._redaction = redaction
         self._is_terminal = sys.stdout.isatty()
         self._width = len("system")
@@ -79,13 +80,13 @@ class Printer:
             lines = self._redaction.lines(lines)
         if self._is_terminal:
             lines = safe(lines)
-        if not self._palette.reset and 27 in lines:
+        if not self._reset and 27 in lines:
             lines = without_color(lines)
         if self._is_terminal:
             lines = guarded(lines)
-        if key[0] == "system" and self._palette.reset and 27 not in lines:
+        if self._reset and key[0] == "system" and 27 not in lines:
             head += self._palette.dim.encode()
-            end = self._palette.reset.encode() + b"\n"
+            end = self._reset + b"\n"
             self._out.add(head + lines[:-1].replace(b"\n", end + head) + end)
         else:
             self._out.add(head + lines[:-1].replace(b"\n", b"\n" + head) + b"\n")

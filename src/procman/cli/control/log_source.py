@@ -121,12 +121,9 @@ def pieces(record: Record, lines: bytes) -> list[Placed]:
     record["time"] = _time(record)
     if not isinstance(marks, list):
         return [(at, record, lines)]
-    found, start = [], 0
-    for end, next_at in zip(marks[::2], marks[1::2], strict=True):
-        found.append((at, record, lines[start:end]))
-        start, at = end, next_at
-    found.append((at, record, lines[start:]))
-    return found
+    starts = (0, *marks[::2])
+    places = zip((at, *marks[1::2]), starts, (*starts[1:], None), strict=True)
+    return [(place, record, lines[start:end]) for place, start, end in places]
 
 
 def in_order(memory: list[Placed], session: str, after: int = 0, before: int | None = None) -> Output:
