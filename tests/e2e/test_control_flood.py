@@ -209,9 +209,10 @@ def test_another_user_is_not_let_in(place: Place, hallway: Path) -> None:
 # Busy ----------------------------------------------------------------------------------------------------------------
 
 
-# The same, until the file `enough` exists: on a busy machine the clients arrive slowly.
+# The same, and then 5 MB/s until the file `enough` exists: on a busy machine the clients arrive slowly, and a flood at
+# full speed would fill the disk by then.
 LONG_FLOOD = """\
-import os, sys
+import os, sys, time
 line = b"%s %08d " + b"~" * 85 + b"\\n"
 least, start, size = int(sys.argv[2]), 0, 500
 while start < least or not os.path.exists("enough"):
@@ -219,6 +220,8 @@ while start < least or not os.path.exists("enough"):
     start += size
     while data:
         data = data[os.write(1, data) :]
+    if start > least:
+        time.sleep(0.01)
 open("count." + sys.argv[1], "w").write(str(start))
 """
 
