@@ -25,6 +25,7 @@ GROUPS = {
     # test_compose and test_quadlet write into the folder that the machine is made of
     "trixie": re.compile(r"engines/(test_systemd\.py::.*\[trixie\]|test_compose|test_quadlet)"),
     "swarm": re.compile(r"engines/test_swarm\.py"),
+    "lost node": re.compile(r"engines/live/test_swarm_live\.py"),  # the last test takes a node away
     "compose": re.compile(r"engines/live/test_(compose|example)_live\.py"),
     "ssh": re.compile(r"engines/live/test_systemd_live\.py"),
     # what is built once, for all tests of a file

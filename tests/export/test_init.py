@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import socket
 import subprocess
 from configparser import ConfigParser
 
@@ -228,6 +229,35 @@ def test_a_unit_has_started_when_it_is_ready(check: Check, in_script: str) -> No
     assert in_script in export.files["app/web.1.ready"]
     subprocess.run(["sh", "-n"], input=export.files["app/web.1.ready"], text=True, check=True)
     assert not export.warnings
+
+
+@pytest.mark.parametrize(
+    ("check", "command", "is_looked_up"),
+    [
+        (Check("http", "http://localhost:5000/up"), "./web", True),
+        (Check("tcp", "127.0.0.1:5000"), "./web", True),
+        (Check("tcp", "[::1]:5000", successes=2), "./web", True),
+        (Check("exec", "curl localhost:$PORT"), "./web", True),
+        (Check("exec", "./is-up"), "./web", False),
+        (Check("tcp", "10.0.0.1:5000"), "./web", False),
+        (Check("tcp", "localhost:5000", anyone=True), "./web", False),
+        (Check("tcp", "localhost:5000"), "FOO=1 exec docker run -p $PORT:80 shop", False),
+        (Check("delay", "5000"), "./web", False),
+    ],
+)
+def test_a_script_of_systemd_looks_up_who_listens(check: Check, command: str, is_looked_up: bool) -> None:
+    export = Export("systemd", plan_of(f"web: {command}\n", {"web": {"ready": check}}))
+    script = export.files["app/web.1.ready"]
+    assert (":1388 " in script.replace("':1388 [^ ]* 0A '", "")) is is_looked_up
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+def test_what_listens_itself_is_ready_in_the_eyes_of_the_script(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check = Check("tcp", f"localhost:{server.getsockname()[1]}")
+        script = Export("systemd", plan_of("web: ./web\n", {"web": {"ready": check}})).files["app/web.1.ready"]
+        env = {**os.environ, "MAINPID": str(os.getpid())}
+        subprocess.run(["sh", "-c", script], env=env, check=True, timeout=30)
 
 
 def test_systemd_is_told_by_the_service_itself() -> None:

@@ -98,7 +98,7 @@ def script_of(call: Call) -> tuple[str, tuple[str, ...]]:
 
     words = shlex.split(call.argv[-1])
     text = words[5]
-    name = next(name for script, name in SCRIPTS.items() if text.endswith(script))
+    name = SCRIPTS[max((script for script in SCRIPTS if text.endswith(script)), key=len)]
     return name, tuple(words[9:])
 
 

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engines.hosts.fake_hosts import release
+from procman.core.model.checks import Check
 from procman.core.model.listen import Listen, ListeningSocket
 from procman.core.model.schedule import Schedule
-from procman.engines.hosts.host_files import render_host
+from procman.engines.hosts.host_files import checked, render_host
+
+
+@pytest.mark.parametrize(
+    ("check", "is_enough"),
+    [
+        (Check("http", "http://localhost:5000/up"), True),
+        (Check("exec", "curl localhost:$PORT"), True),
+        (Check("notify", ""), True),
+        (Check("exec", "[ -e ready ]"), False),
+        (Check("delay", "1"), False),
+        (Check("tcp", "localhost:5000", anyone=True), False),
+        (None, False),
+    ],
+)
+def test_only_a_check_that_the_instance_itself_answers_is_enough(check: Check | None, is_enough: bool) -> None:
+    wanted = release()
+    for instance in wanted.plan.instances:
+        instance.ready = check if instance.type == "web" else None
+    assert checked(wanted) == (("web",) if is_enough else ())
 
 
 def test_the_timers_of_spares_are_there_and_not_linked() -> None:

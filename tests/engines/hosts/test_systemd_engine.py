@@ -82,7 +82,7 @@ def test_what_runs_before_the_switch_has_a_time_limit(
     keys: dict[str, object], name: str, message: str, places: list[str]
 ) -> None:
     late = Outcome(124, b"", b"\nssh deploy@a did not answer within 60 s\n")
-    hosts = FakeHosts({"EXECUTE": late, "JOURNAL": said("waiting for a lock\n")})
+    hosts = FakeHosts({"EXECUTE": late, "LAST_LINES": said("waiting for a lock\n")})
     system, work = engine(**keys), driver(hosts)
     with pytest.raises(EngineError, match=message) as caught:
         work.perform(deploy(system, order(system, release())))

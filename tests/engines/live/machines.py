@@ -68,8 +68,9 @@ class Host:
             (self.root / "etc/sudoers.d" / name).write_text(f"{name} ALL=(ALL) NOPASSWD: ALL\n")
 
     def answers(self) -> bool:
-        """Return whether sshd listens."""
-        return self.machine.attempt("systemctl", "is-active", "ssh.service").stdout.strip() == "active"
+        """Return whether sshd listens, and lets in more than root: while the system boots, pam_nologin(8) does not."""
+        is_active = self.machine.attempt("systemctl", "is-active", "ssh.service").stdout.strip() == "active"
+        return is_active and not (self.root / "run/nologin").exists()
 
     def key_line(self) -> str:
         """Return the line of known_hosts."""
@@ -84,7 +85,7 @@ class Machines:
         need("ip", "ssh", "ssh-keygen", "nsenter", root=True)
         self.folder = Path(tempfile.mkdtemp(prefix="procman-ssh-", dir="/var/tmp"))
         self.bridge = f"pm{uuid.uuid4().hex[:8]}"
-        self.subnet = f"10.214.{random.randrange(1, 255)}"
+        self.subnet = _free_subnet()
         self.hosts: list[Host] = []
         try:
             self._network()
@@ -145,3 +146,10 @@ class Machines:
             host.machine.end()
         attempt("ip", "link", "delete", self.bridge)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _free_subnet() -> str:
+    """Return the beginning of addresses that no other run of these tests uses."""
+    routes = attempt("ip", "route").stdout
+    free = [subnet for number in range(1, 255) if f"{(subnet := f'10.214.{number}')}.0/24" not in routes]
+    return random.choice(free)

@@ -83,7 +83,7 @@ def test_it_is_deployed_scaled_and_kept_when_a_version_fails(notes: Notes, desti
     web = f"{HOSTS[destination]}web"
     assert notes("run", "--", "python", "-c", QUEUE.format(web)) == "202\n"
     wait_for(lambda: int(notes("run", "--", "python", "-c", DONE.format(web))) >= 1, "the job is done")
-    assert "worker.1 has done 'hello'" in notes("logs", "worker")
+    wait_for(lambda: "worker.1 has done 'hello'" in notes("logs", "worker"), "the worker says so")
     notes("scale", "worker=2")
 
     notes.set_secret("")

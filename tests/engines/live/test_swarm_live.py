@@ -83,10 +83,15 @@ class Shop:
         found = {}
         for node in self.swarm.nodes:
             for number in node.call("ps", "--quiet", f"--filter=name={self.name}_").split():
-                container = Container(node.call("logs", number))
+                container = Container(node.attempt("logs", number).stdout)  # it may just have been removed
                 if container.is_up:
                     found[container.environ["PS"]] = container
         return found
+
+    def witness(self, name: str) -> Container:
+        """Return the container of an instance whose witness is up: the instance runs before that."""
+        wait_for(lambda: name in self.containers(), f"the witness of {name} is up")
+        return self.containers()[name]
 
     def variable(self, name: str, value: str) -> None:
         with (self.app.folder / ".env").open("a") as file:
@@ -128,11 +133,10 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     assert shop.states() == dict.fromkeys(names, ("running", "1"))
 
     expected = shop.app.expected("web=2,mail_er=1,client=1")
-    found = shop.containers()
     for name in ("mail_er.1", "client.1"):
-        environ = found[name].environ
+        environ = shop.witness(name).environ
         assert {key for key, value in expected[name].items() if environ.get(key) != value} == set()
-    assert found["mail_er.1"].arguments == [b"it's", b"mail_er.1"]
+    assert shop.witness("mail_er.1").arguments == [b"it's", b"mail_er.1"]
     services = shop.manager.call("stack", "services", "--format={{.Name}}", shop.name).split()
     inspected = shop.manager.call("service", "inspect", *services)
     assert [name for name, value in HOSTILE.items() if len(value) > 6 and json.dumps(value)[1:-1] in inspected] == []
@@ -153,7 +157,7 @@ def test_from_nothing_to_two_versions_and_back(shop: Shop) -> None:
     assert done.out == "lan: 2 is deployed (was 1): web 3, client 1\n", "counts are kept"
     assert len(shop.objects("secret")) == 1
     assert shop.objects("secret") != secrets
-    assert shop.containers()["client.1"].environ["TOKEN"] == "secret-hunter2"
+    assert shop.witness("client.1").environ["TOKEN"] == "secret-hunter2"
 
     done = shop.attempt("run", "--", "sh", "-c", 'echo "$TOKEN $PS"; echo no >&2; exit 7')
     assert (done.code, done.out) == (7, "secret-hunter2 run.1\n")
@@ -246,9 +250,13 @@ def test_instances_leave_a_node_that_is_drained_or_lost(shop: Shop, swarm: Clust
     assert len({node for _, _, node in shop.ps().values()}) == 2
 
     lost = swarm.nodes.pop()
-    lost.process.kill()  # without a word: its containers cannot be reached any more
-    wait_for(lambda: shop.states() == up and len({node for _, _, node in shop.ps().values()}) == 1, "they start here")
-    shop.deploy("2")
-    assert shop.states() == dict.fromkeys(up, ("running", "2"))
-    shop("down")
-    lost.end()
+    try:
+        lost.process.kill()  # without a word: its containers cannot be reached any more
+        wait_for(
+            lambda: shop.states() == up and len({node for _, _, node in shop.ps().values()}) == 1, "they start here"
+        )
+        shop.deploy("2")
+        assert shop.states() == dict.fromkeys(up, ("running", "2"))
+        shop("down")
+    finally:
+        lost.end()

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import harness
 from engines.live.machines import Host, Machines
 from engines.live.python_image import put_python
-from export.rig import HOSTILE, PROCFILE, WITNESS, Application, parse_environ, wait_for
+from export.rig import HOSTILE, LIMIT, PROCFILE, WITNESS, Application, parse_environ, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Shop:
     def call(self, *words: str, code: int = 0, stdin: bytes = b"") -> harness.Finished:
         """Run a command, which must end with this exit code. Its words come before ``--on lan``."""
         first, *others = words
-        done = harness.call(first, "--on", "lan", *others, cwd=self.folder, env=self.machines.env, stdin=stdin)
+        argv = (first, "--on", "lan", *others)
+        done = harness.call(*argv, cwd=self.folder, env=self.machines.env, stdin=stdin, limit=2 * LIMIT)
         assert done.code == code, done
         return done
 
@@ -214,8 +216,39 @@ def test_a_check_decides_when_it_is_ready_and_the_time_limit_is_an_exit_code(sho
     )
     shop.deploy("v1", "-m", "web=1,worker=0")
     shop.write("never", "")
-    done = shop.deploy("v2", "-t", "2", code=124)
-    assert "web.1 did not come up within 2 s; v1 runs again" in done.err
+    done = shop.deploy("v2", "-t", "5", code=124)
+    assert "web.1 did not come up within 5 s; v1 runs again" in done.err
+
+
+# Listens on its port, and ends if another program does. Perl is in every Debian.
+LISTEN = r"""#!/usr/bin/perl
+use Socket;
+socket(my $server, PF_INET, SOCK_STREAM, 0);
+bind($server, sockaddr_in($ENV{PORT}, INADDR_ANY)) or die "port $ENV{PORT}: $!\n";
+listen($server, 5) or die $!;
+print STDERR "listens\n";
+sleep 1000;
+"""
+
+
+def test_a_port_that_another_program_has_makes_nothing_ready(shop: Shop) -> None:
+    shop.write("Procfile", "web: sleep 1; exec ./listen\n")
+    shop.write("listen", LISTEN, 0o755)
+    shop.write("procman.toml", f"{TABLE}[process.web]\nready = {{ tcp = true }}\nmax_restarts = 2\nbackoff = 0.2\n")
+    shop.deploy("v1", "-m", "web=1")
+    shop.call("down")
+    stranger = shop.a.root / "root/listen"
+    stranger.write_text(LISTEN)
+    stranger.chmod(0o755)
+    run = ("systemd-run", "--quiet", "--unit=stranger", "--setenv=PORT=5000", "/root/listen")
+    shop.a.machine.call(*run)
+    try:
+        listens = ("grep", "-q", ":1388 .* 0A ", "/proc/net/tcp")
+        wait_for(lambda: shop.a.machine.attempt(*listens).returncode == 0, "the other program listens")
+        done = shop.deploy("v2", "-m", "web=1", code=1)
+        assert re.search(r"web\.1 FAILED: .*\n(.*\n)*  port 5000: Address already in use\n", done.err)
+    finally:
+        shop.a.machine.call("systemctl", "stop", "stranger.service")
 
 
 def test_ctrl_c_lets_the_next_deploy_mend_it(shop: Shop) -> None:
@@ -231,16 +264,29 @@ def test_ctrl_c_lets_the_next_deploy_mend_it(shop: Shop) -> None:
     assert {row[1:] for row in shop.ps().values()} == {("running", "v2")}
 
 
+def moment(host: Host, instance: str, what: str) -> int:
+    words = ("systemctl", "show", "--value", f"--property={what}TimestampMonotonic", f"shop-{instance}.service")
+    return int(host.machine.call(*words))
+
+
+def last_words(shop: Shop, count: int) -> list[str]:
+    """Return the first word of each of the last lines of web, sorted."""
+    lines = shop.call("logs", "-n", str(count), "web").out.splitlines()
+    return sorted(line.split("| ")[1].split()[0] for line in lines)
+
+
 def test_a_rolling_restart_takes_one_after_the_other(shop: Shop) -> None:
     shop.deploy("v1", "-m", "web=2")
     done = shop.call("restart", "--rolling", "web")
     assert "restarted: web" in done.out
-    lines = [line.split("| ")[1] for line in shop.call("logs", "-n", "4", "web").out.splitlines()]
-    assert [line.split()[0] for line in lines] == ["bye", "up"] * 2
+    # Both machines have the clock of our kernel.
+    assert moment(shop.a, "web@1", "ActiveEnter") < moment(shop.b, "web@2", "ActiveExit")
+    wait_for(lambda: last_words(shop, 4) == ["bye", "bye", "up", "up"], "the journals have both restarts")
 
 
 def test_logs_of_all_hosts_are_followed_together(shop: Shop) -> None:
     shop.deploy("v1", "-m", "web=2")
+    wait_for(lambda: last_words(shop, 2) == ["up", "up"], "the journals have both starts")
     session = shop.session("logs", "-f", "-n", "1")
     try:
         session.wait_for(r"web\.\d +\| up web")
@@ -440,6 +486,10 @@ def test_the_example_works_over_two_machines_and_is_kept_when_a_version_fails(no
     notes.call("down")
 
 
+def is_silent(host: Host, *argv: str) -> bool:
+    return host.machine.call(*argv) == ""
+
+
 def test_down_leaves_nothing_of_the_application_and_everything_of_another(shop: Shop) -> None:
     shop.write("procman.toml", f'{TABLE}app = "shop.eu"\n')
     shop.deploy("v1", "-m", "web=2,worker=0")
@@ -452,6 +502,7 @@ def test_down_leaves_nothing_of_the_application_and_everything_of_another(shop: 
     shop.write("procman.toml", TABLE)
     for host in (shop.a, shop.b):
         assert shop.active(host) == []
-        left = "find /etc/systemd /srv -name '*shop*'; systemctl list-units --all --plain --no-legend 'shop*'"
-        assert host.machine.call("sh", "-c", left) == ""
+        assert host.machine.call("find", "/etc/systemd", "/srv", "-name", "*shop*") == ""
+        listed = ("systemctl", "list-units", "--all", "--plain", "--no-legend", "shop*")
+        wait_for(partial(is_silent, host, *listed), "systemd has forgotten all units")
     assert "shop is not deployed to lan" in shop.call("ps", code=1).err

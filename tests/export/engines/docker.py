@@ -162,15 +162,15 @@ class Node:
         argv = [str(self._program), "-H", self.socket, "import", "--change", "WORKDIR /app", "-", IMAGE]
         subprocess.run(argv, input=tar, check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
 
-    def containers(self, every: bool = False) -> Iterator[Container]:
-        """Return the running containers; with ``every``, also those that have ended."""
-        for number in self.running(every=every):
+    def containers(self, every: bool = False, of: str = "") -> Iterator[Container]:
+        """Return the running containers; with ``every``, also those that have ended; with ``of``, those of a stack."""
+        for number in self.running(every, of):
             yield Container(self._log(number))
 
-    def running(self, every: bool = False) -> list[str]:
-        """Return the IDs of the running containers; with ``every``, also of those that have ended."""
+    def running(self, every: bool = False, of: str = "") -> list[str]:
+        """Return the IDs of the running containers; the arguments are those of `containers`."""
         found = json.loads(self._ask(f"/containers/json?all={str(every).lower()}"))
-        return [str(one["Id"]) for one in found]
+        return [str(one["Id"]) for one in found if not of or any(name.startswith(f"/{of}") for name in one["Names"])]
 
     def _log(self, number: str) -> str:
         """Return what a container wrote: frames of both streams, with the length in the last 4 of 8 header bytes."""
@@ -200,7 +200,10 @@ class Node:
                 self.process.kill()
                 self.process.wait(LIMIT)
         for pid in self._left():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _left(self) -> list[int]:
@@ -272,6 +275,9 @@ class Cluster:
         token = manager.call("swarm", "join-token", "-q", "worker").strip()
         for worker in workers:
             worker.call("swarm", "join", "--token", token, "--advertise-addr", worker.address, manager.address)
+        # A node that has joined gets no task before its manager knows that it is ready.
+        ready = ["Ready"] * len(self.nodes)
+        wait_for(lambda: manager.call("node", "ls", "--format={{.Status}}").split() == ready, "all nodes are ready")
 
     def end(self) -> None:
         """Stop everything, in whatever state it is."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 
 import pytest
 
 from export.engines.docker import IMAGE, Cluster
 from export.engines.roots import root
-from export.rig import LIMIT, Application, attempt, cannot
+from export.rig import LIMIT, Application, attempt, cannot, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LINES = """\
 web: sleep 2 && exec busybox httpd -f -p $PORT -h /app
 mail: pwd; exec ../witness
-multi: (trap 'sleep 0.3; echo a done; exit' TERM; while :; do sleep 0.1; done) & ./witness & wait
+multi: (trap 'sleep 0.3; echo a done; exit' TERM; echo a up; while :; do sleep 0.1; done) & ./witness & wait
 launcher: ./witness & trap 'exit 1' TERM; wait
 always: ./witness
 lazy: ./witness
@@ -97,6 +98,9 @@ def test_it_starts_waits_and_stops_as_start_does(tmp_path: Path, docker: Cluster
         assert states["web"] == "running healthy", "mail waits for it"
         assert states["release"] == "exited "
         assert started(node, "web") > ended(node, "release")
+        for name in ("mail", "multi", "launcher", "always"):
+            wait_for(partial(has_said, node, name, "up"), f"{name} is up")
+        wait_for(partial(has_said, node, "multi", "a up"), "both of multi are up")
         assert "/app/mail" in said(node, "mail")
         done = compose(out, "stop")
         assert done.returncode == 0, done.stdout
@@ -121,6 +125,10 @@ def test_a_failed_release_stops_the_rest(tmp_path: Path, docker: Cluster) -> Non
 
 def said(node: Node, name: str) -> list[str]:
     return node.call("logs", f"out-{name}-1").splitlines()
+
+
+def has_said(node: Node, name: str, line: str) -> bool:
+    return line in said(node, name)
 
 
 def started(node: Node, name: str) -> str:

@@ -144,7 +144,7 @@ def test_podman_starts_and_stops_as_start_does(machine: Machine, tmp_path: Path)
         environ = Container("\n".join(said(name))).environ
         assert {key: value for key, value in expected[f"{name}.1"].items() if environ.get(key) != value} == {}
     machine.call("systemctl", "stop", "shop-web@1", "shop-mail@1")
-    assert (said("web").count("bye"), said("mail").count("bye")) == (2, 1)
+    wait_for(lambda: (said("web").count("bye"), said("mail").count("bye")) == (2, 1), "the journal has their ends")
     for name in ("web", "mail"):
         assert machine.attempt("systemctl", "is-active", f"shop-{name}@1").stdout.split()[-1] == "inactive"
 
@@ -171,4 +171,4 @@ def test_podman_kills_what_is_unhealthy_and_systemd_starts_it_again(machine: Mac
     wait_for(lambda: lives() == 1, "it is up")
     wait_for(lambda: machine.call("podman", "ps", "--format={{.Status}}").count("(healthy)") == 3, "all checks pass")
     machine.call("podman", "exec", "shop-web-1", "touch", "/app/sick")
-    wait_for(lambda: lives() == 2, "it has been restarted")
+    wait_for(lambda: lives() > 1, "it has been restarted")

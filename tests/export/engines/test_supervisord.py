@@ -7,6 +7,7 @@ import pwd
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,10 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
+def is_logged(supervisor: Supervisor, name: str) -> bool:
+    return f"up {name}" in (supervisor.logs / f"{name}.log").read_text()
+
+
 def test_everything_arrives_comes_back_and_ends(app: Application, supervisor: Supervisor) -> None:
     app.export("supervisord", supervisor.included, "-m", FORMATION, "--log", str(supervisor.logs))
     supervisor.start()
@@ -80,7 +85,7 @@ def test_everything_arrives_comes_back_and_ends(app: Application, supervisor: Su
     for name, env in app.expected(FORMATION).items():
         assert app.environ(name).items() >= env.items()
         assert "PROCMAN_SESSION" not in app.environ(name)
-        assert "up" in (supervisor.logs / f"{name}.log").read_text()
+        wait_for(partial(is_logged, supervisor, name), f"the log of {name}")
     for type_ in ("web", "worker", "clock"):
         assert (app.seen / f"{type_}.1.args").read_bytes().split(b"\0")[:-1] == app.arguments(type_)
 
@@ -119,7 +124,7 @@ def test_a_launcher_that_dies_has_not_stopped_before_its_program(tmp_path: Path,
     first = app.pid("web.1")
     supervisor.control("stop", "shop:web.1")
     assert (app.seen / "web.1.bye").exists()
-    assert not app.survivors()
+    app.wait_until_gone()
     app.forget("web.1")
     supervisor.control("start", "shop:web.1")
     assert app.pid("web.1") != first

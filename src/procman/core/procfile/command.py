@@ -23,6 +23,8 @@ _SHELL_WORDS = frozenset(
     ).split()
 )
 
+_CONTAINER_CLIENTS = frozenset({"docker", "docker-compose", "podman", "podman-compose", "nerdctl", "finch", "lima"})
+
 
 def needs_shell(command: str) -> bool:
     """Whether only a shell can run this command, because of its characters, an assignment, or a builtin."""
@@ -127,3 +129,9 @@ def _is_operator(command: str, at: int) -> bool:
     if command[at] == "&":  # 2>&1 and <&3 are redirections
         return at == 0 or command[at - 1] not in "<>"
     return command[at] in ";|()\n" or command.startswith("<<", at)
+
+
+def is_container_client(command: str) -> bool:
+    """Whether this is a client of a container engine, which publishes a port from a process not below the client."""
+    words = [word for word in command.split() if word != "exec" and "=" not in word]
+    return bool(words) and words[0].rpartition("/")[2] in _CONTAINER_CLIENTS

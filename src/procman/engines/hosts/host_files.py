@@ -9,7 +9,7 @@ from procman.core.model.plan import Plan
 from procman.engines.interface import EngineError
 from procman.export.application import ONCE, RELEASE, application, own
 from procman.export.file import SECRET, ExportFile, header
-from procman.export.init.ready_scripts import ready_lines
+from procman.export.init.ready_scripts import shows_itself
 from procman.export.init.systemd import render
 from procman.export.overlay import dependencies_of
 from procman.export.units import environment_lines, is_awaited
@@ -127,9 +127,12 @@ def once(release: Release) -> tuple[str, ...]:
 
 
 def checked(release: Release) -> tuple[str, ...]:
-    """Return the types whose units count as active only when they are ready."""
+    """Return the types whose units count as active only when they themselves answer.
+
+    Another check may pass for what is about to fail: a file is left from a life before, or another program answers.
+    """
     app = application(lasting_plan(release), release.options)
-    return tuple(service.name for service in app.services if ready_lines(service, ""))
+    return tuple(service.name for service in app.services if shows_itself(service))
 
 
 def timed(release: Release) -> tuple[str, ...]:

@@ -315,3 +315,9 @@ while [ -e "$units/$app/{FILE}" ] && [ $left -gt 0 ]; do sleep 0.2; left=$((left
 JOURNAL = """\
 journal "$@"
 """
+
+# Read the journal after all that has been written so far has reached it: the last lines of what has just ended. The
+# arguments are those of journalctl. Only root may wait for that.
+LAST_LINES = f"""\
+journalctl --sync 2>/dev/null || :
+{JOURNAL}"""

@@ -29,7 +29,7 @@ def last_lines(machines: Machines, host: str, identifier: str, count: int, since
     """
     words = ["--no-pager", "--quiet", "--output=cat", f"--lines={count}", f"SYSLOG_IDENTIFIER={identifier}"]
     words += [f"--since={'@' if since > 0 else ''}{since:.0f}{'' if since > 0 else 's'}"] if since else []
-    outcome = yield from machines.on(host, host_scripts.JOURNAL, *words)
+    outcome = yield from machines.on(host, host_scripts.LAST_LINES, *words)
     return outcome.text.splitlines() if outcome.ok else ()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from procman.core.model.checks import DELAY, NOTIFY
+from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, NOTIFY, TCP, split_host, split_url
 from procman.core.model.dependency import READY
+from procman.core.model.plan import speaks_of_port
+from procman.core.procfile.command import is_container_client
 from procman.export.application import LASTING, seconds
 from procman.export.file import SCRIPT, ExportFile, ExportWarning, header
 from procman.export.overlay import dependencies_of
@@ -23,7 +25,7 @@ _SCRIPT = """\
 ready() {{
 {check}
 }}
-
+{own}
 {first}# A process that ends before it is ready has failed. systemd acts on it when this script has ended.
 # If it ended even before this script began, systemd sets no MAINPID.
 while [ -e "/proc/${{MAINPID:-none}}" ]; do
@@ -33,10 +35,29 @@ done
 exit 1
 """
 
-
-_ONCE = "(ready) >/dev/null 2>&1 && exit 0"
+# The unit's processes are found by its control group, whatever their parents are. A row of the kernel's table: number,
+# address, the other address, state (0A is LISTEN), five fields, and the inode, by which a descriptor names the socket.
+_OWN = """
+# Whether a process of this unit listens on port {port}. If another program does, that one answers, and ours will fail.
+# When in doubt, it is ours: without such a table, or if the files of a process cannot be seen.
+own() {{
+    row=' *[0-9]+: [0-9A-F]+:{port:04X} [^ ]+ 0A( +[^ ]+){{5}} +([0-9]+) .*'
+    sockets=$(sed -nE "s/^$row/socket:[\\2]/p" /proc/net/tcp /proc/net/tcp6)
+    group=$(grep -m 1 -E '^[0-9]+:(name=systemd)?:' "/proc/$MAINPID/cgroup") || return 1
+    [ -n "$sockets" ] || return 0
+    for path in $(grep -lsF "$group" /proc/[0-9]*/cgroup); do
+        files=${{path%cgroup}}fd
+        [ -r "$files" ] || [ ! -e "$files" ] || return 0
+        ls -l "$files" | grep -qF "$sockets" && return 0
+    done
+    return 1
+}}
+"""
+_PASSES = "(ready) >/dev/null 2>&1"
+_OWN_PASSES = f"{_PASSES} && own 2>/dev/null"
+_ONCE = "{passes} && exit 0"
 _IN_A_ROW = """\
-if (ready) >/dev/null 2>&1; then passed=$((passed + 1)); else passed=0; fi
+if {passes}; then passed=$((passed + 1)); else passed=0; fi
     [ "$passed" -lt {successes} ] || exit 0"""
 
 
@@ -92,14 +113,36 @@ def ready_script(app: Application, service: Service, instance: InstancePlan) -> 
     if ready is None or not _is_awaited(service):
         return
     comment = header("systemd", app.name, f"{instance.name} is ready, and so it has started, when this succeeds.")
+    port = _own_port(instance, ready)
+    attempt = _IN_A_ROW if ready.successes > 1 else _ONCE
     content = _SCRIPT.format(
         comment=comment,
+        own=_OWN.format(port=port) if port is not None else "",
         first=_first(ready),
-        attempt=_IN_A_ROW.format(successes=ready.successes) if ready.successes > 1 else _ONCE,
+        attempt=attempt.format(successes=ready.successes, passes=_PASSES if port is None else _OWN_PASSES),
         check=check_command(ready).rstrip("\n"),
         interval=seconds(ready.interval),
     )
     yield ExportFile(f"{app.name}/{instance.name}.ready", content, SCRIPT)
+
+
+def shows_itself(service: Service) -> bool:
+    """Whether the service is ready only by what it does itself, and not by what another program may answer."""
+    ready = service.first.ready
+    is_checked = ready is not None and _is_awaited(service) and _own_port(service.first, ready) is not None
+    return is_checked or _notifies(service)
+
+
+def _own_port(instance: InstancePlan, ready: Check) -> int | None:
+    """Return the port that the instance itself has to listen on when the check passes, as with `start`."""
+    if ready.anyone or is_container_client(instance.command):
+        return None
+    if ready.kind == EXEC:
+        return instance.port if speaks_of_port(ready.target, instance.port, instance.type) else None
+    if ready.kind not in (HTTP, TCP):
+        return None
+    host = (split_url(ready.target) if ready.kind == HTTP else split_host(ready.target))[0]
+    return ready.port if host in (HERE, "[::1]", "::1") or host.startswith("127.") else None
 
 
 def _first(ready: Check) -> str:

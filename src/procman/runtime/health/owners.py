@@ -6,8 +6,7 @@ milliseconds.
 
 from __future__ import annotations
 
-import os
-
+from procman.core.procfile.command import is_container_client
 from procman.runtime.system.listeners import all_inodes, holders, is_local, listening_inodes, owner_of
 
 TYPE_CHECKING = False
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
     from procman.runtime.processes.children import Children
-
-# Clients of a container engine: the engine publishes the port, from a process that is not below the client.
-CONTAINER_CLIENTS = frozenset({"docker", "docker-compose", "podman", "podman-compose", "nerdctl", "finch", "lima"})
 
 
 class Owners:
@@ -50,7 +46,7 @@ class Owners:
         if child is None or self._trusted.get((plan.name, port)) == child.pid:
             return ""
         inodes = look()
-        if inodes and not holders(self._children.tree(child), inodes) and not _is_container_client(plan.command):
+        if inodes and not holders(self._children.tree(child), inodes) and not is_container_client(plan.command):
             return self._name(inodes)
         self._trusted[plan.name, port] = child.pid
         return ""
@@ -64,8 +60,3 @@ class Owners:
         if inodes not in self._names:
             self._names[inodes] = owner_of(inodes)
         return self._names[inodes]
-
-
-def _is_container_client(command: str) -> bool:
-    words = [word for word in command.split() if word != "exec" and "=" not in word]
-    return bool(words) and os.path.basename(words[0]) in CONTAINER_CLIENTS
