@@ -429,6 +429,23 @@ def test_what_does_not_depend_on_the_first_half_goes_with_it() -> None:
     assert beside(project, ["web.1", "web.2"]) == ["mail_er.1", "mail_er.2"]
 
 
+@pytest.mark.parametrize("verb", ["stop", "down"])
+def test_what_depends_on_another_stops_before_it(verb: str) -> None:
+    overlay: Overlay = {
+        "web": {"depends_on": (Dependency("worker", "started"),)},
+        "once": {"depends_on": (Dependency("web", "started"), Dependency("old", "started"))},
+    }
+    lines = "web: ./web\nworker: ./work\nold: ./old\nonce: ./once\n"
+    project = project_of(lines, overlay, {"web": 2, "worker": 1, "old": 1, "once": 2})
+    free = said("", 1, "No such object: shop-procman-lock")
+    docker = Docker(cp=stored(project), ps=said("12"), inspect_12=said(STATES), inspect=free)
+    compose = engine()
+    docker.driver.perform(compose.stop(()) if verb == "stop" else compose.down())
+    names = {one["Id"][:12]: one["Config"]["Labels"]["procman.type"] for one in json.loads(STATES)}
+    stops = [{names[word] for word in call.argv[2:]} for call in docker.driver.calls if call.argv[1] == "stop"]
+    assert stops == [{"bad", "once"}, {"old", "web"}, {"worker"}]
+
+
 def test_a_compose_of_its_own_is_looked_for_once() -> None:
     docker = Docker(**{"docker compose version": said("", 1), "docker-compose version": said("2.26.1")})
     docker.driver.perform(engine().check())

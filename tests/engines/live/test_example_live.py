@@ -72,9 +72,15 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notes]:
         cluster.end()
 
 
-@pytest.mark.parametrize("destination", ["staging", "production"])
+@pytest.fixture(params=["staging", "production"])
+def destination(notes: Notes, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield a destination, and leave nothing there: the names of its networks are those of the other one."""
+    notes.destination = request.param
+    yield request.param
+    notes.attempt("down")
+
+
 def test_it_is_deployed_scaled_and_kept_when_a_version_fails(notes: Notes, destination: str) -> None:
-    notes.destination = destination
     notes.set_secret("s3cr3t")
     image = ("--image", "notes:1", "-m", "web=1,worker=1,clock=1,store=1")
     done = notes.attempt("deploy", "--version", "1", *image)

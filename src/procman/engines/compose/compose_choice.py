@@ -33,6 +33,16 @@ def in_the_way(project: Project, found: Iterable[Container]) -> list[Container]:
     ]
 
 
+def in_order_of_stop(project: Project | None, found: Iterable[Container]) -> list[list[Container]]:
+    """Return the containers in groups that stop one after the other: what depends on another type stops before it."""
+    left, groups = list(found), []
+    while left:
+        needed = {other for one in left for other in (project.needs.get(one.state.type, ()) if project else ())}
+        groups.append([one for one in left if one.state.type not in needed] or left)
+        left = [one for one in left if one not in groups[-1]]
+    return groups
+
+
 def first_half(project: Project, found: Iterable[Container]) -> list[str]:
     """Return the instances to replace first: half of each type that serves a port, if more than one is there."""
     ready = [one.state for one in found if one.is_ready]

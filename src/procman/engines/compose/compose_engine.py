@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
-from procman.engines.compose.compose_choice import beside, first_half, in_the_way, named, surplus
+from procman.engines.compose.compose_choice import beside, first_half, in_order_of_stop, in_the_way, named, surplus
 from procman.engines.compose.compose_commands import Commands, require
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_records import containers, reason_of
@@ -242,12 +242,7 @@ class Compose:
     def stop(self, names: Sequence[str]) -> Steps[None]:
         """See Engine.stop."""
         project = yield from self._noted()
-        found = yield from self._containers()
-        chosen = named(found, names)
-        if chosen:
-            yield from self._succeed(
-                self._commands.docker("stop", *(one.id for one in chosen), timeout=None), "cannot stop"
-            )
+        yield from self._stop(named((yield from self._containers()), names))
         whole = [name for name, count in project.counts.items() if count and (not names or name in names)]
         stopped = {**project.stopped, **{name: project.counts[name] for name in whole}}
         self._project = project.with_counts({**project.counts, **dict.fromkeys(whole, 0)}, stopped)
@@ -266,7 +261,7 @@ class Compose:
 
     def down(self) -> Steps[None]:
         """See Engine.down. Another project of Compose may have the same name, so only what is ours is removed."""
-        yield from self._store.read()  # raises EngineError if it is another application's
+        self._project = yield from self._store.read()  # raises EngineError if it is another application's
         yield from self._store.require_free()
         yield from self._remove((yield from self._every_container()))
         name = self._commands.project
@@ -388,10 +383,15 @@ class Compose:
 
     def _remove(self, found: Iterable[Container]) -> Steps[None]:
         """Stop containers, and remove them."""
-        ids = [one.id for one in found]
-        if ids:
-            yield from self._succeed(self._commands.docker("stop", *ids, timeout=None), "cannot stop what is to go")
+        chosen = list(found)
+        yield from self._stop(chosen)
+        if ids := [one.id for one in chosen]:
             yield from self._succeed(self._commands.docker("rm", "--force", *ids), "cannot remove what is to go")
+
+    def _stop(self, found: Iterable[Container]) -> Steps[None]:
+        for group in in_order_of_stop(self._project, found):
+            ids = [one.id for one in group]
+            yield from self._succeed(self._commands.docker("stop", *ids, timeout=None), "cannot stop all of it")
 
     def _succeed(self, call: Call, message: str) -> Steps[None]:
         outcome = yield from run(call)
