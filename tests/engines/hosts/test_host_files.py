@@ -6,9 +6,10 @@ import pytest
 
 from engines.hosts.fake_hosts import release
 from procman.core.model.checks import Check
+from procman.core.model.dependency import Dependency
 from procman.core.model.listen import Listen, ListeningSocket
 from procman.core.model.schedule import Schedule
-from procman.engines.hosts.host_files import checked, render_host
+from procman.engines.hosts.host_files import checked, needs, render_host
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,14 @@ def test_only_a_check_that_the_instance_itself_answers_is_enough(check: Check | 
     for instance in wanted.plan.instances:
         instance.ready = check if instance.type == "web" else None
     assert checked(wanted) == (("web",) if is_enough else ())
+
+
+def test_the_record_has_what_each_type_depends_on() -> None:
+    wanted = release()
+    for instance in wanted.plan.instances:
+        if instance.type == "web":
+            instance.depends_on = (Dependency("worker", "started"), Dependency("release", "completed_successfully"))
+    assert needs(wanted) == {"web": ["worker"]}
 
 
 def test_the_timers_of_spares_are_there_and_not_linked() -> None:

@@ -231,6 +231,21 @@ def test_nothing_is_removed_while_another_command_has_the_lock() -> None:
     assert hosts.scripts() == ["SHOW", "REMOVE"], "no one can know the lock of a host that is lost"
 
 
+@pytest.mark.parametrize("verb", ["stop", "down"])
+def test_what_depends_on_another_stops_before_it_on_whichever_host(verb: str) -> None:
+    needs = '"needs": {"job": ["web"], "web": ["worker"]}, "serial": 4'
+    shown = {host: (HERE / f"show_{host[-1]}.txt").read_text() for host in ("deploy@a", "deploy@b")}
+    hosts = FakeHosts({("SHOW", host): said(text.replace('"serial": 3', needs)) for host, text in shown.items()})
+    driver(hosts).perform(engine().stop(()) if verb == "stop" else engine().down())
+    stops = [
+        {word for word in words if word.endswith(".service")} for script, _, words in hosts.log if script == "STOP"
+    ]
+    assert sorted(map(sorted, stops[:2])) == [["shop-job@1.service"], ["shop-sick@1.service"]]
+    assert sorted(map(sorted, stops[2:4])) == [["shop-web@1.service"], ["shop-web@2.service"]]
+    assert stops[4:] == [{"shop-worker@1.service"}]
+    assert hosts.scripts()[-1] == ("LINK" if verb == "stop" else "REMOVE")
+
+
 def test_scaling_uses_the_files_that_are_there() -> None:
     hosts = FakeHosts()
     driver(hosts).perform(engine().scale({"web": 3, "worker": 0}))

@@ -483,6 +483,11 @@ def test_the_example_works_over_two_machines_and_is_kept_when_a_version_fails(no
     done = notes.call("deploy", "--version", "2", code=1)
     assert "missing in the env file: SECRET_KEY" in done.err
     assert {row[1:] for row in notes.ps().values()} == {("running", "1")}
+    notes.call("stop")
+    ends = {f"worker.{number} leaves no job behind" for number in (1, 2, 3, 4)}
+    wait_for(
+        lambda: ends <= {line.split("| ")[1] for line in notes.call("logs", "worker").out.splitlines()}, "it is so"
+    )
     notes.call("down")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.procfile.selection import matches
+from procman.engines.stop_order import stop_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,12 +36,9 @@ def in_the_way(project: Project, found: Iterable[Container]) -> list[Container]:
 
 def in_order_of_stop(project: Project | None, found: Iterable[Container]) -> list[list[Container]]:
     """Return the containers in groups that stop one after the other: what depends on another type stops before it."""
-    left, groups = list(found), []
-    while left:
-        needed = {other for one in left for other in (project.needs.get(one.state.type, ()) if project else ())}
-        groups.append([one for one in left if one.state.type not in needed] or left)
-        left = [one for one in left if one not in groups[-1]]
-    return groups
+    every = list(found)
+    groups = stop_order((one.state.type for one in every), project.needs if project else {})
+    return [[one for one in every if one.state.type in group] for group in groups]
 
 
 def first_half(project: Project, found: Iterable[Container]) -> list[str]:

@@ -11,7 +11,7 @@ from procman.engines.records import Deployed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 FILE = "deployed.json"
 
@@ -23,7 +23,8 @@ class Record:
     ``room`` says how many instances of each type have files, so that it can be scaled to. ``ports`` are those of the
     first instances, ``folders`` the working directories of types that do not run in the application's own. ``stopped``
     are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done then; systemd knows when
-    those in ``checked`` answer, and timers start those in ``timed``. ``serial`` counts the changes. ``types``,
+    those in ``checked`` answer, and timers start those in ``timed``. ``needs`` are the types that a type depends on.
+    ``serial`` counts the changes. ``types``,
     ``hosts`` and ``given`` place the instances. ``has_come_up`` is true if a way back led to it. ``before`` is the
     record of the latest version that had come up before this one, as JSON has it, if there is one.
     """
@@ -42,6 +43,7 @@ class Record:
     once: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     timed: tuple[str, ...] = ()
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     serial: int = 1
     has_come_up: bool = False
     before: Mapping[str, object] = field(default_factory=dict)

@@ -135,6 +135,13 @@ def checked(release: Release) -> tuple[str, ...]:
     return tuple(service.name for service in app.services if shows_itself(service))
 
 
+def needs(release: Release) -> dict[str, list[str]]:
+    """Return the types that each type depends on."""
+    app = application(lasting_plan(release), release.options)
+    found = {service.name: [other.name for other, _ in dependencies_of(app, service)] for service in app.services}
+    return {name: others for name, others in found.items() if others}
+
+
 def timed(release: Release) -> tuple[str, ...]:
     """Return the types that run by the clock."""
     return tuple(dict.fromkeys(one.type for one in release.plan.instances if one.schedule))

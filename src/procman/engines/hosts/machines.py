@@ -13,6 +13,7 @@ from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
 from procman.engines.hosts.unit_states import parse
 from procman.engines.interface import EngineError
 from procman.engines.records import EXITED, FAILED, RUNNING, UNKNOWN, WAITING, InstanceState
+from procman.engines.stop_order import stop_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -270,9 +271,13 @@ class Machines:
         return state, found
 
     def stop(self, gone: Mapping[str, str], left: Mapping[str, str]) -> Steps[None]:
-        """Stop instances and wait until they are down. Both mappings hold hosts by instance."""
-        units = stop_units(self.app, gone, left)
-        yield from self.each("stopping", units, host_scripts.STOP, units, timeout=None)
+        """Stop instances and wait until they are down: what depends on another one first, on whichever host that is.
+
+        Both mappings hold hosts by instance.
+        """
+        for group in stop_order((_type(name) for name in gone), self.record.needs if self.record else {}):
+            units = stop_units(self.app, {name: host for name, host in gone.items() if _type(name) in group}, left)
+            yield from self.each("stopping", units, host_scripts.STOP, units, timeout=None)
 
     def strays(self, record: Record) -> dict[str, str]:
         """Return the hosts of instances that were seen up and that ``record`` does not have there.
@@ -299,6 +304,10 @@ class Machines:
         for name in names:
             found.setdefault(record.instances[name], []).append(record.trigger(name))
         return found
+
+
+def _type(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _between_runs(service: UnitState | None, timer: UnitState | None) -> UnitState | None:

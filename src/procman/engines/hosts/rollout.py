@@ -16,6 +16,7 @@ from procman.engines.hosts.host_files import (
     checked,
     first_ports,
     folders,
+    needs,
     once,
     options_for,
     release_instance,
@@ -189,6 +190,7 @@ class Rollout:
             once=once(self.release),
             checked=checked(self.release),
             timed=timed(self.release),
+            needs=needs(self.release),
             folders=folders(self.release),
             serial=before.serial + 1 if before is not None else 1,
         )

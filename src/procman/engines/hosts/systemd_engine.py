@@ -272,6 +272,8 @@ class Systemd:
             host: [unit(machines.app, name) for name in (record.on(host) if record else ())]
             for host in machines.reached(hosts)
         }
+        if record is not None and record.needs:
+            yield from machines.stop({name: host for name, host in record.instances.items() if host in units}, {})
         yield from machines.each("the removal", units, host_scripts.REMOVE, units, timeout=None)
         for error in machines.lost.values():
             raise EngineError(f"{error.message}; what is deployed there stays, the other hosts are empty", error.hint)
