@@ -37,7 +37,10 @@ class Calls:
 
 
 def claim() -> tuple[int, int]:
-    """Return descriptors of stdin and stdout for the protocol alone: 0 becomes empty, and 1 leads to stderr."""
+    """Return descriptors of stdin and stdout for the protocol alone: 0 becomes empty, and 1 leads to stderr.
+
+    They stay open until the process ends: a thread may still wait for the next line then.
+    """
     wire = os.dup(0), os.dup(1)
     os.dup2(open_null(), 0)
     os.dup2(2, 1)
@@ -46,7 +49,7 @@ def claim() -> tuple[int, int]:
 
 def writer(fd: int) -> anyio.AsyncFile[str]:
     """Return stdout for the SDK."""
-    file = TextIOWrapper(os.fdopen(fd, "wb"), encoding="utf-8", errors="backslashreplace")
+    file = TextIOWrapper(os.fdopen(fd, "wb", closefd=False), encoding="utf-8", errors="backslashreplace")
     return anyio.wrap_file(file)
 
 
@@ -57,7 +60,7 @@ class RequestLines:
     """
 
     def __init__(self, fd: int, calls: Calls) -> None:
-        self._file: BufferedReader = os.fdopen(fd, "rb")
+        self._file: BufferedReader = os.fdopen(fd, "rb", closefd=False)
         self._calls = calls
         self.answer: Callable[[JSONRPCError], Awaitable[None]] | None = None
 
