@@ -229,15 +229,17 @@ class Selection:
         pending, self._pending, self._pending_size = self._pending, [], 0
         found, wanted = 0, max(1, self._count or 0)  # one, to know whether any line matches
         blocks = list(_blocks(pending))
-        searched: list[list[_Chunk]] = []
+        searched = []
         while blocks and found < wanted:
             block = blocks.pop()
-            searched.append(self._chunks(block, *self._found_in(block)))
-            found += sum(len(chunk.matches) for chunk in searched[-1])
+            searched.append((block, *self._found_in(block)))
+            found += len(searched[-1][1])
+        while searched and not searched[-1][1]:
+            blocks.append(searched.pop()[0])
         self._matches += found
         if self._around:
-            held += [_Chunk(record, lines, lines.count(b"\n")) for block in blocks for record, lines in block]
-        held += chain.from_iterable(reversed(searched))
+            held += _last_lines(blocks, self._around)
+        held += chain.from_iterable(self._chunks(*of_block) for of_block in reversed(searched))
 
     def _choose(self, chunk: _Chunk, shows_earlier: bool = False) -> None:
         """Choose the lines to show because of this chunk: those near a match, and those before it in earlier chunks."""
@@ -319,6 +321,18 @@ def _blocks(pieces: list[Piece]) -> Iterator[list[Piece]]:
         size += len(lines)
     if block:
         yield block
+
+
+def _last_lines(blocks: list[list[Piece]], count: int) -> list[_Chunk]:
+    """Return as chunks the pieces with the last lines of each instance: those that may be near a match after them."""
+    missing: dict[object, int] = {}
+    kept = []
+    for record, lines in chain.from_iterable(map(reversed, reversed(blocks))):
+        instance = record["log"]
+        if (left := missing.get(instance, count)) > 0:
+            kept.append(_Chunk(record, lines, lines.count(b"\n")))
+            missing[instance] = left - kept[-1].size
+    return kept[::-1]
 
 
 def _by_piece(matches: Sequence[int], sizes: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
