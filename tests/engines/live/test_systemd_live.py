@@ -263,6 +263,15 @@ def test_ctrl_c_lets_the_next_deploy_mend_it(shop: Shop) -> None:
     shop.deploy("v2", "-m", "web=2")
     assert {row[1:] for row in shop.ps().values()} == {("running", "v2")}
 
+    shop.write("never", "")
+    session = shop.session("deploy", "--version", "v3")
+    session.wait_for("web.1 is starting", stream="err")
+    session.signal(signal.SIGINT)
+    assert session.wait() == 130
+    done = shop.deploy("v4", "-t", "2", code=124)
+    assert "did not come up within 2 s; v2 runs again" in done.err, "v3 never came up"
+    assert {row[1:] for row in shop.ps().values()} == {("running", "v2")}
+
 
 def moment(host: Host, instance: str, what: str) -> int:
     words = ("systemctl", "show", "--value", f"--property={what}TimestampMonotonic", f"shop-{instance}.service")
