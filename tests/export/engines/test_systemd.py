@@ -303,7 +303,8 @@ def stranger(machine: Machine, place: Path) -> Iterator[str]:
 def test_another_program_on_the_port_makes_nothing_ready(
     machine: Machine, place: Path, stranger: str, check: str
 ) -> None:
-    app = Application(place / "shop", "web: sleep 1; exec ./listening\n")
+    zombie = "perl -e 'fork or exit; sleep 2' & "  # no one else may see its files
+    app = Application(place / "shop", f"web: {zombie}sleep 1; exec ./listening\n")
     app.add("listening", LISTENING)
     (app.folder / "procman.toml").write_text(f"[process.web]\nready = {{ {check} }}\nmax_restarts = 2\nbackoff = 0.2\n")
     install(machine, app)

@@ -57,6 +57,24 @@ def test_holders_are_those_that_have_the_socket_open(listener: socket.socket) ->
     assert holders([OURS, other.pid], inodes_of(listener)) == [OURS]  # it is gone, and holds nothing
 
 
+def test_what_has_ended_and_is_not_reaped_holds_nothing(listener: socket.socket) -> None:
+    asker = os.fork()
+    if asker == 0:
+        found = 9
+        try:
+            if os.geteuid() == 0:
+                os.setgid(65534)
+                os.setuid(65534)  # root may look at the descriptors of anything
+            zombie = os.fork()
+            if zombie == 0:
+                os._exit(0)
+            os.waitid(os.P_PID, zombie, os.WEXITED | os.WNOWAIT)
+            found = len(holders([zombie], inodes_of(listener)))
+        finally:
+            os._exit(found)
+    assert os.waitstatus_to_exitcode(os.waitpid(asker, 0)[1]) == 0
+
+
 def test_the_owner_is_named(listener: socket.socket) -> None:
     assert owner_of(inodes_of(listener)).startswith(f"pid {OURS} (")
     assert owner_of(frozenset({0})) == "a process of another user"

@@ -39,19 +39,28 @@ exit 1
 # address, the other address, state (0A is LISTEN), five fields, and the inode, by which a descriptor names the socket.
 _OWN = """
 # Whether a process of this unit listens on port {port}. If another program does, that one answers, and ours will fail.
-# When in doubt, it is ours: without such a table, or if the files of a process cannot be seen.
+# When in doubt, it is ours: without such a table, or if a process hides its files. Those that have ended, those that
+# systemd has not yet executed, "((NAME", and those that hide for a moment are no reason for doubt.
 own() {{
     row=' *[0-9]+: [0-9A-F]+:{port:04X} [^ ]+ 0A( +[^ ]+){{5}} +([0-9]+) .*'
     sockets=$(sed -nE "s/^$row/socket:[\\2]/p" /proc/net/tcp /proc/net/tcp6)
     group=$(grep -m 1 -E '^[0-9]+:(name=systemd)?:' "/proc/$MAINPID/cgroup") || return 1
     [ -n "$sockets" ] || return 0
+    before=$hidden hidden=
     for path in $(grep -lsF "$group" /proc/[0-9]*/cgroup); do
-        files=${{path%cgroup}}fd
-        [ -r "$files" ] || [ ! -e "$files" ] || return 0
-        ls -l "$files" | grep -qF "$sockets" && return 0
+        process=${{path%/cgroup}}
+        if [ -r "$process/fd" ]; then
+            ls -l "$process/fd" | grep -qF "$sockets" && return 0
+        else
+            case $(cat "$process/stat") in "" | *") Z "* | *" (("*) ;; *) hidden="$hidden $process " ;; esac
+        fi
+    done
+    for process in $hidden; do
+        case $before in *" $process "*) return 0 ;; esac
     done
     return 1
 }}
+hidden=
 """
 _PASSES = "(ready) >/dev/null 2>&1"
 _OWN_PASSES = f"{_PASSES} && own 2>/dev/null"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from procman.runtime.system.procfs import listing, proc_is_ours
+from procman.runtime.system.procfs import is_zombie, listing, proc_is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _holds(pid: int, names: set[str]) -> bool | None:
     try:
         numbers = os.listdir(folder)
     except PermissionError:
-        return None
+        return False if is_zombie(pid) else None  # that of a zombie belongs to root
     except OSError:
         return False
     for number in numbers:
