@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import harness
 
+PYTHON = "python" if shutil.which("python") or not shutil.which("python3") else "python3"
 SCHEMA = Path(__file__).parents[2] / "src" / "procman" / "cli" / "options" / "procman.schema.json"
 
 
@@ -44,6 +46,27 @@ def test_it_writes_a_procfile_that_starts(place: harness.Place) -> None:
     assert (started.code, "I am one" in started.out) == (0, True), started
 
 
+@pytest.mark.parametrize("folder", [".venv", "venv", "env"])
+def test_the_programs_of_a_virtual_environment_start(place: harness.Place, folder: str) -> None:
+    place.write("manage.py", "")
+    place.write("shop/celery.py", "app = Celery('shop')\n")
+    for program in ("python", "celery"):
+        place.write(f"{folder}/bin/{program}", f'#!/bin/sh\necho "{program} of {folder} gets $1"\n', mode=0o755)
+    done = place.call("init")
+    assert (done.code, "not found" in done.out + done.err) == (0, False), done
+    started = place.call("start")
+    assert (started.code, f"python of {folder} gets manage.py" in started.out) == (0, True), started
+    assert f"celery of {folder} gets -A" in started.out, started
+
+
+def test_a_system_without_python_has_python3(place: harness.Place) -> None:
+    place.write("manage.py", "")
+    for program in ("sh", "python3"):
+        place.write(f"bin/{program}", "#!/bin/sh\n", mode=0o755)
+    done = place.call("init", "--dry-run", env={"PATH": f"{place.folder}/bin"})
+    assert "\nweb: python3 manage.py runserver $PORT\n" in done.out, done
+
+
 def test_a_dry_run_writes_nothing(place: harness.Place) -> None:
     place.write("package.json", json.dumps({"scripts": {"dev": "vite", "worker": "node w.js"}}))
     place.write("manage.py", "")
@@ -51,8 +74,8 @@ def test_a_dry_run_writes_nothing(place: harness.Place) -> None:
     assert (done.code, done.err, names(place)) == (0, "", ["manage.py", "package.json"])
     lines = [line for line in done.out.splitlines() if line and not line.startswith("#")]
     assert lines == [
-        "web: python manage.py runserver $PORT",
-        "dev: npm run dev",
+        f"web: {PYTHON} manage.py runserver $PORT",
+        "dev: npm run dev -- --port $PORT --strictPort",
         "worker: npm run worker",
     ]
     assert "# from package.json: scripts.dev\n" in done.out

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LARGEST_YAML = 128 << 10  # bytes; its parser reads 100 KiB in a second
 _MOST_FOLDERS = 200  # that are searched for a celery.py
 _COPIES = (".bak", ".orig", ".rej", ".swp", ".tmp", "~")  # of an editor, or of a merge
+_ENVIRONMENTS = (".venv", "venv", "env")
 _PROCESS_COMPOSE = ("process-compose.yaml", "process-compose.yml")
 _MPROCS = ("mprocs.yaml", "mprocs.yml")
 _COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -165,15 +166,27 @@ def _shown(files: ProjectFiles) -> Iterator[Proposal]:
 
 
 def _python(files: ProjectFiles) -> Iterator[Proposal]:
-    prefix = languages.runner(files.names)
+    prefix = languages.runner(files.names) or _environment(files)
     if files.has("manage.py"):
-        yield from languages.of_django(prefix)
+        yield from languages.of_django(prefix, "python" if prefix else _python_on_path())
     for module in ("main", "app"):
         if files.has(f"{module}.py"):
             yield from languages.of_python(module, files.text(f"{module}.py"), prefix)
     for package in [name for name in files.names if name.isidentifier()][:_MOST_FOLDERS]:
         if files.has(f"{package}/celery.py"):
             yield from languages.of_celery(package, files.text(f"{package}/celery.py"), prefix)
+
+
+def _environment(files: ProjectFiles) -> str:
+    """Return the folder of the programs in a virtual environment, which need no activation there; empty for none."""
+    return next((f"{name}/bin/" for name in _ENVIRONMENTS if files.has(f"{name}/bin/python")), "")
+
+
+def _python_on_path() -> str:
+    """Return `python`, or `python3` on a system that calls it only that, as Debian does."""
+    from shutil import which
+
+    return "python3" if which("python3") and not which("python") else "python"
 
 
 def _cargo(files: ProjectFiles) -> Iterator[Proposal]:

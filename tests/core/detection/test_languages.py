@@ -21,6 +21,7 @@ def lines(proposals: Iterable[Proposal]) -> list[str]:
 
 def test_django_and_celery() -> None:
     assert lines(languages.of_django("")) == ["web: python manage.py runserver $PORT"]
+    assert lines(languages.of_django("", "python3")) == ["web: python3 manage.py runserver $PORT"]
     assert lines(languages.of_celery("shop", "app = Celery('shop')\n", "uv run ")) == [
         "worker: uv run celery -A shop worker"
     ]

@@ -13,8 +13,28 @@ def found(manager: str = "npm", **scripts: object) -> dict[str, str]:
 
 
 def test_dev_wins_over_start() -> None:
-    assert found(dev="vite", start="node .", build="x") == {"web": "npm run dev"}
+    assert found(dev="node --watch .", start="node .", build="x") == {"web": "npm run dev"}
     assert found(start="node .") == {"web": "npm run start"}
+
+
+@pytest.mark.parametrize(
+    ("manager", "line", "command"),
+    [
+        ("npm", "vite", "npm run dev -- --port $PORT --strictPort"),
+        ("pnpm", "vite dev --open", "pnpm run dev --port $PORT --strictPort"),
+        ("yarn", "NODE_ENV=development vite serve", "yarn run dev --port $PORT --strictPort"),
+        ("bun", "npx vite --host", "bun run dev --port $PORT --strictPort"),
+        ("npm", "astro dev", "npm run dev -- --port $PORT"),
+        ("npm", "ng serve --open", "npm run dev -- --port $PORT"),
+        ("npm", "vite --port 3000", "npm run dev"),
+        ("npm", "vite --port=3000", "npm run dev"),
+        ("npm", "vite build --watch", "npm run dev"),
+        ("npm", "vite && node .", "npm run dev"),
+        ("npm", "next dev", "npm run dev"),
+    ],
+)
+def test_a_server_that_does_not_read_port_gets_it(manager: str, line: str, command: str) -> None:
+    assert found(manager, dev=line) == {"web": command}
 
 
 def test_workers_and_watchers() -> None:

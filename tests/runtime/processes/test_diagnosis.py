@@ -50,6 +50,18 @@ def search(tmp_path: Path) -> Search:
     return Search(f"{tmp_path}/usr:/usr/bin:/bin", str(tmp_path))
 
 
+@pytest.mark.parametrize(("name", "other"), [("python", "python3"), ("pip", "pip3")])
+def test_the_name_that_debian_gives_a_program(tmp_path: Path, name: str, other: str) -> None:
+    search = Search(f"{tmp_path}/usr", str(tmp_path))
+    before = search.trouble_of(name)
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "usr" / other).write_bytes(UNIX)
+    (tmp_path / "usr" / other).chmod(0o755)
+    after = search.trouble_of(name)
+    assert (before and before.hint) == ""
+    assert (after and after.hint) == f"{other} exists: write {other}"
+
+
 @pytest.mark.parametrize(
     ("command", "message", "hint"),
     [

@@ -22,9 +22,9 @@ def runner(files: Sequence[str]) -> str:
     return next((prefix for name, prefix in RUNNERS.items() if name in files), "")
 
 
-def of_django(prefix: str) -> Iterator[Proposal]:
+def of_django(prefix: str, python: str = "python") -> Iterator[Proposal]:
     """Yield the development server of a folder with manage.py."""
-    yield Proposal("web", f"{prefix}python manage.py runserver $PORT", "manage.py")
+    yield Proposal("web", f"{prefix}{python} manage.py runserver $PORT", "manage.py")
 
 
 def of_celery(package: str, text: str, prefix: str) -> Iterator[Proposal]:

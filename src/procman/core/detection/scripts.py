@@ -36,6 +36,11 @@ _ON_PATH = frozenset(  # programs that are not installed by a package
         "docker docker-compose podman make sh bash zsh env exec cd echo sleep redis-server postgres stripe ngrok"
     ).split()
 )
+_LISTENING = {  # servers that do not read PORT: how they are started, and the options that give them their port
+    "vite": (("", "dev", "serve"), " --port $PORT --strictPort"),
+    "astro": (("dev",), " --port $PORT"),
+    "ng": (("serve",), " --port $PORT"),
+}
 _NAMED = ("dev", "start", "worker")
 _MOST_SCRIPTS = 1000
 _LONGEST_LINE = 10_000  # characters; a longer script is not taken apart
@@ -74,7 +79,21 @@ def _main_script(scripts: Mapping[str, str], name: str, manager: str) -> Proposa
     reason = ""
     if any(base_name(word) in _PROCFILE_TOOLS for word in words(scripts[name])):
         reason = "it would start a Procfile, perhaps this one"
-    return Proposal("web", _script(manager, name), source, reason=reason, other=name)
+    command = _script(manager, name) + _port_options(scripts[name], manager)
+    return Proposal("web", command, source, reason=reason, other=name)
+
+
+def _port_options(script: str, manager: str) -> str:
+    """Return what gives the script its port: nothing if it names one, does more than serve, or reads PORT itself."""
+    line = words(script[:_LONGEST_LINE])
+    while line and (line[0] in ("npx", "exec", "cross-env") or re.match(r"[A-Za-z_]\w*=", line[0])):
+        line = line[1:]
+    ways, options = _LISTENING.get("".join(line[:1]), ((), ""))
+    way = next(iter(line[1:2]), "")
+    is_plain = not any(word.startswith("--port") or re.fullmatch(r"[&|;<>]+.*", word) for word in line)
+    if not is_plain or ("" if way.startswith("-") else way) not in ways:
+        return ""
+    return f" --{options}" if manager == "npm" else options
 
 
 def _script(manager: str, name: str) -> str:

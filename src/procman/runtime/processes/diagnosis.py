@@ -29,6 +29,7 @@ _FOLDERS = {  # where projects keep their own programs, and how they are usually
     "bin": "write {path}",
     ".": "write ./{name}",
 }
+_OTHER_NAMES = {"python": "python3", "pip": "pip3"}  # a bare Debian has only the second
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh"))
 _BEFORE = frozenset(("!", "{", "if", "then", "while", "do", "else", "exec", "command", "nohup"))  # a program follows
 _UNKNOWN = frozenset("$`*?~<>(")  # a word with one of these is not yet what the shell will look for
@@ -120,7 +121,8 @@ class Search:
             if is_executable(os.path.join(self.cwd, path)):
                 shown = path if "/" in path else f"./{path}"
                 return f"{shown} exists: {how.format(path=path, name=name)}"
-        return ""
+        other = _OTHER_NAMES.get(name, "")
+        return f"{other} exists: write {other}" if other and find_program(other, self.path, self.cwd) else ""
 
     def _script_trouble(self, name: str, path: str) -> Trouble | None:
         """Return what is wrong with the first line of a script, or with the loader of a binary."""
