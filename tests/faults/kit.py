@@ -136,6 +136,14 @@ def roles(session: Session) -> dict[str, int]:
     return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := _name(pid)) in ROLES}
 
 
+def stop_when_up(place: Place, session: Session, up: str = "up", limit: float = LIMIT) -> None:
+    """Stop a session whose process has written ``up``, and let it end only when it has written ``asked``."""
+    session.wait_for(rf"\| {up}", limit)
+    session.signal(signal.SIGTERM)
+    session.wait_for(r"\| (server )?asked")
+    place.write("go", "")
+
+
 def is_over(session: Session) -> bool:
     """Whether it has ended, and was not reaped yet."""
     return os.waitid(os.P_PID, session.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None

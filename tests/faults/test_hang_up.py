@@ -64,10 +64,7 @@ def test_a_server_ends_in_its_own_time_below_a_shell_on_a_terminal(place: Place,
     _write(place, line, server)
     # A shell with a trap gets TERM first, and this one waits for its server, which gets it at half of the grace.
     session = place.start("--pty", "-t", "6" if line.startswith("trap") else "1000")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait()
     assert "| drained" in session.text
     assert "| hung up" not in session.text
@@ -77,10 +74,7 @@ def test_the_next_command_of_a_list_is_not_begun(place: Place) -> None:
     kit.need_linux()
     _write(place, "{server}; echo next", SERVER)
     session = place.start("--pty", "-t", "1000")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait()
     assert "| next" not in session.text
 
@@ -103,10 +97,7 @@ def test_a_shell_that_blocks_signals_for_a_moment_does_not_handle_them(place: Pl
     place.write("sh", BLOCKING_SHELL.format(python=sys.executable)).chmod(0o755)
     place.procfile("web: exec ./sh\n")
     session = place.start("--pty", "-t", "1000")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait()
     assert "| drained" in session.text
     assert "| hung up" not in session.text

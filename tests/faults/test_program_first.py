@@ -134,10 +134,7 @@ def test_a_program_that_waits_for_the_signal_handles_it(place: Place, way: str, 
     place.write("waiter.py", WAITER.format(wait=wait, begin=begin))
     place.procfile(f"web: {PYTHON} waiter.py\n")
     session = place.start(kind, "-t", "1000")
-    session.wait_for(r"\| begun")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session, "begun")
     session.wait_for(r"\| result 0")
     assert session.wait() == 0
 
@@ -178,10 +175,7 @@ def test_the_program_behind_a_shell_is_asked_first_where_the_overlay_says_so(pla
     place.write("procman.toml", '[process.web]\nstop_to = "program"\n')
     place.procfile(f"web: {line.format(pool=f'{PYTHON} pool.py')}\n")
     session = place.start("--no-pty", "-t", "1000")
-    session.wait_for(r"\| begun")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session, "begun")
     session.wait_for(r"\| result 7")
     assert session.wait() == 0
 
@@ -206,10 +200,7 @@ def _launch(place: Place, then: str, apart: bool = False) -> None:
 def test_a_launcher_that_ends_alone_leaves_its_program_the_grace(place: Place, apart: bool) -> None:
     _launch(place, "os._exit(0)", apart)
     session = place.start("--no-pty", "-t", "1000")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| server asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait_for(r"\| drained")
     assert session.wait() == 0
 
@@ -219,10 +210,7 @@ def test_the_rest_is_asked_at_half_of_the_grace(place: Place, kind: str) -> None
     """The launcher gets the signal once: a second one means "now!" to some programs."""
     _launch(place, 'print("launcher asked", flush=True)')
     session = place.start(kind, "-t", "3")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| server asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait_for(r"\| drained")
     assert session.wait() == 143
     assert session.text.count("launcher asked") == 1
@@ -235,10 +223,7 @@ def test_a_program_that_ignores_the_signal_leaves_it_to_its_group_at_once(place:
     place.write("ignore.py", f'{ignore}subprocess.run([sys.executable, "-u", "server.py"])\n')
     place.procfile(f"web: {PYTHON} ignore.py\n")
     session = place.start("--no-pty", "-t", "1000")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| server asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait_for(r"\| drained")
     assert session.wait() == 0
 
@@ -279,10 +264,7 @@ def test_a_script_without_a_trap_is_asked_with_its_group(place: Place, shell: st
     place.write("run.sh", f"{PYTHON} server.py\ntrue\n")
     place.procfile(f"web: {shell} run.sh\n")
     session = place.start("--no-pty", "-t", "1000", "-i", f"web={number}")
-    session.wait_for(r"\| up")
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| server asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session)
     session.wait_for(r"\| drained")
     session.wait()
 
@@ -297,9 +279,6 @@ def test_npm_start_leaves_its_program_the_grace(place: Place, kind: str) -> None
     place.write("package.json", f'{{"name": "a", "version": "1.0.0", "scripts": {{"start": "{start}"}}}}')
     place.procfile("web: npm start\n")
     session = place.start(kind, "-t", "1000")
-    session.wait_for(r"\| up", limit=120)
-    session.signal(signal.SIGTERM)
-    session.wait_for(r"\| server asked")
-    place.write("go", "")
+    kit.stop_when_up(place, session, limit=120)
     session.wait_for(r"\| drained")
     session.wait()
