@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 
-import psutil
 import pytest
 
 import harness
+from faults import kit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -405,7 +405,7 @@ def test_a_suspended_session_is_named_at_once_with_whom_to_wake(place: Place, su
     place.procfile("web: sleep 1000\n")
     session = place.start(pty=True)
     session.wait_for(r"web\.1 started")
-    manager = next(pid for pid in session.survivors() if psutil.Process(pid).name() == "procman-manager")
+    manager = next(pid for pid in session.survivors() if kit.name_of(pid) == "procman-manager")
     session.type(b"\x1a") if suspend == "as a key does" else os.kill(manager, signal.SIGSTOP)
     while state_of(manager) != "T":
         time.sleep(0.01)
@@ -775,10 +775,8 @@ def wait_until_watched(ran: Session) -> None:
     """A one-off is tied to us just after its start: check that it is, before anything is killed."""
     end = time.monotonic() + harness.LIMIT
     while time.monotonic() < end:
-        for pid in ran.survivors():
-            with contextlib.suppress(psutil.Error):
-                if psutil.Process(pid).name() == "procman-watcher":
-                    return
+        if any(kit.name_of(pid) == "procman-watcher" for pid in ran.survivors()):
+            return
     raise AssertionError("nobody watches it")
 
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 import harness
+from faults import kit
 from procman.runtime.control.endpoint import socket_paths
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ def send(client: socket.socket, data: bytes) -> None:
 def manager_of(session: Session) -> psutil.Process:
     """Our own process that does the work: the deepest one that is still procman's."""
     chain = [psutil.Process(session.pid)]
-    while children := [child for child in chain[-1].children() if child.name().startswith("procman")]:
+    while children := [child for child in chain[-1].children() if kit.name_of(child.pid).startswith("procman")]:
         chain.append(children[0])
     return chain[-1]
 

@@ -11,14 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from harness import Place
 
-URL = ("--", "sh", "-c", "echo $PROCMAN_WEB_URL $PROCMAN_DB_PORT")
+URLS = "echo $PROCMAN_WEB_URL $PROCMAN_DB_PORT; until test -e all; do sleep 0.05; done"
 
 
 def test_many_isolated_tests_at_once_have_their_own_ports(place: Place) -> None:
     place.procfile("web: echo $PORT; exec sleep 1000\ndb: exec sleep 1000\n")
     place.write("procman.toml", "process.db.port = 54320\n")
-    runs = [place.session("test", "--isolated", *URL) for _ in range(5)]
+    runs = [place.session("test", "--isolated", "--", "sh", "-c", URLS) for _ in range(5)]
     found = [run.wait_for(r"http://localhost:(\d+) (\d+)$").groups() for run in runs]
+    place.write("all", "")  # an earlier end would have made its ports free again
     assert len({web for web, _ in found}) == len({db for _, db in found}) == 5
     assert {run.wait() for run in runs} == {0}
     assert all(int(web) >= 11000 for web, _ in found)

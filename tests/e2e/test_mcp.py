@@ -425,9 +425,13 @@ def test_whatever_arrives_a_request_after_it_is_answered(place: harness.Place, s
     chance = random.Random(seed)
     noise = b"".join(_noise(chance) for _ in range(40))
     request = json.dumps(call(4711, "check")).encode()
-    done = place.call("mcp", stdin=piped() + noise + request + b"\n" + noise + b'{"half')
-    assert (done.code, done.err) == (0, ""), done.err[-2000:]
-    answers = [json.loads(line) for line in done.out.splitlines()]
+    place.write("input", piped() + noise + request + b"\n" + noise + b'{"half')
+    feed = "cat input; until test -e answered; do sleep 0.05; done"  # a call has only a second after the end of input
+    session = place.session("-c", f"{{ {feed}; }} | {harness.PROCMAN} mcp", program="/bin/sh")
+    session.wait_for(r'"id":4711\b')
+    place.write("answered", "")
+    assert (session.wait(), session.err) == (0, b"")
+    answers = [json.loads(line) for line in session.text.splitlines()]
     assert [answer["result"]["structuredContent"]["ok"] for answer in answers if answer["id"] == 4711] == [True]
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 from functools import partial
 
-import psutil
 import pytest
 
 import harness
@@ -313,19 +312,12 @@ def _script(place: Place, primary: str) -> Terminal:
 
 def _check_restored(place: Place, terminal: Terminal, code: str) -> None:
     terminal.see(lambda: any(f"code={code}" in row for row in terminal.rows), "the end of procman")
-    kit.wait_until(lambda: not _ours(terminal), "the end of all of ours")
+    kit.wait_until(lambda: not kit.left_of(terminal), "the end of all of ours")
     place.write("gone", "")
     terminal.see(lambda: "over" in terminal.rows, "the end of the script")
     shown = [row for row in terminal.log if row.count(":") > 10 and " " not in row]
     assert len(shown) == 2
     assert shown[0] == shown[1]
-
-
-def _ours(terminal: Terminal) -> list[int]:
-    """The processes that are left of procman: all with the mark of the session, but for the script and its sleep."""
-    script = psutil.Process(terminal.pid)
-    own = {script.pid, *(child.pid for child in script.children() if child.name() == "sleep")}
-    return [pid for pid in terminal.survivors() if pid not in own and psutil.pid_exists(pid)]
 
 
 @pytest.mark.parametrize("state", ["lent", "aside"])

@@ -158,7 +158,7 @@ def _script(place: Place, options: str = "") -> Terminal:
 
 def _check_restored(place: Place, terminal: Terminal, code: str) -> None:
     terminal.see(lambda: f"code={code}" in terminal.rows, "the end of procman")
-    kit.wait_until(lambda: not set(_ours(terminal)), "the end of all of ours")
+    kit.wait_until(lambda: not kit.left_of(terminal), "the end of all of ours")
     place.write("gone", "")
     terminal.see(lambda: "over" in terminal.rows, "the end of the script")
     shown = [row for row in terminal.log if row.count(":") > 10 and " " not in row]
@@ -237,16 +237,9 @@ def test_a_shell_that_sets_nothing_gets_the_terminal_as_it_was_from_the_last_of_
     assert (terminal.emulator.pastes[0], terminal.emulator.pastes[-1]) == ("set", "reset")
 
 
-def _ours(terminal: Terminal) -> list[int]:
-    """The processes that are left of procman: all with the mark of the session, but for the script and its sleep."""
-    script = psutil.Process(terminal.pid)
-    own = {script.pid, *(child.pid for child in script.children() if child.name() == "sleep")}
-    return [pid for pid in terminal.survivors() if pid not in own and psutil.pid_exists(pid)]
-
-
 def _roles(terminal: Terminal) -> dict[str, int]:
     family = psutil.Process(terminal.pid).children(recursive=True)
-    return {kit.ROLES[process.name()]: process.pid for process in family if process.name() in kit.ROLES}
+    return {kit.ROLES[name]: one.pid for one in family if (name := kit.name_of(one.pid)) in kit.ROLES}
 
 
 # Impatience, and the end of the terminal ------------------------------------------------------------------------------

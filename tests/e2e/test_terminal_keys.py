@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import resource
 
-import psutil
 import pytest
 
 from e2e.screen import on_terminal
+from faults import kit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_s_and_enter_stop_all_and_the_run_goes_on(two: Terminal) -> None:
 
 
 def test_files_that_cannot_be_read_for_want_of_descriptors_end_nothing(two: Terminal) -> None:
-    [manager] = [pid for pid in two.survivors() if psutil.Process(pid).name() == "procman-manager"]
+    [manager] = [pid for pid in two.survivors() if kit.name_of(pid) == "procman-manager"]
     before = resource.prlimit(manager, resource.RLIMIT_NOFILE)
     resource.prlimit(manager, resource.RLIMIT_NOFILE, (3, before[1]))
     _answer(two, b"r", "restart", b"\r")

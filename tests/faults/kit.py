@@ -133,7 +133,7 @@ def wait_running(number: int, *arguments: str) -> None:
 def roles(session: Session) -> dict[str, int]:
     """The pids of guardian, watchdog and manager of a session that has begun its output. Parents win: a child has the
     manager's name until it has changed its own."""
-    return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := _name(pid)) in ROLES}
+    return {ROLES[name]: pid for pid in reversed(all_pids(session)) if (name := name_of(pid)) in ROLES}
 
 
 def stop_when_up(place: Place, session: Session, up: str = "up", limit: float = LIMIT) -> None:
@@ -149,11 +149,18 @@ def is_over(session: Session) -> bool:
     return os.waitid(os.P_PID, session.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _name(pid: int) -> str:
+def name_of(pid: int) -> str:
+    """The name of a process; empty if it has ended by now."""
     try:
         return psutil.Process(pid).name()
     except psutil.Error:
         return ""
+
+
+def left_of(script: Session) -> list[int]:
+    """The processes that are left of a procman that a script has started: but for the script and its sleep."""
+    own = {script.pid, *(child.pid for child in psutil.Process(script.pid).children() if name_of(child.pid) == "sleep")}
+    return [pid for pid in script.survivors() if pid not in own and psutil.pid_exists(pid)]
 
 
 def kill(*pids: int, number: int = signal.SIGKILL) -> None:
