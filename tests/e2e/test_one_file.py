@@ -26,7 +26,7 @@ def one_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shiv = Path(sys.executable).with_name("shiv")
     if not shiv.exists():
         pytest.skip("shiv is not installed (PyPI)")
-    words = [str(shiv), "-c", "procman", "-o", str(made), "--disable-pip-version-check", str(ROOT)]
+    words = [str(shiv), "-c", "procman", "-o", str(made), "--disable-pip-version-check", f"{ROOT}[schedule,init]"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0, done.stderr
     return made
@@ -51,6 +51,14 @@ def test_the_file_does_what_the_installed_command_does(place: Place, one_file: P
         assert "up" in call("logs", "web")
     finally:
         call("down")
+
+
+def test_the_file_reads_yaml(place: Place, one_file: Path, tmp_path: Path) -> None:
+    place.write("process-compose.yaml", "processes: {web: {command: echo up}}\n")
+    command = (sys.executable, "-I", str(one_file))  # without the packages of this user
+    env = {"SHIV_ROOT": str(tmp_path / "shiv")}
+    done = harness.call("init", "--dry-run", cwd=place.folder, env=env, limit=LIMIT, program=command)
+    assert (done.code, "web: echo up" in done.out) == (0, True), done
 
 
 def test_the_hook_of_pre_commit_finds_a_mistake(place: Place) -> None:

@@ -144,6 +144,7 @@ def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
     return os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(path))) if path else ""
 
 
+_UNPACKED = r"_[0-9a-f]{64}/site-packages/"  # where shiv unpacks a .pyz, which then is what it was built from
 DEBIAN_FOLDER = "/usr/lib/procman/"  # of the Debian package; its command also looks into the folder below /usr/local
 
 
@@ -155,7 +156,14 @@ def watch_installation(prefix: str) -> str:
 def installation(prefix: str, *packages: str) -> str:
     """Return the command that installs packages into the environment that procman runs in."""
     if __file__.startswith(DEBIAN_FOLDER):
-        return f"sudo python3 -m pip install --target /usr/local/lib/procman {' '.join(packages)}"
+        from importlib import util
+
+        command = f"sudo python3 -m pip install --target /usr/local/lib/procman {' '.join(packages)}"
+        return command if util.find_spec("pip") else f"sudo apt install python3-pip && {command}"
+    import re
+
+    if re.search(_UNPACKED, __file__):
+        return f"pipx install procman-cli && pipx inject procman-cli {' '.join(packages)}"
     if "/pipx/venvs/" in prefix:
         return f"pipx inject procman-cli {' '.join(packages)}"
     if "/uv/tools/" in prefix:
