@@ -34,7 +34,7 @@ BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```(\w*)\n(.*?)^```$", re.MULTILINE 
 NOTE = re.compile(r"<!-- (file|not run|before): (.*?) -->")
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 INSTALLS = ("pip install", "npm install")  # they need a network
-NEEDS = {"django": ("redis-server", "curl"), "node": ("npm", "curl")}
+NEEDS = {"django": ("redis-server",), "node": ("npm",)}
 LIMIT = 180.0  # seconds for one command; some of them install packages
 LIFETIME = "2s"  # of a session in the foreground, which a reader would end by Ctrl-C
 
