@@ -260,6 +260,35 @@ def test_what_listens_itself_is_ready_in_the_eyes_of_the_script(tmp_path: Path) 
         subprocess.run(["sh", "-c", script], env=env, check=True, timeout=30)
 
 
+@pytest.mark.parametrize(
+    ("socket_of_file", "has_root", "state", "is_own"),
+    [
+        ("socket:[77]", True, "S", True),
+        ("socket:[777]", True, "S", False),
+        (None, False, "S", True),  # its files may be listed, but not read
+        (None, False, "Z", False),
+        (None, True, "S", False),
+    ],
+)
+def test_the_script_of_systemd_is_in_doubt_where_files_cannot_be_read(
+    tmp_path: Path, socket_of_file: str | None, has_root: bool, state: str, is_own: bool
+) -> None:
+    process = tmp_path / "812"
+    (process / "fd").mkdir(parents=True)
+    (tmp_path / "net").mkdir()
+    row = "   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 77 1\n"
+    (tmp_path / "net/tcp").write_text(row)
+    (process / "cgroup").write_text("0::/system.slice/app-web@1.service\n")
+    (process / "stat").write_text(f"812 (web) {state} 1\n")
+    (process / "fd/3").symlink_to(socket_of_file or "pipe:[5]")
+    if has_root:
+        (process / "root").mkdir()
+    export = Export("systemd", plan_of("web: ./web\n", {"web": {"ready": Check("tcp", "localhost:5000")}}))
+    functions = export.files["app/web.1.ready"].partition("\nwhile ")[0].replace("/proc/", f"{tmp_path}/")
+    done = subprocess.run(["sh", "-c", f"{functions}\nown || own"], env={**os.environ, "MAINPID": "812"}, check=False)
+    assert (done.returncode == 0) is is_own
+
+
 def test_systemd_is_told_by_the_service_itself() -> None:
     ready, health = Check("notify", "", timeout=90.0), Check("notify", "", interval=10.0, threshold=3)
     export = Export("systemd", plan_of("web: ./web $PORT\n", {"web": {"ready": ready, "health": health}}))

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from procman.runtime.system.listeners import all_inodes, holders, is_local, listening_inodes, owner_of
+from procman.runtime.system.listeners import all_inodes, holders, holds, is_local, listening_inodes, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,19 @@ def test_what_has_ended_and_is_not_reaped_holds_nothing(listener: socket.socket)
         finally:
             os._exit(found)
     assert os.waitstatus_to_exitcode(os.waitpid(asker, 0)[1]) == 0
+
+
+def test_what_may_be_listed_but_not_read_may_hold_anything(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inodes = inodes_of(listener)
+
+    def refuse(path: str) -> str:
+        raise PermissionError(path)  # as to root in a container, for the process of another user
+
+    monkeypatch.setattr(os, "readlink", refuse)
+    assert holders([OURS], inodes) == [OURS]
+    assert not holds(OURS, inodes)
 
 
 def test_the_owner_is_named(listener: socket.socket) -> None:

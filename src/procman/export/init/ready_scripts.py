@@ -40,7 +40,8 @@ exit 1
 _OWN = """
 # Whether a process of this unit listens on port {port}. If another program does, that one answers, and ours will fail.
 # When in doubt, it is ours: without such a table, or if a process hides its files. Those that have ended, those that
-# systemd has not yet executed, "((NAME", and those that hide for a moment are no reason for doubt.
+# systemd has not yet executed, "((NAME", and those that hide for a moment are no reason for doubt. In a container, root
+# may list the files of another user's process, but can see neither what they are nor the process's root.
 own() {{
     row=' *[0-9]+: [0-9A-F]+:{port:04X} [^ ]+ 0A( +[^ ]+){{5}} +([0-9]+) .*'
     sockets=$(sed -nE "s/^$row/socket:[\\2]/p" /proc/net/tcp /proc/net/tcp6)
@@ -49,7 +50,7 @@ own() {{
     before=$hidden hidden=
     for path in $(grep -lsF "$group" /proc/[0-9]*/cgroup); do
         process=${{path%/cgroup}}
-        if [ -r "$process/fd" ]; then
+        if [ -r "$process/fd" ] && [ -e "$process/root" ]; then
             ls -l "$process/fd" | grep -qF "$sockets" && return 0
         else
             case $(cat "$process/stat") in "" | *") Z "* | *" (("*) ;; *) hidden="$hidden $process " ;; esac

@@ -125,13 +125,16 @@ def _holds(pid: int, names: set[str]) -> bool | None:
         return False if is_zombie(pid) else None  # that of a zombie belongs to root
     except OSError:
         return False
+    found: bool | None = False
     for number in numbers:
         try:
             if os.readlink(f"{folder}/{number}") in names:
                 return True
+        except PermissionError:
+            found = None  # root in a container may list, but not read, the files of another user's process
         except OSError:
             pass  # it has just been closed
-    return False
+    return found
 
 
 def owner_of(inodes: frozenset[int]) -> str:
