@@ -85,6 +85,17 @@ def test_an_unknown_topic_is_one_sentence(
     assert done.err == f"procman: {message}\nhint: {hint}\n"
 
 
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [("CELERY", "django"), ("depends_on", "overlay"), ("install", "getting-started"), ("scaffold(", ""), ("zz", "")],
+)
+def test_a_word_of_the_pages_leads_to_them(place: harness.Place, word: str, page: str) -> None:
+    hint = place.call("help", word).err.splitlines()[1]
+    assert f"{hint}\n,".startswith(
+        f"hint: see procman help {page}" if page else "hint: procman help lists all of them\n"
+    )
+
+
 def test_a_long_page_goes_through_the_pager_of_a_terminal(place: harness.Place) -> None:
     code = "import sys\nprint('PAGED', len(sys.stdin.read()) > 1000)\n"
     pager = place.write("pager", f"#!{sys.executable}\n{code}", 0o700)

@@ -24,6 +24,8 @@ OVERLAY = "overlay"
 SCHEMA = "schema"  # not a page: the line for the top of procman.toml, alone, so that a shell can write it
 WIDTH = 80  # columns, of a pipe; on a wider terminal lines are no longer than WIDEST, so that they can be read
 WIDEST = 100
+_SHORTEST = 3  # letters of a word that is worth a search
+_MOST = 3  # pages that a hint names
 _ROWS = 24  # of a terminal that does not say how many it has
 
 
@@ -74,10 +76,23 @@ def _topic(topic: str, palette: Palette) -> str:
         parts.append(_page(topic, palette, known))
     if not parts:
         hint = did_you_mean(topic, (*known, *COMMANDS, SCHEMA))
-        raise UsageError(
-            f'unknown topic "{topic}"', hint if hint.startswith("did") else "procman help lists all of them"
-        )
+        hint = hint if hint.startswith("did") else _pages_about(topic, known) or "procman help lists all of them"
+        raise UsageError(f'unknown topic "{topic}"', hint)
     return "\n\n".join(parts)
+
+
+def _pages_about(word: str, known: dict[str, str]) -> str:
+    """Return a hint that names the pages with this word: first those where a title has it, then by how often."""
+    if len(word) < _SHORTEST:
+        return ""
+    import re
+
+    anywhere = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+    title = re.compile(rf"^#.*{anywhere.pattern}", re.IGNORECASE | re.MULTILINE)
+    texts = {name: text_of(name) for name in known}
+    weights = {name: (len(title.findall(text)), len(anywhere.findall(text))) for name, text in texts.items()}
+    found = sorted((name for name in known if any(weights[name])), key=lambda name: weights[name], reverse=True)
+    return f"see {', '.join(f'procman help {name}' for name in found[:_MOST])}" if found else ""
 
 
 def _page(topic: str, palette: Palette, known: dict[str, str]) -> str:
