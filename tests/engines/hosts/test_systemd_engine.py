@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -14,7 +17,9 @@ from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engi
 from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
 from procman.engines.deployment import Order, deploy, difference
+from procman.engines.hosts import host_scripts
 from procman.engines.interface import EngineError
+from procman.engines.waiting import wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,6 +249,36 @@ def test_what_depends_on_another_stops_before_it_on_whichever_host(verb: str) ->
     assert sorted(map(sorted, stops[2:4])) == [["shop-web@1.service"], ["shop-web@2.service"]]
     assert stops[4:] == [{"shop-worker@1.service"}]
     assert hosts.scripts()[-1] == ("LINK" if verb == "stop" else "REMOVE")
+
+
+@pytest.mark.parametrize("clock", ["~99999.5", "~0.5"])
+def test_a_clock_that_differs_from_that_of_systemd_does_not_count(clock: str) -> None:
+    answers: dict[object, Outcome] = {"LAUNCH": said(f"{clock} 1796009360\n")}
+    for host in "ab":
+        text = (HERE / f"show_{host}.txt").read_text()
+        answers["SHOW", f"deploy@{host}"] = said(re.sub(r"\n--\n\d+\.\d+ ", f"\n--\n{clock} ", text, count=1))
+    hosts = FakeHosts(answers)
+    system, run = engine(), driver(hosts)
+    run.perform(system.restart(["web"], rolling=False))
+    begin = run.time
+    run.perform(wait(system, {"web": 2}, 60.0))
+    assert 1.0 <= run.time - begin < 5.0, "it has to run for a second by our clock"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/uptime"), reason="needs the /proc of Linux")
+@pytest.mark.parametrize("account", ["root", "nobody"])
+def test_a_host_says_the_time_of_systemd_if_it_may(account: str) -> None:
+    script = host_scripts.script(host_scripts.LAUNCH, as_user=False, marked=False)
+    words = ["sh", "-c", script, "sh", "shop", "/srv/shop", "start"]
+    if os.geteuid() == 0 and account == "nobody":
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+    elif account == "root" and not os.access("/proc/timer_list", os.R_OK):
+        pytest.skip("only root can read the clock")
+    output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    found = re.fullmatch(r"(~?)(\d+\.\d\d) \d+\n", output)
+    assert found is not None, output
+    assert found[1] == ("" if account == "root" else "~")
+    assert found[1] or 0 <= time.monotonic() - float(found[2]) < 60
 
 
 def test_scaling_uses_the_files_that_are_there() -> None:

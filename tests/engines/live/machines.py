@@ -79,7 +79,10 @@ class Host:
 
 
 class Machines:
-    """The hosts ``a``, with the newest systemd, and ``b``, with the oldest. Only deploy may use sudo there."""
+    """The hosts ``a``, with the newest systemd, and ``b``, with the oldest, which has been suspended for a while.
+
+    Only deploy may use sudo there.
+    """
 
     def __init__(self) -> None:
         need("ip", "ssh", "ssh-keygen", "nsenter", root=True)
@@ -106,7 +109,7 @@ class Machines:
     def _boot(self, number: int, name: str, suite: str) -> None:
         shared = self.folder / name
         shared.mkdir()
-        host = Host(name, f"{self.subnet}.{number}", Machine(suite, shared, self.bridge))
+        host = Host(name, f"{self.subnet}.{number}", Machine(suite, shared, self.bridge, suspended=1000 * (number - 1)))
         self.hosts.append(host)
         host.plug()
         (host.root / "etc/hosts").write_text("127.0.0.1 localhost vm\n")

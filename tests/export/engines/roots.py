@@ -55,16 +55,19 @@ def _build(suite: str, folder: Path, packages: str) -> None:
 class Machine:
     """A Debian system with systemd as PID 1 in its own namespaces. Its changes stay in memory and end with it."""
 
-    def __init__(self, suite: str, shared: Path, bridge: str = "") -> None:
+    def __init__(self, suite: str, shared: Path, bridge: str = "", suspended: int = 0) -> None:
         """Boot the system. ``shared`` is one of our folders, which the machine sees under the same name.
 
-        With a ``bridge``, it has a network interface there, called host0 inside.
+        With a ``bridge``, it has a network interface there, called host0 inside. ``suspended`` are the seconds that it
+        seems to have slept since its boot, if the kernel has namespaces of time.
         """
         need("systemd-nspawn", "nsenter", root=True)
         self.console = shared / "console.log"
         self.grows = suite != "bookworm"  # whether its systemd (254 or later) can wait longer after each failure
         self.name = f"procman-{uuid.uuid4().hex[:12]}"
+        clock = ["unshare", "--time", "--boottime", str(suspended)]
         argv = [
+            *(clock if suspended and attempt(*clock, "true").returncode == 0 else ()),
             *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--volatile=overlay"),
             f"--network-bridge={bridge}" if bridge else "--private-network",
             *(f"--machine={self.name}", f"--directory={root(suite)}", f"--bind={shared}", "--boot"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procman.engines.hosts.deployed_record import FILE
-from procman.engines.hosts.unit_states import PROPERTIES, SEPARATOR
+from procman.engines.hosts.unit_states import INEXACT, PROPERTIES, SEPARATOR
 from procman.export.file import marker
 
 # The line in each file of ours. The blank at its end keeps "shop" from owning the files of "shop.eu".
@@ -16,6 +16,14 @@ umask 022
 LC_ALL=C; export LC_ALL
 app=$1 folder=$2; shift 2
 base=$folder.releases
+"""
+# The seconds of systemd's clock, which stands still while a machine is suspended, and the time. The uptime, which may
+# differ from it then and in a container, is marked with a tilde. Only root of the whole machine can read the former.
+_CLOCK = f"""\
+now=$(sed -n '/^now at/{{s/[^0-9]//g;p;q;}}' /proc/timer_list 2>/dev/null) || :
+if [ -n "$now" ]; then now=$(printf '%d.%02d' $((now / 1000000000)) $((now / 10000000 % 100)))
+else read -r now _ </proc/uptime; now="{INEXACT}$now"; fi
+now="$now $(date +%s)"
 """
 _SYSTEM = """\
 units=/etc/systemd/system
@@ -90,7 +98,7 @@ echo linger="$(loginctl show-user "$login" --property=Linger --value 2>/dev/null
 SHOW = f"""\
 cat "$units/$app/{FILE}" 2>/dev/null || :
 printf '\\n{SEPARATOR}\\n'
-read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)$([ ! -e "$folder/../up" ] || echo " up")"
+{_CLOCK}echo "$now$([ ! -e "$folder/../up" ] || echo " up")"
 shown=$(ctl show "$app-*@*.service" "$app-*@*.timer" --property={",".join(PROPERTIES)})
 printf '%s\\n{SEPARATOR}\\n' "$shown"
 for pid in $(printf '%s\\n' "$shown" | sed -n 's/^MainPID=\\([1-9].*\\)/\\1/p'); do
@@ -241,19 +249,19 @@ ctl daemon-reload
 """
 
 # Start or restart units, after printing the host's clock. The arguments: restart or start, then the units.
-LAUNCH = """\
+LAUNCH = f"""\
 verb=$1; shift
-read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
-[ $# = 0 ] || { ctl reset-failed "$@" 2>/dev/null || :; ctl --no-block "$verb" "$@"; }
+{_CLOCK}echo "$now"
+[ $# = 0 ] || {{ ctl reset-failed "$@" 2>/dev/null || :; ctl --no-block "$verb" "$@"; }}
 """
 
 # Start the targets, and with them all instances that do not run yet. Prints the host's clock first. The arguments: the
 # units to restart, in one word, and those that are new, since a target that is active already starts nothing. What
 # fails early is still there to be seen, since the targets want it.
-TARGETS = """\
+TARGETS = f"""\
 again=$1; shift
 set -f
-read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"
+{_CLOCK}echo "$now"
 [ -z "$again$*" ] || ctl reset-failed $again "$@" 2>/dev/null || :
 ctl --no-block start "$app.target" "$@"
 [ -z "$again" ] || ctl --no-block restart $again

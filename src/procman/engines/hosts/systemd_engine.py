@@ -12,6 +12,7 @@ from procman.engines.hosts.host_lock import HostLock
 from procman.engines.hosts.installation import halves, install, link
 from procman.engines.hosts.machines import Machines, is_of
 from procman.engines.hosts.reasons import reason_for
+from procman.engines.hosts.unit_states import Ages, exact_seconds
 from procman.engines.interface import EngineError
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
 
@@ -50,6 +51,7 @@ class Systemd:
         self._started: dict[str, tuple[float, float]] = {}
         self._waves: list[list[str]] = []  # what is still to be restarted, group by group
         self._has_looked = False
+        self._ages = Ages()
 
     @staticmethod
     def room(count: int) -> int:
@@ -149,6 +151,7 @@ class Systemd:
     def look(self, wanted: Mapping[str, int]) -> Steps[Look]:
         """Look once at all instances of some types, and restart the next group of a rollout when one is up."""
         looks = yield from self._machines.look()
+        self._ages.now = yield from now()
         record = self._machines.require_record()
         states, failed, late = [], [], {}
         for name in record.instances:
@@ -181,7 +184,7 @@ class Systemd:
         if seen.succeeded:
             return 0.0 if state.type in record.once else inf
         settled = 0.0 if state.type in record.checked else _SETTLED_AGAIN if state.restarts else _SETTLED
-        return max(0.0, settled - seen.age) if state.state == RUNNING else inf
+        return max(0.0, settled - self._ages.of(name, seen)) if state.state == RUNNING else inf
 
     def _has_failed(self, name: str, state: InstanceState, seen: UnitState | None) -> bool:
         if seen is None or self._is_old(name, seen) or state.type in self._machines.require_record().timed:
@@ -387,7 +390,7 @@ class Systemd:
         for name in names:
             if record.instances[name] in outcomes:
                 uptime, moment = outcomes[record.instances[name]].text.split()[:2]
-                self._started[name] = float(uptime), float(moment)
+                self._started[name] = exact_seconds(uptime), float(moment)
 
 
 def _record(before: Deployed | None) -> Record | None:

@@ -16,6 +16,7 @@ PROPERTIES = (
     *("ExecMainStartTimestampMonotonic", "StateChangeTimestampMonotonic", "LoadState", "ConditionResult"),
 )
 SEPARATOR = "--"
+INEXACT = "~"  # before a clock that may differ from that of systemd
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # CLD_EXITED … of waitid(2)
 
 _STATES = {
@@ -43,7 +44,8 @@ _RESULTS = {
 class UnitState:
     """One instance on its host.
 
-    ``started`` is when the main process started, in seconds since the host's boot; ``age`` is how long ago that was.
+    ``started`` is when the main process started, in seconds of systemd's clock; ``age`` is how long ago that was, if
+    ``is_exact``.
     ``release`` is the folder that the process runs in, empty if that is unknown.
     """
 
@@ -53,11 +55,12 @@ class UnitState:
     release: str = ""
     pending: bool = False  # systemd has not yet done what it was told to do
     succeeded: bool = False  # down, and by itself
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one host says: its record, its clock (seconds since its boot) and the instances by unit name.
+    """What one host says: its record, its clock in seconds and the instances by unit name.
 
     ``has_come_up`` is whether all of the version has once been up, as far as that is noted.
     """
@@ -78,8 +81,38 @@ def parse(output: bytes, host: str) -> Look:
     units = {}
     for values in _blocks(shown):
         if "@" in values.get("Id", ""):
-            units[values["Id"]] = _unit_state(values, host, float(uptime), float(now), places)
-    return Look(record, float(uptime), units, bool(noted))
+            units[values["Id"]] = _unit_state(values, host, uptime, float(now), places)
+    return Look(record, _seconds(uptime), units, bool(noted))
+
+
+def exact_seconds(clock: str) -> float:
+    """Return the seconds of systemd's clock that a host says, 0 if it cannot read that clock."""
+    return 0.0 if clock.startswith(INEXACT) else float(clock)
+
+
+def _seconds(clock: str) -> float:
+    return float(clock.removeprefix(INEXACT))
+
+
+class Ages:
+    """How long processes have been seen to run: by the clock of their host, or without it, by ours.
+
+    ``now`` is the time of a look by our clock.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._seen: dict[str, tuple[float, float]] = {}  # by instance: when it started, and when that was first seen
+
+    def of(self, name: str, seen: UnitState) -> float:
+        """Return the seconds that a process has run. Before the first look, any clock will do."""
+        if seen.is_exact or not self.now:
+            return seen.age
+        started, since = self._seen.get(name, (-1.0, 0.0))
+        if started != seen.started:
+            since = self.now
+            self._seen[name] = seen.started, since
+        return self.now - since
 
 
 def _blocks(shown: str) -> Iterator[dict[str, str]]:
@@ -89,9 +122,8 @@ def _blocks(shown: str) -> Iterator[dict[str, str]]:
             yield values
 
 
-def _unit_state(
-    values: Mapping[str, str], host: str, uptime: float, now: float, places: Mapping[str, str]
-) -> UnitState:
+def _unit_state(values: Mapping[str, str], host: str, clock: str, now: float, places: Mapping[str, str]) -> UnitState:
+    uptime = _seconds(clock)
     state = _state(values)
     started, changed = (
         int(values.get(f"{what}TimestampMonotonic") or 0) / 1e6 for what in ("ExecMainStart", "StateChange")
@@ -109,7 +141,8 @@ def _unit_state(
     )
     ended_well = state == EXITED and values.get("Result") == "success" and started > 0
     release = places.get(values.get("MainPID", ""), "")
-    return UnitState(instance, started, uptime - started, release, values.get("Job", "") not in ("", "0"), ended_well)
+    pending, is_exact = values.get("Job", "") not in ("", "0"), not clock.startswith(INEXACT)
+    return UnitState(instance, started, uptime - started, release, pending, ended_well, is_exact)
 
 
 def _state(values: Mapping[str, str]) -> str:
