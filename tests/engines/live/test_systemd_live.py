@@ -54,6 +54,7 @@ class Shop:
         self.folder = folder
         self.machines = machines
         self.a, self.b = machines.hosts
+        self.sessions: list[harness.Session] = []
         folder.mkdir()
         self.write("Procfile", procfile)
         self.write("serve", SERVE, 0o755)
@@ -82,7 +83,9 @@ class Shop:
 
     def session(self, *words: str, pty: bool = False) -> harness.Session:
         """Start a command that the test speaks with."""
-        return harness.Session(words[0], "--on", "lan", *words[1:], cwd=self.folder, env=self.machines.env, pty=pty)
+        argv = (words[0], "--on", "lan", *words[1:])
+        self.sessions.append(harness.Session(*argv, cwd=self.folder, env=self.machines.env, pty=pty))
+        return self.sessions[-1]
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return what ps says about each instance."""
@@ -100,6 +103,8 @@ class Shop:
 
     def clear(self) -> None:
         """Remove everything from the hosts, whatever a test has left."""
+        for session in self.sessions:
+            session.kill()
         for host in self.machines.hosts:
             host.machine.attempt("systemctl", "kill", "-s", "KILL", "shop-*.service")
             host.machine.attempt("systemctl", "stop", "shop.target", "shop-*.target", "shop-*.service")
@@ -122,7 +127,7 @@ def test_every_instance_gets_the_environment_of_start_byte_for_byte(machines: Ma
     (app.seen / "keep").touch()
     (app.folder / "procman.toml").write_text(TABLE + 'app = "shop"\n')
     shop = Shop.__new__(Shop)
-    shop.folder, shop.machines, (shop.a, shop.b) = app.folder, machines, machines.hosts
+    shop.folder, shop.machines, shop.sessions, (shop.a, shop.b) = app.folder, machines, [], machines.hosts
     try:
         shop.call("deploy", "-m", "web=3,worker=1,clock=1")
         where = {"web.1": shop.a, "web.2": shop.b, "web.3": shop.a, "worker.1": shop.b, "clock.1": shop.a}
@@ -467,6 +472,7 @@ def test_units_of_a_user_need_no_root(shop: Shop) -> None:
 def notes(machines: Machines, tmp_path: Path) -> Iterator[Shop]:
     """Yield the example of docs/deploy.md as a project that is deployed to the two machines."""
     notes = Shop.__new__(Shop)
+    notes.sessions = []
     notes.folder, notes.machines, (notes.a, notes.b) = tmp_path / "deploy", machines, machines.hosts
     shutil.copytree(EXAMPLE, notes.folder)
     table = (EXAMPLE / "procman.toml").read_text().replace("[on.machines", "[on.lan").replace(".example", "")
