@@ -31,9 +31,10 @@ class Rig:
     counts: Mapping[str, int] = field(default_factory=lambda: {"web": 2, "worker": 1})
     values: dict[str, str] = field(default_factory=lambda: {"KEY": "very-secret"})
     overlay: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    app: str = "shop"
+    cluster: FakeCluster = field(default_factory=FakeCluster)
 
     def __post_init__(self) -> None:
-        self.cluster = FakeCluster()
         self.driver = Driver(self.cluster)
         self.destination = Destination("live", "procman.toml:1")
         self.destination.context, self.destination.namespace = "prod", "live"
@@ -41,7 +42,7 @@ class Rig:
     def engine(self) -> Kubernetes:
         """Return a new engine, as each command has one of its own."""
         types = tuple(line.partition(":")[0] for line in self.lines.splitlines())
-        return Kubernetes(Target(self.destination, "shop", types))
+        return Kubernetes(Target(self.destination, self.app, types))
 
     def release(self, before: Deployed | None, version: str) -> Release:
         """Return a release with the counts that run now."""
@@ -49,7 +50,7 @@ class Rig:
         counts = {name: count for name, count in counts.items() if f"{name}:" in self.lines}
         formation = ",".join(f"{name}={max(1, count)}" for name, count in counts.items())
         plan = plan_of(self.lines, self.overlay, f"{formation},all=1", **self.values)
-        options = ExportOptions("shop", image=f"shop:{version}", replicas=counts)
+        options = ExportOptions(self.app, image=f"shop:{version}", replicas=counts)
         return Release("live", version, f"shop:{version}", plan, options, counts, 60.0)
 
     def _order(self, version: str) -> Order:

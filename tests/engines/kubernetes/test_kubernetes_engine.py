@@ -340,6 +340,16 @@ def test_a_version_has_run_if_all_of_it_has_come_up(status: dict[str, Any], *, h
     assert found.has_run == has_run
 
 
+def test_long_names_that_begin_alike_are_those_of_two_applications() -> None:
+    lines, counts = "web: ./serve --port $PORT\n", {"web": 1}
+    first = Rig(lines, counts, app=f"{'x' * 57}-a")
+    second = Rig(lines, counts, app=f"{'x' * 57}-b", cluster=first.cluster)
+    first.deploy("1")
+    second.deploy("2")
+    notes = [first.cluster.objects["configmap", f"{one.app}-deploy"]["data"]["came-up"] for one in (first, second)]
+    assert [json.loads(text)["version"] for text in notes] == ["1", "2"]
+
+
 @pytest.mark.parametrize("printed", ["Welcome to the wrapper\n", "[]", "", '{"items": 3}'])
 @pytest.mark.parametrize("verb", ["version", "get"])
 def test_a_kubectl_that_prints_something_else_is_named(verb: str, printed: str) -> None:

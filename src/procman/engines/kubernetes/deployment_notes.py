@@ -49,7 +49,7 @@ class Notes:
         self._labels = {**labels, NOTES: "true"}
         self._types = types
         self._rollout = rollout
-        self.name = f"{label[:56]}-deploy"
+        self.name = f"{label}-deploy"
         self._applied: Version | None = None
         self._came_up: Version | None = None
 

@@ -30,7 +30,7 @@ class Lock:
         self._kubectl = kubectl
         self._target = target
         self._app = target.app
-        self._name = f"{label[:56]}-deploy"
+        self._name = f"{label}-deploy"
         self._written = ""  # the version of our own lock, as the cluster counts them
 
     def take(self, owner: str, valid: float) -> Steps[None]:
