@@ -134,6 +134,17 @@ def test_start_run_and_check_give_the_same_reason(place: Place, line: str, messa
     assert all(part in checked.out for part in messages)
 
 
+@pytest.mark.parametrize("command", ["start", "up"])
+def test_what_a_fresh_checkout_lacks_is_named(place: Place, command: str) -> None:
+    place.procfile("web: .venv/bin/python manage.py runserver $PORT\n")
+    done = place.call(command)
+    place.call("down")
+    assert done.code == 127
+    assert "there is no folder .venv here: install what the project needs first" in done.out + done.err
+    run = place.call("run", "--", ".venv/bin/python", "manage.py", "migrate")
+    assert (run.code, "there is no folder .venv here" in run.err) == (127, True), run
+
+
 def test_a_path_of_the_env_file_is_named(place: Place) -> None:
     place.write(".env", "A=1\nPATH=/nowhere\n", mode=0o600)
     place.procfile("bad: sort --help\n")

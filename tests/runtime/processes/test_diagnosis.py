@@ -50,6 +50,19 @@ def search(tmp_path: Path) -> Search:
     return Search(f"{tmp_path}/usr:/usr/bin:/bin", str(tmp_path))
 
 
+@pytest.mark.parametrize("folder", [".venv", "node_modules", "vendor"])
+def test_a_folder_that_an_installation_makes_is_missing(tmp_path: Path, folder: str) -> None:
+    search = Search("/usr/bin:/bin", str(tmp_path))
+    trouble = search.trouble_of(f"{folder}/bin/rise")
+    assert trouble
+    assert trouble.hint == f"there is no folder {folder} here: install what the project needs first"
+    assert not trouble.certain  # `check` also runs before the installation, in CI
+    (tmp_path / folder).mkdir()
+    trouble = search.trouble_of(f"{folder}/bin/rise")
+    assert trouble
+    assert trouble.hint == ""
+
+
 @pytest.mark.parametrize(("name", "other"), [("python", "python3"), ("pip", "pip3")])
 def test_the_name_that_debian_gives_a_program(tmp_path: Path, name: str, other: str) -> None:
     search = Search(f"{tmp_path}/usr", str(tmp_path))

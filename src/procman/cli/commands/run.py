@@ -165,7 +165,7 @@ def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
     if near and not whereabouts:
         return f'did you mean "{near}"?'
     if "/" in name:
-        return "no such file"
+        return whereabouts or "no such file"
     return whereabouts or f"not a program on PATH{f', nor a process in {procfile.name}' if procfile else ''}"
 
 

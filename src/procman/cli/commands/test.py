@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 
+from procman.cli.commands.launch_hints import hint_of
 from procman.cli.commands.run import run
 from procman.cli.control.connection import Connection, NoSessionError, RefusedError, own_options
 from procman.cli.control.progress import request_with_progress
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.core.procfile.formation import port_variables
-from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, ProcmanError
+from procman.errors import ProcmanError
 from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
@@ -225,19 +226,6 @@ def _show_failures(connection: Connection, settings: Settings) -> None:
             if record.get("done"):
                 break
             sys.stderr.buffer.write(guarded(lines) if sys.stderr.isatty() else lines)
-        if hint := _launch_hint(row, settings):
+        if hint := hint_of(row, settings):
             sys.stderr.write(f"hint: {hint}\n")
     sys.stderr.flush()
-
-
-def _launch_hint(row: Record, settings: Settings) -> str:
-    """Return what to do about a process whose command could not be run, or an empty string."""
-    if row["code"] not in (EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND):
-        return ""
-    from procman.config.plan_source import read_plan
-    from procman.core.lifecycle.instance import Instance
-    from procman.runtime.processes.diagnosis import launch_hint
-
-    plan = read_plan(settings, os.environ)
-    found = next((instance for instance in plan.instances if instance.name == row["name"]), None)
-    return launch_hint(Instance(found), plan.environment, os.environ) if found else ""

@@ -194,6 +194,7 @@ class Up:
                 self._begun.stop(signal.SIGTERM)
             raise error
         self._explain(answer, code)
+        self._print_hints(rows)
         self._print_session({**answer, "error": error.message}, rows)
         if not self._as_json:
             raise error
@@ -222,6 +223,14 @@ class Up:
         for row in rows:
             if row["state"] not in _GOOD:
                 sys.stderr.write(f"{row['name']}: {row['why']}\n")
+
+    def _print_hints(self, rows: list[Record]) -> None:
+        """Print what to do about commands that could not be run, as the session does in its own output."""
+        from procman.cli.commands.launch_hints import hint_of
+
+        hints = [hint for row in rows if row["state"] == "failed" and (hint := hint_of(row, self._settings))]
+        for hint in dict.fromkeys(hints):
+            sys.stderr.write(f"hint: {hint}\n")
 
     def _print_session(self, answer: Record, rows: list[Record]) -> None:
         if self._as_json:

@@ -29,6 +29,7 @@ _FOLDERS = {  # where projects keep their own programs, and how they are usually
     "bin": "write {path}",
     ".": "write ./{name}",
 }
+_INSTALLED = frozenset((".venv", "venv", "env", "node_modules", "vendor"))  # folders that are not in git
 _OTHER_NAMES = {"python": "python3", "pip": "pip3"}  # a bare Debian has only the second
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh"))
 _BEFORE = frozenset(("!", "{", "if", "then", "while", "do", "else", "exec", "command", "nohup"))  # a program follows
@@ -83,7 +84,8 @@ class Search:
         if "/" in name and os.path.isdir(os.path.join(self.cwd, name)):
             return Trouble(f"{name} is a folder", "", EXIT_CANNOT_EXECUTE)
         where = self._whereabouts(name)
-        hint = where or (f"PATH comes from {self.origin}" if self.origin and "/" not in name else "")
+        origin = f"PATH comes from {self.origin}" if self.origin and "/" not in name else ""
+        hint = where or origin or self._missing_folder(name)
         return Trouble(f'"{name}": command not found', hint, missing=True, certain=bool(where))
 
     def first_trouble(self, command: str) -> tuple[int, Trouble] | None:
@@ -123,6 +125,13 @@ class Search:
                 return f"{shown} exists: {how.format(path=path, name=name)}"
         other = _OTHER_NAMES.get(name, "")
         return f"{other} exists: write {other}" if other and find_program(other, self.path, self.cwd) else ""
+
+    def _missing_folder(self, name: str) -> str:
+        """Return that a folder is missing which only an installation makes, as in a new clone or worktree."""
+        first, slash, _ = name.removeprefix("./").partition("/")
+        if not slash or first not in _INSTALLED or os.path.isdir(os.path.join(self.cwd, first)):
+            return ""
+        return f"there is no folder {first} here: install what the project needs first"
 
     def _script_trouble(self, name: str, path: str) -> Trouble | None:
         """Return what is wrong with the first line of a script, or with the loader of a binary."""
