@@ -184,6 +184,8 @@ def _environment(files: ProjectFiles) -> str:
 
 def _python_on_path() -> str:
     """Return `python`, or `python3` on a system that calls it only that, as Debian does."""
+    if sys.platform == "win32":
+        return "python"  # `python3` may be there only to offer an installation
     from shutil import which
 
     return "python3" if which("python3") and not which("python") else "python"
