@@ -206,6 +206,7 @@ class Session:
             if self.process.poll() is not None and not left:
                 break
             _kill(self.pid) if self.process.poll() is None else time.sleep(0.02)
+        self.process.wait(LIMIT)  # on a busy machine, even an end by SIGKILL takes its time
         self._close()
 
     def _close(self) -> None:
