@@ -142,6 +142,17 @@ class Session:
         """Signal the visible process, as ``kill`` would."""
         os.kill(self.pid, number)
 
+    def wait_for_all(self, *patterns: str) -> None:
+        """Read until each regular expression has appeared after the last match, in whatever order: of processes that
+        run side by side, any may be the first.
+        """
+        start = self._sought["out"]
+        last = start
+        for pattern in patterns:
+            self._sought["out"] = start
+            last = max(last, self.wait_for(pattern).end())
+        self._sought["out"] = last
+
     def wait_for(self, pattern: str, limit: float = LIMIT, stream: str = "out") -> re.Match[str]:
         """Read until the regular expression appears after the last match, and return it; fails on the end of output."""
         end = time.monotonic() + limit

@@ -52,8 +52,7 @@ def test_start_can_move_too_and_every_process_knows_the_port(place: Place) -> No
         session = place.start("-p", str(port), "--port-conflict", "bump")
         warning = rf"system +\| warning: port {port} of web\.1 is taken by .*; web\.1 gets port (\d+)"
         moved = session.wait_for(warning)[1]
-        session.wait_for(rf"web\.1 +\| web {moved}")
-        session.wait_for(rf"worker\.1 +\| worker {moved}")
+        session.wait_for_all(rf"web\.1 +\| web {moved}", rf"worker\.1 +\| worker {moved}")
         assert int(moved) != port
         assert place.call("restart", "web").code == 0  # the port is kept
         assert f"port is now {port}" not in session.text

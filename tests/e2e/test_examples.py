@@ -208,9 +208,8 @@ def test_node_counts_and_answers_on_two_ports(place: Place) -> None:
     port = free_base(2)
     settle_in(place, "node")
     session = place.start("-p", str(port), "-m", "web=2,worker=1")
-    for _ in range(2):
-        session.wait_for(r"web\.[12] +\| open at")
-    session.wait_for(r"worker\.1 +\| counted to 10$")
+    session.wait_for_all(r"web\.1 +\| open at", r"web\.2 +\| open at")
+    session.wait_for(r"worker\.1 +\| counted to \d+$")
     assert json.loads(ask(port)[1])["count"] > 0
     assert json.loads(ask(port + 1)[1]) == {"process": "web.2", "port": port + 1, "count": 0}
     assert stop(session) == 0

@@ -104,8 +104,7 @@ def test_commands_beside_the_processes_may_print_a_lot(place: Place) -> None:
         "[process.worker]\nautoscale = { exec = 'sh long.sh 15', per_instance = 10, max = 2, interval = 1 }\n",
     )
     session = place.start()
-    session.wait_for(r"web\.1 is ready")
-    session.wait_for(r"worker: 15, 10 per instance: scaling from 1 to 2")
+    session.wait_for_all(r"web\.1 is ready", r"worker: 15, 10 per instance: scaling from 1 to 2")
     while not (place.folder / "done-ready").exists():
         place.call("ps")
     session.signal(signal.SIGTERM)
