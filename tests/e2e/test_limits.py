@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def small_group(tmp_path: Path) -> Iterator[Path]:
     own = _memory_group()
     if own is None or not os.access(own, os.W_OK):
         pytest.skip("needs the memory hierarchy of cgroup v1, and root")
-    group = own / f"procman-test-{os.getpid()}"
+    group = own / f"procman-test-{uuid.uuid4().hex}"  # workers may have the same pid, each in a namespace of its own
     group.mkdir()
     (group / "memory.limit_in_bytes").write_text(str(80 << 20))
     try:

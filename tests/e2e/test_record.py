@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -93,7 +94,8 @@ def kill_everything(pid: int) -> None:
     for process in family:
         process.send_signal(signal.SIGSTOP)
     for process in family:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # the end of one may be that of another
+            process.kill()
     psutil.wait_procs(family, timeout=60)
 
 

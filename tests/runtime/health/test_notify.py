@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_a_watchdog_that_is_not_for_us_is_not_fed(tmp_path: Path, environ: dict[
 
 
 def test_an_abstract_address_begins_with_a_nul(tmp_path: Path) -> None:
-    name = f"procman-test-{os.getpid()}"
+    name = f"procman-test-{uuid.uuid4().hex}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0{name}")
         supervisor = Supervisor([a_plan("web.1")])
