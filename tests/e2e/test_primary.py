@@ -128,8 +128,8 @@ def test_a_debugger_is_used_while_others_chatter(place: Place) -> None:
 
 
 def test_it_has_the_whole_window_and_hears_when_that_changes(place: Place) -> None:
-    text = "import os, signal\ndef tell(*_): os.write(1, b'%d %d\\n' % os.get_terminal_size())\n"
-    text += "signal.signal(signal.SIGWINCH, tell)\ntell()\nwhile True: signal.pause()\n"
+    text = "import os, signal, time\ndef tell(*_): os.write(1, b'%d %d\\n' % os.get_terminal_size())\n"
+    text += "signal.signal(signal.SIGWINCH, tell)\ntell()\nwhile True: time.sleep(0.1)\n"
     place.procfile(_python(place, text))
     terminal = on_terminal(place, "start", "--primary", "web")
     terminal.see(lambda: f"{COLUMNS} {ROWS}" in terminal.rows, "the whole window")

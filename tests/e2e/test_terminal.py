@@ -60,7 +60,7 @@ def test_a_line_that_fills_what_a_child_sees_fills_the_row(place: Place) -> None
 
 def test_a_resize_is_passed_on(place: Place) -> None:
     text = "def tell(*_): print(*os.get_terminal_size(1))\nsignal.signal(signal.SIGWINCH, tell)\nprint('ready')\n"
-    place.procfile(_python(place, text + "while True: signal.pause()\n"))
+    place.procfile(_python(place, text + "while True: time.sleep(0.1)\n"))
     terminal = on_terminal(place, "start")
     terminal.see_line("web.1", "ready")
     terminal.resize(40, 120)

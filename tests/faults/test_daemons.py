@@ -24,7 +24,7 @@ if os.fork() == 0:
     signal.signal(signal.SIGTERM, leave)
     print("helper is up", flush=True)
     while True:
-        signal.pause()
+        time.sleep(0.1)  # a signal that comes just before pause() is not seen
 os.wait()
 while True:
     signal.pause()
@@ -45,7 +45,7 @@ while True:
 
 # On TERM it forks a daemon and ends: what comes to life during the shutdown must not survive it.
 LATE = """
-import os, signal, sys
+import os, signal, sys, time
 def fork_a_daemon(number, frame):
     if os.fork() == 0:
         os.setsid()
@@ -56,7 +56,7 @@ def fork_a_daemon(number, frame):
 signal.signal(signal.SIGTERM, fork_a_daemon)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 

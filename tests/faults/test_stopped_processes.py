@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 _COUNTS_CONT = """\
-import signal
+import signal, time
 signal.signal(signal.SIGCONT, lambda *_: print("woken"))
 signal.signal(signal.SIGTERM, lambda *_: print("asked"))
 print("up")
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 
