@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +19,11 @@ import harness
 
 ROOT = Path(__file__).parents[1]
 PACKAGING = ROOT / "packaging"
+FILES = sorted(
+    path
+    for path in PACKAGING.rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts  # of the build's hook
+)
 LIMIT = 300.0  # seconds; the hook installs packages
 ACTION = yaml.safe_load((PACKAGING / "github-action/action.yml").read_text())
 
@@ -107,7 +115,7 @@ def test_the_formula_has_its_addresses_as_they_are() -> None:
 
 
 def test_scripts_that_make_folders_remove_them_at_an_interrupt_too() -> None:
-    made = [path for path in PACKAGING.rglob("*") if path.is_file() and "$(mktemp" in path.read_text()]
+    made = [path for path in FILES if "$(mktemp" in path.read_text()]
     assert len(made) >= 4
     assert [path for path in made if "trap 'exit 130' HUP INT TERM" not in path.read_text()] == []
 
@@ -121,9 +129,7 @@ def test_the_feature_passes_its_options_to_its_script() -> None:
         assert f"${{{option.upper()}:-{row['default']}}}" in script
 
 
-@pytest.mark.parametrize(
-    "script", sorted(path for path in PACKAGING.rglob("*") if path.is_file() and os.access(path, os.X_OK)), ids=str
-)
+@pytest.mark.parametrize("script", [path for path in FILES if os.access(path, os.X_OK)], ids=str)
 def test_every_script_is_sound(script: Path) -> None:
     text = script.read_text()
     if text.startswith("#!/usr/bin/python3"):
@@ -134,7 +140,7 @@ def test_every_script_is_sound(script: Path) -> None:
 
 def test_every_file_is_named_in_the_table() -> None:
     table = (PACKAGING / "README.md").read_text()
-    folders = [path.name for path in PACKAGING.iterdir() if path.is_dir()]
+    folders = {path.relative_to(PACKAGING).parts[0] for path in FILES if path.parent != PACKAGING}
     assert folders
     assert [name for name in folders if f"packaging/{name}" not in table] == []
 
@@ -162,3 +168,43 @@ def test_pre_commit_runs_the_hook(place: harness.Place, tmp_path: Path) -> None:
     place.procfile("web: true\n")
     call("git", "add", "Procfile")
     assert "Passed" in call(*trying)
+
+
+@pytest.mark.parametrize(
+    ("server", "documentation"),
+    [("https://github.com", "https://an-org.github.io/Proc"), ("https://git.example", None)],
+)
+def test_a_package_names_the_repository_that_releases_it(
+    monkeypatch: pytest.MonkeyPatch, server: str, documentation: str | None
+) -> None:
+    monkeypatch.setenv("GITHUB_SERVER_URL", server)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "An-Org/Proc")
+    source = f"{server}/An-Org/Proc"
+    pages = {"Documentation": f"{documentation}/"} if documentation else {}
+    assert _metadata().urls == {
+        "Homepage": source,
+        **pages,
+        "Source": source,
+        "Changelog": f"{source}/blob/HEAD/CHANGELOG.md",
+        "Issues": f"{source}/issues",
+    }
+    assert (ROOT / "CHANGELOG.md").is_file()
+
+
+def test_a_package_built_elsewhere_has_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert _metadata().urls == {}
+
+
+def test_the_image_is_built_with_what_the_build_reads() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    read = {build["tool"]["hatch"]["metadata"]["hooks"]["custom"]["path"], build["project"]["readme"]}
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (PACKAGING / "container/Dockerfile").read_text(), re.MULTILINE)
+    assert read <= set(" ".join(copied).split())
+
+
+def _metadata() -> Any:
+    """What the build tells PyPI of this package."""
+    metadata = pytest.importorskip("hatchling.metadata.core", reason="hatchling is not installed (PyPI)")
+    plugins = pytest.importorskip("hatchling.plugin.manager")
+    return metadata.ProjectMetadata(str(ROOT), plugins.PluginManager()).core
