@@ -192,6 +192,28 @@ def test_a_scope_of_systemd_is_requested_and_believed_if_it_holds_the_limit(
     assert of_limit("web.1") == "killed by the kernel: 64.0 MiB of 64 MiB"
 
 
+def test_the_folder_of_a_scope_is_left_to_systemd(world: World, groups: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits_enforcer, "claim", lambda _folder, _ours: frozenset())
+    monkeypatch.setattr(scopes, "manager", lambda _environ, _user: "--user")
+    enforcer = world.enforcer()
+    instances = [world.start(enforcer, name, [pid], pids_max=5) for name, pid in (("web.1", 7), ("web.2", 8))]
+    for pid, (_, finished) in zip((7, 8), world.requests, strict=True):
+        scope = groups / f"procman-5e55-web.{pid - 6}-{pid}.scope"
+        scope.mkdir()
+        monkeypatch.setattr(limits_enforcer, "own_folder", lambda *, groups, now=scope: str(now))
+        (scope / "pids.max").touch()
+        finished(ExitStatus(code=0), "")
+        for file in scope.iterdir():
+            file.unlink()  # as the kernel does
+    instances[0].state = State.BACKOFF
+    enforcer.on_event(Action.ANNOUNCE_RESTARTING, instances[0], 103.0)
+    enforcer.close(104.0, 0)
+    assert sorted(path.name for path in groups.iterdir()) == [
+        "procman-5e55-web.1-7.scope",
+        "procman-5e55-web.2-8.scope",
+    ]
+
+
 def test_a_group_that_is_not_the_scope_is_not_believed(world: World, groups: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(limits_enforcer, "claim", lambda _folder, _ours: frozenset())
     monkeypatch.setattr(scopes, "manager", lambda _environ, _user: "--system")

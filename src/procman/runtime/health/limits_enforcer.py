@@ -66,10 +66,15 @@ class LimitsEnforcer(QuietComponent):
             self._forget(instance.name)
 
     def _forget(self, name: str) -> None:
+        """Clean up after a life.
+
+        The folder of a scope is left to systemd: it learns from a file in there that the scope is empty, and a scope
+        whose folder is removed before that stays active.
+        """
         self._watched.pop(name, None)
-        self._scopes.pop(name, None)
-        if name in self._groups:
-            self._left.append(self._groups.pop(name))
+        group, scope = self._groups.pop(name, None), self._scopes.pop(name, "")
+        if group is not None and not scope:
+            self._left.append(group)
         self._left = [group for group in self._left if not group.remove()]
 
     def _hold(self, instance: Instance, now: float) -> None:
