@@ -767,8 +767,24 @@ def test_test_shows_the_logs_of_what_failed(place: Place) -> None:
 def test_test_tells_why_it_cannot_start(place: Place) -> None:
     place.procfile("web sleep\n")
     ran = place.call("test", "--", "touch", "ran")
-    assert ran.code == 1, ran
+    assert ran.code == 2, ran
     assert "Procfile:1" in ran.err
+
+
+@pytest.mark.parametrize("words", [("-f", "Prcfile"), ("-m", "wbe=2"), ("-e", "missing.env")])
+def test_test_refuses_with_the_status_of_start(place: Place, words: tuple[str, ...]) -> None:
+    place.procfile("web: sleep 1000\n")
+    assert place.call("start", *words).code == 2
+    ran = place.call("test", *words, "--", "touch", "ran")
+    assert ran.code == 2, ran
+    assert not (place.folder / "ran").exists()
+
+
+def test_test_fails_with_a_status_of_its_own_if_a_process_ends_with_that_of_a_refusal(place: Place) -> None:
+    place.procfile("web: exit 2\n")
+    place.write("procman.toml", "[process.web]\nrestart = 'never'\n")
+    ran = place.call("test", "--", "touch", "ran")
+    assert ran.code == 1, ran
 
 
 def wait_until_watched(ran: Session) -> None:

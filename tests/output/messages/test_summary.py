@@ -126,7 +126,7 @@ def test_the_card_says_how_often_it_was_tried_and_what_to_do() -> None:
     card = failure_card("web.1 FAILED: x", "0.4 s", [b"boom"], PLAIN, 5, ["start it again"])
     assert card[1:] == ["it ran for 0.4 s, 5 times in a row; its last line:", "    boom", "start it again"]
     assert failure_card("web.1 FAILED: x", "0.4 s", [], PLAIN, 2)[1:] == [
-        "it ran for 0.4 s, 2 times in a row and printed nothing"
+        "it ran for 0.4 s, 2 times in a row, and printed nothing"
     ]
 
 

@@ -16,7 +16,7 @@ from procman.cli.control.progress import request_with_progress
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.core.procfile.formation import port_variables
-from procman.errors import ProcmanError
+from procman.errors import EXIT_SOFTWARE, EXIT_USAGE, ProcmanError
 from procman.output.sanitize.sanitizer import guarded
 from procman.runtime.control.endpoint import find
 from procman.runtime.guardian.background import Background
@@ -41,9 +41,14 @@ END_TIMEOUT = 10.0  # seconds, from the moment when it has hung up until its exi
 
 
 class NotReadyError(ProcmanError):
-    """The processes did not become ready, so the command was not run."""
+    """The processes did not become ready, so the command was not run. ``ended``: the exit status of their session.
 
-    exit_code = 1
+    That of a refusal is our exit status, too. Any other one came from a process, and could be taken for the command's.
+    """
+
+    def __init__(self, message: str, ended: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = ended if ended in (EXIT_USAGE, EXIT_SOFTWARE) else FAILED
 
 
 def perform(invocation: Invocation) -> int:
@@ -142,7 +147,7 @@ def _ready(
         with open(log, "rb") as file:
             sys.stderr.buffer.write(file.read())
         message = f"the processes could not be started (exit status {code}), so nothing was tested"
-        raise NotReadyError(message) from None
+        raise NotReadyError(message, code) from None
 
 
 def _connect(socket: str, background: Background) -> Connection:

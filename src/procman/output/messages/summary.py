@@ -150,5 +150,5 @@ def failure_card(
         card.append(f"it ran for {ran_for}{again}; its last line{'s' if len(shown) > 1 else ''}:")
         card += [INDENT + line.decode("utf-8", "surrogateescape") for line in shown]
     else:
-        card.append(f"it ran for {ran_for}{again} and printed nothing")
+        card.append(f"it ran for {ran_for}{again}{',' if again else ''} and printed nothing")
     return [*card, *advice]
