@@ -216,18 +216,20 @@ def test_processes_of_a_user_have_to_stay_after_the_last_session() -> None:
 
 
 def test_the_lock_names_its_owner() -> None:
-    hosts = FakeHosts({"LOCK": said("bob@there, process 7\n1796009300\n", 3)})
-    with pytest.raises(EngineError, match=r"^bob@there, process 7 has been changing shop for 70 s$") as raised:
+    hosts = FakeHosts({"LOCK": said("bob@there, process 7\n230\n", 3)})
+    with pytest.raises(
+        EngineError, match=r"^bob@there, process 7 is changing shop; the lock expires in 230 s$"
+    ) as raised:
         driver(hosts).perform(engine().lock("me@here", 300))
     assert "procman deploy --unlock --on lan" in raised.value.hint
     work = driver(FakeHosts({"LOCK": said("bob@there\n")}))
     work.perform(engine().lock("me@here", 300))
-    assert work.said == ["the lock of bob@there had expired and is taken over"]
+    assert work.said == ["the lock of bob@there has expired, and is taken over"]
 
 
 def test_nothing_is_removed_while_another_command_has_the_lock() -> None:
-    hosts = FakeHosts({"REQUIRE_FREE": said("bob@there\n1796009300\n", 3)})
-    with pytest.raises(EngineError, match=r"^bob@there has been changing shop for 70 s$"):
+    hosts = FakeHosts({"REQUIRE_FREE": said("bob@there\n230\n", 3)})
+    with pytest.raises(EngineError, match=r"^bob@there is changing shop; the lock expires in 230 s$"):
         driver(hosts).perform(engine().down())
     assert hosts.scripts() == ["SHOW", "REQUIRE_FREE"]
     hosts = FakeHosts({("SHOW", "deploy@a"): LOST})

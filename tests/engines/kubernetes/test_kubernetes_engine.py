@@ -381,7 +381,7 @@ def test_a_second_deployment_names_the_first() -> None:
     rig = Rig()
     rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
     rig.driver.time += 5
-    with pytest.raises(EngineError, match=r"^bob@desk has been changing shop for 5 s$"):
+    with pytest.raises(EngineError, match=r"^bob@desk is changing shop; the lock expires in 295 s$"):
         rig.deploy("1")
     assert rig.names("lease.coordination.k8s.io") == ["shop-deploy"], "it belongs to another one"
     rig.driver.perform(rig.engine().unlock(""))
@@ -392,7 +392,7 @@ def test_nothing_is_removed_while_another_command_has_the_lock() -> None:
     rig = Rig()
     rig.deploy("1")
     rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
-    with pytest.raises(EngineError, match=r"^bob@desk has been changing shop for 0 s$"):
+    with pytest.raises(EngineError, match=r"^bob@desk is changing shop; the lock expires in 300 s$"):
         rig.driver.perform(rig.engine().down())
     assert rig.names("deployment.apps") == ["shop-web", "shop-worker"]
     rig.driver.time += 301
@@ -405,7 +405,7 @@ def test_an_expired_lock_is_taken_over() -> None:
     rig.driver.perform(rig.engine().lock("bob@desk", 300.0))
     rig.driver.time += 301
     rig.deploy("1")
-    assert "the lock of bob@desk has expired and is taken over" in rig.driver.said
+    assert "the lock of bob@desk has expired, and is taken over" in rig.driver.said
 
 
 def test_a_lock_that_another_one_has_taken_over_stays() -> None:

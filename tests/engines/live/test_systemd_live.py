@@ -360,13 +360,13 @@ def test_one_deploys_at_a_time(shop: Shop) -> None:
     lock = shop.a.root / "srv/shop.releases/lock"
     lock.mkdir(parents=True)
     (lock / "owner").write_text("bob@elsewhere, process 1\n1000000000\n9999999999\n")
-    assert "bob@elsewhere, process 1 has been changing shop for " in shop.deploy("v1", code=1).err
-    assert "bob@elsewhere, process 1 has been changing shop for " in shop.call("down", code=1).err
+    assert "bob@elsewhere, process 1 is changing shop; the lock expires in " in shop.deploy("v1", code=1).err
+    assert "bob@elsewhere, process 1 is changing shop; the lock expires in " in shop.call("down", code=1).err
     shop.call("deploy", "--unlock")
     assert not lock.exists()
     lock.mkdir()
     (lock / "owner").write_text("bob@elsewhere, process 1\n1000000000\n1000000001\n")
-    assert "the lock of bob@elsewhere, process 1 had expired" in shop.deploy("v1").err
+    assert "the lock of bob@elsewhere, process 1 has expired, and is taken over" in shop.deploy("v1").err
     assert not lock.exists()
 
 

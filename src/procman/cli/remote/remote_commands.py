@@ -12,8 +12,8 @@ from procman.cli.remote.remote_target import Remote
 from procman.core.procfile.selection import changed_count, matches, parse_change
 from procman.core.text.printable import visible
 from procman.core.text.suggest import did_you_mean
+from procman.engines.common_messages import not_deployed
 from procman.engines.deployment import alone
-from procman.engines.interface import EngineError
 from procman.engines.waiting import wait_or_explain
 from procman.errors import EXIT_OK, UsageError
 
@@ -182,9 +182,7 @@ def _alone(
 def _counts(remote: Remote) -> Steps[Mapping[str, int]]:
     deployed = yield from remote.engine.deployed()
     if deployed is None:
-        raise EngineError(
-            f"{remote.app} is not deployed to {remote.destination.name}", "procman deploy brings it there"
-        )
+        raise not_deployed(remote.target)
     return deployed.counts
 
 

@@ -48,7 +48,8 @@ class Remote:
         self.app = self.destination.app or app_name(os.path.basename(self.folder))
         check_app(self.app)
         self.types = tuple(read_procfile(self.settings.procfile, self.settings.place("procfile")).names)
-        self.engine: Engine = find(self.destination.engine)(Target(self.destination, self.app, self.types, self.folder))
+        self.target = Target(self.destination, self.app, self.types, self.folder)
+        self.engine: Engine = find(self.destination.engine)(self.target)
         self.display = Display(self.types, self.settings.color, as_json=bool(self.given.get("as_json")))
         self._verb = invocation.command
 

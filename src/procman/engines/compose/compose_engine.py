@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.compose.compose_choice import beside, first_half, in_order_of_stop, in_the_way, named, surplus
 from procman.engines.compose.compose_commands import Commands, require
 from procman.engines.compose.compose_logs import following, merged
@@ -39,7 +40,7 @@ class Compose:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._commands = Commands(target.app, target.destination)
-        self._store = Store(target.app, self._commands.docker, self._commands.error)
+        self._store = Store(target, self._commands.docker, self._commands.error)
         self._project: Project | None = None  # the one that is applied, or being applied
         self._is_first = False  # whether nothing is there before
         self._ids: list[str] = []  # the containers of the last look
@@ -302,8 +303,7 @@ class Compose:
         if self._project is None:
             self._project = yield from self._store.read()
         if self._project is None:
-            name, app = self._target.destination.name, self._target.app
-            raise EngineError(f"{app} is not deployed to {name}", f"procman deploy --on {name} brings it there")
+            raise not_deployed(self._target)
         return self._project
 
     def _containers(self) -> Steps[list[Container]]:

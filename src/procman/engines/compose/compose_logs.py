@@ -6,12 +6,12 @@ import json
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow, Stop
+from procman.engines.common_messages import removed
 from procman.engines.compose.compose_names import NUMBER, TYPE
 from procman.engines.compose.compose_records import log_line
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 from procman.engines.records import RUNNING, InstanceState, LogLine
-from procman.engines.removal import removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import io
 import json
 
 from procman.engines.calls import Call, Report, now, run
+from procman.engines.common_messages import locked, name_taken, taken_over
 from procman.engines.compose.compose_names import APP, project_name, volume_name
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from procman.engines.calls import Outcome, Steps
     from procman.engines.compose.compose_project import Project
+    from procman.engines.interface import Target
 
 _EMPTY_IMAGE = "procman-empty:1"  # made of nothing: the containers here never run
 _EMPTY_TAR = bytes(10240)
@@ -36,8 +38,11 @@ class Store:
     ``docker`` makes a call of Docker's command, and ``error`` the error for one that failed.
     """
 
-    def __init__(self, app: str, docker: Callable[..., Call], error: Callable[[Outcome, str], EngineError]) -> None:
-        self._app = app
+    def __init__(
+        self, target: Target, docker: Callable[..., Call], error: Callable[[Outcome, str], EngineError]
+    ) -> None:
+        app = target.app
+        self._target = target
         self._error = error
         self._docker = docker
         self._volume = volume_name(app)
@@ -64,9 +69,8 @@ class Store:
         if project is None:
             yield Report("what was deployed cannot be read: it was written by another version of procman")
             return None
-        if project.app != self._app:
-            hint = "choose another name with app in the destination's table"
-            raise EngineError(f"{project.app} is deployed there, and {self._app} would have the same names", hint)
+        if project.app != self._target.app:
+            raise name_taken(self._target, f"{project.app} is deployed there")
         return project
 
     def write(self, project: Project) -> Steps[None]:
@@ -103,9 +107,8 @@ class Store:
         if not holder:
             return  # it has just been released, and another deployment may have it now
         if holder != owner and left > 0:
-            hint = "procman deploy --unlock removes the lock, if that command was killed"
-            raise EngineError(f"{holder} is changing {self._app}; the lock expires in {left:.0f} s", hint)
-        yield Report(f"the lock of {holder} has expired, and is taken over")
+            raise locked(self._target, holder, left)
+        yield taken_over(holder)
         yield from run(self._docker("rm", self._lock))
 
     def unlock(self, owner: str) -> Steps[None]:
@@ -138,7 +141,15 @@ class Store:
 
     def _try_to_create(self, name: str, *options: str) -> Steps[Outcome]:
         """Create a container that never runs, and its image, if it is missing."""
-        words = ("create", "--pull=never", f"--name={name}", f"--label={APP}={self._app}", *options, _EMPTY_IMAGE, "x")
+        words = (
+            "create",
+            "--pull=never",
+            f"--name={name}",
+            f"--label={APP}={self._target.app}",
+            *options,
+            _EMPTY_IMAGE,
+            "x",
+        )
         created = yield from run(self._docker(*words))
         if not created.ok and "No such image" in created.complaint:
             yield from run(self._docker("import", "-", _EMPTY_IMAGE, stdin=_EMPTY_TAR))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from procman.engines.calls import Report, now
+from procman.engines.common_messages import locked, taken_over
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.ssh import failure
-from procman.engines.locks import locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ class HostLock:
     def take(self, owner: str, valid: float) -> Steps[None]:
         """Take it for so many seconds. Raises EngineError if another owner has it."""
         outcome = yield from self._on_first(host_scripts.LOCK, owner, str(round(valid)))
-        if outcome.text.strip():
-            yield Report(f"the lock of {outcome.text.strip()} had expired and is taken over")
+        if other := outcome.text.strip():
+            yield taken_over(other)
 
     def require_free(self) -> Steps[None]:
         """Raise EngineError if someone has it. Nothing is known of a host that the last look has not reached."""
@@ -37,8 +36,8 @@ class HostLock:
         host = self._machines.hosts[0]
         outcome = yield from self._machines.on(host, script, *words)
         if outcome.code == _HELD:
-            other, _, since = outcome.text.strip().partition("\n")
-            raise locked(self._machines.target, other, (yield from now()) - float(since or 0))
+            other, _, left = outcome.text.strip().partition("\n")
+            raise locked(self._machines.target, other, float(left or 0))
         if not outcome.ok:
             raise failure(host, outcome, "the lock")
         return outcome

@@ -112,7 +112,8 @@ _READ_LOCK = """\
     other="another command" since=$(stat -c %Y "$base/lock" || echo "$now"); until=$((since + 60)); }
 """
 
-# Take the lock. The arguments are the owner and the seconds that the lock is valid. 3 if another one has it.
+# Take the lock. The arguments are the owner and the seconds that the lock is valid. 3 if another one has it: its owner
+# is printed, and how many seconds are left.
 LOCK = f"""\
 owner=$1 valid=$2 now=$(date +%s)
 mkdir -p "$base"
@@ -122,15 +123,15 @@ take && exit 0
     mv "$base/lock" "$base/lock.$$" 2>/dev/null && rm -rf "$base/lock.$$"
     take && {{ echo "$other"; exit 0; }}
 fi
-echo "$other"; echo "$since"; exit 3
+echo "$other"; echo $((until - now)); exit 3
 """
 
-# 3 if someone has a lock that is valid.
+# 3 if someone has a lock that is valid, as for LOCK.
 REQUIRE_FREE = f"""\
 now=$(date +%s)
 [ -e "$base/lock" ] || exit 0
 {_READ_LOCK}[ "$now" -le "$until" ] || exit 0
-echo "$other"; echo "$since"; exit 3
+echo "$other"; echo $((until - now)); exit 3
 """
 
 # Release the lock if it is the owner's; any lock for an empty name.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from procman.engines.calls import Follow, Outcome, Report, Stop
+from procman.engines.common_messages import removed
 from procman.engines.hosts import host_scripts, journal_lines
 from procman.engines.hosts.ssh import FAILED as LOST
 from procman.engines.hosts.ssh import failure
 from procman.engines.interface import EngineError
-from procman.engines.removal import removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from procman.engines.calls import private_folder, run, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import read, unit
 from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
@@ -239,13 +240,8 @@ class Machines:
     def require_record(self) -> Record:
         """Return what is deployed. Raises EngineError if nothing is."""
         if self.record is None:
-            raise self.absence()
+            raise not_deployed(self.target)
         return self.record
-
-    def absence(self) -> EngineError:
-        """Return the error for what is not deployed."""
-        name = self.target.destination.name
-        return EngineError(f"{self.app} is not deployed to {name}", f"deploy it with procman deploy --on {name}")
 
     def state(self, name: str, looks: Mapping[str, Look]) -> tuple[InstanceState, UnitState | None]:
         """Return the state of an instance of the record, and what systemd says about it."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import inf
 
 from procman.engines.calls import Pause, Report, interact, now
+from procman.engines.common_messages import not_deployed
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
 from procman.engines.hosts.host_lock import HostLock
@@ -269,7 +270,7 @@ class Systemd:
         yield from self._lock.require_free()
         record = machines.record
         if record is None:  # there may still be files of a deployment that was cut off
-            yield Report(f"{machines.absence().message}, so there is nothing to stop")
+            yield Report(f"{not_deployed(machines.target).message}, so there is nothing to stop")
         hosts = dict.fromkeys((*machines.hosts, *(record.hosts if record else ())))
         units = {
             host: [unit(machines.app, name) for name in (record.on(host) if record else ())]

@@ -6,6 +6,7 @@ import json
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Pause, Report, now, run, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.deployed_objects import (
     COUNT,
@@ -279,7 +280,7 @@ class Kubernetes:
         yield from self._lock.require_free()
         names = yield from self._kubectl.names((*EVERYTHING, "pods"), self._selector)
         if not names:
-            yield Report(f"{self._absence().message}, so there is nothing to remove")
+            yield Report(f"{not_deployed(self._target).message}, so there is nothing to remove")
             return
         ours = (name for name in names if not name.startswith("pod/") or "-run-" in name)
         yield from self._kubectl.delete(sorted(ours))
@@ -335,7 +336,7 @@ class Kubernetes:
         workloads = Workloads(self._found_before, self._types).by_type
         self._found_before = ()  # they are about to change
         if not workloads:
-            raise self._absence()
+            raise not_deployed(self._target)
         return workloads
 
     def _found(self) -> Steps[tuple[dict[str, Object], list[tuple[str, Object]]]]:
@@ -343,7 +344,7 @@ class Kubernetes:
         objects = yield from self._kubectl.listed((*WORKLOADS, "pods"), self._pods)
         workloads = Workloads(objects, self._types).by_type
         if not workloads:
-            raise self._absence()
+            raise not_deployed(self._target)
         pods = (one for one in objects if one["kind"] == "Pod" and self._types.of(one) != RELEASE)
         return workloads, list(numbered(pods, self._types))
 
@@ -379,10 +380,6 @@ class Kubernetes:
                 name = next(name for name, _ in numbered(left, self._types))
                 raise EngineError(f"{name} has not ended within {_DOWN:g} s", "is its node lost?", 124)
             yield Pause(next(pauses))
-
-    def _absence(self) -> EngineError:
-        message = f"{self._target.app} is not deployed to {self._target.destination.name}"
-        return EngineError(message, "procman deploy brings it there")
 
     @staticmethod
     def _refusal(message: str, hint: str = "") -> EngineError:

@@ -6,11 +6,11 @@ import json
 from datetime import UTC, datetime
 
 from procman.engines.calls import Report, now, run
+from procman.engines.common_messages import locked, taken_over
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.kubectl import parsed
 from procman.engines.kubernetes.kubectl_errors import is_conflict, is_gone, is_missing_namespace
 from procman.engines.kubernetes.pod_states import epoch
-from procman.engines.locks import locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Lock:
             outcome = yield from self._write("create", lease)
         else:
             self._require_expired(found, moment)
-            yield Report(f"the lock of {_holder(found)} has expired and is taken over")
+            yield taken_over(_holder(found))
             lease["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
             outcome = yield from self._write("replace", lease)
         if not outcome.ok and is_conflict(outcome):
@@ -74,8 +74,9 @@ class Lock:
 
     def _require_expired(self, found: Object, moment: float) -> None:
         began = epoch(found["spec"].get("acquireTime", "")) or 0.0
-        if moment < began + found["spec"].get("leaseDurationSeconds", 0):
-            raise locked(self._target, _holder(found), moment - began)
+        left = began + found["spec"].get("leaseDurationSeconds", 0) - moment
+        if left > 0:
+            raise locked(self._target, _holder(found), left)
 
     def release(self, owner: str) -> Steps[None]:
         """Delete the lock if it is the owner's; of any owner, if none is given."""

@@ -6,11 +6,11 @@ import re
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Call, Follow, Outcome, Stop, now
+from procman.engines.common_messages import removed
 from procman.engines.interface import EngineError
 from procman.engines.kubernetes.deployed_objects import WORKLOADS
 from procman.engines.kubernetes.pod_states import numbered
 from procman.engines.records import LogLine
-from procman.engines.removal import removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Card, Pause, now, run, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.docker_cli import API_VERSION, Docker, require_new_enough
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.records import FAILED, Deployed, InstanceState, LogLine, Look
@@ -15,7 +16,6 @@ from procman.engines.swarm.swarm_store import SwarmStore
 from procman.engines.swarm.swarm_view import (
     SwarmView,
     given_up,
-    nothing_deployed,
     service_name,
 )
 from procman.engines.waiting import wait_or_explain
@@ -261,7 +261,7 @@ class Swarm:
         names = list(dict.fromkeys((*present, *(yield from self._listed("service")))))  # jobs, too
         networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")
         if not names and not (yield from run(self._docker(*networks))).text.split():
-            raise nothing_deployed(self._target)
+            raise not_deployed(self._target)
         if names:
             self._docker.require((yield from run(self._docker("service", "rm", *names))), "Swarm does not stop it")
         end = (yield from now()) + _STOP_LIMIT

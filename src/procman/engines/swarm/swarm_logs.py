@@ -6,10 +6,10 @@ import json
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow, Report, Stop, run, run_together
+from procman.engines.common_messages import removed
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
 from procman.engines.known_names import require_known
-from procman.engines.removal import removed
 from procman.engines.swarm.swarm_names import stack_name
 from procman.engines.swarm.swarm_records import log_line
 from procman.engines.swarm.swarm_view import service_name

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from procman.core.procfile.selection import matches
 from procman.engines.calls import Pause, run, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.records import Deployed
 from procman.engines.swarm.swarm_files import Kept, kept_names
 from procman.engines.swarm.swarm_names import FILE, NAMESPACE, stack_name
-from procman.engines.swarm.swarm_view import STABLE, SwarmView, nothing_deployed, own_services
+from procman.engines.swarm.swarm_view import STABLE, SwarmView, own_services
 from procman.export.container.containers import dns_label
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ class SwarmState:
         """Return the services, and the latest file, if there is one. Raises EngineError if there is no service."""
         found, files, _ = yield from self._read()
         if not found:
-            raise nothing_deployed(self._target)
+            raise not_deployed(self._target)
         return found, files[-1] if files else None
 
     def _read(self) -> Steps[tuple[list[Service], list[Kept], str]]:
@@ -122,7 +123,7 @@ class SwarmState:
         """Return the services of these types; all of them without names. Raises EngineError if there is none."""
         found = yield from self.services()
         if not found:
-            raise nothing_deployed(self._target)
+            raise not_deployed(self._target)
         return [one for one in found if not names or any(matches(name, one.type) for name in names)]
 
     def _listing(self) -> Call:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 
-from procman.engines.calls import Report, now, run
+from procman.engines.calls import now, run
+from procman.engines.common_messages import locked, name_taken, taken_over
 from procman.engines.docker_cli import understood
-from procman.engines.interface import EngineError
 from procman.engines.swarm.swarm_files import Kept, final_name, number_of, pending_name
 from procman.engines.swarm.swarm_names import APP, NAME, VERSION
 
@@ -116,10 +116,9 @@ class SwarmStore:
         if not holder:
             return
         if holder != owner and left > 0:
-            hint = "procman deploy --unlock removes the lock, if that command was killed"
-            raise EngineError(f"{holder} is changing {self._name}; the lock expires in {left:.0f} s", hint)
+            raise locked(self._target, holder, left)
         if holder != owner:
-            yield Report(f"the lock of {holder} has expired, and is taken over")
+            yield taken_over(holder)
         yield from run(self._docker("config", "rm", self._lock))
 
     def unlock(self, owner: str) -> Steps[None]:
@@ -146,9 +145,9 @@ class SwarmStore:
 def require_own(name: str, target: Target) -> None:
     """Raise EngineError if what is there belongs to an application of another name, as the labels say."""
     if name != target.app:
-        whose = f"{name} is deployed there" if name else "a stack is there that procman has not deployed"
-        hint = "choose another name with app in the destination's table"
-        raise EngineError(f"{whose}, and {target.app} would have the same names", hint)
+        raise name_taken(
+            target, f"{name} is deployed there" if name else "a stack is there that procman has not deployed"
+        )
 
 
 @understood

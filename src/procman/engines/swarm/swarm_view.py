@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from procman.engines.calls import now, run_together
+from procman.engines.common_messages import not_deployed
 from procman.engines.docker_cli import json_lines
-from procman.engines.interface import EngineError
 from procman.engines.records import FAILED, RUNNING, InstanceState, Look
 from procman.engines.swarm.swarm_names import NAME, TYPE
 from procman.engines.swarm.swarm_records import (
@@ -45,11 +45,6 @@ _UNWANTED = ("Shutdown", "Remove")  # states that Swarm desires
 def service_name(stack: str, process: str) -> str:
     """Return Swarm's name for a process type."""
     return f"{stack}_{dns_label(process)}"
-
-
-def nothing_deployed(target: Target) -> EngineError:
-    """Return the error for an application that is not there."""
-    return EngineError(f"{target.app} is not deployed to {target.destination.name}", "procman deploy brings it there")
 
 
 def own_services(text: str, target: Target) -> list[Service]:
@@ -125,7 +120,7 @@ class SwarmView:
         others = {row["Name"].rpartition(".")[0] for row in listed.values()} - known
         every, more, at = yield from self._inspected(listed, sorted(others), early)
         if not found and not more:
-            raise nothing_deployed(self._target)
+            raise not_deployed(self._target)
         return [Slots(service, every, at) for service in (*found, *more)]
 
     def stopping(self) -> Steps[int]:
