@@ -8,7 +8,7 @@ AS := # put before each command of `make pictures`; without this line, make sets
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
-SOURCES := pyproject.toml README.md LICENSE man/procman.1 $(wildcard docs/*.md) $(shell find src -name '*.py' -o -name '*.json')
+SOURCES := pyproject.toml packaging/project_urls.py README.md LICENSE man/procman.1 $(wildcard docs/*.md) $(shell find src -name '*.py' -o -name '*.json')
 
 # The shell must outlive Ctrl-C, for which procman has an end of its own; its status 130 is not an error of make's.
 AT_CTRL_C = trap : INT; $(1) || [ $$? = 130 ]
