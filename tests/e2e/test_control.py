@@ -460,7 +460,7 @@ def test_in_another_folder_it_is_said_what_runs_and_how_to_name_it(place: Place,
     place.write("elsewhere/Procfile", "web: sleep 100\n")
     other = place.call("logs", "--procfile", "elsewhere/Procfile", env=home)  # -f would be to follow
     assert other.code == 1
-    assert other.err.endswith("/Procfile (choose one with --procfile)\n")
+    assert other.err.endswith(" (choose one with --procfile)\n")
     named = f"{place.folder}/Procfile"  # sessions of other tests may be named as well
     assert re.search(rf" {re.escape(named)}(,| \()", other.err), other
     assert "hello" in done(place.call("logs", "--procfile", named, "-n", "1", env=home))
