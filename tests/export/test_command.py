@@ -63,7 +63,7 @@ def test_a_dash_prints_every_file(shop: Path) -> None:
 def test_a_bare_user_asks_for_units_of_a_user(shop: Path) -> None:
     done = harness.call("export", "systemd", "--out", "out", "--user", cwd=shop)
     assert done.code == 0, done
-    assert "EnvironmentFile=%E/systemd/user/shop/shop.env" in (shop / "out/shop-web@.service").read_text()
+    assert "EnvironmentFile=%E/systemd/user/shop/shared.env" in (shop / "out/shop-web@.service").read_text()
 
 
 def test_a_named_user_is_the_account(shop: Path) -> None:

@@ -195,7 +195,7 @@ def test_what_podman_would_take_for_its_own_goes_past_its_environment() -> None:
     unit, kept = export.files["app-web@.container"], export.files["app/web.podman.env"]
     assert "EnvironmentFile=/etc/containers/systemd/app/web.podman.env\nPodmanArgs=--env=GOOD\n" in unit
     assert "CONTAINER_HOST=ssh://a b\nHOME=/app\nNOTIFY_SOCKET=/x\n" in kept
-    shared = export.files["app/app.env"]
+    shared = export.files["app/shared.env"]
     assert "GOOD=yes" in shared
     assert not any(f"{name}=" in shared for name in ("CONTAINER_HOST", "HOME", "NOTIFY_SOCKET"))
     with pytest.raises(UsageError, match="cannot hold the value of HOME: a line cannot hold a newline"):

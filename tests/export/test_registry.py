@@ -12,7 +12,9 @@ import pytest
 
 import harness
 from export.plans import Export, plan_of
-from procman.errors import UsageError
+from procman.cli.commands.export_folder import Folder
+from procman.errors import ProcmanError, UsageError
+from procman.export.file import ExportFile
 from procman.export.options import ExportOptions
 from procman.export.registry import BUILT_IN, find, unused_options
 
@@ -95,3 +97,21 @@ def test_an_unused_option_is_a_warning_of_the_command(tmp_path: Path) -> None:
     assert done.code == 0
     for flag in ("--user", "--numbered", "--log"):
         assert f"warning: {flag} has no effect for fly\n" in done.err
+
+
+@pytest.mark.parametrize("app", ["web", "run", "release", "shared", "all", "web.1", "web.all", "shop"])
+@pytest.mark.parametrize("format_name", BUILT_IN)
+def test_no_two_files_have_the_same_path_whatever_the_application_is_called(format_name: str, app: str) -> None:
+    types = ("release", "web", "run", "shared", "all", "config", "secret", "podman")
+    plan = plan_of("".join(f"{name}: ./{name}\n" for name in types), EVERY="1")
+    for instance in plan.instances:
+        instance._own = {**instance._own, "OF_TYPE": instance.type, "HOME": instance.type}
+    given = ExportOptions(app, image="app:1", owner="me")
+    paths = [item.path for item in find(format_name)(plan, given) if isinstance(item, ExportFile)]
+    assert sorted(paths) == sorted(set(paths))
+
+
+def test_a_plugin_that_writes_a_file_twice_is_told_so(tmp_path: Path) -> None:
+    twice = [ExportFile("a", "1"), ExportFile("a", "2")]
+    with pytest.raises(ProcmanError, match='the exporter writes "a" twice'):
+        Folder(str(tmp_path), "x", "shop").changes(twice)

@@ -23,6 +23,7 @@ ONE_SHOT = (
     "Type=oneshot",
     "RemainAfterExit=yes",
 )
+SHARED_FILE = "shared.env"  # the environment of all process types, in the folder of the application
 _FIRST_REAL_TIME = 34  # SIGRTMIN of the C library
 _DIRECT = (
     "# What waits for it does not fail with the first try (before 254, it does).",
@@ -30,6 +31,14 @@ _DIRECT = (
 )
 # systemd counts a death by these signals as success, `procman start` does not.
 _CLEAN_SIGNALS = {1: "SIGHUP", 2: "SIGINT", 13: "SIGPIPE", 15: "SIGTERM"}
+
+
+def type_file(service: Service) -> str:
+    """Return the name of the environment file of what one process type has for itself.
+
+    Its two dots keep it apart from ``SHARED_FILE``, as those of an instance do, whatever the type is called.
+    """
+    return f"{service.name}.all.env"
 
 
 def environment_lines(env: Mapping[str, str]) -> str:

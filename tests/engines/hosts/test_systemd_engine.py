@@ -9,15 +9,18 @@ import re
 import subprocess
 import tarfile
 import time
+from dataclasses import replace
 
 import pytest
 
 from engines.driver import Driver, said
 from engines.hosts.fake_hosts import HERE, LOST, PROBED, FakeHosts, driver, engine, release, script_of
+from export.plans import plan_of
 from procman.core.model.schedule import Schedule
 from procman.engines.calls import Outcome
 from procman.engines.deployment import Order, deploy, difference
 from procman.engines.hosts import host_scripts
+from procman.engines.hosts.host_files import render_host
 from procman.engines.interface import EngineError
 from procman.engines.waiting import wait
 
@@ -65,7 +68,7 @@ def test_secrets_travel_as_files_that_only_the_service_manager_reads() -> None:
         modes = {member.name: member.mode for member in archive.getmembers()}
         found = {name: archive.extractfile(name) for name in modes if name.endswith(".env")}
         secret = {name for name, file in found.items() if file and b"hush" in file.read()}
-    assert secret == {"shop/shop.env", "shop/release.env", "shop/run.env"}
+    assert secret == {"shop/shared.env", "shop/release.env", "shop/run.env"}
     assert {modes[name] for name in found} == {0o600}
     assert "shop/web.1.env" in modes
     assert "shop/web.2.env" not in modes
@@ -96,6 +99,19 @@ def test_what_runs_before_the_switch_has_a_time_limit(
     shown = [(card.instance.name, card.lines) for card in work.cards]
     assert shown == [(name, ("waiting for a lock",))] * len(places)
     assert {call.timeout for call in work.calls if "RuntimeMaxSec" in call.argv[-1]} == {60.0}
+
+
+def test_a_type_called_as_another_environment_has_its_own() -> None:
+    release_ = release(SHARED="everywhere")
+    plan = plan_of("run: ./a\nshared: ./b\n", SHARED="everywhere")
+    for instance in plan.instances:
+        instance._own = {**instance._own, "ONLY": instance.type}
+    hosts = {"deploy@a": {"run": 1, "shared": 1}}
+    new = replace(release_, plan=plan, counts={"run": 1, "shared": 1}, hosts=hosts)
+    files = render_host(new, ["run.1", "shared.1"], new.options, "deploy@a").files
+    paths = [file.path for file in files]
+    assert sorted(paths) == sorted(set(paths))
+    assert [file.path for file in files if "ONLY=run\n" in file.content] == ["shop/run.all.env"]
 
 
 def test_an_image_is_refused() -> None:
@@ -441,14 +457,14 @@ def test_a_line_of_the_procfile_runs_where_its_type_does_with_its_variables() ->
 
 
 def test_what_would_change_is_shown_without_secrets() -> None:
-    installed = said("abc  shop.target\ndef  shop/shop.env\nfed  shop-old@.service\n")
+    installed = said("abc  shop.target\ndef  shop/shared.env\nfed  shop-old@.service\n")
     hosts = FakeHosts({"INSTALLED": installed, "READ": said("4\nold\n")})
     system = engine()
     text = driver(hosts).perform(difference(system, order(system, release({"web": 1}, SECRET="hush"))))
     assert "-version v1\n+version v2\n" in text
     assert "-web.2 on deploy@b\n" in text
     assert "--- a, b: shop.target\n+++ a, b: shop.target\n" in text
-    assert "a, b: shop/shop.env would change (secret: not shown)" in text
+    assert "a, b: shop/shared.env would change (secret: not shown)" in text
     assert "a, b: shop-old@.service would be removed" in text
     assert "hush" not in text
     assert "web.3.env" not in text

@@ -352,7 +352,7 @@ def test_a_dry_run_shows_what_would_change_without_secrets(shop: Shop) -> None:
     assert "-version v1\n+version v2\n" in out
     assert "-web.2 on deploy@b\n" in out
     assert '-ExecStart=/bin/sh -c "exec ./serve"\n+ExecStart=/bin/sh -c "exec ./serve now"\n' in out
-    assert "a, b: shop/shop.env would change (secret: not shown)" in out
+    assert "a, b: shop/shared.env would change (secret: not shown)" in out
     assert "hush" not in out
 
 

@@ -59,8 +59,7 @@ class Folder:
 
     def changes(self, files: Sequence[ExportFile]) -> list[Change]:
         """Compare ``files`` with the folder. Raises ConfigError if a file in the way is not ours."""
-        for file in files:
-            check_path(file.path)
+        check_paths(files)
         if not os.path.isdir(self.path):
             if os.path.lexists(self.path):
                 raise ConfigError(
@@ -139,8 +138,17 @@ def _may_be_needed(top: int, path: str) -> bool:
         return _SUPERVISES in os.listdir(fd)
 
 
-def check_path(path: str) -> None:
-    """Raise ProcmanError for a path that leads out of the folder, which is a bug in the exporter."""
+def check_paths(files: Sequence[ExportFile]) -> None:
+    """Raise ProcmanError for a path that leads out of the folder or comes twice, which is a bug in the exporter."""
+    seen: set[str] = set()
+    for file in files:
+        _check_path(file.path)
+        if file.path in seen:
+            raise ProcmanError(f'the exporter writes "{file.path}" twice', "please report it")
+        seen.add(file.path)
+
+
+def _check_path(path: str) -> None:
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in path:
         raise ProcmanError(f'the exporter tries to write "{path}", which is outside the folder', "please report it")

@@ -7,7 +7,7 @@ import posixpath
 import stat
 from contextlib import suppress
 
-from procman.cli.commands.export_folder import MAX_DEPTH, Change, Folder, Found, check_path
+from procman.cli.commands.export_folder import MAX_DEPTH, Change, Folder, Found, check_paths
 from procman.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -22,8 +22,7 @@ class FolderByPath(Folder):
 
     def changes(self, files: Sequence[ExportFile]) -> list[Change]:
         """Compare ``files`` with the folder. Raises ConfigError if a file in the way is not ours."""
-        for file in files:
-            check_path(file.path)
+        check_paths(files)
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
             raise ConfigError(f"{self.path} is not a folder", "--out takes a folder")
         wanted = [self._change(0, file) for file in files]

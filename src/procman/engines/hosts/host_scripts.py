@@ -177,7 +177,7 @@ if [ -n "$id" ]; then root=$base/$id/app files=$base/$id/units/$app; else root=$
 case $below in /*) root=$below;; ?*) root=$root/$below;; esac
 set -- --quiet --wait --collect --unit="$unit" "$how" --slice="$app.slice" --working-directory="$root" \\
     --property=EnvironmentFile="$files/$env" --property=SyslogIdentifier="$unit"
-[ -z "$type" ] || set -- "$@" --property=EnvironmentFile="-$files/$type.env" --setenv=PROCMAN_PROCESS="$type"
+[ -z "$type" ] || set -- "$@" --property=EnvironmentFile="-$files/$type.all.env" --setenv=PROCMAN_PROCESS="$type"
 [ -z "$account" ] || set -- "$@" --uid="$account"
 [ -z "$limit" ] || set -- "$@" --property=RuntimeMaxSec="$limit"
 # From 256 on, it would color the terminal's background and set its title.

@@ -29,6 +29,7 @@ from procman.export.shell import signal_name
 from procman.export.shell_checks import check_command
 from procman.export.units import (
     ONE_SHOT,
+    SHARED_FILE,
     environment_lines,
     first_lines,
     is_awaited,
@@ -37,6 +38,7 @@ from procman.export.units import (
     release_lines,
     restart_lines,
     restart_with_lines,
+    type_file,
     units_of,
 )
 
@@ -83,10 +85,10 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
             variables = own(instance) | _check_variable(service, instance)
             yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, variables), SECRET)
         if service.env:
-            yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
+            yield ExportFile(f"{app.name}/{type_file(service)}", _environment(app, service.env), SECRET)
         if kept := _podmans_own({**app.shared, **service.env}):
             yield ExportFile(f"{app.name}/{service.name}.podman.env", _for_podman(app, kept), SECRET)
-    yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+    yield ExportFile(f"{app.name}/{SHARED_FILE}", _environment(app, app.shared), SECRET)
 
 
 def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
@@ -143,8 +145,8 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
             *(ONE_SHOT if is_awaited(app, service) else ()),
             "# systemd reads these into Podman's environment, and Podman passes on the variables that --env names. No",
             "# value becomes an argument or goes through Podman's own env files, which cannot hold newlines.",
-            f"EnvironmentFile={folder}/{app.name}.env",
-            *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
+            f"EnvironmentFile={folder}/{SHARED_FILE}",
+            *([f"EnvironmentFile={folder}/{type_file(service)}"] if service.env else []),
             f"EnvironmentFile={folder}/{service.name}.%i.env",
             *restart_lines(service, has_an_end=is_awaited(app, service)),
             f"TimeoutStopSec={seconds(service.stop.grace + 10)}",

@@ -29,6 +29,7 @@ from procman.export.overlay import (
 from procman.export.shell import asks_program_first, program_of
 from procman.export.units import (
     ONE_SHOT,
+    SHARED_FILE,
     environment_lines,
     first_lines,
     is_awaited,
@@ -37,6 +38,7 @@ from procman.export.units import (
     restart_lines,
     restart_with_lines,
     signal_word,
+    type_file,
     units_of,
 )
 
@@ -113,7 +115,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
         yield from _service_files(app, service, options, f"{folder}/{app.name}")
         yield from socket_files(app, service, options, plan.root)
         yield from timer_files(app, service)
-    yield ExportFile(f"{app.name}/{app.name}.env", _environment(app, app.shared), SECRET)
+    yield ExportFile(f"{app.name}/{SHARED_FILE}", _environment(app, app.shared), SECRET)
 
 
 def stop_commands(removed: Sequence[str], options: ExportOptions) -> list[str]:
@@ -138,7 +140,7 @@ def _service_files(
         yield ExportFile(f"{app.name}/{instance.name}.env", _environment(app, own(instance)), SECRET)
         yield from ready_script(app, service, instance)
     if service.env:
-        yield ExportFile(f"{app.name}/{service.name}.env", _environment(app, service.env), SECRET)
+        yield ExportFile(f"{app.name}/{type_file(service)}", _environment(app, service.env), SECRET)
 
 
 def _comment(app: Application, *lines: str) -> str:
@@ -231,8 +233,8 @@ def _process(app: Application, service: Service, options: ExportOptions, folder:
         *([f"User={account}"] if account else []),
         f"Slice={app.name}.slice",
         f"WorkingDirectory={root}",
-        f"EnvironmentFile={folder}/{app.name}.env",
-        *([f"EnvironmentFile={folder}/{service.name}.env"] if service.env else []),
+        f"EnvironmentFile={folder}/{SHARED_FILE}",
+        *([f"EnvironmentFile={folder}/{type_file(service)}"] if service.env else []),
         f"EnvironmentFile=-{folder}/{service.name}.%i.env",
         *socket_lines(app, service),
         f"ExecStart=/bin/sh -c {command}",
