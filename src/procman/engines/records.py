@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 RUNNING = "running"  # up, and ready where that is known
 STARTING = "starting"
@@ -80,6 +80,14 @@ class Deployed:
     unfinished: str = ""
     asked: Mapping[str, int] = field(default_factory=dict)
     added: tuple[str, ...] = ()
+
+    def back_to(self, version: str, restorable: object, types: Collection[str]) -> Deployed:
+        """Return this for a version that has not come up, after an earlier one that has: that one is restored.
+
+        ``types`` are the process types of the earlier one.
+        """
+        added = tuple(name for name in self.counts if name not in types)
+        return replace(self, version=version, restorable=restorable, has_run=True, unfinished=self.version, added=added)
 
     @property
     def restored(self) -> dict[str, int]:

@@ -82,7 +82,11 @@ class Commands:
 
     def require_answer(self, outcome: Outcome) -> None:
         """Raise EngineError if the daemon has not answered."""
-        self._errors.require(outcome, "Docker does not answer")
+        self.require(outcome, "Docker does not answer")
+
+    def require(self, outcome: Outcome, what: str) -> None:
+        """Raise EngineError if the call failed: ``what`` begins its sentence."""
+        self._errors.require(outcome, what)
 
     def error(self, outcome: Outcome, what: str) -> EngineError:
         """Return the error for a call that failed."""
@@ -227,9 +231,3 @@ def _tar(path: str, text: str) -> bytes:
         info.size, info.mode = len(data), 0o444
         tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
-
-
-def require(holds: bool, message: str) -> None:
-    """Raise EngineError unless something holds."""
-    if not holds:
-        raise EngineError(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from procman.engines.calls import Call, Card, Pause, Report, now, run, run_together
 from procman.engines.common_messages import not_deployed
 from procman.engines.compose.compose_choice import beside, first_half, in_order_of_stop, in_the_way, named, surplus
-from procman.engines.compose.compose_commands import Commands, require
+from procman.engines.compose.compose_commands import Commands
 from procman.engines.compose.compose_logs import following, merged
 from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
@@ -227,12 +227,12 @@ class Compose:
         calls = [self._commands.docker("restart", one.id, timeout=None) for one in chosen]
         if not rolling:
             for one, outcome in zip(chosen, (yield from run_together(calls)), strict=True):
-                require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+                self._commands.require(outcome, f"{one.state.name} cannot be restarted")
             return
         limit = _ROLLING_TIME if self._target.destination.timeout is None else self._target.destination.timeout
         for one, call in zip(chosen, calls, strict=True):
             outcome = yield from run(call)
-            require(outcome.ok, f"{one.state.name} cannot be restarted: {outcome.complaint}")
+            self._commands.require(outcome, f"{one.state.name} cannot be restarted")
             if not (yield from self._come_up([one.state.name], limit)):
                 error = NotReadyError(
                     f"{one.state.name} did not come up again; the rest has not been restarted", [one.state]
@@ -393,6 +393,5 @@ class Compose:
             ids = [one.id for one in group]
             yield from self._succeed(self._commands.docker("stop", *ids, timeout=None), "cannot stop all of it")
 
-    def _succeed(self, call: Call, message: str) -> Steps[None]:
-        outcome = yield from run(call)
-        require(outcome.ok, f"{message}: {outcome.complaint}")
+    def _succeed(self, call: Call, what: str) -> Steps[None]:
+        self._commands.require((yield from run(call)), what)

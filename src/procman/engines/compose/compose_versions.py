@@ -28,19 +28,13 @@ def begun(project: Project, before: Deployed | None) -> Project:
 
 def deployed(project: Project) -> Deployed:
     """Return the version that would be restored, and what is to run now."""
+    latest = Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
     if project.has_been_up or not project.before:
-        return Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
+        return latest
     old = replace(project, **project.before)  # type: ignore[arg-type]
     counts = {name: project.counts.get(name, count) for name, count in old.counts.items()}
     stopped = {name: count for name, count in project.stopped.items() if name in counts}
-    return Deployed(
-        old.version,
-        project.counts,
-        project.stopped,
-        old.with_counts(counts, stopped),
-        unfinished=project.version,
-        added=tuple(name for name in project.counts if name not in counts),
-    )
+    return latest.back_to(old.version, old.with_counts(counts, stopped), counts)
 
 
 def not_noted(found: Sequence[Container]) -> Deployed | None:

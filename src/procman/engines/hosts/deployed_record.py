@@ -24,9 +24,9 @@ class Record:
     first instances, ``folders`` the working directories of types that do not run in the application's own. ``stopped``
     are instances that `stop` has stopped. What is of a type in ``once`` ends, and is done then; systemd knows when
     those in ``checked`` answer, and timers start those in ``timed``. ``needs`` are the types that a type depends on.
-    ``serial`` counts the changes. ``types``,
-    ``hosts`` and ``given`` place the instances. ``has_come_up`` is true if a way back led to it. ``before`` is the
-    record of the latest version that had come up before this one, as JSON has it, if there is one.
+    ``serial`` counts the changes. ``types``, ``hosts`` and ``given`` place the instances. ``has_come_up`` is true if a
+    failed deployment has restored it. ``before`` is the record of the latest version that had come up before this one,
+    as JSON has it, if there is one.
     """
 
     app: str
@@ -100,11 +100,9 @@ class Record:
         types = {type_: sum(name.rpartition(".")[0] == type_ for name in self.stopped) for type_ in self.counts}
         counts = {name: 0 if types[name] == count else count for name, count in self.counts.items()}
         stopped = {name: count for name, count in types.items() if count and not counts[name]}
+        latest = Deployed(self.version, counts, stopped, self, has_run)
         old = None if has_run or not self.before else read(json.dumps(self.before))
-        if old is None:
-            return Deployed(self.version, counts, stopped, self, has_run)
-        added = tuple(name for name in counts if name not in old.counts)
-        return Deployed(old.version, counts, stopped, self._kept_in(old), unfinished=self.version, added=added)
+        return latest if old is None else latest.back_to(old.version, self._kept_in(old), old.counts)
 
     def _kept_in(self, old: Record) -> Record:
         """Return an older record with the counts of this one, as far as it has files for them."""

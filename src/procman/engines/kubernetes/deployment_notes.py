@@ -78,29 +78,19 @@ class Notes:
             return None
         applied, came_up = self._applied, self._came_up
         deployed = live.deployed(found)
-        if applied is None:  # applied by hand
-            has_run = live.has_run()
-        else:
-            has_run = bool(came_up and came_up.number == applied.number)
-            has_run = has_run or (yield from self._is_up(live, applied, pods))
-        if has_run:
-            if applied is None or came_up is None or came_up.number != applied.number:
-                number = applied.number if applied else 0.0
-                self._came_up = Version(number, deployed.version, deployed.counts, [again(one) for one in found])
+        if applied and came_up and applied.number == came_up.number:
             return deployed
-        given = applied.counts if applied else {}
-        asked = {name: count for name, count in given.items() if name not in deployed.counts}
+        if (yield from self._is_up(live, applied, pods)) if applied else live.has_run():  # without notes: by hand
+            number = applied.number if applied else 0.0
+            self._came_up = Version(number, deployed.version, deployed.counts, [again(one) for one in found])
+            return deployed
+        if applied is not None:
+            asked = {name: count for name, count in applied.counts.items() if name not in deployed.counts}
+            deployed = replace(deployed, version=applied.version, asked=asked)
         if came_up is None or not came_up.objects:
-            return replace(deployed, asked=asked, has_run=False)
+            return replace(deployed, has_run=False)
         objects = tuple(_counted(one, deployed.counts.get(self._types.of(one))) for one in came_up.objects)
-        return replace(
-            deployed,
-            version=came_up.version,
-            restorable=objects,
-            unfinished=applied.version if applied else "",
-            asked=asked,
-            added=tuple(name for name in deployed.counts if name not in Workloads(objects, self._types).by_type),
-        )
+        return deployed.back_to(came_up.version, objects, Workloads(objects, self._types).by_type)
 
     def _is_up(self, live: Workloads, applied: Version, pods: str) -> Steps[bool]:
         """Whether all that a deployment applied is up by now, although none waited for that to the end."""

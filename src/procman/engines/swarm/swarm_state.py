@@ -57,21 +57,14 @@ class SwarmState:
             return Deployed(found[0].version, counts, stopped)
         images = {dns_label(one.type): str(one.spec["ContainerSpec"]["Image"]) for one in found}
         last = files[-1]
-        if not last.is_pending or (yield from self._has_come_up(last, found)):
-            return Deployed(last.version, counts, stopped, Restorable(last, images, latest))
+        has_run = not last.is_pending or (yield from self._has_come_up(last, found))
         asked = {name: count for name, count in last.counts.items() if name not in counts}
-        if len(files) == 1:
-            restorable = Restorable(last, images, latest)
-            return Deployed(last.version, counts, stopped, restorable, has_run=False, asked=asked)
-        return Deployed(
-            files[0].version,
-            counts,
-            stopped,
-            Restorable(files[0], dict(last.images or {}), latest),
-            unfinished=last.version,
-            asked=asked,
-            added=tuple(name for name in counts if dns_label(name) not in files[0].labels),
-        )
+        deployed = Deployed(last.version, counts, stopped, Restorable(last, images, latest), has_run, asked=asked)
+        if has_run or len(files) == 1:
+            return deployed
+        old = files[0]
+        types = [name for name in counts if dns_label(name) in old.labels]
+        return deployed.back_to(old.version, Restorable(old, dict(last.images or {}), latest), types)
 
     def _has_come_up(self, file: Kept, found: Sequence[Service]) -> Steps[bool]:
         """Whether all that was deployed from a file runs by now, although no deployment waited for that to the end."""
