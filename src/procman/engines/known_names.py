@@ -13,9 +13,22 @@ if TYPE_CHECKING:
     from procman.engines.interface import Target
 
 
-def require_known(names: Iterable[str], there: Iterable[str], target: Target) -> None:
-    """Raise UsageError for a name that is neither ``there`` nor of a process type of the Procfile."""
-    known = tuple(dict.fromkeys((*target.types, *there)))
+def require_known(names: Iterable[str], known: Iterable[str], target: Target) -> None:
+    """Raise UsageError for a name or pattern that means none of the known types and instances."""
+    present = tuple(known)
     for name in names:
-        if not any(matches(name.partition(".")[0], one) for one in known):
-            raise UsageError(f'there is no process "{name}" at {target.destination.name}', did_you_mean(name, known))
+        if not any(matches(name, one) for one in present):
+            raise unknown(name, present, target)
+
+
+def require_known_types(names: Iterable[str], known: Iterable[str], target: Target) -> None:
+    """Raise UsageError for a name whose process type is neither known nor in the Procfile. Its number may be any."""
+    require_known((name.partition(".")[0] for name in names), (*target.types, *known), target)
+
+
+def unknown(name: str, known: Iterable[str], target: Target) -> UsageError:
+    """Return the error for a name that means nothing at a destination."""
+    present = tuple(known)
+    types = dict.fromkeys(one.partition(".")[0] for one in present)
+    message = f'there is no process "{name}" at {target.destination.name}'
+    return UsageError(message, did_you_mean(name, tuple(dict.fromkeys((*types, *present)))))

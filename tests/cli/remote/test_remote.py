@@ -99,6 +99,20 @@ def test_what_changes_a_destination_has_its_lock_meanwhile(project: Project, wor
     assert words[0] not in {command.partition(" ")[0] for command in project.commands}
 
 
+@pytest.mark.parametrize("verb", ["restart", "stop", "start"])
+def test_an_engine_gets_the_types_that_a_pattern_means(project: Project, verb: str) -> None:
+    assert main([verb, "w*", "--on", "production"]) == 0
+    assert f"{verb} web worker" in project.commands
+
+
+def test_an_engine_gets_the_instances_that_a_pattern_with_a_dot_means(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scripted, "refuses", {})
+    assert main(["restart", "*.2", "--on", "production"]) == 0
+    assert "restart web.2" in project.commands
+
+
 def test_deploy_prints_one_object(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "--on", "production", "--version", "3", "--json"]) == 0
     out, err = capfd.readouterr()
@@ -240,6 +254,8 @@ def test_live_lines_that_match_are_shown_as_they_come(project: Project, capfd: p
     ("words", "sentence", "code"),
     [
         (("scale", "wbe=2"), 'there is no process "wbe" at production', 2),
+        (("scale", "w*=2"), 'there is no process "w*" at production', 2),
+        (("stop", "x*"), 'there is no process "x*" at production', 2),
         (("scale",), "missing process type and count", 2),
         (("restart", "web.1"), "naming single instances is not possible on script: it is a script", 126),
         (("ps", "mail"), 'there is no process "mail" at production', 2),

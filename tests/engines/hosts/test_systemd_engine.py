@@ -23,6 +23,7 @@ from procman.engines.hosts import host_scripts
 from procman.engines.hosts.host_files import render_host
 from procman.engines.interface import EngineError
 from procman.engines.waiting import wait
+from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -529,7 +530,7 @@ def test_an_unknown_name_is_an_error_in_each_verb() -> None:
         engine().restart(("wob",), rolling=False),
         engine().stop(("web.9",)),
     ):
-        with pytest.raises(EngineError, match=r'there is no instance "w[eo]b(\.9)?"'):
+        with pytest.raises(UsageError, match=r'there is no process "w[eo]b(\.9)?" at lan$'):
             driver(FakeHosts()).perform(steps)
 
 

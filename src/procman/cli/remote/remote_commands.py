@@ -9,20 +9,21 @@ from procman.cli.colors import painted, palette_for, write
 from procman.cli.control.connection import names_in, print_json
 from procman.cli.remote.display import record_of
 from procman.cli.remote.remote_target import Remote
-from procman.core.procfile.selection import changed_count, matches, parse_change
+from procman.core.procfile.selection import changed_count, fits, is_pattern, matches, parse_change
 from procman.core.text.printable import visible
-from procman.core.text.suggest import did_you_mean
 from procman.engines.common_messages import not_deployed
 from procman.engines.deployment import alone
+from procman.engines.known_names import require_known, unknown
 from procman.engines.waiting import wait_or_explain
 from procman.errors import EXIT_OK, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from procman.cli.options.option import Invocation
     from procman.engines.calls import Steps
+    from procman.engines.interface import Target
 
 WATCH_INTERVAL = 2.0  # seconds
 _LOCK_SPARE = 60.0  # seconds that a change may take beside the time of its instances
@@ -38,7 +39,7 @@ def ps(invocation: Invocation) -> int:
     while True:
         began = time.monotonic()
         every = remote.perform(remote.engine.instances())
-        _require_known(names, [one.name for one in every], remote)
+        require_known(names, [one.name for one in every], remote.target)
         found = [one for one in every if not names or any(matches(name, one.name) for name in names)]
         if remote.given.get("as_json"):
             rows = [record_of(one, time.time()) for one in remote.display.sorted(found)]
@@ -62,9 +63,10 @@ def scale(invocation: Invocation) -> int:
 
     def steps() -> Steps[dict[str, int]]:
         counts = yield from _counts(remote)
-        _require_known([name for name, _, _ in changes], counts, remote)
         targets: dict[str, int] = {}
         for name, sign, number in changes:
+            if name not in counts:
+                raise unknown(name, counts, remote.target)
             targets[name] = changed_count(sign, number, targets.get(name, counts[name]))
         yield from _alone(remote, counts, remote.engine.scale(targets), lambda: _wait(remote, targets))
         return targets
@@ -81,8 +83,8 @@ def restart(invocation: Invocation) -> int:
     rolling = bool(remote.given.get("rolling"))
 
     def steps() -> Steps[None]:
-        counts = yield from _chosen_counts(remote, names)
-        work = remote.engine.restart(names, rolling=rolling)
+        chosen, counts = yield from _chosen(remote, names)
+        work = remote.engine.restart(chosen, rolling=rolling)
         yield from _alone(remote, counts, work, lambda: _wait(remote, counts))
 
     remote.perform(steps())
@@ -96,8 +98,8 @@ def stop(invocation: Invocation) -> int:
     names = names_in(invocation)
 
     def steps() -> Steps[None]:
-        counts = yield from _chosen_counts(remote, names)
-        yield from _alone(remote, counts, remote.engine.stop(names))
+        chosen, counts = yield from _chosen(remote, names)
+        yield from _alone(remote, counts, remote.engine.stop(chosen))
 
     remote.perform(steps())
     return _done(remote, f"stopped: {', '.join(names) or 'all'}")
@@ -114,10 +116,11 @@ def start(invocation: Invocation) -> int:
 
     def steps() -> Steps[None]:
         def wait() -> Steps[None]:
-            yield from _wait(remote, (yield from _chosen_counts(remote, names)))
+            _, counts = yield from _chosen(remote, names)
+            yield from _wait(remote, counts)
 
-        counts = yield from _chosen_counts(remote, names)
-        yield from _alone(remote, counts, remote.engine.start(names), wait)
+        chosen, counts = yield from _chosen(remote, names)
+        yield from _alone(remote, counts, remote.engine.start(chosen), wait)
 
     remote.perform(steps())
     return _done(remote, f"started: {', '.join(names) or 'all'}")
@@ -139,7 +142,7 @@ def why(invocation: Invocation) -> int:
     remote.require("why")
     names = names_in(invocation)
     reasons = remote.perform(remote.engine.why(names))
-    _require_known(names, [one.name for one in reasons], remote)
+    require_known(names, [one.name for one in reasons], remote.target)
     if remote.given.get("as_json"):
         print_json(
             [{"name": one.name, "state": one.state, "why": one.why, "node": one.node or None} for one in reasons]
@@ -186,23 +189,26 @@ def _counts(remote: Remote) -> Steps[Mapping[str, int]]:
     return deployed.counts
 
 
-def _chosen_counts(remote: Remote, names: Sequence[str]) -> Steps[dict[str, int]]:
-    """Return the counts of the types that the names mean. Raises UsageError for an unknown name."""
+def _chosen(remote: Remote, names: Sequence[str]) -> Steps[tuple[list[str], dict[str, int]]]:
+    """Return the names without patterns, and the counts of their types. Raises UsageError for an unknown name."""
     counts = yield from _counts(remote)
-    types = [name.rpartition(".")[0] if name.rpartition(".")[2].isdecimal() else name for name in names]
-    _require_known(types, counts, remote)
-    if types != list(names):
+    chosen = list(dict.fromkeys(one for name in names for one in _meant(name, counts, remote.target)))
+    types = [name.rpartition(".")[0] if name.rpartition(".")[2].isdecimal() else name for name in chosen]
+    require_known(types, counts, remote.target)
+    if types != chosen:
         remote.require("instances", "naming single instances")
-    return {name: count for name, count in counts.items() if not types or name in types}
+    return chosen, {name: count for name, count in counts.items() if not types or name in types}
 
 
-def _require_known(names: Iterable[str], known: Iterable[str], remote: Remote) -> None:
-    present = list(known)
-    for name in names:
-        if not any(matches(name, one) for one in present):
-            types = tuple(dict.fromkeys([one.partition(".")[0] for one in present] + present))
-            message = f'there is no process "{name}" at {remote.destination.name}'
-            raise UsageError(message, did_you_mean(name, types))
+def _meant(name: str, counts: Mapping[str, int], target: Target) -> list[str]:
+    """Return the types that a pattern means, or the instances of one with a dot; another name alone."""
+    if not is_pattern(name):
+        return [name]
+    instances = [f"{type_}.{number}" for type_, count in counts.items() for number in range(1, count + 1)]
+    found = [one for one in (instances if "." in name else counts) if fits(name, one)]
+    if not found:
+        raise unknown(name, counts, target)
+    return found
 
 
 def _wait(remote: Remote, counts: Mapping[str, int]) -> Steps[None]:

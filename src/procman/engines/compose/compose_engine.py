@@ -11,7 +11,7 @@ from procman.engines.compose.compose_records import containers, reason_of
 from procman.engines.compose.compose_store import Store
 from procman.engines.compose.compose_versions import begun, come_up, deployed, not_noted
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
-from procman.engines.known_names import require_known
+from procman.engines.known_names import require_known_types
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, InstanceState, Look
 from procman.engines.waiting import NotReadyError, cards, growing
 
@@ -273,7 +273,7 @@ class Compose:
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """See Engine.logs."""
         found = yield from self._containers()
-        require_known(names, [one.state.name for one in found], self._target)
+        require_known_types(names, [one.state.name for one in found], self._target)
         chosen = [one.state for one in named(found, names)]
         if follow:
             yield from following(self._commands, self._target, names, chosen, lines, since)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.procfile.selection import matches
 from procman.engines.calls import Follow, Outcome, Report, Stop
 from procman.engines.common_messages import removed
 from procman.engines.hosts import host_scripts, journal_lines
@@ -133,6 +134,6 @@ def _matches(record: Record, names: Sequence[str]) -> Iterable[str]:
         count = max(record.counts.get(type_, 0), record.room.get(type_, 0)) + _SPARE if type_ != "release" else 1
         for number in range(1, count + 1):
             name = f"{type_}.{number}"
-            if not names or type_ in names or name in names:
+            if not names or any(matches(one, name) for one in names):
                 found[f"SYSLOG_IDENTIFIER={record.app}-{name}"] = None
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from procman.core.procfile.selection import matches
 from procman.engines.calls import Pause, Report, interact, now
 from procman.engines.common_messages import not_deployed
 from procman.engines.hosts import host_scripts
@@ -15,6 +16,7 @@ from procman.engines.hosts.machines import Machines, is_of
 from procman.engines.hosts.reasons import reason_for
 from procman.engines.hosts.unit_states import Ages, exact_seconds
 from procman.engines.interface import EngineError
+from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
 
 TYPE_CHECKING = False
@@ -291,7 +293,7 @@ class Systemd:
         yield from self._machines.look(tolerant=True)
         for error in self._machines.lost.values():
             yield Report(f"warning: {error.message}")
-        self._require_known(names, "release")
+        self._require_known(names, "release.1")
         if not follow:
             return (yield from journal.read(self._machines, names, lines, since))
         yield from journal.follow(self._machines, names, lines, since)
@@ -333,19 +335,15 @@ class Systemd:
         return [name for name in record.instances if name not in record.stopped]
 
     def _chosen(self, names: Sequence[str], *, exact: bool = True) -> list[str]:
-        """Return the instances of the types and instances in ``names``, or all. Raises EngineError for unknown ones."""
-        every = list(self._machines.require_record().instances)
+        """Return the instances of the types and instances in ``names``, or all. Raises UsageError for unknown ones."""
         if exact:
             self._require_known(names)
-        return [one for one in every if not names or one in names or one.rpartition(".")[0] in names]
+        every = self._machines.require_record().instances
+        return [one for one in every if not names or any(matches(name, one) for name in names)]
 
     def _require_known(self, names: Sequence[str], *more: str) -> None:
-        """Raise EngineError for a name that is neither a type nor an instance."""
         record = self._machines.require_record()
-        known = {*record.instances, *record.room, *more, *(f"{one}.1" for one in more)}
-        for name in names:
-            if name not in known:
-                raise EngineError(f'there is no instance "{name}"', f"there are {', '.join(record.instances)}")
+        require_known(names, (*record.instances, *record.room, *more), self._machines.target)
 
     def _restart_in(self, waves: list[list[str]]) -> Steps[None]:
         """Restart the first group. ``look`` continues with the others."""

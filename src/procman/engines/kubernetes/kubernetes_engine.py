@@ -8,6 +8,7 @@ from procman.core.procfile.selection import matches
 from procman.engines.calls import Pause, Report, now, run, run_together
 from procman.engines.common_messages import not_deployed
 from procman.engines.interface import EngineError
+from procman.engines.known_names import require_known
 from procman.engines.kubernetes.deployed_objects import (
     COUNT,
     ENDING,
@@ -32,7 +33,7 @@ from procman.engines.kubernetes.rollouts import SHORTEST_START, Rollout, kinds_o
 from procman.engines.kubernetes.start_order import StartOrder
 from procman.engines.records import EXITED, InstanceState, LogLine
 from procman.engines.waiting import growing
-from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
+from procman.errors import EXIT_CANNOT_EXECUTE
 from procman.export.application import RELEASE, starts_allowed
 from procman.export.container.containers import dns_label
 from procman.export.container.pods import SINGLE
@@ -289,9 +290,7 @@ class Kubernetes:
     def logs(self, names: Sequence[str], *, follow: bool, lines: int, since: float | None) -> Steps[Sequence[LogLine]]:
         """Return the last lines of all together, or follow them."""
         workloads, pods = yield from self._found()
-        known = [*workloads, RELEASE, *(name for name, _ in pods)]
-        if unknown := [name for name in names if not any(matches(name, one) for one in known)]:
-            raise UsageError(f'there is no process "{unknown[0]}" at {self._target.destination.name}')
+        require_known(names, [*workloads, RELEASE, *(name for name, _ in pods)], self._target)
         from procman.engines.kubernetes.pod_logs import PodLogs
 
         reader = PodLogs(self._target, self._kubectl, self._pods, self._types, self._notes.name)

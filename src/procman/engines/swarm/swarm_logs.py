@@ -9,7 +9,7 @@ from procman.engines.calls import Follow, Report, Stop, run, run_together
 from procman.engines.common_messages import removed
 from procman.engines.docker_cli import understood
 from procman.engines.interface import EngineError
-from procman.engines.known_names import require_known
+from procman.engines.known_names import require_known_types
 from procman.engines.swarm.swarm_names import stack_name
 from procman.engines.swarm.swarm_records import log_line
 from procman.engines.swarm.swarm_view import service_name
@@ -37,7 +37,7 @@ class ServiceLogs:
         self._names = names
         later = {service_name(self._stack, name): name for name in target.types}  # which a deployment may create
         self._types = {**later, **{one.name: one.type for one in services}}
-        require_known(names, self._types.values(), target)
+        require_known_types(names, self._types.values(), target)
         self._chosen = [one.name for one in services if self.is_chosen(one.name)]
 
     def is_chosen(self, service: str) -> bool:
