@@ -46,7 +46,7 @@ schema: $(INSTALLED) ## write the JSON Schema of procman.toml from the tables of
 
 pyz: $(TOOLS) ## build procman and all that it needs as one file, build/procman.pyz
 	@mkdir -p build
-	$(BIN)/shiv --quiet --console-script procman --python "/usr/bin/env python3" --output-file build/procman.pyz --disable-pip-version-check '.[schedule,init]'
+	$(BIN)/shiv --quiet --console-script procman --python "/usr/bin/env python3" --output-file build/procman.pyz --disable-pip-version-check '.[schedule,init,tui]'
 
 deb: $(BIN)/python ## build a Debian package, in build/
 	PYTHON=$(BIN)/python packaging/debian/build

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import harness
+from e2e.screen import on_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def one_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shiv = Path(sys.executable).with_name("shiv")
     if not shiv.exists():
         pytest.skip("shiv is not installed (PyPI)")
-    words = [str(shiv), "-c", "procman", "-o", str(made), "--disable-pip-version-check", f"{ROOT}[schedule,init]"]
+    words = [str(shiv), "-c", "procman", "-o", str(made), "--disable-pip-version-check", f"{ROOT}[schedule,init,tui]"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0, done.stderr
     return made
@@ -59,6 +60,17 @@ def test_the_file_reads_yaml(place: Place, one_file: Path, tmp_path: Path) -> No
     env = {"SHIV_ROOT": str(tmp_path / "shiv")}
     done = harness.call("init", "--dry-run", cwd=place.folder, env=env, limit=LIMIT, program=command)
     assert (done.code, "web: echo up" in done.out) == (0, True), done
+
+
+def test_the_file_has_the_screen(place: Place, one_file: Path, tmp_path: Path) -> None:
+    place.procfile("web: echo up; exec sleep 1000\n")
+    # Isolated from the packages of this machine.
+    program = place.write("procman", f'#!/bin/sh\nexec {sys.executable} -I {one_file} "$@"\n', 0o755)
+    terminal = on_terminal(place, "tui", "--start", program=str(program), env={"SHIV_ROOT": str(tmp_path / "shiv")})
+    terminal.see(lambda: any("● web.1" in row for row in terminal.rows), "the process")
+    terminal.type(b"q")
+    assert terminal.wait() == 0
+    assert place.call("down").code == 0
 
 
 def test_the_hook_of_pre_commit_finds_a_mistake(place: Place) -> None:
