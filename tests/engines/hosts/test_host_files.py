@@ -9,7 +9,7 @@ from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.listen import Listen, ListeningSocket
 from procman.core.model.schedule import Schedule
-from procman.engines.hosts.host_files import checked, needs, render_host
+from procman.engines.hosts.host_files import checked, lasting_application, needs, render_host
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_only_a_check_that_the_instance_itself_answers_is_enough(check: Check | 
     wanted = release()
     for instance in wanted.plan.instances:
         instance.ready = check if instance.type == "web" else None
-    assert checked(wanted) == (("web",) if is_enough else ())
+    assert checked(lasting_application(wanted)) == (("web",) if is_enough else ())
 
 
 def test_the_record_has_what_each_type_depends_on() -> None:
@@ -36,7 +36,7 @@ def test_the_record_has_what_each_type_depends_on() -> None:
     for instance in wanted.plan.instances:
         if instance.type == "web":
             instance.depends_on = (Dependency("worker", "started"), Dependency("release", "completed_successfully"))
-    assert needs(wanted) == {"web": ["worker"]}
+    assert needs(lasting_application(wanted)) == {"web": ["worker"]}
 
 
 def test_the_timers_of_spares_are_there_and_not_linked() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from procman.core.model.plan import InstancePlan
     from procman.engines.interface import Release
+    from procman.export.application import Application
     from procman.export.options import ExportOptions
 
 RELEASE_ENV, RUN_ENV = "release.env", "run.env"
@@ -69,9 +70,13 @@ def lasting_plan(release: Release) -> Plan:
     instances = [one for one in release.plan.instances if one.type != RELEASE]
     app = application(_with(release.plan, instances), release.options)
     awaited = {service.name for service in app.services if is_awaited(app, service)}
-    awaited |= {other.name for service in app.services for other, _ in dependencies_of(app, service)} & awaited
     kept = [one for one in instances if one.type not in awaited or one.number <= max(1, release.counts[one.type])]
     return _with(release.plan, kept)
+
+
+def lasting_application(release: Release) -> Application:
+    """Return the same as an exporter sees it."""
+    return application(lasting_plan(release), release.options)
 
 
 def render_host(release: Release, names: Iterable[str], options: ExportOptions, host: str) -> HostFiles:
@@ -80,7 +85,7 @@ def render_host(release: Release, names: Iterable[str], options: ExportOptions, 
     plan = _with(release.plan, [one for one in lasting_plan(release).instances if one.name in chosen])
     if not plan.instances:
         return HostFiles((), ())
-    files, warnings, ends = [], [], set(once(release)) - set(timed(release))
+    files, warnings, ends = [], [], set(once(lasting_application(release))) - set(timed(release))
     for item in render(plan, options):
         if not isinstance(item, ExportFile):
             warnings.append(_for_host(item.message, host))
@@ -120,24 +125,21 @@ def first_ports(release: Release) -> dict[str, int]:
     return {one.type: one.port for one in release.plan.instances if one.number == 1 and one.port is not None}
 
 
-def once(release: Release) -> tuple[str, ...]:
+def once(app: Application) -> tuple[str, ...]:
     """Return the types whose instances end, and are done then."""
-    app = application(lasting_plan(release), release.options)
     return tuple(service.name for service in app.services if service.kind == ONCE)
 
 
-def checked(release: Release) -> tuple[str, ...]:
+def checked(app: Application) -> tuple[str, ...]:
     """Return the types whose units count as active only when they themselves answer.
 
     Another check may pass for what is about to fail: a file is left from a life before, or another program answers.
     """
-    app = application(lasting_plan(release), release.options)
     return tuple(service.name for service in app.services if shows_itself(service))
 
 
-def needs(release: Release) -> dict[str, list[str]]:
+def needs(app: Application) -> dict[str, list[str]]:
     """Return the types that each type depends on."""
-    app = application(lasting_plan(release), release.options)
     found = {service.name: [other.name for other, _ in dependencies_of(app, service)] for service in app.services}
     return {name: others for name, others in found.items() if others}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from procman.engines.hosts.deployed_record import FILE
-from procman.engines.hosts.unit_states import INEXACT, PROPERTIES, SEPARATOR
+from procman.engines.hosts.host_clock import INEXACT
+from procman.engines.hosts.unit_states import PROPERTIES, SEPARATOR
 from procman.export.file import marker
 
 # The line in each file of ours. The blank at its end keeps "shop" from owning the files of "shop.eu".

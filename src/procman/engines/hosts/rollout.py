@@ -16,6 +16,7 @@ from procman.engines.hosts.host_files import (
     checked,
     first_ports,
     folders,
+    lasting_application,
     needs,
     once,
     options_for,
@@ -176,6 +177,7 @@ class Rollout:
                 if count == 0 and len(names) == before.counts.get(type_):
                     counts[type_] = len(names)
                 stopped += [name for name in names if int(name.rpartition(".")[2]) <= counts[type_]]
+        app = lasting_application(self.release)
         return Record(
             app=self.machines.app,
             version=self.release.version,
@@ -187,10 +189,10 @@ class Rollout:
             given=self.placement.given,
             ports=first_ports(self.release),
             stopped=tuple(stopped),
-            once=once(self.release),
-            checked=checked(self.release),
+            once=once(app),
+            checked=checked(app),
             timed=timed(self.release),
-            needs=needs(self.release),
+            needs=needs(app),
             folders=folders(self.release),
             serial=before.serial + 1 if before is not None else 1,
         )

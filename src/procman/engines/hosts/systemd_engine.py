@@ -10,11 +10,12 @@ from procman.engines.calls import Pause, Report, interact, now
 from procman.engines.common_messages import not_deployed
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
+from procman.engines.hosts.host_clock import parse_clock
 from procman.engines.hosts.host_lock import HostLock
 from procman.engines.hosts.installation import halves, install, link
 from procman.engines.hosts.machines import Machines, is_of
 from procman.engines.hosts.reasons import reason_for
-from procman.engines.hosts.unit_states import Ages, exact_seconds
+from procman.engines.hosts.unit_states import Ages
 from procman.engines.interface import EngineError
 from procman.engines.known_names import require_known
 from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
@@ -50,7 +51,7 @@ class Systemd:
         self._rollout: Rollout | None = None
         self._before: Record | None = None  # what a deployment found
         self._restorable: Record | None = None  # the one to which it would go back
-        # Instance → when it was started by its host: seconds since the boot, and since the epoch.
+        # By instance: when its host started it, in seconds of systemd's clock (0 if unknown), and since the epoch.
         self._started: dict[str, tuple[float, float]] = {}
         self._waves: list[list[str]] = []  # what is still to be restarted, group by group
         self._has_looked = False
@@ -388,8 +389,8 @@ class Systemd:
         record = self._machines.require_record()
         for name in names:
             if record.instances[name] in outcomes:
-                uptime, moment = outcomes[record.instances[name]].text.split()[:2]
-                self._started[name] = exact_seconds(uptime), float(moment)
+                clock = parse_clock(outcomes[record.instances[name]].text)
+                self._started[name] = clock.uptime if clock.is_exact else 0.0, clock.now
 
 
 def _record(before: Deployed | None) -> Record | None:

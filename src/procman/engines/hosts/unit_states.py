@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from procman.core.model.status import ExitStatus, signal_name
+from procman.engines.hosts.host_clock import parse_clock
 from procman.engines.records import BACKOFF, EXITED, FAILED, RUNNING, STARTING, STOPPING, InstanceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from procman.engines.hosts.host_clock import HostClock
+
 PROPERTIES = (
     *("Id", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainCode", "ExecMainStatus", "Job"),
     *("ExecMainStartTimestampMonotonic", "StateChangeTimestampMonotonic", "LoadState", "ConditionResult"),
 )
 SEPARATOR = "--"
-INEXACT = "~"  # before a clock that may differ from that of systemd
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # CLD_EXITED … of waitid(2)
 
 _STATES = {
@@ -45,8 +47,7 @@ class UnitState:
     """One instance on its host.
 
     ``started`` is when the main process started, in seconds of systemd's clock; ``age`` is how long ago that was, if
-    ``is_exact``.
-    ``release`` is the folder that the process runs in, empty if that is unknown.
+    ``is_exact``. ``release`` is the folder that the process runs in, empty if that is unknown.
     """
 
     state: InstanceState
@@ -58,44 +59,8 @@ class UnitState:
     is_exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one host says: its record, its clock in seconds and the instances by unit name.
-
-    ``has_come_up`` is whether all of the version has once been up, as far as that is noted.
-    """
-
-    record: str
-    uptime: float
-    units: Mapping[str, UnitState]
-    has_come_up: bool = False
-
-
-def parse(output: bytes, host: str) -> Look:
-    """Parse the output of the script SHOW."""
-    record, _, text = output.decode("utf-8", "replace").partition(f"\n{SEPARATOR}\n")
-    clock, _, units_text = text.partition("\n")
-    shown, _, folders = units_text.partition(f"\n{SEPARATOR}\n")
-    uptime, now, *noted = clock.split()
-    places: dict[str, str] = dict(line.split(" ", 1) for line in folders.splitlines() if " " in line)
-    units = {}
-    for values in _blocks(shown):
-        if "@" in values.get("Id", ""):
-            units[values["Id"]] = _unit_state(values, host, uptime, float(now), places)
-    return Look(record, _seconds(uptime), units, bool(noted))
-
-
-def exact_seconds(clock: str) -> float:
-    """Return the seconds of systemd's clock that a host says, 0 if it cannot read that clock."""
-    return 0.0 if clock.startswith(INEXACT) else float(clock)
-
-
-def _seconds(clock: str) -> float:
-    return float(clock.removeprefix(INEXACT))
-
-
 class Ages:
-    """How long processes have been seen to run: by the clock of their host, or without it, by ours.
+    """How long processes have been seen to run: by the clock of their host or, unless that is exact, by ours.
 
     ``now`` is the time of a look by our clock.
     """
@@ -115,6 +80,32 @@ class Ages:
         return self.now - since
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one host says: its record, and the instances by unit name.
+
+    ``has_come_up`` is whether all of the version has once been up, as far as that is noted.
+    """
+
+    record: str
+    units: Mapping[str, UnitState]
+    has_come_up: bool = False
+
+
+def parse(output: bytes, host: str) -> Look:
+    """Parse the output of the script SHOW."""
+    record, _, text = output.decode("utf-8", "replace").partition(f"\n{SEPARATOR}\n")
+    line, _, units_text = text.partition("\n")
+    shown, _, folders = units_text.partition(f"\n{SEPARATOR}\n")
+    clock, has_come_up = parse_clock(line), len(line.split()) > 2
+    places: dict[str, str] = dict(line.split(" ", 1) for line in folders.splitlines() if " " in line)
+    units = {}
+    for values in _blocks(shown):
+        if "@" in values.get("Id", ""):
+            units[values["Id"]] = _unit_state(values, host, clock, places)
+    return Look(record, units, has_come_up)
+
+
 def _blocks(shown: str) -> Iterator[dict[str, str]]:
     for block in shown.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -122,8 +113,7 @@ def _blocks(shown: str) -> Iterator[dict[str, str]]:
             yield values
 
 
-def _unit_state(values: Mapping[str, str], host: str, clock: str, now: float, places: Mapping[str, str]) -> UnitState:
-    uptime = _seconds(clock)
+def _unit_state(values: Mapping[str, str], host: str, clock: HostClock, places: Mapping[str, str]) -> UnitState:
     state = _state(values)
     started, changed = (
         int(values.get(f"{what}TimestampMonotonic") or 0) / 1e6 for what in ("ExecMainStart", "StateChange")
@@ -133,7 +123,7 @@ def _unit_state(values: Mapping[str, str], host: str, clock: str, now: float, pl
         name=_name(values["Id"]),
         state=state,
         node=host,
-        since=now - (uptime - changed) if changed else None,
+        since=clock.now - (clock.uptime - changed) if changed else None,
         restarts=restarts,
         exit=_exit(values) if state in (EXITED, FAILED, BACKOFF) and started else "",
         reason=_RESULTS.get(values.get("Result", ""), "") if state in (FAILED, BACKOFF) else "",
@@ -141,8 +131,8 @@ def _unit_state(values: Mapping[str, str], host: str, clock: str, now: float, pl
     )
     ended_well = state == EXITED and values.get("Result") == "success" and started > 0
     release = places.get(values.get("MainPID", ""), "")
-    pending, is_exact = values.get("Job", "") not in ("", "0"), not clock.startswith(INEXACT)
-    return UnitState(instance, started, uptime - started, release, pending, ended_well, is_exact)
+    pending = values.get("Job", "") not in ("", "0")
+    return UnitState(instance, started, clock.uptime - started, release, pending, ended_well, clock.is_exact)
 
 
 def _state(values: Mapping[str, str]) -> str:
