@@ -19,6 +19,11 @@ UNKNOWN = "unknown"  # its machine does not answer
 STATES = (RUNNING, STARTING, WAITING, BACKOFF, STOPPING, EXITED, FAILED, UNKNOWN)
 
 
+def type_of(name: str) -> str:
+    """Return the process type of an instance: ``web`` of ``web.1``."""
+    return name.rpartition(".")[0] or name
+
+
 @dataclass(frozen=True, slots=True)
 class InstanceState:
     """One instance as an engine sees it.
@@ -42,7 +47,7 @@ class InstanceState:
     @property
     def type(self) -> str:
         """The process type: ``web``."""
-        return self.name.rpartition(".")[0] or self.name
+        return type_of(self.name)
 
     @property
     def number(self) -> int:

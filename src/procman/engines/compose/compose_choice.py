@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from procman.core.procfile.selection import matches
+from procman.engines.records import type_of
 from procman.engines.stop_order import stop_order
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def first_half(project: Project, found: Iterable[Container]) -> list[str]:
 
 def beside(project: Project, first: Sequence[str]) -> list[str]:
     """Return the instances that can be replaced together with the first ones: of types that do not depend on theirs."""
-    later = {name.rpartition(".")[0] for name in first}
+    later = {type_of(name) for name in first}
     while more := {type_ for type_, needs in project.needs.items() if type_ not in later and later & needs.keys()}:
         later |= more
     return [

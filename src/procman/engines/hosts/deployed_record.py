@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 from procman.engines.hosts.placement import Placement
-from procman.engines.records import Deployed
+from procman.engines.records import Deployed, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Record:
     def trigger(self, name: str) -> str:
         """Return the unit that is started for an instance: its service, or the timer that starts that."""
         service = unit(self.app, name)
-        return service.replace(".service", ".timer") if name.rpartition(".")[0] in self.timed else service
+        return service.replace(".service", ".timer") if type_of(name) in self.timed else service
 
     def port(self, name: str) -> int | None:
         """Return the port of an instance."""
@@ -84,7 +84,7 @@ class Record:
 
     def scaled(self, counts: Mapping[str, int]) -> Record:
         """Return the record with other counts of some types, whose instances all run then."""
-        stopped = tuple(name for name in self.stopped if name.rpartition(".")[0] not in counts)
+        stopped = tuple(name for name in self.stopped if type_of(name) not in counts)
         return replace(self, counts={**self.counts, **counts}, stopped=stopped, serial=self.serial + 1)
 
     def with_stopped(self, names: Iterable[str]) -> Record:
@@ -97,7 +97,7 @@ class Record:
 
     def deployed(self, *, has_run: bool) -> Deployed:
         """Return what is deployed, as a deployment sees it: the latest version that has come up is restored."""
-        types = {type_: sum(name.rpartition(".")[0] == type_ for name in self.stopped) for type_ in self.counts}
+        types = {type_: sum(type_of(name) == type_ for name in self.stopped) for type_ in self.counts}
         counts = {name: 0 if types[name] == count else count for name, count in self.counts.items()}
         stopped = {name: count for name, count in types.items() if count and not counts[name]}
         latest = Deployed(self.version, counts, stopped, self, has_run)

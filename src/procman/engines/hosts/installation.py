@@ -6,6 +6,7 @@ from procman.engines.calls import Report
 from procman.engines.hosts import host_scripts
 from procman.engines.hosts.deployed_record import unit
 from procman.engines.hosts.ssh import failure
+from procman.engines.records import type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def halves(names: Iterable[str]) -> list[list[str]]:
     """Return the first half of the instances of each type, and the rest: half of them always serve."""
     types: dict[str, list[str]] = {}
     for name in names:
-        types.setdefault(name.rpartition(".")[0], []).append(name)
+        types.setdefault(type_of(name), []).append(name)
     first = [name for found in types.values() for name in found[: (len(found) + 1) // 2]]
     second = [name for found in types.values() for name in found[(len(found) + 1) // 2 :]]
     return [half for half in (first, second) if half]

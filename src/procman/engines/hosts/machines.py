@@ -13,7 +13,7 @@ from procman.engines.hosts.deployed_record import read, unit
 from procman.engines.hosts.ssh import Ssh, failure, is_lost, node
 from procman.engines.hosts.unit_states import parse
 from procman.engines.interface import EngineError
-from procman.engines.records import EXITED, FAILED, RUNNING, UNKNOWN, WAITING, InstanceState
+from procman.engines.records import EXITED, FAILED, RUNNING, UNKNOWN, WAITING, InstanceState, type_of
 from procman.engines.stop_order import stop_order
 
 TYPE_CHECKING = False
@@ -271,8 +271,8 @@ class Machines:
 
         Both mappings hold hosts by instance.
         """
-        for group in stop_order((_type(name) for name in gone), self.record.needs if self.record else {}):
-            units = stop_units(self.app, {name: host for name, host in gone.items() if _type(name) in group}, left)
+        for group in stop_order((type_of(name) for name in gone), self.record.needs if self.record else {}):
+            units = stop_units(self.app, {name: host for name, host in gone.items() if type_of(name) in group}, left)
             yield from self.each("stopping", units, host_scripts.STOP, units, timeout=None)
 
     def strays(self, record: Record) -> dict[str, str]:
@@ -285,9 +285,7 @@ class Machines:
             for name, seen in look.units.items():
                 instance = seen.state.name.removeprefix(f"{self.app}-")
                 known = (
-                    name.endswith(".service")
-                    and name.startswith(f"{self.app}-")
-                    and instance.rpartition(".")[0] in record.types
+                    name.endswith(".service") and name.startswith(f"{self.app}-") and type_of(instance) in record.types
                 )
                 if known and seen.state.state not in (EXITED, FAILED) and record.instances.get(instance) != host:
                     found[instance] = host
@@ -300,10 +298,6 @@ class Machines:
         for name in names:
             found.setdefault(record.instances[name], []).append(record.trigger(name))
         return found
-
-
-def _type(name: str) -> str:
-    return name.rpartition(".")[0]
 
 
 def _between_runs(service: UnitState | None, timer: UnitState | None) -> UnitState | None:
@@ -326,7 +320,7 @@ def stop_units(app: str, gone: Mapping[str, str], left: Mapping[str, str]) -> di
 
     ``gone`` and ``left`` hold hosts by instance. Sockets that instances share stay open for those that are left.
     """
-    used = {(host, name.rpartition(".")[0]) for name, host in left.items()}
+    used = {(host, type_of(name)) for name, host in left.items()}
     found: dict[str, dict[str, None]] = {}
     for name, host in gone.items():
         type_, _, number = name.rpartition(".")

@@ -32,7 +32,7 @@ from procman.engines.hosts.packing import pack
 from procman.engines.hosts.placement import Placement
 from procman.engines.hosts.ssh import failure, is_late, is_lost
 from procman.engines.interface import EXIT_TIMEOUT, EngineError
-from procman.engines.records import FAILED, InstanceState
+from procman.engines.records import FAILED, InstanceState, type_of
 from procman.engines.waiting import CARD_LINES
 
 TYPE_CHECKING = False
@@ -173,7 +173,7 @@ class Rollout:
         stopped: list[str] = []
         if before is not None:
             for type_, count in list(counts.items()):
-                names = [name for name in before.stopped if name.rpartition(".")[0] == type_]
+                names = [name for name in before.stopped if type_of(name) == type_]
                 if count == 0 and len(names) == before.counts.get(type_):
                     counts[type_] = len(names)
                 stopped += [name for name in names if int(name.rpartition(".")[2]) <= counts[type_]]

@@ -18,7 +18,7 @@ from procman.engines.hosts.reasons import reason_for
 from procman.engines.hosts.unit_states import Ages
 from procman.engines.interface import EngineError
 from procman.engines.known_names import require_known
-from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look
+from procman.engines.records import EXITED, FAILED, RUNNING, STARTING, WAITING, Look, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Systemd:
         record = self._machines.require_record()
         states, failed, late = [], [], {}
         for name in record.instances:
-            if name.rpartition(".")[0] not in wanted:
+            if type_of(name) not in wanted:
                 continue
             state, seen = self._machines.state(name, looks)
             ahead = any(name in wave for wave in self._waves)
@@ -237,7 +237,7 @@ class Systemd:
         gone = {name: host for name, host in record.instances.items() if name not in new.instances}
         yield from machines.stop(gone, new.instances)
         yield from link(machines, new)
-        chosen = [name for name in new.instances if name.rpartition(".")[0] in counts]
+        chosen = [name for name in new.instances if type_of(name) in counts]
         up = [name for name in record.instances if name not in record.stopped]
         yield from self._launch("start", chosen, [name for name in chosen if name not in up])
 
@@ -370,7 +370,7 @@ class Systemd:
     def _settling(self, names: Iterable[str]) -> float:
         """Return how long an instance without a check has to run: earlier looks would be in vain. 0 with checks."""
         lasting = {*self._machines.require_record().checked, *self._machines.require_record().timed}
-        return _SETTLED + _STOP if any(name.rpartition(".")[0] not in lasting for name in names) else 0.0
+        return _SETTLED + _STOP if any(type_of(name) not in lasting for name in names) else 0.0
 
     def _start_targets(self, new: Sequence[str], again: Sequence[str] = ()) -> Steps[None]:
         """Start the targets and what is new, and restart what is in ``again``.
