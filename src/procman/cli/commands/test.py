@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from procman.cli.commands.launch_hints import hint_of
+from procman.cli.commands.launch_hints import launch_hints
 from procman.cli.commands.run import run
 from procman.cli.control.connection import Connection, NoSessionError, RefusedError, own_options
 from procman.cli.control.progress import request_with_progress
@@ -202,16 +202,12 @@ def _rows(connection: Connection) -> list[Record]:
 
 
 def _deaths(rows: list[Record]) -> dict[str, int]:
-    return {str(row["name"]): int(str(_crashes(row))) for row in rows}
-
-
-def _crashes(row: Record) -> object:
-    return row["crashes"]
+    return {str(row["name"]): int(str(row["crashes"])) for row in rows}
 
 
 def _died(row: Record) -> bool:
     """Return whether a process has failed in this session, even if it is running again."""
-    return not row["can_die"] and bool(row["state"] in ("failed", "backoff") or _crashes(row))
+    return not row["can_die"] and bool(row["state"] in ("failed", "backoff") or row["crashes"])
 
 
 def _death(row: Record, before: dict[str, int]) -> str:
@@ -222,15 +218,18 @@ def _death(row: Record, before: dict[str, int]) -> str:
 
 def _show_failures(connection: Connection, settings: Settings) -> None:
     """Print the last lines of every process that failed or was restarted."""
-    for row in _rows(connection):
+    rows = _rows(connection)
+    hints = launch_hints(rows, settings)
+    for row in rows:
         if not _died(row) and not row["code"]:
             continue
-        sys.stderr.write(f"--- {row['name']}: {row['exit'] or row['state']}\n")
-        connection.send({"verb": "logs", "names": [row["name"]], "lines": LAST_LINES})
+        name = str(row["name"])
+        sys.stderr.write(f"--- {name}: {row['exit'] or row['state']}\n")
+        connection.send({"verb": "logs", "names": [name], "lines": LAST_LINES})
         for record, lines in connection.answers():
             if record.get("done"):
                 break
             sys.stderr.buffer.write(guarded(lines) if sys.stderr.isatty() else lines)
-        if hint := hint_of(row, settings):
-            sys.stderr.write(f"hint: {hint}\n")
+        if name in hints:
+            sys.stderr.write(f"hint: {hints[name]}\n")
     sys.stderr.flush()

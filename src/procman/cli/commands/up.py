@@ -226,10 +226,10 @@ class Up:
 
     def _print_hints(self, rows: list[Record]) -> None:
         """Print what to do about commands that could not be run, as the session does in its own output."""
-        from procman.cli.commands.launch_hints import hint_of
+        from procman.cli.commands.launch_hints import launch_hints
 
-        hints = [hint for row in rows if row["state"] == "failed" and (hint := hint_of(row, self._settings))]
-        for hint in dict.fromkeys(hints):
+        hints = launch_hints((row for row in rows if row["state"] == "failed"), self._settings)
+        for hint in dict.fromkeys(hints.values()):
             sys.stderr.write(f"hint: {hint}\n")
 
     def _print_session(self, answer: Record, rows: list[Record]) -> None:
