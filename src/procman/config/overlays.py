@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from procman.config.configfiles import lines_below, project_folder, read_config_files
+from procman.config.extras import can_watch, installation, watch_installation
 from procman.config.files import read_extra_env, read_procfile
 from procman.core.model.plan import REAL
 from procman.core.model.process_overlay import Overlay, OverlayProblem, Table
@@ -132,50 +132,16 @@ def _resolve(
     if process.schedule is not None:
         from procman.config.schedules import schedule_problems
 
-        problems += schedule_problems(process, installation(sys.prefix, "cronsim"))
+        problems += schedule_problems(process, installation("cronsim"))
     _read_env_files(process, settings, environment, ports, problems)
     process.variables.update(process.env)
     if process.watch and not can_watch():
         message = f'"{process.name}" is not restarted when files change: watchfiles is not installed'
-        problems.append(OverlayProblem(process.location("watch"), message, watch_installation(sys.prefix), "warning"))
+        problems.append(OverlayProblem(process.location("watch"), message, watch_installation(), "warning"))
 
 
 def _absolute(process: ProcessOverlay, key: str, path: str) -> str:
     return os.path.abspath(os.path.join(process.folder(key), os.path.expanduser(path))) if path else ""
-
-
-_UNPACKED = r"_[0-9a-f]{64}/site-packages/"  # where shiv unpacks a .pyz, which then is what it was built from
-DEBIAN_FOLDER = "/usr/lib/procman/"  # of the Debian package; its command also looks into the folder below /usr/local
-
-
-def watch_installation(prefix: str) -> str:
-    """Return the command that installs what ``watch`` needs into the environment that procman runs in."""
-    return installation(prefix, "watchfiles", "pathspec")
-
-
-def installation(prefix: str, *packages: str) -> str:
-    """Return the command that installs packages into the environment that procman runs in."""
-    if __file__.startswith(DEBIAN_FOLDER):
-        from importlib import util
-
-        command = f"sudo python3 -m pip install --target /usr/local/lib/procman {' '.join(packages)}"
-        return command if util.find_spec("pip") else f"sudo apt install python3-pip && {command}"
-    import re
-
-    if re.search(_UNPACKED, __file__):
-        return f"pipx install procman-cli && pipx inject procman-cli {' '.join(packages)}"
-    if "/pipx/venvs/" in prefix:
-        return f"pipx inject procman-cli {' '.join(packages)}"
-    if "/uv/tools/" in prefix:
-        return f"uv tool install {' '.join(f'--with {package}' for package in packages)} procman-cli"
-    return f"pip install {' '.join(packages)}"
-
-
-def can_watch() -> bool:
-    """Whether the extra ``watch`` is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("watchfiles") is not None and find_spec("pathspec") is not None
 
 
 def _read_env_files(

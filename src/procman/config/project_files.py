@@ -95,9 +95,9 @@ def _yaml(text: str) -> object:
     try:
         import yaml
     except ImportError:
-        from procman.config.overlays import installation
+        from procman.config.extras import installation
 
-        command = installation(sys.prefix, "pyyaml")
+        command = installation("pyyaml")
         raise _UnreadableError(f"PyYAML, which reads it, is not installed; `{command}` installs it") from None
     if len(text) > _LARGEST_YAML:
         raise _UnreadableError(f"it is larger than {_LARGEST_YAML >> 10} KiB")

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pathspec")
 
-from procman.config import overlays
+from procman.config import extras
 from procman.core.lifecycle.transitions import Event
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
@@ -39,7 +39,7 @@ class Disk:
         self.watched: list[tuple[str, ...]] = []
         self.reloaded: list[str] = []
         self.mistake = ""
-        monkeypatch.setattr(overlays, "can_watch", lambda: True)
+        monkeypatch.setattr(extras, "can_watch", lambda: True)
         monkeypatch.setattr(watch_thread, "changes", self._changes)
         monkeypatch.setattr("threading.Thread", _no_thread)
         plan = a_plan("web.1", watch=patterns or ("*.py",), restart=RestartPolicy("never"))
@@ -202,7 +202,7 @@ def test_a_full_pipe_does_not_hold_the_thread(disk: Disk) -> None:
 
 def test_without_the_extra_nothing_is_watched(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(kernel, tmp_path, monkeypatch)
-    monkeypatch.setattr(overlays, "can_watch", lambda: False)
+    monkeypatch.setattr(extras, "can_watch", lambda: False)
     disk.until(2.0)
     assert disk.watched == []
     assert os.getcwd() == disk.folder

@@ -49,7 +49,7 @@ def _require_sdk() -> None:
     try:
         from mcp.server import MCPServer  # noqa: F401 (version 1 does not have it)
     except ImportError:
-        from procman.config.overlays import installation
+        from procman.config.extras import installation
 
-        command = installation(sys.prefix, "'mcp>=2'")
+        command = installation("'mcp>=2'")
         raise UsageError(f"procman mcp needs the MCP SDK, which is not installed; `{command}` installs it") from None

@@ -69,10 +69,10 @@ def start(
     plan = read_plan(settings, environ, _new_session())
     hooks = _hooks(settings)
     if any(instance.schedule for instance in plan.instances):
-        from procman.config.overlays import installation
+        from procman.config.extras import installation
         from procman.config.schedules import require_cronsim
 
-        require_cronsim(plan.instances, installation(sys.prefix, "cronsim"))
+        require_cronsim(plan.instances, installation("cronsim"))
     close_inherited_on_exec()
     adopts = become_subreaper() or os.getpid() == 1 or sys.platform == "darwin"
     socket_claim = claim(settings, plan)

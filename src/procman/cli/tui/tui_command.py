@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from procman.cli.commands.detached_start import command_prefix
 from procman.cli.commands.up import begin
@@ -119,9 +118,9 @@ def _require(module: str, packages: tuple[str, ...]) -> None:
     try:
         __import__(module)
     except ImportError:
-        from procman.config.overlays import installation
+        from procman.config.extras import installation
 
-        command, name = installation(sys.prefix, *packages), "textual-serve" if packages[1:] else "Textual"
+        command, name = installation(*packages), "textual-serve" if packages[1:] else "Textual"
         raise UsageError(f"procman tui needs {name}, which is not installed; `{command}` installs it") from None
 
 

@@ -54,7 +54,7 @@ class Watch(QuietComponent):
 
     def open(self, poller: Poller) -> None:
         """Begin to watch, if the extra is installed."""
-        from procman.config.overlays import can_watch
+        from procman.config.extras import can_watch
 
         if not can_watch():
             return  # the start has warned about that
