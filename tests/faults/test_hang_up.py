@@ -31,11 +31,12 @@ DEFAULTS = SERVER.replace("signal.signal(signal.SIGHUP", "#")  # and so it would
 BLOCKING_SHELL = """\
 #!{python}
 import os, signal, subprocess, sys
-server = subprocess.Popen([sys.executable, "-u", "server.py"])
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+unblock = lambda: signal.pthread_sigmask(signal.SIG_SETMASK, ())
+server = subprocess.Popen([sys.executable, "-u", "server.py"], preexec_fn=unblock)
 while not os.path.exists("go"):
     pass
-signal.pthread_sigmask(signal.SIG_SETMASK, ())
+unblock()
 server.wait()
 """
 WRAPPER = "import subprocess, sys; subprocess.run(sys.argv[1:])"  # TERM ends it immediately, as it does `go run`

@@ -69,9 +69,10 @@ def test_what_does_not_obey_is_killed_after_the_grace(place: Place) -> None:
 def test_a_program_that_handles_it_is_asked_alone(place: Place) -> None:
     kit.need_linux()
     place.write("server.py", SERVER)
-    pool = "import signal, subprocess, sys, time\nchild = subprocess.Popen([sys.executable, '-u', 'server.py'])\n"
+    pool = "import signal, subprocess, sys, time\n"
     pool += "def asked(*_):\n    print('boss asked', flush=True); sys.exit(7)\n"
-    pool += "signal.signal(signal.SIGTERM, asked)\nwhile True: time.sleep(0.1)\n"
+    pool += "signal.signal(signal.SIGTERM, asked)\n"  # before the child can say that it serves
+    pool += "child = subprocess.Popen([sys.executable, '-u', 'server.py'])\nwhile True: time.sleep(0.1)\n"
     session = place.session("run", "--", sys.executable, place.write("pool.py", pool).name)
     session.wait_for("serving")
     session.signal(signal.SIGTERM)
