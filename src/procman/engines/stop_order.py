@@ -11,7 +11,17 @@ def stop_order(types: Iterable[str], needs: Mapping[str, Collection[str]]) -> li
     """Return groups of process types that stop one after the other. ``needs`` are the types that a type depends on."""
     left, groups = set(types), []
     while left:
-        needed = {other for type_ in left for other in needs.get(type_, ())}
+        needed = {other for type_ in left for other in _all_needs(type_, needs)}
         groups.append(left - needed or left)
         left = left - groups[-1]
     return groups
+
+
+def _all_needs(type_: str, needs: Mapping[str, Collection[str]]) -> set[str]:
+    """Return what a type depends on, however indirectly: also through a type that has no instances."""
+    found: set[str] = set()
+    ahead = {*needs.get(type_, ())}
+    while ahead:
+        found |= ahead
+        ahead = {other for one in ahead for other in needs.get(one, ())} - found
+    return found - {type_}

@@ -455,6 +455,37 @@ def test_a_compose_of_its_own_is_looked_for_once() -> None:
     ]
 
 
+def lock_of(owner: str, until: int) -> Outcome:
+    """Return what `docker inspect` prints for a lock."""
+    labels = {"procman.lock.owner": owner, "procman.lock.until": str(until)}
+    return said(json.dumps({"Id": "34cd", "Labels": labels}))
+
+
+def test_of_two_that_find_a_lock_expired_one_leaves_the_new_lock_of_the_other() -> None:
+    locks = {"34cd": ("killed", 1.0)}
+
+    def create(_: Call) -> Outcome:
+        if locks:
+            return said("", 1, 'The container name "/shop-procman-lock" is already in use by container "12"')
+        locks["56ef"] = ("you", 2e6)
+        return said("56ef\n")
+
+    def inspect(_: Call) -> Outcome:
+        (found,) = locks.items()
+        locks.clear()  # the other command is faster: it removes the lock and has its own
+        locks["78ab"] = ("other", 2e6)
+        return lock_of(found[1][0], int(found[1][1]))
+
+    def remove(call: Call) -> Outcome:
+        known = [number for number in locks if call.argv[-1] in (number, "shop-procman-lock")]
+        return said() if [locks.pop(number) for number in known] else said("", 1, "No such container")
+
+    docker = Docker(docker_rm=remove, create=create, inspect=inspect)
+    with pytest.raises(EngineError, match="the lock cannot be taken"):
+        docker.driver.perform(engine().lock("you", 100.0))
+    assert locks == {"78ab": ("other", 2e6)}
+
+
 def test_a_lock_that_was_taken_here_goes_by_its_id() -> None:
     docker = Docker(create=said("12ab\n"))
     compose = engine()
@@ -471,20 +502,19 @@ def test_scaling_starts_only_what_is_missing() -> None:
 
 
 def test_a_lock_of_somebody_else_is_respected_until_it_expires() -> None:
-    holder = {"procman.lock.owner": "me@there", "procman.lock.until": "1000060"}
+    holder = lock_of("me@there", 1000060)
     taken = said("", 1, 'The container name "/shop-procman-lock" is already in use by container "12"')
-    docker = Docker(inspect=said(json.dumps(holder)), create=taken)
+    docker = Docker(inspect=holder, create=taken)
     with pytest.raises(EngineError, match="me@there is changing shop; the lock expires in 60 s"):
         docker.driver.perform(engine().lock("you@here", 100.0))
     docker.driver.time += 61
-    docker.answers["create"] = lambda _: said() if "docker rm shop-procman-lock" in docker.driver.commands else taken
+    docker.answers["create"] = lambda _: said() if "docker rm 34cd" in docker.driver.commands else taken
     docker.driver.perform(engine().lock("you@here", 100.0))
     assert docker.driver.said == ["the lock of me@there has expired, and is taken over"]
 
 
 def test_what_another_one_changes_is_not_removed() -> None:
-    holder = {"procman.lock.owner": "me@there", "procman.lock.until": "1000060"}
-    docker = Docker(inspect=said(json.dumps(holder)), cp=stored(project_of()))
+    docker = Docker(inspect=lock_of("me@there", 1000060), cp=stored(project_of()))
     with pytest.raises(EngineError, match="me@there is changing shop"):
         docker.driver.perform(engine().down())
     assert not any(" rm " in command for command in docker.driver.commands)
@@ -508,17 +538,17 @@ def test_a_lock_that_has_just_been_released_and_taken_by_another_is_left_alone()
     with pytest.raises(EngineError, match="the lock cannot be taken"):
         docker.driver.perform(engine().lock("you@here", 100.0))
     assert not any(" rm " in command for command in docker.driver.commands)
-    docker = Docker(inspect=said("null\n"), create=taken)
+    docker = Docker(inspect=said('{"Id":"34cd","Labels":null}\n'), create=taken)
     with pytest.raises(EngineError, match="the lock cannot be taken"):
         docker.driver.perform(engine().lock("you@here", 100.0))
 
 
 def test_a_lock_of_somebody_else_is_not_released() -> None:
-    docker = Docker(inspect=said(json.dumps({"procman.lock.owner": "me", "procman.lock.until": "1"})))
+    docker = Docker(inspect=lock_of("me", 1))
     docker.driver.perform(engine().unlock("you"))
     assert not any(" rm " in line for line in docker.driver.commands)
     docker.driver.perform(engine().unlock(""))
-    assert "docker rm --force shop-procman-lock" in docker.driver.commands
+    assert "docker rm --force 34cd" in docker.driver.commands
 
 
 def started(at: int, **labels: str) -> str:

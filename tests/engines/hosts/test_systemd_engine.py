@@ -6,6 +6,8 @@ import io
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import tarfile
 import time
@@ -27,6 +29,8 @@ from procman.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from procman.engines.calls import Call
     from procman.engines.hosts.systemd_engine import Systemd
     from procman.engines.interface import Release
@@ -282,6 +286,45 @@ def test_a_clock_that_differs_from_that_of_systemd_does_not_count(clock: str) ->
     begin = run.time
     run.perform(wait(system, {"web": 2}, 60.0))
     assert 1.0 <= run.time - begin < 5.0, "it has to run for a second by our clock"
+
+
+def test_what_another_command_has_changed_before_the_lock_is_seen_under_it() -> None:
+    hosts = FakeHosts()
+    system, run = engine(), driver(hosts)
+    run.perform(system.deployed())
+    for host in "ab":
+        text = (HERE / f"show_{host}.txt").read_text()
+        head, _, rest = text.partition("\n--\n")
+        record = {**json.loads(head), "version": "v9", "serial": 99}
+        hosts.answers["SHOW", f"deploy@{host}"] = said(f"{json.dumps(record)}\n--\n{rest}")
+    run.perform(system.lock("me", 60))
+    run.perform(system.scale({"web": 1}))
+    assert json.loads(hosts.inputs["LINK", "deploy@a"])["version"] == "v9"
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock, which util-linux has")
+def test_of_two_that_find_a_lock_expired_one_leaves_the_new_lock_of_the_other(tmp_path: Path) -> None:
+    script = host_scripts.script(host_scripts.LOCK, as_user=False, marked=False)
+    command = ["sh", "-c", script, "sh", "shop", str(tmp_path / "shop")]
+    lock = tmp_path / "shop.releases/lock"
+    lock.mkdir(parents=True)
+    (lock / "owner").write_text("killed\n1\n2\n")
+    # The first one lets the second one begin just before it removes the lock, and gives it a second to come so far.
+    (tmp_path / "mv").write_text(
+        "#!/bin/sh\nexec 9>&-\nPATH=${PATH#*:}; export PATH\n"
+        f"{shlex.join([*command, 'second', '600'])} >second &\n"
+        'n=10; while [ $n -gt 0 ] && kill -0 $! 2>/dev/null; do sleep 0.1; n=$((n - 1)); done\nexec mv "$@"\n'
+    )
+    (tmp_path / "mv").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    words = [*command, "first", "600"]
+    first = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=env, check=True).stdout
+    assert first == "killed\n"
+    end = time.monotonic() + 60
+    while not (refused := (tmp_path / "second").read_text()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert refused.startswith("first\n")
+    assert (lock / "owner").read_text().startswith("first\n")
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/uptime"), reason="needs the /proc of Linux")

@@ -84,7 +84,8 @@ class Transcript:
         else:
             labels, data = self.configs[name]
             spec = {"Labels": labels, "Data": base64.b64encode(data).decode()}
-            return said(json.dumps(labels if "{{json .Spec.Labels}}" in words else spec))
+            number = next(number for number, one in self.ids.items() if one == name)
+            return said(json.dumps({"ID": number, "Spec": spec} if "{{json .}}" in words else spec))
         return said()
 
 

@@ -563,6 +563,27 @@ def test_a_lock_is_taken_once_and_expires() -> None:
     assert transcript.configs == {}
 
 
+def test_of_two_that_find_a_lock_expired_one_leaves_the_new_lock_of_the_other() -> None:
+    engine, driver, transcript = swarm("steady")
+    driver.perform(engine.lock("killed", 60))
+    driver.time += 61
+    other, others_driver, _ = swarm("steady")
+    others_driver.answer, others_driver.time = transcript, driver.time
+
+    def answer(call: Call) -> Outcome:
+        found = transcript(call)
+        if call.argv[3:5] == ("config", "inspect") and driver.answer is answer:
+            driver.answer = transcript  # the other command is faster
+            others_driver.perform(other.lock("other", 60))
+        return found
+
+    driver.answer = answer
+    late, _, _ = swarm("steady")
+    with pytest.raises(EngineError, match="the lock cannot be taken"):
+        driver.perform(late.lock("late", 60))
+    assert transcript.configs["fleet.lock"][0]["procman.lock.owner"] == "other"
+
+
 # Other verbs ----------------------------------------------------------------------------------------------------------
 
 

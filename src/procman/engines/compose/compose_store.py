@@ -28,6 +28,7 @@ _EMPTY_TAR = bytes(10240)
 _FOLDER = "/procman"
 _FILE = "project.json"
 _OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
+_LOCK_FORMAT = '{"Id":{{json .Id}},"Labels":{{json .Config.Labels}}}'
 _TAKEN = "is already in use"
 _ABSENT = (b"no such volume", b"could not find the file", b"no such container")
 
@@ -101,32 +102,35 @@ class Store:
         self._own[owner] = taken.text.strip()
 
     def require_free(self, owner: str = "") -> Steps[None]:
-        """Raise EngineError if another owner has a valid lock; remove one that has expired."""
-        holder, until = yield from self._holder()
+        """Raise EngineError if another owner has a valid lock; remove one that has expired.
+
+        That goes by its ID: of two commands that have found it expired, one may have a new lock by now.
+        """
+        number, holder, until = yield from self._holder()
         left = until - (yield from now())
         if not holder:
             return  # it has just been released, and another deployment may have it now
         if holder != owner and left > 0:
             raise locked(self._target, holder, left)
         yield taken_over(holder)
-        yield from run(self._docker("rm", self._lock))
+        yield from run(self._docker("rm", number))
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's; any lock, if ``owner`` is empty.
 
         Our own goes by its ID, so that it cannot be one that another command has taken since.
         """
-        if number := self._own.pop(owner, ""):
-            yield from run(self._docker("rm", "--force", number))
+        if own := self._own.pop(owner, ""):
+            yield from run(self._docker("rm", "--force", own))
             return
-        holder, _ = yield from self._holder()
+        number, holder, _ = yield from self._holder()
         if holder and owner in ("", holder):
-            yield from run(self._docker("rm", "--force", self._lock))
+            yield from run(self._docker("rm", "--force", number))
 
-    def _holder(self) -> Steps[tuple[str, float]]:
-        """Return the owner of the lock, and until when it is valid; empty if it is free."""
-        found = yield from run(self._docker("inspect", "--format", "{{json .Config.Labels}}", self._lock))
-        return _holder(found.text) if found.ok else ("", 0.0)
+    def _holder(self) -> Steps[tuple[str, str, float]]:
+        """Return the ID of the lock, its owner, and until when it is valid; empty if it is free."""
+        found = yield from run(self._docker("inspect", "--format", _LOCK_FORMAT, self._lock))
+        return _holder(found.text) if found.ok else ("", "", 0.0)
 
     def _require_absence(self, outcome: Outcome) -> None:
         """Raise EngineError unless there is no volume or no file: no other failure means that nothing is deployed."""
@@ -158,9 +162,10 @@ class Store:
 
 
 @understood
-def _holder(text: str) -> tuple[str, float]:
-    labels = json.loads(text) or {}
-    return str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+def _holder(text: str) -> tuple[str, str, float]:
+    found = json.loads(text)
+    labels = found["Labels"] or {}
+    return str(found["Id"]), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
 
 
 def _project(data: bytes) -> Project | None:

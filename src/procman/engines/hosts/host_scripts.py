@@ -114,10 +114,13 @@ _READ_LOCK = """\
 """
 
 # Take the lock. The arguments are the owner and the seconds that the lock is valid. 3 if another one has it: its owner
-# is printed, and how many seconds are left.
+# is printed, and how many seconds are left. Only one command at a time does so: of two that find the lock expired, the
+# second would remove the new one of the first.
 LOCK = f"""\
-owner=$1 valid=$2 now=$(date +%s)
+owner=$1 valid=$2
 mkdir -p "$base"
+if command -v flock >/dev/null; then exec 9>>"$base/.guard"; flock 9; fi
+now=$(date +%s)
 take() {{ mkdir "$base/lock" 2>/dev/null && printf '%s\\n' "$owner" "$now" "$((now + valid))" >"$base/lock/owner"; }}
 take && exit 0
 {_READ_LOCK}if [ "$now" -gt "$until" ]; then

@@ -76,8 +76,9 @@ class Systemd:
         yield from machines.probe(destination.hosts)
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
-        """Take the lock: a folder on the first host."""
+        """Take the lock: a folder on the first host. What was seen before it may have changed meanwhile."""
         yield from self._lock.take(owner, valid)
+        self._has_looked = False
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's, or anyone's for an empty name."""

@@ -110,8 +110,11 @@ class SwarmStore:
         self._own[owner] = self._docker.require(taken, "the lock cannot be taken").text.strip()
 
     def require_free(self, owner: str = "") -> Steps[None]:
-        """Raise EngineError if another one has a lock that is valid; remove one that has expired."""
-        holder, until = yield from self._holder()
+        """Raise EngineError if another one has a lock that is valid; remove one that has expired.
+
+        That goes by its ID: of two commands that have found it expired, one may have a new lock by now.
+        """
+        number, holder, until = yield from self._holder()
         left = until - (yield from now())
         if not holder:
             return
@@ -119,27 +122,27 @@ class SwarmStore:
             raise locked(self._target, holder, left)
         if holder != owner:
             yield taken_over(holder)
-        yield from run(self._docker("config", "rm", self._lock))
+        yield from run(self._docker("config", "rm", number))
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock if it is the owner's; anyone's, if ``owner`` is empty.
 
         Our own goes by its ID, so that it cannot be one that another command has taken since.
         """
-        if number := self._own.pop(owner, ""):
-            yield from run(self._docker("config", "rm", number))
+        if own := self._own.pop(owner, ""):
+            yield from run(self._docker("config", "rm", own))
             return
-        holder, _ = yield from self._holder()
+        number, holder, _ = yield from self._holder()
         if holder and owner in ("", holder):
-            yield from run(self._docker("config", "rm", self._lock))
+            yield from run(self._docker("config", "rm", number))
 
-    def _holder(self) -> Steps[tuple[str, float]]:
-        """Return the owner of the lock and its end; empty if it is free."""
-        outcome = yield from run(self._docker("config", "inspect", "--format", "{{json .Spec.Labels}}", self._lock))
-        name, holder, until = _holder(outcome.text) if outcome.ok else ("", "", 0.0)
+    def _holder(self) -> Steps[tuple[str, str, float]]:
+        """Return the ID of the lock, its owner and its end; empty if it is free."""
+        outcome = yield from run(self._docker("config", "inspect", "--format", "{{json .}}", self._lock))
+        number, name, holder, until = _holder(outcome.text) if outcome.ok else ("", "", "", 0.0)
         if holder:
             require_own(name or self._target.app, self._target)
-        return holder, until
+        return number, holder, until
 
 
 def require_own(name: str, target: Target) -> None:
@@ -161,6 +164,7 @@ def _kept(text: str, name: str) -> Kept:
 
 
 @understood
-def _holder(text: str) -> tuple[str, str, float]:
-    labels = json.loads(text) or {}
-    return str(labels.get(NAME, "")), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+def _holder(text: str) -> tuple[str, str, str, float]:
+    found = json.loads(text)
+    labels = found["Spec"].get("Labels") or {}
+    return str(found["ID"]), str(labels.get(NAME, "")), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
