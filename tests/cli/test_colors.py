@@ -36,7 +36,7 @@ def test_check_ps_and_why_have_colors_where_the_user_wants_them(place: harness.P
     assert "\x1b[32mok — 2" in place.call("check", "--color=always").out
     place.start("--restart", "never").wait_for("bad.1 FAILED")
     table = place.call("ps", "--color=always").out
-    assert "\x1b[32m  running\x1b[0m" in table
+    assert "  \x1b[32mrunning\x1b[0m" in table
     assert "\x1b[31mbad.1" in table
     assert "\x1b[31mbad.1\x1b[0m: gave up" in place.call("why", "bad", "--color=always").out
     for words in ("check", "ps", "why", "--help"):

@@ -26,6 +26,25 @@ def painted(text: str, color: str, palette: Palette) -> str:
     return f"{color}{text}{palette.reset}" if color else text
 
 
+def state_color(state: str, palette: Palette) -> str:
+    """Return the color of a state in a table."""
+    colors = {"running": palette.good, "exited": palette.dim, "failed": palette.failure}
+    return colors.get(state, palette.warning)
+
+
+def with_state(line: str, state: str, palette: Palette) -> str:
+    """Return a line of a table with its state in color; a failure is red as a whole."""
+    if state == "failed":
+        return painted(line, palette.failure, palette)
+    return with_word(line, state, state_color(state, palette), palette)
+
+
+def with_word(line: str, word: str, color: str, palette: Palette) -> str:
+    """Return a line of a table with the first cell in color that begins with a word, and is not in the first column."""
+    before, gap, after = line.partition(f"  {word}")
+    return f"{before}  {painted(word, color, palette)}{after}" if gap else line
+
+
 def with_severity(line: str, palette: Palette) -> str:
     """Return a line such as ``Procfile:3:1: error: …`` with the severity in color, and ``ok`` in green."""
     if not palette.colored:

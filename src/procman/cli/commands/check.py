@@ -69,7 +69,9 @@ def check(settings: Settings) -> int:
 
         check_target(settings.target)
     if settings.show_config and not settings.json:
-        _print(_table((name, "=", _shown(value), source) for name, value, source in _config(settings)))
+        from procman.cli.columns import aligned
+
+        _print(aligned((name, "=", _shown(value), source) for name, value, source in _config(settings)))
     failures = list(settings.mistakes)
     try:
         procfile = read_procfile(settings.procfile, settings.place("procfile"))
@@ -241,7 +243,9 @@ def _summary(settings: Settings, found: _Findings) -> list[str]:
         if found.offset and settings.slot:
             lines.append(f"{settings.checkout}: a linked worktree, so its ports are moved by {found.offset}")
     if settings.show_env or settings.show_values:
-        lines += _table(_variables(settings, found.environment)) or ["no env file sets any variable"]
+        from procman.cli.columns import aligned
+
+        lines += aligned(_variables(settings, found.environment)) or ["no env file sets any variable"]
     return lines
 
 
@@ -307,12 +311,6 @@ def _shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "-" if value is None else "yes" if value else "no"
     return str(value)
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    kept = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
 
 
 def _print(lines: Iterable[str], color: bool | None = None) -> None:

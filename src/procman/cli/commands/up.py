@@ -10,7 +10,8 @@ import os
 import sys
 import time
 
-from procman.cli.colors import painted, palette_for, write
+from procman.cli.colors import painted, palette_for, state_color, with_word, write
+from procman.cli.columns import aligned
 from procman.cli.commands.detached import NEEDS_SOCKET
 from procman.cli.commands.detached_start import LISTENING, RUNNING, DetachedStart
 from procman.cli.commands.socket_claim import report_unused
@@ -27,7 +28,6 @@ from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import settle
 from procman.cli.options.table import OPTIONS
 from procman.core.procfile.formation import flatten
-from procman.core.text.printable import visible
 from procman.core.text.values import format_duration
 from procman.errors import EXIT_OK, ProcmanError, UsageError
 from procman.runtime.control.endpoint import EndpointError, find, socket_paths
@@ -260,23 +260,14 @@ def _plain(line: object) -> str:
 
 def _print_table(rows: list[Record], settings: Settings) -> None:
     palette = palette_for(sys.stdout, settings.color)
-    cells = [TITLES, *((str(row["name"]), str(row["state"]), _port(row), str(row.get("url") or "-")) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
-    for line, row in zip(cells, (None, *rows), strict=True):
-        padded = [visible(cell).ljust(width) for cell, width in zip(line, widths, strict=True)]
-        if row is None:
-            text = painted("  ".join(padded).rstrip(), palette.bold, palette)
-        else:
-            color = (
-                palette.good
-                if row["state"] in _GOOD
-                else palette.failure
-                if row["state"] == "failed"
-                else palette.warning
-            )
-            padded[1] = painted(padded[1], color, palette)
-            text = "  ".join(padded).rstrip()
-        write(sys.stdout, f"{text}\n")
+    cells = ((str(row["name"]), str(row["state"]), _port(row), str(row.get("url") or "-")) for row in rows)
+    title, *lines = aligned([TITLES, *cells])
+    shown = []
+    for line, row in zip(lines, rows, strict=True):
+        state = str(row["state"])
+        color = palette.good if state in _GOOD else state_color(state, palette)
+        shown.append(with_word(line, state, color, palette))
+    write(sys.stdout, "".join(f"{line}\n" for line in (painted(title, palette.bold, palette), *shown)))
 
 
 def _port(row: Record) -> str:

@@ -6,7 +6,8 @@ import sys
 import time
 from functools import partial
 
-from procman.cli.colors import painted, palette_for, write
+from procman.cli.colors import painted, palette_for, with_state, write
+from procman.cli.columns import aligned
 from procman.cli.control.connection import connect, names_in, own_options, print_json, session_settings
 from procman.cli.control.usage import Usage, measure, note_ports
 from procman.core.text.printable import visible
@@ -61,31 +62,11 @@ def _show_json(answer: Record, _rows: list[Record]) -> None:
 
 
 def _show_table(palette: Palette, answer: Record, rows: list[Record]) -> None:
-    cells = [TITLES, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
     stopping = visible(f"the session is stopping: {answer['stopping']}") + "\n" if answer.get("stopping") else ""
-    title, *lines = [_line(line, widths) for line in cells]
-    shown = [_colored(visible(line), row, palette) for line, row in zip(lines, rows, strict=True)]
+    title, *lines = aligned([TITLES, *map(_cells, rows)], _RIGHT_ALIGNED)
+    shown = [with_state(line, str(row["state"]), palette) for line, row in zip(lines, rows, strict=True)]
     write(sys.stdout, stopping + "".join(f"{line}\n" for line in (painted(title, palette.bold, palette), *shown)))
     sys.stdout.flush()
-
-
-def _colored(line: str, row: Record, palette: Palette) -> str:
-    """Return a line of the table with its state in color; a failure is red as a whole."""
-    state = str(row["state"])
-    if state == "failed":
-        return painted(line, palette.failure, palette)
-    color = {"running": palette.good, "exited": palette.dim}.get(state, palette.warning)
-    before, word, after = line.partition(f"  {state}")
-    return f"{before}{painted(word, color, palette)}{after}" if word else line
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    aligned = [
-        cell.rjust(width) if column in _RIGHT_ALIGNED else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(aligned).rstrip()
 
 
 def _cells(row: Record) -> tuple[str, ...]:

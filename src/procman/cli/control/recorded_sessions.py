@@ -6,10 +6,10 @@ import sys
 import time
 
 from procman.cli.colors import painted, palette_for, write
+from procman.cli.columns import aligned
 from procman.cli.control.connection import own_options, print_json
 from procman.cli.control.recorded import KILLED, RUNNING, Recording, all_records
 from procman.cli.control.sessions import reach_all
-from procman.core.text.printable import visible
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -68,11 +68,8 @@ def _row(recording: Recording, is_reachable: bool) -> Record:
 
 def _print_table(rows: list[Record], color: object) -> None:
     palette = palette_for(sys.stdout, color)
-    cells = [TITLES, *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
-    for at, line in enumerate(cells):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        write(sys.stdout, (painted(text, palette.bold, palette) if at == 0 else text) + "\n")
+    title, *lines = aligned([TITLES, *map(_cells, rows)])
+    write(sys.stdout, "".join(f"{line}\n" for line in (painted(title, palette.bold, palette), *lines)))
 
 
 def _cells(row: Record) -> tuple[str, ...]:
@@ -84,7 +81,7 @@ def _cells(row: Record) -> tuple[str, ...]:
         state = f"{_moment(row['ended'])}, {how}"
     size = row["size"]
     record = _size(size) if isinstance(size, int) else "-"
-    return (visible(str(row["session"])), visible(f"{folder}{other}"), _moment(row["began"]), state, record)
+    return (str(row["session"]), f"{folder}{other}", _moment(row["began"]), state, record)
 
 
 def _size(size: int) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 
 from procman.cli.colors import painted, palette_for, write
+from procman.cli.columns import aligned
 from procman.cli.control.connection import Connection, NoSessionError, names_in, own_options, print_json
 from procman.cli.control.usage import note_ports
 from procman.cli.failures import report
@@ -132,13 +133,10 @@ def _row(answer: Record) -> Record:
 
 def _print_table(rows: list[Record], color: object) -> None:
     palette = palette_for(sys.stdout, color)
-    cells = [TITLES, *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
-    for at, line in enumerate(cells):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        failed = at > 0 and rows[at - 1]["failed"]
-        paint = palette.bold if at == 0 else palette.failure if failed else ""
-        write(sys.stdout, (painted(text, paint, palette) if paint else text) + "\n")
+    title, *lines = aligned([TITLES, *map(_cells, rows)])
+    write(sys.stdout, f"{painted(title, palette.bold, palette)}\n")
+    for line, row in zip(lines, rows, strict=True):
+        write(sys.stdout, f"{painted(line, palette.failure if row['failed'] else '', palette)}\n")
 
 
 def _cells(row: Record) -> tuple[str, ...]:
@@ -148,5 +146,4 @@ def _cells(row: Record) -> tuple[str, ...]:
     assert isinstance(ports, list)
     other = "" if procfile == f"{folder.rstrip('/')}/Procfile" else f" ({procfile})"
     state = f"{row['running']} of {row['processes']}" + (", stopping" if row["stopping"] else "")
-    place = visible(f"{folder}{other}")
-    return (place, str(row["pid"]), format_duration(age), state, " ".join(map(str, ports)) or "-")
+    return (f"{folder}{other}", str(row["pid"]), format_duration(age), state, " ".join(map(str, ports)) or "-")

@@ -6,17 +6,17 @@ import contextlib
 import sys
 import time
 
-from procman.cli.colors import painted, palette_for, write
+from procman.cli.colors import painted, palette_for, state_color, with_state, write
+from procman.cli.columns import aligned
 from procman.core.text.printable import visible
 from procman.engines.calls import Card, Report
-from procman.engines.records import EXITED, FAILED, RUNNING
+from procman.engines.records import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from procman.engines.records import InstanceState, LogLine
-    from procman.output.palette import Palette
 
 TITLES = ("NAME", "STATE", "NODE", "VERSION", "UP", "RESTARTS", "PORT", "LAST EXIT")
 _RIGHT_ALIGNED = (4, 5, 6)  # columns with numbers
@@ -63,7 +63,7 @@ class Display:
             return
         line = visible(text)
         if instance:
-            line = painted(line, _color_of(instance.state, self._palette), self._palette)
+            line = painted(line, state_color(instance.state, self._palette), self._palette)
         _write_progress(f"{line}\n")
 
     def _show_card(self, card: Card) -> None:
@@ -83,11 +83,9 @@ class Display:
     def print_instances(self, instances: Iterable[InstanceState]) -> None:
         """Print the table of `ps`."""
         rows, now = self.sorted(instances), time.time()
-        cells = [TITLES, *(_cells(row, now) for row in rows)]
-        widths = [max(len(line[column]) for line in cells) for column in range(len(TITLES))]
-        title, *lines = [_line(line, widths) for line in cells]
+        title, *lines = aligned([TITLES, *(_cells(row, now) for row in rows)], _RIGHT_ALIGNED)
         palette = self._out_palette
-        shown = [_colored(visible(line), row.state, palette) for line, row in zip(lines, rows, strict=True)]
+        shown = [with_state(line, row.state, palette) for line, row in zip(lines, rows, strict=True)]
         write(sys.stdout, "".join(f"{line}\n" for line in (painted(title, palette.bold, palette), *shown)))
         sys.stdout.flush()
 
@@ -135,22 +133,3 @@ def _cells(row: InstanceState, now: float) -> tuple[str, ...]:
         "-" if row.port is None else str(row.port),
         row.exit or "-",
     )
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    aligned = [
-        cell.rjust(width) if column in _RIGHT_ALIGNED else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(aligned).rstrip()
-
-
-def _colored(line: str, state: str, palette: Palette) -> str:
-    if state == FAILED:
-        return painted(line, palette.failure, palette)
-    before, word, after = line.partition(f"  {state}")
-    return f"{before}{painted(word, _color_of(state, palette), palette)}{after}" if word else line
-
-
-def _color_of(state: str, palette: Palette) -> str:
-    return {RUNNING: palette.good, EXITED: palette.dim, FAILED: palette.failure}.get(state, palette.warning)
