@@ -198,6 +198,14 @@ def test_no_client_is_refused_while_instances_that_share_a_socket_come_and_go(pl
     assert load.answers.keys() >= {"web.1", "web.2", "web.3"}
 
 
+def test_all_that_share_a_socket_are_ready_when_a_request_to_it_is_answered(place: Place) -> None:
+    place.write("app.py", PLAIN)
+    place.procfile(f"web: {SERVERS['python']}\n")
+    started(place, "share = true\nformation = 3\nready = { http = '/' }\nhealth = { http = '/' }")
+    assert place.call("wait").code == 0, place.call("why").out
+    assert place.call("scale", "web=5").code == 0
+
+
 def test_no_client_is_refused_while_it_crashes(place: Place, server: str) -> None:
     """What the server has accepted is lost with it, and what a worker accepts that lives for a moment longer."""
     session, port = started(place, "backoff = '100ms'")

@@ -69,6 +69,13 @@ def test_a_shared_socket_has_the_port_of_the_first_instance_and_so_has_each_vari
     assert [plan.shown_port for plan in (one, two, three)] == [5000] * 3
 
 
+def test_checks_of_instances_that_share_a_socket_connect_to_that_port() -> None:
+    plans = webs("web=3", listen=True, share=True, ready={"http": "/up"}, health={"http": ":$PORT/health"})
+    assert {plan.ready.target for plan in plans if plan.ready} == {"http://localhost:5000/up"}
+    assert {plan.health.target for plan in plans if plan.health} == {"http://localhost:5000/health"}
+    assert {plan.url for plan in plans} == {"http://localhost:5000"}
+
+
 def test_a_shared_path_leaves_the_ports_alone() -> None:
     one, two = webs(listen={"web": "/run/{instance}.sock"}, share=True)
     assert sockets(one) == sockets(two) == [("web", "/run/web.sock")]

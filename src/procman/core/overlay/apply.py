@@ -70,16 +70,19 @@ def adjust_all(instances: Iterable[InstancePlan], overlay: Overlay, names: tuple
     plans = list(instances)
     running = {plan.type for plan in plans}
     named = {name.partition("=")[0].strip() for name in flatten(overlay.expanded(names))}
-    for plan in plans:
-        process = overlay.get(plan.type)
-        if process is not None:
-            adjust(plan, process, running, plan.type in named)
-    if any(process.listen for process in overlay.processes.values()):
-        from procman.core.overlay.listening import listen_all, require_distinct
+    listening = [process for process in overlay.processes.values() if process.listen]
+    of_type = {process.name: [plan for plan in plans if plan.type == process.name] for process in listening}
+    if listening:
+        from procman.core.overlay.listening import listen_all, require_distinct, share_port
 
-        for process in overlay.processes.values():
-            if process.listen:
-                listen_all([plan for plan in plans if plan.type == process.name], process)
+        for process in listening:
+            share_port(of_type[process.name], process)
+    for plan in plans:
+        if (own := overlay.get(plan.type)) is not None:
+            adjust(plan, own, running, plan.type in named)
+    for process in listening:
+        listen_all(of_type[process.name], process)
+    if listening:
         require_distinct(plans)
 
 

@@ -78,12 +78,19 @@ def _is_own(sockets: Sequence[ListeningSocket], target: str) -> bool:
     return split_host(target)[1].strip("${}") in ports
 
 
+def share_port(plans: Sequence[InstancePlan], process: ProcessOverlay) -> None:
+    """Give the port of the first instance to all instances of one process type if they share a socket on it.
+
+    Do this before the checks of the instances get their ports.
+    """
+    if process.share and any(socket.needs_port for socket in process.listen):
+        for plan in plans:
+            plan.borrow_port(plans[0].port)
+
+
 def listen_all(plans: Sequence[InstancePlan], process: ProcessOverlay) -> None:
     """Give the instances of one process type their sockets, in place. Raises ConfigError."""
     numbered = any(socket.needs_port for socket in process.listen)
-    if process.share and numbered:
-        for plan in plans:
-            plan.borrow_port(plans[0].port)
     owners: dict[str, str] = {}
     for plan in plans:
         plan.listen = _listen(plan, process, process.share and numbered and plan is not plans[0])
