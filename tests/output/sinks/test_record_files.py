@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+import pytest
+
 from procman.output.sinks.record_files import RecordFiles, next_files, recorded, remove_drafts
 
 TYPE_CHECKING = False
@@ -68,6 +70,15 @@ def test_a_new_session_has_the_next_number_and_the_oldest_go(tmp_path: Path) -> 
     next_files(str(tmp_path), "shop", "s-5", keep=0)
     assert sessions(tmp_path) == ["t-9"]
     assert next_files(str(tmp_path), "new", "n-1", keep=5).number == 1
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5, 6, 50])
+def test_as_many_sessions_remain_as_are_kept(tmp_path: Path, keep: int) -> None:
+    for number in range(1, 13):
+        files = next_files(str(tmp_path), "shop", f"s-{number}", keep)
+        written(tmp_path, "shop", files.number, files.session, "0")
+        assert len(sessions(tmp_path)) == min(number, keep)
+    assert recorded(str(tmp_path))[-1].session == "s-12"
 
 
 def test_files_of_a_session_that_is_running_stay(tmp_path: Path) -> None:

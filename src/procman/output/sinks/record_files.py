@@ -162,7 +162,7 @@ def remove_drafts(folder: str) -> None:
 def next_files(folder: str, name: str, session: str, keep: int) -> RecordFiles:
     """Return the files of a new session, and remove those of the oldest: ``keep`` remain, with the new one."""
     before = recorded(folder, name)
-    for old in before[: len(before) - max(0, keep - 1)]:
+    for old in before[: max(0, len(before) - max(0, keep - 1))]:  # a negative end would count from the last
         if not old.is_running():
             old.remove()
     return RecordFiles(folder, name, before[-1].number + 1 if before else 1, session)
