@@ -98,6 +98,20 @@ def test_it_starts_what_is_missing(place: harness.Place) -> None:
     end(place, first)
 
 
+def test_a_line_that_was_added_to_the_procfile_is_started(place: harness.Place) -> None:
+    place.procfile("web: sleep 1000\n")
+    first = up(place)
+    place.procfile("web: sleep 1000\nqueue: sleep 1000\n")
+    again = up(place)
+    assert (again.process.returncode, "queue.1 started" in again.err.decode()) == (0, True)
+    assert [line.split()[:2] for line in again.text.splitlines()[1:]] == [["web.1", "running"], ["queue.1", "running"]]
+    place.procfile("web: sleep 1000\nqueue: sleep 1000\nno process\n")
+    broken = up(place)
+    assert (broken.process.returncode, broken.text) == (0, again.text)
+    assert "procman: warning: Procfile:3:" in broken.err.decode()
+    end(place, first)
+
+
 def test_names_and_counts_are_added_to_the_session(place: harness.Place) -> None:
     place.procfile(STAY)
     first = up(place, "web")

@@ -280,3 +280,32 @@ def test_a_moved_port_is_none_that_another_instance_has(taken: set[int]) -> None
     source = PlanSource(settings, plan, {}, os.getcwd())
     reload_plans(supervisor, source, [supervisor.instances["web.1"]])
     assert ports(supervisor) == [5003, 5001]
+
+
+def test_a_newcomer_has_the_count_that_a_start_would_give_it() -> None:
+    plan, settings = planned()
+    source = PlanSource(settings, plan, {}, os.getcwd())
+    assert source.newcomers() == {}
+    write("Procfile", "web: serve\nqueue: work\ndb: keep\nmanual: x\nlate: y\n")
+    write("procman.toml", "process.queue.formation = 2\nprocess.manual.autostart = false\n")
+    settings.exclude = ("late",)
+    assert source.newcomers() == {"queue": 2}
+    source.note(["queue"])
+    assert source.newcomers() == {}
+
+
+def test_there_is_no_newcomer_if_names_or_a_formation_chose_what_runs() -> None:
+    for settings in (Settings().but(names=("web",)), Settings().but(formation="web=2")):
+        write("Procfile", "web: serve\ndb: keep\n")
+        source = PlanSource(settings, read_plan(settings, {}, "s1"), {}, os.getcwd())
+        write("Procfile", "web: serve\ndb: keep\nqueue: work\n")
+        assert source.newcomers() == {}
+
+
+def test_what_is_gone_from_the_procfile_can_be_removed_from_the_session() -> None:
+    plan, settings = planned()
+    write("Procfile", "web: serve\n")
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(UsageError, match=r'^Procfile has no process type "db"$') as refused:
+        reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), supervisor.instances.values())
+    assert refused.value.hint == "`procman scale db=0` removes it from this session"

@@ -72,6 +72,7 @@ class PlanSource:
         self.checkout = settings.checkout
         self._environ = environ
         self._here = here
+        self._seen = set(plan.procfile.names)
 
     def instances(self, counts: Mapping[str, int], wanted: Iterable[str]) -> tuple[InstancePlan, ...]:
         """Return the instances of the formation `counts`, from the files as they are now.
@@ -79,10 +80,30 @@ class PlanSource:
         A type that has left the Procfile has none, but raises UsageError if it is among `wanted`. Raises UsageError
         for names, counts and ports that are invalid, ConfigError for files.
         """
-        known = {*self._known(), *wanted}
+        known = self._known()
+        for name in wanted:
+            if name not in known:
+                message = f'{self.settings.procfile} has no process type "{name}"'
+                raise UsageError(message, f"`procman scale {name}=0` removes it from this session")
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
         settings = self.settings.but(formation=formation, names=(), exclude=())
         return self._in_start_folder(lambda: self._read(settings)).instances
+
+    def newcomers(self) -> dict[str, int]:
+        """Return the process types that are new in the Procfile, with the counts that `start` would give them.
+
+        Raises UsageError, ProcfileError or ConfigError for files that do not make a plan.
+        """
+        plan = self._in_start_folder(lambda: self._read(self.settings))
+        counts: dict[str, int] = {}
+        for instance in plan.instances:
+            if instance.type not in self._seen and instance.begins:
+                counts[instance.type] = instance.number
+        return counts
+
+    def note(self, types: Iterable[str]) -> None:
+        """Note that the session has had these process types: they are not new any more."""
+        self._seen.update(types)
 
     def move(self, ports: Mapping[str, int]) -> None:
         """Give other ports to instances from now on, as their own ones are taken."""

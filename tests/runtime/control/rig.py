@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from procman.core.model.checks import Check
+    from procman.errors import UsageError
 
 START = 1000.0  # seconds of the monotonic clock
 BEGAN = 1700000000.123456  # seconds since the epoch
@@ -78,6 +79,17 @@ class FakePlanSource:
     def __init__(self) -> None:
         self.ready: dict[str, Check] = {}
         self.commands: dict[str, str] = {}
+        self.new: dict[str, int] = {}
+        self.noted: set[str] = set()
+        self.trouble: UsageError | None = None
+
+    def newcomers(self) -> dict[str, int]:
+        if self.trouble is not None:
+            raise self.trouble
+        return {name: count for name, count in self.new.items() if name not in self.noted}
+
+    def note(self, types: Iterable[str]) -> None:
+        self.noted.update(types)
 
     def plan(self, kind: str, number: int) -> InstancePlan:
         index = self.types().index(kind)

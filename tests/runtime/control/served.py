@@ -42,6 +42,9 @@ class Files:
     def absence(self, name: str) -> str:
         return f"{name} was left out"
 
+    def note(self, types: Iterable[str]) -> None:
+        """Note that the session has had these types."""
+
     def instances(self, counts: Mapping[str, int], wanted: Iterable[str]) -> list[InstancePlan]:
         return [self._plan(name, number) for name, count in counts.items() for number in range(1, count + 1)]
 

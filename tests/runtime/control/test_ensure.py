@@ -10,6 +10,7 @@ from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy
 from procman.core.model.status import ExitStatus
+from procman.errors import UsageError
 from procman.runtime.control.tasks import EXIT_TIMED_OUT, SETTLING_TIME
 from runtime.control.rig import FakeClient, World
 
@@ -75,6 +76,35 @@ def test_a_type_that_was_left_out_is_added_by_name(world: World) -> None:
     world.turn(SETTLING_TIME)
     assert names(client) == ["clock.1", "clock.2"]
     assert names(world.request("ensure", "clock=2")) == ["clock.1", "clock.2"]
+
+
+def test_a_line_that_is_new_in_the_procfile_is_missing(world: World) -> None:
+    world.source.new = {"clock": 2}
+    client = world.request("ensure")
+    world.turn(SETTLING_TIME)
+    assert names(client) == ["web.1", "web.2", "worker.1", "clock.1", "clock.2"]
+    assert [world[name].state for name in ("clock.1", "clock.2")] == [State.RUNNING] * 2
+
+
+def test_a_new_line_is_not_started_if_names_were_given(world: World) -> None:
+    world.source.new = {"clock": 1}
+    assert names(world.request("ensure", "web")) == ["web.1", "web.2"]
+    assert "clock.1" not in world.supervisor.instances
+
+
+def test_a_new_line_that_was_scaled_away_stays_away(world: World) -> None:
+    world.source.new = {"clock": 1}
+    world.request("ensure")
+    world.request("scale", "clock=0")
+    world.end("clock.1")
+    assert names(world.request("ensure")) == ["web.1", "web.2", "worker.1"]
+
+
+def test_files_with_a_mistake_are_named_and_what_runs_is_reported(world: World) -> None:
+    world.source.trouble = UsageError("Procfile:3:1: a mistake", "a hint")
+    client = world.request("ensure")
+    assert client.said == ["warning: Procfile:3:1: a mistake"]
+    assert (names(client), answer(client)["code"]) == (["web.1", "web.2", "worker.1"], 0)
 
 
 def test_a_fresh_session_is_waited_for_and_nothing_is_started_twice(world: World) -> None:

@@ -29,17 +29,22 @@ def start(session: Session, client: Client, request: Request) -> None:
 
 
 def bring_up(
-    session: Session, client: Client, names: Sequence[str], select: Callable[[list[Instance]], list[Instance]]
+    session: Session,
+    client: Client,
+    names: Sequence[str],
+    select: Callable[[list[Instance]], list[Instance]],
+    newcomers: Mapping[str, int] | None = None,
 ) -> list[Instance]:
     """Start what the names mean, all if there are none, as far as ``select`` chooses it; return all that they mean.
 
-    Process types that were left out, and missing instances, are added. Raises UsageError.
+    Process types that were left out, ``newcomers``, and missing instances, are added. Raises UsageError.
     """
     session.require_not_stopping()
     resolver = session.resolver()
     present = {name: None for name in names if "=" not in name and resolver.is_here(name)}
     chosen = session.chosen(present) if present or not names else []
     counts = _requested_counts(session, resolver, (name for name in names if name not in present))
+    counts.update(newcomers or {})
     selected = select(chosen)
     _reload(session, client, [instance for instance in selected if instance.pid is None])
     now = time.monotonic()
@@ -85,6 +90,7 @@ def _add(
     for warning in warnings:
         say(warning)
     session.make_room(len(plans))
+    session.plan_source.note(types)
     return session.supervisor.add(plans, now, held_too)
 
 

@@ -11,6 +11,7 @@ import time
 from procman.core.lifecycle.outcome import failure_code
 from procman.core.lifecycle.transitions import Action, State
 from procman.core.model.plan import SYSTEM
+from procman.errors import ProcmanError
 from procman.output.messages.sentences import sentence, status_record
 from procman.output.sanitize.escapes import without_color
 from procman.runtime.control.commands import bring_up
@@ -47,7 +48,8 @@ def ensure(session: Session, client: Client, request: Request) -> None:
         _send_warnings(session, client)
         chosen = session.chosen(request.names)
     else:
-        chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)))
+        newcomers = {} if request.names else _newcomers(session, client)
+        chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)), newcomers)
     chosen = [one for one in chosen if request.names or has_to_be_up(one)]
     _send_waits(session, client, [one for one in waiting if one in chosen])
     task = UntilEnsured(client, session, chosen, request.timeout)
@@ -55,6 +57,15 @@ def ensure(session: Session, client: Client, request: Request) -> None:
         session.begin(task)
     else:
         task.finish()
+
+
+def _newcomers(session: Session, client: Client) -> dict[str, int]:
+    """Return the lines that are new in the Procfile. Files with a mistake do not end what runs, so it is a warning."""
+    try:
+        return session.plan_source.newcomers()
+    except ProcmanError as error:
+        client.send({"say": f"warning: {error.message}"})
+        return {}
 
 
 def _send_waits(session: Session, client: Client, instances: Sequence[Instance]) -> None:
