@@ -8,6 +8,7 @@ from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.core.model.schedule import Schedule
 from procman.errors import UsageError
 from procman.export.application import application
 from procman.export.container.manifests import name_of
@@ -250,6 +251,28 @@ def test_a_long_name_leaves_room_for_the_hash() -> None:
     app = application(plan_of("release: ./migrate\n"), ExportOptions(app="a" * 55))
     assert name_of(app, app.services[0]) == f"{'a' * 55}-release"
     assert name_of(app, app.services[0], "0123abcd") == f"{'a' * 54}-0123abcd"
+
+
+def test_a_name_that_kubernetes_would_refuse_is_refused_here() -> None:
+    name = "a-report-of-all-that-has-happened-since-the-last-one"
+    plan = plan_of(f"web: ./web $PORT\n{name}: ./x\n", {name: {"schedule": Schedule("0 2 * * *")}})
+    with pytest.raises(UsageError, match=f'a CronJob called "app-{name}": 52 characters are the most'):
+        Export("kubernetes", plan)
+    plan = plan_of(f"{name}: ./x\n")
+    assert f"name: app-{name}\n" in Export("kubernetes", plan).files["app.yaml"]
+    with pytest.raises(UsageError, match=f'a StatefulSet called "app-{name}"'):
+        Export("kubernetes", plan, numbered=True)
+    digit = "Kubernetes before 1.36 takes no Service whose name begins with a digit: see --app"
+    assert digit in Export("kubernetes", plan_of(LINES), app="7up").warnings
+    assert digit not in Export("kubernetes", plan_of("worker: ./x\n"), app="7up").warnings
+
+
+def test_what_swarm_would_refuse_is_said_for_compose() -> None:
+    name = "a-report-of-all-that-has-happened-since-the-last-one"
+    export = Export("compose", plan_of(f"{name}: ./x\n"), app="my.application")
+    long = f"Swarm takes no service called my-application_{name}: 63 characters are the most"
+    assert long in export.warnings
+    assert "docker stack deploy --prune -c compose.yaml my-application\n" in export.files["compose.yaml"]
 
 
 def test_the_header_deletes_what_is_named_by_older_content() -> None:

@@ -563,6 +563,15 @@ def test_a_lock_is_taken_once_and_expires() -> None:
     assert transcript.configs == {}
 
 
+def test_a_name_that_swarm_would_refuse_is_refused_before_anything_is_there() -> None:
+    engine, driver, _ = swarm("steady")
+    plan = plan_of("a-report-of-all-that-has-happened-since-the-last-one-was-read: ./x\n")
+    new = replace(release(), plan=plan)
+    with pytest.raises(UsageError, match="63 characters are the most"):
+        driver.perform(engine.ship(new, None))
+    assert driver.commands == []
+
+
 def test_of_two_that_find_a_lock_expired_one_leaves_the_new_lock_of_the_other() -> None:
     engine, driver, transcript = swarm("steady")
     driver.perform(engine.lock("killed", 60))

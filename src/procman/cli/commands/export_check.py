@@ -78,7 +78,7 @@ def _check(validator: Validator, format_name: str, files: Sequence[ExportFile]) 
 
 def _validators(format_name: str, user_units: bool) -> list[Validator]:
     scope = ("--user",) if user_units else ()
-    units = (".service", ".target", ".slice")
+    units = (".service", ".target", ".slice", ".socket", ".timer")
     verify = ("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *scope)
     scripts = Validator(("sh", "-n"), lambda path: path.endswith(_SCRIPTS), each=True)
     compose = ("config", "-q")

@@ -9,6 +9,7 @@ from hashlib import sha256
 from procman.engines.interface import EngineError
 from procman.engines.swarm.swarm_files import ONE_OFFS, half, started_first
 from procman.engines.swarm.swarm_names import APP, FOLDER, NAME, STOPPED, TYPE, VERSION, stack_name
+from procman.errors import UsageError
 from procman.export.application import (
     LASTING,
     RELEASE,
@@ -22,7 +23,14 @@ from procman.export.application import (
 )
 from procman.export.container.check_commands import check_warnings, healthcheck
 from procman.export.container.compose import SUPPORTED, limits_of, swarm_warnings
-from procman.export.container.containers import image_of, labels_of, loopback_warnings, own_environment
+from procman.export.container.containers import (
+    MAX_LABEL_LENGTH,
+    image_of,
+    labels_of,
+    loopback_warnings,
+    own_environment,
+    swarm_service,
+)
 from procman.export.container.first_process import container_argv, signal_warnings, source, sourcing_argv
 from procman.export.grammar import assignments, no_expansion, sh
 from procman.export.overlay import overlay_warnings
@@ -99,6 +107,7 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
     """
     app = application(release.plan, release.options)
     labels = labels_of(app)
+    _require_short_names(app, labels)
     secrets = {one.name: _secret(app, f"the variables of {one.name}", _given(app, one)) for one in app.services}
     values = secrets_of_commands(release.plan)
     shared = _secret(app, "the variables", values)
@@ -120,6 +129,15 @@ def make_stack(release: Release, stopped: Mapping[str, int]) -> Stack:
         _phase(app, phase, release.options, secrets[RELEASE]) if phase else None,
         tuple(one.name for one in app.services if phase and one.kind != RELEASE and gate(app, one) is None),
     )
+
+
+def _require_short_names(app: Application, labels: Mapping[str, str]) -> None:
+    """Raise UsageError for a name that Swarm would refuse after it has started other services."""
+    for label in labels.values():
+        name = swarm_service(stack_name(app.name), label)
+        if len(name) > MAX_LABEL_LENGTH:
+            message = f'Swarm cannot hold a service called "{name}": {MAX_LABEL_LENGTH} characters are the most'
+            raise UsageError(message, "use a shorter name for the application or for the process type")
 
 
 def warnings_of(release: Release) -> list[str]:

@@ -24,7 +24,7 @@ from procman.engines.swarm.swarm_records import (
 )
 from procman.engines.swarm.swarm_store import require_own
 from procman.export.application import RELEASE
-from procman.export.container.containers import dns_label
+from procman.export.container.containers import dns_label, swarm_service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _UNWANTED = ("Shutdown", "Remove")  # states that Swarm desires
 
 def service_name(stack: str, process: str) -> str:
     """Return Swarm's name for a process type."""
-    return f"{stack}_{dns_label(process)}"
+    return swarm_service(stack, dns_label(process))
 
 
 def own_services(text: str, target: Target) -> list[Service]:

@@ -21,10 +21,13 @@ from procman.export.container.check_commands import (
     healthcheck,
 )
 from procman.export.container.containers import (
+    MAX_LABEL_LENGTH,
+    dns_label,
     image_of,
     image_warnings,
     labels_of,
     own_environment,
+    swarm_service,
 )
 from procman.export.container.first_process import container_argv, script_name, signal_warnings
 from procman.export.file import PLAIN, SECRET, ExportFile, ExportWarning, header
@@ -100,6 +103,7 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from by_hand_warnings(app)
     yield from signal_warnings(app)
     yield from swarm_warnings(app)
+    yield from _long_names(app)
     yield from _numbering(app)
     values = [pair for _, env in _env_files(app) for pair in env.items()]
     odd = dict.fromkeys(name for name, value in values if not can_hold(docker_line, value))
@@ -118,6 +122,13 @@ def swarm_warnings(app: Application) -> Iterator[ExportWarning]:
     for service in app.services:
         if service.first.pids_max is not None:
             yield ExportWarning(f"Swarm does not support {PIDS_MAX} of {service.name}, which Compose does")
+
+
+def _long_names(app: Application) -> Iterator[ExportWarning]:
+    for label in labels_of(app).values():
+        name = swarm_service(dns_label(app.name), label)
+        if len(name) > MAX_LABEL_LENGTH:
+            yield ExportWarning(f"Swarm takes no service called {name}: {MAX_LABEL_LENGTH} characters are the most")
 
 
 def _numbering(app: Application) -> Iterator[ExportWarning]:
@@ -143,7 +154,7 @@ def _env_file(app: Application, env: Mapping[str, str]) -> str:
 
 
 def _compose(app: Application, options: ExportOptions) -> str:
-    labels = labels_of(app)
+    labels, stack = labels_of(app), dns_label(app.name)  # Swarm takes no dot
     release = next((labels[service.name] for service in app.services if service.kind == RELEASE), "")
     comment = header(
         "compose",
@@ -151,9 +162,9 @@ def _compose(app: Application, options: ExportOptions) -> str:
         "",
         "Here:      docker compose up -d --remove-orphans         (also reads compose.override.yaml)",
         *([f"On Swarm:  docker compose run --rm {release} && \\"] if release else []),
-        f"{'          ' if release else 'On Swarm: '} docker stack deploy --prune -c compose.yaml {app.name}",
-        f"Look:      docker compose ps        docker stack ps {app.name}",
-        f"Stop:      docker compose down      docker stack rm {app.name}",
+        f"{'          ' if release else 'On Swarm: '} docker stack deploy --prune -c compose.yaml {stack}",
+        f"Look:      docker compose ps        docker stack ps {stack}",
+        f"Stop:      docker compose down      docker stack rm {stack}",
     )
     services = "\n".join(_part(labels[service.name], _service(app, service, options)) for service in app.services)
     version = 'version: "3.8" # docker stack deploy of Docker 20.10 requires it, Compose ignores it'

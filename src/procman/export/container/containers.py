@@ -61,6 +61,11 @@ def labels_of(app: Application) -> dict[str, str]:
     return labels
 
 
+def swarm_service(stack: str, label: str) -> str:
+    """Return Swarm's name for the service ``label`` of a stack."""
+    return f"{stack}_{label}"
+
+
 def own_environment(service: Service, instance: str) -> dict[str, str]:
     """Return the variables of one instance. Each has its own network, so all of a type use the first one's port."""
     names = {"PS": instance, "PROCMAN_INSTANCE": instance}

@@ -84,6 +84,8 @@ def lost_features(app: Application, options: ExportOptions, *held: str) -> Itera
             yield ExportWarning(f"not exported to Kubernetes: autoscale of {service.name}, which it cannot measure")
     if any(is_single(service) and len(service.instances) > 1 for service in app.services):
         yield ExportWarning(f"{SINGLE} gets a single replica: two would do everything twice")
+    if app.name[0].isdecimal() and any(service.serves for service in app.services):
+        yield ExportWarning("Kubernetes before 1.36 takes no Service whose name begins with a digit: see --app")
     if options.user and not options.user.isdecimal():
         yield ExportWarning(f"Kubernetes needs a numeric user: the image's USER applies instead of {options.user}")
 

@@ -6,7 +6,15 @@ from procman.core.model.schedule import REPLACE
 from procman.export.application import LASTING, RELEASE, starts_allowed, whole_seconds
 from procman.export.container.check_commands import startup
 from procman.export.container.containers import labels_of
-from procman.export.container.manifests import CONTENT, VERSION, content_hash, labels_for, manifest, name_of
+from procman.export.container.manifests import (
+    CONTENT,
+    VERSION,
+    content_hash,
+    labels_for,
+    manifest,
+    name_of,
+    short_name_of,
+)
 from procman.export.container.pods import has_several, is_numbered, is_single, pod, selector
 from procman.export.cron import crontab_of
 from procman.export.grammar import Plain, variables
@@ -95,9 +103,11 @@ class Objects:
         return self.job(found) if found else None
 
     def _lasting(self, service: Service) -> Iterator[Manifest]:
-        metadata = self._metadata(name_of(self.app, service), self.labels[service.name])
+        numbered = is_numbered(service, self.options)
+        name = short_name_of(self.app, service, "StatefulSet") if numbered else name_of(self.app, service)
+        metadata = self._metadata(name, self.labels[service.name])
         chosen = selector(self._labels(service))
-        if is_numbered(service, self.options):
+        if numbered:
             yield manifest("apps/v1", "StatefulSet", metadata, spec=self._stateful_set(service))
             headless: Manifest = {"clusterIP": Plain("None"), "selector": chosen}
             pods = self._metadata(name_of(self.app, service, "pods"), self.labels[service.name])
@@ -111,7 +121,7 @@ class Objects:
             budget: Manifest = {"maxUnavailable": 1, "selector": {"matchLabels": chosen}}
             yield manifest("policy/v1", "PodDisruptionBudget", metadata, spec=budget)
         if is_autoscaled(service):
-            kind = "StatefulSet" if is_numbered(service, self.options) else "Deployment"
+            kind = "StatefulSet" if numbered else "Deployment"
             yield manifest("autoscaling/v2", "HorizontalPodAutoscaler", metadata, spec=self._autoscaler(service, kind))
 
     def _autoscaler(self, service: Service, kind: str) -> Manifest:
@@ -139,7 +149,7 @@ class Objects:
             **({} if rule.catch_up else {_LATE_NOTE: None, "startingDeadlineSeconds": _LATEST}),
             "jobTemplate": {"spec": {**limit, **self._job_spec(service)}},
         }
-        metadata = self._metadata(name_of(self.app, service), self.labels[service.name])
+        metadata = self._metadata(short_name_of(self.app, service, "CronJob"), self.labels[service.name])
         yield manifest("batch/v1", "CronJob", metadata, spec=spec)
 
     def job_name(self, service: Service) -> str:

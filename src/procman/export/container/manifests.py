@@ -6,6 +6,7 @@ import json
 import re
 from hashlib import sha256
 
+from procman.errors import UsageError
 from procman.export.container.containers import MAX_LABEL_LENGTH, dns_label, image_of
 from procman.export.grammar import Plain, yaml_lines
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 VERSION = "procman/version"  # the annotation of a pod with the version that it runs, if the image's tag need not say so
 CONTENT = "procman/content"  # the label of what is named by its content, so that older ones can be found
+_MAX_SHORT_NAME = 52  # characters: 11 of the 63 of a label are for a hash or a time
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
@@ -36,6 +38,18 @@ def name_of(app: Application, service: Service | None = None, content: str = "")
     """Return the name of an object, from those of the application and the service and the hash of its content."""
     label = dns_label(f"{app.name}-{service.name}" if service else app.name)
     return Plain(f"{label[: MAX_LABEL_LENGTH - len(content) - 1].rstrip('-')}-{content}" if content else label)
+
+
+def short_name_of(app: Application, service: Service, kind: str) -> str:
+    """Return the name of an object whose pods or Jobs get a label with more than the name.
+
+    Raises UsageError if that would be too long: Kubernetes would refuse the object, or take it and make no pods.
+    """
+    name = name_of(app, service)
+    if len(name) > _MAX_SHORT_NAME:
+        message = f'Kubernetes cannot hold a {kind} called "{name}": {_MAX_SHORT_NAME} characters are the most'
+        raise UsageError(message, "use a shorter name for the application or for the process type")
+    return name
 
 
 def labels_for(app: Application, options: ExportOptions, component: str = "") -> Manifest:
