@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procman.config.plan_source import PlanSource
     from procman.core.lifecycle.supervisor import Supervisor
     from procman.core.lifecycle.transitions import Instance
+    from procman.core.model.plan import InstancePlan
     from procman.output.hub import Hub
     from procman.runtime.control.session import Remark, Session
     from procman.runtime.health.scheduler import Scheduler
@@ -294,21 +295,14 @@ def _reloading(supervisor: Supervisor, plan_source: Callable[[], PlanSource]) ->
 
 
 def _socket_keeper(run: StartedRun) -> tuple[Component, Remark]:
-    """Return what looks after kept sockets, made when the first plan has one, and what it knows about an instance."""
-    made: list[SocketKeeper] = []
+    """Return what looks after kept sockets, and what it knows about an instance."""
 
-    def make() -> Component:
+    def make() -> SocketKeeper:
         from procman.runtime.health.socket_keeper import SocketKeeper
 
-        made.append(SocketKeeper(run.supervisor, run.hub, run.children.sockets.kept))
-        return made[0]
+        return SocketKeeper(run.supervisor, run.hub, run.children.sockets.kept)
 
-    def remark(instance: Instance) -> dict[str, object]:
-        return made[0].remark(instance) if made else {}
-
-    if any(instance.listen for instance in run.plan.instances):
-        return make(), remark
-    return LazyComponent(lambda plan: plan.listen is not None, make), remark
+    return _remarking(run, lambda plan: plan.listen is not None, make)
 
 
 def _limits(run: StartedRun) -> Component:
@@ -324,21 +318,32 @@ def _limits(run: StartedRun) -> Component:
 
 
 def _scheduler(run: StartedRun) -> tuple[Component, Remark]:
-    """Return what runs instances by the clock, made when the first plan asks for it, and what it knows about one."""
-    made: list[Scheduler] = []
+    """Return what runs instances by the clock, and what it knows about an instance."""
 
-    def make() -> Component:
+    def make() -> Scheduler:
         from procman.runtime.health.scheduler import Scheduler
 
-        made.append(Scheduler(run.supervisor, run.hub))
+        return Scheduler(run.supervisor, run.hub)
+
+    return _remarking(run, lambda plan: plan.schedule is not None, make)
+
+
+def _remarking(
+    run: StartedRun, needs_it: Callable[[InstancePlan], bool], make: Callable[[], SocketKeeper | Scheduler]
+) -> tuple[Component, Remark]:
+    """Return a component that is made when the first plan needs it, and what it knows about an instance."""
+    made: list[SocketKeeper | Scheduler] = []
+
+    def make_once() -> Component:
+        made.append(make())
         return made[0]
 
     def remark(instance: Instance) -> dict[str, object]:
         return made[0].remark(instance) if made else {}
 
-    if any(instance.schedule for instance in run.plan.instances):
-        return make(), remark
-    return LazyComponent(lambda plan: plan.schedule is not None, make), remark
+    if any(needs_it(plan) for plan in run.plan.instances):
+        return make_once(), remark
+    return LazyComponent(needs_it, make_once), remark
 
 
 def _lazy_components(
