@@ -7,6 +7,7 @@ from importlib import import_module
 from procman.core.model.process_overlay import OverlayProblem
 from procman.core.text.suggest import did_you_mean
 from procman.errors import ProcmanError, UsageError
+from procman.export.plugins import loaded, plugins_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def find(name: str) -> type[Engine]:
         module, _, class_name = BUILT_IN[name].partition(":")
         engine: type[Engine] = getattr(import_module(module), class_name)
         return engine
-    others = plugins()
+    others = plugins_of(GROUP, BUILT_IN)
     if name in others:
         return _loaded(others[name])
     raise UsageError(f'unknown engine "{name}"', did_you_mean(name, (*BUILT_IN, *others)))
@@ -47,19 +48,8 @@ def unknown_engines(destinations: Iterable[Destination]) -> Iterator[OverlayProb
                 yield OverlayProblem(destination.location, error.message, error.hint)
 
 
-def plugins() -> dict[str, EntryPoint]:
-    """Return the plug-ins by name, except those that would replace a built-in one."""
-    from importlib.metadata import entry_points  # takes 37 ms, and built-in engines do not need it
-
-    return {plugin.name: plugin for plugin in entry_points(group=GROUP) if plugin.name not in BUILT_IN}
-
-
 def _loaded(plugin: EntryPoint) -> type[Engine]:
-    try:
-        found = plugin.load()
-    except Exception as error:
-        message = f"the engine {plugin.name} ({plugin.value}) cannot be loaded: {error}"
-        raise ProcmanError(message, "check its installation with pip check") from error
+    found = loaded(plugin, "engine")
     if not isinstance(found, type):
         raise ProcmanError(f"the engine {plugin.name} ({plugin.value}) is not a class", "report it to its author")
     return found

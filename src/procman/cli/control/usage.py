@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from procman.core.procfile.formation import url_of
+from procman.runtime.system.descendants import session_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _members(roots: Iterable[int]) -> list[tuple[int, psutil.Process]]:
 
 
 def _root_of(pid: int, parents: Mapping[int, int | None], wanted: set[int]) -> int | None:
-    session = _session_of(pid)
+    session = session_of(pid)
     if session in wanted:
         return session
     at: int | None = pid
@@ -130,13 +130,6 @@ def _root_of(pid: int, parents: Mapping[int, int | None], wanted: set[int]) -> i
             break
         at = parents.get(at)
     return at if at in wanted else None
-
-
-def _session_of(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return -1
 
 
 def _add(usage: Usage, process: psutil.Process) -> None:

@@ -48,10 +48,11 @@ def visible(text: str) -> str:
     """Return the text on one line, with an escape (``\\x1b``, ``\\n``) for each character that cannot be printed."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in _READ else _escape(char) for char in text)
+    return "".join(char if char.isprintable() or char in _READ else escaped(char) for char in text)
 
 
-def _escape(char: str) -> str:
+def escaped(char: str) -> str:
+    """Return the escape of a character: ``\\x1b``, ``\\n``."""
     return char.encode("unicode_escape").decode()
 
 

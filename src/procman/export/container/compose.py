@@ -23,6 +23,7 @@ from procman.export.container.check_commands import (
 from procman.export.container.containers import (
     MAX_LABEL_LENGTH,
     dns_label,
+    env_files,
     image_of,
     image_warnings,
     labels_of,
@@ -105,13 +106,13 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     yield from swarm_warnings(app)
     yield from _long_names(app)
     yield from _numbering(app)
-    values = [pair for _, env in _env_files(app) for pair in env.items()]
+    values = [pair for _, env in env_files(app) for pair in env.items()]
     odd = dict.fromkeys(name for name, value in values if not can_hold(docker_line, value))
     if odd:
         yield ExportWarning(f"compose.yaml holds {', '.join(odd)}, which env files cannot hold: keep its mode at 0600")
     yield ExportFile("compose.yaml", _compose(app, options), SECRET if odd else PLAIN)
     yield ExportFile("compose.override.yaml", _override(app), SECRET if odd else PLAIN)
-    for path, env in _env_files(app):
+    for path, env in env_files(app):
         yield ExportFile(path, _env_file(app, env), SECRET)
 
 
@@ -138,13 +139,6 @@ def _numbering(app: Application) -> Iterator[ExportWarning]:
             yield ExportWarning(
                 f"Compose does not number containers as Swarm does: PS is {name}.1 in each one of {name}"
             )
-
-
-def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
-    """Return the env files that are not empty: the application's, then those of its services."""
-    files = [(f"{app.name}.env", app.secrets)]
-    files += [(f"{app.name}-{service.name}.env", service.env) for service in app.services]
-    return [(path, env) for path, env in files if env]
 
 
 def _env_file(app: Application, env: Mapping[str, str]) -> str:

@@ -50,6 +50,13 @@ def dns_label(name: str) -> str:
     return label
 
 
+def env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
+    """Return the paths and variables of the env files that are not empty: the application's, then its services'."""
+    files = [(f"{app.name}.env", app.secrets)]
+    files += [(f"{app.name}-{service.name}.env", service.env) for service in app.services]
+    return [(path, env) for path, env in files if env]
+
+
 def labels_of(app: Application) -> dict[str, str]:
     """Return a DNS label for each service. Raises UsageError if two services would get the same one."""
     labels: dict[str, str] = {}

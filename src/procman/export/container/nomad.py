@@ -17,7 +17,14 @@ from procman.export.application import (
     starts_allowed,
 )
 from procman.export.container.check_commands import rule_warnings, startup
-from procman.export.container.containers import dns_label, image_of, image_warnings, labels_of, own_environment
+from procman.export.container.containers import (
+    dns_label,
+    env_files,
+    image_of,
+    image_warnings,
+    labels_of,
+    own_environment,
+)
 from procman.export.container.first_process import container_argv, signal_warnings
 from procman.export.cron import crontab_of, schedule_warnings
 from procman.export.file import SECRET, ExportFile, ExportWarning, header
@@ -69,16 +76,10 @@ def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWa
     for service in app.services:
         if service.kind != LASTING and not (service.first.schedule and crontab_of(service) is None):
             yield ExportFile(_file(app, service.name), _batch(app, service, options))
-    for path, env in _env_files(app):
+    for path, env in env_files(app):
         comment = header("nomad", app.name, "nomad job run includes this file in the job: keep its mode at 0600.")
         values = assignments(env, "Nomad", lambda name, value: f"{name}={nomad_environment(value)}")
         yield ExportFile(path, comment + values, SECRET)
-
-
-def _env_files(app: Application) -> list[tuple[str, dict[str, str]]]:
-    files = [(f"{app.name}.env", app.secrets)]
-    files += [(f"{app.name}-{service.name}.env", service.env) for service in app.services]
-    return [(path, env) for path, env in files if env]
 
 
 def _job(app: Application, options: ExportOptions) -> str:

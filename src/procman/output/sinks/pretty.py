@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from procman.core.text.printable import escaped
 from procman.output.stamp import iso
 
 TYPE_CHECKING = False
@@ -127,8 +128,4 @@ def _one_line(value: object) -> str:
     JSON can hold any control character, escaped, and halves of characters that would join into one.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return "".join([char if char.isprintable() else _escape(char) for char in _COLOR.sub("", text)])
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+    return "".join([char if char.isprintable() else escaped(char) for char in _COLOR.sub("", text)])
