@@ -189,3 +189,21 @@ def test_a_folder_that_cannot_be_written(place: harness.Place) -> None:
 def test_it_takes_no_names(place: harness.Place) -> None:
     done = place.call("init", "web")
     assert (done.code, "takes no names" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("package.json", '{"workspaces": ["apps/*"]}'),
+        ("pnpm-workspace.yaml", "packages: [apps/*]"),
+        ("pyproject.toml", '[tool.uv.workspace]\nmembers = ["apps/*"]'),
+        ("Cargo.toml", '[workspace]\nmembers = ["apps/*"]'),
+        ("go.work", "use ./apps/api"),
+    ],
+)
+def test_a_workspace_without_programs_of_its_own_is_named(place: harness.Place, file: str, text: str) -> None:
+    place.write(file, text)
+    done = place.call("init")
+    assert (done.code, f"{file} is a workspace: run procman init in the folder of a member" in done.err) == (1, True), (
+        done
+    )

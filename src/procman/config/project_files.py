@@ -121,8 +121,10 @@ def draft_of(folder: str) -> Draft:
     """Return a draft of a Procfile for the folder. A file that lists processes is the only source then."""
     files = ProjectFiles(folder)
     proposals = list(islice(_listed(files), MOST + 1)) or list(islice(_shown(files), MOST + 1))
+    if not proposals:
+        _note_workspaces(files)
     draft = Draft(_with_folders(proposals, folder))
-    draft.notes = [*files.notes, *draft.notes]
+    draft.notes = list(dict.fromkeys((*files.notes, *draft.notes)))
     return draft
 
 
@@ -153,6 +155,10 @@ def _shown(files: ProjectFiles) -> Iterator[Proposal]:
     yield from _python(files)
     if "Gemfile" in files.names or "config.ru" in files.names:
         yield from languages.of_gemfile(files.text("Gemfile"), files.has("config.ru"))
+    if files.has("artisan"):
+        yield from languages.of_artisan()
+    if "mix.exs" in files.names:
+        yield from languages.of_mix(files.text("mix.exs"))
     if scripts.FILE in files.names:
         yield from scripts.of_package(files.parsed(scripts.FILE), scripts.package_manager(files.names))
     if "Cargo.toml" in files.names:
@@ -195,6 +201,17 @@ def _cargo(files: ProjectFiles) -> Iterator[Proposal]:
     data = files.parsed("Cargo.toml")
     programs = [name.removesuffix(".rs") for name in files.list_folder("src/bin") if name.endswith(".rs")]
     if isinstance(data, dict):
-        if "workspace" in data and "package" not in data:
-            files.notes.append("Cargo.toml is a workspace: run procman init in the folder of a member")
         yield from languages.of_cargo(data, files.has("src/main.rs"), programs)
+
+
+def _note_workspaces(files: ProjectFiles) -> None:
+    """Add a note for each file that lists the folders of a workspace, which may show what this one does not."""
+    keys = {scripts.FILE: ("workspaces",), "Cargo.toml": ("workspace",), "pyproject.toml": ("tool", "uv", "workspace")}
+    lists = ("pnpm-workspace.yaml", "go.work")
+    found: list[str] = [name for name in lists if name in files.names]
+    for name, path in keys.items():
+        data = files.parsed(name) if name in files.names else {}
+        for key in path:
+            data = data.get(key) if isinstance(data, dict) else None
+        found += [name] if data else []
+    files.notes += [f"{name} is a workspace: run procman init in the folder of a member" for name in found]

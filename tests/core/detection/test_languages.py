@@ -82,6 +82,12 @@ def test_cargo(text: str, has_main: bool, others: tuple[str, ...], expected: lis
     assert lines(languages.of_cargo(tomllib.loads(text), has_main, others)) == expected
 
 
+def test_laravel_and_phoenix() -> None:
+    assert lines(languages.of_artisan()) == ["web: php artisan serve --port=$PORT"]
+    assert lines(languages.of_mix('defp deps, do: [{:phoenix, "~> 1.8"}]')) == ["web: mix phx.server"]
+    assert lines(languages.of_mix("defp deps, do: [{:phoenix_html, []}]")) == []
+
+
 def test_go() -> None:
     assert lines(languages.of_go("// x\nmodule example.com/x/shop/v2\n", True, ["send"])) == [
         "shop: go run .",

@@ -48,6 +48,34 @@ def test_process_compose() -> None:
     ]
 
 
+def test_the_numbers_of_probes_are_carried_over_or_named() -> None:
+    text = """
+processes:
+  api:
+    command: ./api
+    readiness_probe: {exec: {command: up}, initial_delay_seconds: 3, success_threshold: 2, timeout_seconds: 4}
+    liveness_probe: {exec: {command: up}, initial_delay_seconds: 5, failure_threshold: 6, timeout_seconds: 7}
+    availability: {restart: always, backoff_seconds: 2, max_restarts: 3}
+"""
+    notes: list[str] = []
+    (api,) = of_process_compose(yaml.load(text, yaml.BaseLoader), "pc.yaml", notes)
+    assert api.overlay == {
+        "ready": {"exec": "up", "initial_delay": 3, "success_threshold": 2},
+        "health": {"exec": "up", "initial_delay": 5, "failure_threshold": 6, "timeout": 7},
+        "restart": "always",
+    }
+    assert notes == [
+        "pc.yaml: processes.api.availability: not carried over: backoff_seconds, max_restarts",
+        "pc.yaml: processes.api.readiness_probe: not carried over: timeout_seconds",
+    ]
+
+
+def test_variables_that_mprocs_removes_are_named() -> None:
+    notes: list[str] = []
+    list(of_mprocs({"procs": {"a": {"shell": "x", "env": {"A": "b", "B": "null"}}}}, "mprocs.yaml", notes))
+    assert notes == ["mprocs.yaml: procs.a.env: not carried over: B"]
+
+
 def test_mprocs() -> None:
     text = """
 procs:

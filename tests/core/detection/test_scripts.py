@@ -6,6 +6,8 @@ import pytest
 
 from procman.core.detection.scripts import of_package, package_manager, words
 
+VITE = " --port $PORT --strictPort"
+
 
 def found(manager: str = "npm", **scripts: object) -> dict[str, str]:
     data = {"scripts": {name.replace("__", ":"): line for name, line in scripts.items()}}
@@ -37,6 +39,11 @@ def test_a_server_that_does_not_read_port_gets_it(manager: str, line: str, comma
     assert found(manager, dev=line) == {"web": command}
 
 
+def test_a_watcher_that_serves_is_there_once() -> None:
+    assert found(dev="run-p watch:*", watch__web="vite") == {"watch:web": f"npm run watch:web --{VITE}"}
+    assert found(watch__web="vite") == {"watch:web": f"npm run watch:web --{VITE}"}
+
+
 def test_workers_and_watchers() -> None:
     assert found(worker="x", watch__css="y", watch="z") == {
         "worker": "npm run worker",
@@ -58,16 +65,19 @@ def test_the_lock_file_names_the_package_manager(files: tuple[str, ...], manager
         ('concurrently "npm:one" "npm run two"', {"one": "npm run one", "two": "npm run two"}),
         ("concurrently -k -n a,b --success first 'npm:one' npm:two", {"a": "npm run one", "b": "npm run two"}),
         ("concurrently --names=a npm:one", {"a": "npm run one"}),
-        ('npx concurrently "vite --host" "node s.js"', {"vite": "npx vite --host", "s": "node s.js"}),
+        ('npx concurrently "vite --host" "node s.js"', {"vite": f"npx vite --host{VITE}", "s": "node s.js"}),
         ('concurrently "npm:t*"', {"two": "npm run two"}),
         ('concurrently "cd x && make"', {"cd": "cd x && make"}),
         ('concurrently "npm:one -- --fast"', {"one": "npm run one -- --fast"}),
+        ('concurrently "npm:web" "node api.js"', {"web": f"npm run web --{VITE}", "api": "node api.js"}),
+        ("run-p web one", {"web": f"npm run web --{VITE}", "one": "npm run one"}),
+        ('concurrently "vite --port 80" "astro build"', {"vite": "npx vite --port 80", "astro": "npx astro build"}),
         ("run-p one two", {"one": "npm run one", "two": "npm run two"}),
         ("npm-run-all --parallel o*", {"one": "npm run one"}),
     ],
 )
 def test_a_line_that_runs_others_side_by_side_becomes_its_parts(line: str, parts: dict[str, str]) -> None:
-    assert found(dev=line, one="x", two="y") == parts
+    assert found(dev=line, one="x", two="y", web="vite dev") == parts
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Processes that the files of a language or a framework show: Python, Ruby, Rust, Go."""
+"""Processes that the files of a language or a framework show: Python, Ruby, PHP, Elixir, Rust, Go."""
 
 from __future__ import annotations
 
@@ -54,6 +54,17 @@ def of_gemfile(text: str, has_rackup: bool) -> Iterator[Proposal]:
         yield Proposal("web", "bundle exec rackup -p $PORT", "config.ru")
     if re.search(_GEM.format("sidekiq"), text, re.MULTILINE):
         yield Proposal("worker", "bundle exec sidekiq", "Gemfile: sidekiq")
+
+
+def of_artisan() -> Iterator[Proposal]:
+    """Yield the development server of a Laravel application, the folder of which has the file artisan."""
+    yield Proposal("web", "php artisan serve --port=$PORT", "artisan")
+
+
+def of_mix(text: str) -> Iterator[Proposal]:
+    """Yield the server of a Phoenix application, which reads PORT by itself."""
+    if re.search(r"\{[ \t]*:phoenix[ \t]*,", text):
+        yield Proposal("web", "mix phx.server", "mix.exs: phoenix")
 
 
 def of_cargo(data: Mapping[str, object], has_main: bool, others: Sequence[str] = ()) -> Iterator[Proposal]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _DEEPEST = 10  # merges within merges
 _FOLDER_HERE = ("", ".", "./")
-_PROBE_TIMES = {"period_seconds": "interval"}
+# What the keys of a probe are in a check. Its time limit and its count of failures mean the same only for health.
+_PROBE_NUMBERS = {"period_seconds": "interval", "initial_delay_seconds": "initial_delay"}
+_READY_NUMBERS = {**_PROBE_NUMBERS, "success_threshold": "success_threshold"}
+_HEALTH_NUMBERS = {**_PROBE_NUMBERS, "timeout_seconds": "timeout", "failure_threshold": "failure_threshold"}
 _TRUE = ("true", "yes", "on")
 _NULL = ("", "~", "null")
 _DEFAULTS = {"cwd": ".", "pty": False, "autostart": True}
@@ -77,10 +80,17 @@ def _carried_over(
 # process-compose ------------------------------------------------------------------------------------------------------
 
 
-def _probe(value: object) -> dict[str, object]:
-    probe = mapping(value)
+def _ready(value: object) -> dict[str, object]:
+    return _probe(mapping(value), _READY_NUMBERS)
+
+
+def _health(value: object) -> dict[str, object]:
+    return _probe(mapping(value), _HEALTH_NUMBERS)
+
+
+def _probe(probe: Mapping[str, object], numbers: Mapping[str, str]) -> dict[str, object]:
     http, command = mapping(probe.get("http_get")), _text(mapping(probe.get("exec")).get("command"))
-    times = {ours: _number(probe[theirs]) for theirs, ours in _PROBE_TIMES.items() if theirs in probe}
+    times = {ours: _number(probe[theirs]) for theirs, ours in numbers.items() if theirs in probe}
     if http:
         host, path = _text(http.get("host")) or "127.0.0.1", _text(http.get("path")) or "/"
         url = f"{_text(http.get('scheme')).lower() or 'http'}://{host}:{_text(http.get('port')) or '80'}{path}"
@@ -102,8 +112,8 @@ _PROCESS_KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
     "working_dir": ("cwd", _text),
     "depends_on": ("depends_on", _conditions),
     "ready_log_line": ("ready", lambda value: {"log": re.escape(_text(value))}),
-    "readiness_probe": ("ready", _probe),
-    "liveness_probe": ("health", _probe),
+    "readiness_probe": ("ready", _ready),
+    "liveness_probe": ("health", _health),
     "environment": ("env", _variables),
     "availability": ("restart", _restart),
     "replicas": ("formation", _number),
@@ -111,6 +121,12 @@ _PROCESS_KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
     "disabled": ("autostart", lambda value: not _is_true(value)),
 }
 _SHUTDOWN_KEYS = {"signal": "stop_signal", "timeout_seconds": "stop_timeout", "command": "stop_command"}
+_INNER = {  # the keys of these tables that are carried over
+    "availability": ("restart",),
+    "readiness_probe": ("http_get", "exec", *_READY_NUMBERS),
+    "liveness_probe": ("http_get", "exec", *_HEALTH_NUMBERS),
+    "shutdown": tuple(_SHUTDOWN_KEYS),
+}
 _SILENT = ("processes", "version", "log_level", "log_length", "log_location", "is_strict")  # of the whole file
 _PROCESS_SILENT = ("command", "shutdown", "description", "namespace", "log_location")
 
@@ -125,7 +141,8 @@ def of_process_compose(data: object, file: str, notes: list[str]) -> Iterator[Pr
         shutdown = mapping(process.get("shutdown"))
         overlay |= {ours: _number(shutdown[theirs]) for theirs, ours in _SHUTDOWN_KEYS.items() if theirs in shutdown}
         notes += _left_out(process, source, (*_PROCESS_KEYS, *_PROCESS_SILENT))
-        notes += _left_out(shutdown, f"{source}.shutdown", tuple(_SHUTDOWN_KEYS))
+        for key, known in _INNER.items():
+            notes += _left_out(mapping(process.get(key)), f"{source}.{key}", known)
         yield Proposal(name, _text(process.get("command")).replace("$$", "$"), source, overlay)
 
 
@@ -145,6 +162,11 @@ _MPROCS_KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
 }
 
 
+def _removed(value: object) -> dict[str, object]:
+    """Return the variables that a mapping removes from the environment."""
+    return {name: one for name, one in mapping(value).items() if one in _NULL[1:]}
+
+
 def of_mprocs(data: object, file: str, notes: list[str]) -> Iterator[Proposal]:
     """Yield the processes of an mprocs file."""
     for name, value in mapping(mapping(data).get("procs")).items():
@@ -154,6 +176,7 @@ def of_mprocs(data: object, file: str, notes: list[str]) -> Iterator[Proposal]:
         key = "shell" if isinstance(value, str) else "cmd"
         process = mapping(value) if isinstance(value, dict) else {key: value}
         notes += _left_out(process, source, (*_MPROCS_KEYS, "shell", "cmd"))
+        notes += _left_out(_removed(process.get("env")), f"{source}.env", ())
         command = _text(process.get("shell")) or _command(process.get("cmd"))
         yield Proposal(name, command, source, _carried_over(process, _MPROCS_KEYS))
 

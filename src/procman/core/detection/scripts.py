@@ -64,8 +64,10 @@ def of_package(data: object, manager: str) -> Iterator[Proposal]:
         yield from parts or [_main_script(scripts, main, manager)]
         done = {part.command for part in parts}
     for name in scripts:
-        if (name == "worker" or name.startswith("watch:")) and _script(manager, name) not in done:
-            yield Proposal(name, _script(manager, name), f"{FILE}: scripts.{name}", other=f"{manager}-{name}")
+        if name == "worker" or name.startswith("watch:"):
+            command = _script(scripts, name, manager)
+            if command not in done:
+                yield Proposal(name, command, f"{FILE}: scripts.{name}", other=f"{manager}-{name}")
 
 
 def _scripts(found: Mapping[str, object]) -> dict[str, str]:
@@ -79,11 +81,10 @@ def _main_script(scripts: Mapping[str, str], name: str, manager: str) -> Proposa
     reason = ""
     if any(base_name(word) in _PROCFILE_TOOLS for word in words(scripts[name])):
         reason = "it would start a Procfile, perhaps this one"
-    command = _script(manager, name) + _port_options(scripts[name], manager)
-    return Proposal("web", command, source, reason=reason, other=name)
+    return Proposal("web", _script(scripts, name, manager), source, reason=reason, other=name)
 
 
-def _port_options(script: str, manager: str) -> str:
+def _port_options(script: str) -> str:
     """Return what gives the script its port: nothing if it names one, does more than serve, or reads PORT itself."""
     line = words(script[:_LONGEST_LINE])
     while line and (line[0] in ("npx", "exec", "cross-env") or re.match(r"[A-Za-z_]\w*=", line[0])):
@@ -93,11 +94,13 @@ def _port_options(script: str, manager: str) -> str:
     is_plain = not any(word.startswith("--port") or re.fullmatch(r"[&|;<>]+.*", word) for word in line)
     if not is_plain or ("" if way.startswith("-") else way) not in ways:
         return ""
-    return f" --{options}" if manager == "npm" else options
+    return options
 
 
-def _script(manager: str, name: str) -> str:
-    return f"{manager} run {quoted(name)}"
+def _script(scripts: Mapping[str, str], name: str, manager: str) -> str:
+    """Return the command that runs a script, with its port if it needs that."""
+    options = _port_options(scripts[name])
+    return f"{manager} run {quoted(name)}{' --' if options and manager == 'npm' else ''}{options}"
 
 
 def words(line: str) -> list[str]:
@@ -168,7 +171,7 @@ def _matching(scripts: Mapping[str, str], pattern: str, manager: str, source: st
     """Yield the scripts that a name means; in a pattern, ``*`` matches anything."""
     for name in [pattern] if pattern in scripts else scripts if "*" in pattern else ():
         if name == pattern or _fits(name, pattern):
-            yield Proposal(name, _script(manager, name), source)
+            yield Proposal(name, _script(scripts, name, manager), source)
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -195,6 +198,7 @@ def _name(command: str) -> str:
 def _with_programs(command: str, manager: str) -> str:
     """Return the command so that it finds a program of node_modules/.bin, which is on PATH only within scripts."""
     command = re.sub(r"^(?:npm|pnpm|yarn|bun|node):(?=\S)", f"{manager} run ", command)
+    command += _port_options(command)
     program = "".join(words(command[:_LONGEST_LINE])[:1])
     if not re.fullmatch(r"[\w@-][\w@.-]*", program) or program in _ON_PATH:
         return command
