@@ -134,7 +134,7 @@ class FakeCluster:
             return said(json.dumps({"kind": "List", "items": [event for event in self.events if "reason" in event]}))
         found = [one for (kind, _), one in self.objects.items() if kind in kinds and _matches(one, words)]
         if words[-1].startswith("jsonpath="):
-            return said("".join(map(_named, found)))
+            return said("".join(map(_owned if "managed-by" in words[-1] else _named, found)))
         return said(json.dumps({"kind": "List", "items": found}))
 
     def _watch_one(self, kind: str, name: str) -> Outcome:
@@ -354,6 +354,12 @@ def key_of(found: Object) -> Key:
 def _named(found: Object) -> str:
     owners = found["metadata"].get("ownerReferences") or [{"kind": ""}]
     return f"{found['apiVersion']} {found['kind']} {found['metadata']['name']} {owners[0]['kind']}\n"
+
+
+def _owned(found: Object) -> str:
+    labels = found["metadata"].get("labels", {})
+    manager, app = (labels.get(f"app.kubernetes.io/{what}", "") for what in ("managed-by", "name"))
+    return f"{found['apiVersion']} {found['kind']} {found['metadata']['name']} {manager}={app}\n"
 
 
 def _matches(found: Object, words: list[str]) -> bool:

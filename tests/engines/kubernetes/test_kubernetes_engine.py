@@ -49,7 +49,7 @@ def test_a_deployment_makes_few_calls_beside_its_looks() -> None:
     rig.deploy("2")
     looks = ("get jobs,pods ", "get deployments,replicasets,pods ")
     found = [command.split()[0] for command in rig.cluster.commands if not command.startswith(looks)]
-    assert sorted(found) == ["apply"] * 4 + ["create"] + ["delete"] * 2 + ["get"] * 3 + ["version"]
+    assert sorted(found) == ["apply"] * 4 + ["create"] + ["delete"] * 2 + ["get"] * 4 + ["version"]
 
 
 def test_no_look_comes_before_a_container_can_be_up() -> None:
@@ -594,3 +594,25 @@ def test_a_kubectl_that_is_not_made_for_the_cluster_is_reported() -> None:
     driver = Driver(lambda _: said(json.dumps(versions)))
     driver.perform(Rig().engine().check())
     assert driver.said == ["kubectl 1.29 is not made for Kubernetes 1.36"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "whose"),
+    [
+        ({"app": "other"}, "that procman has not made"),
+        ({"app.kubernetes.io/name": "shop", "app.kubernetes.io/managed-by": "Helm"}, "that procman has not made"),
+        ({"app.kubernetes.io/name": "shop-x", "app.kubernetes.io/managed-by": "procman"}, "of shop-x"),
+    ],
+)
+def test_what_has_the_same_name_and_is_of_another_is_not_taken_over(labels: dict[str, str], whose: str) -> None:
+    rig = Rig()
+    metadata = {"name": "shop-web", "labels": labels}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": {"app": "other"}}}
+    rig.cluster.objects["service", "shop-web"] = service
+    with pytest.raises(EngineError, match=f"^there is a Service shop-web {whose}, and shop would have the same names"):
+        rig.deploy("v1")
+    assert rig.cluster.objects == {("service", "shop-web"): service}
+    del rig.cluster.objects["service", "shop-web"]
+    rig.deploy("v1")
+    rig.deploy("v2")
+    assert "shop-web" in rig.names("service")

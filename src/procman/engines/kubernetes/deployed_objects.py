@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.engines.common_messages import name_taken
 from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import version_of
 from procman.engines.records import Deployed
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from procman.engines.interface import Target
     from procman.engines.kubernetes.pod_states import TypeNames
 
     Object = dict[str, Any]
@@ -111,6 +113,18 @@ def _value(value: object) -> object:
 def names_of(objects: Iterable[Object]) -> set[str]:
     """Return the names of objects as commands know them."""
     return {name_of(one) for one in objects}
+
+
+def require_own(target: Target, objects: Iterable[Object], owners: Mapping[str, str]) -> None:
+    """Raise EngineError if something else has the name of one of the objects, which would be taken over.
+
+    ``owners`` says who manages what is in the cluster, and what it is of.
+    """
+    for one in objects:
+        if owners.get(name_of(one), f"procman={target.app}") != f"procman={target.app}":
+            manager, _, app = owners[name_of(one)].partition("=")
+            whose = f"of {app}" if manager == "procman" else "that procman has not made"
+            raise name_taken(target, f"there is a {one['kind']} {one['metadata']['name']} {whose}")
 
 
 def lasting(objects: Iterable[Object]) -> list[Object]:

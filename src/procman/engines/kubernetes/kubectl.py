@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OWNER = "procman"  # who manages the fields of an object, for server-side apply
 _NAMES = '{range .items[*]}{.apiVersion} {.kind} {.metadata.name} {.metadata.ownerReferences[0].kind}{"\\n"}{end}'
+_OWNER = r"{.metadata.labels.app\.kubernetes\.io/managed-by}={.metadata.labels.app\.kubernetes\.io/name}"
+_OWNERS = f'{{range .items[*]}}{{.apiVersion}} {{.kind}} {{.metadata.name}} {_OWNER}{{"\\n"}}{{end}}'
 _WORDS = 4  # in a line of names
 # kubectl would read the schema of the whole cluster for each call, some MB, to refuse what the server refuses anyway:
 # it applies no field that it does not know.
@@ -121,6 +123,17 @@ class Kubectl:
         if any(len(row) != _WORDS for row in rows):
             raise unexpected(outcome)
         return {_named(version, kind, name) for version, kind, name, owner in rows if kind != "Job" or not owner}
+
+    def owning(self, kinds: Sequence[str]) -> Call:
+        """Return the call whose answer ``owners`` reads: about all objects of some kinds, ours and those of others."""
+        return self.call("get", ",".join(kinds), "-o", f"jsonpath={_OWNERS}")
+
+    def owners(self, outcome: Outcome) -> dict[str, str]:
+        """Return who manages each object and what it is of, such as ``procman=shop``, by the name of the object."""
+        rows = [line.split(" ") for line in self.checked(outcome).text.splitlines()]
+        if any(len(row) != _WORDS for row in rows):
+            raise unexpected(outcome)
+        return {_named(version, kind, name): owner for version, kind, name, owner in rows}
 
     def found(self, name: str) -> Steps[Object | None]:
         """Return one object, called ``KIND/NAME``; None if it does not exist."""

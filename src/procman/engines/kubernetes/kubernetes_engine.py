@@ -20,6 +20,7 @@ from procman.engines.kubernetes.deployed_objects import (
     again,
     lasting,
     names_of,
+    require_own,
     stopped_count,
     template_of,
 )
@@ -131,12 +132,14 @@ class Kubernetes:
         The values follow together with what needs them first.
         """
         yield from self._kubectl.settle()
-        trial, names = yield from run_together(
+        trial, names, owners = yield from run_together(
             [
                 self._kubectl.applying(self._wanted(release).everything(), "--dry-run=server"),
                 self._kubectl.naming(EVERYTHING, self._selector),
+                self._kubectl.owning(RUNNABLE),
             ]
         )
+        require_own(self._target, self._wanted(release).workloads(), self._kubectl.owners(owners))
         outcome = self._kubectl.checked(trial)
         self._names_before = self._kubectl.named(names)
         self._values = self._wanted(release).environment()
