@@ -190,6 +190,19 @@ def test_a_name_with_two_dots_is_no_instance() -> None:
     assert caught.value.message == 'Procfile has no process type "web.x.1"'
 
 
+def test_a_port_that_another_instance_has_moved_to_is_not_given_twice() -> None:
+    def ports(count: int, **moved: int) -> list[int | None]:
+        names = {name.replace("_", "."): port for name, port in moved.items()}
+        settings = Settings(root="/app", formation=f"web={count}")
+        return [one.port for one in make_plan(PROCFILE, merge([]), settings, moved=names).instances]
+
+    assert ports(4, web_1=5001) == [5001, 5002, 5003, 5004]
+    assert ports(2, web_1=5001) == [5001, 5002]  # the same, however many there are
+    assert ports(4, web_1=5002) == [5002, 5001, 5003, 5004]
+    assert ports(4, web_1=5002, web_4=5003) == [5002, 5001, 5004, 5003]
+    assert ports(3, worker_1=5001) == [5000, 5001, 5002]  # that is for the user to settle
+
+
 def test_ports_that_were_moved_are_those_of_the_plan() -> None:
     plan = make_plan(
         PROCFILE, merge([]), Settings(root="/app", formation="web=2"), moved={"web.2": 5050, "worker.1": 5150}

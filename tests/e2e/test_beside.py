@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -56,6 +57,21 @@ def test_start_can_move_too_and_every_process_knows_the_port(place: Place) -> No
         assert int(moved) != port
         assert place.call("restart", "web").code == 0  # the port is kept
         assert f"port is now {port}" not in session.text
+
+
+def test_more_instances_get_ports_beside_one_that_has_moved(place: Place) -> None:
+    place.procfile("web: echo has $PORT; exec sleep 1000\n")
+    with taken_port() as port:
+        session = place.start("-p", str(port), "--port-conflict", "bump")
+        first = session.wait_for(r"web\.1 +\| has (\d+)")[1]
+        scaled = place.call("scale", "web=3")
+        assert scaled.code == 0, scaled
+        ports = [row["port"] for row in json.loads(place.call("ps", "--json").out)["instances"]]
+        assert ports[0] == int(first)
+        assert len({port, *ports}) == 4
+        session.wait_for_all(*(rf"web\.{number} +\| has {ports[number - 1]}" for number in (2, 3)))
+        assert place.call("restart").code == 0
+        session.wait_for_all(*(rf"web\.{number} +\| has {ports[number - 1]}" for number in (1, 2, 3)))
 
 
 def test_start_can_refuse_a_port_that_is_taken(place: Place) -> None:

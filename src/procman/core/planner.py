@@ -39,7 +39,8 @@ def make_plan(
     moved: Mapping[str, int] | None = None,
 ) -> Plan:
     """Work out every instance. `procfile` and `root` of the settings are absolute paths, `session` is its id.
-    `moved` gives ports to instances whose own ones are taken.
+    `moved` gives ports to instances whose own ones are taken. An instance whose port another one of its type has moved
+    to gets the next port.
 
     Raises UsageError for names, counts and ports that are invalid, ConfigError for an overlay's check without a port.
     """
@@ -47,11 +48,12 @@ def make_plan(
     chosen, firsts, lacking = _choose(procfile, settings, formation, overlay, environment)
     quiet, only = (_known_names(settings, procfile, overlay, name) for name in ("quiet", "only"))
     moved = moved or {}
-    known = {name: moved.get(f"{name}.1", port) for name, port in firsts.items()}
+    ports = {**moved, **_ports(chosen, firsts, moved)}
+    known = {name: ports.get(f"{name}.1", port) for name, port in firsts.items()}
     shared = shared_environment(environment, session, _known_ports(known), settings.checkout)
     rules = RestartPolicy(settings.restart, settings.max_restarts), StopPolicy(grace=settings.timeout)
     instances = tuple(
-        _instance(type_, number, _port(type_.name, number, firsts, moved), settings.root, rules, shared)
+        _instance(type_, number, ports[f"{type_.name}.{number}"], settings.root, rules, shared)
         for type_, count in chosen
         for number in range(1, count + 1)
     )
@@ -97,9 +99,23 @@ def _instance(
     return InstancePlan(name, type_.name, number, port, type_.command, root, own, *rules, type_.index, shared)
 
 
-def _port(name: str, number: int, firsts: Mapping[str, int | None], moved: Mapping[str, int]) -> int | None:
-    first = firsts[name]
-    return moved.get(f"{name}.{number}", None if first is None else first + number - 1)
+def _ports(
+    chosen: list[tuple[ProcessType, int]], firsts: Mapping[str, int | None], moved: Mapping[str, int]
+) -> dict[str, int | None]:
+    """Return the port of each instance. One whose port another instance of its type has moved to gets the next port."""
+    ports: dict[str, int | None] = {}
+    for type_, count in chosen:
+        first = firsts[type_.name]
+        names = [f"{type_.name}.{number}" for number in range(1, count + 1)]
+        taken = {port for name, port in moved.items() if name.startswith(f"{type_.name}.")}
+        for distance, name in enumerate(names):
+            port = moved.get(name, None if first is None else first + distance)
+            if name not in moved and port is not None and port in taken:
+                while port in taken:
+                    port += 1
+                taken.add(port)
+            ports[name] = port
+    return ports
 
 
 def formation_of(settings: Settings, procfile: Procfile) -> tuple[Formation | None, tuple[str, ...]]:

@@ -59,15 +59,22 @@ def test_a_glob_of_many_stars_is_decided_at_once() -> None:
         ("worker+1", ("worker", "+", 1)),
         ("web-admin-2", ("web-admin", "-", 2)),
         ("web=0", ("web", "=", 0)),
+        ("web-99999999", ("web", "-", 99999999)),
     ],
 )
 def test_changes_of_scale_are_read(word: str, change: tuple[str, str, int]) -> None:
     assert parse_change(word) == change
 
 
-@pytest.mark.parametrize("word", ["web", "web=", "web=x", "=3", "web=-1", "web=1e3", "web+٣", "web=9999999"])
+@pytest.mark.parametrize("word", ["web", "web=", "web=x", "=3", "web=-1", "web=1e3", "web+٣", "web=9" + 30 * "9"])
 def test_what_is_no_change_of_scale_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
+        parse_change(word)
+
+
+@pytest.mark.parametrize("word", ["web=10001", "web+9999999"])
+def test_a_count_of_scale_that_is_too_large_is_called_so(word: str) -> None:
+    with pytest.raises(UsageError, match="instances are too many; procman starts at most 10000"):
         parse_change(word)
 
 

@@ -214,6 +214,9 @@ def _translated(error: click.UsageError, words: list[str]) -> UsageError:
     command = COMMANDS.get(words[0])
     name = f"procman {command.name}" if command else "procman"
     if isinstance(error, click.NoSuchOption) and command is None and _is_option(error.option_name):
+        last = leading_flags().get(words[-1])
+        if last is not None and last.kind != "switch":
+            return UsageError(f"option '{words[-1]}' requires an argument", "see procman start --help")
         return UsageError("missing command", f"for example: {shlex.join(['procman', *words, 'start'])}")
     if isinstance(error, click.NoSuchOption) and error.option_name == "--on":
         possible = [other for other, row in COMMANDS.items() if any(option.setting == "on" for option in row.options)]
@@ -223,8 +226,9 @@ def _translated(error: click.UsageError, words: list[str]) -> UsageError:
         hint = did_you_mean(error.option_name, (*known, "--help"))
         near = hint if hint.startswith("did") else f"{name} --help lists all options"
         return UsageError(f"{name} has no option {error.option_name}", near)
-    if isinstance(error, click.MissingParameter) and command and isinstance(command.words, tuple):
+    if isinstance(error, click.BadParameter) and command and isinstance(command.words, tuple):
         choices = f"{', '.join(command.words[:-1])} or {command.words[-1]}"
-        return UsageError(f"{name} takes {choices}", f"for example: {command.examples[0][0]}")
+        other = "" if isinstance(error, click.MissingParameter) else f', not "{words[-1]}"'
+        return UsageError(f"{name} takes {choices}{other}", f"for example: {command.examples[0][0]}")
     message = error.format_message().rstrip(".")
     return UsageError(f"{message[:1].lower()}{message[1:]}", f"see {name} --help")

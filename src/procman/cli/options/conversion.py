@@ -132,7 +132,7 @@ def from_folder(option: Option, value: object, folder: str) -> object:
 
 
 def _described_kind(option: Option) -> str:
-    kinds = {"switch": "true or false", "whole": "a whole number", "port": "a port", "offset": values.OFFSET}
+    kinds = {"switch": "true or false", "whole": "a whole number", "port": values.PORT, "offset": values.OFFSET}
     kinds["seconds"] = values.DURATION
     return kinds.get(option.kind, "a list of strings" if option.kind == "list" else "a string")
 

@@ -100,7 +100,7 @@ def _read_option(flags: dict[str, Option], word: str, following: str | None) -> 
     if option is not None:
         if option.kind == "switch":
             return option, "", 1
-        if following is None or following[:1] == "-":
+        if following is None or (following[:1] == "-" and following != "-"):
             return None
         return option, following, 2
     if word[:2] == "--":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procman.core.procfile.formation import MOST_INSTANCES, whole_number
 from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 
@@ -70,9 +71,12 @@ def parse_change(word: str) -> tuple[str, str, int]:
     else:
         sign = "-"
         name, _, number = word.rpartition("-")
-    if not name or not (number.isascii() and number.isdigit() and len(number) < 6):
+    count = whole_number(number)
+    if not name or count is None:
         raise UsageError(f'"{word}" is not a count', "write web=3, worker+1 or worker-1")
-    return name, sign, int(number)
+    if count > MOST_INSTANCES and sign != "-":
+        raise UsageError(f"{count} instances are too many; procman starts at most {MOST_INSTANCES}")
+    return name, sign, count
 
 
 def changed_count(sign: str, number: int, present: int) -> int:

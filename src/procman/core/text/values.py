@@ -10,6 +10,7 @@ _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "f", "n"))
 _DIGITS = 9  # more than any count or port needs, and far below the limit of `int`
 HIGHEST_PORT = 65535
+PORT = f"a port from 1 to {HIGHEST_PORT}, or 0 for none"
 OFFSET = "none, worktree or a whole number"
 DURATION = "a duration such as 30, 500ms or 1m30s"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
@@ -28,7 +29,7 @@ def whole(text: str) -> int:
 def port(text: str) -> int:
     """Return a port, or 0 for none."""
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= HIGHEST_PORT):
-        raise ValueError(f"a port from 1 to {HIGHEST_PORT}, or 0 for none")
+        raise ValueError(PORT)
     return int(text)
 
 
@@ -160,7 +161,7 @@ def compiled(text: str, flags: int = 0) -> re.Pattern[str]:
 
 
 def path(text: str) -> str:
-    """Return the name of a file or folder."""
+    """Return the path of a file or folder."""
     if not text or "\0" in text:
-        raise ValueError("the name of a file")
+        raise ValueError("the path of a file or folder")
     return text
