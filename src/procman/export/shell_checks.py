@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, TCP, split_host
+from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, TCP, is_here, split_host
 from procman.export.grammar import Block, sh
 from procman.export.shell import in_folder
 
@@ -85,11 +85,10 @@ def _http_command(check: Check) -> str:
 
 def _tcp_command(check: Check) -> str:
     host, port = split_host(check.target)
-    host = host.strip("[]")
-    if host in (HERE, "::1") or host.startswith("127."):
+    if is_here(host):
         # The kernel's own table needs no tool and opens no connection: a local port in the state 0A, LISTEN.
         return f"grep -q ':{int(port):04X} [^ ]* 0A ' /proc/net/tcp /proc/net/tcp6"
-    return _first_of(_TCP_TOOLS, {"host": host, "port": port})
+    return _first_of(_TCP_TOOLS, {"host": host.strip("[]"), "port": port})
 
 
 def _first_of(tools: dict[str, str], known: dict[str, object]) -> str:

@@ -167,6 +167,11 @@ def split_host(text: str) -> tuple[str, str]:
     return host or HERE, port
 
 
+def is_here(host: str) -> bool:
+    """Whether the host of a check is this machine."""
+    return host.strip("[]") in (HERE, "::1") or host.startswith("127.")
+
+
 def addresses(host: str) -> tuple[str, ...]:
     """Return the addresses to try, in order."""
     return ("127.0.0.1", "::1") if host == HERE else (host.strip("[]"),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from procman.core.model.checks import DELAY, EXEC, HERE, HTTP, NOTIFY, TCP, split_host, split_url
+from procman.core.model.checks import DELAY, EXEC, HTTP, NOTIFY, TCP, is_here, split_host, split_url
 from procman.core.model.dependency import READY
 from procman.core.model.plan import speaks_of_port
 from procman.core.procfile.command import is_container_client
@@ -71,7 +71,7 @@ if {passes}; then passed=$((passed + 1)); else passed=0; fi
     [ "$passed" -lt {successes} ] || exit 0"""
 
 
-def _is_awaited(service: Service) -> bool:
+def _is_checked(service: Service) -> bool:
     """Whether the service keeps running and a command can find out when it is ready."""
     ready = service.first.ready
     return ready is not None and ready.kind in COMMANDS and service.kind == LASTING
@@ -83,6 +83,10 @@ def _notifies(service: Service) -> bool:
     return ready is not None and ready.kind == NOTIFY and service.kind == LASTING
 
 
+def _shows_when_ready(service: Service) -> bool:
+    return _is_checked(service) or _notifies(service)
+
+
 def type_lines(service: Service) -> list[str]:
     """Return the lines of [Service] about how systemd learns that the service has started.
 
@@ -92,7 +96,7 @@ def type_lines(service: Service) -> list[str]:
     health = service.first.health
     watched = health if health is not None and health.kind == NOTIFY and service.kind == LASTING else None
     return [
-        f"Type={'notify' if _notifies(service) else 'simple' if _is_awaited(service) else 'exec'}",
+        f"Type={'notify' if _notifies(service) else 'simple' if _is_checked(service) else 'exec'}",
         *(["# It is a child of the shell that tells."] if _notifies(service) or watched else []),
         *(["NotifyAccess=all"] if _notifies(service) or watched else []),
         *([f"WatchdogSec={seconds(watched.interval * watched.threshold)}"] if watched else []),
@@ -102,12 +106,12 @@ def type_lines(service: Service) -> list[str]:
 def startup_limit(service: Service) -> float:
     """Return the seconds that an instance has to become ready; 0 if there is no limit, or no check."""
     ready = service.first.ready
-    return (ready.timeout or 0.0) if ready and (_is_awaited(service) or _notifies(service)) else 0.0
+    return (ready.timeout or 0.0) if ready and _shows_when_ready(service) else 0.0
 
 
 def ready_lines(service: Service, folder: str) -> list[str]:
     """Return the lines of [Service] that run the script in ``folder``."""
-    if not _is_awaited(service) and not _notifies(service):
+    if not _shows_when_ready(service):
         return []
     limit = startup_limit(service)
     return [
@@ -120,7 +124,7 @@ def ready_lines(service: Service, folder: str) -> list[str]:
 def ready_script(app: Application, service: Service, instance: InstancePlan) -> Iterator[ExportFile]:
     """Yield the script of an instance, if it has a check that a command can make."""
     ready = instance.ready
-    if ready is None or not _is_awaited(service):
+    if ready is None or not _is_checked(service):
         return
     comment = header("systemd", app.name, f"{instance.name} is ready, and so it has started, when this succeeds.")
     port = _own_port(instance, ready)
@@ -139,7 +143,7 @@ def ready_script(app: Application, service: Service, instance: InstancePlan) -> 
 def shows_itself(service: Service) -> bool:
     """Whether the service is ready only by what it does itself, and not by what another program may answer."""
     ready = service.first.ready
-    is_checked = ready is not None and _is_awaited(service) and _own_port(service.first, ready) is not None
+    is_checked = ready is not None and _is_checked(service) and _own_port(service.first, ready) is not None
     return is_checked or _notifies(service)
 
 
@@ -152,7 +156,7 @@ def _own_port(instance: InstancePlan, ready: Check) -> int | None:
     if ready.kind not in (HTTP, TCP):
         return None
     host = (split_url(ready.target) if ready.kind == HTTP else split_host(ready.target))[0]
-    return ready.port if host in (HERE, "[::1]", "::1") or host.startswith("127.") else None
+    return ready.port if is_here(host) else None
 
 
 def _first(ready: Check) -> str:
@@ -165,8 +169,8 @@ def _first(ready: Check) -> str:
 def ready_warnings(app: Application) -> Iterator[ExportWarning]:
     """Yield warnings for checks that only procman can make, and for what waits for them."""
     for service in app.services:
-        if service.first.ready and not _is_awaited(service) and not _notifies(service):
+        if service.first.ready and not _shows_when_ready(service):
             yield ExportWarning(f"not exported to systemd: readiness by {service.first.ready.kind} of {service.name}")
         for other, condition in dependencies_of(app, service):
-            if condition == READY and other.first.ready and not _is_awaited(other) and not _notifies(other):
+            if condition == READY and other.first.ready and not _shows_when_ready(other):
                 yield ExportWarning(f"on systemd, {service.name} only waits until {other.name} has started")
