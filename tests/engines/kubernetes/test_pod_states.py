@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from procman.engines.kubernetes.pod_states import TypeNames, instance_of, numbered, state_of
-from procman.engines.kubernetes.rollouts import PATIENCE, Rollout
+from procman.engines.kubernetes.rollouts import STUCK_TIMEOUT, Rollout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def test_what_cannot_be_created_fails_after_a_while() -> None:
             one["status"]["phase"] = "Pending"
     rollout = Rollout(TYPES, lambda _: 3)
     assert rollout.look(items, {"clock": 1}, 0.0, {}).failed == ()
-    (failed,) = rollout.look(items, {"clock": 1}, PATIENCE, {}).failed
+    (failed,) = rollout.look(items, {"clock": 1}, STUCK_TIMEOUT, {}).failed
     assert failed.reason == 'its container cannot be created: secret "shop-1" not found'
 
 
@@ -141,7 +141,7 @@ def test_pods_that_the_cluster_refuses_fail_after_a_while() -> None:
         ("clock.1", "waiting", "the cluster refuses its pod: exceeded quota: small")
     ]
     assert found.failed == ()
-    assert names(rollout.look(items, {"clock": 1}, PATIENCE, refusals).failed) == ["clock.1"]
+    assert names(rollout.look(items, {"clock": 1}, STUCK_TIMEOUT, refusals).failed) == ["clock.1"]
 
 
 def test_a_workload_that_is_about_to_be_removed_does_not_count() -> None:

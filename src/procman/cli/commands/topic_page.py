@@ -24,8 +24,8 @@ OVERLAY = "overlay"
 SCHEMA = "schema"  # not a page: the line for the top of procman.toml, alone, so that a shell can write it
 WIDTH = 80  # columns, of a pipe; on a wider terminal lines are no longer than WIDEST, so that they can be read
 WIDEST = 100
-_SHORTEST = 3  # letters of a word that is worth a search
-_MOST = 3  # pages that a hint names
+_MIN_WORD_LENGTH = 3  # letters of a word that is searched for
+_MAX_HINT_PAGES = 3
 _ROWS = 24  # of a terminal that does not say how many it has
 
 
@@ -83,7 +83,7 @@ def _topic(topic: str, palette: Palette) -> str:
 
 def _pages_about(word: str, known: dict[str, str]) -> str:
     """Return a hint that names the pages with this word: first those where a title has it, then by how often."""
-    if len(word) < _SHORTEST:
+    if len(word) < _MIN_WORD_LENGTH:
         return ""
     import re
 
@@ -92,7 +92,7 @@ def _pages_about(word: str, known: dict[str, str]) -> str:
     texts = {name: text_of(name) for name in known}
     weights = {name: (len(title.findall(text)), len(anywhere.findall(text))) for name, text in texts.items()}
     found = sorted((name for name in known if any(weights[name])), key=lambda name: weights[name], reverse=True)
-    return f"see {', '.join(f'procman help {name}' for name in found[:_MOST])}" if found else ""
+    return f"see {', '.join(f'procman help {name}' for name in found[:_MAX_HINT_PAGES])}" if found else ""
 
 
 def _page(topic: str, palette: Palette, known: dict[str, str]) -> str:

@@ -36,7 +36,7 @@ _ON_PATH = frozenset(  # programs that are not installed by a package
         "docker docker-compose podman make sh bash zsh env exec cd echo sleep redis-server postgres stripe ngrok"
     ).split()
 )
-_LISTENING = {  # servers that do not read PORT: how they are started, and the options that give them their port
+_PORT_OPTIONS = {  # servers that do not read PORT: their subcommands that serve, and the options for the port
     "vite": (("", "dev", "serve"), " --port $PORT --strictPort"),
     "astro": (("dev",), " --port $PORT"),
     "ng": (("serve",), " --port $PORT"),
@@ -85,14 +85,14 @@ def _main_script(scripts: Mapping[str, str], name: str, manager: str) -> Proposa
 
 
 def _port_options(script: str) -> str:
-    """Return what gives the script its port: nothing if it names one, does more than serve, or reads PORT itself."""
+    """Return the options that give the script its port: none if it has one, does more than serve, or reads PORT."""
     line = words(script[:_LONGEST_LINE])
     while line and (line[0] in ("npx", "exec", "cross-env") or re.match(r"[A-Za-z_]\w*=", line[0])):
         line = line[1:]
-    ways, options = _LISTENING.get("".join(line[:1]), ((), ""))
-    way = next(iter(line[1:2]), "")
+    subcommands, options = _PORT_OPTIONS.get("".join(line[:1]), ((), ""))
+    subcommand = next(iter(line[1:2]), "")
     is_plain = not any(word.startswith("--port") or re.fullmatch(r"[&|;<>]+.*", word) for word in line)
-    if not is_plain or ("" if way.startswith("-") else way) not in ways:
+    if not is_plain or ("" if subcommand.startswith("-") else subcommand) not in subcommands:
         return ""
     return options
 

@@ -42,7 +42,7 @@ class Compose:
         self._commands = Commands(target.app, target.destination)
         self._store = Store(target, self._commands.docker, self._commands.error)
         self._project: Project | None = None  # the one that is applied, or being applied
-        self._is_first = False  # whether nothing is there before
+        self._is_first = False  # whether nothing was deployed before
         self._ids: list[str] = []  # the containers of the last look
         # by ID: the start of a life, and when it was first seen
         self._alive: dict[str, tuple[float | None, float]] = {}
@@ -386,12 +386,14 @@ class Compose:
         chosen = list(found)
         yield from self._stop(chosen)
         if ids := [one.id for one in chosen]:
-            yield from self._succeed(self._commands.docker("rm", "--force", *ids), "cannot remove what is to go")
+            yield from self._succeed(self._commands.docker("rm", "--force", *ids), "not everything could be removed")
 
     def _stop(self, found: Iterable[Container]) -> Steps[None]:
         for group in in_order_of_stop(self._project, found):
             ids = [one.id for one in group]
-            yield from self._succeed(self._commands.docker("stop", *ids, timeout=None), "cannot stop all of it")
+            yield from self._succeed(
+                self._commands.docker("stop", *ids, timeout=None), "not everything could be stopped"
+            )
 
     def _succeed(self, call: Call, what: str) -> Steps[None]:
         self._commands.require((yield from run(call)), what)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CRASHES = 5  # quick exits that count as giving up, as with `start`; Docker itself never gives up
-_PATIENCE = 12.0  # seconds that these have to take: Docker's first pauses are short, and an outage may end
+_CRASH_PERIOD = 12.0  # seconds that these have to span: Docker's first pauses are short, and an outage may end
 _SIGNALED = 128
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 _NEVER = "0001-01-01"
@@ -167,7 +167,7 @@ def _is_looping(state: _Inspected, created: str, restarts: int) -> bool:
         return False
     last, first = _moment(state.text("FinishedAt")), _moment(created)
     lived = _moment(state.text("StartedAt"))
-    if last is None or first is None or lived is None or last - first < _PATIENCE:
+    if last is None or first is None or lived is None or last - first < _CRASH_PERIOD:
         return False
     return state.text("Status") == "restarting" or _health(state) not in ("", "healthy")
 

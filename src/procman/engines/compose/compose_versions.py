@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def come_up(project: Project) -> Project:
-    """Return the project when all of it has come up."""
+    """Return the project as one of which all has come up."""
     return replace(project, has_been_up=True, before={})
 
 
 def begun(project: Project, before: Deployed | None) -> Project:
-    """Return the project when it is about to take the place of what ran before."""
+    """Return the project as one that is about to replace what ran before."""
     if before is None or not before.has_run:
         return project
     return replace(project, before=asdict(come_up(before.restorable)))  # type: ignore[arg-type]
 
 
 def deployed(project: Project) -> Deployed:
-    """Return the version that would be restored, and what is to run now."""
+    """Return the version that a failed deployment would restore, and what is to run now."""
     latest = Deployed(project.version, project.counts, project.stopped, project, project.has_been_up)
     if project.has_been_up or not project.before:
         return latest
@@ -38,7 +38,7 @@ def deployed(project: Project) -> Deployed:
 
 
 def not_noted(found: Sequence[Container]) -> Deployed | None:
-    """Return what containers are of that no deployment has noted: nothing can restore it. None without any."""
+    """Return the version of containers that no deployment has noted, and which cannot be restored; None without any."""
     counts: dict[str, int] = {}
     for one in found:
         counts[one.state.type] = counts.get(one.state.type, 0) + 1

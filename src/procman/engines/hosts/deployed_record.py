@@ -92,7 +92,7 @@ class Record:
         return replace(self, stopped=tuple(names), serial=self.serial + 1)
 
     def after(self, before: Record | None) -> Record:
-        """Return the record when it is about to take the place of one that has come up, if there is one."""
+        """Return the record as one that is about to replace one that has come up, if there is one."""
         return replace(self, before=asdict(replace(before, before={})) if before is not None else {})
 
     def deployed(self, *, has_run: bool) -> Deployed:

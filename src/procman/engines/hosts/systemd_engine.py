@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SETTLED = 1.0  # seconds that a process without a readiness check has to run before it counts as up
 _STOP = 0.15  # seconds that a restart takes until the new life begins, as a rule
-_SHORTEST = 0.1  # seconds between two looks
+_MIN_PAUSE = 0.1  # seconds between two looks
 _SETTLED_AGAIN = 10.0  # the same after a restart by systemd
 _INTERRUPTED = (130, 143, 255)  # exit codes after which the command may still run
 _SPARES = 16
@@ -49,8 +49,8 @@ class Systemd:
         self._machines = Machines(target)
         self._lock = HostLock(self._machines)
         self._rollout: Rollout | None = None
-        self._before: Record | None = None  # what a deployment found
-        self._restorable: Record | None = None  # the one to which it would go back
+        self._before: Record | None = None  # the record that a deployment found
+        self._restorable: Record | None = None  # the record that it would restore
         # By instance: when its host started it, in seconds of systemd's clock (0 if unknown), and since the epoch.
         self._started: dict[str, tuple[float, float]] = {}
         self._waves: list[list[str]] = []  # what is still to be restarted, group by group
@@ -174,9 +174,9 @@ class Systemd:
         if not late and not failed and self._waves:
             group = self._waves.pop(0)
             yield from self._send("restart", group)
-            late = {"the next group": self._settling(group) or _SHORTEST}
+            late = {"the next group": self._settling(group) or _MIN_PAUSE}
         longest = max(late.values(), default=0.0)
-        pause = 0.0 if longest == inf else max(_SHORTEST, min(longest, _SETTLED + _STOP))
+        pause = 0.0 if longest == inf else max(_MIN_PAUSE, min(longest, _SETTLED + _STOP))
         return Look(tuple(states), not late and not failed, tuple(failed), len(self._waves), pause)
 
     def _time_left(self, name: str, state: InstanceState, seen: UnitState | None) -> float:

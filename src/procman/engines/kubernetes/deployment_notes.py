@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 NOTES = "procman/notes"  # the label of the ConfigMap
-_MOST = 900_000  # bytes: a ConfigMap holds 1 MiB
+_MAX_NOTE_SIZE = 900_000  # bytes: a ConfigMap holds 1 MiB
 _APPLIED, _CAME_UP = "applied", "came-up"
 
 
@@ -54,7 +54,7 @@ class Notes:
         self._came_up: Version | None = None
 
     def read(self, selector: str, pods: str) -> Steps[tuple[Sequence[Object], Deployed | None]]:
-        """Return the workloads that are there, and what that means."""
+        """Return the workloads that are there, and what is deployed according to them and the notes."""
         yield from self._kubectl.settle()
         objects, noted = yield from run_together(
             [
@@ -126,14 +126,14 @@ class Notes:
         data = {
             key: text
             for key, version in ((_APPLIED, applied), (_CAME_UP, self._came_up))
-            if version and len(text := json.dumps(asdict(version))) < _MOST
+            if version and len(text := json.dumps(asdict(version))) < _MAX_NOTE_SIZE
         }
         metadata = {"name": self.name, "labels": self._labels}
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def _version(text: str) -> Version | None:
-    """Return what is noted; None if there is nothing, or another version of procman has noted it."""
+    """Return the version in a note; None if there is none, or if another version of procman wrote it."""
     try:
         return Version(**json.loads(text))
     except (ValueError, TypeError):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-_MOST = 1000  # pods
+_MAX_PODS = 1000  # pods
 _LINE = re.compile(rb"(?:\[pod/([^/]+)/[^\]]+\] )?(\S+Z) ?(.*)", re.DOTALL)
 _COLUMNS = ",".join(
     (
@@ -73,7 +73,7 @@ class PodLogs:
         }
         if not sources:
             return found
-        words = ["--prefix", "--timestamps", "--ignore-errors", f"--tail={lines}", f"--max-log-requests={_MOST}"]
+        words = ["--prefix", "--timestamps", "--ignore-errors", f"--tail={lines}", f"--max-log-requests={_MAX_PODS}"]
         if since is not None:
             words.append(f"--since={max(1, round(since))}s")
         outcome = yield from self._kubectl.ask("logs", "-l", self._selector, *words)
@@ -114,8 +114,8 @@ def _latest(lines: list[LogLine], count: int) -> list[LogLine]:
 class _Reader:
     """Follows each life of each pod. Lines that have been shown already are left out.
 
-    ``watches`` are of the pods, and of what shows whether the application is still deployed: while all of it is
-    stopped, no pod does.
+    ``watches`` are those of the pods and of the notes, which show whether the application is still deployed: while all
+    of it is stopped, no pod does.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class _Reader:
             yield found
 
     def _present(self, line: bytes) -> Iterator[Stop]:
-        """Read a line of the watch of the notes. What `procman deploy` has not brought there has none to watch."""
+        """Read a line of the watch of the notes. What was not deployed by `procman deploy` has none."""
         if line.startswith(_DELETED) or (_ABSENT in line and self._is_noted):
             yield from self._end()
         elif line.startswith(_EVENTS):
@@ -244,7 +244,7 @@ class _Reader:
         if index != _NONE:
             return f"{kind}.{index}"
         taken = {name for pod, name in self._names.items() if pod not in self._ending}
-        return next(name for number in range(1, _MOST) if (name := f"{kind}.{number}") not in taken)
+        return next(name for number in range(1, _MAX_PODS) if (name := f"{kind}.{number}") not in taken)
 
 
 def _log_line(instance: str, node: str, stamp: bytes, line: bytes) -> LogLine:

@@ -7,7 +7,7 @@ from procman.engines.interface import EXIT_TIMEOUT, EngineError
 from procman.engines.kubernetes.kubectl import name_of
 from procman.engines.kubernetes.pod_states import COMPONENT, ending_of, instance_of, state_of
 from procman.engines.kubernetes.refusals import find_refusals
-from procman.engines.kubernetes.rollouts import PATIENCE, SHORTEST_START
+from procman.engines.kubernetes.rollouts import SHORTEST_START, STUCK_TIMEOUT
 from procman.engines.records import EXITED, FAILED, WAITING, InstanceState
 from procman.engines.waiting import CARD_LINES, growing
 
@@ -65,7 +65,7 @@ def _wait(kubectl: Kubectl, job: Object, timeout: float) -> Steps[None]:
         ending = ending_of(current)
         if ending == "Complete" or instance.state == EXITED:  # the Job follows its pod a second later
             return
-        is_refused = bool(refusals) and waited >= PATIENCE
+        is_refused = bool(refusals) and waited >= STUCK_TIMEOUT
         if ending == "Failed" or is_refused or any(state_of(pod).final for pod in pods):
             yield from _give_up(kubectl, job, instance, _failure(current, instance, timeout))
         if waited >= timeout:

@@ -22,7 +22,7 @@ _BELOW = {  # what has to be looked at for each kind of workload
     "cronjob": ("cronjobs", "jobs"),
 }
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
-PATIENCE = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
+STUCK_TIMEOUT = 10.0  # seconds that a container may be impossible to create, or a pod refused: such errors can pass
 SHORTEST_START = 0.4  # seconds: before that no container is up, and a look would be in vain
 _REVISION = "deployment.kubernetes.io/revision"
 
@@ -84,7 +84,7 @@ class Rollout:
         return state.final or (state.stuck and self._is_stuck(instance.id, now))
 
     def _is_stuck(self, key: str, now: float) -> bool:
-        return now - self._stuck_since.setdefault(key, now) >= PATIENCE
+        return now - self._stuck_since.setdefault(key, now) >= STUCK_TIMEOUT
 
     @staticmethod
     def _refused(

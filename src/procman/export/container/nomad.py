@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "jobs for Nomad"
 
-_SHORTEST = 1.0  # seconds; Nomad refuses shorter intervals and limits of checks
+_MIN_DURATION = 1.0  # seconds; Nomad refuses shorter intervals and limits of checks
 
 
 def render(plan: Plan, options: ExportOptions) -> Iterator[ExportFile | ExportWarning]:
@@ -186,12 +186,12 @@ def _check(name: str, check: Check, grace: float = 0.0) -> str:
     return (
         f"      check {{\n        name     = {hcl(name)}\n        type     = {hcl(check.kind)}\n"
         + (f"        path     = {hcl(path)}\n" if check.kind == HTTP else "")
-        + f"        interval = {hcl(f'{seconds(check.interval, _SHORTEST)}s')}\n"
-        f"        timeout  = {hcl(f'{seconds(check.attempt, _SHORTEST)}s')}\n"
+        + f"        interval = {hcl(f'{seconds(check.interval, _MIN_DURATION)}s')}\n"
+        f"        timeout  = {hcl(f'{seconds(check.attempt, _MIN_DURATION)}s')}\n"
         + (_headers(check) if check.kind == HTTP else "")
         + (
             f"        check_restart {{\n          limit = {max(1, check.threshold)}\n"
-            f"          grace = {hcl(f'{seconds(grace, _SHORTEST)}s')}\n        }}\n"
+            f"          grace = {hcl(f'{seconds(grace, _MIN_DURATION)}s')}\n        }}\n"
             if restarts
             else ""
         )
