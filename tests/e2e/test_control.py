@@ -417,6 +417,7 @@ def test_a_suspended_session_is_named_at_once_with_whom_to_wake(place: Place, su
             f"hint: fg in its terminal or kill -CONT {session.pid} resumes it\n"
         )
     session.signal(signal.SIGCONT)
+    kit.wait_until(lambda: state_of(manager) != "T", "the manager to be resumed")
     done(place.call("wait"))
     assert rows(place)["web.1"]["state"] == "running"
 
