@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -103,6 +104,36 @@ def test_a_new_folder_is_looked_through_and_watched(tmp_path: Path) -> None:
     assert "new/node_modules/x.py" not in seen
     later = tmp_path / "new" / "deep" / "later.py"
     eye.sees("new/deep/later.py", lambda: later.write_text(""))
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["removed", "moved away"])
+def test_the_folder_of_the_patterns_is_watched_again_when_it_comes_back(tmp_path: Path, moved: bool) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    eye = Eye(folder, "*.py")
+    eye.sees("a.py", lambda: (folder / "a.py").write_text(""))
+    if moved:
+        folder.rename(tmp_path / "old")
+    else:
+        shutil.rmtree(folder)
+    (folder / "src").mkdir(parents=True)
+    eye.sees("src/b.py", lambda: (folder / "src" / "b.py").write_text(""))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere watchfiles watches what the link leads to")
+def test_a_folder_that_is_a_link_is_watched_where_it_leads_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_thread, "TIMEOUT_MS", 100)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    current, new = tmp_path / "current", tmp_path / "new"
+    current.symlink_to("one")
+    eye = Eye(current, "*.py")
+    eye.sees("a.py", lambda: (tmp_path / "one" / "a.py").write_text(""))
+    (tmp_path / "two" / "old.py").write_text("")
+    new.symlink_to("two")
+    new.replace(current)
+    eye.sees("old.py", lambda: None)
+    eye.sees("b.py", lambda: (tmp_path / "two" / "b.py").write_text(""))
 
 
 def test_the_limit_of_watches_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

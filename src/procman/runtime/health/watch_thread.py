@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STEP_MS = 50  # a batch ends when nothing has changed for this time
 TIMEOUT_MS = 5000
-ADDED = 1  # watchfiles.Change.added
+ADDED, DELETED = 1, 3  # watchfiles.Change
 MAX_FOUND = 10_000  # files of new folders
 IN_MODIFY = 2  # inotify(7)
 LIMIT_REACHED = (
@@ -77,20 +77,51 @@ def _batches_by_tree(globs: list[Globs], debounce: int, complain: Callable[[str]
 
 def _batches_by_folder(globs: list[Globs], debounce: int, complain: Callable[[str], None]) -> Iterator[Batch]:
     """Watch only the folders in which something can match, each by itself: a big ``node_modules`` takes no watch."""
-    folders = _Folders(complain)
+    folders, tops_of_globs = _Folders(complain), _Tops(globs)
     watcher = folders.watch(folders_in(globs))
     while True:
-        batch = watcher.watch(debounce, STEP_MS, TIMEOUT_MS, None)
-        if isinstance(batch, str):  # "timeout"; "signal" and "stop" do not come in a thread without an event
-            continue
+        found = watcher.watch(debounce, STEP_MS, TIMEOUT_MS, None)
+        # Else it is "timeout"; "signal" and "stop" do not come in a thread without an event.
+        batch = set() if isinstance(found, str) else found
         tops = [path for change, path in batch if change == ADDED and os.path.isdir(path)]
+        tops += tops_of_globs.replaced(batch)
         new = [folder for top in tops for folder in folders_in(globs, top)]
         if new:
             old, watcher = watcher, folders.watch(new)  # both watch for a moment, so that no change is missed
             more = old.watch(1, 1, 1, None)
             old.close()
             batch = {*batch, *more} if not isinstance(more, str) else batch
-        yield batch, new
+        if batch or new:
+            yield batch, new
+
+
+class _Tops:
+    """The folders of the patterns. No watch of the kernel follows one that is removed and made again, as by git."""
+
+    def __init__(self, globs: list[Globs]) -> None:
+        self._places = {one.folder: _place(one.folder) for one in globs}
+        self._gone: set[str] = set()
+
+    def replaced(self, batch: Iterable[tuple[int, str]]) -> list[str]:
+        """Return those that are other folders than before: they have come back, or are links that lead elsewhere now.
+
+        One that comes back may have the inode number that it had, so its removal counts, too.
+        """
+        self._gone.update(path for change, path in batch if change == DELETED and path in self._places)
+        now = {folder: _place(folder) for folder in self._places}
+        found = [one for one, place in now.items() if place and (one in self._gone or place != self._places[one])]
+        self._places.update((folder, now[folder]) for folder in found)
+        self._gone.difference_update(found)
+        return found
+
+
+def _place(folder: str) -> tuple[int, int] | None:
+    """Return what the system identifies a folder by, or None if there is no such folder."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _Folders:
