@@ -94,6 +94,23 @@ def test_a_root_that_vanishes_during_the_run_stops_nothing(place: Place) -> None
     assert kit.running(argument) == []
 
 
+@pytest.mark.parametrize("line", ["sleep 1000", "echo up; sleep 1000"])
+def test_a_folder_of_a_process_that_vanishes_is_named(place: Place, line: str) -> None:
+    folder = place.folder / "app"
+    folder.mkdir()
+    place.procfile(f"other: {line}\nweb: echo first; exec sleep 1000\n")
+    place.write("procman.toml", 'process.web = { cwd = "app", backoff = 0.1 }\nprocess.other.cwd = "app"\n')
+    session = place.start()
+    session.wait_for(r"\| first")
+    folder.rmdir()
+    for name in ("web", "other"):
+        assert place.call("signal", "KILL", name).code == 0
+        session.wait_for(rf"{name}\.1 FAILED: {folder}: no such folder")
+    session.wait()
+    assert session.text.count("and printed nothing") == 2
+    assert "not found" not in session.text
+
+
 def test_a_procfile_that_is_deleted_during_the_run_is_not_missed(place: Place) -> None:
     path = place.procfile("flaky: echo again; exit 1\n")
     session = place.start()

@@ -9,7 +9,7 @@ import pytest
 
 from procman.core.lifecycle.outcome import TERMINATED, Reason
 from procman.core.lifecycle.supervisor import Supervisor
-from procman.core.lifecycle.transitions import Action, Instance, State
+from procman.core.lifecycle.transitions import Action, Event, Instance, State
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
 from procman.core.model.plan import Environment, InstancePlan, RestartPolicy, StopPolicy
@@ -404,6 +404,18 @@ def test_a_card_shows_no_more_lines_than_this_life_has_written() -> None:
     assert card_of(announcer, supervisor, screen)[1:-1] == [f"    line {number}" for number in range(10, 30)]
     announcer, supervisor, screen, hub = failing()
     assert card_of(announcer, supervisor, screen)[0] == "it ran for 0.5 s and printed nothing"
+
+
+def test_a_life_that_could_not_be_spawned_has_printed_nothing() -> None:
+    announcer, supervisor, screen, hub = failing()
+    hub.publish("a.1", "stdout", b"of an earlier life\n")
+    instance = supervisor.instances["a.1"]
+    supervisor.wish(Event.RESTART, [instance], 0.1)
+    supervisor.exited(instance, ExitStatus(code=0), 0.2)
+    supervisor.spawn_failed(instance, "/gone: no such folder", ExitStatus(code=126), 0.3)
+    pass_on(announcer, supervisor, 0.3)
+    assert "a.1 FAILED: /gone: no such folder" in screen.said
+    assert "it ran for 0.0 s and printed nothing" in screen.said
 
 
 def test_a_life_that_was_not_started_in_time_has_a_headline_and_no_card() -> None:

@@ -126,6 +126,22 @@ def test_a_failed_spawn_says_whether_trying_again_may_help(
     assert len(children) == 0
 
 
+def test_a_folder_that_is_gone_is_the_reason_and_not_the_command(
+    kernel: Kernel, children: Children, tmp_path: Path
+) -> None:
+    plan = a_plan("web.1", "serve it")
+    plan.cwd = str(tmp_path / "gone")
+    with pytest.raises(SpawnError) as caught:
+        children.spawn(plan)
+    assert (caught.value.reason, caught.value.status) == (f"{plan.cwd}: no such folder", ExitStatus(code=126))
+    assert kernel.spawned == []
+    plan.cwd = str(tmp_path / "file")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpawnError) as caught:
+        children.spawn(plan)
+    assert caught.value.reason == f"{plan.cwd}: not a directory"
+
+
 def open_count() -> int:
     gc.collect()  # what an earlier test has left open is not closed in between
     return len(open_descriptors())

@@ -16,6 +16,8 @@ from runtime.fakes import Kernel, Process, a_plan, open_descriptors, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from procman.runtime.processes.side_commands import SideCommand, SideCommands
 
 
@@ -55,6 +57,13 @@ def test_it_carries_the_tag_of_its_instance(desk: Desk, kernel: Kernel) -> None:
     first = desk.process.locks
     desk.run()
     assert desk.process.locks == first > 0
+
+
+def test_a_folder_that_is_gone_is_named(desk: Desk, tmp_path: Path) -> None:
+    plan = a_plan("web.1")
+    plan.cwd = str(tmp_path / "gone")
+    assert desk.commands.run(plan, "true", lambda *answer: desk.answers.append(answer)) is None
+    assert desk.answers == [(ExitStatus(code=126), f"{plan.cwd}: no such folder")]
 
 
 def test_nothing_is_answered_while_it_runs(desk: Desk) -> None:

@@ -159,6 +159,8 @@ class Announcer:
         ran_for = format_duration(instance.uptime(now))
         # Only lines of this life, since what earlier lives wrote does not explain this failure.
         count = self._hub.line_count(instance.name) - self._lines_before.get(instance.name, 0)
+        if instance.ended == instance.started:  # it could not be spawned, so its start was not announced either
+            count = 0
         last_lines = self._hub.last_lines(instance.name, min(LAST_LINES, count))
         advice = [*self._taken_ports(instance, last_lines), *self._next_steps(instance)]
         card = failure_card(title, ran_for, last_lines, self._hub.palette, instance.quick_deaths, advice)

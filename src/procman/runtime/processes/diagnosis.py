@@ -9,7 +9,7 @@ import sys
 from procman.core.procfile.command import is_shell_word
 from procman.core.procfile.shell_line import ShellLine, is_assignment
 from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND
-from procman.runtime.processes.spawn import SpawnError, candidates, find_program, is_executable
+from procman.runtime.processes.spawn import FolderError, SpawnError, candidates, find_program, is_executable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def search_in(path: str | None, cwd: str, environment: Environment, inherited: M
 def launch_hint(instance: Instance, environment: Environment, inherited: Mapping[str, str]) -> str:
     """Return what to do about an instance whose command could not be run, or an empty string."""
     found = search_for(instance.plan, environment, inherited).first_trouble(instance.plan.command)
-    if found is None:
+    if found is None or not os.path.isdir(instance.plan.cwd):
         return ""
     trouble = found[1]
     is_told = trouble.missing or trouble.message in instance.failure
@@ -242,6 +242,8 @@ def lasting_spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
     """Return the error for a spawn that will fail each time, with the status that a shell would exit with."""
     from procman.core.model.status import ExitStatus  # `check`, which only looks for programs, needs none
 
+    if isinstance(error, FolderError):
+        return SpawnError(error.words, ExitStatus(code=126))
     if error.errno == errno.ENOENT:
         return SpawnError(_missing(plan), ExitStatus(code=127))
     return SpawnError(f"cannot start: {error.strerror or error}", ExitStatus(code=126))

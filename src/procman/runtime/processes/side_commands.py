@@ -13,7 +13,7 @@ from functools import partial
 
 from procman.core.model.status import ExitStatus
 from procman.core.text.printable import printable
-from procman.runtime.processes.spawn import start_command
+from procman.runtime.processes.spawn import FolderError, start_command
 from procman.runtime.system.descendants import peek, send_group
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ class SideCommands:
             pid = start_command(command, plan.cwd, self._here, env, actions, self._limit)
         except OSError as error:
             os.close(reader)
-            finished(ExitStatus(code=127 if error.errno == errno.ENOENT else 126), os.strerror(error.errno or 0))
+            finished(*_not_started(error))
             return None
         finally:
             self._limit.release()
@@ -136,6 +136,12 @@ class SideCommands:
             os.close(side_command.fd)
             if side_command.finished is not None:
                 side_command.finished(status, _last_line(side_command.printed))
+
+
+def _not_started(error: OSError) -> tuple[ExitStatus, str]:
+    if isinstance(error, FolderError):
+        return ExitStatus(code=126), error.words
+    return ExitStatus(code=127 if error.errno == errno.ENOENT else 126), os.strerror(error.errno or 0)
 
 
 def _last_line(printed: bytes) -> str:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 TEMPORARY_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 
 
+class FolderError(OSError):
+    """The folder that a command is to run in cannot be entered."""
+
+    @property
+    def words(self) -> str:
+        """The folder and what is wrong with it."""
+        return f"{self.filename}: {'no such folder' if self.errno == errno.ENOENT else str(self.strerror).lower()}"
+
+
 class SpawnError(Exception):
     """A child could not be spawned. `status` is what a shell would exit with, or None if trying again may help."""
 
@@ -90,9 +99,9 @@ def start_command(
     limit: DescriptorLimit,
     before: str = "",
 ) -> int:
-    """Spawn the command in a new session; return its pid. Raises OSError. ``here`` is the current folder.
+    """Spawn the command in a new session; return its pid. Raises OSError, or FolderError for ``cwd``.
 
-    ``before``: see `launch`.
+    ``here`` is the current folder; ``before``: see `launch`.
 
     posix_spawn uses vfork: half a millisecond, whatever the size of our heap.
     """
@@ -153,11 +162,18 @@ def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
     """
     here = os.open(".", os.O_RDONLY)
     try:
-        os.chdir(folder)
+        _enter(folder)
         return spawn()
     finally:
         os.fchdir(here)
         os.close(here)
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise FolderError(error.errno, error.strerror, folder) from None
 
 
 def find_program(name: str, path_value: str | None, cwd: str) -> str | None:
