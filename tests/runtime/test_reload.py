@@ -11,7 +11,7 @@ import pytest
 from procman.config.plan_source import PlanSource, read_plan
 from procman.core.lifecycle.supervisor import Supervisor
 from procman.core.model.settings import Settings
-from procman.errors import ConfigError, UsageError
+from procman.errors import ConfigError, ProcfileError, UsageError
 from procman.runtime import reload
 from procman.runtime.reload import reload_plans
 
@@ -300,6 +300,14 @@ def test_there_is_no_newcomer_if_names_or_a_formation_chose_what_runs() -> None:
         source = PlanSource(settings, read_plan(settings, {}, "s1"), {}, os.getcwd())
         write("Procfile", "web: serve\ndb: keep\nqueue: work\n")
         assert source.newcomers() == {}
+
+
+def test_a_line_that_is_wrong_now_is_not_one_that_is_gone() -> None:
+    plan, settings = planned()
+    write("Procfile", "web: serve\ndb keep\n")
+    supervisor = Supervisor(plan.instances)
+    with pytest.raises(ProcfileError, match=r"^Procfile:2:3: expected"):
+        reload_plans(supervisor, PlanSource(settings, plan, {}, os.getcwd()), supervisor.instances.values())
 
 
 def test_what_is_gone_from_the_procfile_can_be_removed_from_the_session() -> None:

@@ -83,6 +83,8 @@ class PlanSource:
         known = self._known()
         for name in wanted:
             if name not in known:
+                # Its line may be there, with a mistake before its name is known.
+                self._in_start_folder(lambda: require_sound(read_procfile(self.settings.procfile)))
                 message = f'{self.settings.procfile} has no process type "{name}"'
                 raise UsageError(message, f"`procman scale {name}=0` removes it from this session")
         formation = ",".join(f"{name}={count}" for name, count in counts.items() if name in known)
