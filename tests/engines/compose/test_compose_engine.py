@@ -508,7 +508,7 @@ def test_a_lock_of_somebody_else_is_respected_until_it_expires() -> None:
     with pytest.raises(EngineError, match="me@there is changing shop; the lock expires in 60 s"):
         docker.driver.perform(engine().lock("you@here", 100.0))
     docker.driver.time += 61
-    docker.answers["create"] = lambda _: said() if "docker rm 34cd" in docker.driver.commands else taken
+    docker.answers["create"] = lambda _: said() if "docker rm --force 34cd" in docker.driver.commands else taken
     docker.driver.perform(engine().lock("you@here", 100.0))
     assert docker.driver.said == ["the lock of me@there has expired, and is taken over"]
 

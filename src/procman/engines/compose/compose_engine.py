@@ -55,14 +55,14 @@ class Compose:
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """See Engine.lock. What was read before it may have changed meanwhile."""
-        yield from self._store.lock(owner, valid)
+        yield from self._store.lock.take(owner, valid)
         self._project = None
 
     def unlock(self, owner: str) -> Steps[None]:
         """See Engine.unlock."""
         if not owner:
             yield from self._commands.require_docker()
-        yield from self._store.unlock(owner)
+        yield from self._store.lock.release(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
         """See Engine.deployed."""
@@ -263,7 +263,7 @@ class Compose:
     def down(self) -> Steps[None]:
         """See Engine.down. Another project of Compose may have the same name, so only what is ours is removed."""
         self._project = yield from self._store.read()  # raises EngineError if it is another application's
-        yield from self._store.require_free()
+        yield from self._store.lock.require_free()
         yield from self._remove((yield from self._every_container()))
         name = self._commands.project
         yield from run(self._commands.docker("rm", "--force", f"{name}-release"))

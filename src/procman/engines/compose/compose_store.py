@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import json
 
-from procman.engines.calls import Call, Report, now, run
-from procman.engines.common_messages import locked, name_taken, taken_over
+from procman.engines.calls import Call, Report, run
+from procman.engines.common_messages import name_taken
 from procman.engines.compose.compose_names import APP, project_name, volume_name
 from procman.engines.docker_cli import understood
+from procman.engines.docker_lock import DockerLock
 from procman.engines.interface import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from procman.engines.calls import Outcome, Steps
     from procman.engines.compose.compose_project import Project
@@ -27,7 +28,6 @@ _EMPTY_IMAGE = "procman-empty:1"  # made of nothing: the containers here never r
 _EMPTY_TAR = bytes(10240)
 _FOLDER = "/procman"
 _FILE = "project.json"
-_OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
 _LOCK_FORMAT = '{"Id":{{json .Id}},"Labels":{{json .Config.Labels}}}'
 _TAKEN = "is already in use"
 _ABSENT = (b"no such volume", b"could not find the file", b"no such container")
@@ -47,9 +47,11 @@ class Store:
         self._error = error
         self._docker = docker
         self._volume = volume_name(app)
-        self._lock = f"{project_name(app)}-procman-lock"
+        self._lock_name = f"{project_name(app)}-procman-lock"
         self._helper = f"{project_name(app)}-procman"
-        self._own: dict[str, str] = {}  # the IDs of the locks that this process has taken, by owner
+        self.lock = DockerLock(
+            target, self._create_lock, self._read_lock, lambda number: docker("rm", "--force", number), _TAKEN, error
+        )
 
     def read(self) -> Steps[Project | None]:
         """Return the deployed project; None if there is none, or it is not readable. Raises EngineError for errors."""
@@ -86,51 +88,15 @@ class Store:
 
     def remove(self) -> Steps[None]:
         """Remove the volume and the lock."""
-        yield from run(self._docker("rm", "--force", self._helper, self._lock))
+        yield from run(self._docker("rm", "--force", self._helper, self._lock_name))
         yield from run(self._docker("volume", "rm", "--force", self._volume))
 
-    def lock(self, owner: str, valid: float) -> Steps[None]:
-        """Take the lock. Raises EngineError if another one has it."""
-        until = (yield from now()) + valid
-        labels = (f"--label={_OWNER}={owner}", f"--label={_UNTIL}={until:.0f}")
-        taken = yield from self._try_to_create(self._lock, *labels)
-        if not taken.ok and _TAKEN in taken.complaint:
-            yield from self.require_free(owner)
-            taken = yield from self._try_to_create(self._lock, *labels)
-        if not taken.ok:
-            raise self._error(taken, "the lock cannot be taken")
-        self._own[owner] = taken.text.strip()
+    def _create_lock(self, labels: Mapping[str, str]) -> Steps[Outcome]:
+        return self._try_to_create(self._lock_name, *(f"--label={key}={value}" for key, value in labels.items()))
 
-    def require_free(self, owner: str = "") -> Steps[None]:
-        """Raise EngineError if another owner has a valid lock; remove one that has expired.
-
-        That goes by its ID: of two commands that have found it expired, one may have a new lock by now.
-        """
-        number, holder, until = yield from self._holder()
-        left = until - (yield from now())
-        if not holder:
-            return  # it has just been released, and another deployment may have it now
-        if holder != owner and left > 0:
-            raise locked(self._target, holder, left)
-        yield taken_over(holder)
-        yield from run(self._docker("rm", number))
-
-    def unlock(self, owner: str) -> Steps[None]:
-        """Release the lock if it is the owner's; any lock, if ``owner`` is empty.
-
-        Our own goes by its ID, so that it cannot be one that another command has taken since.
-        """
-        if own := self._own.pop(owner, ""):
-            yield from run(self._docker("rm", "--force", own))
-            return
-        number, holder, _ = yield from self._holder()
-        if holder and owner in ("", holder):
-            yield from run(self._docker("rm", "--force", number))
-
-    def _holder(self) -> Steps[tuple[str, str, float]]:
-        """Return the ID of the lock, its owner, and until when it is valid; empty if it is free."""
-        found = yield from run(self._docker("inspect", "--format", _LOCK_FORMAT, self._lock))
-        return _holder(found.text) if found.ok else ("", "", 0.0)
+    def _read_lock(self) -> Steps[tuple[str, Mapping[str, str]]]:
+        found = yield from run(self._docker("inspect", "--format", _LOCK_FORMAT, self._lock_name))
+        return _identified(found.text) if found.ok else ("", {})
 
     def _require_absence(self, outcome: Outcome) -> None:
         """Raise EngineError unless there is no volume or no file: no other failure means that nothing is deployed."""
@@ -162,10 +128,9 @@ class Store:
 
 
 @understood
-def _holder(text: str) -> tuple[str, str, float]:
+def _identified(text: str) -> tuple[str, Mapping[str, str]]:
     found = json.loads(text)
-    labels = found["Labels"] or {}
-    return str(found["Id"]), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+    return str(found["Id"]), found["Labels"] or {}
 
 
 def _project(data: bytes) -> Project | None:

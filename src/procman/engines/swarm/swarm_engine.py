@@ -64,13 +64,13 @@ class Swarm:
 
     def lock(self, owner: str, valid: float) -> Steps[None]:
         """Take the lock, a config object."""
-        return self._store.lock(owner, valid)
+        return self._store.lock.take(owner, valid)
 
     def unlock(self, owner: str) -> Steps[None]:
         """Release the lock."""
         if not owner:
             yield from self.check()
-        yield from self._store.unlock(owner)
+        yield from self._store.lock.release(owner)
 
     def deployed(self) -> Steps[Deployed | None]:
         """Return the version and the counts."""
@@ -256,7 +256,7 @@ class Swarm:
         The network goes last. If it went while tasks still stop, as with `stack rm`, a node could keep a useless copy,
         and no stack of this name would start again.
         """
-        yield from self._store.require_free()
+        yield from self._store.lock.require_free()
         present = [one.name for one in (yield from self._state.services())]
         names = list(dict.fromkeys((*present, *(yield from self._listed("service")))))  # jobs, too
         networks = ("network", "ls", "--quiet", "--filter", f"label={NAMESPACE}={self._name}")

@@ -6,8 +6,9 @@ import base64
 import json
 
 from procman.engines.calls import now, run
-from procman.engines.common_messages import locked, name_taken, taken_over
+from procman.engines.common_messages import name_taken
 from procman.engines.docker_cli import understood
+from procman.engines.docker_lock import DockerLock
 from procman.engines.swarm.swarm_files import Kept, final_name, number_of, pending_name
 from procman.engines.swarm.swarm_names import APP, NAME, VERSION
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from procman.engines.docker_cli import Docker
     from procman.engines.interface import Release, Target
 
-_OWNER, _UNTIL = "procman.lock.owner", "procman.lock.until"
 _IMAGE, _IMAGES, _COUNTS = "procman.image", "procman.images", "procman.counts"
 _FOUND = "already exists"
 
@@ -31,8 +31,15 @@ class SwarmStore:
         self._docker = docker
         self._name = name
         self._target = target
-        self._lock = f"{name}.lock"
-        self._own: dict[str, str] = {}  # the IDs of the locks that this process has taken, by owner
+        self._lock_name = f"{name}.lock"
+        self.lock = DockerLock(
+            target,
+            self._create_lock,
+            self._read_lock,
+            lambda number: docker("config", "rm", number),
+            _FOUND,
+            docker.error,
+        )
 
     def listing(self) -> Call:
         """Return the call that lists the objects."""
@@ -41,7 +48,7 @@ class SwarmStore:
     def names_in(self, listed: Outcome) -> list[str]:
         """Return the names of the deployed files, the latest last."""
         self._docker.require(listed, "Swarm does not list its configs")
-        return sorted(name for name in listed.text.split() if name != self._lock)
+        return sorted(name for name in listed.text.split() if name != self._lock_name)
 
     def names(self) -> Steps[list[str]]:
         """Return the names of the deployed files, the latest last."""
@@ -96,53 +103,17 @@ class SwarmStore:
 
     # The lock ---------------------------------------------------------------------------------------------------------
 
-    def lock(self, owner: str, valid: float) -> Steps[None]:
-        """Take the lock. Raises EngineError if another one has it."""
-        until = (yield from now()) + valid
-        labels = (f"{APP}={self._name}", f"{NAME}={self._target.app}", f"{_OWNER}={owner}", f"{_UNTIL}={until:.0f}")
-        call = self._docker(
-            "config", "create", *(f"--label={label}" for label in labels), self._lock, "-", stdin=b"lock"
-        )
-        taken = yield from run(call)
-        if not taken.ok and _FOUND in taken.err.decode("utf-8", "replace"):
-            yield from self.require_free(owner)
-            taken = yield from run(call)
-        self._own[owner] = self._docker.require(taken, "the lock cannot be taken").text.strip()
+    def _create_lock(self, labels: Mapping[str, str]) -> Steps[Outcome]:
+        found = {APP: self._name, NAME: self._target.app, **labels}
+        options = (f"--label={key}={value}" for key, value in found.items())
+        return (yield from run(self._docker("config", "create", *options, self._lock_name, "-", stdin=b"lock")))
 
-    def require_free(self, owner: str = "") -> Steps[None]:
-        """Raise EngineError if another one has a lock that is valid; remove one that has expired.
-
-        That goes by its ID: of two commands that have found it expired, one may have a new lock by now.
-        """
-        number, holder, until = yield from self._holder()
-        left = until - (yield from now())
-        if not holder:
-            return
-        if holder != owner and left > 0:
-            raise locked(self._target, holder, left)
-        if holder != owner:
-            yield taken_over(holder)
-        yield from run(self._docker("config", "rm", number))
-
-    def unlock(self, owner: str) -> Steps[None]:
-        """Release the lock if it is the owner's; anyone's, if ``owner`` is empty.
-
-        Our own goes by its ID, so that it cannot be one that another command has taken since.
-        """
-        if own := self._own.pop(owner, ""):
-            yield from run(self._docker("config", "rm", own))
-            return
-        number, holder, _ = yield from self._holder()
-        if holder and owner in ("", holder):
-            yield from run(self._docker("config", "rm", number))
-
-    def _holder(self) -> Steps[tuple[str, str, float]]:
-        """Return the ID of the lock, its owner and its end; empty if it is free."""
-        outcome = yield from run(self._docker("config", "inspect", "--format", "{{json .}}", self._lock))
-        number, name, holder, until = _holder(outcome.text) if outcome.ok else ("", "", "", 0.0)
-        if holder:
-            require_own(name or self._target.app, self._target)
-        return number, holder, until
+    def _read_lock(self) -> Steps[tuple[str, Mapping[str, str]]]:
+        found = yield from run(self._docker("config", "inspect", "--format", "{{json .}}", self._lock_name))
+        number, labels = _identified(found.text) if found.ok else ("", {})
+        if number:
+            require_own(labels.get(NAME) or self._target.app, self._target)
+        return number, labels
 
 
 def require_own(name: str, target: Target) -> None:
@@ -164,7 +135,6 @@ def _kept(text: str, name: str) -> Kept:
 
 
 @understood
-def _holder(text: str) -> tuple[str, str, str, float]:
+def _identified(text: str) -> tuple[str, Mapping[str, str]]:
     found = json.loads(text)
-    labels = found["Spec"].get("Labels") or {}
-    return str(found["ID"]), str(labels.get(NAME, "")), str(labels.get(_OWNER, "")), float(labels.get(_UNTIL, 0))
+    return str(found["ID"]), found["Spec"].get("Labels") or {}
