@@ -8,6 +8,7 @@ from procman.core.procfile.advice import MAX_LENGTH, advise
 from procman.core.procfile.parser import parse_procfile
 
 SILENT = """
+a: (./helper) & exec ./server '&'
 web: bundle exec puma -C config/puma.rb
 web: bin/rails server
 web: bin/rails server -b 0.0.0.0 -p ${PORT:-3000}
@@ -162,6 +163,9 @@ mail: mailcatcher --ip 0.0.0.0 | without -f
 tunnel: ssh -fN -L 1:localhost:1 db.example.com | -fN makes it a daemon
 a: ./server & | ends in "&"
 a: ./server & # later | ends in "&"
+a: (cd app; ./server) & | ends in "&"
+a: (a) && (./server) 2>&1 & | ends in "&"
+a: ( (./server) &) # x | ends in "&"
 a: "node index.js" | the whole command is in quotes
 a: 'cd app && npm start' | the whole command is in quotes
 a: echo it's ready; ./server | this quote is never closed

@@ -47,7 +47,7 @@ def advise(name: str, command: str) -> Iterator[Advice]:
 def _shape(command: str, line: ShellLine) -> Iterator[Advice]:
     """Yield what is wrong with the line as a whole."""
     end = len(command[: line.note].rstrip(" \t)"))
-    if line.commands[-1].after == "&" and command[end - 1] == "&":
+    if line.last == "&" and command[end - 1] == "&":
         yield "warning", end - 1, 'ends in "&", so it will be treated as exited immediately'
     if line.open_quote is not None and not any(part in command for part in ("$(", "`", "<<", "$'")):
         yield "warning", line.open_quote, "this quote is never closed, so the shell will reject the line"

@@ -135,15 +135,19 @@ def _behind_options(words: list[Word], at: int) -> int:
 
 
 class ShellLine:
-    """The simple commands of a line; the offset of an open quote, or None; and its bash syntax."""
+    """The simple commands of a line; the offset of an open quote, or None; and its bash syntax.
 
-    __slots__ = ("_operator", "_redirected", "_text", "_word", "bash", "commands", "note", "open_quote")
+    `last` is the operator that the line ends with, apart from closing parentheses; empty if it ends with a word.
+    """
+
+    __slots__ = ("_operator", "_redirected", "_text", "_word", "bash", "commands", "last", "note", "open_quote")
 
     def __init__(self, text: str) -> None:
         self.commands: list[SimpleCommand] = []
         self.open_quote: int | None = None
         self.bash: list[tuple[int, str]] = []
         self.note = len(text)  # where a comment begins
+        self.last = ""
         self._text = text
         self._operator = ""
         self._word: Word | None = None
@@ -239,12 +243,15 @@ class ShellLine:
             self.commands[-1].after = operator
         self._operator = operator
         self._redirected = False
+        if operator != ")":
+            self.last = operator
         return at + len(operator)
 
     def _end_word(self) -> None:
         word, self._word = self._word, None
         if word is None:
             return
+        self.last = ""
         if self._redirected:
             self._redirected = False
             return
