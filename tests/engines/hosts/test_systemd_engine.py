@@ -119,6 +119,21 @@ def test_a_type_called_as_another_environment_has_its_own() -> None:
     assert [file.path for file in files if "ONLY=run\n" in file.content] == ["shop/run.all.env"]
 
 
+def test_what_has_the_port_of_another_is_stopped_before_that_one_starts() -> None:
+    new = release({"web": 2, "worker": 1, "job": 1})
+    for instance in new.plan.instances:  # on b, web.2 gets what worker.1 had
+        instance.port = {"web": 5098, "worker": 5600}.get(instance.type, 6000) + instance.number
+        instance.command = f"{instance.command} $PORT"
+    hosts, system = FakeHosts(), engine()
+    driver(hosts).perform(deploy(system, order(system, new)))
+    on_b = [(script, words) for script, host, words in hosts.log if host == "deploy@b"]
+    changes = [(script, words) for script, words in on_b if script in ("STOP", "INSTALL", "TARGETS", "LAUNCH")]
+    assert [script for script, _ in changes] == ["INSTALL", "STOP", "TARGETS", "LAUNCH"]
+    assert changes[1][1] == ("shop-worker@1.service", "shop-worker.*.socket", "shop-worker@1.time[r]")
+    assert changes[2][1] == ("shop-job@1.service", "shop-worker@1.service")
+    assert changes[3][1] == ("restart", "shop-web@2.service")
+
+
 def test_an_image_is_refused() -> None:
     system = engine(image="shop:1")
     with pytest.raises(EngineError, match=r"^procman.toml:1: \[on\.lan\] has an image$"):

@@ -526,3 +526,20 @@ def test_down_leaves_nothing_of_the_application_and_everything_of_another(shop: 
         listed = ("systemctl", "list-units", "--all", "--plain", "--no-legend", "shop*")
         wait_for(partial(is_silent, host, *listed), "systemd has forgotten all units")
     assert "shop is not deployed to lan" in shop.call("ps", code=1).err
+
+
+def test_a_port_can_move_to_another_type_of_a_new_version(machines: Machines, shop: Shop) -> None:
+    for host in machines.hosts:
+        put_python(host.root)
+    serve = "exec python -m http.server $PORT"
+    shop.write("Procfile", f"web: {serve}\nworker: {serve}\n")
+    ports = (
+        "[process.web]\nready = {{ tcp = true }}\nport = {}\n[process.worker]\nready = {{ tcp = true }}\nport = {}\n"
+    )
+    shop.write("procman.toml", TABLE + ports.format(5000, 5100))
+    shop.deploy("v1", "-m", "web=4,worker=4")
+    assert shop.rows()["worker.4"]["port"] == 5103
+    shop.write("procman.toml", TABLE + ports.format(5103, 5300))  # web.1 and worker.4 are on the same machine
+    assert "v2 is deployed (was v1)" in shop.deploy("v2").out
+    assert {(row["state"], row["version"]) for row in shop.rows().values()} == {("running", "v2")}
+    assert shop.rows()["web.1"]["port"] == 5103

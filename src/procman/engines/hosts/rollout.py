@@ -202,6 +202,24 @@ class Rollout:
         new = self.new_record(before).after(restorable)
         yield from install(self.machines, new, before, list(self.files))
 
+    def make_way(self, before: Record | None) -> Steps[list[str]]:
+        """Stop what has a port that another one is to have on its host, and return the names of these instances.
+
+        They cannot wait until the others are up, which would wait for the port.
+        """
+        if before is None:
+            return []
+        new = self.machines.require_record()
+        serving = {service.name for service in lasting_application(self.release).services if service.serves}
+        takers = {(host, new.port(name)): name for name, host in new.instances.items() if type_of(name) in serving}
+        gone = {
+            name: host
+            for name, host in before.instances.items()
+            if type_of(name) in serving and takers.get((host, before.port(name)), name) != name
+        }
+        yield from self.machines.stop(gone, {name: host for name, host in new.instances.items() if name not in gone})
+        return list(gone)
+
 
 def _lines(outcome: Outcome) -> tuple[str, ...]:
     """Return the last lines of a command that failed, or what systemd-run says if it could not run it."""

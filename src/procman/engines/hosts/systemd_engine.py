@@ -126,7 +126,8 @@ class Systemd:
         yield from self._rollout.switch(self._before, self._restorable)
         record = self._machines.require_record()
         old = self._before.instances if self._before is not None else {}
-        stay = [name for name in self._wanted() if old.get(name) == record.instances[name]]
+        gone = yield from self._rollout.make_way(self._before)
+        stay = [name for name in self._wanted() if old.get(name) == record.instances[name] and name not in gone]
         first, *self._waves = halves(stay) or [[]]
         yield from self._start_targets([name for name in self._wanted() if name not in stay], first)
 
