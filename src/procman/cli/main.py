@@ -69,6 +69,10 @@ def _perform(invocation: Invocation) -> int:
         end_by_interrupt()
         _require_folder()
         return _start(invocation)
+    if invocation.command == "start":
+        from procman.cli.remote.dispatch import with_json
+
+        invocation = with_json(invocation)
     raise_interrupts()
     _require_folder()
     try:

@@ -293,6 +293,17 @@ def test_an_error_is_an_object_with_json(project: Project, capfd: pytest.Capture
     assert answer == {"ok": False, "error": "the engine sleeps", "hint": "wake it", "code": 1}
 
 
+def test_start_prints_json_like_the_others_at_a_destination(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["start", "--on", "production", "--json", "web"]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    assert (answer["ok"], answer["destination"]) == (True, "production")
+    assert "start web" in project.commands
+    assert main(["start", "--json", "--on", "elsewhere"]) == 2
+    assert json.loads(capfd.readouterr().out)["error"] == 'unknown destination "elsewhere"'
+
+
 def test_counts_are_kept_of_what_the_last_deployment_did_not_start(project: Project) -> None:
     project.before = Deployed("1", {"worker": 1}, has_run=False, asked={"web": 3, "worker": 4, "gone": 2})
     assert main(["deploy"]) == 0

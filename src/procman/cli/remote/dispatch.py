@@ -41,6 +41,15 @@ def is_remote(invocation: Invocation) -> bool:
     return given or (bool(name) and invocation.command in _VERBS)
 
 
+def with_json(invocation: Invocation) -> Invocation:
+    """Return ``start --json`` with the option of the other commands: on this machine, it is a format of lines."""
+    from procman.cli.options.option import Invocation
+    from procman.cli.options.table import JSON
+
+    given = {JSON if "--json" in option.flags else option: texts for option, texts in invocation.given.items()}
+    return Invocation(invocation.command, given, invocation.words, invocation.after_dashes)
+
+
 def perform(invocation: Invocation) -> int:
     """Perform a command at a destination, and return its exit code."""
     module, _, name = _VERBS[invocation.command].partition(":")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WATCH_INTERVAL = 2.0  # seconds
 _LOCK_SPARE = 60.0  # seconds that a change may take beside the time of its instances
-_OF_START = ("on", "procfile", "root", "color")  # settings of `start` that have a meaning at a destination
+_OF_START = ("on", "procfile", "root", "color", "as_json")  # settings of `start` that have a meaning at a destination
 _CLEAR_SCREEN = b"\x1b[H\x1b[J"
 
 
