@@ -9,6 +9,7 @@ from functools import wraps
 
 from procman.engines.calls import TIMEOUT, Call
 from procman.engines.interface import EngineError
+from procman.export.grammar import no_expansion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +114,15 @@ def variables(values: Mapping[str, str]) -> Variables:
     lines = "".join(f"{name}={value}\n" for name, value in values.items() if name not in broken)
     options = (*(("--env-file=/dev/stdin",) if lines else ()), *(f"--env={name}" for name in broken))
     return Variables(options, lines.encode(), broken)
+
+
+def without_expansion(value: object) -> object:
+    """Return part of a file of Compose or of a stack in which Docker expands no variable: each ``$`` is doubled."""
+    if isinstance(value, str):
+        return no_expansion(value)
+    if isinstance(value, dict):
+        return {key: without_expansion(one) for key, one in value.items()}
+    return [without_expansion(one) for one in value] if isinstance(value, list) else value
 
 
 def require_new_enough(version: str) -> None:

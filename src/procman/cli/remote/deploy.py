@@ -30,7 +30,7 @@ def perform(invocation: Invocation) -> int:
     remote = Remote(invocation)
     if remote.given.get("unlock"):
         remote.perform(remote.engine.unlock(""))
-        _print(remote, "the lock is removed", unlocked=True)
+        remote.answer("the lock is removed", unlocked=True)
         return EXIT_OK
     remote.require("deploy")
     if any(option.setting == "image" for option in invocation.given):
@@ -80,18 +80,10 @@ def _show_deployment(remote: Remote, done: Deployment) -> None:
     was = f" (was {done.before})" if done.before and done.before != done.version else ""
     running = ", ".join(f"{name} {count}" for name, count in counts.items())
     now = time.time()
-    _print(
-        remote,
+    remote.answer(
         f"{remote.destination.name}: {what} is deployed{was}{f': {running}' if running else ''}",
         version=done.version,
         before=done.before or None,
         image=done.image or None,
         instances=[record_of(one, now) for one in remote.display.sorted(done.instances)],
     )
-
-
-def _print(remote: Remote, sentence: str, **more: object) -> None:
-    if remote.given.get("as_json"):
-        print_json({"ok": True, "destination": remote.destination.name, "said": remote.display.said, **more})
-    else:
-        sys.stdout.write(f"{sentence}\n")

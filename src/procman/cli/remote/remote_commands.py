@@ -72,7 +72,7 @@ def scale(invocation: Invocation) -> int:
         return targets
 
     targets = remote.perform(steps())
-    return _done(remote, "scaled: " + ", ".join(f"{name}={count}" for name, count in targets.items()), counts=targets)
+    return remote.answer("scaled: " + ", ".join(f"{name}={count}" for name, count in targets.items()), counts=targets)
 
 
 def restart(invocation: Invocation) -> int:
@@ -88,7 +88,7 @@ def restart(invocation: Invocation) -> int:
         yield from _alone(remote, counts, work, lambda: _wait(remote, counts))
 
     remote.perform(steps())
-    return _done(remote, f"restarted: {', '.join(names) or 'all'}")
+    return remote.answer(f"restarted: {', '.join(names) or 'all'}")
 
 
 def stop(invocation: Invocation) -> int:
@@ -102,7 +102,7 @@ def stop(invocation: Invocation) -> int:
         yield from _alone(remote, counts, remote.engine.stop(chosen))
 
     remote.perform(steps())
-    return _done(remote, f"stopped: {', '.join(names) or 'all'}")
+    return remote.answer(f"stopped: {', '.join(names) or 'all'}")
 
 
 def start(invocation: Invocation) -> int:
@@ -123,7 +123,7 @@ def start(invocation: Invocation) -> int:
         yield from _alone(remote, counts, remote.engine.start(chosen), wait)
 
     remote.perform(steps())
-    return _done(remote, f"started: {', '.join(names) or 'all'}")
+    return remote.answer(f"started: {', '.join(names) or 'all'}")
 
 
 def down(invocation: Invocation) -> int:
@@ -133,7 +133,7 @@ def down(invocation: Invocation) -> int:
     if invocation.words:
         raise UsageError("down removes everything at a destination", "procman stop stops single process types")
     remote.perform(remote.engine.down())
-    return _done(remote, f"{remote.app} is removed from {remote.destination.name}")
+    return remote.answer(f"{remote.app} is removed from {remote.destination.name}")
 
 
 def why(invocation: Invocation) -> int:
@@ -214,11 +214,3 @@ def _meant(name: str, counts: Mapping[str, int], target: Target) -> list[str]:
 def _wait(remote: Remote, counts: Mapping[str, int]) -> Steps[None]:
     if remote.given.get("wait", True):
         yield from wait_or_explain(remote.engine, counts, remote.timeout)
-
-
-def _done(remote: Remote, sentence: str, **more: object) -> int:
-    if remote.given.get("as_json"):
-        print_json({"ok": True, "destination": remote.destination.name, "said": remote.display.said, **more})
-    else:
-        sys.stdout.write(f"{sentence}\n")
-    return EXIT_OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from procman.cli.control.connection import own_options
+from procman.cli.control.connection import own_options, print_json
 from procman.cli.options.option import Invocation
 from procman.cli.options.precedence import CONFIG_KEYS, settle
 from procman.cli.remote.display import Display
@@ -17,7 +17,7 @@ from procman.engines.ending_signals import EndedError
 from procman.engines.engine_registry import find
 from procman.engines.interface import EngineError, Target
 from procman.engines.runner import Runner
-from procman.errors import EXIT_CANNOT_EXECUTE, UsageError
+from procman.errors import EXIT_CANNOT_EXECUTE, EXIT_OK, UsageError
 from procman.export.application import app_name, check_app
 
 TYPE_CHECKING = False
@@ -65,6 +65,14 @@ class Remote:
             return Runner(self.display.show).perform(steps)
         except EndedError as error:
             raise EngineError(f"ended by {signal_name(error.number)}", exit_code=128 + error.number) from None
+
+    def answer(self, sentence: str, **more: object) -> int:
+        """Print the result of a command that has succeeded: one object with ``--json``, else a sentence."""
+        if self.given.get("as_json"):
+            print_json({"ok": True, "destination": self.destination.name, "said": self.display.said, **more})
+        else:
+            sys.stdout.write(f"{sentence}\n")
+        return EXIT_OK
 
     @property
     def owner(self) -> str:

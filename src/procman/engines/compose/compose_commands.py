@@ -197,7 +197,8 @@ class Commands:
             raise EngineError(f"the command cannot be run: {created.complaint}")
         container = created.text.strip()
         if one.script:
-            copied = yield from run(self.docker("cp", "-", f"{container}:/", stdin=_tar(ENVIRONMENT, one.script)))
+            tar = tar_of(ENVIRONMENT, one.script.encode(), 0o444)  # any user of the container may read it
+            copied = yield from run(self.docker("cp", "-", f"{container}:/", stdin=tar))
             if not copied.ok:
                 yield from run(self.docker("rm", "--force", container))
                 raise EngineError(f"the command gets no environment: {copied.complaint}")
@@ -221,13 +222,13 @@ def _host(address: str) -> str:
     return urlsplit(address).hostname or ""
 
 
-def _tar(path: str, text: str) -> bytes:
-    """Return a tar file with one file, which any user of the container can read."""
+def tar_of(path: str, data: bytes, mode: int) -> bytes:
+    """Return a tar file with one file, as `docker cp` reads it."""
     import tarfile  # loads three compressors
 
-    data, buffer = text.encode(), io.BytesIO()
+    buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         info = tarfile.TarInfo(path.lstrip("/"))
-        info.size, info.mode = len(data), 0o444
+        info.size, info.mode = len(data), mode
         tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 
 from procman.engines.compose.compose_names import APP, ENVIRONMENT, HASH, NUMBER, TYPE, VERSION, project_name
+from procman.engines.docker_cli import without_expansion
 from procman.export.application import LASTING, RELEASE, application, is_contract, own, seconds, secrets_of_commands
 from procman.export.container.check_commands import check_warnings, healthcheck, liveness
 from procman.export.container.compose import SUPPORTED, condition
@@ -106,7 +107,7 @@ class Project:
 
         It reads YAML, which has JSON's escapes, but one instead of two for a character beyond U+FFFF.
         """
-        text = json.dumps(_doubled(self.configuration()))
+        text = json.dumps(without_expansion(self.configuration()))
         return _PAIR.sub(_one_escape, text).encode()
 
     def configuration(self) -> Part:
@@ -336,14 +337,6 @@ def _one_off(
 def _one_escape(pair: re.Match[str]) -> str:
     high, low = (int(half, 16) for half in pair.groups())
     return f"\\U{0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF):08x}"
-
-
-def _doubled(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("$", "$$")
-    if isinstance(value, dict):
-        return {key: _doubled(one) for key, one in value.items()}
-    return [_doubled(one) for one in value] if isinstance(value, list) else value
 
 
 # What changes, for people ---------------------------------------------------------------------------------------------

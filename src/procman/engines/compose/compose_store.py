@@ -11,6 +11,7 @@ import json
 
 from procman.engines.calls import Call, Report, run
 from procman.engines.common_messages import name_taken
+from procman.engines.compose.compose_commands import tar_of
 from procman.engines.compose.compose_names import APP, project_name, volume_name
 from procman.engines.docker_cli import understood
 from procman.engines.docker_lock import DockerLock
@@ -78,7 +79,8 @@ class Store:
 
     def write(self, project: Project) -> Steps[None]:
         """Keep the deployed project."""
-        call = self._docker("cp", "-", f"{self._helper}:{_FOLDER}", stdin=_tar(_FILE, project.as_json()))
+        tar = tar_of(_FILE, project.as_json(), 0o600)
+        call = self._docker("cp", "-", f"{self._helper}:{_FOLDER}", stdin=tar)
         copied = yield from run(call)
         if not copied.ok:  # there is no such container, which docker says in several ways
             yield from self._create()
@@ -145,15 +147,3 @@ def _project(data: bytes) -> Project | None:
             return project_from_json(file.read() if file else b"")
     except (tarfile.TarError, ValueError):
         return None
-
-
-def _tar(name: str, data: bytes) -> bytes:
-    """Return a tar file with one file, which only root can read."""
-    import tarfile
-
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode = len(data), 0o600
-        tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()

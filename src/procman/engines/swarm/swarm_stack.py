@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from procman.engines.docker_cli import without_expansion
 from procman.engines.interface import EngineError
 from procman.engines.swarm.swarm_files import ONE_OFFS, half, started_first
 from procman.engines.swarm.swarm_names import APP, FOLDER, NAME, STOPPED, TYPE, VERSION, stack_name
@@ -32,7 +33,7 @@ from procman.export.container.containers import (
     swarm_service,
 )
 from procman.export.container.first_process import container_argv, signal_warnings, source, sourcing_argv
-from procman.export.grammar import assignments, no_expansion, sh
+from procman.export.grammar import assignments, sh
 from procman.export.overlay import overlay_warnings
 from procman.export.shell import SPECIAL_VARIABLES, signal_name
 
@@ -187,7 +188,7 @@ def _service(app: Application, service: Service, release: Release, secret: Secre
         "logging": _LOGGING,
         "deploy": _deploy(service, release, stopped, is_checked=bool(check)),
     }
-    return {key: _doubled(value) for key, value in part.items()}
+    return {key: without_expansion(value) for key, value in part.items()}
 
 
 def _plain(app: Application, given: Mapping[str, str]) -> dict[str, str]:
@@ -199,15 +200,6 @@ def _plain(app: Application, given: Mapping[str, str]) -> dict[str, str]:
 def no_templates(value: str) -> str:
     """Return a value that Swarm, which expands templates in variables, leaves as it is."""
     return value.replace("{{", '{{"{{"}}')
-
-
-def _doubled(value: object) -> object:
-    """Return a value with ``$`` doubled, since a stack's file may have variables."""
-    if isinstance(value, str):
-        return no_expansion(value)
-    if isinstance(value, dict):
-        return {key: _doubled(one) for key, one in value.items()}
-    return [_doubled(one) for one in value] if isinstance(value, list) else value
 
 
 def _deploy(service: Service, release: Release, stopped: int, *, is_checked: bool) -> Part:
