@@ -94,6 +94,27 @@ def test_a_root_that_vanishes_during_the_run_stops_nothing(place: Place) -> None
     assert kit.running(argument) == []
 
 
+def test_a_root_that_is_removed_and_made_again_is_used(place: Place) -> None:
+    root = place.folder / "app"
+    root.mkdir()
+    (root / "Procfile").write_text("web: cat version; exec sleep 1000\n")
+    (root / "version").write_text("one\n")
+    program = kit.wrapper(place, f'cd {root} && exec "$PROCMAN" "$@"')
+    session = place.session("start", program=program)
+    session.wait_for(r"\| one")
+    shutil.copytree(root, place.folder / "new")
+    shutil.rmtree(root)
+    (place.folder / "new").rename(root)
+    (root / "version").write_text("two\n")
+    assert place.call("signal", "-d", str(root), "KILL", "web").code == 0
+    session.wait_for(r"\| two")
+    (root / "version").write_text("three\n")
+    assert place.call("restart", "-d", str(root), "web").code == 0
+    session.wait_for(r"\| three")
+    session.signal(signal.SIGTERM)
+    assert session.wait() == 0
+
+
 @pytest.mark.parametrize("line", ["sleep 1000", "echo up; sleep 1000"])
 def test_a_folder_of_a_process_that_vanishes_is_named(place: Place, line: str) -> None:
     folder = place.folder / "app"

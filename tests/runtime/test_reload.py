@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,24 @@ def test_a_working_folder_that_is_gone_is_told(folder: Path, monkeypatch: pytest
     monkeypatch.chdir(gone)
     gone.rmdir()
     supervisor = Supervisor(plan.instances)
-    with pytest.raises(UsageError, match="the folder that this session runs in is gone"):
-        reload_plans(supervisor, PlanSource(settings, plan, {}, str(folder)), supervisor.instances.values())
+    source = PlanSource(settings, plan, {}, str(gone))
+    with pytest.raises(UsageError, match="gone: the folder that this session was started in is gone"):
+        reload_plans(supervisor, source, supervisor.instances.values())
+
+
+def test_a_working_folder_that_was_made_again_is_entered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = folder / "app"
+    app.mkdir()
+    monkeypatch.chdir(app)
+    write("Procfile", "web: serve\n")
+    plan, settings = planned()
+    shutil.rmtree(app)
+    app.mkdir()
+    (app / "Procfile").write_text("web: serve --more\n")
+    supervisor = Supervisor(plan.instances)
+    source = PlanSource(settings, plan, {}, str(app))
+    assert reload_plans(supervisor, source, supervisor.instances.values()) == ["web: command is now serve --more"]
+    assert os.getcwd() == str(app)
 
 
 def test_a_starting_folder_that_is_none_any_more_is_told(folder: Path) -> None:

@@ -124,7 +124,7 @@ class PlanSource:
         try:
             now = os.getcwd()
         except FileNotFoundError:
-            raise UsageError(f"{self.root}: the folder that this session runs in is gone") from None
+            now = ""  # it was removed: if another one is in its place, we stay in that
         try:
             os.chdir(self._here)
         except OSError as error:
@@ -132,7 +132,8 @@ class PlanSource:
         try:
             return _read_in_time(read)
         finally:
-            os.chdir(now)
+            if now:
+                os.chdir(now)
 
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Return the process types of each group, from the overlay as it is now; none if it cannot be read."""

@@ -138,8 +138,22 @@ def test_a_child_starts_in_its_folder_and_we_stay_in_ours(
 def test_a_folder_is_entered_only_if_it_is_another_one(
     spawned: Spawned, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(folder)
     monkeypatch.setattr(os, "chdir", lambda _folder: pytest.fail("it is there already"))
     spawned.start("web", str(folder), str(folder), f"{folder}/bin")
+
+
+def test_a_folder_that_was_made_again_is_entered(
+    spawned: Spawned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rename(tmp_path / "old")
+    here.mkdir()
+    spawned.start("web", str(here), str(here), "/bin")
+    assert [cwd for *_, cwd in spawned.calls] == [str(here)]
+    assert os.getcwd() == str(tmp_path / "old")
 
 
 def test_a_child_that_fails_leaves_us_in_our_folder(

@@ -111,7 +111,8 @@ def start_command(
         return spawn_process(program, words, env, DEFAULT_IN_CHILDREN, actions, new_session=True)
 
     def spawn() -> int:
-        return limit.spawn(start) if cwd == here else _spawn_in(cwd, lambda: limit.spawn(start))
+        is_here = cwd == here and _is_current(here)
+        return limit.spawn(start) if is_here else _spawn_in(cwd, lambda: limit.spawn(start))
 
     program, words = launch(command, env.get("PATH"), cwd, before=before)
     try:
@@ -153,6 +154,14 @@ def spawn_process(
     from procman.runtime.processes.fork_exec import fork_exec
 
     return fork_exec(program, words, env, default_signals, actions, new_session)
+
+
+def _is_current(folder: str) -> bool:
+    """Return whether this is still the current folder: one that was removed and made again is another."""
+    try:
+        return os.path.samestat(os.stat("."), os.stat(folder))
+    except OSError:
+        return True  # it is gone: the program sees that, and is started again
 
 
 def _spawn_in(folder: str, spawn: Callable[[], int]) -> int:
