@@ -153,6 +153,9 @@ def test_names_are_those_of_the_session(made: Made) -> None:
     assert recording.require_names(["web", "front", "system", "m*"]) == ["web", "web", "system", "m*"]
     with pytest.raises(UsageError, match='no process "back" in the recorded session a-1'):
         recording.require_names(["web", "back"])
+    with pytest.raises(UsageError) as raised:
+        recording.require_names(["wbe"])
+    assert raised.value.hint == 'did you mean "web"?'
 
 
 def test_another_procfile_with_the_same_short_name_is_another(made: Made) -> None:

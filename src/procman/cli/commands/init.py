@@ -53,7 +53,7 @@ def perform(invocation: Invocation) -> int:
 def _require_none() -> None:
     """Raise UsageError if the folder has a Procfile, by this or a similar name."""
     if os.path.lexists(PROCFILE):
-        raise UsageError(f"{PROCFILE} exists, and init never overwrites a file", "procman check checks it")
+        raise UsageError(f"{PROCFILE} exists, and init never overwrites a file", "procman check reports mistakes in it")
     others = procfiles("")
     if others:
         raise UsageError(f"{others[0]} is a Procfile already", f"procman start -f {others[0]}")

@@ -10,6 +10,7 @@ from procman.cli.control.recorded_file import RecordedFile, as_object
 from procman.config.state_folder import require_own, state_folder
 from procman.core.procfile.selection import matches
 from procman.core.text.record_format import END, LIFE, STREAMS
+from procman.core.text.suggest import did_you_mean
 from procman.errors import UsageError
 from procman.output.sinks.record_files import FOLDER, record_name, recorded
 from procman.output.stamp import utc
@@ -161,7 +162,9 @@ class Recording:
             if not types and not any(matches(name, one) for one in known):
                 known += [chunk.name for chunk in self._chunks() if chunk.kind == LIFE]
                 if not any(matches(name, one) for one in known):
-                    raise UsageError(f'there is no process "{name}" in the recorded session {self.session}')
+                    near = dict.fromkeys(one.partition(".")[0] for one in known)
+                    message = f'there is no process "{name}" in the recorded session {self.session}'
+                    raise UsageError(message, did_you_mean(name, tuple(near)))
             wanted += types or [name]
         return wanted
 
