@@ -142,10 +142,10 @@ def test_supervisord_starts_neither_a_release_nor_what_starts_by_hand() -> None:
     configuration.read_string(export.files["app.conf"])
     starts = {name: section.get("autostart", "true") for name, section in configuration.items() if ":" in name}
     assert [name for name, value in starts.items() if value == "false"] == [
-        "program:app-lazy.1",
-        "program:app-release.1",
+        "program:app.lazy.1",
+        "program:app.release.1",
     ]
-    assert configuration["program:app-release.1"]["autorestart"] == "false"
+    assert configuration["program:app.release.1"]["autorestart"] == "false"
     assert "sh /etc/supervisor/conf.d/app/release.1.sh &&\n" in export.files["app.conf"]
 
 
@@ -438,3 +438,11 @@ def test_stop_scripts_stay_while_a_supervisor_may_need_them(tmp_path: Path) -> N
     assert export(1) == stay
     (folder / "supervise").rmdir()
     assert export(1) == []
+
+
+def test_a_program_of_supervisord_has_the_name_of_no_other_application() -> None:
+    shop = Export("supervisord", plan_of("web-api: ./a\n"), app="shop").files["shop.conf"]
+    other = Export("supervisord", plan_of("api: ./b\n"), app="shop-web").files["shop-web.conf"]
+    sections = [line for line in (shop + other).splitlines() if line.startswith("[program:")]
+    assert sections == ["[program:shop.web-api.1]", "[program:shop-web.api.1]"]
+    assert "programs=shop.web-api.1\n" in shop

@@ -124,9 +124,17 @@ def _configuration(app: Application, options: ExportOptions) -> str:
         f"Stop:     supervisorctl stop {app.name}:*",
         sign=";",
     )
-    programs = ",".join(f"{app.name}-{instance.name}" for _, instance in app.instances)
+    programs = ",".join(_program_name(app, instance) for _, instance in app.instances)
     sections = [_program(app, service, instance, options) for service, instance in app.instances]
     return "\n".join([comment, f"[group:{app.name}]\nprograms={programs}\n", *sections])
+
+
+def _program_name(app: Application, instance: InstancePlan) -> str:
+    """Return a name that no other application has, since supervisord merges sections of the same name.
+
+    With a hyphen, ``web-api.1`` of ``shop`` would be ``api.1`` of ``shop-web``; no process type has a dot in its name.
+    """
+    return f"{app.name}.{instance.name}"
 
 
 def _releases(app: Application) -> list[str]:
@@ -136,7 +144,7 @@ def _releases(app: Application) -> list[str]:
 def _program(app: Application, service: Service, instance: InstancePlan, options: ExportOptions) -> str:
     stop = service.stop
     lines = [
-        f"[program:{app.name}-{instance.name}]",
+        f"[program:{_program_name(app, instance)}]",
         f"process_name={instance.name}",
         f'command=/bin/sh "%(here)s/{app.name}/{instance.name}.sh"',
         *_restart(service, options.keep_trying),
