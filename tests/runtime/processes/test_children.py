@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -140,6 +141,23 @@ def test_a_folder_that_is_gone_is_the_reason_and_not_the_command(
     with pytest.raises(SpawnError) as caught:
         children.spawn(plan)
     assert caught.value.reason == f"{plan.cwd}: not a directory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the size of one string")
+def test_what_is_too_large_for_the_system_is_named(kernel: Kernel, children: Children) -> None:
+    large, many, words = a_plan("web.1"), a_plan("web.1"), a_plan("web.1", f"echo {'x' * 140_000}")
+    large.lay_under({"KEY": "k" * 140_000})
+    many.lay_under({f"A{number}": "a" * 100_000 for number in range(30)} | {"B": "b" * 120_000})
+    for plan, reason in (
+        (large, "KEY has 140,005 bytes, and the system takes at most 131,072 for a variable"),
+        (words, "the command has 140,006 bytes, and the system takes at most 131,072 for a command"),
+        (many, "more than the system takes; B is the largest"),
+    ):
+        kernel.refusals = [OSError(errno.E2BIG, "text")]
+        with pytest.raises(SpawnError) as caught:
+            children.spawn(plan)
+        assert caught.value.reason.startswith("cannot start: ")
+        assert caught.value.reason.endswith(reason)
 
 
 def open_count() -> int:

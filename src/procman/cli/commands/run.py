@@ -15,7 +15,7 @@ from procman.runtime.processes.spawn import find_program, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from procman.cli.options.option import Invocation
     from procman.core.model.plan import Environment
@@ -63,7 +63,7 @@ def run(settings: Settings, invocation: Invocation, more: Mapping[str, str] | No
             raise _not_found(argv[0], _search(environment, env, cwd), procfile)
         return _run(program, argv, env, cwd, settings.timeout)
     except OSError as error:
-        raise _cannot_run(argv[0], _search(environment, env, cwd), error) from None
+        raise _cannot_run(argv, _search(environment, env, cwd), env, error) from None
 
 
 def _run(program: str, argv: list[str], env: dict[str, str], cwd: str, grace: float) -> int:
@@ -169,7 +169,13 @@ def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
     return whereabouts or f"not a program on PATH{f', nor a process in {procfile.name}' if procfile else ''}"
 
 
-def _cannot_run(name: str, search: Search, error: OSError) -> CommandError:
+def _cannot_run(argv: Sequence[str], search: Search, env: Mapping[str, str], error: OSError) -> CommandError:
+    name = argv[0]
+    if error.errno == errno.E2BIG:
+        from procman.runtime.processes.diagnosis import what_is_too_large
+
+        words = what_is_too_large(max(argv, key=len), env)
+        return CommandError(f"{name} cannot be started: {words}", EXIT_CANNOT_EXECUTE)
     trouble = search.trouble_of(name) if error.errno == errno.ENOENT else None
     if trouble is not None:
         return CommandError(trouble.message, trouble.code, trouble.hint)

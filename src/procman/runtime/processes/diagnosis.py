@@ -34,6 +34,7 @@ _OTHER_NAMES = {"python": "python3", "pip": "pip3"}  # a bare Debian has only th
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh"))
 _BEFORE = frozenset(("!", "{", "if", "then", "while", "do", "else", "exec", "command", "nohup"))  # a program follows
 _UNKNOWN = frozenset("$`*?~<>(")  # a word with one of these is not yet what the shell will look for
+LONGEST_STRING = 32 * 4096  # bytes of one argument or variable on Linux: MAX_ARG_STRLEN with pages of 4 KiB
 _ELSEWHERE = frozenset(("cd", "pushd", "chdir"))
 _ANYTHING = frozenset((".", "source", "export", "eval", "alias", "set", "hash"))  # PATH may change with it
 
@@ -246,6 +247,8 @@ def lasting_spawn_error(plan: InstancePlan, error: OSError) -> SpawnError:
         return SpawnError(error.words, ExitStatus(code=126))
     if error.errno == errno.ENOENT:
         return SpawnError(_missing(plan), ExitStatus(code=127))
+    if error.errno == errno.E2BIG:
+        return SpawnError(f"cannot start: {what_is_too_large(plan.command, plan.env)}", ExitStatus(code=126))
     return SpawnError(f"cannot start: {error.strerror or error}", ExitStatus(code=126))
 
 
@@ -254,3 +257,14 @@ def _missing(plan: InstancePlan) -> str:
     name = plan.command.split()[0]
     trouble = Search(plan.env.get("PATH"), plan.cwd).trouble_of(name)
     return trouble.message if trouble is not None and not trouble.missing else f"{name}: not found"
+
+
+def what_is_too_large(command: str, env: Mapping[str, str]) -> str:
+    """Return why the system finds a command and its variables too large; see execve(2)."""
+    sizes = {name: len(os.fsencode(f"{name}={value}")) + 1 for name, value in env.items()}
+    largest = max(sizes, key=lambda name: sizes[name], default="")
+    for what, size in (("the command", len(os.fsencode(command)) + 1), (largest, sizes.get(largest, 0))):
+        if sys.platform == "linux" and size > LONGEST_STRING:
+            kind = "a command" if what == "the command" else "a variable"
+            return f"{what} has {size:,} bytes, and the system takes at most {LONGEST_STRING:,} for {kind}"
+    return f"its variables have {sum(sizes.values()):,} bytes, more than the system takes; {largest} is the largest"
