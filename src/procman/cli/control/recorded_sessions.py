@@ -9,7 +9,7 @@ from procman.cli.colors import painted, palette_for, write
 from procman.cli.columns import aligned
 from procman.cli.control.connection import own_options, print_json
 from procman.cli.control.recorded import KILLED, RUNNING, Recording, all_records
-from procman.cli.control.sessions import reach_all
+from procman.cli.control.sessions import folder_and_procfile, reach_all
 from procman.errors import UsageError
 
 TYPE_CHECKING = False
@@ -73,15 +73,14 @@ def _print_table(rows: list[Record], color: object) -> None:
 
 
 def _cells(row: Record) -> tuple[str, ...]:
-    folder, procfile = str(row["root"]), str(row["procfile"])
-    other = "" if procfile == f"{folder.rstrip('/')}/Procfile" else f" ({procfile})"
+    folder = folder_and_procfile(str(row["root"]), str(row["procfile"]))
     state = str(row["state"])
     if state != RUNNING:
         how = KILLED if state == KILLED else f"exit status {row['exit_status']}"
         state = f"{_moment(row['ended'])}, {how}"
     size = row["size"]
     record = _size(size) if isinstance(size, int) else "-"
-    return (str(row["session"]), f"{folder}{other}", _moment(row["began"]), state, record)
+    return (str(row["session"]), folder, _moment(row["began"]), state, record)
 
 
 def _size(size: int) -> str:

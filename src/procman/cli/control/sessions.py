@@ -139,11 +139,15 @@ def _print_table(rows: list[Record], color: object) -> None:
         write(sys.stdout, f"{painted(line, palette.failure if row['failed'] else '', palette)}\n")
 
 
+def folder_and_procfile(folder: str, procfile: str) -> str:
+    """Return the folder of a session, with the Procfile only if that has another name or is elsewhere."""
+    return folder if procfile == f"{folder.rstrip('/')}/Procfile" else f"{folder} ({procfile})"
+
+
 def _cells(row: Record) -> tuple[str, ...]:
-    """Return a row as strings. The Procfile is named only if it has another name or is elsewhere."""
-    folder, procfile, age, ports = str(row["folder"]), str(row["procfile"]), row["age"], row["ports"]
+    age, ports = row["age"], row["ports"]
     assert isinstance(age, float)
     assert isinstance(ports, list)
-    other = "" if procfile == f"{folder.rstrip('/')}/Procfile" else f" ({procfile})"
     state = f"{row['running']} of {row['processes']}" + (", stopping" if row["stopping"] else "")
-    return (f"{folder}{other}", str(row["pid"]), format_duration(age), state, " ".join(map(str, ports)) or "-")
+    folder = folder_and_procfile(str(row["folder"]), str(row["procfile"]))
+    return (folder, str(row["pid"]), format_duration(age), state, " ".join(map(str, ports)) or "-")
