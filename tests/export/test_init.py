@@ -15,7 +15,9 @@ import harness
 from export.plans import Export, plan_of
 from procman.core.model.checks import Check
 from procman.core.model.dependency import Dependency
+from procman.core.model.listen import Listen, ListeningSocket
 from procman.core.model.plan import RestartPolicy, StopPolicy
+from procman.errors import UsageError
 from procman.export.application import average_backoff, budget_window, patience
 from procman.export.options import ExportOptions
 from procman.export.registry import BUILT_IN, stop_commands
@@ -446,3 +448,14 @@ def test_a_program_of_supervisord_has_the_name_of_no_other_application() -> None
     sections = [line for line in (shop + other).splitlines() if line.startswith("[program:")]
     assert sections == ["[program:shop.web-api.1]", "[program:shop-web.api.1]"]
     assert "programs=shop.web-api.1\n" in shop
+
+
+@pytest.mark.parametrize("format_name", ["systemd", "quadlet"])
+def test_an_account_is_one_line_and_nothing_in_it_is_expanded(format_name: str) -> None:
+    listen = Listen((ListeningSocket("a", "/srv/app/a.sock"),))
+    plan = plan_of("web: ./web\n", {"web": {"listen": listen}})
+    export = Export(format_name, plan, user="a%h")
+    assert "User=a%%h\n" in "".join(export.files.values())
+    assert "User=a%h\n" not in "".join(export.files.values())
+    with pytest.raises(UsageError, match="it contains a control character"):
+        Export(format_name, plan, user="a\nExecStartPre=/bin/true")

@@ -182,7 +182,7 @@ def _container(app: Application, service: Service, options: ExportOptions, folde
     return [
         f"ContainerName={app.name}-{service.name}-%i",
         f"Image={escaped(image_of(app, options), 'Quadlet', 'the image', systemd_path)}",
-        *([f"User={options.user}"] if options.user else []),
+        *([f"User={escaped(options.user, 'Quadlet', 'the user', systemd_path)}"] if options.user else []),
         f"Exec={words}",
         *([f"EnvironmentFile={folder}/{service.name}.podman.env"] if kept else []),
         *(f"PodmanArgs=--env={name}" for name in names),

@@ -227,7 +227,7 @@ def _unit(app: Application, service: Service, options: ExportOptions, folder: st
 def _process(app: Application, service: Service, options: ExportOptions, folder: str) -> list[str]:
     command = escaped(direct(service.command), "systemd", f"the command of {service.name}", systemd_word)
     root = escaped(service.cwd, "systemd", "the path of the application", systemd_path)
-    account = options.account if not options.user_units else ""
+    account = "" if options.user_units else escaped(options.account, "systemd", "the account", systemd_path)
     return [
         *(ONE_SHOT if is_awaited(app, service) else type_lines(service)),
         *([f"User={account}"] if account else []),

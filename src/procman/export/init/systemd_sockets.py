@@ -85,7 +85,8 @@ def _unit(
     root: str,
 ) -> str:
     assert instance.listen is not None
-    address, owner = one.address, options.account if not options.user_units else ""
+    address = one.address
+    owner = "" if options.user_units else escaped(options.account, "systemd", "the account", systemd_path)
     if one.is_path:
         below = posixpath.relpath(address, root)
         moved = address if below.startswith("..") else posixpath.join(service.root, below)
