@@ -105,7 +105,7 @@ def read_text(path: str) -> tuple[str | None, int]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: this is not UTF-8", "save the file as UTF-8") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+        raise _unreadable(path, error) from None
 
 
 def require_trustworthy(path: str, mode: int) -> None:

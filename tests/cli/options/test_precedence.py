@@ -333,7 +333,7 @@ def test_a_config_file_that_is_no_text_is_told(folder: Path, name: str) -> None:
         settled()
     (folder / name).unlink()
     (folder / name).mkdir()
-    with pytest.raises(ConfigError, match=rf"{name} cannot be read"):
+    with pytest.raises(ConfigError, match=rf"{name} is a folder, not a file"):
         settled()
 
 
