@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from e2e.screen import on_terminal
+from faults import kit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_a_process_that_does_not_run_is_left_alone(place: Place, way: str) -> No
         assert place.call("resume", "web").code == 0
         session.wait_for("web.1 resumed")
     else:
-        os.kill(pid, signal.SIGSTOP)
+        kit.stop(pid)
         (place.folder / "well").unlink()
         session.wait_for(r"procman leaves it alone, because it is stopped by a signal")
         os.kill(pid, signal.SIGCONT)

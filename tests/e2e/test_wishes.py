@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 
 import harness
+from faults import kit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +119,6 @@ def test_a_pause_is_an_event_and_a_signal_from_elsewhere_is_seen(place: Place) -
     assert place.call("resume", "web").code == 0
     session.wait_for("web.1 resumed")
     [row] = json.loads(place.call("ps", "--json").out)["instances"]
-    os.kill(row["pid"], signal.SIGSTOP)
+    kit.stop(row["pid"])
     assert " stopped " in place.call("ps").out
     assert "web.1: stopped by a signal" in place.call("why", "web").out

@@ -120,6 +120,17 @@ def wait_until(true: Callable[[], object], what: str, limit: float = LIMIT) -> N
         time.sleep(0.01)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process."""
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def stop(pid: int) -> None:
+    """Stop a process by a signal, and wait until it is: it has to run once more for that."""
+    kill(pid, number=signal.SIGSTOP)
+    wait_until(lambda: is_stopped(pid), "the stop")
+
+
 def wait_gone(*arguments: str, limit: float = LIMIT) -> None:
     """Wait until no process with one of these arguments runs."""
     wait_until(lambda: not any(map(running, arguments)), f"the end of {[(a, running(a)) for a in arguments]}", limit)

@@ -107,11 +107,7 @@ def test_a_proc_of_another_namespace_misleads_nobody(place: Place) -> None:
 
 def _suspend(guardian: int, manager: int) -> None:
     kit.kill(guardian, number=signal.SIGTSTP)
-    kit.wait_until(lambda: _is_stopped(guardian) and _is_stopped(manager), "both to stop")
-
-
-def _is_stopped(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    kit.wait_until(lambda: kit.is_stopped(guardian) and kit.is_stopped(manager), "both to stop")
 
 
 def test_a_suspended_session_wakes_and_ends_whatever_proc_says(place: Place) -> None:
@@ -127,7 +123,7 @@ def test_a_suspended_session_wakes_and_ends_whatever_proc_says(place: Place) -> 
     guardian, manager = roles["guardian"], roles["manager"]
     _suspend(guardian, manager)
     kit.kill(guardian, number=signal.SIGCONT)
-    kit.wait_until(lambda: not _is_stopped(manager), "the manager to go on")
+    kit.wait_until(lambda: not kit.is_stopped(manager), "the manager to go on")
     _suspend(guardian, manager)
     kit.kill(guardian, number=signal.SIGTERM)
     kit.kill(guardian, number=signal.SIGCONT)  # as a shell's `kill %1` does

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 
-import psutil
 import pytest
 
 from faults import kit
@@ -26,18 +25,13 @@ while True:
 """
 
 
-def _is_stopped(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
-
-
 def test_a_stopped_child_obeys_the_stop_signal(place: Place) -> None:
     argument = kit.sleep_time()
     place.procfile(f"web: exec sleep {argument}\n")
     session = place.start("-t", "1000")
     kit.wait_running(1, argument)
     (pid,) = kit.running(argument)
-    kit.kill(pid, number=signal.SIGSTOP)
-    kit.wait_until(lambda: _is_stopped(pid), "the stop")
+    kit.stop(pid)
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
 
@@ -61,8 +55,7 @@ def test_a_stopped_daemon_obeys_the_stop_signal(place: Place) -> None:
     session = place.start("-t", "1000")
     kit.wait_running(1, argument)
     (pid,) = kit.running(argument)
-    kit.kill(pid, number=signal.SIGSTOP)
-    kit.wait_until(lambda: _is_stopped(pid), "the stop")
+    kit.stop(pid)
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
     assert kit.running(argument) == []
@@ -73,7 +66,7 @@ def test_a_child_that_is_stopped_is_no_death(place: Place) -> None:
     session = place.start()
     session.wait_for(r"\| up")
     pid = _pid_of(session.text)
-    kit.wait_until(lambda: _is_stopped(pid), "the stop")
+    kit.wait_until(lambda: kit.is_stopped(pid), "the stop")
     kit.kill(pid, number=signal.SIGCONT)
     session.wait_for(r"\| again")
     assert session.wait() == 0
@@ -91,8 +84,7 @@ def test_a_stopped_manager_still_obeys(place: Place, number: int) -> None:
     session = place.start()
     kit.wait_running(1, argument)
     manager = kit.roles(session)["manager"]
-    kit.kill(manager, number=signal.SIGSTOP)
-    kit.wait_until(lambda: _is_stopped(manager), "the stop")
+    kit.stop(manager)
     session.signal(number)
     session.wait()
     assert kit.running(argument) == []
@@ -106,7 +98,7 @@ def test_everything_stopped_and_the_visible_process_killed_leaves_nothing(place:
     kit.wait_running(3, argument)
     roles = kit.roles(session)
     kit.kill(roles["manager"], *kit.running(argument), number=signal.SIGSTOP)
-    kit.wait_until(lambda: _is_stopped(roles["manager"]), "the stop")
+    kit.wait_until(lambda: kit.is_stopped(roles["manager"]), "the stop")
     kit.kill(roles["guardian"])
     kit.wait_gone(argument)
     session.wait_until_gone()
@@ -119,9 +111,9 @@ def test_cont_to_the_visible_process_wakes_all_after_ctrl_z(place: Place) -> Non
     kit.wait_running(1, argument)
     (pid,) = kit.running(argument)
     session.signal(signal.SIGTSTP)
-    kit.wait_until(lambda: _is_stopped(pid) and _is_stopped(session.pid), "the stop")
+    kit.wait_until(lambda: kit.is_stopped(pid) and kit.is_stopped(session.pid), "the stop")
     session.signal(signal.SIGCONT)
-    kit.wait_until(lambda: not _is_stopped(pid) and not _is_stopped(session.pid), "all to continue")
+    kit.wait_until(lambda: not kit.is_stopped(pid) and not kit.is_stopped(session.pid), "all to continue")
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
 
@@ -136,11 +128,11 @@ def test_the_visible_process_stops_last(place: Place) -> None:
     manager = kit.roles(session)["manager"]
     for _ in range(20):
         session.signal(signal.SIGTSTP)
-        while not _is_stopped(session.pid):
+        while not kit.is_stopped(session.pid):
             pass
-        assert _is_stopped(manager)
+        assert kit.is_stopped(manager)
         session.signal(signal.SIGCONT)
-        kit.wait_until(lambda: not _is_stopped(manager), "the manager to go on")
+        kit.wait_until(lambda: not kit.is_stopped(manager), "the manager to go on")
     session.signal(signal.SIGTERM)
     assert session.wait() == 0
 
@@ -151,7 +143,7 @@ def test_a_suspended_run_is_ended_by_term_and_cont(place: Place) -> None:
     session = place.start()
     kit.wait_running(1, argument)
     session.signal(signal.SIGTSTP)
-    kit.wait_until(lambda: _is_stopped(session.pid), "the stop")
+    kit.wait_until(lambda: kit.is_stopped(session.pid), "the stop")
     session.signal(signal.SIGTERM)
     session.signal(signal.SIGCONT)
     assert session.wait() == 0
@@ -166,7 +158,7 @@ def test_a_suspended_run_that_is_killed_leaves_nothing(place: Place) -> None:
     session = place.start("-m", "web=3")
     kit.wait_running(3, argument)
     session.signal(signal.SIGTSTP)
-    kit.wait_until(lambda: _is_stopped(session.pid), "the stop")
+    kit.wait_until(lambda: kit.is_stopped(session.pid), "the stop")
     os.killpg(os.getpgid(session.pid), signal.SIGKILL)
     kit.wait_gone(argument)
     session.wait_until_gone()
