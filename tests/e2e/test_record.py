@@ -260,6 +260,19 @@ def test_what_the_memory_has_dropped_comes_from_the_record(shop: Shop) -> None:
     assert shop.lines("flood", "--after", shown[100]["cursor"], "-n", "1000") == lines[101:1101]
 
 
+def test_a_flood_takes_nothing_of_a_quiet_process_from_the_memory(shop: Shop) -> None:
+    shop.place.procfile("quiet: echo heard once; exec sleep 1000\nflood: seq -f %0999.0f 5000; exec sleep 1000\n")
+    shop.done("up", "--record-limit", "1", "quiet")
+    shop.heard("heard once")
+    shop.done("start", "flood")
+    shop.heard("05000$")
+    assert shop.lines("quiet") == ["heard once"]
+    assert shop.lines("--grep", "once") == ["heard once"]
+    flood = [line for line in shop.lines("-n", "9999") if line.isdigit()]
+    assert shop.lines("-n", "9999").count("heard once") == 1
+    assert [int(line) for line in flood] == list(range(int(flood[0]), 5001))
+
+
 def test_the_size_of_a_record_is_limited(shop: Shop) -> None:
     shop.place.procfile("flood: seq -f %0999.0f 5000; exec sleep 1000\n")
     shop.done("up", "--record-limit", "1")

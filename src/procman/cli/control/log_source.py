@@ -76,7 +76,10 @@ def _next(answers: Output) -> Record:
 
 
 def _older(head: Record, memory: list[Placed], query: Query, recording: Recording | None) -> Output:
-    """Return what the memory has dropped, and take what comes before that out of the memory."""
+    """Return what the memory has dropped, and take what comes before that out of the memory.
+
+    In a flood, the memory of a quiet process may reach back further than the record, which has a limit for all.
+    """
     lost = head["lost"]
     assert isinstance(lost, int)
     start = query.after or 0
@@ -91,8 +94,11 @@ def _older(head: Record, memory: list[Placed], query: Query, recording: Recordin
     missing = None if query.lines is None else query.lines - sum(lines.count(b"\n") for *_, lines in complete)
     if missing is not None and missing <= 0:
         return iter(())
+    begin = min(recording.begin, lost)
+    unrecorded = [] if query.after is not None else [piece for piece in memory if piece[0] < begin]
     memory[:] = complete
-    return recording.output(query, lost) if missing is None else recording.tail(query, missing, lost)
+    older = recording.output(query, lost) if missing is None else recording.tail(query, missing, lost)
+    return itertools.chain(in_order(unrecorded, recording.session, before=begin), older)
 
 
 def of_previous_life(output: Output, lives: object) -> Output:

@@ -98,6 +98,11 @@ class Recording:
         self._files = sorted((one for one in opened if one.tag), key=lambda one: one.at)
         self.head: Record = self._files[-1].head if self._files else {}
 
+    @property
+    def begin(self) -> int:
+        """The position at which it begins, which is not 0 if its oldest half was dropped."""
+        return self._files[0].at if self._files else 0
+
     def is_of(self, procfile: str, root: str) -> bool:
         """Return whether it is a session of this Procfile and folder. Short names of two may be the same."""
         places = ((self.head.get("procfile"), procfile), (self.head.get("root"), root))
