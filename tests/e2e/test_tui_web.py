@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -20,14 +22,26 @@ from procman.runtime.system.procfs import children_of
 aiohttp = pytest.importorskip("aiohttp", reason="the extra tui-web is not installed")
 pytest.importorskip("textual_serve", reason="the extra tui-web is not installed")
 
+STUCK = """
+import os
+from textual.app import App
+from procman.cli.tui.web_driver import PageDriver
+
+class Page(App):
+    def on_mount(self):
+        os.write(1, b"drawing\\n")
+        while True: pass
+
+Page(driver_class=PageDriver).run()
+"""
 PROCFILE = "web: echo hello; exec sleep 1000\nworker: exec sleep 1000\n"
 
 
 class Served:
     """The screen of a session, served to browsers."""
 
-    def __init__(self, place: harness.Place) -> None:
-        place.procfile(PROCFILE)
+    def __init__(self, place: harness.Place, procfile: str = PROCFILE) -> None:
+        place.procfile(procfile)
         self.session = place.start()
         self.session.wait_for("hello")
         self.server = place.session("tui", "--web")
@@ -96,6 +110,31 @@ def test_a_page_ends_with_its_server_even_if_that_is_killed(served: Served) -> N
     asyncio.run(visit())
     served.server.wait_until_gone()
     assert served.session.process.poll() is None
+
+
+def test_a_page_that_is_drawing_ends_with_its_server(place: harness.Place) -> None:
+    """What it draws meets a pipe that nothing reads."""
+    served = Served(place, "web: echo hello; while :; do echo more; sleep 0.05; done\n")
+
+    async def visit() -> None:
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{served.address}ws") as page:
+            await receive(page, "more")
+            served.server.signal(signal.SIGKILL)
+
+    asyncio.run(visit())
+    served.server.wait_until_gone()
+    assert served.session.process.poll() is None
+
+
+def test_a_page_whose_drawing_does_not_end_ends_with_its_input() -> None:
+    command = [sys.executable, "-c", STUCK]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as page:
+        assert page.stdin is not None
+        assert page.stdout is not None
+        while b"drawing" not in (line := page.stdout.readline()):
+            assert line
+        page.stdin.close()
+        assert page.wait(harness.LIMIT) == 1
 
 
 def test_a_page_that_is_suspended_does_not_keep_its_server(served: Served) -> None:

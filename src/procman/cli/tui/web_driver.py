@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from textual import events
+import contextlib
+import os
+import threading
+
+from textual import events, messages
 from textual.drivers.web_driver import WebDriver
 from textual.geometry import Size
 
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.message import Message
 
+END_TIME = 2.0  # seconds for a page to end by itself
 MAX_COLUMNS, MAX_ROWS = 500, 200  # memory grows with each cell
 
 
@@ -27,6 +32,16 @@ class PageDriver(WebDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._size = bounded(*self._size) if self._size else None
+
+    def run_input_thread(self) -> None:
+        """Read what the page sends. Without a server, nothing else would end a page whose drawing is stuck."""
+        super().run_input_thread()
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self._app.post_message(messages.ExitApp())
+        main = threading.main_thread()
+        main.join(END_TIME)
+        if main.is_alive():
+            os._exit(1)
 
     def on_meta(self, packet_type: str, payload: dict[str, object]) -> None:
         """Take a message of the server."""

@@ -42,7 +42,7 @@ MAX_PAGES = 20  # at a time; each is a process
 
 
 def _kill_pages() -> None:
-    """Kill the processes of pages that do not end, for example since they are suspended: we would wait for them."""
+    """Kill the processes of pages that have not ended, for example since they are suspended: they would stay."""
     for pid in own_children():
         os.kill(pid, signal.SIGKILL)
 
@@ -111,9 +111,8 @@ class WebServer(Server):
         with contextlib.redirect_stdout(LastWords()):
             await ended.wait()
             server.close()
-            _, late = await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
-            if late:
-                _kill_pages()
+            await asyncio.wait([asyncio.create_task(runner.cleanup())], timeout=2 * SHUTDOWN_TIME)
+            _kill_pages()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Answer) -> web.StreamResponse:
