@@ -125,6 +125,9 @@ def test_a_line_runs_in_its_root_and_a_command_where_the_user_is(place: harness.
     [
         (["wbe"], 127, '"wbe": command not found', 'did you mean "web"?'),
         (["no-such-thing"], 127, '"no-such-thing": command not found', "not a program on PATH"),
+        (["echo hi; ls"], 127, '"echo hi; ls": command not found', "leave out its quotes"),
+        (["web.1"], 127, '"web.1": command not found', 'did you mean "web"? run takes a process type'),
+        (["web.x"], 127, '"web.x": command not found', "not a program on PATH"),
         (["./missing"], 127, '"./missing": command not found', "no such file"),
         ([""], 127, '"": command not found', ""),
         (["cd", "/"], 127, '"cd": command not found', "sh -c 'cd"),

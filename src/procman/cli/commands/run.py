@@ -159,6 +159,11 @@ def _hint(name: str, whereabouts: str, procfile: Procfile | None) -> str:
         return "this line needs a shell; Git for Windows has one, and so has WSL"
     if is_shell_word(name):
         return f"it is part of the shell; use procman run -- sh -c '{name} …'"
+    if any(char.isspace() for char in name):
+        return "this is one word; leave out its quotes, or use procman run -- sh -c '…' for what only a shell can do"
+    type_, _, number = name.rpartition(".")
+    if procfile and number.isdecimal() and procfile.get(type_):
+        return f'did you mean "{type_}"? run takes a process type, not one of its instances'
     from procman.core.text.suggest import nearest
 
     near = nearest(name, procfile.names) if procfile else ""
