@@ -136,9 +136,7 @@ def test_sessions_with_sockets_of_their_own_do_not_displace_the_others(shop: Sho
         shop.done("up", "--socket", socket, "--record-keep", "2")
         shop.done("down", "--socket", socket)
     assert shop.lines("--session", session, "shop") == ["sold bread"]
-    here = os.path.realpath(shop.place.folder)
-    rows = json.loads(shop.done("sessions", "--json"))["sessions"]
-    assert len([row for row in rows if row["root"] == here]) == 3
+    assert len(shop.sessions()) == 3
     assert shop.done("logs", "--socket", str(shop.place.folder / "own-2"), "till") != ""
     assert shop.call("logs", "--socket", str(shop.place.folder / "own-0"), "till").code == 1
 
@@ -400,7 +398,8 @@ def test_old_records_of_a_folder_that_is_gone_are_removed(shop: Shop) -> None:
 
 
 def test_the_sessions_are_listed(shop: Shop) -> None:
-    assert "no session is running or recorded" in shop.call("sessions").err or shop.call("sessions").out
+    before = shop.call("sessions")  # those of other tests may be listed
+    assert "no session is running or recorded" in before.err or before.out
     assert shop.call("sessions", "shop").code == 2
     shop.run("bread")
     shop.done("up")
