@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unittest import mock
 
 import pytest
@@ -240,10 +241,27 @@ def test_the_last_matches_are_found_without_a_search_of_all_lines(monkeypatch: p
     assert len(searched.mock_calls) <= 2
 
 
+def ends_of(record: dict[str, object]) -> object:
+    """The positions after lines, if a record knows them."""
+    ends = record.get("ends")
+    return ends() if callable(ends) else ends
+
+
 def test_parts_of_a_chunk_are_shown_with_their_positions() -> None:
     shown: list[tuple[object, bytes]] = []
-    selection = Selection(LineFilter("x"), lambda record, lines: shown.append((record.get("ends"), lines)))
+    selection = Selection(LineFilter("x"), lambda record, lines: shown.append((ends_of(record), lines)))
     selection.add({"log": "web.1", "stream": "stdout", "at": 100}, b"x1\nx2\n-\n\nx3\n")
     selection.add({"log": "web.1", "stream": "stdout", "at": 112}, b"x4\n")
     selection.end_memory()
     assert shown == [([103, 106, 112], b"x1\nx2\nx3\n"), (None, b"x4\n")]
+
+
+@pytest.mark.parametrize("pattern", ["x.y", "x-y", "x y", "", "^x", "x$", "a|x", "(x)", r"\d", "[x]", "#"])
+@pytest.mark.parametrize(("ignore_case", "invert"), [(False, False), (True, False), (False, True)])
+def test_a_pattern_means_what_python_says_whether_it_is_a_plain_word_or_not(
+    pattern: str, ignore_case: bool, invert: bool
+) -> None:
+    texts = ["x.y", "x-y", "xzy", "x y", "X-Y", "a", "", "ax", "(x)", "7", "[x]", "# x", "\\d"]
+    found = LineFilter(pattern, ignore_case, invert).matches("stdout", "".join(f"{text}\n" for text in texts).encode())
+    search = re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
+    assert list(found) == [at for at, text in enumerate(texts) if bool(search(text)) != invert]

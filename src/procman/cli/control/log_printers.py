@@ -183,10 +183,12 @@ class JsonPrinter:
 
 
 def _ends(record: Record, lines: bytes) -> Sequence[int]:
-    """Return the position after each line. A record has them if lines between them are left out."""
+    """Return the position after each line. A record knows them if lines between them are left out."""
     ends, at = record.get("ends"), record["at"]
-    if isinstance(ends, list):
-        return ends
+    if callable(ends):
+        known = ends()
+        assert isinstance(known, list)
+        return known
     assert isinstance(at, int)
     places = accumulate(map(len, lines[:-1].split(b"\n")), initial=at)  # without the newlines
     return list(map(add, places, count()))[1:]
@@ -194,9 +196,9 @@ def _ends(record: Record, lines: bytes) -> Sequence[int]:
 
 def _end(record: Record, line: bytes) -> int:
     """Return the position after a line."""
-    ends, at = record.get("ends"), record["at"]
-    if isinstance(ends, list):
-        return int(ends[0])
+    at = record["at"]
+    if "ends" in record:
+        return _ends(record, line)[0]
     assert isinstance(at, int)
     return at + len(line)
 
