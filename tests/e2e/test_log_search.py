@@ -251,6 +251,7 @@ def test_output_that_is_no_longer_there_is_counted_first(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
+        (("--since", "soon"), 'must be a duration such as 30, 500ms or 1m30s, not "soon"'),
         (("--after", "yesterday"), 'must be a cursor of logs --json, such as 1a2b-0123456789ab:4096, not "yesterday"'),
         (("--after", "a-1:2", "-f", "-n", "3"), "--lines with --after means the first lines"),
     ],

@@ -20,6 +20,14 @@ def test_a_type_with_several_instances_has_a_row_of_its_own() -> None:
     assert [one.worst for one in rows.rows] == ["failed", "running", "failed", "running", "failed"]
 
 
+def test_large_counts_fit_their_column() -> None:
+    rows = FormationList()
+    rows.update([row(f"web.{number}", "running" if number <= 99 else "failed") for number in range(1, 101)])
+    assert rows.rows[0].state == "99/100 up"
+    rows.update([row(f"web.{number}") for number in range(1, 1001)])
+    assert rows.rows[0].state == "1000/1000"
+
+
 def test_all_names_each_type_since_no_name_would_mean_the_session() -> None:
     rows = FormationList()
     rows.update([row("web.1"), row("worker.1"), row("worker.2")])

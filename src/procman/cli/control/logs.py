@@ -171,5 +171,5 @@ def age(text: str, flag: str = "--since") -> float:
     """Return the seconds of an option. Raises UsageError, which names its ``flag``."""
     try:
         return duration(text)
-    except ValueError:
-        raise UsageError(f'{flag} must be a duration like 30s, 5m or 2h, not "{text}"') from None
+    except ValueError as error:
+        raise UsageError(f'{flag} must be {error}, not "{text}"') from None

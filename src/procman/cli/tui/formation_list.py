@@ -15,6 +15,7 @@ SAMPLES = 12  # of the CPU, for a sparkline
 _BARS = "▁▂▃▄▅▆▇█"
 _BUSY = 100.0  # percent of one CPU: the full height, unless more is used
 _UP = ("running",)
+_ROOM = 6  # characters of counts that leave room for "up" in their column
 ENDED, UNKNOWN = "ended", "unknown"  # states of all processes without an answer of the session
 _WORST = ("failed", "backoff", "stopped", "paused", "waiting", "starting", "stopping", "running", "exited")
 
@@ -61,7 +62,8 @@ class Row:
         if self.kind == INSTANCE or self.is_lost:
             return str(self.members[0]["state"])
         up = sum(one["state"] in _UP for one in self.members)
-        return f"{up}/{len(self.members)} up" if self.members else "empty"
+        counts = f"{up}/{len(self.members)}"
+        return (f"{counts} up" if len(counts) <= _ROOM else counts) if self.members else "empty"
 
     @property
     def worst(self) -> str:
