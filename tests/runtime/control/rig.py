@@ -82,6 +82,7 @@ class FakePlanSource:
         self.new: dict[str, int] = {}
         self.noted: set[str] = set()
         self.trouble: UsageError | None = None
+        self.lines: tuple[str, ...] = ("web", "worker", "clock")  # of the Procfile as it is now
 
     def newcomers(self) -> dict[str, int]:
         if self.trouble is not None:
@@ -92,7 +93,7 @@ class FakePlanSource:
         self.noted.update(types)
 
     def plan(self, kind: str, number: int) -> InstancePlan:
-        index = self.types().index(kind)
+        index = ("web", "worker", "clock").index(kind)
         made = InstancePlan(
             f"{kind}.{number}",
             kind,
@@ -114,7 +115,7 @@ class FakePlanSource:
         return tuple(self.plan(kind, number) for kind, count in counts.items() for number in range(1, count + 1))
 
     def types(self) -> tuple[str, ...]:
-        return ("web", "worker", "clock")
+        return self.lines
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         return {"front": ("web", "clock")}

@@ -100,6 +100,20 @@ def test_a_new_line_that_was_scaled_away_stays_away(world: World) -> None:
     assert names(world.request("ensure")) == ["web.1", "web.2", "worker.1"]
 
 
+def test_a_type_that_has_left_the_procfile_is_named_and_keeps_running(world: World) -> None:
+    world.source.lines = ("web",)
+    client = world.request("ensure")
+    (said,) = client.said
+    assert said.startswith("warning: worker is no longer in the Procfile; `procman scale worker=0` removes it")
+    assert (names(client), world["worker.1"].state) == (["web.1", "web.2", "worker.1"], State.RUNNING)
+    assert world.request("ensure", "web").said == []
+
+
+def test_a_procfile_that_cannot_be_read_says_nothing_of_what_has_left_it(world: World) -> None:
+    world.source.lines = ()
+    assert world.request("ensure").said == []
+
+
 def test_files_with_a_mistake_are_named_and_what_runs_is_reported(world: World) -> None:
     world.source.trouble = UsageError("Procfile:3:1: a mistake", "a hint")
     client = world.request("ensure")

@@ -49,6 +49,8 @@ def ensure(session: Session, client: Client, request: Request) -> None:
         chosen = session.chosen(request.names)
     else:
         newcomers = {} if request.names else _newcomers(session, client)
+        if not request.names:
+            _say_what_has_left(session, client)
         chosen = bring_up(session, client, request.names, lambda found: _missing(found, bool(request.names)), newcomers)
     chosen = [one for one in chosen if request.names or has_to_be_up(one)]
     _send_waits(session, client, [one for one in waiting if one in chosen])
@@ -66,6 +68,16 @@ def _newcomers(session: Session, client: Client) -> dict[str, int]:
     except ProcmanError as error:
         client.send({"say": f"warning: {error.message}"})
         return {}
+
+
+def _say_what_has_left(session: Session, client: Client) -> None:
+    """Name the process types whose lines are no longer in the Procfile. They keep running until they are scaled."""
+    listed = session.plan_source.types()  # none if it cannot be read, which has been said
+    present = dict.fromkeys(one.plan.type for one in session.supervisor.instances.values())
+    for name in present if listed else ():
+        if name not in listed:
+            hint = f"`procman scale {name}=0` removes it from this session"
+            client.send({"say": f"warning: {name} is no longer in the Procfile; {hint}"})
 
 
 def _send_waits(session: Session, client: Client, instances: Sequence[Instance]) -> None:
