@@ -20,7 +20,6 @@ MESSAGES = ("message", "msg", "event", "text")
 NUMBERED = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # pino and bunyan
 _KEY, _TEXT = r"[A-Za-z_@][\w.@/-]*", r'"(?:[^"\\]|\\.)*"|[^\s"]*'
 _PAIR = re.compile(rf"({_KEY})=({_TEXT})(?:\s+|$)")
-_PAIRS = re.compile(rf"(?:{_KEY}=(?:{_TEXT})(?:\s+|$))++")
 UNITS = (1, 1e3, 1e6, 1e9)  # per second: seconds, milliseconds, microseconds, nanoseconds
 EARLIEST, LATEST = 1e8, 1e11  # seconds since 1970, from 1973 on: a number in this range fits one unit only
 _COLOR = re.compile("\x1b\\[[0-9:;]*m")
@@ -66,9 +65,14 @@ def _json_fields(text: str) -> dict[str, object] | None:
 
 def _logfmt_fields(text: str) -> dict[str, object] | None:
     """Return the pairs of a line that consists only of pairs, if a level or a time is among them."""
-    if not _PAIRS.fullmatch(text):
-        return None
-    fields: dict[str, object] = {key: _unquoted(value) for key, value in _PAIR.findall(text)}
+    fields: dict[str, object] = {}
+    at = 0
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return None
+        fields[pair[1]] = _unquoted(pair[2])
+        at = pair.end()
     return fields if any(key in fields for key in (*LEVELS, *TIMES)) else None
 
 
